@@ -1,0 +1,26 @@
+/** What the control thread and a worker say to each other. Rare by design: live numbers go through cells, never here. */
+import type { Snapshot } from '../snapshot.ts';
+
+/** `workerData` of a worker. */
+export interface WorkerStart {
+  /** Its lane in every cell: 1…n (lane 0 is the control thread's). */
+  readonly lane: number;
+  readonly snapshot: Snapshot;
+  /** Ports already bound by an earlier worker for listeners that asked for port 0, by listener id. */
+  readonly ports: Readonly<Record<string, number>>;
+}
+
+export type ToWorker =
+  /** Apply this config; answer `applied` or `refused`. What did not change is not touched. */
+  | { readonly kind: 'apply'; readonly snapshot: Snapshot; readonly ports: Readonly<Record<string, number>> }
+  /** Stop accepting, finish what is running, close what is idle; answer `drained`. */
+  | { readonly kind: 'drain'; readonly timeoutMs: number }
+  /** Open the access log anew (after it was rotated away). */
+  | { readonly kind: 'reopen-log' };
+
+export type FromWorker =
+  | { readonly kind: 'applied'; readonly version: number; readonly ports: Readonly<Record<string, number>> }
+  | { readonly kind: 'refused'; readonly version: number; readonly code: string; readonly message: string }
+  | { readonly kind: 'drained' }
+  /** One line for the operator, such as a log target that cannot be written. */
+  | { readonly kind: 'notice'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };

@@ -1,0 +1,164 @@
+/**
+ * What is counted, and where: slot numbers in the cells of endpoints, routes, listeners and the process.
+ * Gauges can go down and belong to a living thread; counters only grow. docs/metrics.md names the series each becomes.
+ */
+import type { Lane } from '../kernel/cells.ts';
+
+/** Header words of an endpoint's cell, written by control. */
+export const HEALTH = 0;
+/** Values of the `HEALTH` word. Unknown endpoints are used: a check that has not run yet is no reason to refuse. */
+export const HEALTH_UNKNOWN = 0;
+export const HEALTH_UP = 1;
+export const HEALTH_DOWN = 2;
+
+/** Duration histogram: four buckets to a doubling, from 0.064 ms; see `bucketOf`. */
+export const BUCKETS = 80;
+
+export const endpointSlots = {
+  inFlight: 0, // gauge
+  connections: 1, // gauge, idle ones included
+  idle: 2, // gauge
+  queued: 3, // gauge
+  requests: 4,
+  responses1xx: 5,
+  responses2xx: 6,
+  responses3xx: 7,
+  responses4xx: 8,
+  responses5xx: 9,
+  connects: 10,
+  connectFailures: 11,
+  reuses: 12,
+  timeouts: 13,
+  resets: 14,
+  protocolErrors: 15,
+  retries: 16,
+  bytesSent: 17,
+  bytesReceived: 18,
+  tlsHandshakes: 19,
+  durationSumMs: 20,
+} as const;
+export const ENDPOINT_SLOTS = 24;
+export const ENDPOINT_GAUGES = 4; // slots [0, 4) are gauges
+
+export const routeSlots = {
+  inFlight: 0, // gauge
+  requests: 1,
+  responses1xx: 2, // 101 only: the final answer of an upgrade
+  responses2xx: 3,
+  responses3xx: 4,
+  responses4xx: 5,
+  responses5xx: 6,
+  broken: 7, // the answer began and could not be finished
+  aborted: 8, // the client left first
+  retries: 9,
+  bytesIn: 10,
+  bytesOut: 11,
+  durationSumMs: 12,
+  buckets: 16, // BUCKETS slots from here
+} as const;
+export const ROUTE_SLOTS = 16 + BUCKETS;
+export const ROUTE_GAUGES = 1;
+
+export const listenerSlots = {
+  connections: 0, // gauge
+  tunnels: 1, // gauge
+  accepted: 2,
+  refused: 3, // over connectionsMax or per-IP
+  handshakeFailures: 4,
+  handshakes: 5,
+  resumptions: 6,
+  requests: 7,
+} as const;
+export const LISTENER_SLOTS = 8;
+export const LISTENER_GAUGES = 2;
+
+/**
+ * Why a request was refused by the gateway itself: the status, the word in metrics, log and `Proxy-Status`, and the
+ * sentence a client reads. Order is the slot order: append only.
+ */
+export const refusals = [
+  { word: 'bad_request_line', status: 400, text: 'The request line is malformed.' },
+  { word: 'bad_version', status: 505, text: 'This HTTP version is not spoken here.' },
+  { word: 'bad_target', status: 400, text: 'The request target is malformed.' },
+  { word: 'bad_field', status: 400, text: 'A header field is malformed.' },
+  { word: 'bad_host', status: 400, text: 'The Host field is missing, repeated or malformed.' },
+  { word: 'bad_framing', status: 400, text: 'The length of the request body is ambiguous.' },
+  { word: 'transfer_coding', status: 501, text: 'Only the chunked transfer coding is understood.' },
+  { word: 'bad_chunk', status: 400, text: 'The chunked request body is malformed.' },
+  { word: 'bad_connection_option', status: 400, text: 'The Connection field names a field that may not be removed.' },
+  { word: 'underscore_name', status: 400, text: 'A header field name contains an underscore.' },
+  { word: 'bad_path', status: 400, text: 'The path contains an escape that is not allowed here.' },
+  { word: 'line_too_long', status: 414, text: 'The request line is too long.' },
+  { word: 'head_too_large', status: 431, text: 'The request head is too large.' },
+  { word: 'body_too_large', status: 413, text: 'The request body is too large.' },
+  { word: 'method_refused', status: 405, text: 'This method is not allowed here.' },
+  { word: 'expectation', status: 417, text: 'The expectation cannot be met.' },
+  { word: 'header_timeout', status: 408, text: 'The request head did not arrive in time.' },
+  { word: 'body_timeout', status: 408, text: 'The request body did not arrive in time.' },
+  { word: 'no_route', status: 404, text: 'No route matches this request.' },
+  { word: 'no_endpoint', status: 503, text: 'No server is available for this request.' },
+  { word: 'queue_full', status: 503, text: 'Too many requests are waiting for a server.' },
+  { word: 'queue_timeout', status: 503, text: 'No server became free in time.' },
+  { word: 'overloaded', status: 503, text: 'The gateway is shedding load.' },
+  { word: 'connect_failed', status: 502, text: 'No connection to a server could be made.' },
+  { word: 'connect_timeout', status: 504, text: 'A server did not accept a connection in time.' },
+  { word: 'upstream_reset', status: 502, text: 'The server closed the connection before it answered.' },
+  { word: 'upstream_protocol', status: 502, text: 'The server sent an answer that is not valid HTTP.' },
+  { word: 'upstream_timeout', status: 504, text: 'The server did not answer in time.' },
+  { word: 'total_timeout', status: 504, text: 'The request took too long.' },
+  { word: 'loop', status: 508, text: 'The request has been through this gateway before.' },
+  { word: 'misdirected', status: 421, text: 'This host is not served on this connection.' },
+  { word: 'draining', status: 503, text: 'The gateway is shutting down.' },
+  { word: 'max_forwards', status: 400, text: 'The Max-Forwards field is malformed.' },
+  { word: 'upgrade_refused', status: 400, text: 'The protocol upgrade is malformed.' },
+] as const;
+
+export type Refusal = (typeof refusals)[number]['word'];
+
+const refusalNumbers = new Map<string, number>(refusals.map((refusal, number) => [refusal.word, number]));
+
+/** The place of a refusal in `refusals`, and so in the process cell after `processSlots.refusals`. */
+export function refusalNumber(word: Refusal): number {
+  return refusalNumbers.get(word) ?? 0;
+}
+
+export const processSlots = {
+  loopLagMs: 0, // gauge: the event loop's delay, maximum of the last second
+  memoryBytes: 1, // gauge: bytes in buffers
+  heapBytes: 2, // gauge
+  retained: 3, // gauge: idle read and head buffers
+  logLines: 4,
+  logDropped: 5,
+  logErrors: 6,
+  fastPath: 7, // gauge: 1 when the raw transport is in use
+  refusals: 8, // `refusals.length` slots from here; room for 56
+} as const;
+export const PROCESS_SLOTS = 64;
+export const PROCESS_GAUGES = 4;
+
+/**
+ * The histogram bucket for a duration. Bucket b holds durations up to `bucketUpperMs(b)`: bounds grow by a factor of
+ * 2^(1/4)-ish (linear within a doubling, as HdrHistogram), so a quantile read from it is at most 25 % too high.
+ */
+export function bucketOf(durationMs: number): number {
+  const ticks = Math.min(durationMs * 62.5, 0x7fffffff) | 0; // 16 µs ticks
+  if (ticks < 4) return 0;
+  const exponent = 31 - Math.clz32(ticks);
+  const bucket = ((exponent - 2) << 2) + ((ticks >> (exponent - 2)) & 3) + 1;
+  return bucket < BUCKETS ? bucket : BUCKETS - 1;
+}
+
+/** The upper bound of bucket `b` in ms; the last is +Infinity. */
+export function bucketUpperMs(bucket: number): number {
+  if (bucket >= BUCKETS - 1) return Number.POSITIVE_INFINITY;
+  if (bucket === 0) return 4 / 62.5;
+  const octave = (bucket - 1) >> 2;
+  const quarter = (bucket - 1) & 3;
+  return ((4 + quarter + 1) * 2 ** octave) / 62.5;
+}
+
+/** Counts a final answer by its class: `first` is the lane's slot for 1xx. */
+export function countStatus(lane: Lane, first: number, status: number): void {
+  const slot = first + ((status / 100) | 0) - 1;
+  lane[slot] = (lane[slot] ?? 0) + 1;
+}

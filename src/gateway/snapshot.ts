@@ -1,0 +1,168 @@
+/**
+ * The data plane's config: what the control thread compiles from a validated config and hands to every worker.
+ *
+ * Invariants: plain data only (it crosses threads by structured clone; cells are shared, the rest is copied); never
+ * changed after it is made; every number resolved (ms, bytes), every default applied, every reference an index.
+ * Identity: a listener is its `id`, an endpoint its `id`; what lives (sockets, pools, cells) is kept across snapshots by
+ * these, so a reload touches only what changed.
+ */
+import type { Cell } from '../kernel/cells.ts';
+
+export interface Snapshot {
+  /** Grows by one with each applied config. */
+  readonly version: number;
+  /** The name this gateway goes by in `Via`; unique per process unless configured. ASCII token. */
+  readonly pseudonym: string;
+  readonly listeners: readonly ListenerPlan[];
+  readonly services: readonly ServicePlan[];
+  /** In the order of the file; the router sorts by precedence. */
+  readonly routes: readonly RoutePlan[];
+  readonly accessLog: AccessLogPlan;
+  /** Upper bound for buffered bytes per worker; above it reads pause and new requests get 503. */
+  readonly memoryBytesMax: number;
+  /** How long a drain waits for requests and tunnels before it cuts them. */
+  readonly drainTimeoutMs: number;
+  /** Counters without a route or endpoint: refusals by reason, worker health. One for the process. */
+  readonly cell: Cell;
+}
+
+export interface ListenerPlan {
+  /** `name`: unique in the file. */
+  readonly id: string;
+  readonly host: string;
+  /** 0 asks for a free port; the first worker to bind reports it. */
+  readonly port: number;
+  readonly tls: ListenerTlsPlan | null;
+  readonly limits: {
+    /** Request line, bytes. Over it: 414. */
+    readonly requestLineBytesMax: number;
+    /** Whole head, bytes. Over it: 431. */
+    readonly headerBytesMax: number;
+    /** Fields in a head or trailer. Over it: 431. */
+    readonly headerFieldsMax: number;
+    /** Open connections on this listener, all workers together. Over it: accepted and closed at once. */
+    readonly connectionsMax: number;
+    readonly connectionsPerIpMax: number;
+    /** Requests on one connection; the last answer says `Connection: close`. */
+    readonly requestsPerConnectionMax: number;
+  };
+  readonly timeouts: {
+    /** From the first byte of a head (or the accept) to its end, in total. 408. */
+    readonly headerMs: number;
+    /** Between requests. */
+    readonly idleMs: number;
+    /** No byte of a request body arrived. 408. */
+    readonly bodyIdleMs: number;
+    /** The client took no byte of what we wrote. */
+    readonly writeIdleMs: number;
+    readonly handshakeMs: number;
+    /** A client that half-closes after its request is still answered if the answer begins within this time. */
+    readonly halfCloseMs: number;
+  };
+  /** CIDR ranges (`10.0.0.0/8`) whose forwarding fields are believed. */
+  readonly trustedProxies: readonly string[];
+  readonly strict: {
+    /** `reject` answers 400; `drop` removes the field (what nginx does). */
+    readonly underscoresInNames: 'reject' | 'drop';
+    /** What to do with %2F and %5C in a path: `reject` 400, `keep` as they are. */
+    readonly escapedSlashes: 'reject' | 'keep';
+    readonly mergeSlashes: boolean;
+  };
+  readonly cell: Cell;
+}
+
+export interface ListenerTlsPlan {
+  /** The first is the default; others are chosen by the names in their certificates. */
+  readonly certificates: readonly { readonly certificatePem: string; readonly keyPem: string; readonly names: readonly string[] }[];
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** 48 bytes shared by all workers, so a session resumes on any of them. Rotated by control. */
+  readonly ticketKeys: Uint8Array;
+  /** `reject`: a client that names no known server gets no handshake. */
+  readonly unknownSni: 'default' | 'reject';
+}
+
+export interface ServicePlan {
+  readonly name: string;
+  readonly balance: 'round-robin';
+  readonly endpoints: readonly EndpointPlan[];
+  readonly tls: UpstreamTlsPlan | null;
+  readonly timeouts: {
+    readonly connectMs: number;
+    /** From the request being sent to the head of the answer. 504. */
+    readonly responseHeaderMs: number;
+    /** The whole exchange; 0 is none. 504 if nothing was answered, else the message is broken off. */
+    readonly totalMs: number;
+    /** No byte of the answer's body arrived, or the endpoint took none of the request's. */
+    readonly bodyIdleMs: number;
+    /** How long an unused upstream connection is kept: below the server's own idle time. */
+    readonly idleMs: number;
+    /** Waiting for a connection when all are in use. 503. */
+    readonly queueMs: number;
+  };
+  readonly limits: {
+    /** Connections per endpoint and worker. */
+    readonly connectionsMax: number;
+    readonly idleConnectionsMax: number;
+    /** Requests waiting for a connection, per endpoint and worker. */
+    readonly queueMax: number;
+    readonly responseHeaderBytesMax: number;
+    readonly responseHeaderFieldsMax: number;
+    /** Requests on one upstream connection before it is closed. */
+    readonly requestsPerConnectionMax: number;
+  };
+  /** Attempts in all, the first included. 1 is no retry. */
+  readonly attemptsMax: number;
+  /** Sent on a 503 when no endpoint is up, in seconds. */
+  readonly retryAfterS: number;
+}
+
+export interface UpstreamTlsPlan {
+  /** PEM; null is the machine's own roots. */
+  readonly caPem: string | null;
+  /** Name sent as SNI and checked; null takes the endpoint's host. */
+  readonly serverName: string | null;
+  readonly verify: boolean;
+  readonly certificatePem: string | null;
+  readonly keyPem: string | null;
+}
+
+export interface EndpointPlan {
+  /** `host:port`, unique in its service. */
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  /** 0 gets no new work. */
+  readonly weight: number;
+  readonly cell: Cell;
+}
+
+export interface RoutePlan {
+  /** Given, or `host path` of its match. Unique in the file. */
+  readonly name: string;
+  readonly match: {
+    /** Lower case without port: `shop.example`, `*.shop.example` (one or more labels), or null for any. */
+    readonly host: string | null;
+    /** `/api/*` (prefix, on a segment boundary: also `/api`), `/exact`, or null for any. */
+    readonly path: string | null;
+    /** Listener ids; null is all. */
+    readonly listeners: readonly string[] | null;
+  };
+  /** Index into `services`. */
+  readonly service: number;
+  /** Over it: 413. */
+  readonly requestBodyBytesMax: number;
+  /** Protocols that may be upgraded to. Anything else in `Upgrade` is removed and the request goes on without. */
+  readonly upgrade: readonly string[];
+  /** A tunnel over which no byte went either way for this long is closed. */
+  readonly tunnelIdleMs: number;
+  readonly cell: Cell;
+}
+
+export interface AccessLogPlan {
+  /** 0 is off, 1 is every request; failures (5xx, broken) are written whatever the share, unless it is 0. */
+  readonly share: number;
+  /** `stdout`, or an absolute path opened for append. */
+  readonly target: string;
+  /** Names of query parameters whose values are not written; `*` is all. */
+  readonly redactQuery: readonly string[];
+}

@@ -1,0 +1,37 @@
+/**
+ * Time, as a value that is passed in: everything that waits or measures takes a `Clock`, so a test can hold it still.
+ * Milliseconds are floating point and monotonic (`nowMs`); wall time is only for what people and other machines read.
+ */
+
+/** A cancelable timer. `clear` is idempotent. */
+export interface Timer {
+  clear(): void;
+}
+
+export interface Clock {
+  /** Monotonic milliseconds with a fraction; the origin is arbitrary but the same for every thread of the process. */
+  nowMs(): number;
+  /** Milliseconds since the Unix epoch. */
+  wallMs(): number;
+  /** Calls `run` once after `delayMs`. The timer keeps the process alive only if `ref` is true. */
+  after(delayMs: number, run: () => void, options?: { readonly ref?: boolean }): Timer;
+  /** Calls `run` every `periodMs` until cleared. */
+  every(periodMs: number, run: () => void, options?: { readonly ref?: boolean }): Timer;
+}
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  // All worker threads of a process share one origin (measured on Node 24 and 26), so readings compare across threads.
+  nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  after(delayMs, run, options) {
+    const timer = setTimeout(run, delayMs);
+    if (options?.ref !== true) timer.unref();
+    return { clear: () => clearTimeout(timer) };
+  },
+  every(periodMs, run, options) {
+    const timer = setInterval(run, periodMs);
+    if (options?.ref !== true) timer.unref();
+    return { clear: () => clearInterval(timer) };
+  },
+};

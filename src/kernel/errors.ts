@@ -1,0 +1,36 @@
+/**
+ * The one error class. Outcomes that a caller expects are values; an error means that something is broken or was used
+ * wrongly. Every code is listed in docs/errors.md, and a test holds the two lists equal.
+ */
+
+export interface SpillwayErrorOptions {
+  readonly cause?: unknown;
+  /** True if the same call may succeed later without anything being changed. @defaultValue false */
+  readonly retryable?: boolean;
+}
+
+/** An error with a stable `code` to switch on and a message for people: what was wrong, what was expected, what to do. */
+export class SpillwayError extends Error {
+  override readonly name = 'SpillwayError';
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, options: SpillwayErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+  }
+}
+
+/** Every code, with the sentence that docs/errors.md shows. */
+export const errorCodes = {
+  CONFIG_INVALID: 'The config file has mistakes; each is listed with its place, what was found and what was expected.',
+  CONFIG_NOT_FOUND: 'The config file does not exist or cannot be read.',
+  LISTEN_FAILED: 'A listener could not bind its address: in use, not on this machine, or not permitted.',
+  ADMIN_TOKEN_REQUIRED: 'The admin address is reachable from other machines and no token is set.',
+  GATEWAY_STATE: 'A gateway was used in a state that does not allow it, such as starting it twice.',
+  WORKER_FAILED: 'A data-plane worker could not be started or would not accept a config.',
+  ADMIN_UNREACHABLE: 'No running gateway answered on the admin address.',
+} as const satisfies Record<string, string>;
+
+export type ErrorCode = keyof typeof errorCodes;
