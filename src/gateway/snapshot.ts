@@ -61,6 +61,19 @@ export interface ListenerPlan {
   };
   /** CIDR ranges (`10.0.0.0/8`) whose forwarding fields are believed. */
   readonly trustedProxies: readonly string[];
+  /** Which fields about the client and the exchange are added to a request; `Via` always is (RFC 9110 §7.6.3). */
+  readonly forwarding: {
+    /** `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `X-Real-IP`. */
+    readonly xForwarded: boolean;
+    /** `Forwarded` (RFC 7239). */
+    readonly forwarded: boolean;
+    /** `X-Request-Id`: made here, or passed on from a trusted proxy. */
+    readonly requestId: boolean;
+    /** W3C `traceparent`: a new span of the caller's trace if the peer is trusted, else a new trace. */
+    readonly traceparent: boolean;
+  };
+  /** `required`: every connection begins with a PROXY protocol header, from a trusted proxy; anything else is closed. */
+  readonly proxyProtocol: 'off' | 'required';
   readonly strict: {
     /** `reject` answers 400; `drop` removes the field (what nginx does). */
     readonly underscoresInNames: 'reject' | 'drop';
@@ -79,6 +92,8 @@ export interface ListenerTlsPlan {
   readonly ticketKeys: Uint8Array;
   /** `reject`: a client that names no known server gets no handshake. */
   readonly unknownSni: 'default' | 'reject';
+  /** PEM of the authorities a client certificate must come from; null asks for none. */
+  readonly clientCaPem: string | null;
 }
 
 export interface ServicePlan {
