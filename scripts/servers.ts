@@ -1,0 +1,128 @@
+/**
+ * The real servers and tools that tests and benchmarks talk to: found, or installed, never skipped.
+ *
+ * As root (or with sudo that asks nothing) on Debian and its like, what is missing is installed with apt-get, and the
+ * instances that Debian would start by itself are kept from starting: tests start their own, on free ports, in temporary
+ * folders. Anywhere else the exit code is 1 and the message says exactly what to install.
+ *
+ *     npm run servers            all that this version needs
+ *     npm run servers -- nginx   only those named
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+interface Server {
+  /** Every one must be found; the first is the one to run. */
+  readonly commands: readonly string[];
+  /** What Debian and Ubuntu call the packages that hold them. */
+  readonly packages: readonly string[];
+  /** Who would miss it. */
+  readonly neededBy: string;
+}
+
+export const servers = {
+  nginx: { commands: ['nginx'], packages: ['nginx-light'], neededBy: 'oracle tests, benchmarks' },
+  haproxy: { commands: ['haproxy'], packages: ['haproxy'], neededBy: 'oracle tests, benchmarks' },
+  openssl: { commands: ['openssl'], packages: ['openssl'], neededBy: 'TLS tests' },
+  curl: { commands: ['curl'], packages: ['curl'], neededBy: 'the tour of the README' },
+} as const satisfies Record<string, Server>;
+
+export type ServerName = keyof typeof servers;
+
+// Daemons live in sbin, which is not in everybody's PATH.
+const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/sbin'];
+
+/** The full path of a command, or null. */
+export function findCommand(command: string): string | null {
+  for (const folder of folders) {
+    if (folder === '') continue;
+    const path = join(folder, command);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return null;
+}
+
+/** The full path of a server's program. Throws if it is missing: a test that needs it must fail, not pass unrun. */
+export function serverPath(name: ServerName): string {
+  const path = findCommand(servers[name].commands[0]);
+  if (path === null) throw new Error(`${name} is not installed; run: npm run servers -- ${name}`);
+  return path;
+}
+
+function missing(names: readonly ServerName[]): ServerName[] {
+  return names.filter((name) => servers[name].commands.some((command) => findCommand(command) === null));
+}
+
+/** The words before apt-get that make it root, or null if there is no way that asks nothing. */
+function rootPrefix(): readonly string[] | null {
+  if (process.getuid?.() === 0) return [];
+  const sudo = findCommand('sudo');
+  if (sudo === null) return null;
+  return spawnSync(sudo, ['-n', 'true'], { stdio: 'ignore' }).status === 0 ? [sudo, '-n'] : null;
+}
+
+function runAs(root: readonly string[], command: readonly string[]): boolean {
+  const [program = '', ...args] = [...root, 'env', 'DEBIAN_FRONTEND=noninteractive', ...command];
+  return spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
+}
+
+// Debian asks this program before it starts the service of a package just installed; 101 means no.
+const policyPath = '/usr/sbin/policy-rc.d';
+
+function withoutServices(root: readonly string[], install: () => boolean): boolean {
+  if (existsSync(policyPath)) return install();
+  const write = `printf '#!/bin/sh\\nexit 101\\n' > ${policyPath} && chmod 755 ${policyPath}`;
+  if (!runAs(root, ['sh', '-c', write])) return false;
+  try {
+    return install();
+  } finally {
+    runAs(root, ['rm', '-f', policyPath]);
+  }
+}
+
+/**
+ * Makes sure that each server is there, installing what is not.
+ * @returns one sentence for each that is still missing, with the command that would install it
+ */
+export function ensureServers(names: readonly ServerName[]): string[] {
+  const absent = missing(names);
+  if (absent.length === 0) return [];
+  const packages = absent.flatMap((name) => servers[name].packages);
+  const root = rootPrefix();
+  const apt = findCommand('apt-get');
+  if (root !== null && apt !== null) {
+    console.log(`installing ${packages.join(', ')}`);
+    const install = ['-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', 'install', ...packages];
+    withoutServices(
+      root,
+      () => runAs(root, [apt, ...install]) || (runAs(root, [apt, 'update']) && runAs(root, [apt, ...install])),
+    );
+  }
+  return missing(names).map(
+    (name) =>
+      `${name} is missing (needed by ${servers[name].neededBy}). ` +
+      `On Debian and Ubuntu: sudo apt-get install ${servers[name].packages.join(' ')}; elsewhere, put ` +
+      `${servers[name].commands.join(', ')} in PATH.`,
+  );
+}
+
+function isServer(name: string): name is ServerName {
+  return Object.hasOwn(servers, name);
+}
+
+if (import.meta.main) {
+  const asked = process.argv.slice(2);
+  const unknown = asked.filter((name) => !isServer(name));
+  const all = Object.keys(servers).filter(isServer);
+  for (const name of unknown) console.error(`servers: nothing is named ${name}; there are ${all.join(', ')}`);
+  const faults = unknown.length > 0 ? [] : ensureServers(asked.length > 0 ? asked.filter(isServer) : all);
+  for (const fault of faults) console.error(`servers: ${fault}`);
+  process.exitCode = unknown.length > 0 ? 2 : faults.length > 0 ? 1 : 0;
+  if (process.exitCode === 0) for (const name of all) console.log(`${name}: ${findCommand(servers[name].commands[0])}`);
+}
