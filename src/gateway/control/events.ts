@@ -1,0 +1,75 @@
+/**
+ * What a running gateway tells whoever started it: one value per thing that changed, in the order it happened.
+ *
+ * A listener of events is called synchronously on the control thread and must not wait; what it throws is caught and
+ * dropped, because telling must never stop the traffic. Nothing here is on the way of a request.
+ */
+
+export type GatewayEvent =
+  /** A listener is bound by at least one worker (`host:port` as bound, so never port 0), or the admin API is. */
+  | { readonly kind: 'listening'; readonly listener: string; readonly address: string; readonly tls: boolean }
+  | { readonly kind: 'admin-listening'; readonly address: string }
+  /** `reason` is a sentence part for people: “connection refused”, “status 503, expected 200-299”. */
+  | { readonly kind: 'endpoint-down'; readonly service: string; readonly endpoint: string; readonly reason: string }
+  | {
+      readonly kind: 'endpoint-up';
+      readonly service: string;
+      readonly endpoint: string;
+      readonly reason: string;
+      /** How long it was out; null if it was not known to be down. */
+      readonly downForMs: number | null;
+    }
+  /** Its check fails, but it is the last that is left and only ever timed out: it stays in (see src/health). */
+  | { readonly kind: 'endpoint-kept'; readonly service: string; readonly endpoint: string; readonly reason: string }
+  | { readonly kind: 'reload'; readonly outcome: ReloadOutcome }
+  | { readonly kind: 'worker-lost'; readonly lane: number; readonly reason: string; readonly restartInMs: number }
+  | { readonly kind: 'worker-replaced'; readonly lane: number }
+  /** A write through the admin API, allowed or refused. */
+  | { readonly kind: 'audit'; readonly remote: string; readonly action: string; readonly outcome: string }
+  | { readonly kind: 'draining'; readonly timeoutMs: number }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'notice'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };
+
+export type GatewayListener = (event: GatewayEvent) => void;
+
+/** Who asked for a reload. */
+export type ReloadCause = 'signal' | 'file' | 'admin' | 'call';
+
+export type ReloadOutcome =
+  /** `changes` are lines for people, one a difference. */
+  | {
+      readonly kind: 'applied';
+      readonly cause: ReloadCause;
+      readonly version: number;
+      readonly changes: readonly string[];
+    }
+  | { readonly kind: 'unchanged'; readonly cause: ReloadCause; readonly version: number }
+  /** Nothing changed; `version` is the one that goes on. `problems` has each mistake on a line of its own. */
+  | {
+      readonly kind: 'refused';
+      readonly cause: ReloadCause;
+      readonly version: number;
+      readonly reason: string;
+      readonly problems: readonly string[];
+    };
+
+/** Calls each listener with an event; one that throws does not keep it from the others. */
+export class EventFan {
+  readonly #listeners = new Set<GatewayListener>();
+
+  /** Returns the function that takes the listener away again. */
+  add(listener: GatewayListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  emit(event: GatewayEvent): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch {
+        // A broken listener (such as a log on a closed pipe) is the caller's; the gateway goes on.
+      }
+    }
+  }
+}

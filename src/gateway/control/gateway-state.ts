@@ -1,0 +1,118 @@
+/**
+ * What a gateway is doing right now, as one plain value: the answer of `gateway.state()`, of `GET /api/state` and what
+ * `spillway up` prints. Counters are since the start of the process; no value here is a secret.
+ */
+
+export type GatewayPhase = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
+
+export interface GatewayState {
+  /** Of Spillway, as in package.json. */
+  readonly version: string;
+  /** Of the config in use; grows with each reload. */
+  readonly configVersion: number;
+  readonly phase: GatewayPhase;
+  readonly pid: number;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  readonly uptimeMs: number;
+  /** The config file, or null if the config was given as a value. */
+  readonly file: string | null;
+  readonly admin: { readonly address: string } | null;
+  readonly listeners: readonly ListenerState[];
+  readonly services: readonly ServiceState[];
+  readonly routes: readonly RouteState[];
+  readonly workers: readonly WorkerState[];
+  readonly reloads: ReloadState;
+  /** Requests the gateway refused itself, by reason; reasons that never occurred are left out. */
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
+export interface ListenerState {
+  readonly name: string;
+  /** `host:port` as bound; the configured one until it is. */
+  readonly address: string;
+  readonly tls: boolean;
+  readonly connections: number;
+  readonly tunnels: number;
+  readonly accepted: number;
+  readonly refused: number;
+  readonly requests: number;
+}
+
+export interface ServiceState {
+  readonly name: string;
+  readonly balance: string;
+  readonly endpoints: readonly EndpointState[];
+}
+
+export type EndpointHealth = 'unknown' | 'up' | 'down';
+
+export interface EndpointState {
+  readonly address: string;
+  readonly weight: number;
+  readonly health: EndpointHealth;
+  /** Why it is so, in words. */
+  readonly reason: string;
+  /** RFC 3339: since when it is so; null if no check ever ran. */
+  readonly since: string | null;
+  readonly inFlight: number;
+  readonly connections: number;
+  readonly idleConnections: number;
+  readonly queued: number;
+  readonly requests: number;
+  readonly responses: StatusCounts;
+  readonly connects: number;
+  readonly connectFailures: number;
+  readonly reuses: number;
+  readonly timeouts: number;
+  readonly resets: number;
+  readonly retries: number;
+  /** Mean of all requests; null before the first. */
+  readonly meanMs: number | null;
+}
+
+export interface RouteState {
+  readonly name: string;
+  readonly host: string | null;
+  readonly path: string | null;
+  readonly listeners: readonly string[] | null;
+  readonly service: string;
+  readonly inFlight: number;
+  readonly requests: number;
+  readonly responses: StatusCounts;
+  readonly broken: number;
+  readonly aborted: number;
+  readonly retries: number;
+  /** Upper bounds read from the histogram, so up to 25 % too high; null before the first request. */
+  readonly p50Ms: number | null;
+  readonly p99Ms: number | null;
+}
+
+/** Final answers by class. `1xx` is 101 alone. */
+export interface StatusCounts {
+  readonly '1xx': number;
+  readonly '2xx': number;
+  readonly '3xx': number;
+  readonly '4xx': number;
+  readonly '5xx': number;
+}
+
+export interface WorkerState {
+  readonly lane: number;
+  readonly phase: 'starting' | 'serving' | 'draining' | 'waiting' | 'stopped';
+  readonly restarts: number;
+  /** Why the last one was lost; null if none was. */
+  readonly lastLoss: string | null;
+  readonly loopLagMs: number;
+  readonly heapBytes: number;
+}
+
+export interface ReloadState {
+  readonly applied: number;
+  readonly refused: number;
+  /** RFC 3339; null before the first. */
+  readonly lastAt: string | null;
+  readonly lastOutcome: 'applied' | 'refused' | null;
+  /** Why the last one was refused; null if it was not. */
+  readonly lastReason: string | null;
+}

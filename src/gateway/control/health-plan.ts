@@ -1,0 +1,30 @@
+/** What the control thread checks: compiled from the config beside the snapshot, which the workers get. */
+import type { Cell } from '../../kernel/cells.ts';
+import type { UpstreamTlsPlan } from '../snapshot.ts';
+import type { ProbeKind } from './probe.ts';
+
+export interface HealthPlan {
+  readonly service: string;
+  /** `EndpointPlan.id`. */
+  readonly endpoint: string;
+  readonly weight: number;
+  /** The endpoint's: its `HEALTH` word is written. */
+  readonly cell: Cell;
+  /** Null: nothing checks this endpoint, it is always used. */
+  readonly check: CheckPlan | null;
+}
+
+export interface CheckPlan {
+  readonly host: string;
+  /** The check's own port if it has one, else the endpoint's. */
+  readonly port: number;
+  readonly probe: ProbeKind;
+  readonly tls: UpstreamTlsPlan | null;
+  /** From the begin of one check to the begin of the next. */
+  readonly intervalMs: number;
+  /** Share of the interval by which it varies either way, 0 to 1. */
+  readonly jitterRatio: number;
+  readonly timeoutMs: number;
+  readonly unhealthyAfter: number;
+  readonly healthyAfter: number;
+}

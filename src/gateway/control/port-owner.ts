@@ -1,0 +1,62 @@
+/**
+ * Who listens on a TCP port, for the message that says the port is taken. Linux only, read from /proc: other systems and
+ * processes of other users (unless asked by root) give null, and the message does without.
+ *
+ * Runs once, on the way to a failed start; bounded by the number of open files on the machine.
+ */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+const LISTEN = '0A';
+
+export interface PortOwner {
+  readonly pid: number;
+  /** As the kernel shows it: at most 15 characters. */
+  readonly command: string;
+}
+
+export function portOwner(port: number): PortOwner | null {
+  const inodes = new Set(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((table) => listeningInodes(read(table), port)));
+  if (inodes.size === 0) return null;
+  const pids = list('/proc').filter((name) => /^\d+$/.test(name));
+  const pid = pids.find((candidate) => holdsSocket(candidate, inodes));
+  return pid === undefined ? null : { pid: Number(pid), command: read(`/proc/${pid}/comm`).trim() };
+}
+
+/** Inodes of the sockets that listen on `port` in the text of a /proc/net/tcp table (proc_net_tcp in the kernel's docs). */
+export function listeningInodes(table: string, port: number): string[] {
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const rows = table.split('\n').map((line) => line.trim().split(/\s+/));
+  return rows.filter((row) => row[1]?.endsWith(wanted) && row[3] === LISTEN).flatMap((row) => row[9] ?? []);
+}
+
+function holdsSocket(pid: string, inodes: ReadonlySet<string>): boolean {
+  return list(`/proc/${pid}/fd`).some((fd) => {
+    const inode = /^socket:\[(\d+)\]$/.exec(link(`/proc/${pid}/fd/${fd}`))?.[1];
+    return inode !== undefined && inodes.has(inode);
+  });
+}
+
+// A process may end, or not be ours to look at, between one read and the next: nothing found is the answer then.
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function link(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return '';
+  }
+}
