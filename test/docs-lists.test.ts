@@ -1,0 +1,35 @@
+/** Lists in the docs that must equal lists in the code, both ways. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { test } from 'node:test';
+
+import { servers } from '../scripts/servers.ts';
+import { errorCodes } from '../src/kernel/errors.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const read = (path: string): string => readFileSync(resolve(root, path), 'utf8');
+
+test('docs/errors.md says of each error code what the code says, and knows no other', () => {
+  const sections = read('docs/errors.md').matchAll(/^### `(?<code>\w+)`\n\n(?<sentence>.+)\n\n(?<advice>[^#]+)/gm);
+  const documented = Object.fromEntries([...sections].map(({ groups }) => [groups!['code']!, groups!['sentence']!]));
+  assert.deepEqual(documented, errorCodes);
+});
+
+test('docs/dependencies.md gives a reason for each dependency, and for no other', () => {
+  interface Manifest {
+    readonly dependencies: Readonly<Record<string, string>>;
+    readonly devDependencies: Readonly<Record<string, string>>;
+  }
+  const manifest = JSON.parse(read('package.json')) as Manifest;
+  const [, atRunTime = '', toBuild = ''] = read('docs/dependencies.md').split(/^## /m);
+  const named = (section: string): string[] =>
+    [...section.matchAll(/^\| `([^`]+)` \| .+ \| .+ \|$/gm)].map((match) => match[1]!);
+  assert.deepEqual(named(atRunTime).toSorted(), Object.keys(manifest.dependencies).toSorted());
+  assert.deepEqual(named(toBuild).toSorted(), Object.keys(manifest.devDependencies).toSorted());
+});
+
+test('docs/dependencies.md names each test server', () => {
+  const text = read('docs/dependencies.md').toLowerCase();
+  for (const name of Object.keys(servers)) assert.ok(text.includes(name), `${name} is not named`);
+});
