@@ -1,0 +1,9 @@
+/** No proxy at all: what load generator and origin do by themselves, so that their part in a latency is known. */
+import type { Contender } from '../contender.ts';
+
+export const direct: Contender = {
+  name: 'direct',
+  abilities: [],
+  version: async () => '-',
+  start: async ({ origin }) => ({ port: origin.port, tlsPort: 0, pids: () => [], stop: async () => {} }),
+};

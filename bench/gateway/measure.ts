@@ -1,0 +1,188 @@
+/** One run of one load against one running proxy: what it cost, read before and after. */
+import { createReadStream, truncateSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { busyShare, cpuBetween, parseCores, readCores, readCpu, readMemory } from './accounting.ts';
+import type { Case, Load } from './cases.ts';
+import type { Started } from './contender.ts';
+import { runHandshakes } from './load/handshakes.ts';
+import type { LoadResult, Target } from './load/load.ts';
+import { parseResult, runWrk } from './load/wrk.ts';
+import type { Processes } from './processes.ts';
+
+export interface Bench {
+  readonly processes: Processes;
+  /** Core lists for taskset. */
+  readonly proxyCore: string;
+  readonly loadCores: string;
+  readonly dir: string;
+  readonly certificateFile: string;
+  readonly durationS: number;
+}
+
+export interface Sample {
+  readonly round: number;
+  readonly requests: number;
+  readonly errors: number;
+  readonly perSecond: number;
+  /** CPU time of the proxy's whole tree per request, MB, handshake or round trip; 0 for idle connections. */
+  readonly cpuUsPerUnit: number;
+  /** 0…1, sampled by the kernel's tick. */
+  readonly userShare: number;
+  readonly p50Us: number | null;
+  readonly p99Us: number | null;
+  readonly lateP99Us: number | null;
+  readonly rssBytes: number;
+  readonly pssBytes: number;
+  readonly pssBytesPerConnection: number | null;
+  /** 0…1: how busy the proxy's core was, and how much of that was not the proxy. */
+  readonly coreBusy: number;
+  readonly coreForeign: number;
+  readonly loadBusy: number;
+  /** Lines in the access log per request; null when it is off. */
+  readonly logShare: number | null;
+}
+
+export async function measure(bench: Bench, one: Case, started: Started, round: number, rate: number): Promise<Sample> {
+  if (one.load.kind === 'idle') return measureIdle(bench, one, started, round);
+  const pids = started.pids();
+  const target = targetOf(bench, one, started);
+  const proxyCores = parseCores(bench.proxyCore);
+  const loadCores = parseCores(bench.loadCores);
+  const scrape = one.everythingOn ? scrapeHalfway(bench, started) : null;
+  const before = {
+    atMs: performance.now(),
+    cpu: readCpu(pids),
+    proxy: readCores(proxyCores),
+    load: readCores(loadCores),
+  };
+  const result = await runLoad(bench, one.load, target, bench.durationS, rate);
+  const after = {
+    atMs: performance.now(),
+    cpu: readCpu(pids),
+    proxy: readCores(proxyCores),
+    load: readCores(loadCores),
+  };
+  await scrape;
+  const wallNs = (after.atMs - before.atMs) * 1e6;
+  const cpu = cpuBetween(before.cpu, after.cpu);
+  const coreBusy = busyShare(before.proxy, after.proxy);
+  return {
+    round,
+    requests: result.requests,
+    errors: result.errors,
+    perSecond: result.requests / result.durationS,
+    cpuUsPerUnit: cpu.ns / 1000 / result.requests,
+    userShare: cpu.userShare,
+    p50Us: result.p50Us ?? null,
+    p99Us: result.p99Us ?? null,
+    lateP99Us: result.lateP99Us ?? null,
+    ...readMemory(pids),
+    pssBytesPerConnection: null,
+    coreBusy,
+    coreForeign: Math.max(0, coreBusy - cpu.ns / wallNs),
+    loadBusy: busyShare(before.load, after.load),
+    logShare: one.everythingOn ? (await takeLogLines(started)) / result.requests : null,
+  };
+}
+
+export function targetOf(bench: Bench, one: Case, started: Started): Target {
+  return {
+    port: one.tls ? started.tlsPort : started.port,
+    tls: one.tls,
+    certificateFile: bench.certificateFile,
+    cores: bench.loadCores,
+    dir: bench.dir,
+  };
+}
+
+const clientFile = (name: string): string => fileURLToPath(new URL(`load/${name}.ts`, import.meta.url));
+
+export async function runLoad(
+  bench: Bench,
+  load: Load,
+  target: Target,
+  durationS: number,
+  rate: number,
+): Promise<LoadResult> {
+  const { processes } = bench;
+  const options = { cores: target.cores, timeoutMs: durationS * 1000 + 30_000 };
+  switch (load.kind) {
+    case 'closed':
+      return runWrk(processes, load, target, durationS);
+    case 'handshake':
+      return runHandshakes(processes, load, target, durationS);
+    case 'scheduled': {
+      const args = [clientFile('open-loop'), target.port, Math.round(rate), load.connections, durationS].map(String);
+      return parseResult(await processes.run(process.execPath, args, { ...options, nice: 19 }));
+    }
+    case 'websocket': {
+      const args = [clientFile('websocket-clients'), target.port, load.connections, durationS].map(String);
+      return parseResult(await processes.run(process.execPath, args, options));
+    }
+    case 'idle':
+      throw new Error('idle connections are not run for a time; see measureIdle');
+    default:
+      return load satisfies never;
+  }
+}
+
+const SETTLE_MS = 2000; // allocators give back, timers of the first request run out
+
+/** Memory before and after N connections that have each made one request; the proxy must be fresh but warm. */
+async function measureIdle(bench: Bench, one: Case, started: Started, round: number): Promise<Sample> {
+  const pids = started.pids();
+  const count = one.load.kind === 'idle' ? one.load.connections : 0;
+  await sleep(SETTLE_MS);
+  const before = readMemory(pids);
+  const args = [clientFile('idle-clients'), String(one.tls ? started.tlsPort : started.port), String(count)];
+  if (one.tls) args.push(bench.certificateFile);
+  const clients = bench.processes.start(process.execPath, args, { cores: bench.loadCores });
+  try {
+    const patience = AbortSignal.timeout(120_000);
+    while (!clients.output().includes('RESULT') && !clients.exited() && !patience.aborted) await sleep(50);
+    const result = parseResult(clients.output());
+    await sleep(SETTLE_MS);
+    const after = readMemory(pids);
+    return {
+      round,
+      requests: result.requests,
+      errors: result.errors,
+      perSecond: 0,
+      cpuUsPerUnit: 0,
+      userShare: 0,
+      p50Us: null,
+      p99Us: null,
+      lateP99Us: null,
+      ...after,
+      pssBytesPerConnection: (after.pssBytes - before.pssBytes) / Math.max(1, result.requests),
+      coreBusy: 1,
+      coreForeign: 0,
+      loadBusy: 0,
+      logShare: null,
+    };
+  } finally {
+    await clients.stop();
+  }
+}
+
+/** Metrics are read once in a run, as a collector would; that they are there is part of the case. */
+async function scrapeHalfway(bench: Bench, started: Started): Promise<void> {
+  if (started.metricsUrl === undefined) return;
+  await sleep(bench.durationS * 500);
+  const response = await fetch(started.metricsUrl);
+  await response.text();
+  if (!response.ok) throw new Error(`${started.metricsUrl} answered ${response.status}`);
+}
+
+/** Counts the lines written so far and empties the file (all contenders append), so that no disk fills up. */
+async function takeLogLines(started: Started): Promise<number> {
+  if (started.logFile === undefined) return 0;
+  await sleep(500); // buffers of 200 ms are on their way
+  let lines = 0;
+  for await (const chunk of createReadStream(started.logFile) as AsyncIterable<Buffer>) {
+    for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) lines += 1;
+  }
+  truncateSync(started.logFile);
+  return lines;
+}
