@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { createBalancer } from './balancer.ts';
 
 const weights = fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 1, maxLength: 12 });
@@ -46,7 +46,7 @@ test('no burst: at no time is an endpoint a whole pick ahead of its share', () =
       const counts = given.map(() => 0);
       for (const [at, index] of picks(given, sum).entries()) {
         counts[index] = (counts[index] ?? 0) + 1;
-        assert.ok(counts[index]! * sum < (at + 1) * given[index]! + sum, `pick ${at}: ${counts.join(' ')}`);
+        assert.ok(counts[index] * sum < (at + 1) * given[index]! + sum, `pick ${at}: ${counts.join(' ')}`);
       }
     }),
   );
@@ -114,7 +114,7 @@ test('weights and starts that mean nothing are refused with what was found', () 
     assert.throws(() => createBalancer('round-robin', { weights: [1, weight] }), /Weight 1 is/);
   }
   assert.throws(() => createBalancer('round-robin', { weights: [1], start: -1 }), /start is -1/);
-  assert.throws(() => createBalancer('round-robin', { weights: new Array<number>(65_537).fill(1) }), /65536/);
+  assert.throws(() => createBalancer('round-robin', { weights: Array.from({ length: 65_537 }, () => 1) }), /65536/);
 });
 
 test('without endpoints the answer is -1', () => {

@@ -1,7 +1,7 @@
 /** The router against a naive matcher that tries every route in the order of precedence. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { RoutePlan } from '../snapshot.ts';
 import { createRouter } from './router.ts';
 

@@ -1,0 +1,270 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { cellHeader, cellLane, createCell } from '../../kernel/cells.ts';
+import { ENDPOINT_SLOTS, endpointSlots, HEALTH, HEALTH_DOWN, HEALTH_UP } from '../slots.ts';
+import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
+import { explain } from './explain.ts';
+import { createRouter } from './router.ts';
+import { whyNoMatch } from './route-reasons.ts';
+
+const cell = new SharedArrayBuffer(64);
+
+function listener(id: string, port: number, tls = false): ListenerPlan {
+  const limits = { requestLineBytesMax: 8192, headerBytesMax: 32_768, headerFieldsMax: 100 };
+  return {
+    id,
+    host: '127.0.0.1',
+    port,
+    tls: tls
+      ? {
+          certificates: [],
+          minVersion: 'TLSv1.2',
+          ticketKeys: new Uint8Array(48),
+          unknownSni: 'default',
+          clientCaPem: null,
+        }
+      : null,
+    limits: {
+      ...limits,
+      connectionsMax: 100,
+      connectionsPerIpMax: 100,
+      requestsPerConnectionMax: 100,
+      requestBodyRateMin: 0,
+    },
+    timeouts: { headerMs: 1, idleMs: 1, bodyIdleMs: 1, writeIdleMs: 1, handshakeMs: 1, halfCloseMs: 1 },
+    trustedProxies: [],
+    forwarding: { xForwarded: true, forwarded: true, requestId: true, traceparent: true },
+    proxyProtocol: 'off',
+    strict: { underscoresInNames: 'reject', escapedSlashes: 'reject', mergeSlashes: false },
+    cell,
+  };
+}
+
+function endpoint(id: string, weight = 1, health = 0): EndpointPlan {
+  const own = createCell(2, ENDPOINT_SLOTS);
+  Atomics.store(cellHeader(own), HEALTH, health);
+  return { id, host: '127.0.0.1', port: Number(id.split(':')[1]), weight, cell: own };
+}
+
+function service(name: string, ...endpoints: EndpointPlan[]): ServicePlan {
+  return {
+    name,
+    balance: 'round-robin',
+    endpoints,
+    tls: null,
+    timeouts: { connectMs: 1, responseHeaderMs: 1, totalMs: 0, bodyIdleMs: 1, idleMs: 1, queueMs: 1 },
+    limits: {
+      connectionsMax: 1,
+      idleConnectionsMax: 1,
+      queueMax: 1,
+      responseHeaderBytesMax: 1,
+      responseHeaderFieldsMax: 1,
+      requestsPerConnectionMax: 1,
+    },
+    attemptsMax: 1,
+    retryAfterS: 3,
+  };
+}
+
+function route(name: string, match: Partial<RoutePlan['match']>, target = 0): RoutePlan {
+  return {
+    name,
+    match: { host: null, path: null, listeners: null, ...match },
+    service: target,
+    requestBodyBytesMax: 1000,
+    upgrade: ['websocket'],
+    tunnelIdleMs: 1,
+    cell,
+  };
+}
+
+function snapshot(routes: RoutePlan[], services: ServicePlan[], listeners = [listener('web', 8080)]): Snapshot {
+  return {
+    version: 1,
+    pseudonym: 'test',
+    listeners,
+    services,
+    routes,
+    accessLog: { share: 0, target: 'stdout', redactQuery: [] },
+    memoryBytesMax: 1,
+    drainTimeoutMs: 1,
+    cell,
+  };
+}
+
+const shop = service(
+  'shop',
+  endpoint('127.0.0.1:9001', 1, HEALTH_UP),
+  endpoint('127.0.0.1:9002', 0),
+  endpoint('127.0.0.1:9003', 1, HEALTH_DOWN),
+);
+const routes = [
+  route('all', {}),
+  route('api', { host: 'shop.example', path: '/api/*' }),
+  route('wild', { host: '*.example', path: '/api/x' }),
+  route('admin', { path: '/api/*', listeners: ['admin'] }),
+];
+const plan = snapshot(routes, [shop], [listener('web', 8080), listener('admin', 9000)]);
+
+test('names the winner, and for every loser why', () => {
+  const answer = explain(plan, { method: 'GET', url: 'http://shop.example:8080/api/x?y=1' });
+  assert.equal(answer.route, 'api');
+  assert.equal(answer.refusal, null);
+  assert.deepEqual(answer.request, {
+    method: 'GET',
+    listener: 'web',
+    host: 'shop.example',
+    path: '/api/x',
+    query: 'y=1',
+  });
+  assert.deepEqual(
+    answer.routes.map(({ name, wins, reason }) => [name, wins, reason]),
+    [
+      ['all', false, 'it matches, but takes any host: shop.example is more specific'],
+      ['api', true, 'it matches, and no other that matches is more specific or earlier'],
+      ['wild', false, 'it matches, but *.example is a wildcard: the exact host shop.example is more specific'],
+      ['admin', false, 'it is only for listener admin, and this is web'],
+    ],
+  );
+});
+
+test('says of each endpoint whether it may be picked and why not', () => {
+  const busy = cellLane(shop.endpoints[0]!.cell, ENDPOINT_SLOTS, 1);
+  busy[endpointSlots.inFlight] = 2;
+  const { service: explained } = explain(plan, { method: 'GET', url: 'http://shop.example:8080/' });
+  assert.deepEqual(
+    explained?.endpoints.map(({ address, mayBePicked, health, reason, inFlight }) => [
+      address,
+      mayBePicked,
+      health,
+      reason,
+      inFlight,
+    ]),
+    [
+      ['127.0.0.1:9001', true, 'up', 'its health checks succeed', 2],
+      ['127.0.0.1:9002', false, 'unknown', 'weight 0: it gets no new work', 0],
+      ['127.0.0.1:9003', false, 'down', 'its health checks fail', 0],
+    ],
+  );
+});
+
+test('a loser says which half of its match fails', () => {
+  const reasons = (url: string) => explain(plan, { method: 'GET', url }).routes.map(({ reason }) => reason);
+  assert.match(reasons('http://other.test/api')[1]!, /^host other\.test is not shop\.example$/);
+  assert.match(reasons('http://shop.example/apix')[1]!, /begins with \/api but not on a segment/);
+  assert.match(reasons('http://example/api/x')[2]!, /not below itself/);
+  assert.match(reasons('http://shop.example/x')[2]!, /^path \/x is not \/api\/x$/);
+});
+
+test('what the gateway refuses before routing is refused here, by the same words', () => {
+  const word = (url: string, headers: [string, string][] = [], method = 'GET') =>
+    explain(plan, { method, url, headers }).refusal?.word;
+  assert.equal(word('http://a@b/'), 'bad_host');
+  assert.equal(word('/', [['Host', 'a/b']]), 'bad_host');
+  assert.equal(word('http://shop.example/a%00'), 'bad_path');
+  assert.equal(word('http://shop.example/a%2fb'), 'bad_path');
+  assert.equal(word('http://shop.example/a b'), 'bad_request_line');
+  assert.equal(word('http://shop.example/', [['X_A', '1']]), 'underscore_name');
+  assert.equal(word('http://shop.example/', [], 'TRACE'), 'method_refused');
+  assert.equal(
+    word('http://shop.example/', [
+      ['Content-Length', '5'],
+      ['Transfer-Encoding', 'chunked'],
+    ]),
+    'bad_framing',
+  );
+  assert.equal(word('http://shop.example/', [['Content-Length', '1001']], 'POST'), 'body_too_large');
+  assert.equal(word(`http://shop.example/${'x'.repeat(9000)}`), 'line_too_long');
+  assert.equal(word('http://shop.example/', [['X', 'a\r\n\r\nGET / HTTP/1.1']]), 'bad_field');
+  const refused = explain(plan, { method: 'GET', url: 'http://shop.example/a%00' });
+  assert.equal(refused.refusal?.status, 400);
+  assert.deepEqual(refused.routes, []);
+});
+
+test('no route and no endpoint are answers too', () => {
+  const lonely = snapshot(
+    [route('api', { path: '/api/*' })],
+    [service('shop', endpoint('127.0.0.1:1', 1, HEALTH_DOWN))],
+  );
+  const lost = explain(lonely, { method: 'GET', url: '/' });
+  assert.equal(lost.refusal?.word, 'no_route');
+  assert.equal(lost.refusal.status, 404);
+  assert.equal(lost.route, null);
+  const down = explain(lonely, { method: 'GET', url: '/api' });
+  assert.equal(down.refusal?.word, 'no_endpoint');
+  assert.match(down.refusal.detail, /Retry-After: 3/);
+  assert.equal(down.route, 'api');
+});
+
+test('the path is explained in the form that is routed', () => {
+  const answer = explain(plan, { method: 'GET', url: 'http://shop.example/x/../%61pi/%78' });
+  assert.equal(answer.request.path, '/api/x');
+  assert.equal(answer.route, 'api');
+  assert.ok(answer.notes.some((note) => note.includes('normal form')));
+});
+
+test('the listener is the one asked for, or the one that fits the URL', () => {
+  const two = snapshot(
+    routes,
+    [shop],
+    [listener('web', 80), listener('secure', 443, true), listener('alt', 8443, true)],
+  );
+  const arrives = (url: string, name?: string) =>
+    explain(two, { method: 'GET', url, ...(name === undefined ? {} : { listener: name }) }).request.listener;
+  assert.equal(arrives('http://a/'), 'web');
+  assert.equal(arrives('https://a/'), 'secure');
+  assert.equal(arrives('https://a:8443/'), 'alt');
+  assert.equal(arrives('/'), 'web');
+  assert.equal(arrives('https://a/', 'web'), 'web');
+  assert.throws(() => arrives('/', 'wbe'), /There is no listener wbe/);
+  const plain = explain(plan, { method: 'GET', url: 'https://shop.example/' });
+  assert.ok(plain.notes.some((note) => note.includes('No listener speaks TLS')));
+});
+
+test('an upgrade and fields that stay behind are noted', () => {
+  const headers: [string, string][] = [
+    ['Connection', 'Upgrade'],
+    ['Upgrade', 'websocket'],
+  ];
+  const allowed = explain(plan, { method: 'GET', url: 'http://shop.example/', headers });
+  assert.ok(allowed.notes.some((note) => note.includes('may be upgraded to websocket')));
+  const closed = snapshot([{ ...route('all', {}), upgrade: [] }], [shop]);
+  const refused = explain(closed, { method: 'GET', url: 'http://shop.example/', headers });
+  assert.ok(refused.notes.some((note) => note.includes('does not upgrade to websocket')));
+});
+
+test('property: the reasons agree with the router', () => {
+  const host = fc.constantFrom(null, 'a', 'b.a', '*.a', '*.b.a', '*');
+  const path = fc.constantFrom(null, '/', '/*', '/x', '/x/*', '/x/y/*');
+  const match = fc.record({ host, path, listeners: fc.constantFrom(null, ['web'], ['admin']) });
+  fc.assert(
+    fc.property(
+      fc.array(match, { maxLength: 8 }),
+      fc.constantFrom('a', 'b.a', 'c.b.a', 'B.A', 'z'),
+      fc.constantFrom('/', '/x', '/x/', '/xy', '/x/y/z'),
+      (matches, name, target) => {
+        const made = matches.map((one, index) => route(`r${index}`, one));
+        const answer = explain(snapshot(made, [shop]), { method: 'GET', url: `http://${name}${target}` });
+        const winner = createRouter(made).match('web', name, target);
+        assert.equal(answer.route, made[winner]?.name ?? null);
+        for (const [index, verdict] of answer.routes.entries()) {
+          assert.equal(verdict.wins, index === winner);
+          assert.ok(verdict.wins || verdict.reason !== 'it matches', 'a route that matches loses to a winner only');
+          const why = whyNoMatch(made[index]!.match, 'web', name.toLowerCase(), target);
+          if (verdict.wins) assert.equal(why, null);
+        }
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+test('property: no request makes it throw', () => {
+  fc.assert(
+    fc.property(fc.string(), fc.string(), fc.array(fc.tuple(fc.string(), fc.string())), (method, url, headers) => {
+      explain(plan, { method, url, headers });
+    }),
+    { numRuns: 2000 },
+  );
+});

@@ -1,0 +1,223 @@
+/**
+ * What would happen to a request, and why: the refusal it would meet, or the route that wins, why each other loses, and which
+ * endpoints may be picked. Nothing is sent and nothing changes.
+ *
+ * The same parser, path rules, router and eligibility as the data plane decide, on the bytes that a client would send; so the
+ * answer cannot differ from what happens. Health is read from the cells of the snapshot: live in a running gateway, unknown
+ * in one made from a file.
+ *
+ * Not covered: what depends on the connection (its limits, PROXY protocol, certificates of clients) or on load (full queues).
+ * Cost: one parse and O(routes + endpoints) strings; not for the hot path. Pure.
+ */
+import { cellLanes, sumSlot } from '../../kernel/cells.ts';
+import { ENDPOINT_SLOTS, endpointSlots, refusals, type Refusal, refusalNumber } from '../slots.ts';
+import type { ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
+import { Eligibility, healthWord, type HealthWord } from './eligibility.ts';
+import { type ExplainRequest, writeRequest, type WrittenRequest } from './explain-request.ts';
+import { CHUNKED, Head, OK } from './head.ts';
+import { parseRequestHead } from './request-head.ts';
+import { judgeRoutes, type RouteVerdict } from './route-reasons.ts';
+import { createRouter } from './router.ts';
+import { normalizePath, PATH_REFUSED, PATH_SAME } from './target.ts';
+
+export type { ExplainRequest } from './explain-request.ts';
+
+export interface ExplainedEndpoint {
+  readonly address: string;
+  readonly weight: number;
+  readonly health: HealthWord;
+  readonly inFlight: number;
+  readonly mayBePicked: boolean;
+  /** Why, in words. */
+  readonly reason: string;
+}
+
+export interface ExplainedRefusal {
+  readonly word: Refusal;
+  readonly status: number;
+  /** What the client would read. */
+  readonly text: string;
+  /** What exactly, and the rule. */
+  readonly detail: string;
+}
+
+export interface Explanation {
+  /** As the gateway reads it; `host` and `path` are what is routed by. */
+  readonly request: {
+    readonly method: string;
+    readonly listener: string;
+    readonly host: string;
+    readonly path: string;
+    readonly query: string | null;
+  };
+  /** Set if the gateway would answer by itself. */
+  readonly refusal: ExplainedRefusal | null;
+  /** Name of the winner. */
+  readonly route: string | null;
+  /** Every route in the order of the file; empty if the request is refused before routing. */
+  readonly routes: readonly RouteVerdict[];
+  readonly service: {
+    readonly name: string;
+    readonly balance: string;
+    readonly endpoints: readonly ExplainedEndpoint[];
+  } | null;
+  /** What else is worth knowing, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** Explains `request` under `snapshot`. Throws RangeError if the snapshot has no listener, or none of that name. */
+export function explain(snapshot: Snapshot, request: ExplainRequest): Explanation {
+  const notes: string[] = [];
+  const written = writeRequest(request);
+  notes.push(...written.notes);
+  const listener = chooseListener(snapshot.listeners, request.listener, written, notes);
+  const head = new Head();
+  const limits = { ...listener.limits, underscoresInNames: listener.strict.underscoresInNames };
+  const verdict = parseRequestHead(head, written.bytes, 0, written.bytes.length, limits);
+  const read = {
+    method: request.method,
+    listener: listener.id,
+    host: written.host,
+    path: written.path,
+    query: written.query,
+  };
+  const nothing = { request: read, route: null, routes: [], service: null, notes };
+  if (verdict !== OK) {
+    const refusal = refusals[verdict]?.word ?? 'bad_field';
+    return { ...nothing, refusal: refused(refusal, head.problem) };
+  }
+  if (head.end !== written.bytes.length) {
+    return {
+      ...nothing,
+      refusal: refused('bad_field', 'A line break in a field ends the head early (RFC 9112 §11.1).'),
+    };
+  }
+  const path = routedPath(head, written.bytes, listener);
+  if (path === null) {
+    return {
+      ...nothing,
+      refusal: refused('bad_path', 'It holds %00, an incomplete escape, or an escaped slash (RFC 3986 §6.2.2).'),
+    };
+  }
+  if (path !== written.path) notes.push(`The path is routed and forwarded in its normal form, ${path}.`);
+
+  const host = head
+    .text(head.hostStart, head.hostNameEnd)
+    .toLowerCase()
+    .replace(/(.)\.$/, '$1');
+  const known = { ...read, host, path };
+  const winner = createRouter(snapshot.routes).match(listener.id, host, path);
+  const routes = judgeRoutes(snapshot.routes, winner, known);
+  const route = snapshot.routes[winner];
+  const base = { request: known, route: route?.name ?? null, routes, notes };
+  const service = route === undefined ? undefined : snapshot.services[route.service];
+  if (route === undefined || service === undefined) {
+    const detail =
+      snapshot.routes.length === 0 ? 'There are no routes.' : 'Each route is listed with what does not match.';
+    return { ...base, service: null, refusal: refused('no_route', detail) };
+  }
+  noteExchange(head, written.bytes, route, notes);
+  const endpoints = explainEndpoints(service);
+  const explained = { name: service.name, balance: service.balance, endpoints };
+  return { ...base, service: explained, refusal: refusalAfterRouting(head, route, service, endpoints) };
+}
+
+function refused(word: Refusal, detail: string): ExplainedRefusal {
+  const { status, text } = refusals[refusalNumber(word)]!;
+  return { word, status, text, detail };
+}
+
+function refusalAfterRouting(
+  head: Head,
+  route: RoutePlan,
+  service: ServicePlan,
+  endpoints: readonly ExplainedEndpoint[],
+): ExplainedRefusal | null {
+  if (head.contentLength > route.requestBodyBytesMax) {
+    return refused('body_too_large', `${head.contentLength} bytes; the route takes ${route.requestBodyBytesMax}.`);
+  }
+  if (!endpoints.some(({ mayBePicked }) => mayBePicked)) {
+    return refused('no_endpoint', `No endpoint of ${service.name} may be picked; Retry-After: ${service.retryAfterS}.`);
+  }
+  return null;
+}
+
+/** The listener asked for; else the first that fits the URL's scheme and port, then its scheme, then the first. */
+function chooseListener(
+  listeners: readonly ListenerPlan[],
+  wanted: string | undefined,
+  { secure, port }: WrittenRequest,
+  notes: string[],
+): ListenerPlan {
+  if (wanted !== undefined) {
+    const named = listeners.find((listener) => listener.id === wanted);
+    if (named !== undefined) return named;
+    throw new RangeError(
+      `There is no listener ${wanted}; there are ${listeners.map((listener) => listener.id).join(', ')}.`,
+    );
+  }
+  const fitting = listeners.filter((listener) => secure === null || (listener.tls !== null) === secure);
+  const chosen = fitting.find((listener) => listener.port === port) ?? fitting[0] ?? listeners[0];
+  if (chosen === undefined) throw new RangeError('There are no listeners.');
+  if (fitting.length === 0) {
+    notes.push(
+      `No listener speaks ${secure ? 'TLS' : 'plain HTTP'}; this is the answer of ${chosen.id}, which does not.`,
+    );
+  } else if (listeners.length > 1) notes.push(`It is taken to arrive on listener ${chosen.id}.`);
+  return chosen;
+}
+
+/** The path in the form that is routed, or null if it is refused. `*` and an absent path stay as they are. */
+function routedPath(head: Head, bytes: Uint8Array, listener: ListenerPlan): string | null {
+  const { pathStart, pathEnd, targetStart, targetEnd } = head;
+  if (pathStart === pathEnd) return head.text(targetStart, targetEnd) === '*' ? '*' : '/';
+  const out = Buffer.alloc(pathEnd - pathStart);
+  const length = normalizePath(bytes, pathStart, pathEnd, out, listener.strict);
+  if (length === PATH_REFUSED) return null;
+  return length === PATH_SAME ? head.text(pathStart, pathEnd) : out.toString('latin1', 0, length);
+}
+
+function noteExchange(head: Head, bytes: Uint8Array, route: RoutePlan, notes: string[]): void {
+  if (head.upgrade) {
+    const protocol = head.text(head.valueStart[head.upgradeIndex]!, head.valueEnd[head.upgradeIndex]!);
+    const allowed = route.upgrade.includes(protocol.toLowerCase());
+    notes.push(
+      allowed
+        ? `The connection may be upgraded to ${protocol}.`
+        : `This route does not upgrade to ${protocol}: the field is removed and the request goes on without.`,
+    );
+  }
+  if (head.bodyKind === CHUNKED)
+    notes.push(`A body over ${route.requestBodyBytesMax} bytes would be refused with 413.`);
+  const dropped: string[] = [];
+  for (let index = 0; index < head.count; index++) {
+    const name = Buffer.from(bytes.subarray(head.nameStart[index], head.nameEnd[index])).toString('latin1');
+    if (head.drop[index] === 1) dropped.push(name);
+  }
+  if (dropped.length > 0) notes.push(`Not forwarded, as of this connection only: ${dropped.join(', ')}.`);
+}
+
+function explainEndpoints(service: ServicePlan): ExplainedEndpoint[] {
+  const { eligible } = new Eligibility(service.endpoints).refresh(null);
+  return service.endpoints.map((endpoint, index) => {
+    const health = healthWord(endpoint);
+    const mayBePicked = eligible[index] === 1;
+    const inFlight = sumSlot(cellLanes(endpoint.cell, ENDPOINT_SLOTS), endpointSlots.inFlight);
+    const reason = endpointReason(health, endpoint.weight);
+    return { address: endpoint.id, weight: endpoint.weight, health, inFlight, mayBePicked, reason };
+  });
+}
+
+function endpointReason(health: HealthWord, weight: number): string {
+  if (weight === 0) return 'weight 0: it gets no new work';
+  switch (health) {
+    case 'down':
+      return 'its health checks fail';
+    case 'up':
+      return 'its health checks succeed';
+    case 'unknown':
+      return 'its health is not known, and unknown is not down';
+    default:
+      return health satisfies never;
+  }
+}
