@@ -43,7 +43,7 @@ function whyNotPath(pattern: string | null, path: string): string | null {
   if (pattern === null) return null;
   if (!pattern.endsWith('/*')) return path === pattern ? null : `path ${path} is not ${pattern}`;
   const prefix = pattern.slice(0, -2);
-  if (path.startsWith(`${prefix}/`) || (path === prefix && prefix !== '')) return null;
+  if (path.startsWith(`${prefix}/`) || path === prefix) return null;
   if (prefix !== '' && path.startsWith(prefix)) {
     return `path ${path} begins with ${prefix} but not on a segment: ${pattern} takes ${prefix} and ${prefix}/…`;
   }
