@@ -28,7 +28,7 @@ const SIZE_DIGITS_MAX = 16;
 /** Extensions of one message. Nobody uses them; endless ones were an attack on Go and on Node. */
 const EXTENSION_BYTES_MAX = 8192;
 /** Trailer section of one message, dropped fields included. */
-const TRAILER_BYTES_MAX = 8192;
+export const TRAILER_BYTES_MAX = 8192;
 const TRAILER_FIELDS_MAX = 100;
 
 const SEMICOLON = 59;
@@ -218,7 +218,13 @@ export class ChunkedDecoder {
   }
 
   #readTrailer(buffer: Uint8Array, at: number, to: number): number {
-    if (this.#lineBytes === 0 && this.#trailerBytesSeen === 0 && to - at >= 2 && buffer[at] === CR && buffer[at + 1] === LF) {
+    if (
+      this.#lineBytes === 0 &&
+      this.#trailerBytesSeen === 0 &&
+      to - at >= 2 &&
+      buffer[at] === CR &&
+      buffer[at + 1] === LF
+    ) {
       this.#state = ENDED;
       return at + 2;
     }
@@ -258,7 +264,8 @@ export class ChunkedDecoder {
     if (colon === from || trailers[colon] !== COLON) return 'A trailer field has no proper name (RFC 9112 §5).';
     for (let at = colon + 1; at < to; at += 1) {
       const byte = trailers[at]!;
-      if ((byte < SP && byte !== TAB) || byte === DEL) return 'A trailer field has a control character (RFC 9110 §5.5).';
+      if ((byte < SP && byte !== TAB) || byte === DEL)
+        return 'A trailer field has a control character (RFC 9110 §5.5).';
     }
     if (this.#passes(from, colon)) this.trailerBytes = to + 2;
     return '';
@@ -270,7 +277,9 @@ export class ChunkedDecoder {
     for (let at = from; at < colon; at += 1) if (isPlainName[trailers[at]!] === 0) return false;
     if (!isTrailerAllowed(trailers, from, colon)) return false;
     if (this.#listed.length === 0) return true;
-    const name = Buffer.from(trailers.buffer, trailers.byteOffset + from, colon - from).toString('latin1').toLowerCase();
+    const name = Buffer.from(trailers.buffer, trailers.byteOffset + from, colon - from)
+      .toString('latin1')
+      .toLowerCase();
     return !this.#listed.includes(name);
   }
 }

@@ -8,10 +8,9 @@
  * Cost: the usual single `keep-alive`, `close` or `upgrade` is one comparison.
  * Sources: RFC 9110 §7.6.1, RFC 9112 §9.3 and §9.6.
  */
-import { isProtected, sameName } from './fields.ts';
+import { field, isProtected, sameName } from './fields.ts';
 import { OK } from './head.ts';
 import type { Head } from './head.ts';
-import { field } from './fields.ts';
 import { COMMA, equalsFolded, skipBlanks, tokenEnd } from './syntax.ts';
 
 /** Options that name fields; more than this in one message is no client's need and would cost options × fields. */

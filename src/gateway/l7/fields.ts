@@ -133,8 +133,8 @@ const protectedNames: ReadonlySet<string> = new Set([
   'www-authenticate',
 ]);
 
-/** Of those, the ones that change nothing about how a message is read or who may read it (RFC 9110 §8.8.3, RFC 9530 alike). */
-const trailerNames: ReadonlySet<string> = new Set(['etag', 'last-modified']);
+/** Of those, the ones that change nothing about how a message is read or who may read it (RFC 9110 §8.8.3, RFC 9530 §6). */
+const trailerNames: ReadonlySet<string> = new Set(['content-digest', 'etag', 'last-modified', 'repr-digest']);
 
 /** Fields of authentication, cookies, routing and conditions that have no place in a trailer section. */
 const trailerRefused: ReadonlySet<string> = new Set([

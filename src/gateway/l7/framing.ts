@@ -10,15 +10,7 @@
 import { hostNameEnd } from './authority.ts';
 import { readConnection } from './connection.ts';
 import { field } from './fields.ts';
-import {
-  ABSOLUTE_FORM,
-  CHUNKED,
-  LENGTH,
-  METHOD_OPTIONS,
-  NONE,
-  OK,
-  UNTIL_CLOSE,
-} from './head.ts';
+import { ABSOLUTE_FORM, CHUNKED, LENGTH, METHOD_OPTIONS, NONE, OK, UNTIL_CLOSE } from './head.ts';
 import type { Head } from './head.ts';
 import { COMMA, ZERO, equalsFolded, skipBlanks, tokenEnd } from './syntax.ts';
 

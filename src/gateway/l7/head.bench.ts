@@ -41,7 +41,8 @@ const browser = [
   '\r\n',
 ].join('\r\n');
 
-const post = 'POST /api/orders HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n';
+const post =
+  'POST /api/orders HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n';
 
 const answer =
   'HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sat, 01 Aug 2026 00:00:00 GMT\r\nContent-Type: text/html\r\nContent-Length: 12\r\nConnection: keep-alive\r\n\r\n';
@@ -68,7 +69,8 @@ function responseCase(name: string, text: string): Case {
   const head = new Head();
   const run = (count: number): void => {
     for (let i = 0; i < count; i += 1) {
-      if (parseResponseHead(head, buffer, 0, buffer.length, responseLimits, false) !== OK) throw new Error(head.problem);
+      if (parseResponseHead(head, buffer, 0, buffer.length, responseLimits, false) !== OK)
+        throw new Error(head.problem);
     }
   };
   return { name, bytes: buffer.length, run };

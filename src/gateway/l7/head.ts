@@ -256,7 +256,7 @@ export function isWorthParsing(
   start: number,
   from: number,
   to: number,
-  limits: ResponseLimits & { readonly requestLineBytesMax?: number },
+  limits: { readonly headerBytesMax: number; readonly requestLineBytesMax?: number },
 ): boolean {
   const lineMax = limits.requestLineBytesMax ?? limits.headerBytesMax;
   const had = from - start;
