@@ -65,7 +65,7 @@ export interface Explanation {
   readonly notes: readonly string[];
 }
 
-/** Explains `request` under `snapshot`. Throws RangeError if the snapshot has no listener, or none of that name. */
+/** Explains `request` under `snapshot`. Throws TypeError if the snapshot has no listener, or none of that name. */
 export function explain(snapshot: Snapshot, request: ExplainRequest): Explanation {
   const notes: string[] = [];
   const written = writeRequest(request);
@@ -152,13 +152,13 @@ function chooseListener(
   if (wanted !== undefined) {
     const named = listeners.find((listener) => listener.id === wanted);
     if (named !== undefined) return named;
-    throw new RangeError(
+    throw new TypeError(
       `There is no listener ${wanted}; there are ${listeners.map((listener) => listener.id).join(', ')}.`,
     );
   }
   const fitting = listeners.filter((listener) => secure === null || (listener.tls !== null) === secure);
   const chosen = fitting.find((listener) => listener.port === port) ?? fitting[0] ?? listeners[0];
-  if (chosen === undefined) throw new RangeError('There are no listeners.');
+  if (chosen === undefined) throw new TypeError('There are no listeners.');
   if (fitting.length === 0) {
     notes.push(
       `No listener speaks ${secure ? 'TLS' : 'plain HTTP'}; this is the answer of ${chosen.id}, which does not.`,

@@ -3,6 +3,7 @@
  * to be slow and plain. A property test holds the two together.
  */
 import type { RoutePlan } from '../snapshot.ts';
+import { hostPattern } from './router.ts';
 
 export interface RouteVerdict {
   readonly name: string;
@@ -14,10 +15,8 @@ export interface RouteVerdict {
 
 type Match = RoutePlan['match'];
 
-const anyHost = (match: Match): boolean => match.host === null || match.host === '*';
-
 export function describeMatch(match: Match): string {
-  const parts = [anyHost(match) ? 'any host' : match.host, match.path ?? 'any path'];
+  const parts = [hostPattern(match) ?? 'any host', match.path ?? 'any path'];
   if (match.listeners !== null) parts.push(`on ${match.listeners.join(', ')}`);
   return parts.join(' ');
 }
@@ -27,11 +26,11 @@ export function whyNoMatch(match: Match, listenerId: string, host: string, path:
   if (match.listeners !== null && !match.listeners.includes(listenerId)) {
     return `it is only for listener ${match.listeners.join(', ')}, and this is ${listenerId}`;
   }
-  return whyNotHost(match.host?.toLowerCase() ?? null, host) ?? whyNotPath(match.path, path);
+  return whyNotHost(hostPattern(match), host) ?? whyNotPath(match.path, path);
 }
 
 function whyNotHost(pattern: string | null, host: string): string | null {
-  if (pattern === null || pattern === '*') return null;
+  if (pattern === null) return null;
   if (!pattern.startsWith('*.')) return host === pattern ? null : `host ${host || '(none)'} is not ${pattern}`;
   const suffix = pattern.slice(1);
   if (host.endsWith(suffix) && host.length > suffix.length) return null;
@@ -52,7 +51,7 @@ function whyNotPath(pattern: string | null, path: string): string | null {
 
 /** Why `loser`, which matches as well, comes after `winner`: the first step of precedence in which they differ. */
 export function whyOutranked(loser: Match, winner: Match): string {
-  const host = compare(loser.host, winner.host, 'host', (pattern) => pattern.startsWith('*.'));
+  const host = compare(hostPattern(loser), hostPattern(winner), 'host', (pattern) => pattern.startsWith('*.'));
   if (host !== null) return host;
   const path = compare(loser.path, winner.path, 'path', (pattern) => pattern.endsWith('/*'));
   if (path !== null) return path;
@@ -67,8 +66,8 @@ function compare(
   isPattern: (pattern: string) => boolean,
 ): string | null {
   const kind = what === 'host' ? 'wildcard' : 'prefix';
-  if (winner === null || winner === '*') return null;
-  if (loser === null || loser === '*') return `it matches, but takes any ${what}: ${winner} is more specific`;
+  if (winner === null) return null;
+  if (loser === null) return `it matches, but takes any ${what}: ${winner} is more specific`;
   if (isPattern(loser) && !isPattern(winner)) {
     return `it matches, but ${loser} is a ${kind}: the exact ${what} ${winner} is more specific`;
   }

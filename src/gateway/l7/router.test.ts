@@ -75,9 +75,9 @@ test('a route bound to listeners is seen by those alone', () => {
 });
 
 test('hosts are compared without case, port and final dot', () => {
-  const plans = routes('Shop.Example -', '[::1] -');
+  const plans = routes('Shop.Example. -', '[::1] -');
   for (const host of ['shop.example', 'SHOP.example:8080', 'shop.example.']) {
-    assert.equal(winner(plans, host, '/'), 'Shop.Example -', host);
+    assert.equal(winner(plans, host, '/'), 'Shop.Example. -', host);
   }
   assert.equal(winner(plans, '[::1]:8080', '/'), '[::1] -');
   assert.equal(hostName('[::1]:80'), '[::1]');

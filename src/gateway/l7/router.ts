@@ -109,7 +109,7 @@ export class RouteTable {
     const hosts: string[] = [];
     for (const [index, { match }] of routes.entries()) {
       if (match.listeners !== null && (listenerId === null || !match.listeners.includes(listenerId))) continue;
-      this.#entry(match.host?.toLowerCase() ?? null, hosts, suffixes).paths.add(match.path, index);
+      this.#entry(hostPattern(match), hosts, suffixes).paths.add(match.path, index);
     }
     // An entry falls back to the longest suffix that also takes its hosts: found by looking it up as a request would be.
     for (const [at, host] of hosts.entries()) this.#exactHosts[at]!.fallback = this.#wildcard(host);
@@ -118,7 +118,7 @@ export class RouteTable {
 
   /** Adds the key of a host if it is new; `hosts` and `suffixes` collect the keys by entry number. */
   #entry(host: string | null, hosts: string[], suffixes: string[]): HostEntry {
-    if (host === null || host === '*') return this.#any;
+    if (host === null) return this.#any;
     const wild = host.startsWith('*.');
     const key = wild ? host.slice(2) : host;
     const number = (wild ? this.#suffixes : this.#exact).add(hashKeyBackwards(key));
@@ -220,6 +220,12 @@ export function createRouter(routes: readonly RoutePlan[]): Router {
   const others = new RouteTable(routes, null);
   const table = (listenerId: string): RouteTable => tables.get(listenerId) ?? others;
   return { table, match: (listenerId, host, path) => table(listenerId).match(host, path) };
+}
+
+/** The host a route asks for as it is compared: lower case, without a final dot. Null is any. */
+export function hostPattern(match: RoutePlan['match']): string | null {
+  const host = match.host?.toLowerCase().replace(/(.)\.$/, '$1') ?? null;
+  return host === '*' ? null : host;
 }
 
 /** `host` of `host:port`; `[::1]` of `[::1]:80`. */
