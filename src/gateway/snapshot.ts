@@ -45,6 +45,8 @@ export interface ListenerPlan {
     readonly connectionsPerIpMax: number;
     /** Requests on one connection; the last answer says `Connection: close`. */
     readonly requestsPerConnectionMax: number;
+    /** Bytes per second that a request body must bring, looked at every 5 s; slower is 408. 0 is no minimum. */
+    readonly requestBodyRateMin: number;
   };
   readonly timeouts: {
     /** From the first byte of a head (or the accept) to its end, in total. 408. */

@@ -1,0 +1,117 @@
+/**
+ * One worker's data plane as a whole: the `Plane` that requests run through, the listeners in front of it, and the slow
+ * periodic work beside it (deadlines, the event loop's lag, gauges).
+ */
+import { cellLane, type Lane } from '../kernel/cells.ts';
+import type { Timer } from '../kernel/clock.ts';
+import { Listener } from './l7/listener.ts';
+import { Plane, type PlaneOptions } from './l7/plane.ts';
+import { PROCESS_SLOTS, processSlots } from './slots.ts';
+import type { ListenerPlan, Snapshot } from './snapshot.ts';
+
+/** How often gauges are written and the lag is judged. */
+const GAUGE_MS = 1000;
+/** An event loop this late is overloaded: a request would wait longer than people do. */
+const LAG_MAX_MS = 1000;
+
+export class DataPlane {
+  readonly #plane: Plane;
+  readonly #lane: Lane;
+  readonly #listeners = new Map<string, Listener>();
+  readonly #timers: Timer[];
+  #nextMs: number;
+  #lagMs = 0;
+  #gaugesDueMs: number;
+
+  constructor(options: PlaneOptions) {
+    const plane = new Plane(options);
+    this.#plane = plane;
+    this.#lane = cellLane(options.snapshot.cell, PROCESS_SLOTS, options.lane);
+    this.#nextMs = plane.nowMs + plane.wheel.tickMs;
+    this.#gaugesDueMs = plane.nowMs + GAUGE_MS;
+    this.#timers = [options.clock.every(plane.wheel.tickMs, () => this.#onTick(), { ref: true })];
+  }
+
+  /**
+   * Runs by `snapshot` from now on. New listeners are bound first, so that a config that cannot be served changes nothing.
+   * Resolves with the ports of listeners that asked for a free one.
+   */
+  async apply(snapshot: Snapshot, ports: Readonly<Record<string, number>>): Promise<Record<string, number>> {
+    const plane = this.#plane;
+    const bound: Record<string, number> = {};
+    const added: Listener[] = [];
+    const kept = new Set<string>();
+    try {
+      for (const plan of snapshot.listeners) {
+        const key = keyOf(plan);
+        const running = this.#listeners.get(key);
+        if (running !== undefined) {
+          kept.add(key);
+          bound[plan.id] = running.port;
+          continue;
+        }
+        const listener = new Listener(plane, plan);
+        added.push(listener);
+        bound[plan.id] = await listener.listen(plan.port === 0 ? (ports[plan.id] ?? 0) : plan.port);
+      }
+    } catch (error) {
+      for (const listener of added) listener.close();
+      throw error;
+    }
+    plane.apply(snapshot);
+    for (const [key, listener] of this.#listeners) {
+      if (kept.has(key)) continue;
+      this.#listeners.delete(key);
+      listener.close();
+      this.#leaving.add(listener);
+    }
+    for (const listener of added) this.#listeners.set(keyOf(listener.plan), listener);
+    for (const plan of snapshot.listeners) this.#listeners.get(keyOf(plan))?.apply(plan);
+    return bound;
+  }
+
+  /** Listeners that are closed but still have connections. */
+  readonly #leaving = new Set<Listener>();
+
+  /** Finishes what runs and resolves when nothing does; after `timeoutMs` the rest is cut. */
+  async drain(timeoutMs: number): Promise<void> {
+    const plane = this.#plane;
+    plane.drain();
+    for (const listener of this.#listeners.values()) {
+      listener.close();
+      this.#leaving.add(listener);
+    }
+    this.#listeners.clear();
+    await plane.empty([...this.#leaving], timeoutMs);
+    for (const listener of this.#leaving) listener.cut();
+    for (const timer of this.#timers) timer.clear();
+  }
+
+  reopenLog(): void {}
+
+  #onTick(): void {
+    const plane = this.#plane;
+    plane.tick();
+    const late = plane.nowMs - this.#nextMs;
+    if (late > this.#lagMs) this.#lagMs = late;
+    this.#nextMs = plane.nowMs + plane.wheel.tickMs;
+    plane.wheel.advance(plane.nowMs);
+    plane.lagging = late > LAG_MAX_MS;
+    if (plane.nowMs >= this.#gaugesDueMs) this.#writeGauges();
+  }
+
+  #writeGauges(): void {
+    const plane = this.#plane;
+    this.#gaugesDueMs = plane.nowMs + GAUGE_MS;
+    this.#lane[processSlots.loopLagMs] = this.#lagMs;
+    this.#lane[processSlots.memoryBytes] = plane.buffers.bytes;
+    this.#lane[processSlots.heapBytes] = process.memoryUsage().heapUsed;
+    this.#lagMs = 0;
+    for (const listener of this.#leaving) if (listener.open === 0) this.#leaving.delete(listener);
+  }
+}
+
+/** A listener with the same key keeps its socket and its connections. */
+function keyOf(plan: ListenerPlan): string {
+  return JSON.stringify([plan.id, plan.host, plan.port, plan.tls !== null, plan.proxyProtocol]);
+}

@@ -1,0 +1,61 @@
+/**
+ * The gateway's own answers: a refusal as a short problem document (RFC 9457), and the interim 100.
+ * They say what the client did wrong or that no server could answer, never anything about the servers (duty of RFC 9209 §1).
+ */
+import { ascii } from '../../kernel/bytes.ts';
+import { refusals } from '../slots.ts';
+
+const reasons: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
+  414: 'URI Too Long',
+  417: 'Expectation Failed',
+  421: 'Misdirected Request',
+  431: 'Request Header Fields Too Large',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
+  508: 'Loop Detected',
+};
+
+export interface RefusalAnswer {
+  /** A place in `refusals`. */
+  readonly number: number;
+  readonly close: boolean;
+  readonly head: boolean;
+  /** Seconds for `Retry-After`, or -1. */
+  readonly retryAfterS: number;
+  readonly wallMs: number;
+}
+
+/** A refusal as the bytes of a whole response. */
+export function refusalAnswer(answer: RefusalAnswer): Uint8Array<ArrayBuffer> {
+  const refusal = refusals[answer.number] ?? refusals[0];
+  const reason = reasons[refusal.status] ?? 'Error';
+  const body = `${JSON.stringify({ title: reason, status: refusal.status, detail: refusal.text, code: refusal.word })}\n`;
+  const lines = [
+    `HTTP/1.1 ${refusal.status} ${reason}`,
+    `Date: ${new Date(answer.wallMs).toUTCString()}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${body.length}`,
+    'Cache-Control: no-store',
+  ];
+  if (refusal.status === 405) lines.push('Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
+  if (answer.retryAfterS >= 0) lines.push(`Retry-After: ${answer.retryAfterS}`);
+  if (answer.close) lines.push('Connection: close');
+  return ascii(`${lines.join('\r\n')}\r\n\r\n${answer.head ? '' : body}`);
+}
+
+/** The answer to `OPTIONS` with `Max-Forwards: 0` (RFC 9110 §7.6.2): this gateway is the last to be asked. */
+export function optionsAnswer(wallMs: number, close: boolean): Uint8Array<ArrayBuffer> {
+  const date = new Date(wallMs).toUTCString();
+  const connection = close ? 'Connection: close\r\n' : '';
+  return ascii(
+    `HTTP/1.1 204 No Content\r\nDate: ${date}\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n${connection}\r\n`,
+  );
+}

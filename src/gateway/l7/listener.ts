@@ -1,0 +1,166 @@
+/**
+ * A listener on one worker: the server socket, what its connections share, and how many there are.
+ *
+ * All workers bind the same address (`SO_REUSEPORT`), so the kernel spreads connections over them. A listener lives as long
+ * as its address and kind stay in the config; a reload gives it a new plan and leaves its connections alone.
+ */
+import net from 'node:net';
+import type tls from 'node:tls';
+import { cellLane, cellLanes, type Lane, sumSlot } from '../../kernel/cells.ts';
+import { addressFrom, AddressSet } from '../../kernel/ip-address.ts';
+import { LISTENER_SLOTS, listenerSlots } from '../slots.ts';
+import type { ListenerPlan } from '../snapshot.ts';
+import { ClientConnection } from './client.ts';
+import { Forwarding, ForwardingWriter } from './forwarded.ts';
+import type { Head, RequestLimits } from './head.ts';
+import { NetWire } from './net-wire.ts';
+import type { Plane } from './plane.ts';
+import type { Peer } from './raw-wire.ts';
+import type { RouteTable } from './router.ts';
+import type { Wire } from './wire.ts';
+
+export class Listener {
+  readonly plane: Plane;
+  plan: ListenerPlan;
+  routes: RouteTable;
+  requestLimits: RequestLimits;
+  forwarding: ForwardingWriter;
+  /** No new connections, and no new requests on the old ones. */
+  closing = false;
+  port = 0;
+  readonly #lane: Lane;
+  readonly #lanes: readonly Lane[];
+  readonly #connections = new Set<ClientConnection>();
+  readonly #perIp = new Map<string, number>();
+  #trusted: AddressSet;
+  #server: net.Server | null = null;
+
+  constructor(plane: Plane, plan: ListenerPlan) {
+    this.plane = plane;
+    this.plan = plan;
+    this.#lane = cellLane(plan.cell, LISTENER_SLOTS, plane.laneNumber);
+    this.#lanes = cellLanes(plan.cell, LISTENER_SLOTS);
+    this.routes = plane.router.table(plan.id);
+    this.requestLimits = limitsOf(plan);
+    this.#trusted = trustedBy(plan);
+    this.forwarding = this.#forwardingWriter();
+  }
+
+  /** Another plan for the same address. */
+  apply(plan: ListenerPlan): void {
+    this.plan = plan;
+    this.routes = this.plane.router.table(plan.id);
+    this.requestLimits = limitsOf(plan);
+    this.#trusted = trustedBy(plan);
+    this.forwarding = this.#forwardingWriter();
+  }
+
+  /** Binds; `port` is the one to take (0 for any free). Resolves with the port that was bound. */
+  async listen(port: number): Promise<number> {
+    const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#acceptSocket(socket));
+    await listening(server, this.plan.host, port);
+    this.#server = server;
+    const bound = server.address();
+    this.port = typeof bound === 'object' && bound !== null ? bound.port : port;
+    this.forwarding = this.#forwardingWriter();
+    this.plane.raw?.serve(server, (wire, peer) => this.#accept(wire, peer, ''));
+    return this.port;
+  }
+
+  /** Stops accepting. Idle connections close, others after their answer. */
+  close(): void {
+    this.closing = true;
+    this.#server?.close();
+    for (const connection of [...this.#connections]) connection.drain();
+  }
+
+  /** Ends every connection. */
+  cut(): void {
+    for (const connection of [...this.#connections]) connection.cut();
+  }
+
+  get open(): number {
+    return this.#connections.size;
+  }
+
+  left(connection: ClientConnection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#lane[listenerSlots.connections] = this.#connections.size;
+    const { address } = connection.peer;
+    const same = (this.#perIp.get(address) ?? 1) - 1;
+    if (same === 0) this.#perIp.delete(address);
+    else this.#perIp.set(address, same);
+    this.plane.connectionLeft();
+  }
+
+  count(slot: number): void {
+    this.#lane[slot] = (this.#lane[slot] ?? 0) + 1;
+  }
+
+  tunnels(change: number): void {
+    this.#lane[listenerSlots.tunnels] = (this.#lane[listenerSlots.tunnels] ?? 0) + change;
+  }
+
+  /** With client certificates, what was proved for one name does not hold for another (RFC 9110 §15.5.20). */
+  isMisdirected(client: ClientConnection, head: Head): boolean {
+    if (this.plan.tls === null || this.plan.tls.clientCaPem === null) return false;
+    return head.text(head.hostStart, head.hostNameEnd).toLowerCase() !== client.serverName.toLowerCase();
+  }
+
+  #acceptSocket(socket: net.Socket): void {
+    const peer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    this.#accept(new NetWire(socket, this.plane.buffers), peer, '');
+  }
+
+  #accept(wire: Wire, peer: Peer, serverName: string): void {
+    const { plane } = this;
+    plane.tick();
+    this.count(listenerSlots.accepted);
+    const { connectionsMax, connectionsPerIpMax } = this.plan.limits;
+    const same = (this.#perIp.get(peer.address) ?? 0) + 1;
+    const all = sumSlot(this.#lanes, listenerSlots.connections) + 1;
+    if (this.closing || same > connectionsPerIpMax || all > connectionsMax) {
+      this.count(listenerSlots.refused);
+      wire.close();
+      return;
+    }
+    this.#perIp.set(peer.address, same);
+    const address = addressFrom(peer.address);
+    const forwarding = new Forwarding(address, address !== null && this.#trusted.has(address));
+    this.#connections.add(new ClientConnection(this, wire, peer, serverName, forwarding));
+    this.#lane[listenerSlots.connections] = this.#connections.size;
+  }
+
+  #forwardingWriter(): ForwardingWriter {
+    const { plane, plan } = this;
+    return new ForwardingWriter({
+      plan,
+      trusted: this.#trusted,
+      pseudonym: plane.snapshot.pseudonym,
+      port: this.port,
+      random: plane.random,
+    });
+  }
+}
+
+function trustedBy(plan: ListenerPlan): AddressSet {
+  const set = AddressSet.compile(plan.trustedProxies);
+  if (!(set instanceof AddressSet)) throw new RangeError(`listener ${plan.id}: ${set.mistake}`);
+  return set;
+}
+
+function limitsOf({ limits, strict }: ListenerPlan): RequestLimits {
+  return { ...limits, underscoresInNames: strict.underscoresInNames };
+}
+
+async function listening(server: net.Server | tls.Server, host: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, reusePort: true, backlog: 4096 }, () => {
+      server.off('error', reject);
+      // Out of descriptors, say: the listener goes on.
+      server.on('error', () => {});
+      resolve();
+    });
+  });
+}

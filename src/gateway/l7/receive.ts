@@ -1,0 +1,119 @@
+/**
+ * From a parsed request head to a running exchange: the checks that need more than the head, the route, and the head that
+ * goes out. Every refusal here leaves no byte upstream.
+ */
+import { METHOD_OPTIONS, NONE, OK, ORIGIN_FORM, type Head } from './head.ts';
+import { routeSlots, refusalNumber, type Refusal } from '../slots.ts';
+import { CHUNKED } from './body.ts';
+import { LARGE_BYTES, SMALL_BYTES } from './buffers.ts';
+import type { ClientConnection } from './client.ts';
+import { listedNames } from './connection.ts';
+import { normalizePath, PATH_REFUSED, PATH_SAME } from './target.ts';
+import { acceptKey, isWebSocketRequest } from './web-socket.ts';
+import { endHead, HEAD_EXTRA_BYTES, writeField, writeRequestHead, writeUpgrade } from './write-head.ts';
+import type { Route } from './service.ts';
+
+/** The request was answered here. */
+export const ANSWERED = -1;
+
+/** Starts an exchange for the request in `head`; `bytes[head.end, to)` came behind it. Returns the first byte not taken. */
+export function receive(client: ClientConnection, head: Head, bytes: Uint8Array, to: number): number {
+  const { plane, listener } = client;
+  client.clientAskedToClose = !head.keepAlive && head.bodyKind === NONE;
+  if (plane.overloaded) return refuse(client, 'overloaded');
+  const verdict = listener.forwarding.prepare(client.forwarding, head);
+  if (verdict !== OK) return refuseNumber(client, verdict);
+  if (head.maxForwards === 0 && head.methodId === METHOD_OPTIONS) {
+    client.answerOptions();
+    return ANSWERED;
+  }
+  if (listener.isMisdirected(client, head)) return refuse(client, 'misdirected');
+  if (!readPath(client, head)) return refuse(client, 'bad_path');
+  const { path } = plane;
+  const index = listener.routes.matchBytes(head.buffer, head.hostStart, head.hostNameEnd, path.bytes, path.start, path.end);
+  const route = plane.routes[index];
+  if (route === undefined) return refuse(client, 'no_route');
+  if (head.contentLength > route.plan.requestBodyBytesMax) return refuse(client, 'body_too_large');
+  const upgrading = head.upgrade && upgradeAllowed(head, route);
+  if (upgrading && !isWebSocketRequest(head)) return refuse(client, 'upgrade_refused');
+  return begin(client, head, route, upgrading, bytes, to);
+}
+
+function refuse(client: ClientConnection, refusal: Refusal): number {
+  return refuseNumber(client, refusalNumber(refusal));
+}
+
+function refuseNumber(client: ClientConnection, number: number): number {
+  client.refuseRequest(number);
+  return ANSWERED;
+}
+
+/** Brings the path into the form by which it is routed and forwarded. */
+function readPath(client: ClientConnection, head: Head): boolean {
+  const { path } = client.plane;
+  path.bytes = head.buffer;
+  path.start = head.pathStart;
+  path.end = head.pathEnd;
+  path.changed = false;
+  if (head.pathStart === head.pathEnd) {
+    if (head.targetForm === ORIGIN_FORM) return false;
+    path.changed = true; // `*`, or an absolute target without a path: written by `writeRequestHead`
+    return true;
+  }
+  const length = normalizePath(head.buffer, head.pathStart, head.pathEnd, client.plane.pathScratch, client.listener.plan.strict);
+  if (length === PATH_REFUSED) return false;
+  if (length !== PATH_SAME) {
+    path.bytes = client.plane.pathScratch;
+    path.start = 0;
+    path.end = length;
+    path.changed = true;
+  }
+  return true;
+}
+
+/** Only what is configured is upgraded to; an Upgrade to anything else, `h2c` above all, is not passed on. */
+function upgradeAllowed(head: Head, route: Route): boolean {
+  const index = head.upgradeIndex;
+  const name = head.text(head.valueStart[index] ?? 0, head.valueEnd[index] ?? 0).toLowerCase();
+  return name === 'websocket' && route.plan.upgrade.includes(name);
+}
+
+// WHY six parameters: the hot path; an options object would be made for each request.
+function begin(
+  client: ClientConnection,
+  head: Head,
+  route: Route,
+  upgrading: boolean,
+  bytes: Uint8Array,
+  to: number,
+): number {
+  const { plane, listener } = client;
+  const exchange = plane.takeExchange(client, route);
+  exchange.methodId = head.methodId;
+  exchange.minorVersion = head.minorVersion;
+  exchange.clientKeepAlive = head.keepAlive;
+  exchange.expectsContinue = head.expectContinue;
+  exchange.upgrading = upgrading;
+  exchange.acceptKey = upgrading ? acceptKey(head) : '';
+  const { request } = exchange;
+  const listed = head.bodyKind === CHUNKED ? listedNames(head) : undefined;
+  request.begin(head.bodyKind, head.contentLength, head.bodyKind, route.plan.requestBodyBytesMax, listed);
+
+  const behind = request.done ? 0 : to - head.end;
+  const headRoom = head.end - head.start + HEAD_EXTRA_BYTES + client.forwarding.room;
+  const wanted = headRoom + request.room(behind);
+  // A body larger than that could not be sent again anyway.
+  const out = plane.buffers.borrow(wanted <= LARGE_BYTES ? wanted : Math.max(headRoom + SMALL_BYTES, LARGE_BYTES));
+  if (head.maxForwards > 0) head.drop[head.maxForwardsIndex] = 1;
+  let at = writeRequestHead(head, plane.path, out, 0);
+  if (head.maxForwards > 0) at = writeField('Max-Forwards', String(head.maxForwards - 1), out, at);
+  if (upgrading) at = writeUpgrade(out, at);
+  at = listener.forwarding.write(client.forwarding, head, out, at);
+  at = endHead(out, at);
+  exchange.requestHeadBytes = at;
+  route.lane[routeSlots.requests] = (route.lane[routeSlots.requests] ?? 0) + 1;
+  const taken = exchange.begin(out, at, bytes, head.end, to);
+  if (!request.done) client.watchBody();
+  return taken;
+}
+

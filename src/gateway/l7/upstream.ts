@@ -1,0 +1,89 @@
+/**
+ * One connection to an endpoint. It passes what happens on its wire to the exchange it carries; while it is idle, anything
+ * that arrives ends it: a byte nobody asked for can only be the start of a response that would be taken for the next one's
+ * (RFC 9112 §9.2; a socket with surplus bytes is destroyed, never pooled).
+ */
+import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { endpointSlots as slot } from '../slots.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { Exchange } from './exchange.ts';
+import type { Wire, WireOwner } from './wire.ts';
+
+export class UpstreamConnection implements WireOwner, Deadline {
+  readonly endpoint: Endpoint;
+  readonly wire: Wire;
+  exchange: Exchange | null = null;
+  /** Requests sent on it. */
+  requests = 0;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  wheelSlot = -1;
+  wheelNext: Deadline | null = null;
+  wheelPrevious: Deadline | null = null;
+  #gone = false;
+
+  constructor(endpoint: Endpoint, wire: Wire) {
+    this.endpoint = endpoint;
+    this.wire = wire;
+    wire.owner = this;
+  }
+
+  /** Nothing to do until the next request: wait for `idleMs`, then close. */
+  rest(): void {
+    const { plane, service } = this.endpoint;
+    plane.wheel.arm(this, plane.nowMs + service.plan.timeouts.idleMs);
+  }
+
+  /** Ends the connection without telling the exchange, which has done with it. */
+  close(): void {
+    this.exchange = null;
+    this.wire.close();
+    this.#left();
+  }
+
+  /** The same by reset, so that the server cannot take what it has for the whole. */
+  abandon(): void {
+    this.exchange = null;
+    this.wire.reset();
+    this.#left();
+  }
+
+  onBytes(bytes: Uint8Array, from: number, to: number): void {
+    this.endpoint.plane.tick();
+    if (this.exchange !== null) {
+      this.exchange.onUpstreamBytes(bytes, from, to);
+      return;
+    }
+    const { lane } = this.endpoint;
+    lane[slot.protocolErrors] = (lane[slot.protocolErrors] ?? 0) + 1;
+    this.close();
+  }
+
+  onEnd(): void {
+    this.endpoint.plane.tick();
+    if (this.exchange === null) this.close();
+    else this.exchange.onUpstreamEnd();
+  }
+
+  onDrain(): void {
+    this.exchange?.onUpstreamDrain();
+  }
+
+  onClose(code: string): void {
+    this.endpoint.plane.tick();
+    const { exchange } = this;
+    this.exchange = null;
+    this.#left();
+    exchange?.onUpstreamClose(code);
+  }
+
+  onDeadline(): void {
+    if (this.exchange === null) this.close();
+  }
+
+  #left(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.endpoint.plane.wheel.remove(this);
+    this.endpoint.closed(this);
+  }
+}

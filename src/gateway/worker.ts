@@ -1,0 +1,55 @@
+/**
+ * A data-plane worker thread: listeners, connections and pools of its own, and a port to the control thread through which it
+ * is given its config and told to drain. It writes live numbers to its lane of the cells and sends messages only when
+ * something was asked of it.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { FromWorker, ToWorker, WorkerStart } from './control/messages.ts';
+import { DataPlane } from './data-plane.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { createRandom } from '../kernel/random.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('worker.ts runs in a worker thread');
+// The control thread gives exactly this (see control/supervisor.ts).
+const start = workerData as WorkerStart;
+const say = (message: FromWorker): void => port.postMessage(message);
+
+const plane = new DataPlane({
+  clock: systemClock,
+  random: createRandom(),
+  lane: start.lane,
+  transport: process.env['SPILLWAY_TRANSPORT'] === 'net' ? 'net' : 'auto',
+  snapshot: start.snapshot,
+  notice: (level, message) => say({ kind: 'notice', level, message }),
+});
+
+async function apply(message: WorkerStart | Extract<ToWorker, { kind: 'apply' }>): Promise<void> {
+  const { version } = message.snapshot;
+  try {
+    const ports = await plane.apply(message.snapshot, message.ports);
+    say({ kind: 'applied', version, ports });
+  } catch (error) {
+    const { code = 'WORKER_FAILED', message: text } = error as NodeJS.ErrnoException;
+    say({ kind: 'refused', version, code, message: text });
+  }
+}
+
+// One after another: an apply that binds a listener is not overtaken by the next.
+let last: Promise<void> = apply(start);
+
+port.on('message', (message: ToWorker) => {
+  switch (message.kind) {
+    case 'apply':
+      last = last.then(() => apply(message));
+      break;
+    case 'drain':
+      last = last.then(() => plane.drain(message.timeoutMs)).then(() => say({ kind: 'drained' }));
+      break;
+    case 'reopen-log':
+      plane.reopenLog();
+      break;
+    default:
+      message satisfies never;
+  }
+});
