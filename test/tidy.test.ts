@@ -58,6 +58,19 @@ test('the lock file holds no download addresses', () => {
   assert.doesNotMatch(read('package-lock.json'), /"resolved"|https?:\/\/[^"]*\.tgz/);
 });
 
+test('the lock file names every platform, so that npm ci works on each', () => {
+  // A registry that mirrors a part of the platform packages leaves the rest out, and `npm ci` then refuses the lock file.
+  interface Locked {
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+  }
+  const { packages } = JSON.parse(read('package-lock.json')) as { readonly packages: Readonly<Record<string, Locked>> };
+  const named = Object.values(packages).flatMap(({ optionalDependencies = {} }) =>
+    Object.entries(optionalDependencies),
+  );
+  const absent = named.filter(([name]) => !Object.hasOwn(packages, `node_modules/${name}`));
+  none(absent.map(([name, version]) => `${name} ${version} is not in package-lock.json: install from a full registry`));
+});
+
 test('everything that package.json promises exists', () => {
   const faults: string[] = [];
   const need = (what: string, path: string): void => {
