@@ -7,6 +7,7 @@
  * Cost: reading or writing an address 20-60 ns, `AddressSet.has` O(log n); no allocation in any of them.
  * Sources: RFC 4291 §2.2, RFC 4632, RFC 5952.
  */
+import { hexDigit } from './hex.ts';
 
 const DOT = 0x2e;
 const COLON = 0x3a;
@@ -141,12 +142,6 @@ function spread(count: number, gap: number, words: Int32Array): void {
 function groupAt(place: number, gap: number, zeros: number): number {
   if (gap === -1 || place < gap) return groups[place]!;
   return place < gap + zeros ? 0 : groups[place - zeros]!;
-}
-
-function hexDigit(byte: number): number {
-  if (byte >= ZERO && byte <= 0x39) return byte - ZERO;
-  const letter = byte | 0x20;
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
 /** The order of two addresses as unsigned 128-bit numbers: negative, 0 or positive. */
