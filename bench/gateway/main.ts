@@ -27,7 +27,7 @@ async function main(): Promise<void> {
     return void process.stdout.write(cases.map((one) => `${one.name.padEnd(16)} ${one.title}\n`).join(''));
   requireTools(options);
   const dir = mkdtempSync(join(tmpdir(), 'spillway-bench-'));
-  await using processes = createProcesses();
+  await using processes = createProcesses(options.nice);
   const leave = (status: number) => (): void => {
     void processes.stopAll().finally(() => {
       rmSync(dir, { recursive: true, force: true });
@@ -47,6 +47,7 @@ async function main(): Promise<void> {
       loadCores: options.loadCores,
       certificateFile: certificate.certificateFile,
       durationS: options.durationS,
+      duePort: origin.duePort,
     };
     const machine = await machineOf(options, bench);
     if (options.format !== 'json') process.stdout.write(`${machine.lines.join('\n')}\n\n`);
@@ -195,12 +196,13 @@ async function machineOf(
     loadCores: options.loadCores,
     rounds: options.rounds,
     durationS: options.durationS,
+    nice: options.nice,
   };
   const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const { rounds, durationS, proxyCore, loadCores } = options;
   const lines = [
     list.join(' · '),
-    `${processor} · Linux ${release()} · ${rounds} rounds of ${durationS} s · proxy on core ${proxyCore}, load and origin on ${loadCores}`,
+    `${processor} · Linux ${release()} · ${rounds} rounds of ${durationS} s · proxy on core ${proxyCore}, load and origin on ${loadCores} · nice ${options.nice}`,
   ];
   return { lines, facts };
 }

@@ -18,6 +18,8 @@ export interface Bench {
   readonly dir: string;
   readonly certificateFile: string;
   readonly durationS: number;
+  /** Where load/open-loop.ts listens. */
+  readonly duePort: number;
 }
 
 export interface Sample {
@@ -113,8 +115,18 @@ export async function runLoad(
     case 'handshake':
       return runHandshakes(processes, load, target, durationS);
     case 'scheduled': {
-      const args = [clientFile('open-loop'), target.port, Math.round(rate), load.connections, durationS].map(String);
-      return parseResult(await processes.run(process.execPath, args, { ...options, nice: 19 }));
+      // Room for the short-lived objects of a second, so that few collections fall into a run.
+      const args = [
+        '--min-semi-space-size=64',
+        '--max-semi-space-size=64',
+        clientFile('open-loop'),
+        target.port,
+        Math.round(rate),
+        load.connections,
+        durationS,
+        bench.duePort,
+      ].map(String);
+      return parseResult(await processes.run(process.execPath, args, options));
     }
     case 'websocket': {
       const args = [clientFile('websocket-clients'), target.port, load.connections, durationS].map(String);

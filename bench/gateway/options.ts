@@ -1,5 +1,5 @@
 /** The command line of `npm run bench -- gateway`. */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
 import { cases, type Case } from './cases.ts';
 import type { Contender } from './contender.ts';
@@ -19,6 +19,8 @@ export interface Options {
   readonly proxyCore: string;
   readonly loadCores: string;
   readonly format: 'text' | 'json' | 'markdown';
+  /** Priority of everything that is measured or measures; below 0 only root may. */
+  readonly nice: number;
   /** Overrides the rate of cases with a schedule, requests per second. */
   readonly rate: number | null;
 }
@@ -35,6 +37,7 @@ export const usage = `Usage: npm run bench -- gateway [options]
   --rate N             requests per second for cases with a schedule; default: half of the reference's peak
   --proxy-core N       default: the last core
   --load-cores LIST    default: all others
+  --nice N             priority of proxies, load and origin; default: -15 as root (what else runs disturbs less), else 0
   --json, --markdown   output for machines, or for docs/benchmarks.md; default: a table
 `;
 
@@ -51,6 +54,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' | 'list'
       rounds: { type: 'string', default: '5' },
       duration: { type: 'string', default: '4' },
       rate: { type: 'string' },
+      nice: { type: 'string', default: userInfo().uid === 0 ? '-15' : '0' },
       'proxy-core': { type: 'string' },
       'load-cores': { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -78,6 +82,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' | 'list'
     rounds: numberOf('rounds', values.rounds),
     durationS: numberOf('duration', values.duration),
     rate: values.rate === undefined ? null : numberOf('rate', values.rate),
+    nice: Number(values.nice),
     proxyCore: values['proxy-core'] ?? String(cores - 1),
     loadCores: values['load-cores'] ?? (cores === 2 ? '0' : `0-${cores - 2}`),
     format: values.json ? 'json' : values.markdown ? 'markdown' : 'text',

@@ -11,12 +11,14 @@ import { freePorts, listening, type Processes } from './processes.ts';
 export interface Origin {
   readonly port: number;
   readonly webSocketPort: number;
+  /** Held free for load/open-loop.ts, which listens here while it runs. */
+  readonly duePort: number;
 }
 
 const KB = 1024;
 
 export async function startOrigin(processes: Processes, dir: string, cores: string): Promise<Origin> {
-  const [port = 0, webSocketPort = 0] = await freePorts(2);
+  const [port = 0, webSocketPort = 0, duePort = 0] = await freePorts(3);
   writeFileSync(join(dir, '10k'), 'x'.repeat(10 * KB));
   writeFileSync(join(dir, '1m'), 'x'.repeat(KB * KB));
   const file = join(dir, 'origin.conf');
@@ -26,7 +28,7 @@ export async function startOrigin(processes: Processes, dir: string, cores: stri
   const echoFile = fileURLToPath(new URL('load/echo-server.ts', import.meta.url));
   const echo = processes.start(process.execPath, [echoFile, String(webSocketPort)], { cores });
   await listening(webSocketPort, echo);
-  return { port, webSocketPort };
+  return { port, webSocketPort, duePort };
 }
 
 function config(dir: string, port: number): string {

@@ -6,7 +6,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, openSync, closeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processTree } from './accounting.ts';
@@ -20,8 +20,6 @@ export interface StartOptions {
   readonly cwd?: string;
   /** Standard output goes to this file, not to `output()`. */
   readonly stdoutFile?: string;
-  /** Nice value of the process. */
-  readonly nice?: number;
 }
 
 export interface Running {
@@ -45,20 +43,23 @@ export interface Processes extends AsyncDisposable {
   stopAll(): Promise<void>;
 }
 
-export function createProcesses(): Processes {
+/** All processes get the same nice value, so that contenders, load and origin are disturbed by others equally little. */
+export function createProcesses(nice: number): Processes {
   const running = new Set<Running>();
 
   function start(command: string, args: readonly string[], options: StartOptions): Running {
     const words = ['taskset', '-c', options.cores, command, ...args];
-    if (options.nice !== undefined) words.unshift('nice', '-n', String(options.nice));
+    if (nice !== 0) words.unshift('nice', '-n', String(nice));
     if (existsSync('/usr/bin/setpriv')) words.unshift('setpriv', '--pdeathsig', 'TERM');
     const stdout = options.stdoutFile === undefined ? ('pipe' as const) : openSync(options.stdoutFile, 'a');
     const child = spawn(words[0] ?? command, words.slice(1), {
       stdio: ['pipe', stdout, 'pipe'],
+      detached: true, // a session of its own: Ctrl-C reaches the harness, which stops the rest in order
       env: { ...process.env, ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
     if (typeof stdout === 'number') closeSync(stdout);
+    if (nice !== 0 && child.pid !== undefined) weighSession(child.pid, nice);
     let output = '';
     const keep = (text: string): void => {
       if (output.length < OUTPUT_CHARS_MAX) output += text;
@@ -118,6 +119,15 @@ export function createProcesses(): Processes {
     },
     [Symbol.asyncDispose]: stopAll,
   };
+}
+
+/** Where the kernel shares out time by session first (autogroup), `nice` counts only within one: so weigh the session too. */
+function weighSession(pid: number, nice: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, String(nice));
+  } catch {
+    // Not root, or no autogroups: then nice is all there is.
+  }
 }
 
 function killIfAlive(pid: number, signal: NodeJS.Signals): void {

@@ -116,6 +116,7 @@ function medianSample(samples: readonly Sample[]): Omit<Sample, 'round'> {
 
 const FULL = 0.95; // a core less busy than this was waiting for load
 const FOREIGN = 0.05; // more of the proxy's core than this went to something else
+const LATE = 0.2; // more of the p99 than this came from the generator
 
 /** What a reader must know before believing a row. */
 function notesOn(one: Case, contender: string, samples: readonly Sample[]): string[] {
@@ -127,6 +128,9 @@ function notesOn(one: Case, contender: string, samples: readonly Sample[]): stri
   if (one.load.kind === 'closed' && middle.coreBusy < FULL)
     notes.push(`core ${percent(middle.coreBusy)} busy: load was the limit`);
   if (middle.coreForeign > FOREIGN) notes.push(`${percent(middle.coreForeign)} of the core taken by others`);
+  if (middle.lateP99Us !== null && middle.p99Us !== null && middle.lateP99Us > middle.p99Us * LATE) {
+    notes.push(`generator itself late: p99 ${Math.round(middle.lateP99Us)} µs`);
+  }
   if (middle.logShare !== null && middle.logShare < 0.99)
     notes.push(`only ${percent(middle.logShare)} of requests logged`);
   return notes;

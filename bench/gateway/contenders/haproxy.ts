@@ -56,12 +56,15 @@ frontend web
   bind 127.0.0.1:${ports.port}
   bind 127.0.0.1:${ports.tlsPort} ssl crt ${setup.certificate.bundleFile} alpn http/1.1 ssl-min-ver TLSv1.2
   use_backend echo if { path /ws }
+  use_backend due if { path /due }
   default_backend origin
 backend origin
   ${on ? 'option httpchk GET /health\n  default-server check inter 1s fall 3 rise 1' : ''}
   server one 127.0.0.1:${origin.port}
 backend echo
   server one 127.0.0.1:${origin.webSocketPort}
+backend due
+  server one 127.0.0.1:${origin.duePort}
 ${
   on
     ? `frontend admin

@@ -50,11 +50,16 @@ http {
   ssl_certificate ${certificate.certificateFile}; ssl_certificate_key ${certificate.keyFile};
   ssl_protocols TLSv1.2 TLSv1.3;
   upstream origin { server 127.0.0.1:${origin.port}; keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 3600s; }
+  upstream due { server 127.0.0.1:${origin.duePort}; keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 3600s; }
   server {
     listen 127.0.0.1:${port} backlog=4096;
     listen 127.0.0.1:${tlsPort} ssl backlog=4096;
     location / {
       proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    }
+    location = /due {
+      proxy_pass http://due; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     }
     location = /ws {

@@ -85,9 +85,15 @@ function config(setup: Setup, places: Places): ConfigInput {
         ...(setup.everythingOn ? { health: { active } } : {}),
       },
       { name: 'echo', endpoints: [`127.0.0.1:${setup.origin.webSocketPort}`] },
+      {
+        name: 'due',
+        endpoints: [`127.0.0.1:${setup.origin.duePort}`],
+        limits: { requestsPerConnection: REQUESTS_MAX },
+      },
     ],
     routes: [
       { match: { path: '/ws' }, service: 'echo', upgrade: ['websocket'] },
+      { match: { path: '/due' }, service: 'due' },
       { match: {}, service: 'origin' },
     ],
     ...(setup.everythingOn
