@@ -1,0 +1,211 @@
+/**
+ * From a valid config to what the planes work with: the snapshot for the workers, the health plans for the control thread.
+ * Pure, but for the cells it asks the store for and the names it reads out of certificates.
+ */
+import { hkdfSync } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { CheckPlan, HealthPlan } from '../control/health-plan.ts';
+import type {
+  EndpointPlan,
+  ListenerPlan,
+  ListenerTlsPlan,
+  RoutePlan,
+  ServicePlan,
+  Snapshot,
+  UpstreamTlsPlan,
+} from '../snapshot.ts';
+import type { CellStore } from './cell-store.ts';
+import type { Listener } from './listener-schema.ts';
+import type { Config } from './load.ts';
+import { certificateNames } from './pem.ts';
+import { routeName } from './route-name.ts';
+import type { Route } from './schema.ts';
+import type { ActiveHealth, Service } from './service-schema.ts';
+
+export interface CompileOptions {
+  /** Grows by one with each config. */
+  readonly version: number;
+  readonly cells: CellStore;
+  /** Random, at least 32 bytes, the same until they are rotated; each listener gets keys of its own derived from them. */
+  readonly ticketSecret: Uint8Array;
+  /** The name in `Via` if the config has none: unique per process, the same in each version. */
+  readonly pseudonym: string;
+}
+
+export function compileSnapshot(config: Config, options: CompileOptions): Snapshot {
+  const { version, cells, pseudonym } = options;
+  const services = new Map(config.services.map((service, index) => [service.name, index]));
+  return {
+    version,
+    pseudonym: config.pseudonym ?? pseudonym,
+    listeners: config.listeners.map((listener) => compileListener(listener, config, options)),
+    services: config.services.map((service) => compileService(service, config, cells)),
+    routes: config.routes.map((route) => compileRoute(route, services, cells)),
+    accessLog: {
+      share: config.accessLog?.sample ?? 0,
+      target: targetOf(config),
+      redactQuery: config.accessLog?.redactQuery ?? [],
+    },
+    memoryBytesMax: config.memoryMax,
+    drainTimeoutMs: config.drainTimeout,
+    cell: cells.process,
+  };
+}
+
+function targetOf({ accessLog, folder }: Config): string {
+  return accessLog === null || accessLog.target === 'stdout' ? 'stdout' : resolve(folder, accessLog.target);
+}
+
+/** The text of a file that loading the config has read. */
+function pem(config: Config, file: string): string {
+  const text = config.texts[resolve(config.folder, file)];
+  if (text === undefined) throw new TypeError(`not read with the config: ${file}`);
+  return text;
+}
+
+function pemOrNull(config: Config, file: string | undefined): string | null {
+  return file === undefined ? null : pem(config, file);
+}
+
+function compileListener(listener: Listener, config: Config, options: CompileOptions): ListenerPlan {
+  const { limits, timeouts } = listener;
+  return {
+    id: listener.name,
+    host: listener.address.host,
+    port: listener.address.port,
+    tls: listener.tls === undefined ? null : compileTls(listener.name, listener.tls, config, options.ticketSecret),
+    limits: {
+      requestLineBytesMax: limits.requestLine,
+      headerBytesMax: limits.header,
+      headerFieldsMax: limits.headerFields,
+      connectionsMax: limits.connections,
+      connectionsPerIpMax: limits.connectionsPerIp,
+      requestsPerConnectionMax: limits.requestsPerConnection,
+      requestBodyRateMin: limits.requestBodyRate,
+    },
+    timeouts: {
+      headerMs: timeouts.header,
+      idleMs: timeouts.idle,
+      bodyIdleMs: timeouts.bodyIdle,
+      writeIdleMs: timeouts.writeIdle,
+      handshakeMs: timeouts.handshake,
+      halfCloseMs: timeouts.halfClose,
+    },
+    trustedProxies: listener.trustedProxies,
+    strict: listener.strict,
+    forwarding: listener.forwarding,
+    proxyProtocol: listener.proxyProtocol,
+    cell: options.cells.listener(listener.name),
+  };
+}
+
+function compileTls(
+  name: string,
+  tls: NonNullable<Listener['tls']>,
+  config: Config,
+  secret: Uint8Array,
+): ListenerTlsPlan {
+  const { certificate, key, certificates = [], minVersion, unknownSni, clientCa } = tls;
+  const first = certificate === undefined || key === undefined ? [] : [{ certificate, key }];
+  return {
+    certificates: [...first, ...certificates].map((pair) => {
+      const certificatePem = pem(config, pair.certificate);
+      return { certificatePem, keyPem: pem(config, pair.key), names: certificateNames(certificatePem) };
+    }),
+    minVersion,
+    // Keys per listener: a session of one never resumes on another, which may ask for client certificates (RFC 8446 §4.6.1).
+    ticketKeys: new Uint8Array(hkdfSync('sha256', secret, '', `spillway tickets ${name}`, 48)),
+    unknownSni,
+    clientCaPem: pemOrNull(config, clientCa),
+  };
+}
+
+function compileService(service: Service, config: Config, cells: CellStore): ServicePlan {
+  const { name, balance, timeouts, limits } = service;
+  return {
+    name,
+    balance,
+    endpoints: service.endpoints.map(({ address, weight }): EndpointPlan => {
+      const { text: id, host, port } = address;
+      return { id, host, port, weight, cell: cells.endpoint(name, id) };
+    }),
+    tls: compileUpstreamTls(service, config),
+    timeouts: {
+      connectMs: timeouts.connect,
+      responseHeaderMs: timeouts.responseHeader,
+      totalMs: timeouts.total,
+      bodyIdleMs: timeouts.bodyIdle,
+      idleMs: timeouts.idle,
+      queueMs: timeouts.queue,
+    },
+    limits: {
+      connectionsMax: limits.connections,
+      idleConnectionsMax: Math.min(limits.idleConnections, limits.connections),
+      queueMax: limits.queue,
+      responseHeaderBytesMax: limits.responseHeader,
+      responseHeaderFieldsMax: limits.responseHeaderFields,
+      requestsPerConnectionMax: limits.requestsPerConnection,
+    },
+    attemptsMax: service.retries.attempts,
+    retryAfterS: Math.ceil(service.retryAfter / 1000),
+  };
+}
+
+function compileUpstreamTls({ tls }: Service, config: Config): UpstreamTlsPlan | null {
+  if (tls === undefined) return null;
+  return {
+    caPem: pemOrNull(config, tls.ca),
+    serverName: tls.serverName ?? null,
+    verify: tls.verify,
+    certificatePem: pemOrNull(config, tls.certificate),
+    keyPem: pemOrNull(config, tls.key),
+  };
+}
+
+function compileRoute(route: Route, services: ReadonlyMap<string, number>, cells: CellStore): RoutePlan {
+  const name = routeName(route);
+  const service = services.get(route.service);
+  if (service === undefined) throw new TypeError(`no such service: ${route.service}`);
+  const { host, path, listeners } = route.match;
+  return {
+    name,
+    match: {
+      host: host?.toLowerCase().replace(/\.$/, '') ?? null,
+      path: path === undefined || path === '/*' ? null : path,
+      listeners: listeners ?? null,
+    },
+    service,
+    requestBodyBytesMax: route.limits.requestBody,
+    upgrade: route.upgrade,
+    tunnelIdleMs: route.tunnelIdle,
+    cell: cells.route(name),
+  };
+}
+
+/** What the control thread checks. `snapshot` is compiled from the same config: its endpoints have the cells. */
+export function compileHealthPlans(config: Config, snapshot: Snapshot): readonly HealthPlan[] {
+  return config.services.flatMap(({ health }, index) => {
+    const plan = snapshot.services[index];
+    if (plan === undefined) return [];
+    return plan.endpoints.map((endpoint): HealthPlan => {
+      const { id, weight, cell } = endpoint;
+      const check = health.active === undefined ? null : compileCheck(health.active, endpoint, plan.tls);
+      return { service: plan.name, endpoint: id, weight, cell, check };
+    });
+  });
+}
+
+function compileCheck(active: ActiveHealth, endpoint: EndpointPlan, tls: UpstreamTlsPlan | null): CheckPlan {
+  const { path = '/', method = 'GET', expected = [{ from: 200, to: 299 }], host = null } = active;
+  return {
+    host: endpoint.host,
+    port: active.port ?? endpoint.port,
+    probe: active.type === 'tcp' ? { type: 'tcp' } : { type: 'http', method, path, host, expected },
+    tls,
+    intervalMs: active.interval,
+    jitterRatio: active.jitter,
+    timeoutMs: active.timeout,
+    unhealthyAfter: active.unhealthyAfter,
+    healthyAfter: active.healthyAfter,
+  };
+}

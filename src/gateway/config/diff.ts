@@ -1,0 +1,105 @@
+/** What a reload changes, in lines for people: `service shop: endpoint 127.0.0.1:9003 added`. Pure. */
+import { formatDuration, formatSize } from '../../kernel/units.ts';
+import type { EndpointPlan, RoutePlan, Snapshot } from '../snapshot.ts';
+
+/** The lines; none if the two do the same. */
+export function diffSnapshots(before: Snapshot, after: Snapshot): readonly string[] {
+  return [
+    ...diffNamed('listener', before.listeners, after.listeners, ({ id }) => id),
+    ...diffNamed('service', before.services, after.services, ({ name }) => name, ['endpoints']),
+    ...diffEndpoints(before, after),
+    ...diffRoutes(before, after),
+    ...diffFields('access log', before.accessLog, after.accessLog),
+    ...diffFields('gateway', { ...before, ...parts }, { ...after, ...parts }),
+  ];
+}
+
+// What has lines of its own, or none.
+const parts = { version: 0, listeners: 0, services: 0, routes: 0, accessLog: 0 };
+
+function diffNamed<T extends object>(
+  what: string,
+  before: readonly T[],
+  after: readonly T[],
+  nameOf: (item: T) => string,
+  without: readonly string[] = [],
+): string[] {
+  const old = new Map(before.map((item) => [nameOf(item), item]));
+  const names = new Set(after.map(nameOf));
+  const removed = [...old.keys()].filter((name) => !names.has(name)).map((name) => `${what} ${name}: removed`);
+  const changed = after.flatMap((item) => {
+    const name = nameOf(item);
+    const was = old.get(name);
+    return was === undefined ? [`${what} ${name}: added`] : diffFields(`${what} ${name}`, was, item, without);
+  });
+  return [...removed, ...changed];
+}
+
+function diffEndpoints(before: Snapshot, after: Snapshot): string[] {
+  const old = new Map(before.services.map(({ name, endpoints }) => [name, endpoints]));
+  return after.services.flatMap(({ name, endpoints }) => {
+    const was = old.get(name);
+    if (was === undefined) return [];
+    const shown = (endpoint: EndpointPlan) => `endpoint ${endpoint.id}`;
+    return diffNamed('', was, endpoints, shown).map(
+      (line) => `service ${name}:${line.replace(/: (added|removed)$/, ' $1')}`,
+    );
+  });
+}
+
+function diffRoutes(before: Snapshot, after: Snapshot): string[] {
+  const readable = (snapshot: Snapshot) =>
+    snapshot.routes.map((route: RoutePlan) => ({ ...route, service: snapshot.services[route.service]?.name ?? '' }));
+  const lines = diffNamed('route', readable(before), readable(after), ({ name }) => name);
+  // Order decides only between routes of equal precedence; a move alone is still worth a line.
+  const order = (snapshot: Snapshot) => snapshot.routes.map(({ name }) => name).join('\n');
+  return lines.length === 0 && order(before) !== order(after) ? ['routes: order changed'] : lines;
+}
+
+function diffFields(subject: string, before: object, after: object, without: readonly string[] = []): string[] {
+  const old = flatten(before, '', without);
+  const lines: string[] = [];
+  for (const [path, value] of flatten(after, '', without)) {
+    const was = old.get(path);
+    old.delete(path);
+    if (was !== value) lines.push(line(subject, path, was, value));
+  }
+  for (const [path, was] of old) lines.push(line(subject, path, was, undefined));
+  return [...new Set(lines)];
+}
+
+function line(subject: string, path: string, before: unknown, after: unknown): string {
+  // Certificates and keys: that they changed is enough, and what they are is nobody's business.
+  const pem = /^(.*?)(certificates|certificatePem|keyPem|caPem|clientCaPem)\b/i.exec(path);
+  if (pem !== null) {
+    const name = (pem[2] ?? '').replace(/Pem$/, '').replace(/^key$/, 'certificate');
+    return `${subject}: ${pem[1]}${name} changed`;
+  }
+  return `${subject}: ${nameOf(path)} ${show(path, before)} → ${show(path, after)}`;
+}
+
+/** `timeouts.connectMs` is `timeouts.connect` in the config. */
+function nameOf(path: string): string {
+  return path.replace(/(BytesMax|RateMin|Max|Ms|S)$/, (suffix) => (suffix === 'RateMin' ? 'Rate' : ''));
+}
+
+function show(path: string, value: unknown): string {
+  if (value === undefined || value === null) return 'none';
+  if (typeof value === 'number' && path.endsWith('Ms')) return formatDuration(value);
+  if (typeof value === 'number' && /(BytesMax|RateMin)$/.test(path)) return formatSize(value);
+  return typeof value === 'string' && value !== '' ? value : JSON.stringify(value);
+}
+
+/** Leaves by dotted path. Cells and ticket keys are no config; a list of plain values is one leaf. */
+function flatten(value: object, prefix: string, without: readonly string[]): Map<string, unknown> {
+  const leaves = new Map<string, unknown>();
+  for (const [key, item] of Object.entries(value)) {
+    if (item instanceof SharedArrayBuffer || item instanceof Uint8Array || without.includes(key)) continue;
+    const path = prefix === '' ? key : `${prefix}.${key}`;
+    const leaf = typeof item !== 'object' || item === null;
+    if (leaf) leaves.set(path, item);
+    else if (Array.isArray(item) && item.every((each) => typeof each !== 'object')) leaves.set(path, item.join(', '));
+    else for (const [at, inner] of flatten(item as object, path, [])) leaves.set(at, inner);
+  }
+  return leaves;
+}

@@ -1,0 +1,11 @@
+/** The config: read, checked, compiled. */
+export { CellStore } from './cell-store.ts';
+export { compileHealthPlans, compileSnapshot } from './compile.ts';
+export type { CompileOptions } from './compile.ts';
+export { diffSnapshots } from './diff.ts';
+export { configNames, findConfig, loadConfig, parseConfig, resolveConfig } from './load.ts';
+export type { Config, Loaded, LoadOptions, ParseOptions } from './load.ts';
+export { formatMistake, formatMistakes } from './mistakes.ts';
+export type { Mistake } from './mistakes.ts';
+export type { ConfigInput } from './schema.ts';
+export type { HealthPlan } from '../control/health-plan.ts';

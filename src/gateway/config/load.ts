@@ -1,0 +1,129 @@
+/**
+ * From a file to a config: read, understood, checked against the schema and the rules, with every mistake in one go.
+ *
+ * A config that has errors is null, and what ran before goes on. Everything here may be called again and again: it keeps
+ * nothing between calls.
+ */
+import { networkInterfaces } from 'node:os';
+import { dirname, extname, resolve } from 'node:path';
+import { systemClock } from '../../kernel/clock.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { SpillwayError } from '../../kernel/errors.ts';
+import { MistakeList } from './mistakes.ts';
+import type { Mistake } from './mistakes.ts';
+import { readModule } from './module-source.ts';
+import { partsFrom } from './parts.ts';
+import { FileSet, readSmallFile } from './pem.ts';
+import { checkRules } from './rules.ts';
+import { addSchemaMistakes } from './schema-mistakes.ts';
+import { configSchema } from './schema.ts';
+import type { ConfigInput, ConfigValues } from './schema.ts';
+import { fileStart, readYaml } from './yaml-source.ts';
+import type { Source } from './yaml-source.ts';
+
+/** A valid config: every default applied, every number in ms or bytes, every file read. Holds keys and the token. */
+export interface Config extends ConfigValues {
+  /** As it was named; for messages. */
+  readonly file: string;
+  /** Absolute; paths in the config are relative to it. */
+  readonly folder: string;
+  /** What was read with it, by absolute path: certificates, keys, the token file. */
+  readonly texts: Readonly<Record<string, string>>;
+  /** From `admin.token` or `admin.tokenFile`. */
+  readonly adminToken: string | null;
+}
+
+export interface Loaded {
+  /** Null if there are errors. */
+  readonly config: Config | null;
+  /** Errors and warnings in the order of the file. */
+  readonly mistakes: readonly Mistake[];
+  /** Absolute paths of everything the config came from, found or not: what to watch. */
+  readonly files: readonly string[];
+}
+
+export interface LoadOptions {
+  /** @defaultValue the machine's clock */
+  readonly clock?: Clock;
+}
+
+export interface ParseOptions extends LoadOptions {
+  /** What the text is called in messages; paths in it are relative to its folder. @defaultValue `spillway.yaml` */
+  readonly file?: string;
+}
+
+/** Where `spillway` looks when no file is named, in this order. */
+export const configNames = [
+  'spillway.yaml',
+  'spillway.yml',
+  'spillway.config.ts',
+  'spillway.config.js',
+  'spillway.config.mjs',
+] as const;
+
+/** The config file in `folder`, or null. */
+export function findConfig(folder: string): string | null {
+  return configNames.find((name) => readSmallFile(resolve(folder, name)).ok) ?? null;
+}
+
+/**
+ * Loads `spillway.yaml`, `.yml`, `.json`, or a module (`.ts`, `.js`, `.mjs`) whose default export is the config.
+ * Throws `CONFIG_NOT_FOUND` if the file cannot be read; everything that is wrong in it is a mistake in the answer.
+ */
+export async function loadConfig(file: string, options: LoadOptions = {}): Promise<Loaded> {
+  const { clock = systemClock } = options;
+  const path = resolve(file);
+  const found = readSmallFile(path);
+  if (!found.ok) throw new SpillwayError('CONFIG_NOT_FOUND', `The config file ${file} ${found.reason}.`);
+  const isModule = /^\.[cm]?[jt]s$/.test(extname(path));
+  const source = isModule ? await readModule(path, found.text, file, clock) : readYaml(found.text, file);
+  return check(source, file, clock);
+}
+
+/** As `loadConfig`, for YAML or JSON that is in memory already. */
+export function parseConfig(text: string, options: ParseOptions = {}): Loaded {
+  const { file = 'spillway.yaml', clock = systemClock } = options;
+  return check(readYaml(text, file), file, clock);
+}
+
+/** As `loadConfig`, for a config that a program has made. Mistakes have a path and no place. */
+export function resolveConfig(input: ConfigInput, options: ParseOptions = {}): Loaded {
+  const { file = 'config', clock = systemClock } = options;
+  return check({ value: input, locate: () => fileStart, mistakes: [] }, file, clock);
+}
+
+function check(source: Source, file: string, clock: Clock): Loaded {
+  const path = resolve(file);
+  const unread = { config: null, mistakes: source.mistakes, files: [path] };
+  if (source.mistakes.length > 0) return unread;
+  const { value, locate } = source;
+  const list = new MistakeList(file, locate);
+  if (value === null || value === undefined) {
+    list.error([], { message: 'the config is empty', expected: 'listeners, services and routes' });
+    return { ...unread, mistakes: list.toArray() };
+  }
+  const files = new FileSet(dirname(path));
+  const parsed = configSchema.safeParse(value);
+  if (!parsed.success) addSchemaMistakes(parsed.error.issues, value, list);
+  const parts = partsFrom(value, parsed.success ? parsed.data : null);
+  checkRules(parts, list, { files, nowMs: clock.wallMs(), ownAddresses: ownAddresses() });
+  const values = parsed.success && !list.hasErrors ? parsed.data : null;
+  return {
+    config:
+      values === null
+        ? null
+        : { ...values, file, folder: dirname(path), texts: files.texts, adminToken: tokenOf(values, files) },
+    mistakes: list.toArray(),
+    files: [path, ...files.paths],
+  };
+}
+
+function tokenOf({ admin }: ConfigValues, files: FileSet): string | null {
+  if (admin?.token !== undefined) return admin.token;
+  const file = admin?.tokenFile === undefined ? null : files.read(admin.tokenFile);
+  return file?.ok === true ? file.text.trim() : null;
+}
+
+function ownAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses = []) => addresses.map(({ address }) => address));
+}

@@ -1,0 +1,163 @@
+/**
+ * Mistakes in a config: what each says, and how it is shown to people and to machines.
+ *
+ * All are found in one go. A mistake knows its place in the file, what was found and expected, and the nearest valid name.
+ * Values that may be secret are never repeated.
+ */
+import { nearest } from '../../kernel/nearest.ts';
+
+export type Path = readonly (string | number)[];
+
+/** Line and column count from 1; a column is a UTF-16 unit, as editors count. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Where a path stands in the source; of what is not written there, the nearest enclosing thing that is. */
+export type Locate = (path: Path, part?: 'key' | 'value') => Place;
+
+export interface Mistake {
+  /** An error keeps the config from being used; a warning does not. */
+  readonly severity: 'error' | 'warning';
+  /** `services[0].endpoints[1].address`; empty for the file as a whole. */
+  readonly path: string;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** What is wrong, in one sentence without a full stop. */
+  readonly message: string;
+  readonly found: string | null;
+  readonly expected: string | null;
+  /** The nearest valid name or spelling. */
+  readonly suggestion: string | null;
+}
+
+/** What a rule says about a place; `MistakeList` adds the rest. */
+export interface Finding {
+  readonly message: string;
+  readonly found?: string | null;
+  readonly expected?: string | null;
+  readonly suggestion?: string | null;
+}
+
+/** `['services', 0, 'name']` as `services[0].name`. */
+export function formatPath(path: Path): string {
+  let text = '';
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else if (!/^[A-Za-z_$][\w$]*$/.test(step)) text += `[${show(step)}]`;
+    else text += text === '' ? step : `.${step}`;
+  }
+  return text;
+}
+
+const SHOWN_MAX = 60;
+
+/** A found value on one line, short, with nothing a terminal obeys. */
+export function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'an empty value';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  if (typeof value === 'object') return 'a map';
+  if (typeof value === 'function') return 'a function';
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value as number | boolean);
+  // JSON leaves C1 controls and bidirectional overrides as they are.
+  const safe = text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+  if (safe.length <= SHOWN_MAX) return safe;
+  return `${safe.slice(0, SHOWN_MAX - 1)}…${typeof value === 'string' ? '"' : ''}`;
+}
+
+/** Candidates as a person reads them, and the one that was probably meant. */
+export function oneOfNames(
+  found: unknown,
+  names: readonly string[],
+  what: string,
+): Pick<Finding, 'expected' | 'suggestion'> {
+  const listed = names.slice(0, 20).join(', ') + (names.length > 20 ? `, … (${names.length} in all)` : '');
+  return {
+    expected: names.length === 0 ? null : `${what}: ${listed}`,
+    suggestion: typeof found === 'string' ? nearest(found, names) : null,
+  };
+}
+
+// A file of a thousand mistakes is one mistake made a thousand times: nobody reads further.
+const MISTAKES_MAX = 200;
+
+/** Collects mistakes with their places. */
+export class MistakeList {
+  readonly #file: string;
+  readonly #locate: Locate;
+  readonly #mistakes: Mistake[] = [];
+  #left = 0;
+
+  constructor(file: string, locate: Locate) {
+    this.#file = file;
+    this.#locate = locate;
+  }
+
+  error(path: Path, finding: Finding, part: 'key' | 'value' = 'value'): void {
+    this.#add('error', path, finding, this.#locate(path, part));
+  }
+
+  warning(path: Path, finding: Finding, part: 'key' | 'value' = 'value'): void {
+    this.#add('warning', path, finding, this.#locate(path, part));
+  }
+
+  /** A mistake whose place is known without a path. */
+  errorAt(place: Place, finding: Finding): void {
+    this.#add('error', [], finding, place);
+  }
+
+  get hasErrors(): boolean {
+    return this.#mistakes.some((mistake) => mistake.severity === 'error');
+  }
+
+  /** In the order of the file. */
+  toArray(): readonly Mistake[] {
+    const sorted = this.#mistakes.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    const last = sorted.at(-1);
+    if (this.#left === 0 || last === undefined) return sorted;
+    const rest = { message: `and ${this.#left} more`, path: '', found: null, expected: null, suggestion: null };
+    return [...sorted, { ...last, ...rest, severity: 'error' }];
+  }
+
+  #add(severity: Mistake['severity'], path: Path, finding: Finding, place: Place): void {
+    if (this.#mistakes.length === MISTAKES_MAX) {
+      this.#left++;
+      return;
+    }
+    const { message, found = null, expected = null, suggestion = null } = finding;
+    const { line, column } = place;
+    this.#mistakes.push({
+      severity,
+      path: formatPath(path),
+      file: this.#file,
+      line,
+      column,
+      message,
+      found,
+      expected,
+      suggestion,
+    });
+  }
+}
+
+/** `file:line:column: what. Found X, expected Y. Did you mean Z?` */
+export function formatMistake(mistake: Mistake): string {
+  const { file, line, column, severity, message, found, expected, suggestion } = mistake;
+  const parts = [severity === 'warning' ? `warning: ${message}.` : `${message}.`];
+  if (found !== null && expected !== null) parts.push(`Found ${found}, expected ${expected}.`);
+  else if (found !== null) parts.push(`Found ${found}.`);
+  else if (expected !== null) parts.push(`Expected ${expected}.`);
+  if (suggestion !== null) parts.push(`Did you mean ${suggestion}?`);
+  return `${file}:${line}:${column}: ${parts.join(' ')}`;
+}
+
+/** All mistakes for people, one a line. */
+export function formatMistakes(mistakes: readonly Mistake[]): string {
+  return mistakes.map(formatMistake).join('\n');
+}

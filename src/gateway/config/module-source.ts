@@ -1,0 +1,90 @@
+/**
+ * `spillway.config.ts`, `.js`, `.mjs`: run in a worker thread of its own, which gives back the exported value as plain data.
+ *
+ * A thread per evaluation: each reload sees new content, of imported files too (a module graph is never loaded twice in one
+ * thread), nothing is left in memory, and a config that loops, exits or throws cannot take the gateway with it.
+ * Cost: about 50 ms and the time of the imports. It is code and can do what this process can: only run your own.
+ */
+import { pathToFileURL } from 'node:url';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { Clock } from '../../kernel/clock.ts';
+import { show } from './mistakes.ts';
+import type { Place } from './mistakes.ts';
+import { locateInModule } from './module-places.ts';
+import { fileStart, SOURCE_BYTES_MAX, unreadable } from './yaml-source.ts';
+import type { Source } from './yaml-source.ts';
+
+/** Long enough for top-level awaits on a slow disk; a loop ends here. */
+const EVALUATE_MS_MAX = 10_000;
+
+/** What the thread says. */
+type Outcome =
+  | { readonly kind: 'value'; readonly value: unknown }
+  | { readonly kind: 'failure'; readonly message: string; readonly stack: string };
+
+// Runs in the thread. As text, so that it needs no file of its own beside the source and beside the build.
+const evaluate = `
+const { workerData } = require('node:worker_threads');
+const { url, port } = workerData;
+import(url).then(async (module) => {
+  if (!('default' in module)) throw new Error('the module has no default export; write: export default defineConfig({ … })');
+  port.postMessage({ kind: 'value', value: await module.default });
+}).catch((error) => {
+  const message = String(error?.message ?? error);
+  port.postMessage({ kind: 'failure', message, stack: String(error?.stack ?? '') });
+}).finally(() => port.close());
+`;
+
+export async function readModule(path: string, text: string, file: string, clock: Clock): Promise<Source> {
+  if (Buffer.byteLength(text) > SOURCE_BYTES_MAX) return unreadable(file, 'the file is larger than 1 MB');
+  const outcome = await run(pathToFileURL(path).href, clock);
+  if (outcome.kind === 'failure') {
+    return unreadable(file, failure(outcome.message), placeInStack(outcome.stack, path));
+  }
+  const locate = locateInModule(text, { typescript: /\.[cm]?ts$/.test(path) });
+  return { value: outcome.value, locate, mistakes: [] };
+}
+
+async function run(url: string, clock: Clock): Promise<Outcome> {
+  const { promise, resolve } = Promise.withResolvers<Outcome>();
+  const { port1, port2 } = new MessageChannel();
+  const fail = (message: string, stack = '') => resolve({ kind: 'failure', message, stack });
+  const worker = new Worker(evaluate, {
+    eval: true,
+    name: 'spillway config',
+    workerData: { url, port: port2 },
+    transferList: [port2],
+    // Not ours: a --test or --watch flag of this process has no business there.
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: 256 },
+  });
+  const timer = clock.after(EVALUATE_MS_MAX, () => fail(`it did not end within ${EVALUATE_MS_MAX / 1000} s`), {
+    ref: true,
+  });
+  port1.on('message', (outcome: Outcome) => resolve(outcome));
+  port1.on('messageerror', () => fail('it exports something that is not plain data'));
+  worker.on('error', (error: Error) => fail(error.message, error.stack));
+  worker.on('exit', (code) => fail(`it ended the process (exit ${code})`));
+  try {
+    return await promise;
+  } finally {
+    timer.clear();
+    port1.close();
+    await worker.terminate();
+  }
+}
+
+function failure(message: string): string {
+  const line = message.split('\n')[0] ?? '';
+  if (/could not be cloned/.test(message)) return 'the config holds a function or another value that is not plain data';
+  return `the config could not be run: ${show(line).slice(1, -1)}`;
+}
+
+/** The first frame that is in the file, or `file:line` as a syntax error begins. */
+function placeInStack(stack: string, path: string): Place {
+  const at = stack.indexOf(`${pathToFileURL(path).href}:`);
+  const raw =
+    at >= 0 ? stack.slice(at + pathToFileURL(path).href.length) : stack.slice(stack.indexOf(`${path}:`) + path.length);
+  const match = /^:(\d+)(?::(\d+))?/.exec(raw);
+  return match === null ? fileStart : { line: Number(match[1]), column: Number(match[2] ?? 1) };
+}

@@ -1,0 +1,100 @@
+/**
+ * The parts of a config that can be understood although others cannot: rules look at these, so that a wrong duration in one
+ * service does not hide a wrong reference in a route.
+ *
+ * A part that breaks the schema is null; its name counts if it has one, so that nobody is told twice.
+ */
+import type * as z from 'zod';
+import type { FileSet } from './pem.ts';
+import { listenerSchema } from './listener-schema.ts';
+import type { Listener } from './listener-schema.ts';
+import { adminSchema, configSchema, routeSchema } from './schema.ts';
+import type { Admin, ConfigValues, Route } from './schema.ts';
+import { serviceSchema } from './service-schema.ts';
+import type { Service } from './service-schema.ts';
+
+export interface Part<T> {
+  readonly name: string | null;
+  readonly value: T | null;
+}
+
+export interface Parts {
+  readonly listeners: readonly Part<Listener>[];
+  readonly services: readonly Part<Service>[];
+  readonly routes: readonly Part<Route>[];
+  readonly admin: Admin | null;
+  readonly accessLog: ConfigValues['accessLog'];
+}
+
+/** What rules may know beside the config. */
+export interface RuleContext {
+  readonly files: FileSet;
+  /** Wall time: for certificates. */
+  readonly nowMs: number;
+  /** This machine's own addresses: for loops. */
+  readonly ownAddresses: readonly string[];
+}
+
+function field(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Readonly<Record<string, unknown>>)[key]
+    : undefined;
+}
+
+/** Parses `item`; if that fails, once more without the keys that are wrong, so their defaults stand in for them. */
+function parseSound<T>(schema: z.ZodType<T>, item: unknown): z.ZodSafeParseResult<T> {
+  const parsed = schema.safeParse(item);
+  if (parsed.success || typeof item !== 'object' || item === null) return parsed;
+  const sound = copyOf(item) as object;
+  for (const issue of parsed.error.issues) {
+    const keys = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
+    for (const path of keys) drop(sound, path);
+  }
+  return schema.safeParse(sound);
+}
+
+/** A copy of plain data; anything else, such as a function, is left as it is for the schema to refuse. */
+function copyOf(value: unknown, depth = 0): unknown {
+  if (typeof value !== 'object' || value === null || depth > 10) return value;
+  if (Array.isArray(value)) return value.map((item) => copyOf(item, depth + 1));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copyOf(item, depth + 1)]));
+}
+
+/** Takes one key out of a map. An item of a list stays: without it the others would be in the wrong place. */
+function drop(root: object, path: readonly PropertyKey[]): void {
+  let value: unknown = root;
+  for (const step of path.slice(0, -1)) value = field(value, String(step));
+  const key = path.at(-1);
+  if (typeof key === 'string' && typeof value === 'object' && value !== null) Reflect.deleteProperty(value, key);
+}
+
+function partsOf<T>(raw: unknown, key: string, schema: z.ZodType<T>): Part<T>[] {
+  const list = field(raw, key);
+  if (!Array.isArray(list)) return [];
+  return list.slice(0, 10_000).map((item: unknown) => {
+    const name = field(item, 'name');
+    const parsed = parseSound(schema, item);
+    return { name: typeof name === 'string' ? name : null, value: parsed.success ? parsed.data : null };
+  });
+}
+
+function whole<T>(values: readonly (T & { readonly name?: string | undefined })[]): Part<T>[] {
+  return values.map((value) => ({ name: value.name ?? null, value }));
+}
+
+/** `values` is the whole config if the schema accepts all of it. */
+export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
+  if (values !== null) {
+    const { listeners, services, routes, admin = null, accessLog } = values;
+    return { listeners: whole(listeners), services: whole(services), routes: whole(routes), admin, accessLog };
+  }
+  const admin = adminSchema.safeParse(field(raw, 'admin'));
+  const accessLog = configSchema.shape.accessLog.safeParse(field(raw, 'accessLog'));
+  return {
+    listeners: partsOf(raw, 'listeners', listenerSchema),
+    services: partsOf(raw, 'services', serviceSchema),
+    routes: partsOf(raw, 'routes', routeSchema),
+    admin: admin.success ? admin.data : null,
+    accessLog: accessLog.success ? accessLog.data : null,
+  };
+}

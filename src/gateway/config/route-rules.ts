@@ -1,0 +1,119 @@
+/** Rules about routes: names, references, and routes that can never match. */
+import type { MistakeList, Path } from './mistakes.ts';
+import { oneOfNames, show } from './mistakes.ts';
+import type { Part, Parts } from './parts.ts';
+import { routeName } from './route-name.ts';
+import type { Route } from './schema.ts';
+
+export function checkRoutes(parts: Parts, list: MistakeList): void {
+  const { routes, services, listeners } = parts;
+  const byName = new Map<string, number>();
+  const byMatch = new Map<string, Claim[]>();
+  for (const [index, { value: route }] of routes.entries()) {
+    if (route === null) continue;
+    const path: Path = ['routes', index];
+    checkReference([...path, 'service'], route.service, services, 'service', list);
+    for (const [at, name] of (route.match.listeners ?? []).entries()) {
+      checkReference([...path, 'match', 'listeners', at], name, listeners, 'listener', list);
+    }
+    checkPath(route, path, list);
+    const hidden = checkHidden(route, index, byMatch, list);
+    if (!hidden) checkName(route, index, byName, list);
+  }
+  warnUnrouted(parts, list);
+}
+
+/** The name refers to one of `items`, or it is a mistake. */
+function checkReference(
+  path: Path,
+  name: string,
+  items: readonly Part<unknown>[],
+  what: string,
+  list: MistakeList,
+): void {
+  const names = [...new Set(items.flatMap((item) => (item.name === null ? [] : [item.name])))];
+  if (names.includes(name)) return;
+  list.error(path, { message: `there is no ${what} ${show(name)}`, ...oneOfNames(name, names, 'one of') });
+}
+
+function checkName(route: Route, index: number, byName: Map<string, number>, list: MistakeList): void {
+  const name = routeName(route);
+  const before = byName.get(name);
+  if (before === undefined) byName.set(name, index);
+  else {
+    const message = `routes[${index}] has the same name as routes[${before}]`;
+    list.error(['routes', index, 'name'], { message, found: show(name), expected: 'a name of its own' });
+  }
+}
+
+/** An earlier route with the same match, and the listeners it takes; null is all. */
+interface Claim {
+  readonly index: number;
+  readonly listeners: readonly string[] | null;
+}
+
+/** Of two routes with the same match only the first can win. */
+function checkHidden(route: Route, index: number, byMatch: Map<string, Claim[]>, list: MistakeList): boolean {
+  const { host, path, listeners = null } = route.match;
+  const match = `${host?.toLowerCase().replace(/\.$/, '') ?? '*'} ${path === '/*' ? '*' : (path ?? '*')}`;
+  const claims = byMatch.get(match) ?? [];
+  byMatch.set(match, [...claims, { index, listeners }]);
+  const takes = (claim: Claim, listener: string) => claim.listeners?.includes(listener) ?? true;
+  const winner =
+    claims.find((claim) => claim.listeners === null) ??
+    (listeners?.every((listener) => claims.some((claim) => takes(claim, listener))) === true
+      ? claims.find((claim) => takes(claim, listeners[0] ?? ''))
+      : undefined);
+  if (winner === undefined) return false;
+  const message = `routes[${index}] can never match: routes[${winner.index}] matches the same requests and comes first`;
+  list.error(['routes', index], { message, found: routeName(route), expected: 'another host, path or listener' });
+  return true;
+}
+
+/** Paths are compared in their normal form; one that is written otherwise would match nothing. */
+function checkPath({ match }: Route, path: Path, list: MistakeList): void {
+  if (match.path === undefined) return;
+  const { path: written } = match;
+  const place: Path = [...path, 'match', 'path'];
+  if (written.endsWith('*') && !written.endsWith('/*')) {
+    const message = 'a * stands for whole segments';
+    list.error(place, {
+      message,
+      found: show(written),
+      expected: 'a * after a slash',
+      suggestion: `${written.slice(0, -1)}/*`,
+    });
+    return;
+  }
+  const normal = normalForm(written);
+  if (normal === written) return;
+  const message = 'this path is not in its normal form, and no request ever has it';
+  list.error(place, { message, found: show(written), expected: 'the normal form', suggestion: normal });
+}
+
+/** RFC 3986 §6.2.2: unreserved characters as themselves, hexadecimal digits in capitals, no dot segments. */
+export function normalForm(path: string): string {
+  const decoded = path.replace(/%[0-9a-f]{2}/gi, (escape) => {
+    const sign = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+    return /[A-Za-z0-9\-._~]/.test(sign) ? sign : escape.toUpperCase();
+  });
+  const segments: string[] = [];
+  const parts = decoded.slice(1).split('/');
+  for (const [index, segment] of parts.entries()) {
+    const last = index === parts.length - 1;
+    if (segment === '..') segments.pop();
+    if (segment !== '.' && segment !== '..') segments.push(segment);
+    else if (last) segments.push('');
+  }
+  return `/${segments.join('/')}`;
+}
+
+function warnUnrouted({ listeners, routes }: Parts, list: MistakeList): void {
+  if (routes.length === 0 || routes.some(({ value }) => value?.match.listeners === undefined)) return;
+  for (const [index, { name }] of listeners.entries()) {
+    if (name === null || routes.some(({ value }) => value?.match.listeners?.includes(name))) continue;
+    list.warning(['listeners', index, 'name'], {
+      message: `no route serves listener ${show(name)}: it answers 404 to everything`,
+    });
+  }
+}

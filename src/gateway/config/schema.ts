@@ -1,0 +1,154 @@
+/**
+ * The config: one schema for `spillway.yaml` and `spillway.config.ts`. From it come the TypeScript types, the JSON Schema
+ * that editors complete from, docs/configuration.md and the mistakes that `spillway check` lists. Rules that look at two
+ * places at once are in `rules.ts`.
+ */
+import * as z from 'zod';
+import { listenerSchema } from './listener-schema.ts';
+import { serviceSchema } from './service-schema.ts';
+import {
+  address,
+  count,
+  duration,
+  expects,
+  file,
+  list,
+  name,
+  oneOf,
+  percentage,
+  section,
+  size,
+  text,
+} from './values.ts';
+
+const routeMatch = section({
+  host: text(
+    'a host name without port, such as shop.example, or *.shop.example',
+    /^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$|^\[[0-9A-Fa-f:.]+\]$/,
+    { max: 253 },
+  )
+    .optional()
+    .describe(
+      'Host the request is for, without port: `shop.example`, or `*.shop.example` for one or more labels below. Absent: any.',
+    ),
+  path: text(
+    'a path that begins with /, with * only as its last segment, such as /api/* or /login',
+    /^\/([A-Za-z0-9\-._~!$&'()+,;=:@/]|%[0-9A-Fa-f]{2})*\*?$/,
+  )
+    .optional()
+    .describe('`/api/*` is /api and all below it, `/login` exactly that, both after normalisation. Absent: any.'),
+  listeners: list(name(), { what: 'listener names', min: 1, max: 100 })
+    .optional()
+    .describe('Names of the listeners this route is for. Absent: all.'),
+});
+
+export const routeSchema = section({
+  name: name()
+    .optional()
+    .describe('Name of this route in metrics and logs. Unique. Default: host and path of `match`.'),
+  match: routeMatch
+    .prefault({})
+    .describe('Which requests. The most specific host wins, then the most specific path, then the order of the file.'),
+  service: name().describe('Name of the service that answers.'),
+  limits: section({
+    // What the common CDNs let through; bodies are streamed, so a larger one costs time and not memory.
+    requestBody: size({ min: 0 })
+      .prefault('100mb')
+      .describe('Largest request body, also counted while a chunked one streams. Over it: 413.'),
+  })
+    .prefault({})
+    .describe('How much a request may bring.'),
+  upgrade: list(oneOf(['websocket']), { what: 'protocols', max: 10 })
+    .prefault([])
+    .describe('Protocols a request may upgrade to. Any other `Upgrade` is removed and the request goes on without.'),
+  // Most applications ping every 30 to 60 s; four in a row may be lost.
+  tunnelIdle: duration()
+    .prefault('5m')
+    .describe('An upgraded connection over which no byte went either way for this long is closed.'),
+});
+
+export const adminSchema = section({
+  address: address('listen').describe(
+    'Where metrics, health, state and the admin API are served: `host:port`. Loopback needs no token; anything else does.',
+  ),
+  token: text('a secret of 16 to 1024 visible ASCII characters', /^[!-~]{16,1024}$/)
+    .optional()
+    .describe('Secret a caller shows as `Authorization: Bearer …`. Better kept in `tokenFile`.'),
+  tokenFile: file()
+    .optional()
+    .describe('File that holds the token; space around it is ignored. Mode 0600, else a warning.'),
+});
+
+const accessLogOptions = section({
+  target: text('stdout, or the path of a file', /^[^\0]+$/, { max: 4096 })
+    .prefault('stdout')
+    .describe('`stdout`, or a file that lines are appended to; its folder must exist.'),
+  sample: percentage()
+    .prefault('100%')
+    .describe('Share of requests that are written. Failures (5xx and broken answers) always are, unless it is 0%.'),
+  redactQuery: list(text('the name of a query parameter, or *', /^[!-~]+$/, { max: 256 }), {
+    what: 'parameter names',
+    max: 1000,
+  })
+    .prefault([])
+    .describe('Query parameters whose values are not written, such as `[token]`; `["*"]` is all.'),
+});
+
+const accessLog = z
+  .union([z.literal(['off', 'stdout', false], expects('off or stdout')), accessLogOptions])
+  .transform((given): z.output<typeof accessLogOptions> | null => {
+    if (given === 'off' || given === false) return null;
+    return given === 'stdout' ? { target: 'stdout', sample: 1, redactQuery: [] } : given;
+  });
+
+export const configSchema = section({
+  $schema: text('the address of the JSON Schema', /./)
+    .optional()
+    .describe('For editors: where the JSON Schema of this file is. Not used by Spillway.'),
+  listeners: list(listenerSchema, { what: 'listeners', min: 1, max: 100 }).describe(
+    'The addresses that accept connections.',
+  ),
+  services: list(serviceSchema, { what: 'services', min: 1, max: 10_000 }).describe(
+    'Named sets of servers that answer.',
+  ),
+  routes: list(routeSchema, { what: 'routes', min: 1, max: 10_000 }).describe('Which request goes to which service.'),
+  admin: adminSchema
+    .optional()
+    .describe('Metrics, health, state and the admin API, on an address of their own. Absent: none.'),
+  accessLog: accessLog
+    .prefault('off')
+    .describe(
+      'One JSON line per request: `off`, `stdout`, or a map of options. A full disk or a closed pipe never stops traffic.',
+    ),
+  workers: z
+    .union([z.literal('auto', expects('auto')), count(1, 256)])
+    .prefault('auto')
+    .describe(
+      'Data-plane workers, each a thread with its own event loop. `auto` is one per core this process may use.',
+    ),
+  user: text('the name or number of a user', /^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})$/)
+    .optional()
+    .describe('User to become once every listener is bound, when started as root for a port below 1024.'),
+  // Kubernetes kills 30 s after it asks: this leaves time to end in order.
+  drainTimeout: duration({ min: 0 })
+    .prefault('25s')
+    .describe(
+      'How long running requests and tunnels may take when Spillway ends, or a listener or endpoint goes. Then they are cut.',
+    ),
+  // 10,000 slow clients with one 16 kB buffer each, and as much again.
+  memoryMax: size({ min: 2 ** 20 })
+    .prefault('256mb')
+    .describe('Most bytes in buffers, per worker. Above it reading pauses and new requests get 503.'),
+  pseudonym: text('a name of letters, digits, dot, dash or underscore', /^[A-Za-z0-9._-]{1,64}$/)
+    .optional()
+    .describe(
+      'What this gateway calls itself in `Via`; a request that carries it has gone in a circle (508). Default: unique per process.',
+    ),
+});
+
+/** What a config file says: defaults left out, quantities as people write them. */
+export type ConfigInput = z.input<typeof configSchema>;
+/** What it means: every default applied, ms and bytes. Paths are still relative to the file. */
+export type ConfigValues = z.output<typeof configSchema>;
+export type Route = z.output<typeof routeSchema>;
+export type Admin = z.output<typeof adminSchema>;

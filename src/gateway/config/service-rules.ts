@@ -1,0 +1,162 @@
+/** Rules about one service and what stands beside it. */
+import { formatDuration } from '../../kernel/units.ts';
+import { isMetadata, isUnspecified, reaches } from './address.ts';
+import type { MistakeList, Path } from './mistakes.ts';
+import type { Parts, RuleContext } from './parts.ts';
+import { checkCertificates, checkKey } from './pem.ts';
+import type { Service } from './service-schema.ts';
+
+/** Where Node, Apache and uvicorn close an idle connection by default. */
+const SERVER_IDLE_MS = 5000;
+
+export function checkService(
+  service: Service,
+  index: number,
+  parts: Parts,
+  list: MistakeList,
+  context: RuleContext,
+): void {
+  const path: Path = ['services', index];
+  checkEndpoints(service, path, parts, list, context);
+  checkTimes(service, path, list);
+  checkHealth(service, path, list);
+  if (service.tls !== undefined) checkTls(service.tls, [...path, 'tls'], list, context);
+  const { connections, idleConnections } = service.limits;
+  if (idleConnections > connections) {
+    const message = 'more connections may be kept unused than there may be';
+    const expected = `idleConnections (${idleConnections}) at most connections (${connections})`;
+    // The default of one may be above a lowered other: nothing breaks.
+    list.warning([...path, 'limits', 'idleConnections'], { message, expected });
+  }
+  const routed = parts.routes.some(({ value }) => value === null || value.service === service.name);
+  if (!routed) list.warning([...path, 'name'], { message: `no route leads to service "${service.name}"` });
+}
+
+function checkEndpoints(service: Service, path: Path, parts: Parts, list: MistakeList, context: RuleContext): void {
+  const seen = new Map<string, number>();
+  for (const [index, { address }] of service.endpoints.entries()) {
+    const place: Path = [...path, 'endpoints', index, 'address'];
+    const before = seen.get(address.text);
+    if (before !== undefined) {
+      const message = `endpoint ${index} of service "${service.name}" is endpoint ${before} again`;
+      list.error(place, {
+        message,
+        found: address.text,
+        expected: 'each endpoint once (use weight for a larger share)',
+      });
+    }
+    seen.set(address.text, before ?? index);
+    if (isUnspecified(address.host)) {
+      const message = 'this is an address to listen on, not one to connect to';
+      list.error(place, {
+        message,
+        found: address.text,
+        expected: 'the address of a server',
+        suggestion: `127.0.0.1:${address.port}`,
+      });
+    } else if (isMetadata(address.host) && !service.allowLinkLocal) {
+      const message = 'this is a link-local address or a cloud metadata service, which hands out credentials';
+      list.error(place, {
+        message,
+        found: address.text,
+        expected: 'another address, or allowLinkLocal: true in this service',
+      });
+    }
+    checkLoop(address, place, parts, list, context.ownAddresses);
+  }
+  if (service.endpoints.every(({ weight }) => weight === 0)) {
+    const message = `no endpoint of service "${service.name}" gets work`;
+    list.warning([...path, 'endpoints'], {
+      message,
+      found: 'weight 0 everywhere',
+      expected: 'one endpoint with a weight above 0',
+    });
+  }
+}
+
+type Target = Service['endpoints'][number]['address'];
+
+function checkLoop(
+  target: Target,
+  place: Path,
+  { listeners, admin }: Parts,
+  list: MistakeList,
+  own: readonly string[],
+): void {
+  for (const [index, { value }] of listeners.entries()) {
+    if (value === null || !reaches(target, value.address, own)) continue;
+    const message = `this endpoint is the gateway itself (listeners[${index}]): requests would go in a circle`;
+    list.error(place, { message, found: target.text, expected: 'the address of a server' });
+    return;
+  }
+  if (admin === null || !reaches(target, admin.address, own)) return;
+  const message = "this endpoint is the gateway's own admin address: clients would get at it";
+  list.error(place, { message, found: target.text, expected: 'the address of a server' });
+}
+
+function checkTimes({ timeouts }: Service, path: Path, list: MistakeList): void {
+  const { idle, total, responseHeader, connect } = timeouts;
+  if (idle >= SERVER_IDLE_MS) {
+    const message =
+      'many servers (Node, Apache, uvicorn) close an idle connection after 5s; a request that meets the close has to be sent again';
+    list.warning([...path, 'timeouts', 'idle'], {
+      message,
+      found: formatDuration(idle),
+      expected: "less than the server's own idle time",
+    });
+  }
+  if (total === 0) return;
+  for (const [name, value] of Object.entries({ responseHeader, connect })) {
+    if (value <= total) continue;
+    const message = `timeouts.total ends a request before timeouts.${name} can`;
+    const expected = `total (${formatDuration(total)}) at least ${name} (${formatDuration(value)})`;
+    list.warning([...path, 'timeouts', 'total'], { message, expected });
+  }
+}
+
+function checkHealth({ health }: Service, path: Path, list: MistakeList): void {
+  const { active } = health;
+  if (active === undefined) return;
+  const place: Path = [...path, 'health', 'active'];
+  const { interval, timeout, type } = active;
+  if (timeout > interval) {
+    const message = 'a check would still wait when the next one is due';
+    const expected = `timeout (${formatDuration(timeout)}) at most interval (${formatDuration(interval)})`;
+    list.error([...place, 'timeout'], { message, expected });
+  }
+  if (type === 'http') return;
+  for (const name of ['path', 'method', 'expected', 'host'] as const) {
+    if (active[name] === undefined) continue;
+    list.error(
+      [...place, name],
+      { message: `${name} means nothing to a check of type tcp`, expected: 'type: http, or no such key' },
+      'key',
+    );
+  }
+}
+
+function checkTls(
+  tls: NonNullable<Service['tls']>,
+  path: Path,
+  list: MistakeList,
+  { files, nowMs }: RuleContext,
+): void {
+  const { ca, certificate, key, verify } = tls;
+  if (!verify) {
+    const message = "the server's certificate is not checked: anyone on the way can read and change what is sent";
+    list.warning([...path, 'verify'], { message, expected: 'ca with the authority of your own certificates' });
+  }
+  if (ca !== undefined) {
+    checkCertificates(files, ca, nowMs, (severity, finding) => list[severity]([...path, 'ca'], finding));
+  }
+  if (certificate !== undefined && key === undefined) {
+    list.error([...path, 'certificate'], { message: 'tls has a certificate and no key', expected: 'key' });
+  } else if (certificate === undefined && key !== undefined) {
+    list.error([...path, 'key'], { message: 'tls has a key and no certificate', expected: 'certificate' });
+  }
+  if (certificate === undefined || key === undefined) return;
+  const usable = checkCertificates(files, certificate, nowMs, (severity, finding) =>
+    list[severity]([...path, 'certificate'], finding),
+  );
+  checkKey(files, key, usable ? certificate : null, (severity, finding) => list[severity]([...path, 'key'], finding));
+}

@@ -1,0 +1,191 @@
+/** `services`: named sets of endpoints, and how Spillway talks to them. The comment beside a default says why that number. */
+import * as z from 'zod';
+import {
+  address,
+  count,
+  duration,
+  expects,
+  file,
+  flag,
+  list,
+  name,
+  oneOf,
+  percentage,
+  section,
+  size,
+  text,
+} from './values.ts';
+import type { StatusRange } from '../control/probe.ts';
+import type { Address } from './values.ts';
+
+/** Weights up to nginx's usual range; larger ones only make the cycle longer. */
+const weight = () => count(0, 1000);
+
+const endpoint = z
+  .union([
+    address('connect'),
+    section({
+      address: address('connect').describe('`host:port` of the server. Unique in its service.'),
+      weight: weight().prefault(1).describe('Share of the work relative to the other endpoints. 0 gets no new work.'),
+    }),
+  ])
+  .transform((given): Endpoint => ('port' in given ? { address: given, weight: 1 } : given));
+
+export interface Endpoint {
+  readonly address: Address;
+  readonly weight: number;
+}
+
+const upstreamTls = section({
+  ca: file().optional().describe('PEM file of the authorities to trust instead of the ones this machine trusts.'),
+  serverName: text('a host name', /^[A-Za-z0-9_.-]+$/, { max: 253 })
+    .optional()
+    .describe("Name sent as SNI and looked for in the server's certificate. Default: the host of the endpoint."),
+  verify: flag()
+    .prefault(true)
+    .describe("Check the server's certificate and name. `false` lets anyone on the way read and change the traffic."),
+  certificate: file()
+    .optional()
+    .describe('PEM file with the certificate Spillway shows to the server. Goes with `key`.'),
+  key: file().optional().describe('PEM file with the private key of `certificate`. Mode 0600, else a warning.'),
+});
+
+/** `200` or `200-299`, as an inclusive range. */
+const statusRange = z
+  .union([count(100, 599), text('a status or a range of statuses, such as 200 or 200-299', /^[1-5]\d\d(-[1-5]\d\d)?$/)])
+  .transform((given, context): StatusRange => {
+    const [from = 0, to = from] = String(given).split('-').map(Number);
+    if (from <= to) return { from, to };
+    context.addIssue({ code: 'custom', params: { expected: 'a range from low to high', suggestion: `${to}-${from}` } });
+    return z.NEVER;
+  });
+
+const activeHealth = section({
+  type: oneOf(['http', 'tcp'])
+    .prefault('http')
+    .describe('`http`: send a request and look at the status. `tcp`: only connect (and, with `tls`, shake hands).'),
+  path: text('a path that begins with /', /^\/[!-~]*$/)
+    .optional()
+    .describe('`http` only: what to ask for. Default `/`.'),
+  method: oneOf(['GET', 'HEAD', 'OPTIONS']).optional().describe('`http` only. Default `GET`.'),
+  expected: list(statusRange, { what: 'statuses or ranges', min: 1, max: 100 })
+    .optional()
+    .describe('`http` only: statuses that mean healthy. Default `[200-299]`.'),
+  host: text('a host name or host:port', /^[A-Za-z0-9_.:[\]-]+$/, { max: 260 })
+    .optional()
+    .describe('`http` only: the `Host` field. Default: the address of the endpoint.'),
+  port: count(1, 65535).optional().describe('Check this port instead of the one that gets traffic.'),
+  // Twelve small requests a minute and endpoint; a dead one is noticed in 15 s, sooner by the requests that fail.
+  interval: duration({ min: 10 })
+    .prefault('5s')
+    .describe('From the start of one check to the start of the next. Not below `timeout`.'),
+  // A server that needs longer for its own health page is not one to send people to.
+  timeout: duration()
+    .prefault('2s')
+    .describe('A check without a complete answer by then has failed. At most `interval`.'),
+  unhealthyAfter: count(1, 1000)
+    .prefault(3)
+    .describe('Failed checks in a row that take an endpoint out. More is calmer, fewer is faster.'),
+  healthyAfter: count(1, 1000).prefault(1).describe('Successful checks in a row that bring an endpoint back in.'),
+  // Enough that gateways started together drift apart within a few rounds.
+  jitter: percentage()
+    .prefault('10%')
+    .describe('How much an interval may vary, up or down, so that many gateways do not check in step.'),
+});
+
+const serviceTimeouts = section({
+  // In one network a connect takes under 1 ms; 2 s leave room for one lost SYN (sent again after 1 s).
+  connect: duration()
+    .prefault('2s')
+    .describe('To open a connection to an endpoint, TLS included. Over it: another endpoint, else 504.'),
+  // Half of what people wait before they give up and reload.
+  responseHeader: duration()
+    .prefault('30s')
+    .describe('From the request being sent to the complete head of the answer. Over it: 504.'),
+  // No hard deadline by default: it would cut long downloads and streams, which the idle times bound well enough.
+  total: duration({ min: 0 })
+    .prefault('0s')
+    .describe('The whole exchange; `0s` is no limit. Over it: 504, or the message is broken off if it had begun.'),
+  // Event streams send a comment every 15 to 30 s; one may be lost.
+  bodyIdle: duration()
+    .prefault('60s')
+    .describe(
+      "Longest pause between two bytes of the answer's body, or in which the endpoint takes no byte of the request's.",
+    ),
+  // Node, Apache and uvicorn close an idle connection after 5 s by default; ours must be gone first (duty 22).
+  idle: duration()
+    .prefault('4s')
+    .describe(
+      "How long an unused connection to an endpoint is kept. Keep it below the server's own idle time, or requests meet closed connections.",
+    ),
+  // As long as a connect may take: waiting longer for a free one than for a new one makes no sense.
+  queue: duration().prefault('2s').describe('To wait for a connection when all are in use. Over it: 503.'),
+});
+
+const serviceLimits = section({
+  // Far below the 28,000 local ports there are for one endpoint address, far above what one process serves well.
+  connections: count(1, 60_000)
+    .prefault(1024)
+    .describe('Most connections to one endpoint, per worker. Requests beyond it wait (`queue`).'),
+  idleConnections: count(0, 60_000)
+    .prefault(512)
+    .describe('Most unused connections kept to one endpoint, per worker. At most `connections`.'),
+  // As many again as are being served: more would only wait to time out.
+  queue: count(0, 1_000_000)
+    .prefault(1024)
+    .describe('Most requests waiting for a connection to one endpoint, per worker. Over it: 503 at once.'),
+  responseHeader: size({ min: 256, max: 2 ** 20 })
+    .prefault('32kb')
+    .describe("Largest head of an endpoint's answer. Over it: 502."),
+  responseHeaderFields: count(1, 10_000)
+    .prefault(100)
+    .describe("Most fields in a head of an endpoint's answer. Over it: 502."),
+  requestsPerConnection: count(1, 1_000_000_000)
+    .prefault(10_000)
+    .describe('Most requests on one connection to an endpoint before it is closed.'),
+});
+
+export const serviceSchema = section({
+  name: name().describe('Name of this service in routes, metrics and logs. Unique among services.'),
+  balance: oneOf(['round-robin'])
+    .prefault('round-robin')
+    .describe('How an endpoint is picked. `round-robin`: in turn, by weight, without bursts.'),
+  endpoints: list(endpoint, { what: 'endpoints', min: 1, max: 10_000 }).describe(
+    'The servers: `host:port`, or `{ address, weight }`.',
+  ),
+  tls: z
+    .union([z.literal(true, expects('true')), upstreamTls])
+    .transform((given) => (given === true ? upstreamTls.parse({}) : given))
+    .optional()
+    .describe(
+      'Encrypt the way to the endpoints: `true`, or options. The certificate is checked unless `verify` is false.',
+    ),
+  health: section({
+    active: activeHealth.optional().describe('Ask each endpoint at an interval whether it is well. Absent: no checks.'),
+  })
+    .prefault({})
+    .describe('How it is known which endpoints may get work.'),
+  timeouts: serviceTimeouts.prefault({}).describe('How long an endpoint may take.'),
+  limits: serviceLimits.prefault({}).describe('How much Spillway asks of an endpoint, and accepts from it.'),
+  retries: section({
+    // One for a pooled connection that turns out dead, one for an endpoint that died with it.
+    attempts: count(1, 10)
+      .prefault(3)
+      .describe(
+        'Attempts in all, the first included; 1 is no retry. Only what is safe is sent again: idempotent requests, and those of which nothing was sent.',
+      ),
+  })
+    .prefault({})
+    .describe('What happens when an endpoint fails a request before it answered.'),
+  retryAfter: duration({ min: 1000, max: 86_400_000 })
+    .prefault('5s')
+    .describe('What `Retry-After` says on a 503 when no endpoint is up. Whole seconds, rounded up.'),
+  allowLinkLocal: flag()
+    .prefault(false)
+    .describe(
+      'Allow endpoints in link-local ranges (169.254.0.0/16, fe80::/10) and at cloud metadata addresses, where credentials are handed out.',
+    ),
+});
+
+export type Service = z.output<typeof serviceSchema>;
+export type ActiveHealth = z.output<typeof activeHealth>;

@@ -1,0 +1,199 @@
+/**
+ * The kinds of value a config is made of: durations, sizes, percentages, counts, names, addresses, paths.
+ *
+ * Each is a zod schema from what people write to what the gateway uses (ms, bytes, shares). Convention: a message of ours
+ * begins with `expected ` and is what `mistakes.ts` shows; a custom issue carries `Problem` in its `params`.
+ */
+import * as z from 'zod';
+import {
+  durationExpected,
+  durationPattern,
+  formatDuration,
+  formatPercentage,
+  formatSize,
+  parseDuration,
+  parsePercentage,
+  parseSize,
+  percentageExpected,
+  percentagePattern,
+  sizeExpected,
+  sizePattern,
+} from '../../kernel/units.ts';
+import type { Duration, Parsed, Percentage, Size } from '../../kernel/units.ts';
+import { parseAddress, parseRange } from './address.ts';
+
+/** What a custom issue says beyond its place. */
+export interface Problem {
+  readonly expected: string;
+  readonly suggestion?: string | null;
+}
+
+/** The error option of a schema whose value must be `what`. */
+export function expects(what: string): { readonly error: () => string } {
+  return { error: () => `expected ${what}` };
+}
+
+interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+interface Quantity extends Bounds {
+  readonly expected: string;
+  readonly pattern: string;
+  readonly example: string;
+  readonly parse: (text: string) => Parsed;
+  readonly format: (value: number) => string;
+}
+
+function quantity(kind: Quantity): z.ZodType<number, string> {
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = kind;
+  const bounds = `from ${kind.format(min)} to ${kind.format(max)}`;
+  return z
+    .string(expects(kind.expected))
+    .meta({ pattern: kind.pattern, examples: [kind.example] })
+    .transform((text, context) => {
+      const parsed = kind.parse(text);
+      if (parsed.ok && parsed.value >= min && parsed.value <= max) return parsed.value;
+      const problem: Problem = parsed.ok ? { expected: `a value ${bounds}` } : parsed;
+      context.addIssue({ code: 'custom', params: { ...problem } });
+      return z.NEVER;
+    });
+}
+
+// A timer of Node's holds at most 2^31-1 ms; a longer one would fire at once.
+const DURATION_MS_MAX = 24 * 86_400_000;
+
+/** A duration, in ms. */
+export function duration(bounds: Bounds = {}): z.ZodType<number, Duration> {
+  const { min = 1, max = DURATION_MS_MAX } = bounds;
+  return quantity({
+    min,
+    max,
+    expected: durationExpected,
+    pattern: durationPattern,
+    example: '1.5s',
+    parse: parseDuration,
+    format: formatDuration,
+  }) as z.ZodType<number, Duration>;
+}
+
+/** A number of bytes. */
+export function size(bounds: Bounds): z.ZodType<number, Size> {
+  return quantity({
+    ...bounds,
+    expected: sizeExpected,
+    pattern: sizePattern,
+    example: '8kb',
+    parse: parseSize,
+    format: formatSize,
+  }) as z.ZodType<number, Size>;
+}
+
+/** A share, 0 to 1. */
+export function percentage(): z.ZodType<number, Percentage> {
+  return quantity({
+    max: 1,
+    expected: percentageExpected,
+    pattern: percentagePattern,
+    example: '10%',
+    parse: parsePercentage,
+    format: formatPercentage,
+  }) as z.ZodType<number, Percentage>;
+}
+
+/** A whole number. */
+export function count(min: number, max: number) {
+  const error = expects(`a whole number from ${min} to ${max}`);
+  return z.int(error).min(min, error).max(max, error);
+}
+
+export function flag() {
+  return z.boolean(expects('true or false'));
+}
+
+/** One of a fixed set of words. */
+export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
+  return z.enum(words);
+}
+
+/** A text that `accepts`; `what` says which. `pattern` is for editors. */
+export function text(what: string, accepts: RegExp, options: { readonly max?: number } = {}) {
+  const error = expects(what);
+  return z
+    .string(error)
+    .max(options.max ?? 1024, expects(`at most ${options.max ?? 1024} characters`))
+    .regex(accepts, error);
+}
+
+/** A name that other parts of the file, metrics and logs use. */
+export function name() {
+  return text(
+    'a name of letters, digits, dot, dash or underscore that begins with a letter or digit',
+    /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
+    { max: 64 },
+  );
+}
+
+/** A path on this machine, relative to the config file. */
+export function file() {
+  return text('the path of a file, relative to this one', /^[^\0]+$/, { max: 4096 });
+}
+
+export interface Address {
+  /** Without brackets; `0.0.0.0` when only a port was given. */
+  readonly host: string;
+  readonly port: number;
+  /** `host:port`, with brackets around an IPv6 address. */
+  readonly text: string;
+}
+
+/** `host:port`. `listen` allows a host to be left out and port 0; an endpoint needs both. */
+export function address(use: 'listen' | 'connect'): z.ZodType<Address, string> {
+  const what =
+    use === 'listen'
+      ? 'an address to listen on, such as 127.0.0.1:8080, :8080 or "[::1]:8080"'
+      : 'host:port, such as 127.0.0.1:9001, shop.internal:80 or "[::1]:9001"';
+  return z
+    .string(expects(what))
+    .max(300, expects(what))
+    .meta({ examples: [use === 'listen' ? '127.0.0.1:8080' : '127.0.0.1:9001'] })
+    .transform((text, context) => {
+      const parsed = parseAddress(text, use);
+      if (parsed.ok) return parsed.address;
+      const problem: Problem = { expected: parsed.expected ?? what, suggestion: parsed.suggestion };
+      context.addIssue({ code: 'custom', params: { ...problem } });
+      return z.NEVER;
+    });
+}
+
+/** A CIDR range such as `10.0.0.0/8`; a single address stands for itself. */
+export function range(): z.ZodType<string, string> {
+  const what = 'an address range such as 10.0.0.0/8, fd00::/8 or 192.0.2.7';
+  return z
+    .string(expects(what))
+    .meta({ examples: ['10.0.0.0/8'] })
+    .transform((text, context) => {
+      const parsed = parseRange(text);
+      if (parsed.ok) return parsed.range;
+      const problem: Problem = { expected: parsed.expected ?? what, suggestion: parsed.suggestion };
+      context.addIssue({ code: 'custom', params: { ...problem } });
+      return z.NEVER;
+    });
+}
+
+/** A list with bounds. */
+export function list<Item extends z.ZodType>(item: Item, options: { what: string; min?: number; max: number }) {
+  const { what, min = 0, max } = options;
+  return z
+    .array(item, expects(`a list of ${what}`))
+    .min(min, expects(`at least ${min} of ${what}`))
+    .max(max, expects(`at most ${max} of ${what}`));
+}
+
+/** A map with exactly these keys allowed. */
+export function section<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'invalid_type' ? 'expected a map of keys and values' : undefined),
+  });
+}
