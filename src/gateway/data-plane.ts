@@ -85,9 +85,12 @@ export class DataPlane {
     await plane.empty([...this.#leaving], timeoutMs);
     for (const listener of this.#leaving) listener.cut();
     for (const timer of this.#timers) timer.clear();
+    await plane.accounts.close();
   }
 
-  reopenLog(): void {}
+  reopenLog(): void {
+    this.#plane.accounts.reopen();
+  }
 
   #onTick(): void {
     const plane = this.#plane;
@@ -97,6 +100,7 @@ export class DataPlane {
     this.#nextMs = plane.nowMs + plane.wheel.tickMs;
     plane.wheel.advance(plane.nowMs);
     plane.lagging = late > LAG_MAX_MS;
+    plane.accounts.tick(plane.nowMs);
     if (plane.nowMs >= this.#gaugesDueMs) this.#writeGauges();
   }
 

@@ -23,6 +23,14 @@ import type { Peer } from './raw-wire.ts';
 import type { Tunnel } from './tunnel.ts';
 import type { Wire, WireOwner } from './wire.ts';
 
+/** What the TLS handshake settled; empty in the clear. */
+export interface Security {
+  readonly serverName: string;
+  readonly version: string;
+}
+
+export const inTheClear: Security = { serverName: '', version: '' };
+
 const READING = 0;
 const BUSY = 1;
 /** The last answer is on its way and then the connection closes. */
@@ -45,6 +53,8 @@ export class ClientConnection implements WireOwner, Deadline {
   readonly peer: Peer;
   /** Server name of the TLS handshake, or '' . */
   readonly serverName: string;
+  /** `TLSv1.3`, or '' in the clear. */
+  readonly tlsVersion: string;
   exchange: Exchange | null = null;
   tunnel: Tunnel | null = null;
   /** What the forwarding writer keeps about this connection, the client's address above all. */
@@ -66,14 +76,15 @@ export class ClientConnection implements WireOwner, Deadline {
   #bodyIdleMs = 0;
 
   // WHY five parameters: made once a connection, by one caller; an options object would say no more.
-  constructor(listener: Listener, wire: Wire, peer: Peer, serverName: string, forwarding: Forwarding) {
+  constructor(listener: Listener, wire: Wire, peer: Peer, security: Security, forwarding: Forwarding) {
     const { plane } = listener;
     this.plane = plane;
     this.listener = listener;
     this.forwarding = forwarding;
     this.wire = wire;
     this.peer = peer;
-    this.serverName = serverName;
+    this.serverName = security.serverName;
+    this.tlsVersion = security.version;
     wire.owner = this;
     plane.wheel.arm(this, plane.nowMs + listener.plan.timeouts.headerMs);
   }
@@ -120,6 +131,7 @@ export class ClientConnection implements WireOwner, Deadline {
       if (verdict === MORE) break;
       if (verdict !== OK) {
         // Nothing after a head that cannot be read may be taken for a request.
+        plane.accounts.refused(this, null, verdict);
         this.refuse(verdict, false, false, -1);
         this.#linger();
         return;
@@ -210,6 +222,7 @@ export class ClientConnection implements WireOwner, Deadline {
     const { head } = this.plane;
     // The body, if there is one, has not been looked at: reading it to stay open is not worth it.
     this.keepAlive = head.keepAlive && head.bodyKind === 0 && this.mayKeepAlive();
+    this.plane.accounts.refused(this, head, number);
     this.refuse(number, this.keepAlive, head.methodId === METHOD_HEAD, -1);
   }
 

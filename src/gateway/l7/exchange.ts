@@ -66,7 +66,7 @@ export class Exchange implements Waiter, Deadline {
   expectsContinue = false;
   clientKeepAlive = false;
 
-  // The record, read by `Plane.account`.
+  // The record, read by `Accounts`.
   status = 0;
   refusal = -1;
   ending: Ending = ENDED_WELL;
@@ -570,7 +570,7 @@ export class Exchange implements Waiter, Deadline {
     plane.wheel.disarm(this);
     const { lane } = this.route;
     lane[routeSlots.inFlight] = (lane[routeSlots.inFlight] ?? 0) - 1;
-    plane.account(this);
+    plane.accounts.exchange(this, plane.nowMs);
     if (this.#retained !== null) plane.buffers.giveBack(this.#retained);
     if (this.#partial !== null) plane.buffers.giveBack(this.#partial);
     this.#retained = null;

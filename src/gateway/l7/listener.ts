@@ -10,7 +10,7 @@ import { cellLane, cellLanes, type Lane, sumSlot } from '../../kernel/cells.ts';
 import { addressFrom, AddressSet } from '../../kernel/ip-address.ts';
 import { LISTENER_SLOTS, listenerSlots } from '../slots.ts';
 import type { ListenerPlan } from '../snapshot.ts';
-import { ClientConnection } from './client.ts';
+import { ClientConnection, inTheClear, type Security } from './client.ts';
 import { Forwarding, ForwardingWriter } from './forwarded.ts';
 import type { Head, RequestLimits } from './head.ts';
 import { NetWire } from './net-wire.ts';
@@ -63,7 +63,7 @@ export class Listener {
     const bound = server.address();
     this.port = typeof bound === 'object' && bound !== null ? bound.port : port;
     this.forwarding = this.#forwardingWriter();
-    this.plane.raw?.serve(server, (wire, peer) => this.#accept(wire, peer, ''));
+    this.plane.raw?.serve(server, (wire, peer) => this.#accept(wire, peer, inTheClear));
     return this.port;
   }
 
@@ -109,10 +109,10 @@ export class Listener {
 
   #acceptSocket(socket: net.Socket): void {
     const peer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
-    this.#accept(new NetWire(socket, this.plane.buffers), peer, '');
+    this.#accept(new NetWire(socket, this.plane.buffers), peer, inTheClear);
   }
 
-  #accept(wire: Wire, peer: Peer, serverName: string): void {
+  #accept(wire: Wire, peer: Peer, security: Security): void {
     const { plane } = this;
     plane.tick();
     this.count(listenerSlots.accepted);
@@ -127,7 +127,7 @@ export class Listener {
     this.#perIp.set(peer.address, same);
     const address = addressFrom(peer.address);
     const forwarding = new Forwarding(address, address !== null && this.#trusted.has(address));
-    this.#connections.add(new ClientConnection(this, wire, peer, serverName, forwarding));
+    this.#connections.add(new ClientConnection(this, wire, peer, security, forwarding));
     this.#lane[listenerSlots.connections] = this.#connections.size;
   }
 

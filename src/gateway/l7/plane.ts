@@ -13,6 +13,7 @@ import { cellLane, type Lane } from '../../kernel/cells.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import { TimerWheel } from '../../kernel/timer-wheel.ts';
+import { Accounts } from '../account.ts';
 import { PROCESS_SLOTS, processSlots, refusals } from '../slots.ts';
 import type { ServicePlan, Snapshot } from '../snapshot.ts';
 import { Buffers } from './buffers.ts';
@@ -67,8 +68,7 @@ export class Plane {
   readonly #services = new Map<string, RunningService>();
   readonly #free: Exchange[] = [];
   readonly #options: PlaneOptions;
-  /** What reads the record of each finished exchange. */
-  account: (exchange: Exchange) => void = () => {};
+  readonly accounts: Accounts;
 
   constructor(options: PlaneOptions) {
     const { clock, snapshot } = options;
@@ -82,6 +82,7 @@ export class Plane {
     this.buffers = new Buffers(snapshot.memoryBytesMax);
     this.raw = options.transport === 'net' ? null : detectRaw(this.buffers);
     this.lane[processSlots.fastPath] = this.raw === null ? 0 : 1;
+    this.accounts = new Accounts({ clock, random: options.random, lane: this.lane, notice: options.notice });
     this.snapshot = snapshot;
     this.router = createRouter([]);
     this.apply(snapshot);
@@ -116,6 +117,7 @@ export class Plane {
     });
     this.router = createRouter(snapshot.routes);
     this.snapshot = snapshot;
+    this.accounts.apply(snapshot.accessLog);
   }
 
   /** No new work for the upstream side: idle connections close. */

@@ -1,0 +1,232 @@
+/**
+ * The end of every request's way: what happened is counted in the cells and, if the config asks, told in one log line.
+ * Metrics, access log and the verdict of what made it slow read the same record, the exchange.
+ */
+import type { Clock } from '../kernel/clock.ts';
+import type { Lane } from '../kernel/cells.ts';
+import type { Random } from '../kernel/random.ts';
+import { LineWriter, type LogRecord } from './access-log/line.ts';
+import { Sink } from './access-log/sink.ts';
+import type { ClientConnection } from './l7/client.ts';
+import { ENDED_ABORTED, ENDED_BROKEN, ENDED_WELL, type Exchange } from './l7/exchange.ts';
+import type { Head } from './l7/head.ts';
+import { bucketOf, countStatus, endpointSlots, processSlots, refusals, routeSlots } from './slots.ts';
+import type { AccessLogPlan } from './snapshot.ts';
+
+/** A request below this is not called slow. */
+const SLOW_MS = 500;
+
+const ENDS = ['ok', 'broken', 'aborted'] as const;
+const NO_BYTES = new Uint8Array(0);
+
+export interface AccountOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The process cell's lane of this worker. */
+  readonly lane: Lane;
+  readonly notice: (level: 'info' | 'warn' | 'error', message: string) => void;
+}
+
+export class Accounts {
+  readonly #options: AccountOptions;
+  #plan: AccessLogPlan = { share: 0, target: 'stdout', redactQuery: [] };
+  #sink: Sink | null = null;
+  #lines = new LineWriter([]);
+  readonly #record: LogRecord = emptyRecord();
+
+  constructor(options: AccountOptions) {
+    this.#options = options;
+  }
+
+  /** Logs as `plan` says from now on. */
+  apply(plan: AccessLogPlan): void {
+    const moved = plan.target !== this.#plan.target || plan.share > 0 !== this.#plan.share > 0;
+    this.#plan = plan;
+    this.#lines = new LineWriter(plan.redactQuery);
+    if (!moved) return;
+    void this.#sink?.close();
+    this.#sink = plan.share > 0 ? this.#open(plan.target) : null;
+  }
+
+  reopen(): void {
+    this.#sink?.reopen();
+  }
+
+  tick(nowMs: number): void {
+    this.#sink?.tick(nowMs);
+  }
+
+  async close(): Promise<void> {
+    await this.#sink?.close();
+    this.#sink = null;
+  }
+
+  /** An exchange has ended. */
+  exchange(exchange: Exchange, nowMs: number): void {
+    const { route, endpoint, status, startMs, ending } = exchange;
+    const totalMs = nowMs - startMs;
+    const { lane } = route;
+    const { request, response } = exchange;
+    if (status > 0) countStatus(lane, routeSlots.responses1xx, status);
+    if (ending === ENDED_BROKEN) add(lane, routeSlots.broken, 1);
+    else if (ending === ENDED_ABORTED) add(lane, routeSlots.aborted, 1);
+    add(lane, routeSlots.bytesIn, request.bytes);
+    add(lane, routeSlots.bytesOut, response.bytes);
+    add(lane, routeSlots.durationSumMs, totalMs);
+    add(lane, routeSlots.buckets + bucketOf(totalMs), 1);
+    if (endpoint !== null && exchange.firstByteMs > 0) {
+      const counted = endpoint.lane;
+      if (exchange.refusal < 0 && status > 0) countStatus(counted, endpointSlots.responses1xx, status);
+      add(counted, endpointSlots.bytesSent, request.bytes);
+      add(counted, endpointSlots.bytesReceived, response.bytes);
+      add(counted, endpointSlots.durationSumMs, nowMs - exchange.connectedMs);
+    }
+    if (this.#sink !== null && this.#isLogged(status, ending !== ENDED_WELL)) this.#logExchange(exchange, nowMs, totalMs);
+  }
+
+  /** A request was refused before it became an exchange; `head` is what could be read of it, or null. */
+  refused(client: ClientConnection, head: Head | null, number: number): void {
+    const refusal = refusals[number];
+    if (this.#sink === null || refusal === undefined || !this.#isLogged(refusal.status, false)) return;
+    const record = this.#record;
+    this.#from(client);
+    record.head = head?.buffer ?? NO_BYTES;
+    record.headFrom = head?.start ?? 0;
+    record.headTo = head?.end ?? 0;
+    record.status = refusal.status;
+    record.refusal = refusal.word;
+    record.route = '';
+    record.service = '';
+    record.endpoint = '';
+    record.bytesIn = 0;
+    record.bytesOut = 0;
+    record.attempts = 0;
+    record.reused = false;
+    record.waitMs = -1;
+    record.connectMs = -1;
+    record.firstByteMs = -1;
+    record.bodyMs = -1;
+    record.clientMs = -1;
+    record.totalMs = 0;
+    record.verdict = 'ok';
+    record.end = 'ok';
+    this.#write();
+  }
+
+  #isLogged(status: number, failed: boolean): boolean {
+    const { share } = this.#plan;
+    return share >= 1 || failed || status >= 500 || this.#options.random.unit() < share;
+  }
+
+  #logExchange(exchange: Exchange, nowMs: number, totalMs: number): void {
+    const record = this.#record;
+    const { client, endpoint, route, startMs, connectedMs, firstByteMs, lastByteMs } = exchange;
+    this.#from(client);
+    record.head = exchange.retained ?? NO_BYTES;
+    record.headFrom = 0;
+    record.headTo = exchange.retained === null ? 0 : exchange.requestHeadBytes;
+    record.status = exchange.status;
+    record.bytesIn = exchange.request.bytes;
+    record.bytesOut = exchange.response.bytes;
+    record.route = route.plan.name;
+    record.service = route.service.plan.name;
+    record.endpoint = endpoint?.plan.id ?? '';
+    record.attempts = exchange.attempts;
+    record.reused = exchange.reused;
+    const got = connectedMs > 0 ? connectedMs - startMs : totalMs;
+    record.waitMs = exchange.reused || connectedMs === 0 ? got : 0;
+    record.connectMs = !exchange.reused && connectedMs > 0 ? got : -1;
+    record.firstByteMs = connectedMs > 0 ? (firstByteMs > 0 ? firstByteMs : nowMs) - connectedMs : -1;
+    record.bodyMs = firstByteMs > 0 ? (lastByteMs > 0 ? lastByteMs : nowMs) - firstByteMs : -1;
+    record.clientMs = lastByteMs > 0 ? nowMs - lastByteMs : -1;
+    record.totalMs = totalMs;
+    record.verdict = verdictOf(record);
+    record.refusal = exchange.refusal < 0 ? '' : (refusals[exchange.refusal]?.word ?? '');
+    record.end = ENDS[exchange.ending];
+    this.#write();
+  }
+
+  #from(client: ClientConnection): void {
+    const record = this.#record;
+    record.wallMs = this.#options.clock.wallMs();
+    record.clientText = client.forwarding.clientText;
+    record.clientLength = client.forwarding.clientLength;
+    record.listener = client.listener.plan.id;
+    record.tls = client.tlsVersion;
+  }
+
+  #write(): void {
+    const sink = this.#sink;
+    const room = sink?.room() ?? null;
+    if (sink === null || room === null) return;
+    sink.commit(this.#lines.write(this.#record, room, sink.length));
+    add(this.#options.lane, processSlots.logLines, 1);
+  }
+
+  #open(target: string): Sink {
+    const { clock, lane, notice } = this.#options;
+    return new Sink({
+      target,
+      clock,
+      notice,
+      count(dropped, errors) {
+        add(lane, processSlots.logDropped, dropped);
+        add(lane, processSlots.logErrors, errors);
+      },
+    });
+  }
+}
+
+/** The part that took longest, for a request that was slow at all. */
+function verdictOf(record: LogRecord): string {
+  if (record.totalMs < SLOW_MS) return 'ok';
+  let verdict = 'wait';
+  let longest = record.waitMs;
+  if (record.connectMs > longest) {
+    verdict = 'connect';
+    longest = record.connectMs;
+  }
+  if (record.firstByteMs > longest) {
+    verdict = 'server';
+    longest = record.firstByteMs;
+  }
+  if (record.bodyMs > longest) {
+    verdict = 'body';
+    longest = record.bodyMs;
+  }
+  return record.clientMs > longest ? 'client' : verdict;
+}
+
+function add(lane: Lane, slot: number, count: number): void {
+  lane[slot] = (lane[slot] ?? 0) + count;
+}
+
+function emptyRecord(): LogRecord {
+  return {
+    wallMs: 0,
+    head: NO_BYTES,
+    headFrom: 0,
+    headTo: 0,
+    status: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    clientText: NO_BYTES,
+    clientLength: 0,
+    listener: '',
+    route: '',
+    service: '',
+    endpoint: '',
+    attempts: 0,
+    reused: false,
+    tls: '',
+    waitMs: -1,
+    connectMs: -1,
+    firstByteMs: -1,
+    bodyMs: -1,
+    clientMs: -1,
+    totalMs: 0,
+    verdict: 'ok',
+    refusal: '',
+    end: 'ok',
+  };
+}
