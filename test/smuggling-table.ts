@@ -56,6 +56,7 @@ export const requestRows: readonly RequestRow[] = [
   row('RFC 9110 §2.5: HTTP/1.2', get('GET / HTTP/1.2'), 'bad_version'),
   row('RFC 9112 §2.3: HTTP/1.10', get('GET / HTTP/1.10'), 'bad_request_line'),
   row('RFC 9112 §2.3: HTTP/1,1', get('GET / HTTP/1,1'), 'bad_request_line'),
+  row('RFC 9112 §2.3: HTTP/x.1', get('GET / HTTP/x.1'), 'bad_request_line'),
   row('RFC 9112 §2.3: http/1.1 in lower case', get('GET / http/1.1'), 'bad_request_line'),
   row('RFC 9112 §2.3: HTTP/01.1', get('GET / HTTP/01.1'), 'bad_version'),
 
@@ -247,6 +248,7 @@ export const responseRows: readonly ResponseRow[] = [
   { title: 'RFC 9112 §2.3: HTTP/2.0', bytes: 'HTTP/2.0 200 OK\r\n\r\n', ok: false },
   { title: 'RFC 9112 §2.3: ICY', bytes: 'ICY 200 OK\r\n\r\n', ok: false },
   { title: 'RFC 9112 §4: two spaces', bytes: 'HTTP/1.1  200 OK\r\n\r\n', ok: false },
+  { title: 'RFC 9110 §15: status 599', bytes: 'HTTP/1.1 599 OK\r\n\r\n', ok: true },
   { title: 'RFC 9110 §15: status 99', bytes: 'HTTP/1.1 099 OK\r\n\r\n', ok: false },
   { title: 'RFC 9110 §15: status 600', bytes: 'HTTP/1.1 600 OK\r\n\r\n', ok: false },
   { title: 'RFC 9112 §4: status of two digits', bytes: 'HTTP/1.1 20 OK\r\n\r\n', ok: false },

@@ -146,6 +146,11 @@ test('RFC 9112 §7.1.2: a trailer section is bounded in bytes and fields, droppe
   assert.equal(decode(section('X: a\r\n', 101)).event, CHUNK_BAD);
 });
 
+test('RFC 9112 §7.1: the largest chunk is taken', () => {
+  assert.equal(decode('1fffffffffffff\r\nhello').event, CHUNK_MORE);
+  assert.equal(decode('001FFFFFFFFFFFFF\r\nhello').data, 'hello');
+});
+
 test('what is bad stays bad, what ended stays ended', () => {
   const decoder = new ChunkedDecoder();
   const bytes = Buffer.from('0\r\n\r\nx5\r\n');
