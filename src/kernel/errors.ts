@@ -30,6 +30,7 @@ export const errorCodes = {
   ADMIN_TOKEN_REQUIRED: 'The admin address is reachable from other machines and no token is set.',
   GATEWAY_STATE: 'A gateway was used in a state that does not allow it, such as starting it twice.',
   WORKER_FAILED: 'A data-plane worker could not be started or would not accept a config.',
+  USER_FAILED: 'The process is root and could not become the user that the config names.',
   ADMIN_UNREACHABLE: 'No running gateway answered on the admin address.',
 } as const satisfies Record<string, string>;
 

@@ -7,6 +7,7 @@
  */
 import { createServer } from 'node:net';
 import { SpillwayError } from '../../kernel/errors.ts';
+import { joinAddress } from '../config/address.ts';
 import type { ListenerPlan } from '../snapshot.ts';
 import { portOwner } from './port-owner.ts';
 
@@ -20,8 +21,7 @@ export async function checkListeners(listeners: readonly Pick<ListenerPlan, 'id'
 
 /** One sentence about what failed and one about what to do. `what` begins it: `Listener web`, `The admin API`. */
 export function listenMessage(what: string, host: string, port: number, code: string): string {
-  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return `${what} cannot listen on ${address}: ${explanation(port, code)}`;
+  return `${what} cannot listen on ${joinAddress(host, port)}: ${explanation(port, code)}`;
 }
 
 function explanation(port: number, code: string): string {

@@ -30,8 +30,6 @@ export interface SupervisorOptions {
   readonly resourceLimits: ResourceLimits;
   readonly clock: Clock;
   readonly random: Random;
-  /** A listener's port became known. */
-  readonly onPorts: (ports: Readonly<Record<string, number>>) => void;
   readonly onLost: (lane: number, reason: string, restartInMs: number) => void;
   readonly onReplaced: (lane: number) => void;
   readonly onNotice: (level: 'info' | 'warn' | 'error', message: string) => void;
@@ -40,6 +38,9 @@ export interface SupervisorOptions {
 export type ApplyOutcome =
   | { readonly kind: 'applied' }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string };
+
+/** What a worker's bind can fail with, beside our own code. */
+const LISTEN_CODES: ReadonlySet<string> = new Set(['LISTEN_FAILED', 'EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND']);
 
 type Setback = Exclude<ApplyAnswer, { readonly kind: 'applied' }>;
 
@@ -61,11 +62,13 @@ export class Supervisor {
   readonly #lanes: Lane[];
   #current: Snapshot | null = null;
   #ports: Record<string, number> = {};
+  #lastLossMs = 0;
   #applying = false;
   #ending = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#lastLossMs = options.clock.nowMs();
     this.#lanes = Array.from({ length: options.lanes }, (_, index) => newLane(index + 1));
   }
 
@@ -76,6 +79,11 @@ export class Supervisor {
 
   get serving(): number {
     return this.#lanes.filter((lane) => lane.phase === 'serving').length;
+  }
+
+  /** Since when no lane serves, in ms of the clock; null while one does. */
+  get idleSinceMs(): number | null {
+    return this.serving > 0 ? null : this.#lastLossMs;
   }
 
   states(): Omit<WorkerState, 'loopLagMs' | 'heapBytes'>[] {
@@ -118,10 +126,13 @@ export class Supervisor {
     for (const lane of this.#lanes) lane.thread?.post({ kind: 'reopen-log' });
   }
 
-  /** Lets every thread finish what it has, for at most `timeoutMs`, then ends them all. */
+  /**
+   * Lets every thread finish what it has, for at most `timeoutMs`, then ends them all. Called again with a shorter time
+   * it ends a drain that is under way.
+   */
   async drain(timeoutMs: number): Promise<void> {
     this.#ending = true;
-    const serving = this.#lanes.filter((lane) => lane.phase === 'serving');
+    const serving = this.#lanes.filter((lane) => lane.phase === 'serving' || lane.phase === 'draining');
     for (const lane of serving) lane.phase = 'draining';
     await Promise.all(serving.map(async (lane) => lane.thread?.drain(timeoutMs, timeoutMs + DRAIN_GRACE_MS)));
     await this.#terminate('drained');
@@ -135,6 +146,7 @@ export class Supervisor {
   }
 
   async #launch(lane: Lane, snapshot: Snapshot, { replace }: { readonly replace: boolean }): Promise<ApplyAnswer> {
+    if (this.#ending) return { kind: 'lost', reason: 'the gateway is ending' };
     lane.phase = 'starting';
     const thread = new WorkerThread({
       entry: this.#options.entry,
@@ -172,6 +184,7 @@ export class Supervisor {
       lane.phase = 'stopped';
       return;
     }
+    if (lane.phase === 'serving') this.#lastLossMs = clock.nowMs();
     lane.phase = 'waiting';
     lane.lossesInRow = stable ? 0 : lane.lossesInRow;
     lane.lastLoss = reason;
@@ -251,7 +264,6 @@ export class Supervisor {
 
   #learnPorts(ports: Readonly<Record<string, number>>): void {
     this.#ports = { ...this.#ports, ...ports };
-    this.#options.onPorts(ports);
   }
 
   #forgetPorts(snapshot: Snapshot): void {
@@ -277,7 +289,7 @@ function newLane(number: number): Lane {
 function failure(answer: Setback): SpillwayError {
   switch (answer.kind) {
     case 'refused':
-      return new SpillwayError(answer.code === 'LISTEN_FAILED' ? 'LISTEN_FAILED' : 'WORKER_FAILED', answer.message);
+      return new SpillwayError(LISTEN_CODES.has(answer.code) ? 'LISTEN_FAILED' : 'WORKER_FAILED', answer.message);
     case 'lost':
       return new SpillwayError('WORKER_FAILED', `A worker was lost while it took the config: ${answer.reason}.`);
     case 'silent':

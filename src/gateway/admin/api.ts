@@ -1,0 +1,96 @@
+/**
+ * The admin API's paths: what each answers. No sockets here; `server.ts` reads the request and writes the answer.
+ */
+import { chooseFormat, contentTypes, formatMetrics } from '../../observe/prometheus.ts';
+import type { ReloadOutcome } from '../control/events.ts';
+import type { GatewayState } from '../control/gateway-state.ts';
+import type { ExplainRequest, Explanation } from '../l7/explain.ts';
+import { readExplainRequest } from './explain-body.ts';
+import type { AdminAccess } from './guard.ts';
+import { gatewayMetrics, type MetricsInput } from './metrics.ts';
+import type { Problem } from './problem.ts';
+
+/** The gateway, as the admin API sees it. */
+export interface AdminBackend {
+  state(): GatewayState;
+  metrics(): MetricsInput;
+  /** Null if this process can still serve; else why it should be started anew. */
+  notAlive(): string | null;
+  /** Null if new work is welcome; else why not. */
+  notReady(): string | null;
+  /** Throws a `RangeError` with a sentence for people if there is no such listener. */
+  explain(request: ExplainRequest): Explanation;
+  reload(): Promise<ReloadOutcome>;
+  /** A line for the audit log. */
+  audit(remote: string, action: string, outcome: string): void;
+}
+
+export interface ApiRequest {
+  readonly body: Buffer;
+  readonly accept: string | undefined;
+}
+
+export type ApiAnswer =
+  | { readonly kind: 'answer'; readonly status: number; readonly contentType: string; readonly body: string }
+  | { readonly kind: 'problem'; readonly problem: Problem };
+
+interface ApiPath extends AdminAccess {
+  /** True if it changes something, so that it is audited. */
+  readonly writes: boolean;
+  readonly answer: (backend: AdminBackend, request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
+}
+
+const read = { methods: ['GET', 'HEAD'], tokenFree: false, writes: false } as const;
+const probe = { methods: ['GET', 'HEAD'], tokenFree: true, writes: false } as const;
+
+export const apiPaths: Readonly<Record<string, ApiPath>> = {
+  '/livez': { ...probe, answer: (backend) => word(backend.notAlive(), 'alive') },
+  '/readyz': { ...probe, answer: (backend) => word(backend.notReady(), 'ready') },
+  '/metrics': { ...read, answer: answerMetrics },
+  '/api/state': { ...read, answer: (backend) => json(200, backend.state()) },
+  '/api/explain': { methods: ['POST'], tokenFree: false, writes: false, answer: answerExplain },
+  '/api/reload': { methods: ['POST'], tokenFree: false, writes: true, answer: answerReload },
+};
+
+function word(problem: string | null, good: string): ApiAnswer {
+  const [status, text] = problem === null ? [200, good] : [503, problem];
+  return { kind: 'answer', status, contentType: 'text/plain; charset=utf-8', body: `${text}\n` };
+}
+
+function json(status: number, value: unknown): ApiAnswer {
+  return { kind: 'answer', status, contentType: 'application/json', body: `${JSON.stringify(value)}\n` };
+}
+
+function answerMetrics(backend: AdminBackend, { accept }: ApiRequest): ApiAnswer {
+  const format = chooseFormat(accept);
+  const body = formatMetrics(gatewayMetrics(backend.metrics()), format);
+  return { kind: 'answer', status: 200, contentType: contentTypes[format], body };
+}
+
+function answerExplain(backend: AdminBackend, { body }: ApiRequest): ApiAnswer {
+  let description: unknown;
+  try {
+    description = JSON.parse(body.toString('utf8'));
+  } catch {
+    const example = '{"method": "GET", "url": "https://shop.example/api/x", "headers": {"X-A": "b"}}';
+    return badRequest(`The body must be JSON such as ${example}.`);
+  }
+  try {
+    return json(200, backend.explain(readExplainRequest(description)));
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) return badRequest(error.message);
+    throw error;
+  }
+}
+
+function badRequest(detail: string): ApiAnswer {
+  return { kind: 'problem', problem: { status: 400, title: 'Bad Request', detail } };
+}
+
+async function answerReload(backend: AdminBackend): Promise<ApiAnswer> {
+  const outcome = await backend.reload();
+  if (outcome.kind !== 'refused') return json(200, outcome);
+  const { reason, problems, version } = outcome;
+  const members = { problems, version };
+  return { kind: 'problem', problem: { status: 422, title: 'Config refused', detail: reason, members } };
+}

@@ -1,0 +1,40 @@
+/** Reads the body of `POST /api/explain`: what came over the wire, checked field by field before anything uses it. */
+import type { ExplainRequest } from '../l7/explain-request.ts';
+
+type Field = readonly [name: string, value: string];
+
+/** Throws TypeError with a sentence for the caller. */
+export function readExplainRequest(value: unknown): ExplainRequest {
+  if (!isRecord(value)) throw new TypeError('The body must be a JSON object with method and url.');
+  const unknown = Object.keys(value).find((key) => !['method', 'url', 'headers', 'listener'].includes(key));
+  if (unknown !== undefined) {
+    throw new TypeError(`There is no member ${JSON.stringify(unknown)}; there are method, url, headers and listener.`);
+  }
+  const { method = 'GET', url, headers = [], listener } = value;
+  if (typeof method !== 'string') throw new TypeError('method must be a string such as "GET".');
+  if (typeof url !== 'string') throw new TypeError('url must be a string such as "https://shop.example/api/x".');
+  if (listener !== undefined && typeof listener !== 'string')
+    throw new TypeError('listener must be the name of a listener.');
+  return { method, url, headers: readFields(headers), ...(listener === undefined ? {} : { listener }) };
+}
+
+/** An object of names to a value or to several, or a list of [name, value]. */
+function readFields(headers: unknown): Field[] {
+  if (Array.isArray(headers)) return headers.map(readPair);
+  if (!isRecord(headers)) throw new TypeError('headers must be an object, or a list of [name, value].');
+  return Object.entries(headers).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value]).map((one) => readPair([name, one])),
+  );
+}
+
+function readPair(pair: unknown): Field {
+  const [name, value] = Array.isArray(pair) && pair.length === 2 ? (pair as readonly unknown[]) : [];
+  if (typeof name !== 'string' || typeof value !== 'string') {
+    throw new TypeError('A header must be a name and a value, both strings.');
+  }
+  return [name, value];
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,100 @@
+/**
+ * Who may call the admin API. Pure: a request's facts in, a refusal or null out.
+ *
+ * What is guarded against (duty 31):
+ * - *DNS rebinding*: a page in the operator's browser whose name suddenly resolves to loopback. Its Host field names
+ *   the page's host, so without a token only an IP address, `localhost` or the configured host is let in.
+ * - *CSRF*: a page that posts here. Browsers say where a request comes from (Origin, Sec-Fetch-Site); what comes from
+ *   elsewhere may not write, and there is no CORS, so it cannot read either.
+ * - *Guessing the token*: compared by digest, in constant time.
+ *
+ * `/livez` and `/readyz` need no token: probes of an orchestrator have none, and the answer is one word.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { isIP } from 'node:net';
+import type { Problem } from './problem.ts';
+
+export interface AdminPolicy {
+  /** Null: no token is needed. Allowed on loopback only, which is the config's business. */
+  readonly token: string | null;
+  /** The host of the configured address, which a Host field may name. */
+  readonly host: string;
+}
+
+export interface AdminRequest {
+  readonly method: string;
+  /** Names and values in turn, as received. */
+  readonly rawHeaders: readonly string[];
+}
+
+export interface AdminAccess {
+  /** What the path allows, such as `GET`, `HEAD`. */
+  readonly methods: readonly string[];
+  readonly tokenFree: boolean;
+}
+
+/** The first reason to refuse, or null. */
+export function guard(request: AdminRequest, access: AdminAccess, policy: AdminPolicy): Problem | null {
+  return (
+    refuseHost(request, policy) ??
+    (access.tokenFree ? null : refuseToken(request, policy)) ??
+    refuseMethod(request, access) ??
+    refuseOrigin(request)
+  );
+}
+
+function refuseHost(request: AdminRequest, policy: AdminPolicy): Problem | null {
+  const hosts = fieldValues(request, 'host');
+  const name = hosts.length === 1 ? hostName(hosts[0] ?? '') : null;
+  if (name === null) {
+    return { status: 400, title: 'Bad Host', detail: 'The Host field must be there once and be host or host:port.' };
+  }
+  const safe = policy.token !== null || isIP(name) !== 0 || name === 'localhost' || name === policy.host.toLowerCase();
+  if (safe) return null;
+  const detail = `Without a token this API answers to an IP address or localhost, not to ${JSON.stringify(name)}.`;
+  return { status: 421, title: 'Misdirected Request', detail };
+}
+
+function refuseToken(request: AdminRequest, policy: AdminPolicy): Problem | null {
+  if (policy.token === null) return null;
+  const given = fieldValues(request, 'authorization');
+  const token = given.length === 1 ? /^bearer +(\S+)$/i.exec(given[0] ?? '')?.[1] : undefined;
+  if (token !== undefined && sameSecret(token, policy.token)) return null;
+  const detail = 'This API needs the token of the config: send “Authorization: Bearer TOKEN”.';
+  return { status: 401, title: 'Unauthorized', detail, headers: { 'WWW-Authenticate': 'Bearer realm="spillway"' } };
+}
+
+function refuseMethod(request: AdminRequest, { methods }: AdminAccess): Problem | null {
+  if (methods.includes(request.method)) return null;
+  const allow = methods.join(', ');
+  return { status: 405, title: 'Method Not Allowed', detail: `This path allows ${allow}.`, headers: { Allow: allow } };
+}
+
+function refuseOrigin(request: AdminRequest): Problem | null {
+  if (request.method === 'GET' || request.method === 'HEAD') return null;
+  const host = (fieldValues(request, 'host')[0] ?? '').toLowerCase();
+  const origins = fieldValues(request, 'origin').map((origin) => origin.toLowerCase());
+  const foreign = origins.some((origin) => origin !== `http://${host}` && origin !== `https://${host}`);
+  const site = fieldValues(request, 'sec-fetch-site').map((value) => value.toLowerCase());
+  const crossSite = site.some((value) => value !== 'same-origin' && value !== 'none');
+  if (!foreign && !crossSite) return null;
+  return { status: 403, title: 'Forbidden', detail: 'A page of another origin may not change anything here.' };
+}
+
+/** `host[:port]` to host; null for anything else. */
+function hostName(value: string): string | null {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9_.-]+))(?::\d{1,5})?$/i.exec(value);
+  return (match?.[1] ?? match?.[2])?.toLowerCase() ?? null;
+}
+
+/** Equal lengths for `timingSafeEqual`, whatever was sent: digests are compared. */
+function sameSecret(left: string, right: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(left), digest(right));
+}
+
+function fieldValues({ rawHeaders }: AdminRequest, wanted: string): string[] {
+  return rawHeaders.flatMap((name, index) =>
+    index % 2 === 0 && name.toLowerCase() === wanted ? [rawHeaders[index + 1] ?? ''] : [],
+  );
+}

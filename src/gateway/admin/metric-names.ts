@@ -1,0 +1,170 @@
+/**
+ * Every series that /metrics shows: its name, kind, labels and the sentence that HELP and docs/metrics.md carry. A test
+ * holds the page equal to this table. Names are an interface that dashboards depend on: add, do not rename.
+ * Units are seconds and bytes; `_total` ends a counter.
+ */
+
+interface MetricName {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+const route = ['route', 'service'] as const;
+const endpoint = ['service', 'endpoint'] as const;
+
+export const metricNames = {
+  spillway_requests_total: {
+    type: 'counter',
+    labels: [...route, 'code_class'],
+    help: 'Requests answered, by the class of the status; 1xx is an upgrade.',
+  },
+  spillway_request_duration_seconds: {
+    type: 'histogram',
+    labels: route,
+    help: 'From the head of a request to the last byte of its answer.',
+  },
+  spillway_requests_in_flight: { type: 'gauge', labels: route, help: 'Requests being worked on.' },
+  spillway_requests_broken_total: {
+    type: 'counter',
+    labels: route,
+    help: 'Answers that began and could not be finished.',
+  },
+  spillway_requests_aborted_total: { type: 'counter', labels: route, help: 'Requests whose client left first.' },
+  spillway_request_retries_total: { type: 'counter', labels: route, help: 'Attempts beyond the first.' },
+  spillway_request_bytes_total: { type: 'counter', labels: route, help: 'Bytes of request bodies.' },
+  spillway_response_bytes_total: { type: 'counter', labels: route, help: 'Bytes of response bodies.' },
+  spillway_refusals_total: {
+    type: 'counter',
+    labels: ['reason', 'code'],
+    help: 'Requests that the gateway answered itself with an error, by reason.',
+  },
+
+  spillway_connections: { type: 'gauge', labels: ['listener'], help: 'Open connections from clients.' },
+  spillway_tunnels: { type: 'gauge', labels: ['listener'], help: 'Of these, upgraded ones such as WebSocket.' },
+  spillway_connections_accepted_total: { type: 'counter', labels: ['listener'], help: 'Connections accepted.' },
+  spillway_connections_refused_total: {
+    type: 'counter',
+    labels: ['listener'],
+    help: 'Connections closed at once because a limit was reached.',
+  },
+  spillway_listener_requests_total: { type: 'counter', labels: ['listener'], help: 'Requests received.' },
+  spillway_tls_handshakes_total: { type: 'counter', labels: ['listener'], help: 'TLS handshakes completed.' },
+  spillway_tls_resumptions_total: { type: 'counter', labels: ['listener'], help: 'Of these, resumed sessions.' },
+  spillway_tls_handshake_failures_total: { type: 'counter', labels: ['listener'], help: 'TLS handshakes that failed.' },
+
+  spillway_endpoint_up: {
+    type: 'gauge',
+    labels: endpoint,
+    help: '0 if health checks took the endpoint out, else 1; also 1 while nothing has checked it.',
+  },
+  spillway_endpoint_requests_total: {
+    type: 'counter',
+    labels: [...endpoint, 'code_class'],
+    help: 'Answers of an endpoint, by the class of the status.',
+  },
+  spillway_endpoint_in_flight: { type: 'gauge', labels: endpoint, help: 'Requests an endpoint is working on.' },
+  spillway_endpoint_queued: {
+    type: 'gauge',
+    labels: endpoint,
+    help: 'Requests waiting for a connection to an endpoint.',
+  },
+  spillway_upstream_connections: {
+    type: 'gauge',
+    labels: endpoint,
+    help: 'Open connections to an endpoint, idle ones included.',
+  },
+  spillway_upstream_idle_connections: { type: 'gauge', labels: endpoint, help: 'Of these, the ones not in use.' },
+  spillway_upstream_connects_total: { type: 'counter', labels: endpoint, help: 'Connections opened to an endpoint.' },
+  spillway_upstream_connect_failures_total: {
+    type: 'counter',
+    labels: endpoint,
+    help: 'Connections that could not be opened.',
+  },
+  spillway_upstream_reuses_total: {
+    type: 'counter',
+    labels: endpoint,
+    help: 'Requests sent on a connection that had served before.',
+  },
+  spillway_upstream_tls_handshakes_total: {
+    type: 'counter',
+    labels: endpoint,
+    help: 'TLS handshakes with an endpoint.',
+  },
+  spillway_upstream_timeouts_total: {
+    type: 'counter',
+    labels: endpoint,
+    help: 'Requests an endpoint did not answer in time.',
+  },
+  spillway_upstream_resets_total: {
+    type: 'counter',
+    labels: endpoint,
+    help: 'Connections an endpoint closed before it had answered.',
+  },
+  spillway_upstream_protocol_errors_total: {
+    type: 'counter',
+    labels: endpoint,
+    help: 'Answers that were not valid HTTP.',
+  },
+  spillway_upstream_retries_total: {
+    type: 'counter',
+    labels: endpoint,
+    help: 'Requests sent to an endpoint again after a failure.',
+  },
+  spillway_upstream_sent_bytes_total: { type: 'counter', labels: endpoint, help: 'Bytes sent to an endpoint.' },
+  spillway_upstream_received_bytes_total: {
+    type: 'counter',
+    labels: endpoint,
+    help: 'Bytes received from an endpoint.',
+  },
+  spillway_upstream_duration_seconds_total: {
+    type: 'counter',
+    labels: endpoint,
+    help: 'Time spent on requests to an endpoint, all together; divided by its requests it is the mean.',
+  },
+
+  spillway_worker_up: { type: 'gauge', labels: ['worker'], help: '1 while a worker serves.' },
+  spillway_worker_restarts_total: {
+    type: 'counter',
+    labels: ['worker'],
+    help: 'Times a worker was replaced after it was lost.',
+  },
+  spillway_worker_event_loop_lag_seconds: {
+    type: 'gauge',
+    labels: ['worker'],
+    help: 'How late the event loop of a worker ran, at most, within the last second.',
+  },
+  spillway_worker_heap_bytes: { type: 'gauge', labels: ['worker'], help: 'JavaScript heap of a worker.' },
+  spillway_worker_buffer_bytes: { type: 'gauge', labels: ['worker'], help: 'Bytes in the buffers of a worker.' },
+  spillway_worker_fast_path: { type: 'gauge', labels: ['worker'], help: '1 while a worker uses the raw transport.' },
+
+  spillway_reloads_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    help: 'Reloads that changed something or were refused.',
+  },
+  spillway_reload_last_successful: { type: 'gauge', labels: [], help: '0 if the last reload was refused, else 1.' },
+  spillway_config_version: { type: 'gauge', labels: [], help: 'Version of the config in use; grows with each reload.' },
+  spillway_config_last_applied_timestamp_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'When the config in use was applied.',
+  },
+  spillway_access_log_lines_total: { type: 'counter', labels: [], help: 'Lines written to the access log.' },
+  spillway_access_log_dropped_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Lines dropped because the log could not take them.',
+  },
+  spillway_access_log_errors_total: { type: 'counter', labels: [], help: 'Writes to the access log that failed.' },
+  spillway_build_info: {
+    type: 'gauge',
+    labels: ['version', 'node'],
+    help: 'Always 1; its labels say what is running.',
+  },
+  process_start_time_seconds: { type: 'gauge', labels: [], help: 'When the process started.' },
+  process_resident_memory_bytes: { type: 'gauge', labels: [], help: 'Memory of the process.' },
+  process_cpu_seconds_total: { type: 'counter', labels: [], help: 'Processor time of the process, all threads.' },
+} as const satisfies Readonly<Record<string, MetricName>>;
+
+export type MetricNames = typeof metricNames;

@@ -1,0 +1,221 @@
+/**
+ * Turns the live numbers into metric families. Pure but for reading the cells; the table of names decides kind and help,
+ * so a series that is not in it cannot be shown.
+ */
+import { cellHeader, cellLanes, type Cell } from '../../kernel/cells.ts';
+import type { HistogramSample, Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
+import type { GatewayState, StatusCounts } from '../control/gateway-state.ts';
+import { readBuckets, reader, readStatuses } from '../control/read-state.ts';
+import {
+  BUCKETS,
+  bucketUpperMs,
+  ENDPOINT_SLOTS,
+  endpointSlots,
+  HEALTH,
+  HEALTH_DOWN,
+  LISTENER_SLOTS,
+  listenerSlots,
+  PROCESS_SLOTS,
+  processSlots,
+  refusals,
+  ROUTE_SLOTS,
+  routeSlots,
+} from '../slots.ts';
+import type { Snapshot } from '../snapshot.ts';
+import { metricNames, type MetricNames } from './metric-names.ts';
+
+export interface MetricsInput {
+  readonly snapshot: Snapshot;
+  readonly state: GatewayState;
+  readonly process: {
+    readonly residentBytes: number;
+    readonly cpuSeconds: number;
+    readonly nodeVersion: string;
+    /** Unix seconds. */
+    readonly configAppliedS: number;
+  };
+}
+
+type Series = Readonly<Record<string, readonly Sample[]>>;
+
+export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
+  const { snapshot, state } = input;
+  const series: Series = {
+    ...routeSeries(snapshot),
+    spillway_refusals_total: refusalSamples(snapshot),
+    ...listenerSeries(snapshot),
+    ...endpointSeries(snapshot),
+    ...workerSeries(snapshot, state),
+    ...processSeries(input),
+  };
+  return Object.entries(metricNames).map(([name, { type, help }]): MetricFamily => {
+    if (type === 'histogram') return { name, type, help, samples: durationSamples(snapshot) };
+    return { name, type, help, samples: series[name] ?? [] };
+  });
+}
+
+/** One sample for each thing, of one slot in each thing's cell. */
+interface Subject {
+  readonly labels: Labels;
+  readonly count: (slot: number) => number;
+}
+
+type Name = keyof MetricNames;
+
+function slotSeries(subjects: readonly Subject[], slots: Readonly<Partial<Record<Name, number>>>, factor = 1): Series {
+  const series = Object.entries(slots).map(([name, slot]) => [
+    name,
+    subjects.map(({ labels, count }): Sample => ({ labels, value: count(slot) * factor })),
+  ]);
+  return Object.fromEntries(series) as Series;
+}
+
+function statusSamples(subjects: readonly Subject[], first: number): Sample[] {
+  return subjects.flatMap(({ labels, count }) => {
+    const classes = Object.entries(readStatuses(count, first) satisfies StatusCounts);
+    return classes.map(([code_class, value]) => ({ labels: { ...labels, code_class }, value: value as number }));
+  });
+}
+
+function routeSubjects(snapshot: Snapshot): Subject[] {
+  return snapshot.routes.map((route) => ({
+    labels: { route: route.name, service: snapshot.services[route.service]?.name ?? '' },
+    count: reader(route.cell, ROUTE_SLOTS),
+  }));
+}
+
+function routeSeries(snapshot: Snapshot): Series {
+  const subjects = routeSubjects(snapshot);
+  return {
+    spillway_requests_total: statusSamples(subjects, routeSlots.responses1xx),
+    ...slotSeries(subjects, {
+      spillway_requests_in_flight: routeSlots.inFlight,
+      spillway_requests_broken_total: routeSlots.broken,
+      spillway_requests_aborted_total: routeSlots.aborted,
+      spillway_request_retries_total: routeSlots.retries,
+      spillway_request_bytes_total: routeSlots.bytesIn,
+      spillway_response_bytes_total: routeSlots.bytesOut,
+    }),
+  };
+}
+
+/** Every fourth bucket, one a doubling: 20 lines a route, where all 80 would tell a scraper little more. */
+function durationSamples(snapshot: Snapshot): HistogramSample[] {
+  const subjects = routeSubjects(snapshot);
+  return snapshot.routes.map((route, index) => {
+    let count = 0;
+    const cumulative = readBuckets(route).map((value) => (count += value));
+    const shown = cumulative.flatMap((value, bucket) => {
+      const last = bucket === BUCKETS - 1;
+      return bucket % 4 === 0 || last ? [{ le: bucketUpperMs(bucket) / 1000, count: value }] : [];
+    });
+    const { labels, count: read } = subjects[index]!;
+    return { labels, buckets: shown, sum: read(routeSlots.durationSumMs) / 1000 };
+  });
+}
+
+function refusalSamples(snapshot: Snapshot): Sample[] {
+  const count = reader(snapshot.cell, PROCESS_SLOTS);
+  return refusals.map(({ word, status }, number) => ({
+    labels: { reason: word, code: String(status) },
+    value: count(processSlots.refusals + number),
+  }));
+}
+
+function listenerSeries(snapshot: Snapshot): Series {
+  const subjects = snapshot.listeners.map((listener): Subject => ({
+    labels: { listener: listener.id },
+    count: reader(listener.cell, LISTENER_SLOTS),
+  }));
+  const encrypted = subjects.filter((_, index) => snapshot.listeners[index]?.tls !== null);
+  return {
+    ...slotSeries(subjects, {
+      spillway_connections: listenerSlots.connections,
+      spillway_tunnels: listenerSlots.tunnels,
+      spillway_connections_accepted_total: listenerSlots.accepted,
+      spillway_connections_refused_total: listenerSlots.refused,
+      spillway_listener_requests_total: listenerSlots.requests,
+    }),
+    ...slotSeries(encrypted, {
+      spillway_tls_handshakes_total: listenerSlots.handshakes,
+      spillway_tls_resumptions_total: listenerSlots.resumptions,
+      spillway_tls_handshake_failures_total: listenerSlots.handshakeFailures,
+    }),
+  };
+}
+
+function endpointSeries(snapshot: Snapshot): Series {
+  const subjects = snapshot.services.flatMap((service) =>
+    service.endpoints.map((endpoint) => ({
+      labels: { service: service.name, endpoint: endpoint.id },
+      count: reader(endpoint.cell, ENDPOINT_SLOTS),
+      cell: endpoint.cell,
+    })),
+  );
+  return {
+    spillway_endpoint_up: subjects.map(({ labels, cell }) => ({ labels, value: isDown(cell) ? 0 : 1 })),
+    spillway_endpoint_requests_total: statusSamples(subjects, endpointSlots.responses1xx),
+    ...slotSeries(subjects, {
+      spillway_endpoint_in_flight: endpointSlots.inFlight,
+      spillway_endpoint_queued: endpointSlots.queued,
+      spillway_upstream_connections: endpointSlots.connections,
+      spillway_upstream_idle_connections: endpointSlots.idle,
+      spillway_upstream_connects_total: endpointSlots.connects,
+      spillway_upstream_connect_failures_total: endpointSlots.connectFailures,
+      spillway_upstream_reuses_total: endpointSlots.reuses,
+      spillway_upstream_tls_handshakes_total: endpointSlots.tlsHandshakes,
+      spillway_upstream_timeouts_total: endpointSlots.timeouts,
+      spillway_upstream_resets_total: endpointSlots.resets,
+      spillway_upstream_protocol_errors_total: endpointSlots.protocolErrors,
+      spillway_upstream_retries_total: endpointSlots.retries,
+      spillway_upstream_sent_bytes_total: endpointSlots.bytesSent,
+      spillway_upstream_received_bytes_total: endpointSlots.bytesReceived,
+    }),
+    ...slotSeries(subjects, { spillway_upstream_duration_seconds_total: endpointSlots.durationSumMs }, 0.001),
+  };
+}
+
+function isDown(cell: Cell): boolean {
+  return Atomics.load(cellHeader(cell), HEALTH) === HEALTH_DOWN;
+}
+
+function workerSeries(snapshot: Snapshot, { workers }: GatewayState): Series {
+  const lanes = cellLanes(snapshot.cell, PROCESS_SLOTS);
+  const subjects = workers.map(({ lane }): Subject => ({
+    labels: { worker: String(lane) },
+    count: (slot) => lanes[lane]?.[slot] ?? 0,
+  }));
+  const own = (read: (worker: GatewayState['workers'][number]) => number): Sample[] =>
+    workers.map((worker) => ({ labels: { worker: String(worker.lane) }, value: read(worker) }));
+  return {
+    spillway_worker_up: own(({ phase }) => (phase === 'serving' || phase === 'draining' ? 1 : 0)),
+    spillway_worker_restarts_total: own(({ restarts }) => restarts),
+    ...slotSeries(subjects, { spillway_worker_event_loop_lag_seconds: processSlots.loopLagMs }, 0.001),
+    ...slotSeries(subjects, {
+      spillway_worker_heap_bytes: processSlots.heapBytes,
+      spillway_worker_buffer_bytes: processSlots.memoryBytes,
+      spillway_worker_fast_path: processSlots.fastPath,
+    }),
+  };
+}
+
+function processSeries({ snapshot, state, process }: MetricsInput): Series {
+  const count = reader(snapshot.cell, PROCESS_SLOTS);
+  const one = (value: number, labels: Labels = {}): Sample[] => [{ labels, value }];
+  return {
+    spillway_reloads_total: [
+      ...one(state.reloads.applied, { outcome: 'applied' }),
+      ...one(state.reloads.refused, { outcome: 'refused' }),
+    ],
+    spillway_reload_last_successful: one(state.reloads.lastOutcome === 'refused' ? 0 : 1),
+    spillway_config_version: one(state.configVersion),
+    spillway_config_last_applied_timestamp_seconds: one(process.configAppliedS),
+    spillway_access_log_lines_total: one(count(processSlots.logLines)),
+    spillway_access_log_dropped_total: one(count(processSlots.logDropped)),
+    spillway_access_log_errors_total: one(count(processSlots.logErrors)),
+    spillway_build_info: one(1, { version: state.version, node: process.nodeVersion }),
+    process_start_time_seconds: one(Date.parse(state.startedAt) / 1000),
+    process_resident_memory_bytes: one(process.residentBytes),
+    process_cpu_seconds_total: one(process.cpuSeconds),
+  };
+}

@@ -1,0 +1,187 @@
+/**
+ * The admin listener: `node:http` on an address of its own, never on a data port.
+ *
+ * Invariants: every answer is complete and says `no-store`; a body over `BODY_BYTES_MAX` is not read; no request can throw
+ * past `#handle`; each write leaves one audit line, refused or not. Slow and idle callers are cut by `node:http`'s own timers,
+ * and `CONNECTIONS_MAX` bounds them all: operators are few.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { SpillwayError } from '../../kernel/errors.ts';
+import { listenMessage } from '../control/listen-check.ts';
+import { joinAddress } from '../config/address.ts';
+import { apiPaths, type AdminBackend, type ApiAnswer } from './api.ts';
+import { guard, type AdminPolicy } from './guard.ts';
+import { problemBody, type Problem } from './problem.ts';
+
+/** A request description for `explain` is the largest body, and a head is at most 32 KiB. */
+const BODY_BYTES_MAX = 65_536;
+/** Probes, a scraper, a dashboard and a few people, with room. */
+const CONNECTIONS_MAX = 256;
+
+export interface AdminAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export class AdminServer {
+  readonly #backend: AdminBackend;
+  readonly #server: Server;
+  #policy: AdminPolicy;
+  #address: AdminAddress | null = null;
+
+  constructor(backend: AdminBackend, policy: AdminPolicy) {
+    this.#backend = backend;
+    this.#policy = policy;
+    this.#server = createServer(
+      {
+        maxHeaderSize: 16_384,
+        headersTimeout: 5_000,
+        requestTimeout: 10_000,
+        keepAliveTimeout: 5_000,
+        connectionsCheckingInterval: 1_000,
+      },
+      (request, response) => void this.#handle(request, response),
+    );
+    this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server.on('connection', (socket) => socket.on('error', () => {}));
+    this.#server.on('clientError', (_error, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      else socket.destroy();
+    });
+  }
+
+  /** As bound; null before `listen`. */
+  get address(): AdminAddress | null {
+    return this.#address;
+  }
+
+  /** Takes effect with the next request. */
+  set policy(policy: AdminPolicy) {
+    this.#policy = policy;
+  }
+
+  /** Throws `LISTEN_FAILED`. */
+  listen({ host, port }: AdminAddress): Promise<AdminAddress> {
+    return new Promise((resolve, reject) => {
+      const refuse = (error: NodeJS.ErrnoException): void => {
+        const message = listenMessage('The admin API', host, port, error.code ?? error.message);
+        reject(new SpillwayError('LISTEN_FAILED', message, { cause: error }));
+      };
+      this.#server.once('error', refuse);
+      this.#server.listen({ host, port, exclusive: true }, () => {
+        this.#server.off('error', refuse);
+        // An accept that fails (no file descriptor left) is not the end: the next may do.
+        this.#server.on('error', () => {});
+        this.#address = { host, port: (this.#server.address() as AddressInfo).port };
+        resolve(this.#address);
+      });
+    });
+  }
+
+  /** Stops accepting and cuts what is open; idempotent. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  /** Stops accepting, closes what is idle and lets answers under way end, such as that of the reload that moved it. */
+  retire(): void {
+    this.#server.close();
+    this.#server.closeIdleConnections();
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', () => {});
+    request.on('error', () => {});
+    let answer: ApiAnswer;
+    try {
+      answer = await this.#answer(request);
+    } catch (error) {
+      answer = problem({ status: 500, title: 'Internal Server Error', detail: 'This is a fault of Spillway.' });
+      this.#backend.audit(remoteOf(request), describe(request), `failed: ${String(error).slice(0, 200)}`);
+    }
+    if (!response.destroyed) this.#send(request, response, answer);
+  }
+
+  async #answer(request: IncomingMessage): Promise<ApiAnswer> {
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    const known = Object.hasOwn(apiPaths, path) ? apiPaths[path] : undefined;
+    const access = known ?? { methods: ['GET', 'HEAD', 'POST'], tokenFree: false };
+    const facts = { method: request.method ?? '', rawHeaders: request.rawHeaders };
+    const refusal = guard(facts, access, this.#policy);
+    const outcome = refusal === null ? null : `refused: ${refusal.status} ${refusal.title}`;
+    if (refusal !== null) {
+      if (known?.writes === true) this.#backend.audit(remoteOf(request), describe(request), outcome ?? '');
+      return problem(refusal);
+    }
+    if (known === undefined) {
+      const detail = `There is ${Object.keys(apiPaths).join(', ')}.`;
+      return problem({ status: 404, title: 'Not Found', detail });
+    }
+    const body = await readBody(request);
+    if (body === null) {
+      return problem({ status: 413, title: 'Content Too Large', detail: `The limit is ${BODY_BYTES_MAX} bytes.` });
+    }
+    const answer = await known.answer(this.#backend, { body, accept: request.headers.accept });
+    if (known.writes) this.#backend.audit(remoteOf(request), describe(request), outcomeOf(answer));
+    return answer;
+  }
+
+  #send(request: IncomingMessage, response: ServerResponse, answer: ApiAnswer): void {
+    const plain = answer.kind === 'answer';
+    const body = Buffer.from(plain ? answer.body : problemBody(answer.problem));
+    response.writeHead(plain ? answer.status : answer.problem.status, {
+      'Content-Type': plain ? answer.contentType : 'application/problem+json',
+      'Content-Length': body.length,
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      'Cross-Origin-Resource-Policy': 'same-origin',
+      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+      // A body that was not read to its end would be taken for the next request.
+      ...(request.complete ? {} : { Connection: 'close' }),
+      ...(plain ? {} : answer.problem.headers),
+    });
+    response.end(request.method === 'HEAD' ? undefined : body);
+    if (!request.complete) response.once('finish', () => request.destroy());
+  }
+}
+
+function problem(value: Problem): ApiAnswer {
+  return { kind: 'problem', problem: value };
+}
+
+function outcomeOf(answer: ApiAnswer): string {
+  return answer.kind === 'answer' ? 'done' : `refused: ${answer.problem.detail}`;
+}
+
+function remoteOf(request: IncomingMessage): string {
+  const { remoteAddress, remotePort } = request.socket;
+  return remoteAddress === undefined ? 'gone' : joinAddress(remoteAddress, remotePort ?? 0);
+}
+
+/** `POST /api/reload`: only paths of the table come here, so nothing a caller made up. */
+function describe(request: IncomingMessage): string {
+  return `${request.method ?? ''} ${(request.url ?? '').split('?', 1)[0] ?? ''}`.slice(0, 100);
+}
+
+/** Null if it is too long; what comes after the limit is not kept. */
+function readBody(request: IncomingMessage): Promise<Buffer | null> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= BODY_BYTES_MAX) {
+        chunks.push(chunk);
+        return;
+      }
+      request.pause();
+      resolve(null);
+    });
+    request.on('end', () => resolve(Buffer.concat(chunks)));
+    request.on('close', () => resolve(null));
+  });
+}

@@ -1,0 +1,397 @@
+/**
+ * The control thread's whole: config source, workers, health checks, admin API, file watch, and the one order in which a
+ * config is put into force. What a caller sees of it is `gateway.ts`.
+ *
+ * A config is put into force in this order, and each step can refuse it without having changed anything: read and
+ * check → compile → new addresses can be bound → admin API moved → all workers take it. Only then health checks, watches
+ * and counters follow.
+ */
+import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock, Timer } from '../../kernel/clock.ts';
+import { SpillwayError } from '../../kernel/errors.ts';
+import type { Random } from '../../kernel/random.ts';
+import { packageVersion } from '../../kernel/version.ts';
+import type { MetricsInput } from '../admin/metrics.ts';
+import { CellStore, compileHealthPlans, compileSnapshot, diffSnapshots, type Config } from '../config/index.ts';
+import { explain, type ExplainRequest, type Explanation } from '../l7/explain.ts';
+import type { ListenerPlan, Snapshot } from '../snapshot.ts';
+import { AdminEndpoint } from './admin-endpoint.ts';
+import { dropRoot } from './drop-root.ts';
+import { EventFan, type GatewayEvent, type GatewayListener, type ReloadCause, type ReloadOutcome } from './events.ts';
+import type { GatewayPhase, GatewayState } from './gateway-state.ts';
+import type { HealthPlan } from './health-plan.ts';
+import { HealthChecks } from './health-checks.ts';
+import { LatestWins } from './latest-wins.ts';
+import { checkListeners } from './listen-check.ts';
+import { boundAddress, readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
+import { adminPlace, type ConfigReading, type ConfigSource } from './read-config.ts';
+import { ReloadHistory } from './reload-history.ts';
+import { Supervisor } from './supervisor.ts';
+import { hasTls, newTicketSecret, TICKET_SECRET_LIFE_MS } from './ticket-keys.ts';
+import { WatchFiles } from './watch-files.ts';
+import { resourceLimits } from './worker-memory.ts';
+
+export interface ControlPlaneOptions {
+  readonly source: ConfigSource;
+  readonly watch: boolean;
+  readonly workers: number | null;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly workerEntry: URL;
+}
+
+/** `/livez` gives a gateway without a single worker this long to replace one before it asks to be started anew. */
+const NO_WORKER_MS = 30_000;
+
+type Loaded = Extract<ConfigReading, { kind: 'loaded' }>;
+
+interface Job {
+  readonly cause: ReloadCause;
+  /** Null reads the same source again. */
+  readonly source: ConfigSource | null;
+}
+
+/** The config in force. */
+interface Force {
+  readonly config: Config;
+  readonly snapshot: Snapshot;
+  readonly health: readonly HealthPlan[];
+  readonly files: readonly string[];
+}
+
+export class ControlPlane {
+  readonly #options: ControlPlaneOptions;
+  readonly #events = new EventFan();
+  readonly #reloads: ReloadHistory;
+  readonly #health: HealthChecks;
+  readonly #files: WatchFiles;
+  readonly #admin: AdminEndpoint;
+  readonly #queue: LatestWins<Job, ReloadOutcome>;
+  readonly #startedAt: { readonly wallMs: number; readonly nowMs: number };
+  /** Unique per process: two gateways in a row must not take each other for themselves. */
+  readonly #pseudonym = `spillway-${randomBytes(4).toString('hex')}`;
+  #source: ConfigSource;
+  #phase: GatewayPhase = 'new';
+  #supervisor: Supervisor | null = null;
+  #force: Force | null = null;
+  /** Made when the number of workers is known; lives as long as the gateway. */
+  #cells: CellStore | null = null;
+  #ticketSecret = newTicketSecret();
+  #rotation: Timer | null = null;
+  #turn: Promise<void> = Promise.resolve();
+  #ended: Promise<void> | null = null;
+
+  constructor(options: ControlPlaneOptions) {
+    const { clock, random } = options;
+    this.#options = options;
+    this.#source = options.source;
+    this.#startedAt = { wallMs: clock.wallMs(), nowMs: clock.nowMs() };
+    this.#reloads = new ReloadHistory(clock);
+    this.#health = new HealthChecks({ clock, random, onEvent: (event) => this.#events.emit(event) });
+    this.#files = new WatchFiles({ clock, onChange: () => void this.reload('file', null) });
+    this.#queue = new LatestWins((job) => this.#reload(job));
+    this.#admin = new AdminEndpoint({
+      state: () => this.state(),
+      metrics: () => this.#metrics(),
+      notAlive: () => this.#notAlive(),
+      notReady: () => this.#notReady(),
+      explain: (request) => this.explain(request),
+      reload: () => this.reload('admin', null),
+      audit: (remote, action, outcome) => this.#events.emit({ kind: 'audit', remote, action, outcome }),
+    });
+  }
+
+  onEvent(listener: GatewayListener): () => void {
+    return this.#events.add(listener);
+  }
+
+  async start(): Promise<void> {
+    if (this.#phase !== 'new') throw new SpillwayError('GATEWAY_STATE', `A ${this.#phase} gateway cannot be started.`);
+    this.#phase = 'starting';
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.#release(0);
+      this.#phase = 'stopped';
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { clock, random, workerEntry } = this.#options;
+    const reading = await this.#source.read(clock);
+    if (reading.kind === 'refused') throw configError(reading);
+    const lanes = this.#options.workers ?? workersOf(reading.config);
+    this.#cells = new CellStore(lanes + 1);
+    const force = this.#compile(reading.config, reading.files);
+    this.#force = force;
+    await checkListeners(force.snapshot.listeners);
+    const admin = await this.#admin.prepare(adminPlace(force.config));
+    admin.commit();
+    this.#checkStarting();
+    this.#supervisor = new Supervisor({
+      lanes,
+      entry: workerEntry,
+      resourceLimits,
+      clock,
+      random,
+      onLost: (lane, reason, restartInMs) => this.#events.emit({ kind: 'worker-lost', lane, reason, restartInMs }),
+      onReplaced: (lane) => this.#events.emit({ kind: 'worker-replaced', lane }),
+      onNotice: (level, message) => this.#notice(level, message),
+    });
+    await this.#supervisor.start(force.snapshot);
+    this.#checkStarting();
+    if (force.config.user !== undefined) this.#becomeUser(force.config.user);
+    this.#phase = 'running';
+    this.#reloads.started();
+    this.#tellListening(null);
+    this.#warn(reading);
+    await this.#follow(force);
+    this.#rotation = clock.every(TICKET_SECRET_LIFE_MS, () => void this.#rotate());
+  }
+
+  #checkStarting(): void {
+    if (this.#phase === 'starting') return;
+    throw new SpillwayError('GATEWAY_STATE', 'The gateway was stopped while it started.');
+  }
+
+  async reload(cause: ReloadCause, source: ConfigSource | null): Promise<ReloadOutcome> {
+    if (this.#phase !== 'running') {
+      throw new SpillwayError('GATEWAY_STATE', `A ${this.#phase} gateway cannot be reloaded.`);
+    }
+    return this.#queue.ask({ cause, source });
+  }
+
+  /** Null takes the config's own timeout. */
+  async drain(timeoutMs: number | null): Promise<void> {
+    this.#ended ??= this.#end(timeoutMs ?? this.#force?.snapshot.drainTimeoutMs ?? 0);
+    await this.#ended;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#ended !== null) await this.#supervisor?.drain(0);
+    await this.drain(0);
+  }
+
+  reopenLog(): void {
+    this.#supervisor?.reopenLogs();
+  }
+
+  explain(request: ExplainRequest): Explanation {
+    return explain(this.#inForce().snapshot, request);
+  }
+
+  state(): GatewayState {
+    const { clock } = this.#options;
+    const snapshot = this.#force?.snapshot ?? null;
+    const ports = this.#supervisor?.ports ?? {};
+    return {
+      version: packageVersion(),
+      configVersion: snapshot?.version ?? 0,
+      phase: this.#phase,
+      pid: process.pid,
+      startedAt: new Date(this.#startedAt.wallMs).toISOString(),
+      uptimeMs: clock.nowMs() - this.#startedAt.nowMs,
+      file: this.#source.file,
+      admin: this.#admin.address === null ? null : { address: this.#admin.address },
+      listeners: snapshot === null ? [] : readListeners(snapshot, ports),
+      services: snapshot === null ? [] : readServices(snapshot, (service, id) => this.#health.known(service, id)),
+      routes: snapshot === null ? [] : readRoutes(snapshot),
+      workers: snapshot === null ? [] : readWorkers(snapshot, this.#supervisor?.states() ?? []),
+      reloads: this.#reloads.state,
+      refusals: snapshot === null ? {} : readRefusals(snapshot),
+    };
+  }
+
+  async #end(timeoutMs: number): Promise<void> {
+    const wasRunning = this.#phase === 'running';
+    this.#phase = 'draining';
+    if (wasRunning) this.#events.emit({ kind: 'draining', timeoutMs });
+    await this.#release(timeoutMs);
+    this.#phase = 'stopped';
+    this.#events.emit({ kind: 'stopped' });
+  }
+
+  /** Idempotent. Health goes on while workers drain, because what they finish may still be retried elsewhere. */
+  async #release(timeoutMs: number): Promise<void> {
+    this.#files.close();
+    this.#rotation?.clear();
+    await this.#supervisor?.drain(timeoutMs);
+    this.#health.stop();
+    await this.#admin.close();
+  }
+
+  async #reload({ cause, source }: Job): Promise<ReloadOutcome> {
+    const outcome = await this.#inTurn(() => this.#tryReload(cause, source ?? this.#source)).catch(
+      (error: unknown): ReloadOutcome => {
+        const reason = error instanceof Error ? error.message : String(error);
+        return this.#refused(cause, reason, []);
+      },
+    );
+    if (outcome.kind !== 'refused' && source !== null) this.#source = source;
+    this.#reloads.record(outcome);
+    this.#events.emit({ kind: 'reload', outcome });
+    return outcome;
+  }
+
+  async #tryReload(cause: ReloadCause, source: ConfigSource): Promise<ReloadOutcome> {
+    const before = this.#inForce();
+    const reading = await source.read(this.#options.clock);
+    if (reading.kind === 'refused') return this.#refused(cause, reading.reason, reading.problems);
+    const next = this.#compile(reading.config, reading.files);
+    if (sameConfig(before, next)) return { kind: 'unchanged', cause, version: before.snapshot.version };
+    await checkListeners(newAddresses(before, next));
+    const admin = await this.#admin.prepare(adminPlace(next.config));
+    const outcome = await this.#supervisor!.apply(next.snapshot);
+    if (outcome.kind === 'refused' || this.#phase !== 'running') {
+      await admin.abort();
+      return this.#refused(cause, outcome.kind === 'refused' ? outcome.reason : 'the gateway is ending', []);
+    }
+    admin.commit();
+    this.#force = next;
+    this.#tellListening(before);
+    this.#warn(reading);
+    this.#warnFixed(before.config, next.config);
+    await this.#follow(next);
+    const changes = diffSnapshots(before.snapshot, next.snapshot);
+    return { kind: 'applied', cause, version: next.snapshot.version, changes };
+  }
+
+  #refused(cause: ReloadCause, reason: string, problems: readonly string[]): ReloadOutcome {
+    return { kind: 'refused', cause, version: this.#force?.snapshot.version ?? 0, reason, problems };
+  }
+
+  #compile(config: Config, files: readonly string[], ticketSecret = this.#ticketSecret): Force {
+    const snapshot = compileSnapshot(config, {
+      version: (this.#force?.snapshot.version ?? 0) + 1,
+      cells: this.#cells!,
+      ticketSecret,
+      pseudonym: this.#pseudonym,
+    });
+    return { config, snapshot, health: compileHealthPlans(config, snapshot), files };
+  }
+
+  /** What follows a config that is in force. */
+  async #follow(force: Force): Promise<void> {
+    if (this.#phase !== 'running') return;
+    this.#cells?.retain(force.snapshot);
+    this.#health.update(force.health);
+    if (this.#options.watch) await this.#files.watch(force.files);
+  }
+
+  /** A new secret, by the same way as a new config. */
+  async #rotate(): Promise<void> {
+    await this.#inTurn(async () => {
+      const force = this.#inForce();
+      if (this.#phase !== 'running' || !hasTls(force.snapshot)) return;
+      const ticketSecret = newTicketSecret();
+      const next = this.#compile(force.config, force.files, ticketSecret);
+      const outcome = await this.#supervisor!.apply(next.snapshot);
+      if (outcome.kind === 'refused') {
+        this.#notice('warn', `The secret of TLS session tickets could not be changed: ${outcome.reason}`);
+        return;
+      }
+      this.#ticketSecret = ticketSecret;
+      this.#force = next;
+      this.#health.update(next.health);
+    });
+  }
+
+  /** Runs one thing at a time that changes what is in force, in the order asked. */
+  async #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
+    const before = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    await before;
+    try {
+      return await run();
+    } finally {
+      resolve();
+    }
+  }
+
+  #becomeUser(user: string): void {
+    const outcome = dropRoot(user);
+    if (outcome.kind === 'not-root') this.#notice('info', `Not started as root, so user ${user} has no effect.`);
+    else this.#notice('info', `Root was given up: the process runs as ${user}.`);
+  }
+
+  /** Emits an address for each listener that is new or has moved; null before the first config. */
+  #tellListening(before: Force | null): void {
+    const ports = this.#supervisor?.ports ?? {};
+    const old = new Map(before?.snapshot.listeners.map((listener) => [listener.id, boundAddress(listener, ports)]));
+    for (const listener of this.#inForce().snapshot.listeners) {
+      const address = boundAddress(listener, ports);
+      if (old.get(listener.id) === address) continue;
+      this.#events.emit({ kind: 'listening', listener: listener.id, address, tls: listener.tls !== null });
+    }
+    const admin = this.#admin.takeNews();
+    if (admin !== null) this.#events.emit({ kind: 'admin-listening', address: admin });
+  }
+
+  #warn({ warnings }: Loaded): void {
+    for (const warning of warnings) this.#notice('warn', warning);
+  }
+
+  /** Cells have as many lanes as there were workers at the start, and a user is become once. */
+  #warnFixed(before: Config, after: Config): void {
+    if (before.workers !== after.workers) this.#notice('warn', 'A change of workers takes effect at the next start.');
+    if (before.user !== after.user) this.#notice('warn', 'A change of user takes effect at the next start.');
+  }
+
+  #notice(level: Extract<GatewayEvent, { kind: 'notice' }>['level'], message: string): void {
+    this.#events.emit({ kind: 'notice', level, message });
+  }
+
+  #metrics(): MetricsInput {
+    const { user, system } = process.cpuUsage();
+    return {
+      snapshot: this.#inForce().snapshot,
+      state: this.state(),
+      process: {
+        residentBytes: process.memoryUsage.rss(),
+        cpuSeconds: (user + system) / 1e6,
+        nodeVersion: process.version,
+        configAppliedS: this.#reloads.appliedAtS,
+      },
+    };
+  }
+
+  #notReady(): string | null {
+    if (this.#phase !== 'running') return this.#phase;
+    return this.#supervisor?.idleSinceMs === null ? null : 'no worker serves';
+  }
+
+  #notAlive(): string | null {
+    const idleSinceMs = this.#supervisor?.idleSinceMs ?? null;
+    if (this.#phase !== 'running' || idleSinceMs === null) return null;
+    return this.#options.clock.nowMs() - idleSinceMs > NO_WORKER_MS ? 'no worker serves' : null;
+  }
+
+  #inForce(): Force {
+    if (this.#force === null) throw new SpillwayError('GATEWAY_STATE', 'The gateway has not been started.');
+    return this.#force;
+  }
+}
+
+function configError({ code, reason, problems }: Extract<ConfigReading, { kind: 'refused' }>): SpillwayError {
+  return new SpillwayError(code, [reason, ...problems].join('\n'));
+}
+
+function workersOf({ workers }: Config): number {
+  return workers === 'auto' ? availableParallelism() : workers;
+}
+
+/** Equal but for the version. Cells are the same objects when they are for the same things. */
+function sameConfig(before: Force, next: Force): boolean {
+  const { version } = before.snapshot;
+  return isDeepStrictEqual(before, { ...next, snapshot: { ...next.snapshot, version } });
+}
+
+/** Listeners on addresses that no listener of the old config has. */
+function newAddresses(before: Force, next: Force): ListenerPlan[] {
+  const old = new Set(before.snapshot.listeners.map(({ host, port }) => `${host} ${port}`));
+  return next.snapshot.listeners.filter(({ host, port }) => !old.has(`${host} ${port}`));
+}

@@ -1,0 +1,58 @@
+/**
+ * Gives up root once everything that needs it is open. All threads of the process change together (POSIX set*id), and so do
+ * those started later: a worker that is replaced cannot bind a port that the new user may not bind.
+ *
+ * Order matters: supplementary groups and the group go first, because only root may change them.
+ */
+import { readFileSync } from 'node:fs';
+import { SpillwayError } from '../../kernel/errors.ts';
+
+export type DropOutcome =
+  | { readonly kind: 'dropped'; readonly user: string }
+  /** The process is not root, so there is nothing to give up. */
+  | { readonly kind: 'not-root' };
+
+/** Throws `USER_FAILED` if it cannot: going on as root against the config would be worse than not going on. */
+export function dropRoot(user: string): DropOutcome {
+  if (process.getuid?.() !== 0) return { kind: 'not-root' };
+  const account = findAccount(user, readPasswd());
+  if (account === null) throw new SpillwayError('USER_FAILED', `Cannot become ${user}: this machine has no such user.`);
+  if (account.uid === 0) throw new SpillwayError('USER_FAILED', `User ${user} is root: name one that is not.`);
+  try {
+    if (account.name === null) process.setgroups?.([account.gid]);
+    else (process as ProcessWithGroups).initgroups?.(account.name, account.gid);
+    process.setgid?.(account.gid);
+    process.setuid?.(account.uid);
+  } catch (error) {
+    throw new SpillwayError('USER_FAILED', `Cannot become ${user}: ${(error as Error).message}.`, { cause: error });
+  }
+  return { kind: 'dropped', user };
+}
+
+/** Missing in the published types. */
+interface ProcessWithGroups {
+  initgroups?(user: string, group: number): void;
+}
+
+interface Account {
+  /** Null for a number that no user has. */
+  readonly name: string | null;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** By name or number, in the text of a passwd(5) file. A number that no user has stands for user and group alike. */
+export function findAccount(user: string, passwd: string): Account | null {
+  const rows = passwd.split('\n').map((line) => line.split(':'));
+  const row = rows.find(([name]) => name === user) ?? rows.find(([, , uid]) => uid === user);
+  if (row !== undefined) return { name: row[0] ?? null, uid: Number(row[2]), gid: Number(row[3]) };
+  return /^\d{1,10}$/.test(user) ? { name: null, uid: Number(user), gid: Number(user) } : null;
+}
+
+function readPasswd(): string {
+  try {
+    return readFileSync('/etc/passwd', 'utf8');
+  } catch {
+    return '';
+  }
+}

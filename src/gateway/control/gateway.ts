@@ -1,0 +1,116 @@
+/**
+ * A gateway, as a program sees it: start it, change its config, watch it, end it. Runs on the thread that creates it (the
+ * control thread) and keeps the data plane on threads of its own.
+ *
+ * Invariants: at most one config is being applied at any time; a config that is refused, at whatever step, leaves everything
+ * as it was; `stop` and disposal always end, with nothing left running. Phases only go forward:
+ * new → starting → running → draining → stopped.
+ */
+import { systemClock, type Clock } from '../../kernel/clock.ts';
+import { SpillwayError } from '../../kernel/errors.ts';
+import { createRandom, type Random } from '../../kernel/random.ts';
+import type { ConfigInput } from '../config/index.ts';
+import type { ExplainRequest, Explanation } from '../l7/explain.ts';
+import { fileSource, valueSource, type ConfigSource } from './read-config.ts';
+import { ControlPlane } from './control-plane.ts';
+import type { GatewayListener, ReloadCause, ReloadOutcome } from './events.ts';
+import type { GatewayState } from './gateway-state.ts';
+
+export interface GatewayOptions {
+  /** Path of the config file; or give `config`. Exactly one of the two. */
+  readonly file?: string;
+  /** The config as a value, as `defineConfig` takes it. Paths in it are relative to the working directory. */
+  readonly config?: ConfigInput;
+  /** Reload when the config file, or a certificate or key it names, changes. @defaultValue true with `file` */
+  readonly watch?: boolean;
+  /** Data-plane workers, 1 to 256; goes before the config's own. @defaultValue the config's, else one per core */
+  readonly workers?: number;
+  /** Told of everything that happens from the start on; more can be added by `onEvent`. */
+  readonly onEvent?: GatewayListener;
+  /** @defaultValue the machine's */
+  readonly clock?: Clock;
+  /** For jitter. @defaultValue seeded by the operating system */
+  readonly random?: Random;
+  /** The module that workers run, for tests of control alone. @defaultValue the data plane */
+  readonly workerEntry?: URL;
+}
+
+export interface Gateway extends AsyncDisposable {
+  /**
+   * Resolves when every listener is bound and root is given up. Errors: `CONFIG_INVALID`, `CONFIG_NOT_FOUND`,
+   * `LISTEN_FAILED`, `ADMIN_TOKEN_REQUIRED`, `USER_FAILED`, `WORKER_FAILED`; then nothing is left running.
+   */
+  start(): Promise<void>;
+  /**
+   * Reads the config again and applies it to all workers, or to none. With a config: that one from now on (it must be
+   * of a gateway that was created with a value). Calls while one runs are joined; the newest wins.
+   */
+  reload(request?: { readonly cause?: ReloadCause; readonly config?: ConfigInput }): Promise<ReloadOutcome>;
+  /** Takes no new work, finishes what is running for at most `timeoutMs` (else the config's `drainTimeout`), ends. */
+  drain(options?: { readonly timeoutMs?: number }): Promise<void>;
+  /** Ends at once, cutting what is running, also in the middle of a drain. */
+  stop(): Promise<void>;
+  /** Opens the access log anew, after it was rotated away. */
+  reopenLog(): void;
+  state(): GatewayState;
+  /** What would happen to a request, with the health that is known now. */
+  explain(request: ExplainRequest): Explanation;
+  /** Returns what takes the listener away again. */
+  onEvent(listener: GatewayListener): () => void;
+}
+
+/**
+ * Makes a gateway; nothing runs before `start`.
+ *
+ * @example
+ * ```ts
+ * await using gateway = createGateway({
+ *   config: {
+ *     listeners: [{ name: 'web', address: '127.0.0.1:0' }],
+ *     services: [{ name: 'shop', endpoints: ['127.0.0.1:9001'] }],
+ *     routes: [{ service: 'shop' }],
+ *   },
+ * });
+ * await gateway.start();
+ * console.log(gateway.state().listeners[0]?.address);
+ * ```
+ */
+export function createGateway(options: GatewayOptions): Gateway {
+  const { file, clock = systemClock, random = createRandom() } = options;
+  const source = sourceOf(options);
+  const plane = new ControlPlane({
+    source,
+    watch: options.watch ?? file !== undefined,
+    workers: options.workers ?? null,
+    clock,
+    random,
+    workerEntry: options.workerEntry ?? defaultWorkerEntry(),
+  });
+  if (options.onEvent !== undefined) plane.onEvent(options.onEvent);
+  return {
+    start: () => plane.start(),
+    reload: async ({ cause = 'call', config: given } = {}) => {
+      if (given !== undefined && file !== undefined) {
+        throw new SpillwayError('GATEWAY_STATE', 'This gateway has a config file: change the file and reload.');
+      }
+      return plane.reload(cause, given === undefined ? null : valueSource(given));
+    },
+    drain: ({ timeoutMs } = {}) => plane.drain(timeoutMs ?? null),
+    stop: () => plane.stop(),
+    reopenLog: () => plane.reopenLog(),
+    state: () => plane.state(),
+    explain: (request) => plane.explain(request),
+    onEvent: (listener) => plane.onEvent(listener),
+    [Symbol.asyncDispose]: () => plane.stop(),
+  };
+}
+
+function sourceOf({ file, config }: GatewayOptions): ConfigSource {
+  if (file !== undefined && config === undefined) return fileSource(file);
+  if (file === undefined && config !== undefined) return valueSource(config);
+  throw new SpillwayError('GATEWAY_STATE', 'Give createGateway either file or config.');
+}
+
+function defaultWorkerEntry(): URL {
+  return new URL(import.meta.url.endsWith('.ts') ? '../worker.ts' : '../worker.js', import.meta.url);
+}

@@ -1,0 +1,68 @@
+/**
+ * Where a gateway's config comes from: something that can be read again, and that each time either is a config or says
+ * what is wrong with it. Hides whether it is a file or a value given by a program.
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import { SpillwayError, type ErrorCode } from '../../kernel/errors.ts';
+import {
+  formatMistake,
+  loadConfig,
+  resolveConfig,
+  type Config,
+  type ConfigInput,
+  type Loaded,
+} from '../config/index.ts';
+import type { AdminPlace } from './admin-endpoint.ts';
+
+export interface ConfigSource {
+  /** As it was named, or null for a config given as a value. */
+  readonly file: string | null;
+  /** Never throws. */
+  read(clock: Clock): Promise<ConfigReading>;
+}
+
+export type ConfigReading =
+  | {
+      readonly kind: 'loaded';
+      readonly config: Config;
+      readonly warnings: readonly string[];
+      /** Everything it was made from, absolute: when one changes, the config may have. */
+      readonly files: readonly string[];
+    }
+  | {
+      readonly kind: 'refused';
+      readonly code: ErrorCode;
+      readonly reason: string;
+      /** A line each, with its place. */
+      readonly problems: readonly string[];
+      readonly files: readonly string[];
+    };
+
+export function fileSource(file: string): ConfigSource {
+  return { file, read: (clock) => reading(file, () => loadConfig(file, { clock })) };
+}
+
+export function valueSource(input: ConfigInput): ConfigSource {
+  return { file: null, read: (clock) => reading('The config', async () => resolveConfig(input, { clock })) };
+}
+
+async function reading(name: string, load: () => Promise<Loaded>): Promise<ConfigReading> {
+  try {
+    const { config, mistakes, files } = await load();
+    const lines = (severity: 'error' | 'warning'): string[] =>
+      mistakes.filter((mistake) => mistake.severity === severity).map(formatMistake);
+    if (config !== null) return { kind: 'loaded', config, warnings: lines('warning'), files };
+    const problems = lines('error');
+    const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`;
+    return { kind: 'refused', code: 'CONFIG_INVALID', reason: `${name} has ${count}.`, problems, files };
+  } catch (error) {
+    // Above all a file that is not there, or a config module that throws.
+    const code = error instanceof SpillwayError ? error.code : 'CONFIG_INVALID';
+    const reason = error instanceof Error ? error.message : String(error);
+    return { kind: 'refused', code, reason, problems: [], files: [] };
+  }
+}
+
+export function adminPlace({ admin, adminToken }: Config): AdminPlace | null {
+  return admin === undefined ? null : { host: admin.address.host, port: admin.address.port, token: adminToken };
+}

@@ -1,0 +1,164 @@
+/**
+ * Reads the live numbers of a snapshot's cells into a `GatewayState`. Only reads: no lock, no message to a worker.
+ * O(endpoints + routes × buckets) times lanes: for people and scrapes, not for a request.
+ */
+import { cellLanes, sumSlot, type Cell, type Lane } from '../../kernel/cells.ts';
+import {
+  BUCKETS,
+  bucketUpperMs,
+  ENDPOINT_SLOTS,
+  endpointSlots,
+  LISTENER_SLOTS,
+  listenerSlots,
+  PROCESS_SLOTS,
+  processSlots,
+  refusals,
+  ROUTE_SLOTS,
+  routeSlots,
+} from '../slots.ts';
+import { joinAddress } from '../config/address.ts';
+import type { EndpointPlan, ListenerPlan, RoutePlan, Snapshot } from '../snapshot.ts';
+import type {
+  EndpointState,
+  ListenerState,
+  RouteState,
+  ServiceState,
+  StatusCounts,
+  WorkerState,
+} from './gateway-state.ts';
+import type { KnownHealth } from './health-checks.ts';
+
+export function readListeners(snapshot: Snapshot, ports: Readonly<Record<string, number>>): ListenerState[] {
+  return snapshot.listeners.map((listener) => {
+    const count = reader(listener.cell, LISTENER_SLOTS);
+    return {
+      name: listener.id,
+      address: boundAddress(listener, ports),
+      tls: listener.tls !== null,
+      connections: count(listenerSlots.connections),
+      tunnels: count(listenerSlots.tunnels),
+      accepted: count(listenerSlots.accepted),
+      refused: count(listenerSlots.refused),
+      requests: count(listenerSlots.requests),
+    };
+  });
+}
+
+export function readServices(
+  snapshot: Snapshot,
+  known: (service: string, endpoint: string) => KnownHealth,
+): ServiceState[] {
+  return snapshot.services.map((service) => ({
+    name: service.name,
+    balance: service.balance,
+    endpoints: service.endpoints.map((endpoint) => readEndpoint(endpoint, known(service.name, endpoint.id))),
+  }));
+}
+
+function readEndpoint(endpoint: EndpointPlan, { health, reason, sinceMs }: KnownHealth): EndpointState {
+  const count = reader(endpoint.cell, ENDPOINT_SLOTS);
+  const requests = count(endpointSlots.requests);
+  return {
+    address: endpoint.id,
+    weight: endpoint.weight,
+    health,
+    reason,
+    since: sinceMs === null ? null : new Date(sinceMs).toISOString(),
+    inFlight: count(endpointSlots.inFlight),
+    connections: count(endpointSlots.connections),
+    idleConnections: count(endpointSlots.idle),
+    queued: count(endpointSlots.queued),
+    requests,
+    responses: readStatuses(count, endpointSlots.responses1xx),
+    connects: count(endpointSlots.connects),
+    connectFailures: count(endpointSlots.connectFailures),
+    reuses: count(endpointSlots.reuses),
+    timeouts: count(endpointSlots.timeouts),
+    resets: count(endpointSlots.resets),
+    retries: count(endpointSlots.retries),
+    meanMs: requests === 0 ? null : count(endpointSlots.durationSumMs) / requests,
+  };
+}
+
+export function readRoutes(snapshot: Snapshot): RouteState[] {
+  return snapshot.routes.map((route) => {
+    const count = reader(route.cell, ROUTE_SLOTS);
+    const buckets = readBuckets(route);
+    return {
+      name: route.name,
+      ...route.match,
+      service: snapshot.services[route.service]?.name ?? '',
+      inFlight: count(routeSlots.inFlight),
+      requests: count(routeSlots.requests),
+      responses: readStatuses(count, routeSlots.responses1xx),
+      broken: count(routeSlots.broken),
+      aborted: count(routeSlots.aborted),
+      retries: count(routeSlots.retries),
+      p50Ms: quantileMs(buckets, 0.5),
+      p99Ms: quantileMs(buckets, 0.99),
+    };
+  });
+}
+
+/** The counts of a route's histogram, one a bucket, all lanes together. */
+export function readBuckets(route: Pick<RoutePlan, 'cell'>): number[] {
+  const count = reader(route.cell, ROUTE_SLOTS);
+  return Array.from({ length: BUCKETS }, (_, bucket) => count(routeSlots.buckets + bucket));
+}
+
+/**
+ * The upper bound of the bucket in which the quantile lies, so at most 25 % above the true value; for the last
+ * bucket, which has no upper bound, its lower one. Null without a single value.
+ */
+export function quantileMs(buckets: readonly number[], quantile: number): number | null {
+  const total = buckets.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return null;
+  const rank = Math.max(1, Math.ceil(total * quantile));
+  let seen = 0;
+  const bucket = buckets.findIndex((count) => (seen += count) >= rank);
+  return bucketUpperMs(Math.min(bucket, buckets.length - 2));
+}
+
+export function readRefusals(snapshot: Snapshot): Record<string, number> {
+  const count = reader(snapshot.cell, PROCESS_SLOTS);
+  const counts = refusals.map(({ word }, number) => [word, count(processSlots.refusals + number)] as const);
+  return Object.fromEntries(counts.filter(([, value]) => value > 0));
+}
+
+/** Adds to what control knows of its workers what each says of itself. */
+export function readWorkers(
+  snapshot: Snapshot,
+  workers: readonly Omit<WorkerState, 'loopLagMs' | 'heapBytes'>[],
+): WorkerState[] {
+  const lanes = cellLanes(snapshot.cell, PROCESS_SLOTS);
+  return workers.map((worker) => ({
+    ...worker,
+    loopLagMs: lanes[worker.lane]?.[processSlots.loopLagMs] ?? 0,
+    heapBytes: lanes[worker.lane]?.[processSlots.heapBytes] ?? 0,
+  }));
+}
+
+/** `host:port` as bound; with the port asked for while nothing is. */
+export function boundAddress(
+  listener: Pick<ListenerPlan, 'id' | 'host' | 'port'>,
+  ports: Readonly<Record<string, number>>,
+): string {
+  return joinAddress(listener.host, ports[listener.id] ?? listener.port);
+}
+
+/** Reads a slot's sum over all lanes of a cell. */
+export function reader(cell: Cell, slots: number): (slot: number) => number {
+  const lanes: readonly Lane[] = cellLanes(cell, slots);
+  return (slot) => sumSlot(lanes, slot);
+}
+
+/** `first` is the slot of 1xx; the other classes follow it. */
+export function readStatuses(count: (slot: number) => number, first: number): StatusCounts {
+  return {
+    '1xx': count(first),
+    '2xx': count(first + 1),
+    '3xx': count(first + 2),
+    '4xx': count(first + 3),
+    '5xx': count(first + 4),
+  };
+}

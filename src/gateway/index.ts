@@ -1,0 +1,16 @@
+/** The gateway as a program uses it. */
+export { createGateway } from './control/gateway.ts';
+export type { Gateway, GatewayOptions } from './control/gateway.ts';
+export type { GatewayEvent, GatewayListener, ReloadCause, ReloadOutcome } from './control/events.ts';
+export type {
+  EndpointHealth,
+  EndpointState,
+  GatewayPhase,
+  GatewayState,
+  ListenerState,
+  ReloadState,
+  RouteState,
+  ServiceState,
+  StatusCounts,
+  WorkerState,
+} from './control/gateway-state.ts';
