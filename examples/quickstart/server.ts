@@ -1,0 +1,28 @@
+/**
+ * One example server, a process of its own so that it can be killed: `node server.ts PORT`. Says who it is to every request.
+ * Started by start.ts it ends when that does, however that ends.
+ */
+import { createServer } from 'node:http';
+
+const port = Number(process.argv[2]);
+let answered = 0;
+
+const server = createServer((request, response) => {
+  if (request.url !== '/health') answered++;
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  response.end(
+    `Hello from server ${port} (pid ${process.pid}, answer ${answered}): ${request.method} ${request.url}\n`,
+  );
+  request.resume();
+});
+server.on('error', (error: NodeJS.ErrnoException) => {
+  console.error(`server ${port}: cannot listen (${error.code})`);
+  process.exitCode = 3;
+  process.disconnect?.();
+});
+server.on('clientError', (_error, socket) => socket.destroy());
+server.listen(port, '127.0.0.1', () => process.send?.('listening'));
+
+// Ctrl-C reaches the whole terminal: the gateway drains first, and for that its servers must still be here.
+process.on('SIGINT', () => undefined);
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,104 @@
+/**
+ * Asks a running gateway through its admin API. One request, one answer, a deadline.
+ *
+ * The token comes from a file or the environment, never from the command line, where every user of the machine can read it.
+ */
+import { readFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { SpillwayError } from '../kernel/errors.ts';
+import { UsageError } from './command.ts';
+
+/** An admin answer takes milliseconds; a person waits this long before suspecting the wrong thing. */
+const TIMEOUT_MS = 5000;
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
+
+export interface AdminTarget {
+  /** `host:port`, or `http://host:port`. */
+  readonly address: string;
+  readonly token: string | null;
+}
+
+export interface AdminAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** The token from `--token-file`, else SPILLWAY_ADMIN_TOKEN, else none. */
+export function readToken(file: string | null, environment: NodeJS.ProcessEnv): string | null {
+  if (file === null) return environment['SPILLWAY_ADMIN_TOKEN'] ?? null;
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new UsageError(`--token-file ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+  }
+}
+
+/** Throws ADMIN_UNREACHABLE if nothing answers, or what answers is not the admin API. */
+export async function askAdmin(target: AdminTarget, path: string, body: unknown): Promise<AdminAnswer> {
+  const url = adminUrl(target.address, path);
+  const { status, text } = await post(url, JSON.stringify(body), target);
+  try {
+    return { status, body: JSON.parse(text) };
+  } catch {
+    throw unreachable(target, `what answers there is not the admin API of Spillway (status ${status})`);
+  }
+}
+
+function adminUrl(address: string, path: string): URL {
+  const base = /^https?:\/\//i.test(address) ? address : `http://${address}`;
+  if (!URL.canParse(base) || !base.toLowerCase().startsWith('http://')) {
+    throw new UsageError(`--admin ${address} is no address; expected host:port`);
+  }
+  return new URL(path, base);
+}
+
+function post(url: URL, body: string, target: AdminTarget): Promise<{ status: number; text: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
+  const headers: Record<string, string> = { 'Content-Type': 'application/json', Connection: 'close' };
+  if (target.token !== null) headers['Authorization'] = `Bearer ${target.token}`;
+  const fail = (error: NodeJS.ErrnoException): void => reject(unreachable(target, reasonOf(error), error));
+  let request: ReturnType<typeof httpRequest>;
+  try {
+    request = httpRequest(url, { method: 'POST', headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  } catch (error) {
+    throw new UsageError(`the admin token cannot be sent (${error instanceof Error ? error.message : String(error)})`);
+  }
+  request.on('error', fail);
+  request.on('response', (response) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    response.on('error', fail);
+    response.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > ANSWER_BYTES_MAX) response.destroy(new Error('its answer does not end'));
+      else chunks.push(chunk);
+    });
+    response.on('end', () =>
+      resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
+    );
+  });
+  request.end(body);
+  return promise;
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'ECONNREFUSED':
+      return 'connection refused';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'the name is not known';
+    case 'ABORT_ERR':
+      return `no answer within ${TIMEOUT_MS / 1000} s`;
+    default:
+      return error.message;
+  }
+}
+
+function unreachable({ address }: AdminTarget, reason: string, cause?: unknown): SpillwayError {
+  const hint = 'Is the gateway running, and is this the admin.address of its config?';
+  return new SpillwayError('ADMIN_UNREACHABLE', `No running gateway answered on ${address}: ${reason}. ${hint}`, {
+    cause,
+    retryable: true,
+  });
+}

@@ -1,0 +1,20 @@
+/** What a command's exit code means: a promise to scripts, held equal to docs/cli.md by a test. */
+
+export const exitCodes = {
+  ok: 0,
+  /** The config has mistakes, or the answer is no: `explain` found that the request would be refused. */
+  no: 1,
+  /** The command line is wrong. */
+  usage: 2,
+  /** It cannot run: a port is taken, an address is not here, a file cannot be written. */
+  cannotRun: 3,
+  /** No running gateway answered. */
+  unreachable: 4,
+  /** A fault in Spillway itself, reported with its stack (EX_SOFTWARE of sysexits). */
+  fault: 70,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+/** 128 + number, as shells say it: ended at once by a second signal. */
+export const signalExitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;

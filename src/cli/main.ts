@@ -1,0 +1,136 @@
+/**
+ * The `spillway` command: finds the command, runs it, turns what it throws into a line and an exit code.
+ *
+ * A user's mistake is one line without a stack; a fault of ours has its stack, because somebody will have to mend it.
+ * The process ends by running out of work, not by `exit`, so that what was written is read.
+ */
+import { SpillwayError } from '../kernel/errors.ts';
+import { nearest } from '../kernel/nearest.ts';
+import { formatHelp, formatRows, parseArguments } from './arguments.ts';
+import { type Command, UsageError } from './command.ts';
+import { exitCodes, type ExitCode } from './exit-codes.ts';
+import { processIo } from './process-io.ts';
+import { packageVersion } from '../kernel/version.ts';
+
+interface CommandEntry {
+  readonly summary: string;
+  /** Loaded when it is run: `--help` need not wait for a gateway. */
+  readonly load: () => Promise<Command>;
+}
+
+const commands: Readonly<Record<string, CommandEntry>> = {
+  up: { summary: 'Run the gateway.', load: async () => (await import('./up.ts')).upCommand },
+  check: {
+    summary: 'Validate a config without running it.',
+    load: async () => (await import('./check.ts')).checkCommand,
+  },
+  explain: {
+    summary: 'Say what would happen to a request, and why.',
+    load: async () => (await import('./explain.ts')).explainCommand,
+  },
+  init: { summary: 'Write a commented starter config.', load: async () => (await import('./init.ts')).initCommand },
+};
+
+const io = processIo();
+
+function overview(): string {
+  return [
+    'Usage: spillway COMMAND [options]',
+    '',
+    'A load-balancing gateway, run from one config file.',
+    '',
+    'Commands:',
+    ...formatRows(Object.entries(commands).map(([name, { summary }]) => [name, summary])),
+    '',
+    'Options:',
+    ...formatRows([
+      ['-h, --help', 'Show this help; after a command, the help of that command.'],
+      ['-v, --version', 'Show the version.'],
+    ]),
+    '',
+    'Exit codes: 0 ok · 1 mistakes in the config, or the answer is no · 2 wrong command line · 3 cannot run',
+    '            4 no running gateway answered · 70 a fault in Spillway',
+  ].join('\n');
+}
+
+async function run(args: readonly string[]): Promise<ExitCode> {
+  const [name, ...rest] = args;
+  if (name === undefined) {
+    io.err.line(overview());
+    return exitCodes.usage;
+  }
+  if (name === '--version' || name === '-v') {
+    io.out.line(packageVersion());
+    return exitCodes.ok;
+  }
+  if (name === '--help' || name === '-h' || (name === 'help' && rest.length === 0)) {
+    io.out.line(overview());
+    return exitCodes.ok;
+  }
+  if (name === 'help') return runCommand(rest[0] ?? '', ['--help']);
+  return runCommand(name, rest);
+}
+
+async function runCommand(name: string, args: readonly string[]): Promise<ExitCode> {
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (entry === undefined) throw unknownCommand(name);
+  const command = await entry.load();
+  try {
+    const parsed = parseArguments(command.spec, args);
+    if (parsed.flag('help')) {
+      io.out.line(formatHelp(command.spec));
+      return exitCodes.ok;
+    }
+    return await command.run(parsed, io);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    io.err.line(`spillway ${name}: ${error.message}`);
+    io.err.line(`Usage: spillway ${command.spec.usage}   (spillway ${name} --help)`);
+    return exitCodes.usage;
+  }
+}
+
+function unknownCommand(name: string): UsageError {
+  const names = Object.keys(commands);
+  const what = name.startsWith('-')
+    ? `there is no option ${name} before a command`
+    : `there is no command ${JSON.stringify(name)}`;
+  const guess = nearest(name, [...names, 'help']);
+  return new UsageError(guess === null ? `${what}; there are ${names.join(', ')}` : `${what}. Did you mean ${guess}?`);
+}
+
+function report(error: unknown): ExitCode {
+  if (error instanceof UsageError) {
+    io.err.line(`spillway: ${error.message}`);
+    io.err.line('See spillway --help.');
+    return exitCodes.usage;
+  }
+  if (!(error instanceof SpillwayError)) {
+    io.err.line('spillway: this is a fault in Spillway, not in what you did. Please report it with the lines below.');
+    io.err.line(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return exitCodes.fault;
+  }
+  io.err.line(`spillway: ${error.message}`);
+  switch (error.code) {
+    case 'CONFIG_INVALID':
+    case 'CONFIG_NOT_FOUND':
+    case 'ADMIN_TOKEN_REQUIRED':
+      return exitCodes.no;
+    case 'ADMIN_UNREACHABLE':
+      return exitCodes.unreachable;
+    case 'LISTEN_FAILED':
+    case 'USER_FAILED':
+    case 'GATEWAY_STATE':
+    case 'WORKER_FAILED':
+      return exitCodes.cannotRun;
+    default:
+      return error.code satisfies never;
+  }
+}
+
+// WHY at import: this file is the program; nothing imports it but the launcher.
+try {
+  process.exitCode = await run(process.argv.slice(2));
+} catch (error) {
+  process.exitCode = report(error);
+}
