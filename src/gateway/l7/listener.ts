@@ -9,7 +9,8 @@ import type tls from 'node:tls';
 import { cellLane, cellLanes, type Lane, sumSlot } from '../../kernel/cells.ts';
 import { addressFrom, AddressSet } from '../../kernel/ip-address.ts';
 import { LISTENER_SLOTS, listenerSlots } from '../slots.ts';
-import type { ListenerPlan } from '../snapshot.ts';
+import type { ListenerPlan, ListenerTlsPlan } from '../snapshot.ts';
+import { SecureServer } from '../tls/server.ts';
 import { ClientConnection, inTheClear, type Security } from './client.ts';
 import { Forwarding, ForwardingWriter } from './forwarded.ts';
 import type { Head, RequestLimits } from './head.ts';
@@ -34,6 +35,7 @@ export class Listener {
   readonly #perIp = new Map<string, number>();
   #trusted: AddressSet;
   #server: net.Server | null = null;
+  #secure: SecureServer | null = null;
 
   constructor(plane: Plane, plan: ListenerPlan) {
     this.plane = plane;
@@ -53,17 +55,21 @@ export class Listener {
     this.requestLimits = limitsOf(plan);
     this.#trusted = trustedBy(plan);
     this.forwarding = this.#forwardingWriter();
+    if (plan.tls !== null) this.#secure?.apply(plan.tls);
   }
 
   /** Binds; `port` is the one to take (0 for any free). Resolves with the port that was bound. */
   async listen(port: number): Promise<number> {
-    const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#acceptSocket(socket));
+    this.#secure = this.plan.tls === null ? null : this.#secureServer(this.plan.tls);
+    const server =
+      this.#secure?.server ??
+      net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#acceptSocket(socket));
     await listening(server, this.plan.host, port);
     this.#server = server;
     const bound = server.address();
     this.port = typeof bound === 'object' && bound !== null ? bound.port : port;
     this.forwarding = this.#forwardingWriter();
-    this.plane.raw?.serve(server, (wire, peer) => this.#accept(wire, peer, inTheClear));
+    if (this.#secure === null) this.plane.raw?.serve(server, (wire, peer) => this.#accept(wire, peer, inTheClear));
     return this.port;
   }
 
@@ -105,6 +111,25 @@ export class Listener {
   isMisdirected(client: ClientConnection, head: Head): boolean {
     if (this.plan.tls === null || this.plan.tls.clientCaPem === null) return false;
     return head.text(head.hostStart, head.hostNameEnd).toLowerCase() !== client.serverName.toLowerCase();
+  }
+
+  #secureServer(plan: ListenerTlsPlan): SecureServer {
+    return new SecureServer({
+      listenerId: this.plan.id,
+      plan,
+      handshakeMs: this.plan.timeouts.handshakeMs,
+      onFailure: () => this.count(listenerSlots.handshakeFailures),
+      onConnection: (socket) => this.#acceptSecure(socket),
+    });
+  }
+
+  #acceptSecure(socket: tls.TLSSocket): void {
+    this.count(listenerSlots.handshakes);
+    if (socket.isSessionReused()) this.count(listenerSlots.resumptions);
+    const peer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    const security = { serverName: socket.servername || '', version: socket.getProtocol() ?? '' };
+    const wire = this.plane.raw?.adopt(socket) ?? new NetWire(socket, this.plane.buffers);
+    this.#accept(wire, peer, security);
   }
 
   #acceptSocket(socket: net.Socket): void {

@@ -13,13 +13,14 @@
  */
 import { getSystemErrorName } from 'node:util';
 import type net from 'node:net';
+import type tls from 'node:tls';
 import { LARGE_BYTES, READ_BYTES, view, type Buffers } from './buffers.ts';
 import { nobody, type Wire, type WireOwner } from './wire.ts';
 
 /** The part of libuv's stream handle that is used; `null` results are not possible, numbers are 0 or a negative errno. */
 interface StreamHandle {
   onread: ((this: StreamHandle) => Uint8Array | undefined) | null;
-  wire?: RawWire;
+  wire?: Receiver;
   readonly writeQueueSize: number;
   useUserBuffer(buffer: Uint8Array): void;
   readStart(): number;
@@ -36,8 +37,16 @@ interface StreamHandle {
 
 interface Request {
   oncomplete: ((this: Request, status: number) => void) | null;
-  wire?: RawWire | null;
+  wire?: Receiver | null;
+  /** Of a TLS write. */
+  bytes?: number;
   pending?: PendingConnect | null;
+}
+
+/** What libuv's callbacks find on the handle or the request. */
+interface Receiver {
+  received(): Uint8Array | undefined;
+  written(status: number, bytes: number): void;
 }
 
 interface Internals {
@@ -136,6 +145,16 @@ export class RawTransport {
       accept(new RawWire(this, handle), { address: name.address ?? '', port: name.port ?? 0 });
     };
     return true;
+  }
+
+  /**
+   * Takes over reading and writing of a TLS connection whose handshake is done. The socket stays in charge of closing, and of
+   * errors of the TLS layer. Null if its handle is not as expected.
+   */
+  adopt(socket: tls.TLSSocket): Wire | null {
+    const handle: unknown = Reflect.get(socket, '_handle');
+    if (!isStreamHandle(handle)) return null;
+    return new RawSecureWire(this, handle, socket);
   }
 
   /** Connects to an IP address. The result can be cancelled, after which `done` is not called. */
@@ -353,6 +372,158 @@ class RawWire implements Wire {
   }
 }
 
+/** More than this encrypted but not sent, and a source is told to wait. */
+const SECURE_PENDING_MAX = 128 * 1024;
+
+/**
+ * The same above TLS. OpenSSL encrypts into memory of its own, so what is written is free at once; every write ends later,
+ * so each has a request of its own and backpressure is counted in bytes.
+ */
+class RawSecureWire implements Wire {
+  owner: WireOwner = nobody;
+  readonly stable = false;
+  closed = false;
+  congested = false;
+  pendingBytes = 0;
+  readonly #transport: RawTransport;
+  readonly #handle: StreamHandle;
+  readonly #socket: tls.TLSSocket;
+  #reading = false;
+  #ended = false;
+  #code = '';
+
+  constructor(transport: RawTransport, handle: StreamHandle, socket: tls.TLSSocket) {
+    this.#transport = transport;
+    this.#handle = handle;
+    this.#socket = socket;
+    handle.wire = this;
+    handle.useUserBuffer(transport.shared);
+    handle.onread = onRead;
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#code = error.code ?? 'ERR_TLS';
+    });
+    socket.on('close', () => this.#gone());
+    this.resume();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.closed || this.#ended) return false;
+    const request = new this.#transport.internals.WriteWrap();
+    request.oncomplete = onWritten;
+    request.wire = this;
+    request.bytes = bytes.length;
+    this.pendingBytes += bytes.length;
+    const error = this.#handle.writeBuffer(request, bytes);
+    if (error !== 0) {
+      process.nextTick(() => this.#fail(error));
+      return false;
+    }
+    if (this.pendingBytes > SECURE_PENDING_MAX) this.congested = true;
+    return !this.congested;
+  }
+
+  give(buffer: Uint8Array<ArrayBuffer>, length: number): boolean {
+    const drained = this.write(view(buffer, 0, length));
+    this.#transport.buffers.giveBack(buffer);
+    return drained;
+  }
+
+  pause(): void {
+    if (!this.#reading || this.closed) return;
+    this.#reading = false;
+    this.#handle.readStop();
+  }
+
+  resume(): void {
+    if (this.#reading || this.closed) return;
+    this.#reading = true;
+    this.#handle.readStart();
+  }
+
+  bulk(): void {
+    // TLS records are at most 16 KiB and have been copied once anyway.
+  }
+
+  end(): void {
+    if (this.closed || this.#ended) return;
+    this.#ended = true;
+    const request = new this.#transport.internals.ShutdownWrap();
+    request.oncomplete = ignoreStatus;
+    this.#handle.shutdown(request);
+  }
+
+  finish(): void {
+    if (this.closed) return;
+    this.#finishing = true;
+    if (this.pendingBytes === 0) this.#finish();
+  }
+
+  close(): void {
+    this.owner = nobody;
+    if (this.closed) return;
+    // close_notify would have to wait behind what a client does not take.
+    if (this.pendingBytes === 0) this.#finish();
+    else this.#socket.destroy();
+    this.closed = true;
+  }
+
+  reset(): void {
+    this.owner = nobody;
+    this.closed = true;
+    this.#socket.resetAndDestroy();
+  }
+
+  received(): undefined {
+    const { internals: insides, shared } = this.#transport;
+    const count = insides.state[insides.readBytes] ?? 0;
+    if (this.closed) return;
+    if (count > 0) this.owner.onBytes(shared, 0, count);
+    else if (count === END_OF_FILE) {
+      this.#reading = false;
+      this.owner.onEnd();
+    } else if (count < 0) this.#fail(count);
+  }
+
+  written(status: number, bytes: number): void {
+    this.pendingBytes -= bytes;
+    if (this.closed) return;
+    if (status !== 0) {
+      this.#fail(status);
+      return;
+    }
+    if (this.pendingBytes > 0) return;
+    if (this.#finishing) this.#finish();
+    else if (this.congested) {
+      this.congested = false;
+      this.owner.onDrain();
+    }
+  }
+
+  #finishing = false;
+
+  #finish(): void {
+    // close_notify goes out with FIN; what was written before it has left already.
+    this.#socket.destroySoon();
+  }
+
+  #fail(status: number): void {
+    this.#code = getSystemErrorName(status);
+    this.#socket.destroy();
+  }
+
+  #gone(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.owner.onClose(this.#code);
+  }
+}
+
+function isStreamHandle(value: unknown): value is StreamHandle {
+  if (!isRecord(value)) return false;
+  const wanted = ['useUserBuffer', 'readStart', 'readStop', 'writeBuffer', 'shutdown'];
+  return wanted.every((name) => typeof value[name] === 'function');
+}
+
 function onRead(this: StreamHandle): Uint8Array | undefined {
   return this.wire?.received();
 }
@@ -364,7 +535,7 @@ function noRead(): undefined {
 function onWritten(this: Request, status: number): void {
   const wire = this.wire;
   this.wire = null;
-  wire?.written(status);
+  wire?.written(status, this.bytes ?? 0);
 }
 
 function ignoreStatus(): void {}

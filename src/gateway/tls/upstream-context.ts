@@ -1,0 +1,62 @@
+/**
+ * The TLS side of a service: how its endpoints are verified, what the gateway shows of itself, and the sessions that save a
+ * handshake.
+ *
+ * Invariants: verification, of chain and name, is on unless the config says otherwise; a session is used only towards the
+ * endpoint it came from and under the options it was made with, so resuming skips no check that was not made once. Bytes
+ * that a server sends before the handshake has ended are the handshake's and break it: none reaches the engine.
+ *
+ * Cost: one SecureContext a service; one session (about 2 KB) an endpoint, bounded.
+ * Sources: RFC 9325 §3, RFC 9525 §6, RFC 8446 §2.2.
+ */
+import { isIP } from 'node:net';
+import tls from 'node:tls';
+import type { EndpointPlan, UpstreamTlsPlan } from '../snapshot.ts';
+
+/** Endpoints whose last session is kept; beyond, the one that has waited longest is forgotten. */
+const SESSIONS_MAX = 1024;
+
+export class UpstreamContext {
+  readonly #plan: UpstreamTlsPlan;
+  readonly #context: tls.SecureContext;
+  readonly #sessions = new Map<string, Buffer>();
+
+  /** Throws what OpenSSL says about an authority, certificate or key that it cannot use. */
+  constructor(plan: UpstreamTlsPlan) {
+    this.#plan = plan;
+    this.#context = tls.createSecureContext({
+      minVersion: 'TLSv1.2',
+      maxVersion: 'TLSv1.3',
+      ...(plan.caPem === null ? {} : { ca: plan.caPem }),
+      ...(plan.certificatePem === null || plan.keyPem === null ? {} : { cert: plan.certificatePem, key: plan.keyPem }),
+    });
+  }
+
+  /** For `tls.connect`. Give the socket to `remember` at once. */
+  options(endpoint: EndpointPlan): tls.ConnectionOptions {
+    const identity = this.#plan.serverName ?? endpoint.host;
+    const session = this.#sessions.get(endpoint.id);
+    return {
+      host: endpoint.host,
+      port: endpoint.port,
+      // RFC 6066 §3: an address is no server name.
+      servername: isIP(identity) === 0 ? identity : '',
+      secureContext: this.#context,
+      ALPNProtocols: ['http/1.1'],
+      rejectUnauthorized: this.#plan.verify,
+      checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(identity, certificate),
+      ...(session === undefined ? {} : { session }),
+    };
+  }
+
+  /** Keeps the newest session of a connection to this endpoint, and forgets it if the handshake fails. */
+  remember(endpoint: EndpointPlan, socket: tls.TLSSocket): void {
+    const { id } = endpoint;
+    socket.on('session', (session) => {
+      this.#sessions.delete(id);
+      this.#sessions.set(id, session);
+      if (this.#sessions.size > SESSIONS_MAX) this.#sessions.delete(this.#sessions.keys().next().value ?? id);
+    });
+    socket.once('error', () => this.#sessions.delete(id));
+  }
+}
