@@ -14,6 +14,7 @@ function benchmarks(): Map<string, string> {
   const found = new Map<string, string>();
   for (const file of globSync('src/**/*.bench.ts', { cwd: root })) found.set(basename(file, '.bench.ts'), file);
   for (const file of globSync('bench/*/main.ts', { cwd: root })) found.set(basename(dirname(file)), file);
+  found.set('profile', 'bench/gateway/profile.ts');
   return found;
 }
 

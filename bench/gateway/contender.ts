@@ -26,6 +26,8 @@ export interface Started {
   readonly metricsUrl?: string;
   /** The access log it writes when everything is on. */
   readonly logFile?: string;
+  /** What it has printed, where that is kept. */
+  output?(): string;
   stop(): Promise<void>;
 }
 

@@ -18,6 +18,8 @@ export interface Variant {
   /** Added to the name: `spillway-net`. Empty for Spillway as it is. */
   readonly name: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Flags for Node itself. */
+  readonly nodeArgs?: readonly string[];
 }
 
 export function createSpillway(variant: Variant): Contender {
@@ -37,7 +39,7 @@ export function createSpillway(variant: Variant): Contender {
       const file = join(setup.dir, 'spillway.yaml'); // JSON is YAML
       const logFile = join(setup.dir, 'access.log');
       writeFileSync(file, JSON.stringify(config(setup, { port, tlsPort, adminPort, logFile }), null, 2));
-      const one = setup.processes.start(process.execPath, [commandFile, 'up', file], {
+      const one = setup.processes.start(process.execPath, [...(variant.nodeArgs ?? []), commandFile, 'up', file], {
         cores: setup.core,
         env: variant.env,
       });
@@ -49,6 +51,7 @@ export function createSpillway(variant: Variant): Contender {
         pids: () => processTree(one.pid),
         metricsUrl: `http://127.0.0.1:${adminPort}/metrics`,
         logFile,
+        output: () => one.output(),
         stop: () => one.stop(),
       };
     },
