@@ -5,7 +5,6 @@
  * under one snapshot keeps its route, service and endpoint until it ends; pools survive a new snapshot as long as the
  * endpoint and how it is connected to stay the same.
  */
-import dns from 'node:dns';
 import net from 'node:net';
 import tls from 'node:tls';
 import { createBalancer } from '../../balance/index.ts';
@@ -15,7 +14,8 @@ import type { Random } from '../../kernel/random.ts';
 import { TimerWheel } from '../../kernel/timer-wheel.ts';
 import { Accounts } from '../account.ts';
 import { PROCESS_SLOTS, processSlots, refusals } from '../slots.ts';
-import type { ServicePlan, Snapshot } from '../snapshot.ts';
+import type { EndpointPlan, ServicePlan, Snapshot } from '../snapshot.ts';
+import { UpstreamContext } from '../tls/upstream-context.ts';
 import { Buffers } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
 import { Eligibility } from './eligibility.ts';
@@ -183,8 +183,8 @@ export class Plane {
     if (secure === null && this.raw !== null && net.isIP(host) !== 0) return this.raw.connect(host, port, told);
     const socket =
       secure === null
-        ? net.connect({ host, port, allowHalfOpen: true, lookup: dns.lookup })
-        : tls.connect({ ...endpoint.service.connectionOptions(endpoint.plan), allowHalfOpen: true } as tls.ConnectionOptions);
+        ? net.connect({ host, port, allowHalfOpen: true })
+        : endpoint.service.connectSecurely(endpoint.plan);
     return new NetOpening(this.buffers, socket, secure === null ? 'connect' : 'secureConnect', told);
   }
 }
@@ -227,6 +227,7 @@ class RunningService implements Service {
   #balancer = createBalancer('round-robin', { weights: [] });
   #eligibility = new Eligibility([]);
   #shape = '';
+  #context: UpstreamContext | null = null;
 
   constructor(plane: Plane, plan: ServicePlan) {
     this.#plane = plane;
@@ -261,8 +262,13 @@ class RunningService implements Service {
     return this.#balancer.pick(this.#eligibility.refresh(tried));
   }
 
-  connectionOptions(): tls.ConnectionOptions {
-    return {};
+  connectSecurely(endpoint: EndpointPlan): tls.TLSSocket {
+    const { plan } = this;
+    if (plan.tls === null) throw new TypeError(`service ${plan.name} has no TLS`);
+    this.#context ??= new UpstreamContext(plan.tls);
+    const socket = tls.connect({ ...this.#context.options(endpoint), allowHalfOpen: true } as tls.ConnectionOptions);
+    this.#context.remember(endpoint, socket);
+    return socket;
   }
 
   retire(): void {

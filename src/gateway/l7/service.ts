@@ -13,8 +13,8 @@ export interface Service {
   readonly responseLimits: ResponseLimits;
   /** The next endpoint for a request, or -1: `tried` has a 1 at each index that is not to be picked again. */
   pick(tried: Uint8Array | null): number;
-  /** How to speak TLS to an endpoint of a service whose plan says so. */
-  connectionOptions(endpoint: EndpointPlan): tls.ConnectionOptions;
+  /** Begins a TLS connection to an endpoint, for a service whose plan has TLS. */
+  connectSecurely(endpoint: EndpointPlan): tls.TLSSocket;
 }
 
 export class Route {
