@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { type Deadline, TimerWheel } from './timer-wheel.ts';
+
+const TICK_MS = 100;
+/** One turn of the wheel, and so the time over which entries are moved on. */
+const TURN_MS = 512 * TICK_MS;
+
+class Entry implements Deadline {
+  deadlineMs = Number.POSITIVE_INFINITY;
+  wheelSlot = -1;
+  wheelNext: Deadline | null = null;
+  wheelPrevious: Deadline | null = null;
+  readonly firedMs: number[] = [];
+  /** The deadline that the test wants, which the wheel must not have changed. */
+  wantedMs = Number.POSITIVE_INFINITY;
+  /** When it fires at the earliest: a deadline in the past is due when it is armed. */
+  dueMs = Number.POSITIVE_INFINITY;
+  then: (nowMs: number) => void = () => {};
+
+  onDeadline(nowMs: number): void {
+    this.firedMs.push(nowMs);
+    this.then(nowMs);
+  }
+}
+
+type Step =
+  | { readonly kind: 'arm'; readonly entry: number; readonly inMs: number }
+  | { readonly kind: 'disarm' | 'remove'; readonly entry: number }
+  | { readonly kind: 'advance'; readonly byMs: number };
+
+const ENTRIES = 6;
+const entry = fc.nat(ENTRIES - 1);
+/** Deadlines in the past, within a tick, within a turn, around a turn and beyond it. */
+const inMs = fc.oneof(
+  fc.integer({ min: -300, max: 300 }),
+  fc.integer({ min: 0, max: 5000 }),
+  fc.integer({ min: TURN_MS - 400, max: TURN_MS + 400 }),
+  fc.integer({ min: 0, max: 4 * TURN_MS }),
+);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('arm' as const), entry, inMs }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('disarm' as const, 'remove' as const), entry }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('advance' as const),
+      byMs: fc.oneof(fc.nat(TICK_MS * 2), fc.nat(5000), fc.nat(3 * TURN_MS)),
+    }),
+  },
+);
+
+/**
+ * Does the steps on a wheel and on a list of wanted deadlines. After each call of `advance`: nothing fired early, nothing
+ * that is two ticks late is still waiting, and each deadline fired once.
+ */
+function run(startMs: number, steps: readonly Step[]): void {
+  const wheel = new TimerWheel(startMs, TICK_MS);
+  const entries = Array.from({ length: ENTRIES }, () => new Entry());
+  let nowMs = startMs;
+  for (const each of steps) {
+    if (each.kind === 'advance') {
+      nowMs += each.byMs;
+      const before = entries.map(({ firedMs }) => firedMs.length);
+      wheel.advance(nowMs);
+      entries.forEach((one, i) => {
+        const fired = one.firedMs.length - before[i]!;
+        assert.ok(fired === 0 || fired === 1, 'a deadline fires once');
+        if (fired === 1) {
+          assert.ok(one.wantedMs <= nowMs, `fired at ${nowMs}, due at ${one.wantedMs}`);
+          assert.equal(one.deadlineMs, Number.POSITIVE_INFINITY, 'what fired is no longer armed');
+          one.wantedMs = Number.POSITIVE_INFINITY;
+          one.dueMs = Number.POSITIVE_INFINITY;
+        }
+        assert.ok(one.dueMs > nowMs - 2 * TICK_MS, `waiting at ${nowMs}, due at ${one.dueMs}`);
+      });
+      continue;
+    }
+    const one = entries[each.entry]!;
+    if (each.kind === 'arm') {
+      one.wantedMs = nowMs + each.inMs;
+      one.dueMs = Math.max(nowMs, one.wantedMs);
+      wheel.arm(one, one.wantedMs);
+    } else {
+      one.wantedMs = Number.POSITIVE_INFINITY;
+      one.dueMs = Number.POSITIVE_INFINITY;
+      if (each.kind === 'disarm') wheel.disarm(one);
+      else wheel.remove(one);
+      if (each.kind === 'remove') assert.equal(one.wheelSlot, -1);
+    }
+    assert.equal(one.deadlineMs, one.wantedMs);
+  }
+}
+
+test('a wheel fires what a list of deadlines would: never early, at most two ticks late, once', () => {
+  fc.assert(
+    fc.property(fc.nat(10 * TURN_MS), fc.array(step, { maxLength: 60 }), (startMs, steps) => run(startMs, steps)),
+    { numRuns: 2000 },
+  );
+});
+
+test('an entry may be armed again, and others changed, from within its own deadline', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(2000), { minLength: 1, maxLength: 20 }), fc.nat(1000), (delays, offsetMs) => {
+      const wheel = new TimerWheel(offsetMs, TICK_MS);
+      const repeating = new Entry();
+      const removed = new Entry();
+      const rest = [...delays];
+      let nowMs = offsetMs;
+      let dueMs = nowMs + 50;
+      repeating.then = (firedMs) => {
+        assert.ok(firedMs >= dueMs && firedMs <= dueMs + 2 * TICK_MS + 10, `due ${dueMs}, fired ${firedMs}`);
+        wheel.remove(removed);
+        const delay = rest.shift();
+        if (delay === undefined) return;
+        dueMs = firedMs + delay;
+        wheel.arm(repeating, dueMs);
+        wheel.arm(removed, dueMs + 3 * TICK_MS);
+      };
+      wheel.arm(repeating, dueMs);
+      wheel.arm(removed, dueMs + 3 * TICK_MS);
+      while (rest.length > 0 || repeating.deadlineMs !== Number.POSITIVE_INFINITY) {
+        nowMs += 10;
+        wheel.advance(nowMs);
+      }
+      assert.equal(repeating.firedMs.length, delays.length + 1);
+      wheel.advance(nowMs + 2 * TURN_MS);
+      assert.deepEqual(removed.firedMs, [], 'a removed entry does not fire');
+    }),
+  );
+});
+
+test('moving a deadline to a later time keeps the entry where it is until its slot comes round', () => {
+  const wheel = new TimerWheel(0, TICK_MS);
+  const one = new Entry();
+  wheel.arm(one, 1000);
+  const slot = one.wheelSlot;
+  for (let dueMs = 1100; dueMs <= 5000; dueMs += 100) wheel.arm(one, dueMs);
+  assert.equal(one.wheelSlot, slot);
+  for (let nowMs = 0; nowMs < 5000; nowMs += TICK_MS) {
+    wheel.advance(nowMs);
+    assert.deepEqual(one.firedMs, []);
+  }
+  wheel.advance(5000 + 2 * TICK_MS);
+  assert.deepEqual(one.firedMs, [5000 + 2 * TICK_MS]);
+});
+
+test('ten thousand entries in one slot fire together', () => {
+  const wheel = new TimerWheel(0, TICK_MS);
+  const entries = Array.from({ length: 10_000 }, () => new Entry());
+  for (const one of entries) wheel.arm(one, 1000);
+  for (const one of entries.slice(0, 5000)) wheel.remove(one);
+  wheel.advance(1200);
+  assert.equal(entries.filter(({ firedMs }) => firedMs.length === 1).length, 5000);
+});
