@@ -35,6 +35,8 @@ const entry = fc.nat(ENTRIES - 1);
 /** Deadlines in the past, within a tick, within a turn, around a turn and beyond it. */
 const inMs = fc.oneof(
   fc.integer({ min: -300, max: 300 }),
+  // Close to each other, so that a deadline is moved to a slot a little earlier than the one it sits in.
+  fc.nat(10).map((ticks) => ticks * TICK_MS),
   fc.integer({ min: 0, max: 5000 }),
   fc.integer({ min: TURN_MS - 400, max: TURN_MS + 400 }),
   fc.integer({ min: 0, max: 4 * TURN_MS }),
