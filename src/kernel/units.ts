@@ -18,8 +18,8 @@ export type Size = `${number}${keyof typeof sizeBytes}`;
 export type Percentage = `${number}%`;
 
 /** What a duration, a size and a percentage look like: for JSON Schema, so an editor refuses what the parser would. */
-export const durationPattern = '^\\d{1,15}(\\.\\d{1,6})?(ms|s|m|h|d)$';
-export const sizePattern = '^\\d{1,15}(\\.\\d{1,6})?([kKmMgGtT][iI]?)?[bB]$';
+export const durationPattern = '^\\d{1,16}(\\.\\d{1,6})?(ms|s|m|h|d)$';
+export const sizePattern = '^\\d{1,16}(\\.\\d{1,6})?([kKmMgGtT][iI]?)?[bB]$';
 export const percentagePattern = '^\\d{1,3}(\\.\\d{1,6})?%$';
 
 export const durationExpected = 'a duration with a unit (ms, s, m, h, d), such as 500ms or 1.5s';
@@ -40,12 +40,16 @@ const sizeWords: Readonly<Record<string, keyof typeof sizeBytes>> = {
 
 /** A number and what follows it; the lengths bound the work whatever is given. */
 function split(text: string): { readonly amount: string; readonly unit: string } | null {
-  const match = /^\s{0,8}(\d{1,15}(?:\.\d{1,6})?)\s{0,8}([a-zA-Z%]{0,16})\s{0,8}$/.exec(text);
+  const match = /^\s{0,8}(\d{1,16}(?:\.\d{1,6})?)\s{0,8}([a-zA-Z%]{0,16})\s{0,8}$/.exec(text);
   return match === null ? null : { amount: match[1] ?? '', unit: match[2] ?? '' };
 }
 
 function unitOf(table: object, unit: string): number | undefined {
   return Object.hasOwn(table, unit) ? (table as Readonly<Record<string, number>>)[unit] : undefined;
+}
+
+function wordOf(table: Readonly<Record<string, string>>, word: string): string | undefined {
+  return Object.hasOwn(table, word) ? table[word] : undefined;
 }
 
 /** Milliseconds of a duration such as `1.5s`. Fractions below a microsecond are rounded away. */
@@ -58,7 +62,7 @@ export function parseDuration(text: string): Parsed {
     return { ok: true, value: Math.round(Number(amount) * factor * 1000) / 1000 };
   }
   const lower = unit.toLowerCase();
-  const known = Object.hasOwn(durationMs, lower) ? lower : durationWords[lower];
+  const known = Object.hasOwn(durationMs, lower) ? lower : wordOf(durationWords, lower);
   const guess = known ?? (Number(amount) === 0 && unit === '' ? 's' : null);
   return { ok: false, expected: durationExpected, suggestion: guess === null ? null : amount + guess };
 }
@@ -75,7 +79,7 @@ export function parseSize(text: string): Parsed {
     if (Number.isSafeInteger(value)) return { ok: true, value };
     return { ok: false, expected: 'a size below 8192tb', suggestion: null };
   }
-  const known = factor === undefined ? sizeWords[lower] : lower;
+  const known = factor === undefined ? wordOf(sizeWords, lower) : lower;
   const guess = known ?? (unit === '' ? 'b' : null);
   return { ok: false, expected: sizeExpected, suggestion: guess === null ? null : amount + guess };
 }

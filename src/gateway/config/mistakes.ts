@@ -54,21 +54,22 @@ export function formatPath(path: Path): string {
 
 const SHOWN_MAX = 60;
 
-/** A found value on one line, short, with nothing a terminal obeys. */
+/** With nothing that a terminal obeys: control characters and bidirectional overrides are written as escapes. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+/** A found value on one line, short. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'an empty value';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'a map';
-  if (typeof value === 'function') return 'a function';
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value as number | boolean);
-  // JSON leaves C1 controls and bidirectional overrides as they are.
-  const safe = text.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`,
-  );
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (typeof value !== 'string') return `a ${typeof value}`;
+  const safe = printable(JSON.stringify(value));
   if (safe.length <= SHOWN_MAX) return safe;
-  return `${safe.slice(0, SHOWN_MAX - 1)}…${typeof value === 'string' ? '"' : ''}`;
+  return `${safe.slice(0, SHOWN_MAX - 1)}…"`;
 }
 
 /** Candidates as a person reads them, and the one that was probably meant. */
@@ -130,18 +131,18 @@ export class MistakeList {
       this.#left++;
       return;
     }
-    const { message, found = null, expected = null, suggestion = null } = finding;
     const { line, column } = place;
+    const text = (value: string | null | undefined) =>
+      value === undefined || value === null ? null : printable(value);
+    const message = printable(finding.message);
+    const [found, expected, suggestion] = [finding.found, finding.expected, finding.suggestion].map(text);
+    const where = { severity, path: formatPath(path), file: this.#file, line, column };
     this.#mistakes.push({
-      severity,
-      path: formatPath(path),
-      file: this.#file,
-      line,
-      column,
+      ...where,
       message,
-      found,
-      expected,
-      suggestion,
+      found: found ?? null,
+      expected: expected ?? null,
+      suggestion: suggestion ?? null,
     });
   }
 }

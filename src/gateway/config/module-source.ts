@@ -54,8 +54,8 @@ async function run(url: string, clock: Clock): Promise<Outcome> {
     name: 'spillway config',
     workerData: { url, port: port2 },
     transferList: [port2],
-    // Not ours: a --test or --watch flag of this process has no business there.
-    execArgv: [],
+    // What decides which file an import means, and nothing else: a --test or --watch flag has no business there.
+    execArgv: process.execArgv.filter((flag) => flag.startsWith('--conditions=')),
     resourceLimits: { maxOldGenerationSizeMb: 256 },
   });
   const timer = clock.after(EVALUATE_MS_MAX, () => fail(`it did not end within ${EVALUATE_MS_MAX / 1000} s`), {

@@ -80,7 +80,7 @@ export const adminSchema = section({
 });
 
 const accessLogOptions = section({
-  target: text('stdout, or the path of a file', /^[^\0]+$/, { max: 4096 })
+  target: text('stdout, or the path of a file', /^[^\p{Cc}]+$/u, { max: 4096 })
     .prefault('stdout')
     .describe('`stdout`, or a file that lines are appended to; its folder must exist.'),
   sample: percentage()

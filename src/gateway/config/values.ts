@@ -137,7 +137,7 @@ export function name() {
 
 /** A path on this machine, relative to the config file. */
 export function file() {
-  return text('the path of a file, relative to this one', /^[^\0]+$/, { max: 4096 });
+  return text('the path of a file, relative to this one', /^[^\p{Cc}]+$/u, { max: 4096 });
 }
 
 export interface Address {
