@@ -46,6 +46,7 @@ export class DataPlane {
         const key = keyOf(plan);
         const running = this.#listeners.get(key);
         if (running !== undefined) {
+          running.check(plan);
           kept.add(key);
           bound[plan.id] = running.port;
           continue;
@@ -68,6 +69,11 @@ export class DataPlane {
     for (const listener of added) this.#listeners.set(keyOf(listener.plan), listener);
     for (const plan of snapshot.listeners) this.#listeners.get(keyOf(plan))?.apply(plan);
     return bound;
+  }
+
+  /** Memory lent out at this moment; the gauge of it is written once a second. */
+  get bufferedBytes(): number {
+    return this.#plane.buffers.bytes;
   }
 
   /** Listeners that are closed but still have connections. */

@@ -365,8 +365,8 @@ export class ClientConnection implements WireOwner, Deadline {
 
   /** Ends whatever is running. */
   cut(): void {
-    this.exchange?.abort();
-    this.tunnel?.cut();
+    if (this.tunnel === null) this.exchange?.abort();
+    else this.tunnel.cut();
     if (this.#state !== GONE) this.breakOff();
   }
 

@@ -36,6 +36,8 @@ const SENT = 2;
 const ANSWERING = 3;
 /** All of it has been handed to the client's wire, which has not taken it yet. */
 const FLUSHING = 4;
+/** The wires are joined; the tunnel says when it is over. */
+const TUNNELLING = 5;
 
 /** A longer body is read into a buffer of its own, which need not be copied. */
 const BULK_BYTES = 64 * 1024;
@@ -154,18 +156,18 @@ export class Exchange implements Waiter, Deadline {
     this.route.lane[routeSlots.inFlight] = (this.route.lane[routeSlots.inFlight] ?? 0) + 1;
     if (request.bad) this.fail('bad_chunk', ENDED_WELL);
     else if (request.tooLarge) this.fail('body_too_large', ENDED_WELL);
-    else this.#attempt(true);
+    else this.#attempt(!this.expectsContinue, 'no_endpoint');
     return taken;
   }
 
   // — Finding a connection
 
-  #attempt(reuse: boolean): void {
+  /** `reuse` allows a connection that served others; `otherwise` is the refusal if no endpoint is left to try. */
+  #attempt(reuse: boolean, otherwise: Refusal): void {
     const { service } = this.route;
-    const index = service.pick(this.#tried);
-    const endpoint = service.endpoints[index];
+    const endpoint = service.endpoints[service.pick(this.#tried)];
     if (endpoint === undefined) {
-      this.fail('no_endpoint', ENDED_WELL);
+      this.fail(otherwise, ENDED_WELL);
       return;
     }
     this.#state = WAITING;
@@ -434,7 +436,7 @@ export class Exchange implements Waiter, Deadline {
   // — Upgrade
 
   #switchProtocols(head: Head, bytes: Uint8Array, to: number): void {
-    const { client, upstream } = this;
+    const { client, plane, upstream } = this;
     if (!this.upgrading || upstream === null || !isAccepted(head, this.acceptKey)) {
       // Unsolicited, or not what was asked for: what follows on this connection is nobody's (RFC 9110 §7.8).
       this.plane.notice(this.endpoint, 'an answer 101 that does not fit the request');
@@ -448,6 +450,8 @@ export class Exchange implements Waiter, Deadline {
     client.wire.give(buffer, at + rest);
     this.upstream = null;
     upstream.exchange = null;
+    this.#state = TUNNELLING;
+    plane.wheel.disarm(this);
     openTunnel(this, upstream);
   }
 
@@ -510,10 +514,6 @@ export class Exchange implements Waiter, Deadline {
       const tried = (this.#tried ??= new Uint8Array(service.endpoints.length));
       const index = service.endpoints.indexOf(this.endpoint);
       if (index >= 0) tried[index] = 1;
-      if (service.pick(tried) < 0) {
-        this.fail(refusal, ENDED_WELL);
-        return;
-      }
     }
     this.route.lane[routeSlots.retries] = (this.route.lane[routeSlots.retries] ?? 0) + 1;
     if (this.endpoint !== null) {
@@ -521,7 +521,7 @@ export class Exchange implements Waiter, Deadline {
       lane[endpointSlots.retries] = (lane[endpointSlots.retries] ?? 0) + 1;
     }
     this.firstByteMs = 0;
-    this.#attempt(!sameEndpoint);
+    this.#attempt(!sameEndpoint && !this.expectsContinue, refusal);
   }
 
   /** Ends with a refusal if nothing was answered yet, else with a broken message. */
@@ -601,16 +601,14 @@ export class Exchange implements Waiter, Deadline {
 
   onDeadline(nowMs: number): void {
     this.plane.nowMs = nowMs;
-    if (this.#state === IDLE) return;
+    if (this.#state === IDLE || this.#state === TUNNELLING) return;
     const total = nowMs >= this.#totalDeadlineMs;
     if (!total && this.client.wire.congested && this.client.wire.pendingBytes !== this.#pendingSeen) {
       this.#armClient(); // slow, but it takes something
       return;
     }
     if (this.client.wire.congested) {
-      this.#dropUpstream();
-      this.refusal = refusalNumber(total ? 'total_timeout' : 'body_timeout');
-      this.#end(ENDED_ABORTED);
+      this.abort();
       this.client.breakOff();
       return;
     }

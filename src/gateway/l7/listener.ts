@@ -48,6 +48,12 @@ export class Listener {
     this.forwarding = this.#forwardingWriter();
   }
 
+  /** Throws if `plan` cannot be applied, so that nothing is changed by half. */
+  check(plan: ListenerPlan): void {
+    trustedBy(plan);
+    if (plan.tls !== null) this.#secure?.check(plan.tls);
+  }
+
   /** Another plan for the same address. */
   apply(plan: ListenerPlan): void {
     this.plan = plan;

@@ -40,6 +40,8 @@ interface Request {
   wire?: Receiver | null;
   /** Of a TLS write. */
   bytes?: number;
+  buffer?: Uint8Array | null;
+  transport?: RawTransport;
   pending?: PendingConnect | null;
 }
 
@@ -67,6 +69,9 @@ export interface Peer {
 }
 
 const END_OF_FILE = -4095; // UV_EOF
+
+/** Write requests kept for reuse; more are in use only while as many writes are pending. */
+const SPARE_MAX = 1024;
 
 // The versions whose internals were read and tested. Another one takes the public path until somebody has looked.
 const KNOWN_MAJORS = new Set([24, 26]);
@@ -117,17 +122,32 @@ class PendingConnect {
   }
 }
 
-/** One worker's raw transport: its shared read buffer and its spare write request. */
+/** One worker's raw transport: its shared read buffer and its write requests. */
 export class RawTransport {
   readonly buffers: Buffers;
   readonly shared: Uint8Array<ArrayBuffer> = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly internals: Internals;
-  spare: Request;
+  readonly #spare: Request[] = [];
 
   constructor(found: Internals, buffers: Buffers) {
     this.internals = found;
     this.buffers = buffers;
-    this.spare = new found.WriteWrap();
+  }
+
+  /** A write request to use once; `giveBack` it when it is done. */
+  request(): Request {
+    const spare = this.#spare.pop();
+    if (spare !== undefined) return spare;
+    const request = new this.internals.WriteWrap();
+    request.oncomplete = onWritten;
+    request.transport = this;
+    request.wire = null;
+    request.bytes = 0;
+    return request;
+  }
+
+  giveBack(request: Request): void {
+    if (this.#spare.length < SPARE_MAX) this.#spare.push(request);
   }
 
   /** Takes over the connections a listening server accepts. `accept` gets each with its peer. */
@@ -236,16 +256,18 @@ class RawWire implements Wire {
   write(bytes: Uint8Array): boolean {
     if (this.closed) return false;
     const transport = this.#transport;
-    const request = transport.spare;
+    const request = transport.request();
     const error = this.#handle.writeBuffer(request, bytes);
     if (error !== 0) {
+      transport.giveBack(request);
       this.#failSoon(error);
       return false;
     }
-    if (transport.internals.state[transport.internals.wasAsync] === 0) return true;
-    // The request object now belongs to libuv, and it holds on to `bytes`.
-    transport.spare = new transport.internals.WriteWrap();
-    request.oncomplete = onWritten;
+    if (transport.internals.state[transport.internals.wasAsync] === 0) {
+      transport.giveBack(request);
+      return true;
+    }
+    // libuv has the request now, and the request holds on to `bytes`.
     request.wire = this;
     this.#pending++;
     return false;
@@ -408,8 +430,7 @@ class RawSecureWire implements Wire {
 
   write(bytes: Uint8Array): boolean {
     if (this.closed || this.#ended) return false;
-    const request = new this.#transport.internals.WriteWrap();
-    request.oncomplete = onWritten;
+    const request = this.#transport.request();
     request.wire = this;
     request.bytes = bytes.length;
     this.pendingBytes += bytes.length;
@@ -533,9 +554,11 @@ function noRead(): undefined {
 }
 
 function onWritten(this: Request, status: number): void {
-  const wire = this.wire;
+  const { wire, bytes, transport } = this;
   this.wire = null;
-  wire?.written(status, this.bytes ?? 0);
+  this.buffer = null; // what it wrote, which Node hung on it
+  transport?.giveBack(this);
+  wire?.written(status, bytes ?? 0);
 }
 
 function ignoreStatus(): void {}

@@ -113,7 +113,7 @@ function begin(
   exchange.requestHeadBytes = at;
   route.lane[routeSlots.requests] = (route.lane[routeSlots.requests] ?? 0) + 1;
   const taken = exchange.begin(out, at, bytes, head.end, to);
-  if (!request.done) client.watchBody();
+  if (exchange.active && !request.done) client.watchBody();
   return taken;
 }
 

@@ -135,6 +135,5 @@ export function openTunnel(exchange: Exchange, upstream: UpstreamConnection): vo
   const { client } = exchange;
   const tunnel = new Tunnel(exchange, upstream);
   client.handOver(tunnel);
-  exchange.plane.wheel.disarm(exchange);
 }
 
