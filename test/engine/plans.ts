@@ -1,0 +1,113 @@
+/** A snapshot made by hand, with limits and times that a test changes one by one. */
+import { createCell } from '../../src/kernel/cells.ts';
+import { ENDPOINT_SLOTS, LISTENER_SLOTS, PROCESS_SLOTS, ROUTE_SLOTS } from '../../src/gateway/slots.ts';
+import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../../src/gateway/snapshot.ts';
+
+/** Lane 0 is the control thread's, 1 the data plane's. */
+const LANES = 2;
+
+export interface Changes {
+  readonly limits?: Partial<ListenerPlan['limits']>;
+  readonly timeouts?: Partial<ListenerPlan['timeouts']>;
+  readonly strict?: Partial<ListenerPlan['strict']>;
+  readonly serviceLimits?: Partial<ServicePlan['limits']>;
+  readonly serviceTimeouts?: Partial<ServicePlan['timeouts']>;
+  readonly attemptsMax?: number;
+  readonly route?: Partial<Omit<RoutePlan, 'cell' | 'service'>>;
+  readonly memoryBytesMax?: number;
+}
+
+function listenerPlan({ limits, timeouts, strict }: Changes): ListenerPlan {
+  return {
+    id: 'web',
+    host: '127.0.0.1',
+    port: 0,
+    tls: null,
+    limits: {
+      requestLineBytesMax: 8192,
+      headerBytesMax: 32768,
+      headerFieldsMax: 100,
+      connectionsMax: 10_000,
+      connectionsPerIpMax: 10_000,
+      requestsPerConnectionMax: 1e9,
+      requestBodyRateMin: 0,
+      ...limits,
+    },
+    timeouts: {
+      headerMs: 60_000,
+      idleMs: 60_000,
+      bodyIdleMs: 60_000,
+      writeIdleMs: 60_000,
+      handshakeMs: 5000,
+      halfCloseMs: 60_000,
+      ...timeouts,
+    },
+    trustedProxies: [],
+    forwarding: { xForwarded: true, forwarded: true, requestId: true, traceparent: true },
+    proxyProtocol: 'off',
+    strict: { underscoresInNames: 'reject', escapedSlashes: 'reject', mergeSlashes: false, ...strict },
+    cell: createCell(LANES, LISTENER_SLOTS),
+  };
+}
+
+function servicePlan(endpoints: readonly EndpointPlan[], changes: Changes): ServicePlan {
+  return {
+    name: 'shop',
+    balance: 'round-robin',
+    endpoints,
+    tls: null,
+    timeouts: {
+      connectMs: 60_000,
+      responseHeaderMs: 60_000,
+      totalMs: 0,
+      bodyIdleMs: 60_000,
+      idleMs: 60_000,
+      queueMs: 60_000,
+      ...changes.serviceTimeouts,
+    },
+    limits: {
+      connectionsMax: 1024,
+      idleConnectionsMax: 1024,
+      queueMax: 1024,
+      responseHeaderBytesMax: 65_536,
+      responseHeaderFieldsMax: 200,
+      requestsPerConnectionMax: 1e9,
+      ...changes.serviceLimits,
+    },
+    attemptsMax: changes.attemptsMax ?? 3,
+    retryAfterS: 7,
+  };
+}
+
+/** One listener, one route for everything, one service with an endpoint for each port. */
+export function snapshotOf(ports: readonly number[], changes: Changes = {}): Snapshot {
+  const endpoints = ports.map((port) => ({
+    id: `127.0.0.1:${port}`,
+    host: '127.0.0.1',
+    port,
+    weight: 1,
+    cell: createCell(LANES, ENDPOINT_SLOTS),
+  }));
+  return {
+    version: 1,
+    pseudonym: 'engine-under-test',
+    listeners: [listenerPlan(changes)],
+    services: [servicePlan(endpoints, changes)],
+    routes: [
+      {
+        name: 'all',
+        match: { host: null, path: null, listeners: null },
+        service: 0,
+        requestBodyBytesMax: 1e12,
+        upgrade: ['websocket'],
+        tunnelIdleMs: 60_000,
+        cell: createCell(LANES, ROUTE_SLOTS),
+        ...changes.route,
+      },
+    ],
+    accessLog: { share: 0, target: 'stdout', redactQuery: [] },
+    memoryBytesMax: changes.memoryBytesMax ?? 512e6,
+    drainTimeoutMs: 5000,
+    cell: createCell(LANES, PROCESS_SLOTS),
+  };
+}
