@@ -43,7 +43,12 @@ function splice(client: Socket): void {
 }
 
 createServer({ noDelay: true }, splice).listen(Number(port), '127.0.0.1', 4096);
-const tls = { cert: readFileSync(certificateFile), key: readFileSync(keyFile), ALPNProtocols: ['http/1.1'] };
+const tls = {
+  cert: readFileSync(certificateFile),
+  key: readFileSync(keyFile),
+  ALPNProtocols: ['http/1.1'],
+  ciphers: 'TLS_AES_128_GCM_SHA256',
+};
 createTlsServer(tls, splice)
   .on('tlsClientError', () => {})
   .listen(Number(tlsPort), '127.0.0.1', 4096);

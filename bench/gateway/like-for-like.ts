@@ -13,7 +13,7 @@ export async function checkLikeForLike(bench: Bench, contender: Contender, start
   if (!seen.some((text) => /on-connection=([2-9]|\d\d)/.test(text)))
     throw fault('does not reuse connections to the origin');
   const tls = handshake(bench, started.tlsPort);
-  if (!tls.includes('TLSv1.3') || !tls.includes('TLS_AES_256_GCM_SHA384') || !tls.includes('X25519')) {
+  if (!tls.includes('TLSv1.3') || !tls.includes('TLS_AES_128_GCM_SHA256') || !tls.includes('X25519')) {
     throw new Error(`${contender.name} negotiated other TLS parameters than its peers:\n${tls}`);
   }
 }

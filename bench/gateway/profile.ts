@@ -123,7 +123,7 @@ async function profileSymbols(run: Run): Promise<void> {
     const lines = stdout.split('\n').filter((line) => /^ +\d/.test(line));
     const kernel = lines.filter((line) => line.includes('[k]')).reduce((sum, line) => sum + Number.parseFloat(line), 0);
     print(`\nSymbols by self time ([k] kernel, about ${kernel.toFixed(0)} % of all):`);
-    for (const line of lines.slice(0, top)) print(line.trimEnd());
+    for (const line of lines.slice(0, top)) print(line.replace(/(\s+-)*\s*$/, ''));
     for (const pid of started.pids()) rmSync(join(tmpdir(), `perf-${pid}.map`), { force: true });
   });
 }

@@ -54,7 +54,7 @@ defaults
   ${on ? 'log global\n  option httplog' : ''}
 frontend web
   bind 127.0.0.1:${ports.port}
-  bind 127.0.0.1:${ports.tlsPort} ssl crt ${setup.certificate.bundleFile} alpn http/1.1 ssl-min-ver TLSv1.2
+  bind 127.0.0.1:${ports.tlsPort} ssl crt ${setup.certificate.bundleFile} alpn http/1.1 ssl-min-ver TLSv1.2 ciphersuites TLS_AES_128_GCM_SHA256
   use_backend echo if { path /ws }
   use_backend due if { path /due }
   default_backend origin

@@ -48,7 +48,7 @@ http {
   client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/fastcgi;
   uwsgi_temp_path ${dir}/uwsgi; scgi_temp_path ${dir}/scgi;
   ssl_certificate ${certificate.certificateFile}; ssl_certificate_key ${certificate.keyFile};
-  ssl_protocols TLSv1.2 TLSv1.3;
+  ssl_protocols TLSv1.2 TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
   upstream origin { server 127.0.0.1:${origin.port}; keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 3600s; }
   upstream due { server 127.0.0.1:${origin.duePort}; keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 3600s; }
   server {
