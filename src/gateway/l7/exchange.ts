@@ -271,7 +271,12 @@ export class Exchange implements Waiter, Deadline {
       return;
     }
     this.#keepPartial(bytes, from, to);
+    this.#readPartial();
+  }
+
+  #readPartial(): void {
     const whole = this.#partial;
+    if (whole === null) return;
     const length = this.#partialBytes;
     this.#partial = null;
     this.#partialBytes = 0;
@@ -280,10 +285,17 @@ export class Exchange implements Waiter, Deadline {
     this.plane.buffers.giveBack(whole);
   }
 
-  /** Reads heads until the final one, whose body it passes on. Returns where an incomplete head starts, or -1. */
+  /**
+   * Reads heads until the final one, whose body it passes on. Returns where an incomplete head starts, or -1. Interim
+   * responses without end must not pile up before a client that does not take them: what follows then waits.
+   */
   #readHeads(bytes: Uint8Array, from: number, to: number): number {
     const head = this.plane.responseHead;
     while (this.#state === SENT && from < to) {
+      if (this.client.wire.congested) {
+        this.upstream?.wire.pause();
+        return from;
+      }
       const verdict = parseResponseHead(head, bytes, from, to, this.route.service.responseLimits, this.methodId === METHOD_HEAD);
       if (verdict === MORE) return from;
       if (verdict !== OK) {
@@ -406,6 +418,12 @@ export class Exchange implements Waiter, Deadline {
   onClientDrain(): void {
     if (this.#state === FLUSHING) {
       this.#complete();
+      return;
+    }
+    if (this.#state === SENT) {
+      // It was interim responses that had to wait.
+      this.#readPartial();
+      if (!this.client.wire.congested) this.upstream?.wire.resume();
       return;
     }
     if (this.#state !== ANSWERING) return;

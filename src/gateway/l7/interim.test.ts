@@ -1,0 +1,181 @@
+/** Interim responses and expectations (RFC 9110 §10.1.1, §15.2) on real sockets. */
+import assert from 'node:assert/strict';
+import { onBoth, type Bench } from '../../../test/engine/bench.ts';
+import { fieldOf } from '../../../test/engine/message.ts';
+import { answer, chunked, type Origin } from '../../../test/engine/origin.ts';
+import type { Peer } from '../../../test/engine/peer.ts';
+
+const EXPECT = 'POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n';
+
+async function expecting(bench: Bench, head = EXPECT): Promise<{ client: Peer; server: Peer; origin: Origin }> {
+  const { origin, client } = await bench.line();
+  client.write(head);
+  const server = await origin.accept();
+  await server.until('the head', () => server.text.endsWith('\r\n\r\n'));
+  return { client, server, origin };
+}
+
+onBoth('RFC 9110 §10.1.1: an expectation is passed on, and the body comes after the 100', async (bench) => {
+  const { client, server } = await expecting(bench);
+  assert.match(server.text, /\r\nExpect: 100-continue\r\n/);
+  server.write('HTTP/1.1 100 Continue\r\n\r\n');
+  await client.until('the 100', () => client.text.endsWith('\r\n\r\n'));
+  client.write('hello');
+  assert.equal((await server.request()).body.toString(), 'hello');
+  server.write(answer('thanks'));
+  const response = await client.response();
+  assert.deepEqual(
+    response.interim.map(({ line }) => line),
+    ['HTTP/1.1 100 Continue'],
+  );
+  assert.equal(response.body.toString(), 'thanks');
+  assert.equal(fieldOf(response, 'connection'), undefined);
+  // Both connections are fit for more.
+  client.write('GET /next HTTP/1.1\r\nHost: a\r\n\r\n');
+  assert.equal((await server.request()).target, '/next');
+});
+
+onBoth('RFC 9110 §10.1.1: a chunked body behind a 100', async (bench) => {
+  const { client, server } = await expecting(bench, EXPECT.replace('Content-Length: 5', 'Transfer-Encoding: chunked'));
+  server.write('HTTP/1.1 100 Continue\r\n\r\n');
+  await client.until('the 100', () => client.text.endsWith('\r\n\r\n'));
+  client.write(chunked(['hello']));
+  assert.equal((await server.request()).body.toString(), 'hello');
+  server.write(answer('thanks'));
+  await client.response();
+});
+
+onBoth('RFC 9110 §10.1.1: a final answer instead of the 100 ends both connections', async (bench) => {
+  const { client, server, origin } = await expecting(bench);
+  server.write(answer('no', '', '417 Expectation Failed'));
+  const response = await client.response();
+  assert.equal(response.status, 417);
+  assert.equal(fieldOf(response, 'connection'), 'close', 'the client may be sending its body already');
+  await server.gone();
+  assert.equal(server.text, EXPECT_SEEN(server.text), 'no byte of a body was sent');
+  // What the client sends now is no request.
+  client.write('GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n');
+  client.end();
+  await client.gone();
+  assert.equal(origin.connections.length, 1);
+});
+
+function EXPECT_SEEN(text: string): string {
+  return text.slice(0, text.indexOf('\r\n\r\n') + 4);
+}
+
+onBoth('RFC 9110 §10.1.1: a client that does not wait for the 100', async (bench) => {
+  const { origin, client } = await bench.line();
+  client.write(`${EXPECT}hello`);
+  const server = await origin.accept();
+  assert.equal((await server.request()).body.toString(), 'hello');
+  server.write(`HTTP/1.1 100 Continue\r\n\r\n`).write(answer('ok'));
+  assert.equal((await client.response()).status, 200);
+});
+
+onBoth('RFC 9110 §10.1.1: a server that answers without a 100 after the body is not used again', async (bench) => {
+  const { origin, client } = await bench.line();
+  client.write(`${EXPECT}hello`);
+  const server = await origin.accept();
+  await server.request();
+  server.write(answer('ok'));
+  assert.equal((await client.response()).status, 200);
+  await server.gone();
+});
+
+onBoth('RFC 9110 §10.1.1: an expectation without a body is dropped, another one refused', async (bench) => {
+  const { origin, client } = await bench.line();
+  client.write('GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n');
+  const server = await origin.accept();
+  assert.equal(fieldOf(await server.request(), 'expect'), undefined);
+  server.write(answer());
+  await client.response();
+  client.write('POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue, x\r\nContent-Length: 5\r\n\r\n');
+  await client.refusal(417, 'expectation');
+});
+
+onBoth('RFC 8297 §2: early hints reach an HTTP/1.1 client, several before one answer', async (bench) => {
+  const { origin, client } = await bench.line();
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const server = await origin.accept();
+  await server.request();
+  server.write('HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n');
+  await client.until('the first hints', () => client.text.endsWith('\r\n\r\n'));
+  server.write('HTTP/1.1 103 Early Hints\r\nLink: </b.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n').write(answer('ok'));
+  const response = await client.response();
+  assert.deepEqual(
+    response.interim.map((each) => `${each.status} ${fieldOf(each, 'link') ?? ''}`),
+    ['103 </a.css>', '103 </b.css>', '102 '],
+  );
+  assert.equal(fieldOf(response.interim[0]!, 'x-hop'), undefined, 'RFC 9110 §7.6.1 holds for them too');
+  assert.equal(response.body.toString(), 'ok');
+});
+
+onBoth('RFC 9110 §15.2: an HTTP/1.0 client gets no interim response', async (bench) => {
+  const { origin, client } = await bench.line();
+  client.write('GET / HTTP/1.0\r\nHost: a\r\n\r\n');
+  const server = await origin.accept();
+  await server.request();
+  server.write('HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n').write(answer('ok'));
+  const response = await client.response();
+  assert.equal(response.interim.length, 0);
+  assert.equal(response.body.toString(), 'ok');
+});
+
+onBoth('RFC 9110 §15.2.1: a 100 that nobody asked for is not passed on', async (bench) => {
+  const { origin, client } = await bench.line();
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const server = await origin.accept();
+  await server.request();
+  server.write('HTTP/1.1 100 Continue\r\n\r\n').write(answer('ok'));
+  assert.equal((await client.response()).interim.length, 0);
+});
+
+onBoth('RFC 9110 §15.2: interim responses that come byte by byte', async (bench) => {
+  const { origin, client } = await bench.line();
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const server = await origin.accept();
+  await server.request();
+  const bytes = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+  await server.writeCut(bytes, Array.from({ length: bytes.length }, (_, i) => i));
+  const response = await client.response();
+  assert.equal(response.interim.length, 1);
+  assert.equal(response.body.toString(), 'ok');
+});
+
+onBoth('RFC 9110 §15.2: a hundred thousand hints to a client that does not read stay in bounded memory', async (bench) => {
+  const { origin, gateway, client } = await bench.line();
+  client.pause();
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const server = await origin.accept();
+  await server.request();
+  const hints = Buffer.from(`HTTP/1.1 103 Early Hints\r\nLink: <${'x'.repeat(2000)}>\r\n\r\n`.repeat(30));
+  let sent = 0;
+  let mostBytes = 0;
+  const poured = server.pour(() => {
+    mostBytes = Math.max(mostBytes, gateway.bufferedBytes);
+    return sent++ < 3000 ? hints : null;
+  });
+  let done = false;
+  void poured.then(() => (done = true));
+  let before = -1;
+  await eventuallyStill(() => {
+    const still = done || (sent === before && server.socket.writableLength > 0);
+    before = sent;
+    return still;
+  });
+  assert.equal(done, false, 'the server is held back');
+  assert.ok(mostBytes < 1e6, `${mostBytes} bytes were lent out`);
+  client.sink = () => {};
+  client.resume();
+  await poured;
+  client.destroy();
+});
+
+/** Waits until `still` has held ten times in a row, a turn of the event loop apart. */
+async function eventuallyStill(still: () => boolean): Promise<void> {
+  for (let times = 0; times < 50; ) {
+    await new Promise((resolve) => setImmediate(resolve));
+    times = still() ? times + 1 : 0;
+  }
+}
