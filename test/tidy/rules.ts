@@ -81,7 +81,7 @@ const unfinished: Rule = (file) =>
 
 // A test that does not run proves nothing, and nobody looks for it again: no excuse is taken.
 const unrun: Rule = (file) =>
-  isTest(file.path)
+  /\.(test|fuzz)\.ts$/.test(file.path)
     ? [
         ...file.code.matchAll(
           /\b(?:test|it|describe|suite|t|context)\s*\.\s*(?:skip|only|todo)\b|[{,]\s*(?:skip|only|todo)\s*[:,}]/g,
