@@ -43,7 +43,10 @@ interface Account {
 
 /** By name or number, in the text of a passwd(5) file. A number that no user has stands for user and group alike. */
 export function findAccount(user: string, passwd: string): Account | null {
-  const rows = passwd.split('\n').map((line) => line.split(':'));
+  const rows = passwd
+    .split('\n')
+    .map((line) => line.split(':'))
+    .filter((row) => row.length >= 4);
   const row = rows.find(([name]) => name === user) ?? rows.find(([, , uid]) => uid === user);
   if (row !== undefined) return { name: row[0] ?? null, uid: Number(row[2]), gid: Number(row[3]) };
   return /^\d{1,10}$/.test(user) ? { name: null, uid: Number(user), gid: Number(user) } : null;

@@ -116,7 +116,10 @@ function beginHttp(
   };
   const request = tls === null ? httpRequest(options) : httpsRequest({ ...tls, ...options });
   request.on('error', (error) => settle(failed(error)));
-  request.on('close', () => settle(failed(new Error('connection closed before an answer'))));
+  let answering = false;
+  request.on('close', () =>
+    settle(failed(new Error(`connection closed ${answering ? 'within the' : 'before an'} answer`))),
+  );
   request.on('socket', (socket) => socket.once('connect', onConnect));
   request.on('upgrade', (_response, socket) => {
     socket.on('error', () => {});
@@ -124,6 +127,7 @@ function beginHttp(
     settle({ kind: 'failure', reason: 'an upgrade (status 101) that was not asked for', timeout: false });
   });
   request.on('response', (response) => {
+    answering = true;
     const verdict = judge(response.statusCode ?? 0, kind.expected);
     if (verdict.kind === 'failure') settle(verdict);
     else readBody(response, verdict, settle);
@@ -175,13 +179,15 @@ const reasons: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate comes from an authority that is not trusted',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate comes from an authority that is not trusted',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS',
   HPE_HEADER_OVERFLOW: `the head of its answer is over ${HEADER_BYTES_MAX} bytes`,
 };
 
 function reasonFor(code: string, message: string): string {
   const known = reasons[code];
   if (known !== undefined) return known;
+  const handshake = /SSL routines:[^:]*:([^:]+)/.exec(message)?.[1];
+  if (handshake === 'wrong version number') return 'it does not speak TLS';
+  if (handshake !== undefined) return `TLS handshake failed: ${handshake}`;
   if (code.startsWith('HPE_')) return 'its answer is not valid HTTP';
   // What a server sent can be part of a message, and a reason goes to terminals and logs.
   return message.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, 200);

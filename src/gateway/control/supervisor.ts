@@ -40,7 +40,13 @@ export type ApplyOutcome =
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string };
 
 /** What a worker's bind can fail with, beside our own code. */
-const LISTEN_CODES: ReadonlySet<string> = new Set(['LISTEN_FAILED', 'EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND']);
+const LISTEN_CODES: ReadonlySet<string> = new Set([
+  'LISTEN_FAILED',
+  'EADDRINUSE',
+  'EACCES',
+  'EADDRNOTAVAIL',
+  'ENOTFOUND',
+]);
 
 type Setback = Exclude<ApplyAnswer, { readonly kind: 'applied' }>;
 

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, test } from 'node:test';
+import { cellHeader, createCell } from '../../kernel/cells.ts';
+import { systemClock, type Clock } from '../../kernel/clock.ts';
+import { seededRandom } from '../../kernel/random.ts';
+import { ENDPOINT_SLOTS, HEALTH, HEALTH_DOWN, HEALTH_UNKNOWN, HEALTH_UP } from '../slots.ts';
+import type { GatewayEvent } from './events.ts';
+import { HealthChecks } from './health-checks.ts';
+import type { CheckPlan, HealthPlan } from './health-plan.ts';
+
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0)) cleanup();
+});
+
+/** A server whose answer to a check can be changed: a status, or null to say nothing. */
+async function endpoint() {
+  const state: { status: number | null; asked: number } = { status: 200, asked: 0 };
+  const server: Server = createServer((_request, response) => {
+    state.asked += 1;
+    if (state.status !== null) response.writeHead(state.status).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanups.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { state, port: (server.address() as AddressInfo).port };
+}
+
+function plan(port: number, given: Partial<HealthPlan> = {}, check: Partial<CheckPlan> = {}): HealthPlan {
+  return {
+    service: 'shop',
+    endpoint: `127.0.0.1:${port}`,
+    weight: 1,
+    cell: createCell(2, ENDPOINT_SLOTS),
+    check: {
+      host: '127.0.0.1',
+      port,
+      probe: { type: 'http', method: 'GET', path: '/', host: null, expected: [{ from: 200, to: 299 }] },
+      tls: null,
+      intervalMs: 30,
+      jitterRatio: 0.1,
+      timeoutMs: 100,
+      unhealthyAfter: 3,
+      healthyAfter: 1,
+      ...check,
+    },
+    ...given,
+  };
+}
+
+function checks(clock: Clock = systemClock) {
+  const emitter = new EventEmitter();
+  const seen: GatewayEvent[] = [];
+  const health = new HealthChecks({
+    clock,
+    random: seededRandom(3),
+    onEvent: (event) => {
+      seen.push(event);
+      emitter.emit(event.kind, event);
+    },
+  });
+  cleanups.push(() => health.stop());
+  return { health, emitter, seen };
+}
+
+const word = ({ cell }: HealthPlan): number => Atomics.load(cellHeader(cell), HEALTH);
+
+test('an endpoint is unknown, then up, then down after three failures with the reason, then up at the first success', async () => {
+  const { state, port } = await endpoint();
+  const { health, emitter } = checks();
+  const one = plan(port);
+  assert.equal(word(one), HEALTH_UNKNOWN);
+  const up = once(emitter, 'endpoint-up');
+  health.update([one]);
+  assert.deepEqual(health.known('shop', one.endpoint).health, 'unknown');
+  await up;
+  assert.equal(word(one), HEALTH_UP);
+  state.status = 503;
+  const down = once(emitter, 'endpoint-down');
+  const before = state.asked;
+  const subject = { service: 'shop', endpoint: one.endpoint };
+  assert.deepEqual(await down, [{ kind: 'endpoint-down', ...subject, reason: 'status 503, expected 200-299' }]);
+  assert.ok(state.asked - before >= 3, `asked ${state.asked - before} times`);
+  assert.equal(word(one), HEALTH_DOWN);
+  state.status = 200;
+  const [event] = (await once(emitter, 'endpoint-up')) as [Extract<GatewayEvent, { kind: 'endpoint-up' }>];
+  assert.equal(event.reason, 'status 200');
+  assert.ok((event.downForMs ?? -1) > 0);
+  assert.equal(word(one), HEALTH_UP);
+});
+
+test('services that name the same check of the same address share one prober', async () => {
+  const { state, port } = await endpoint();
+  const { health, emitter } = checks();
+  const [shop, blog] = [plan(port), plan(port, { service: 'blog' })];
+  health.update([shop, blog]);
+  state.status = 500;
+  const down: string[] = [];
+  await new Promise<void>((resolve) =>
+    emitter.on('endpoint-down', ({ service }: { service: string }) => {
+      down.push(service);
+      if (down.length === 2) resolve();
+    }),
+  );
+  assert.deepEqual(down.sort(), ['blog', 'shop']);
+  assert.deepEqual([word(shop), word(blog)], [HEALTH_DOWN, HEALTH_DOWN]);
+  // Two probers of their own would have asked at least six times until both were down.
+  assert.ok(state.asked <= 4, `asked ${state.asked} times`);
+});
+
+test('what is known survives an update, also with another interval; another question starts anew', async () => {
+  const { state, port } = await endpoint();
+  state.status = 404;
+  const { health, emitter, seen } = checks();
+  const one = plan(port);
+  health.update([one]);
+  await once(emitter, 'endpoint-down');
+  health.update([one]);
+  health.update([{ ...one, check: { ...one.check!, intervalMs: 60_000 } }]);
+  assert.equal(word(one), HEALTH_DOWN);
+  assert.equal(health.known('shop', one.endpoint).health, 'down');
+  assert.equal(seen.length, 1);
+  health.update([plan(port, { cell: one.cell }, { intervalMs: 60_000, probe: { type: 'tcp' } })]);
+  assert.equal(word(one), HEALTH_UNKNOWN);
+});
+
+test('an endpoint that is no longer checked, or gone, is not left down', async () => {
+  const { state, port } = await endpoint();
+  state.status = 404;
+  const { health, emitter } = checks();
+  const one = plan(port);
+  health.update([one]);
+  await once(emitter, 'endpoint-down');
+  health.update([{ ...one, check: null }]);
+  assert.equal(word(one), HEALTH_UNKNOWN);
+  assert.deepEqual(health.known('shop', one.endpoint), { health: 'unknown', reason: 'not checked', sinceMs: null });
+  health.update([one]);
+  await once(emitter, 'endpoint-down');
+  health.update([]);
+  assert.equal(word(one), HEALTH_UNKNOWN);
+});
+
+test('the last endpoint that only times out is kept, until it fails otherwise or another comes back', async () => {
+  const [slow, dead] = [await endpoint(), await endpoint()];
+  slow.state.status = null;
+  dead.state.status = 500;
+  const { health, emitter } = checks();
+  const [first, second] = [plan(slow.port, {}, { timeoutMs: 25 }), plan(dead.port)];
+  health.update([first, second]);
+  const [kept] = (await once(emitter, 'endpoint-kept')) as [Extract<GatewayEvent, { kind: 'endpoint-kept' }>];
+  assert.equal(kept.reason, 'no answer within 25 ms');
+  assert.deepEqual([word(first), word(second)], [HEALTH_UNKNOWN, HEALTH_DOWN]);
+  assert.match(health.known('shop', first.endpoint).reason, /^kept as the last: no answer/);
+  const out = once(emitter, 'endpoint-down');
+  dead.state.status = 200;
+  const [{ endpoint: ejected }] = (await out) as [{ endpoint: string }];
+  assert.equal(ejected, first.endpoint);
+  assert.deepEqual([word(first), word(second)], [HEALTH_DOWN, HEALTH_UP]);
+});
+
+test('intervals vary by the jitter, and the same seed gives the same ones', async () => {
+  const { port } = await endpoint();
+  const delays = async (): Promise<number[]> => {
+    const asked: number[] = [];
+    const done = Promise.withResolvers<void>();
+    // Time stands still but for the timers, so what is asked for is the interval with its jitter alone.
+    const clock: Clock = {
+      ...systemClock,
+      nowMs: () => 0,
+      after: (delayMs, run, options) => {
+        if (delayMs === 777) return systemClock.after(10_000, run, options);
+        asked.push(delayMs);
+        if (asked.length === 6) done.resolve();
+        return systemClock.after(1, run, options);
+      },
+    };
+    const { health } = checks(clock);
+    health.update([plan(port, {}, { intervalMs: 1_000, jitterRatio: 0.2, timeoutMs: 777 })]);
+    await done.promise;
+    health.stop();
+    return asked.slice(1, 6);
+  };
+  const first = await delays();
+  assert.ok(
+    first.every((delayMs) => delayMs >= 800 && delayMs <= 1_200),
+    String(first),
+  );
+  assert.equal(new Set(first).size, first.length);
+  assert.deepEqual(await delays(), first);
+});
+
+test('at most 64 checks run at once', async () => {
+  const { state, port } = await endpoint();
+  state.status = null;
+  const { health } = checks();
+  const many = Array.from({ length: 100 }, (_, index) =>
+    plan(
+      port,
+      { endpoint: `${index}` },
+      {
+        timeoutMs: 5_000,
+        intervalMs: 5_000,
+        probe: {
+          type: 'http',
+          method: 'GET',
+          path: `/${index}`,
+          host: null,
+          expected: [],
+        },
+      },
+    ),
+  );
+  health.update(many);
+  while (state.asked < 64) await new Promise((resolve) => setImmediate(resolve));
+  // All 100 are due within 100 ms; a round trip through the server later no more may have come.
+  const response = await fetch(`http://127.0.0.1:${port}`, { signal: AbortSignal.timeout(300) }).catch(() => null);
+  assert.equal(response, null);
+  assert.equal(state.asked, 65);
+});

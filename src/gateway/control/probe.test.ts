@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer as createHttp, type RequestListener } from 'node:http';
+import { createServer as createTcp, type AddressInfo, type Server, type Socket } from 'node:net';
+import { afterEach, test } from 'node:test';
+import type { CheckResult } from '../../health/index.ts';
+import { systemClock, type Clock } from '../../kernel/clock.ts';
+import { startProbe, type Probe, type ProbeKind } from './probe.ts';
+
+const http: ProbeKind = {
+  type: 'http',
+  method: 'GET',
+  path: '/health',
+  host: null,
+  expected: [{ from: 200, to: 299 }],
+};
+/** By its own account never late, however busy the machine that runs the tests is. */
+const punctual: Clock = { ...systemClock, nowMs: () => 0 };
+const servers: { readonly server: Server; readonly sockets: Set<Socket> }[] = [];
+
+afterEach(() => {
+  for (const { server, sockets } of servers.splice(0)) {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  }
+});
+
+async function serve(server: Server): Promise<number> {
+  const sockets = new Set<Socket>();
+  servers.push({ server, sockets });
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+const answering = (listener: RequestListener): Promise<number> => serve(createHttp(listener));
+const raw = (onSocket: (socket: Socket) => void): Promise<number> => serve(createTcp(onSocket));
+
+function check(port: number, given: Partial<Probe> = {}, clock: Clock = punctual): Promise<CheckResult | null> {
+  const probe = { host: '127.0.0.1', port, timeoutMs: 2_000, kind: http, tls: null, ...given };
+  return new Promise((resolve) => startProbe(probe, clock, resolve));
+}
+
+const failure = (reason: string, timeout = false): CheckResult => ({ kind: 'failure', reason, timeout });
+
+test('an expected status is a success; the request is what the config says, on a connection of its own', async () => {
+  const port = await answering((request, response) => {
+    const { method, url, headers } = request;
+    const good =
+      method === 'HEAD' && url === '/ok?a' && headers.host === 'shop.example' && headers.connection === 'close';
+    response.writeHead(good ? 204 : 500).end();
+  });
+  const kind: ProbeKind = {
+    ...http,
+    method: 'HEAD',
+    path: '/ok?a',
+    host: 'shop.example',
+    expected: [{ from: 204, to: 204 }],
+  };
+  assert.deepEqual(await check(port, { kind }), { kind: 'success', reason: 'status 204' });
+});
+
+test('another status is named beside what was expected', async () => {
+  const port = await answering((_request, response) => void response.writeHead(503).end('busy'));
+  assert.deepEqual(await check(port), failure('status 503, expected 200-299'));
+  const kind: ProbeKind = {
+    ...http,
+    expected: [
+      { from: 200, to: 200 },
+      { from: 300, to: 399 },
+    ],
+  };
+  assert.deepEqual(await check(port, { kind }), failure('status 503, expected 200, 300-399'));
+});
+
+test('nobody listens: connection refused', async () => {
+  const port = await raw(() => {});
+  servers.pop()!.server.close();
+  assert.deepEqual(await check(port), failure('connection refused'));
+  assert.deepEqual(await check(port, { kind: { type: 'tcp' } }), failure('connection refused'));
+});
+
+test('an answer that does not come, does not end or is cut is none', async () => {
+  const silent = await raw(() => {});
+  assert.deepEqual(await check(silent, { timeoutMs: 60 }), failure('no answer within 60 ms', true));
+  const endless = await answering((_request, response) => void response.writeHead(200).write('a'));
+  assert.deepEqual(await check(endless, { timeoutMs: 60 }), failure('no answer within 60 ms', true));
+  const cut = await raw((socket) =>
+    socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab')),
+  );
+  assert.deepEqual(await check(cut), failure('connection closed within the answer'));
+  const gone = await raw((socket) => socket.once('data', () => socket.end()));
+  assert.deepEqual(await check(gone), failure('connection reset before an answer'));
+});
+
+test('a body is read to its end, and only the begin of a long one', async () => {
+  const long = await answering((_request, response) => {
+    response.writeHead(200);
+    const write = (): void => {
+      while (!response.destroyed && response.write(Buffer.alloc(65_536)));
+    };
+    response.on('drain', write);
+    write();
+  });
+  assert.deepEqual(await check(long), { kind: 'success', reason: 'status 200' });
+});
+
+test('what is not HTTP, an unasked upgrade and a huge head are failures and nothing worse', async () => {
+  const junk = await raw((socket) => socket.end('\x1b[31mnot http\r\n\r\n'));
+  assert.deepEqual(await check(junk), failure('its answer is not valid HTTP'));
+  const upgrade = await raw((socket) =>
+    socket.once('data', () =>
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
+    ),
+  );
+  assert.deepEqual(await check(upgrade), failure('an upgrade (status 101) that was not asked for'));
+  const huge = await raw((socket) =>
+    socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\nA: ${'a'.repeat(20_000)}\r\n\r\n`)),
+  );
+  assert.deepEqual(await check(huge), failure('the head of its answer is over 16384 bytes'));
+});
+
+test('tcp: a connection is enough', async () => {
+  const port = await raw(() => {});
+  assert.deepEqual(await check(port, { kind: { type: 'tcp' } }), { kind: 'success', reason: 'accepted a connection' });
+});
+
+test('TLS to a server that does not speak it fails', async () => {
+  const port = await raw((socket) => socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
+  const result = await check(port, { tls: { rejectUnauthorized: true } });
+  assert.deepEqual(result, failure('it does not speak TLS'));
+});
+
+test('options that Node refuses are a failure, told later and not by throwing', async () => {
+  const port = await raw(() => {});
+  const result = await check(port, { tls: { key: 'no key' }, kind: { type: 'tcp' } });
+  assert.equal(result?.kind, 'failure');
+});
+
+test('when this thread itself was late, a timeout says nothing about the endpoint', async () => {
+  const port = await raw(() => {});
+  let nowMs = 0;
+  const clock: Clock = {
+    ...systemClock,
+    nowMs: () => nowMs,
+    after: (_delayMs, run) =>
+      systemClock.after(20, () => {
+        nowMs = 900;
+        run();
+      }),
+  };
+  assert.equal(await check(port, { timeoutMs: 500 }, clock), null);
+});
+
+test('a cancelled check closes its connection and tells nothing', async () => {
+  let told = false;
+  const closed = Promise.withResolvers<void>();
+  const port = await raw((socket) => {
+    socket.on('close', () => closed.resolve());
+    socket.once('data', () => cancel());
+  });
+  const probe = { host: '127.0.0.1', port, timeoutMs: 60_000, kind: http, tls: null };
+  const cancel = startProbe(probe, systemClock, () => (told = true));
+  await closed.promise;
+  assert.equal(told, false);
+});
