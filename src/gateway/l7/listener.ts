@@ -16,6 +16,7 @@ import { Forwarding, ForwardingWriter } from './forwarded.ts';
 import type { Head, RequestLimits } from './head.ts';
 import { NetWire } from './net-wire.ts';
 import type { Plane } from './plane.ts';
+import { ProxiedWire, readFromSocket } from './proxied.ts';
 import type { Peer } from './raw-wire.ts';
 import type { RouteTable } from './router.ts';
 import type { Wire } from './wire.ts';
@@ -36,6 +37,8 @@ export class Listener {
   #trusted: AddressSet;
   #server: net.Server | null = null;
   #secure: SecureServer | null = null;
+  /** Clients behind a balancer whose TLS handshake is under way, by the balancer's end. */
+  readonly #proxiedPeers = new Map<string, Peer>();
 
   constructor(plane: Plane, plan: ListenerPlan) {
     this.plane = plane;
@@ -67,9 +70,11 @@ export class Listener {
   /** Binds; `port` is the one to take (0 for any free). Resolves with the port that was bound. */
   async listen(port: number): Promise<number> {
     this.#secure = this.plan.tls === null ? null : this.#secureServer(this.plan.tls);
+    const proxied = this.plan.proxyProtocol === 'required';
     const server =
-      this.#secure?.server ??
-      net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#acceptSocket(socket));
+      this.#secure !== null && !proxied
+        ? this.#secure.server
+        : net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#acceptSocket(socket));
     await listening(server, this.plan.host, port);
     this.#server = server;
     const bound = server.address();
@@ -132,18 +137,64 @@ export class Listener {
   #acceptSecure(socket: tls.TLSSocket): void {
     this.count(listenerSlots.handshakes);
     if (socket.isSessionReused()) this.count(listenerSlots.resumptions);
-    const peer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    const balancer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    const peer = this.#proxiedPeers.get(keyOf(balancer)) ?? balancer;
+    this.#proxiedPeers.delete(keyOf(balancer));
     const security = { serverName: socket.servername || '', version: socket.getProtocol() ?? '' };
     const wire = this.plane.raw?.adopt(socket) ?? new NetWire(socket, this.plane.buffers);
-    this.#accept(wire, peer, security);
+    this.#admit(wire, peer, security);
   }
 
+  /** In the clear on the public path, or before TLS where a PROXY protocol header comes first. */
   #acceptSocket(socket: net.Socket): void {
     const peer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
-    this.#accept(new NetWire(socket, this.plane.buffers), peer, inTheClear);
+    const secure = this.#secure;
+    if (secure === null) {
+      this.#accept(new NetWire(socket, this.plane.buffers), peer, inTheClear);
+      return;
+    }
+    if (!this.#isTrusted(peer)) {
+      this.count(listenerSlots.refused);
+      socket.destroy();
+      return;
+    }
+    readFromSocket(this.plane, socket, (client) => {
+      if (client === null) {
+        this.count(listenerSlots.refused);
+        socket.destroy();
+        return;
+      }
+      // The TLS server knows the connection by its other end, which is the balancer.
+      const key = keyOf(peer);
+      this.#proxiedPeers.set(key, client);
+      socket.once('close', () => this.#proxiedPeers.delete(key));
+      secure.server.emit('connection', socket);
+    });
   }
 
   #accept(wire: Wire, peer: Peer, security: Security): void {
+    const { plane } = this;
+    plane.tick();
+    if (this.plan.proxyProtocol === 'off') {
+      this.#admit(wire, peer, security);
+      return;
+    }
+    const onRefused = (): void => this.count(listenerSlots.refused);
+    if (!this.#isTrusted(peer)) {
+      onRefused();
+      wire.close();
+      return;
+    }
+    const onClient = (client: Peer): void => this.#admit(wire, client, security);
+    new ProxiedWire({ plane, wire, peer, onRefused, onClient }).begin();
+  }
+
+  #isTrusted(peer: Peer): boolean {
+    const address = addressFrom(peer.address);
+    return address !== null && this.#trusted.has(address);
+  }
+
+  #admit(wire: Wire, peer: Peer, security: Security): void {
     const { plane } = this;
     plane.tick();
     this.count(listenerSlots.accepted);
@@ -182,6 +233,10 @@ function trustedBy(plan: ListenerPlan): AddressSet {
 
 function limitsOf({ limits, strict }: ListenerPlan): RequestLimits {
   return { ...limits, underscoresInNames: strict.underscoresInNames };
+}
+
+function keyOf({ address, port }: Peer): string {
+  return `${address} ${port}`;
 }
 
 async function listening(server: net.Server | tls.Server, host: string, port: number): Promise<void> {

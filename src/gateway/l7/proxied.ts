@@ -1,0 +1,108 @@
+/**
+ * The stage before HTTP on a listener that requires the PROXY protocol: reads the header, then hands the connection on with
+ * the client's own address. What is not in form, comes from a peer that is not trusted, or takes too long is closed.
+ */
+import type net from 'node:net';
+import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { view } from './buffers.ts';
+import type { Plane } from './plane.ts';
+import { PROXY_BYTES_MAX, readProxyHeader } from './proxy-protocol.ts';
+import type { Peer } from './raw-wire.ts';
+import type { Wire, WireOwner } from './wire.ts';
+
+/** The header is the first thing a balancer sends, in one segment. */
+const HEADER_MS = 3000;
+
+export interface ProxiedOptions {
+  readonly plane: Plane;
+  readonly wire: Wire;
+  /** The balancer. */
+  readonly peer: Peer;
+  readonly onRefused: () => void;
+  /** The connection begins; its owner has been set when this returns, and is then given what came behind the header. */
+  readonly onClient: (peer: Peer) => void;
+}
+
+/** Reads the header from a wire. */
+export class ProxiedWire implements WireOwner, Deadline {
+  deadlineMs = Number.POSITIVE_INFINITY;
+  wheelSlot = -1;
+  wheelNext: Deadline | null = null;
+  wheelPrevious: Deadline | null = null;
+  readonly #options: ProxiedOptions;
+  #bytes = new Uint8Array(0);
+
+  constructor(options: ProxiedOptions) {
+    this.#options = options;
+  }
+
+  begin(): void {
+    const { plane, wire } = this.#options;
+    wire.owner = this;
+    plane.wheel.arm(this, plane.nowMs + HEADER_MS);
+  }
+
+  onBytes(bytes: Uint8Array, from: number, to: number): void {
+    const { plane, wire, peer, onClient } = this.#options;
+    // The bytes behind the header can be a whole read; only what may belong to it is kept.
+    const joined = Buffer.concat([this.#bytes, view(bytes, from, to)]);
+    const header = readProxyHeader(joined);
+    if (header.kind === 'bad') this.#refuse();
+    else if (header.kind === 'more') this.#bytes = joined;
+    else {
+      plane.wheel.remove(this);
+      onClient(header.address === null ? peer : { address: header.address, port: header.port });
+      if (header.end < joined.length) wire.owner.onBytes(joined, header.end, joined.length);
+    }
+  }
+
+  onEnd(): void {
+    this.#refuse();
+  }
+
+  onDrain(): void {}
+
+  onClose(): void {
+    this.#options.plane.wheel.remove(this);
+  }
+
+  onDeadline(): void {
+    this.#refuse();
+  }
+
+  #refuse(): void {
+    this.#options.plane.wheel.remove(this);
+    this.#options.wire.close();
+    this.#options.onRefused();
+  }
+}
+
+/** Reads the header from a socket that goes on to a TLS handshake. Resolves with null if there is none to believe. */
+export function readFromSocket(plane: Plane, socket: net.Socket, done: (peer: Peer | null) => void): void {
+  const peer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+  let bytes = Buffer.alloc(0);
+  const timer = plane.clock.after(HEADER_MS, () => finish(null));
+  const finish = (result: Peer | null): void => {
+    timer.clear();
+    socket.off('readable', onReadable);
+    socket.off('close', onClose);
+    done(result);
+  };
+  const onClose = (): void => finish(null);
+  const onReadable = (): void => {
+    const more: Buffer | null = socket.read();
+    if (more === null) return;
+    bytes = Buffer.concat([bytes, more]);
+    const header = readProxyHeader(bytes);
+    if (header.kind === 'more' && bytes.length <= PROXY_BYTES_MAX) return;
+    if (header.kind !== 'done') {
+      finish(null);
+      return;
+    }
+    if (header.end < bytes.length) socket.unshift(bytes.subarray(header.end));
+    finish(header.address === null ? peer : { address: header.address, port: header.port });
+  };
+  socket.on('error', () => {});
+  socket.on('readable', onReadable);
+  socket.on('close', onClose);
+}
