@@ -27,16 +27,26 @@ export const sizeExpected = 'a size with a unit (b, kb, mb, gb, tb), such as 8kb
 export const percentageExpected = 'a percentage from 0% to 100%, such as 50%';
 
 // What people write for the units, beside the units themselves.
-const durationWords: Readonly<Record<string, keyof typeof durationMs>> = {
-  msec: 'ms', msecs: 'ms', millis: 'ms', millisecond: 'ms', milliseconds: 'ms',
-  sec: 's', secs: 's', second: 's', seconds: 's',
-  min: 'm', mins: 'm', minute: 'm', minutes: 'm',
-  hr: 'h', hrs: 'h', hour: 'h', hours: 'h', day: 'd', days: 'd',
-}; // prettier-ignore
-const sizeWords: Readonly<Record<string, keyof typeof sizeBytes>> = {
-  byte: 'b', bytes: 'b', k: 'kb', kilobyte: 'kb', kilobytes: 'kb', m: 'mb', meg: 'mb', megabyte: 'mb', megabytes: 'mb',
-  g: 'gb', gig: 'gb', gigabyte: 'gb', gigabytes: 'gb', t: 'tb', terabyte: 'tb', terabytes: 'tb',
-}; // prettier-ignore
+const durationWords = wordsOf({
+  ms: 'msec msecs millis millisecond milliseconds',
+  s: 'sec secs second seconds',
+  m: 'min mins minute minutes',
+  h: 'hr hrs hour hours',
+  d: 'day days',
+});
+const sizeWords = wordsOf({
+  b: 'byte bytes',
+  kb: 'k kilobyte kilobytes',
+  mb: 'm meg megabyte megabytes',
+  gb: 'g gig gigabyte gigabytes',
+  tb: 't terabyte terabytes',
+});
+
+function wordsOf(units: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(units).flatMap(([unit, words]) => words.split(' ').map((word) => [word, unit] as const)),
+  );
+}
 
 /** A number and what follows it; the lengths bound the work whatever is given. */
 function split(text: string): { readonly amount: string; readonly unit: string } | null {
@@ -46,10 +56,6 @@ function split(text: string): { readonly amount: string; readonly unit: string }
 
 function unitOf(table: object, unit: string): number | undefined {
   return Object.hasOwn(table, unit) ? (table as Readonly<Record<string, number>>)[unit] : undefined;
-}
-
-function wordOf(table: Readonly<Record<string, string>>, word: string): string | undefined {
-  return Object.hasOwn(table, word) ? table[word] : undefined;
 }
 
 /** Milliseconds of a duration such as `1.5s`. Fractions below a microsecond are rounded away. */
@@ -62,7 +68,7 @@ export function parseDuration(text: string): Parsed {
     return { ok: true, value: Math.round(Number(amount) * factor * 1000) / 1000 };
   }
   const lower = unit.toLowerCase();
-  const known = Object.hasOwn(durationMs, lower) ? lower : wordOf(durationWords, lower);
+  const known = Object.hasOwn(durationMs, lower) ? lower : durationWords.get(lower);
   const guess = known ?? (Number(amount) === 0 && unit === '' ? 's' : null);
   return { ok: false, expected: durationExpected, suggestion: guess === null ? null : amount + guess };
 }
@@ -79,7 +85,7 @@ export function parseSize(text: string): Parsed {
     if (Number.isSafeInteger(value)) return { ok: true, value };
     return { ok: false, expected: 'a size below 8192tb', suggestion: null };
   }
-  const known = factor === undefined ? wordOf(sizeWords, lower) : lower;
+  const known = factor === undefined ? sizeWords.get(lower) : lower;
   const guess = known ?? (unit === '' ? 'b' : null);
   return { ok: false, expected: sizeExpected, suggestion: guess === null ? null : amount + guess };
 }
@@ -90,7 +96,7 @@ export function parsePercentage(text: string): Parsed {
   if (parts === null || Number(parts.amount) > 100)
     return { ok: false, expected: percentageExpected, suggestion: null };
   const { amount, unit } = parts;
-  if (unit === '%' && text === amount + unit) return { ok: true, value: Number(amount) / 100 };
+  if (unit === '%' && text === amount + unit) return { ok: true, value: Math.round(Number(amount) * 1e6) / 1e8 };
   return { ok: false, expected: percentageExpected, suggestion: unit === '%' ? `${amount}%` : null };
 }
 

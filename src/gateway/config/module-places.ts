@@ -42,10 +42,24 @@ interface Found {
 
 type Constants = ReadonlyMap<string, Expression>;
 
+/** Where the parser gives up on a source, or null if it does not. */
+export function syntaxErrorPlace(source: string, options: { readonly typescript: boolean }): Place | null {
+  try {
+    parseScript(options.typescript ? stripTypes(source) : source);
+    return null;
+  } catch (error) {
+    const at = (error as { readonly loc?: { readonly line: number; readonly column: number } }).loc;
+    return at === undefined ? null : { line: at.line, column: at.column + 1 };
+  }
+}
+
+function parseScript(script: string): Program {
+  return parse(script, { ecmaVersion: 'latest', sourceType: 'module', locations: true });
+}
+
 function parseModule(source: string, typescript: boolean): Program | null {
   try {
-    const script = typescript ? stripTypes(source) : source;
-    return parse(script, { ecmaVersion: 'latest', sourceType: 'module', locations: true });
+    return parseScript(typescript ? stripTypes(source) : source);
   } catch {
     return null;
   }

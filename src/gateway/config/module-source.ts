@@ -10,7 +10,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import type { Clock } from '../../kernel/clock.ts';
 import { show } from './mistakes.ts';
 import type { Place } from './mistakes.ts';
-import { locateInModule } from './module-places.ts';
+import { locateInModule, syntaxErrorPlace } from './module-places.ts';
 import { fileStart, SOURCE_BYTES_MAX, unreadable } from './yaml-source.ts';
 import type { Source } from './yaml-source.ts';
 
@@ -38,10 +38,12 @@ import(url).then(async (module) => {
 export async function readModule(path: string, text: string, file: string, clock: Clock): Promise<Source> {
   if (Buffer.byteLength(text) > SOURCE_BYTES_MAX) return unreadable(file, 'the file is larger than 1 MB');
   const outcome = await run(pathToFileURL(path).href, clock);
+  const language = { typescript: /\.[cm]?ts$/.test(path) };
   if (outcome.kind === 'failure') {
-    return unreadable(file, failure(outcome.message), placeInStack(outcome.stack, path));
+    const place = placeInStack(outcome.stack, path) ?? syntaxErrorPlace(text, language) ?? fileStart;
+    return unreadable(file, failure(outcome.message), place);
   }
-  const locate = locateInModule(text, { typescript: /\.[cm]?ts$/.test(path) });
+  const locate = locateInModule(text, language);
   return { value: outcome.value, locate, mistakes: [] };
 }
 
@@ -81,10 +83,10 @@ function failure(message: string): string {
 }
 
 /** The first frame that is in the file, or `file:line` as a syntax error begins. */
-function placeInStack(stack: string, path: string): Place {
-  const at = stack.indexOf(`${pathToFileURL(path).href}:`);
-  const raw =
-    at >= 0 ? stack.slice(at + pathToFileURL(path).href.length) : stack.slice(stack.indexOf(`${path}:`) + path.length);
+function placeInStack(stack: string, path: string): Place | null {
+  const name = [pathToFileURL(path).href, path].find((each) => stack.includes(`${each}:`));
+  if (name === undefined) return null;
+  const raw = stack.slice(stack.indexOf(`${name}:`) + name.length);
   const match = /^:(\d+)(?::(\d+))?/.exec(raw);
-  return match === null ? fileStart : { line: Number(match[1]), column: Number(match[2] ?? 1) };
+  return match === null ? null : { line: Number(match[1]), column: Number(match[2] ?? 1) };
 }

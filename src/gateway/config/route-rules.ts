@@ -109,11 +109,17 @@ export function normalForm(path: string): string {
 }
 
 function warnUnrouted({ listeners, routes }: Parts, list: MistakeList): void {
-  if (routes.length === 0 || routes.some(({ value }) => value?.match.listeners === undefined)) return;
+  const known = new Set(listeners.map(({ name }) => name));
+  const served = new Set<string>();
+  for (const { value } of routes) {
+    const names = value?.match.listeners;
+    // For all, or not to be understood, or meant for one of these: the route itself says so.
+    if (names === undefined || names.some((name) => !known.has(name))) return;
+    for (const name of names) served.add(name);
+  }
   for (const [index, { name }] of listeners.entries()) {
-    if (name === null || routes.some(({ value }) => value?.match.listeners?.includes(name))) continue;
-    list.warning(['listeners', index, 'name'], {
-      message: `no route serves listener ${show(name)}: it answers 404 to everything`,
-    });
+    if (name === null || served.has(name) || routes.length === 0) continue;
+    const message = `no route serves listener ${show(name)}: it answers 404 to everything`;
+    list.warning(['listeners', index, 'name'], { message });
   }
 }

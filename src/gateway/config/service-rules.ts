@@ -28,7 +28,11 @@ export function checkService(
     // The default of one may be above a lowered other: nothing breaks.
     list.warning([...path, 'limits', 'idleConnections'], { message, expected });
   }
-  const routed = parts.routes.some(({ value }) => value === null || value.service === service.name);
+  // A route that leads nowhere was probably meant for this one, and is told so itself.
+  const known = new Set(parts.services.map(({ name }) => name));
+  const routed = parts.routes.some(
+    ({ value }) => value === null || value.service === service.name || !known.has(value.service),
+  );
   if (!routed) list.warning([...path, 'name'], { message: `no route leads to service "${service.name}"` });
 }
 

@@ -1,0 +1,299 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Authority } from '../../../test/certificates.ts';
+import { SpillwayError } from '../../kernel/errors.ts';
+import {
+  CellStore,
+  compileHealthPlans,
+  compileSnapshot,
+  diffSnapshots,
+  findConfig,
+  loadConfig,
+  parseConfig,
+  resolveConfig,
+} from './index.ts';
+import type { Config, ConfigInput } from './index.ts';
+
+const base: ConfigInput = {
+  listeners: [{ name: 'web', address: '127.0.0.1:8080' }],
+  services: [{ name: 'shop', endpoints: ['127.0.0.1:9001', { address: '127.0.0.1:9002', weight: 3 }] }],
+  routes: [{ match: { path: '/api/*' }, service: 'shop' }],
+};
+
+function resolved(input: ConfigInput): Config {
+  const { config, mistakes } = resolveConfig(input);
+  assert.ok(config, JSON.stringify(mistakes));
+  return config;
+}
+
+const options = (cells = new CellStore(2)) => ({
+  version: 1,
+  cells,
+  ticketSecret: new Uint8Array(32),
+  pseudonym: 'spillway-1',
+});
+const compile = (input: ConfigInput, cells?: CellStore) => compileSnapshot(resolved(input), options(cells));
+
+test('the defaults of the security duties are finite (duties 20 to 22)', () => {
+  const { listeners, services, routes } = compile(base);
+  const { cell: _, ...listener } = listeners[0]!;
+  assert.deepEqual(listener.limits, {
+    requestLineBytesMax: 8192,
+    headerBytesMax: 32768,
+    headerFieldsMax: 100,
+    connectionsMax: 20_000,
+    connectionsPerIpMax: 4000,
+    requestsPerConnectionMax: 10_000,
+    requestBodyRateMin: 500,
+  });
+  const { timeouts } = listener;
+  assert.deepEqual(timeouts, {
+    headerMs: 10_000,
+    idleMs: 60_000,
+    bodyIdleMs: 30_000,
+    writeIdleMs: 30_000,
+    handshakeMs: 5000,
+    halfCloseMs: 10_000,
+  });
+  assert.ok(services[0]!.timeouts.idleMs < 5000, "below the shortest usual idle time of a server's");
+  assert.ok(Number.isFinite(routes[0]!.requestBodyBytesMax));
+});
+
+test('a snapshot crosses to a worker, cells shared', () => {
+  const snapshot = compile(base);
+  const copy = structuredClone(snapshot);
+  assert.deepEqual(copy.routes[0]?.match, snapshot.routes[0]?.match);
+  new Int32Array(snapshot.cell)[0] = 7;
+  assert.equal(new Int32Array(copy.cell)[0], 7);
+});
+
+test('routes: names, hosts without a final dot in lower case, /* is any path, services by index', () => {
+  const { routes } = compile({
+    ...base,
+    services: [...base.services, { name: 'blog', endpoints: ['127.0.0.1:9003'] }],
+    routes: [
+      { match: { host: 'Blog.Example.', path: '/*' }, service: 'blog' },
+      {
+        match: { listeners: ['web'] },
+        service: 'shop',
+        limits: { requestBody: '1mb' },
+        upgrade: ['websocket'],
+        tunnelIdle: '1m',
+      },
+    ],
+  });
+  const [first, second] = routes.map(({ cell: _, ...route }) => route);
+  assert.deepEqual(first?.match, { host: 'blog.example', path: null, listeners: null });
+  assert.deepEqual([first?.name, first?.service], ['blog.example. /*', 1]);
+  assert.deepEqual(second, {
+    name: '* /* on web',
+    match: { host: null, path: null, listeners: ['web'] },
+    service: 0,
+    requestBodyBytesMax: 2 ** 20,
+    upgrade: ['websocket'],
+    tunnelIdleMs: 60_000,
+  });
+});
+
+test('what is known survives: cells by identity, for what stays and only for that', () => {
+  const cells = new CellStore(2);
+  const before = compile(base, cells);
+  const after = compile(
+    {
+      ...base,
+      services: [{ name: 'shop', endpoints: ['127.0.0.1:9002', '127.0.0.1:9003'], timeouts: { idle: '3s' } }],
+    },
+    cells,
+  );
+  assert.equal(after.services[0]?.endpoints[0]?.cell, before.services[0]?.endpoints[1]?.cell);
+  assert.equal(after.routes[0]?.cell, before.routes[0]?.cell);
+  assert.equal(after.listeners[0]?.cell, before.listeners[0]?.cell);
+  assert.equal(after.cell, before.cell);
+  assert.notEqual(after.services[0]?.endpoints[1]?.cell, before.services[0]?.endpoints[0]?.cell);
+  assert.equal(cells.size, 5);
+  cells.retain(after);
+  assert.equal(cells.size, 4);
+  assert.equal(compile(base, cells).services[0]?.endpoints[1]?.cell, after.services[0]?.endpoints[0]?.cell);
+});
+
+test('the same address in two services is two endpoints', () => {
+  const { services } = compile({
+    ...base,
+    services: [...base.services, { name: 'blog', endpoints: ['127.0.0.1:9001'] }],
+  });
+  assert.notEqual(services[0]?.endpoints[0]?.cell, services[1]?.endpoints[0]?.cell);
+});
+
+test('the access log: off, stdout, a file relative to the config', () => {
+  assert.deepEqual(compile(base).accessLog, { share: 0, target: 'stdout', redactQuery: [] });
+  assert.equal(compile({ ...base, accessLog: false }).accessLog.share, 0);
+  assert.equal(compile({ ...base, accessLog: 'stdout' }).accessLog.share, 1);
+  const { config } = parseConfig(
+    JSON.stringify({ ...base, accessLog: { target: 'a.log', sample: '10%', redactQuery: ['token'] } }),
+    { file: '/srv/spillway.yaml' },
+  );
+  assert.ok(config);
+  assert.deepEqual(compileSnapshot(config, options()).accessLog, {
+    share: 0.1,
+    target: '/srv/a.log',
+    redactQuery: ['token'],
+  });
+});
+
+test('health plans: the check of a service for each of its endpoints, with the cell its word goes to', () => {
+  const config = resolved({
+    ...base,
+    services: [
+      {
+        name: 'shop',
+        endpoints: ['127.0.0.1:9001'],
+        tls: { serverName: 'shop.example' },
+        health: {
+          active: {
+            path: '/health',
+            interval: '1s',
+            timeout: '500ms',
+            expected: [200, '300-302'],
+            port: 9100,
+            host: 'h.example',
+            jitter: '0%',
+          },
+        },
+      },
+      { name: 'db', endpoints: ['127.0.0.1:9003'], health: { active: { type: 'tcp' } } },
+      { name: 'none', endpoints: ['127.0.0.1:9004'] },
+    ],
+  });
+  const snapshot = compileSnapshot(config, options());
+  const plans = compileHealthPlans(config, snapshot);
+  assert.deepEqual(
+    plans.map(({ service, endpoint }) => `${service} ${endpoint}`),
+    ['shop 127.0.0.1:9001', 'db 127.0.0.1:9003', 'none 127.0.0.1:9004'],
+  );
+  assert.equal(plans[0]?.cell, snapshot.services[0]?.endpoints[0]?.cell);
+  assert.deepEqual(plans[0]?.check, {
+    host: '127.0.0.1',
+    port: 9100,
+    probe: {
+      type: 'http',
+      method: 'GET',
+      path: '/health',
+      host: 'h.example',
+      expected: [
+        { from: 200, to: 200 },
+        { from: 300, to: 302 },
+      ],
+    },
+    tls: { caPem: null, serverName: 'shop.example', verify: true, certificatePem: null, keyPem: null },
+    intervalMs: 1000,
+    jitterRatio: 0,
+    timeoutMs: 500,
+    unhealthyAfter: 3,
+    healthyAfter: 1,
+  });
+  assert.deepEqual(plans[1]?.check?.probe, { type: 'tcp' });
+  assert.equal(plans[2]?.check, null);
+});
+
+test('certificates are in the snapshot, with their names; each listener has ticket keys of its own', (t) => {
+  using authority = new Authority();
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-compile-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const pair = authority.issue(['shop.example']);
+  writeFileSync(join(folder, 'c.pem'), pair.certificatePem);
+  writeFileSync(join(folder, 'k.pem'), pair.keyPem, { mode: 0o600 });
+  writeFileSync(join(folder, 'token'), ' 0123456789abcdef\n', { mode: 0o600 });
+  const tls = { certificate: 'c.pem', key: 'k.pem', clientCa: 'c.pem', minVersion: 1.3 } as const;
+  const input: ConfigInput = {
+    ...base,
+    listeners: [
+      { name: 'a', address: ':8443', tls },
+      { name: 'b', address: ':8444', tls },
+    ],
+    admin: { address: ':9900', tokenFile: 'token' },
+  };
+  const { config, mistakes } = resolveConfig(input, { file: join(folder, 'config') });
+  assert.deepEqual(mistakes, []);
+  assert.ok(config);
+  assert.equal(config.adminToken, '0123456789abcdef');
+  const { listeners } = compileSnapshot(config, options());
+  const { ticketKeys, ...plan } = listeners[0]!.tls!;
+  assert.deepEqual(plan, {
+    certificates: [pair],
+    minVersion: 'TLSv1.3',
+    unknownSni: 'default',
+    clientCaPem: pair.certificatePem,
+  });
+  assert.equal(ticketKeys.length, 48);
+  assert.notDeepEqual(ticketKeys, listeners[1]!.tls!.ticketKeys);
+  assert.deepEqual(ticketKeys, compileSnapshot(config, options()).listeners[0]!.tls!.ticketKeys);
+});
+
+test('a reload is told in lines for people', () => {
+  const cells = new CellStore(2);
+  const before = compile(base, cells);
+  const diff = (input: ConfigInput) => diffSnapshots(before, compile(input, cells));
+  assert.deepEqual(diff(base), []);
+  assert.deepEqual(
+    diff({
+      ...base,
+      services: [{ name: 'shop', endpoints: [{ address: '127.0.0.1:9002', weight: 1 }, '127.0.0.1:9003'] }],
+    }),
+    [
+      'service shop: endpoint 127.0.0.1:9001 removed',
+      'service shop: endpoint 127.0.0.1:9002: weight 3 → 1',
+      'service shop: endpoint 127.0.0.1:9003 added',
+    ],
+  );
+  assert.deepEqual(
+    diff({
+      ...base,
+      listeners: [{ name: 'web', address: '127.0.0.1:8081', timeouts: { idle: '90s' }, limits: { header: '64kb' } }],
+    }),
+    [
+      'listener web: port 8080 → 8081',
+      'listener web: limits.header 32kb → 64kb',
+      'listener web: timeouts.idle 1m → 1.5m',
+    ],
+  );
+  assert.deepEqual(
+    diff({
+      ...base,
+      services: [...base.services, { name: 'blog', endpoints: ['b:1'] }],
+      routes: [{ match: { path: '/api/*' }, service: 'blog' }, { service: 'shop' }],
+    }),
+    ['service blog: added', 'route * /api/*: service shop → blog', 'route * /*: added'],
+  );
+  assert.deepEqual(diff({ ...base, accessLog: 'stdout', drainTimeout: '5s' }), [
+    'access log: share 0 → 1',
+    'gateway: drainTimeout 25s → 5s',
+  ]);
+});
+
+test('the order of routes alone is a line, the version is none', () => {
+  const routes: ConfigInput['routes'] = [{ service: 'shop' }, { service: 'shop', match: { path: '/a' } }];
+  const [a, b] = [compile({ ...base, routes }), compile({ ...base, routes: routes.toReversed() })];
+  assert.deepEqual(diffSnapshots(a, { ...b, version: 2 }), ['routes: order changed']);
+});
+
+test('a file that cannot be read is an error with a code', async () => {
+  await assert.rejects(
+    loadConfig('/nonexistent/spillway.yaml'),
+    (error) =>
+      error instanceof SpillwayError && error.code === 'CONFIG_NOT_FOUND' && /does not exist/.test(error.message),
+  );
+  await assert.rejects(loadConfig('/'), /is not a file/);
+});
+
+test('the config of a folder: yaml before ts, none is null', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-find-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  assert.equal(findConfig(folder), null);
+  writeFileSync(join(folder, 'spillway.config.ts'), '');
+  assert.equal(findConfig(folder), 'spillway.config.ts');
+  writeFileSync(join(folder, 'spillway.yaml'), '');
+  assert.equal(findConfig(folder), 'spillway.yaml');
+});

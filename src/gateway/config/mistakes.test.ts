@@ -1,0 +1,380 @@
+/** What `spillway check` says: each mistake, its place, what was found and expected, and what was probably meant. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { stringify } from 'yaml';
+import { formatMistake, parseConfig } from './index.ts';
+import { configTemplate } from './template.ts';
+
+interface Sections {
+  readonly listeners?: string;
+  readonly services?: string;
+  readonly routes?: string;
+  readonly rest?: string;
+}
+
+/** A valid config but for what is given. */
+function config(sections: Sections): string {
+  const { listeners = '[{ name: web, address: "127.0.0.1:8080" }]', rest = '' } = sections;
+  const { services = '[{ name: shop, endpoints: ["127.0.0.1:9001"] }]', routes = '[{ service: shop }]' } = sections;
+  return `listeners: ${listeners}\nservices: ${services}\nroutes: ${routes}\n${rest}`;
+}
+
+const lines = (text: string): string[] => parseConfig(text, { file: 'f.yaml' }).mistakes.map(formatMistake);
+const listener = (text: string) => config({ listeners: `[{ name: web, address: "127.0.0.1:8080", ${text} }]` });
+const service = (text: string) => config({ services: `[{ name: shop, endpoints: ["127.0.0.1:9001"], ${text} }]` });
+
+/** One mistake, and it says all of this. */
+function says(text: string, ...parts: readonly (RegExp | string)[]): void {
+  const all = lines(text);
+  assert.equal(all.length, 1, `one mistake, but:\n${all.join('\n')}`);
+  for (const part of parts) {
+    if (typeof part === 'string') assert.ok((all[0] ?? '').includes(part), `${part}\nin\n${all[0]}`);
+    else assert.match(all[0] ?? '', part);
+  }
+}
+
+test('the starter file has no mistakes', () => {
+  assert.deepEqual(lines(configTemplate), []);
+});
+
+test('a mistake is one line: file:line:column: what. Found, expected. Did you mean?', () => {
+  const text =
+    'listeners:\n  - name: web\n    address: 127.0.0.1:8080\n    timeouts:\n      header: 10 sec\nservices: [{ name: s, endpoints: ["a:1"] }]\nroutes: [{ service: s }]\n';
+  assert.deepEqual(lines(text), [
+    'f.yaml:5:15: listeners[0].timeouts.header is not valid. Found "10 sec", expected a duration with a unit (ms, s, m, h, d), such as 500ms or 1.5s. Did you mean 10s?',
+  ]);
+});
+
+test('the machine form says the same in fields', () => {
+  const [mistake] = parseConfig(service('balanc: round-robin'), { file: 'f.yaml' }).mistakes;
+  assert.deepEqual(mistake, {
+    severity: 'error',
+    path: 'services[0].balanc',
+    file: 'f.yaml',
+    line: 2,
+    column: 57,
+    message: 'unknown key "balanc" in services[0]',
+    found: null,
+    expected: 'one of: name, balance, endpoints, tls, health, timeouts, limits, retries, retryAfter, allowLinkLocal',
+    suggestion: 'balance',
+  });
+});
+
+test('typos in keys, words and references find the nearest valid name', () => {
+  says('listenrs: []\n' + config({}), 'unknown key "listenrs" at the top level', 'Did you mean listeners?');
+  says(
+    service('health: { active: { intervall: 1s } }'),
+    'unknown key "intervall" in services[0].health.active',
+    'Did you mean interval?',
+  );
+  says(service('balance: round_robin'), 'Found "round_robin", expected one of: round-robin. Did you mean round-robin?');
+  says(
+    config({
+      services: '[{ name: shop, endpoints: ["a:1"] }, { name: shop2, endpoints: ["a:2"] }]',
+      routes: '[{ service: shop }, { service: shpo2, match: { path: /x } }]',
+    }),
+    /there is no service "shpo2"\. Expected one of: shop, shop2\. Did you mean shop2\?/,
+  );
+  says(
+    config({ routes: '[{ service: shop, match: { listeners: [wbe] } }]' }),
+    /there is no listener "wbe"\. Expected one of: web\. Did you mean web\?/,
+  );
+  says(config({ rest: 'accessLog: of' }), 'Found "of"', 'Did you mean off?');
+  says(
+    config({ routes: '[{ service: shop, upgrade: [websockets] }]' }),
+    'expected one of: websocket. Did you mean websocket?',
+  );
+});
+
+test('what is missing is said where it should be', () => {
+  says(
+    'listeners:\n  - name: web\nservices: [{ name: s, endpoints: ["a:1"] }]\nroutes: [{ service: s }]',
+    'f.yaml:2:5: listeners[0].address is missing. Expected an address to listen on',
+  );
+  says(
+    'services: [{ name: s, endpoints: ["a:1"] }]\nroutes: [{ service: s }]',
+    'f.yaml:1:1: listeners is missing. Expected a list of listeners',
+  );
+  says('', 'the config is empty');
+  says('- a', 'the config is not valid', 'expected a map of keys and values');
+});
+
+test('a choice of forms says the mistake of the form that was meant', () => {
+  says(
+    config({ services: '[{ name: shop, endpoints: [{ address: "a:1", wieght: 2 }] }]' }),
+    'unknown key "wieght"',
+    'Did you mean weight?',
+  );
+  says(
+    config({ services: '[{ name: shop, endpoints: [7] }]' }),
+    'Found 7, expected host:port',
+    'or a map of keys and values',
+  );
+  says(service('tls: { verfy: true }'), 'unknown key "verfy" in services[0].tls', 'Did you mean verify?');
+  says(service('health: { active: { expected: [2xx] } }'), 'Found "2xx", expected a status or a range');
+  says(service('health: { active: { expected: [299-200] } }'), 'Did you mean 200-299?');
+  says(config({ rest: 'workers: 0' }), 'Found 0, expected a whole number from 1 to 256');
+});
+
+test('numbers out of bounds say the bounds', () => {
+  says(listener('limits: { headerFields: 0 }'), 'Found 0, expected a whole number from 1 to 10000');
+  says(listener('limits: { headerFields: 1.5 }'), 'Found 1.5, expected a whole number');
+  says(listener('timeouts: { idle: 99d }'), 'Found "99d", expected a value from 1ms to 24d');
+  says(listener('limits: { header: 1b }'), 'expected a value from 256b to 1mb');
+  says(listener('timeouts: { idle: 60 }'), 'Found 60, expected a duration with a unit');
+});
+
+test('names are unique', () => {
+  says(
+    config({ listeners: '[{ name: web, address: ":80" }, { name: web, address: ":81" }]' }),
+    /listeners\[1\] has the same name as listeners\[0\]/,
+  );
+  says(
+    config({ services: '[{ name: shop, endpoints: ["a:1"] }, { name: shop, endpoints: ["a:2"] }]' }),
+    /services\[1\] has the same name/,
+  );
+  says(
+    config({ routes: '[{ service: shop, name: a }, { service: shop, name: a, match: { path: /x } }]' }),
+    /routes\[1\] has the same name as routes\[0\]/,
+  );
+});
+
+test('addresses of listeners: the same twice is an error, one inside another a warning', () => {
+  const two = (a: string, b: string) =>
+    config({ listeners: `[{ name: a, address: "${a}" }, { name: b, address: "${b}" }]` });
+  says(two(':8080', '0.0.0.0:8080'), 'listeners[1] has the same address as listeners[0]');
+  says(two(':8080', '127.0.0.1:8080'), 'warning: listeners[1] and listeners[0] share a port');
+  assert.deepEqual(lines(two('127.0.0.1:0', '127.0.0.1:0')), []);
+  assert.deepEqual(lines(two('127.0.0.1:80', '127.0.0.2:80')), []);
+});
+
+test('an endpoint that is this gateway is a loop (duty 32)', () => {
+  const shop = (endpoint: string, listeners = '[{ name: web, address: ":8080" }]') =>
+    config({ listeners, services: `[{ name: shop, endpoints: ["${endpoint}"] }]` });
+  says(shop('localhost:8080'), 'this endpoint is the gateway itself (listeners[0])');
+  says(shop('127.0.0.1:8080'), 'f.yaml:2:38: this endpoint is the gateway itself');
+  says(shop('127.0.0.1:9900') + 'admin: { address: "127.0.0.1:9900" }', "the gateway's own admin address");
+});
+
+test('link-local and metadata endpoints are refused unless allowed (duty 32)', () => {
+  const shop = (text: string) => config({ services: `[{ name: shop, endpoints: ${text} }]` });
+  says(shop('["169.254.169.254:80"]'), 'hands out credentials', 'allowLinkLocal: true');
+  says(shop('["[fe80::1]:80"]'), 'link-local');
+  says(shop('["[::ffff:169.254.169.254]:80"]'), 'link-local');
+  says(shop('["metadata.google.internal:80"]'), 'link-local');
+  assert.deepEqual(lines(shop('["169.254.1.1:80"], allowLinkLocal: true')), []);
+  says(shop('["0.0.0.0:80"]'), 'an address to listen on', 'Did you mean 127.0.0.1:80?');
+});
+
+test('the same endpoint twice, and endpoints without work', () => {
+  says(
+    config({ services: '[{ name: shop, endpoints: ["A:1", { address: "a:1" }] }]' }),
+    'endpoint 1 of service "shop" is endpoint 0 again',
+  );
+  says(
+    config({ services: '[{ name: shop, endpoints: [{ address: "a:1", weight: 0 }] }]' }),
+    'warning: no endpoint of service "shop" gets work',
+  );
+});
+
+test('routes that can never match', () => {
+  const routes = (...matches: readonly string[]) =>
+    config({
+      listeners: '[{ name: a, address: ":80" }, { name: b, address: ":81" }]',
+      routes: `[${matches.map((match) => `{ service: shop, match: ${match} }`).join(', ')}]`,
+    });
+  const never = /routes\[\d\] can never match: routes\[0\] matches the same requests/;
+  says(routes('{ path: /x }', '{ path: /x }'), never);
+  says(routes('{}', '{ path: /* }'), never);
+  says(routes('{ host: A.example }', '{ host: a.example. }'), never);
+  says(routes('{ path: /x }', '{ path: /x, listeners: [a] }'), never);
+  says(routes('{ listeners: [a] }', '{ listeners: [b] }', '{ listeners: [a, b] }'), never);
+  assert.deepEqual(
+    lines(routes('{ path: /x }', '{ path: /x/* }', '{ path: /y }', '{ host: a.example, path: /x }')),
+    [],
+  );
+  assert.deepEqual(lines(routes('{ listeners: [a] }', '{ listeners: [b] }')), []);
+  assert.deepEqual(lines(routes('{ listeners: [a] }', '{}')), []);
+});
+
+test('paths that no request has after normalisation (duty 13)', () => {
+  const route = (path: string) => config({ routes: `[{ service: shop, match: { path: "${path}" } }]` });
+  says(route('/a/../b'), 'Did you mean /b?');
+  says(route('/a/./b/.'), 'Did you mean /a/b/?');
+  says(route('/%61/%2f'), 'Did you mean /a/%2F?');
+  says(route('/api*'), 'Did you mean /api/*?');
+  says(route('api'), 'expected a path that begins with /');
+  says(route('/a?b'), 'expected a path');
+  for (const path of ['/', '/*', '/a/*', '/a/', '/a//b', '/%2F', '/a..b', '/.well-known/x', "/~u/(a)'b"])
+    assert.deepEqual(lines(route(path)), [], path);
+});
+
+test('hosts have no port and a * only in front', () => {
+  const route = (host: string) => config({ routes: `[{ service: shop, match: { host: "${host}" } }]` });
+  for (const host of [
+    'shop.example:80',
+    'https://shop.example',
+    'a.*.example',
+    '*',
+    '*shop.example',
+    '',
+    'a b',
+    'a..b',
+  ])
+    says(route(host), 'expected a host name without port');
+  for (const host of ['shop.example', '*.shop.example', 'Shop.Example.', 'localhost', '127.0.0.1', '[::1]'])
+    assert.deepEqual(lines(route(host)), [], host);
+});
+
+test('what nobody uses is a warning', () => {
+  says(
+    config({ services: '[{ name: shop, endpoints: ["a:1"] }, { name: old, endpoints: ["a:2"] }]' }),
+    'warning: no route leads to service "old"',
+  );
+  says(
+    config({
+      listeners: '[{ name: a, address: ":80" }, { name: b, address: ":81" }]',
+      routes: '[{ service: shop, match: { listeners: [a] } }]',
+    }),
+    'warning: no route serves listener "b"',
+  );
+});
+
+test('limits and times that contradict each other say both values', () => {
+  says(listener('limits: { requestLine: 64kb }'), 'requestLine (64kb) at most header (32kb)');
+  says(listener('limits: { connections: 100 }'), 'warning', 'connectionsPerIp (4000) at most connections (100)');
+  says(service('limits: { connections: 8 }'), 'warning', 'idleConnections (512) at most connections (8)');
+  says(service('health: { active: { interval: 1s } }'), 'timeout (2s) at most interval (1s)');
+  says(service('health: { active: { type: tcp, path: /x } }'), 'path means nothing to a check of type tcp');
+  says(service('timeouts: { total: 10s }'), 'warning', 'total (10s) at least responseHeader (30s)');
+  says(service('timeouts: { idle: 5s }'), 'warning', 'close an idle connection after 5s');
+  says(service('tls: { verify: false }'), 'warning', 'anyone on the way can read and change');
+});
+
+test('trust: everyone is a warning, the PROXY protocol from nobody an error (duty 17)', () => {
+  says(listener('trustedProxies: ["0.0.0.0/0"]'), 'warning', 'any client can pretend to be another');
+  says(listener('proxyProtocol: required'), 'there are none: every connection would be closed');
+  says(listener('trustedProxies: ["10.0.0.1/8"]'), 'Did you mean 10.0.0.0/8?');
+});
+
+test('an admin address that others reach needs a token, and a token is never shown (duty 31)', () => {
+  const admin = (text: string) => config({ rest: `admin: { ${text} }` });
+  says(admin('address: ":9900"'), 'can be reached from other machines and no token is set', '127.0.0.1:9900');
+  says(admin('address: ":9900", token: s3cret'), 'Found a value that is not shown, expected a secret of 16');
+  says(admin('address: "127.0.0.1:8080"'), 'the admin address is also that of listeners[0]');
+  says(admin('address: ":9900", tokenFile: nowhere'), 'nowhere does not exist');
+  assert.deepEqual(lines(admin('address: ":9900", token: 0123456789abcdef')), []);
+  for (const host of ['127.0.0.1', 'localhost', '[::1]'])
+    assert.deepEqual(lines(admin(`address: "${host}:9900"`)), [], host);
+});
+
+test('all mistakes come in one go, in the order of the file, whatever else is wrong', () => {
+  const text = [
+    'listeners:',
+    '  - { name: web, address: 127.0.0.1:8080, timeouts: { header: 5 } }',
+    'services:',
+    '  - { name: shop, endpoints: [127.0.0.1:8080], balanc: x, health: { active: { interval: 1s, timeout: 2s } } }',
+    'routes:',
+    '  - { service: shpo }',
+    'admin: { address: 0.0.0.0:9900 }',
+    'workers: many',
+  ].join('\n');
+  const found = lines(text).map((line) => line.slice(0, line.indexOf('. ')));
+  assert.deepEqual(found, [
+    'f.yaml:2:63: listeners[0].timeouts.header is not valid',
+    'f.yaml:4:31: this endpoint is the gateway itself (listeners[0]): requests would go in a circle',
+    'f.yaml:4:48: unknown key "balanc" in services[0]',
+    'f.yaml:4:102: a check would still wait when the next one is due',
+    'f.yaml:6:16: there is no service "shpo"',
+    'f.yaml:7:19: the admin address can be reached from other machines and no token is set',
+    'f.yaml:8:10: workers is not valid',
+  ]);
+});
+
+test('a thousand mistakes are cut short', () => {
+  const all = lines(
+    config({
+      routes: `[${Array.from({ length: 1000 }, (_, n) => `{ service: no${n}, match: { path: /${n} } }`).join(',')}]`,
+    }),
+  );
+  assert.equal(all.length, 201);
+  assert.match(all.at(-1) ?? '', /and 80\d more/);
+});
+
+test('nothing in a mistake steers a terminal', () => {
+  const all = lines(
+    config({
+      services: '[{ name: "\\e[31mx", endpoints: ["\\u202eab\\x9b"], "\\e]0;k": 1 }]',
+      routes: '[{ service: "\\e[2J" }]',
+    }),
+  );
+  assert.ok(all.length >= 3);
+  for (const line of all) assert.doesNotMatch(line, /[\p{Cc}\p{Cf}]/u);
+});
+
+test('any change to a valid config gives a config or mistakes with places, and never an exception', () => {
+  const base = parseYaml();
+  const junk = fc.oneof(
+    fc.constantFrom(null, '', 'off', '1s', -1, 0, 1e300, true, [], {}, [[]], '\u0000', '__proto__', 'constructor'),
+    fc.string(),
+    fc.jsonValue({ maxDepth: 2 }),
+  );
+  const places = pathsOf(base, []);
+  fc.assert(
+    fc.property(fc.constantFrom(...places), junk, (path, value) => {
+      const changed = structuredClone(base);
+      let holder: Record<string | number, unknown> = changed;
+      for (const step of path.slice(0, -1)) holder = holder[step] as Record<string | number, unknown>;
+      holder[path.at(-1) ?? ''] = value;
+      const { config, mistakes } = parseConfig(stringify(changed), { file: 'f.yaml' });
+      assert.equal(
+        config === null,
+        mistakes.some(({ severity }) => severity === 'error'),
+      );
+      for (const mistake of mistakes) assert.ok(mistake.line >= 1 && mistake.column >= 1 && mistake.message !== '');
+    }),
+    { numRuns: 500 },
+  );
+});
+
+function parseYaml(): Record<string, unknown> {
+  return {
+    listeners: [
+      {
+        name: 'web',
+        address: '127.0.0.1:8080',
+        limits: { header: '32kb' },
+        trustedProxies: ['10.0.0.0/8'],
+        strict: { mergeSlashes: true },
+      },
+    ],
+    services: [
+      {
+        name: 'shop',
+        endpoints: ['a:1', { address: 'a:2', weight: 2 }],
+        tls: true,
+        health: { active: { interval: '5s', expected: [200, '300-302'] } },
+        retries: { attempts: 2 },
+      },
+    ],
+    routes: [
+      {
+        name: 'r',
+        service: 'shop',
+        match: { host: 'a.example', path: '/x/*', listeners: ['web'] },
+        upgrade: ['websocket'],
+      },
+    ],
+    admin: { address: '127.0.0.1:9900' },
+    accessLog: { target: 'stdout', sample: '10%' },
+  };
+}
+
+function pathsOf(value: unknown, path: readonly (string | number)[]): (readonly (string | number)[])[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const steps: [string | number, unknown][] = Array.isArray(value)
+    ? value.map((item, index) => [index, item])
+    : Object.entries(value);
+  return steps.flatMap(([step, item]) => [[...path, step], ...pathsOf(item, [...path, step])]);
+}

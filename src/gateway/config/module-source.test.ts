@@ -1,0 +1,140 @@
+/** A config as a module, run for real: each test writes files into a folder of its own. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { systemClock } from '../../kernel/clock.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { formatMistake, loadConfig } from './index.ts';
+import { locateInModule } from './module-places.ts';
+
+function folder(t: TestContext, files: Readonly<Record<string, string>>): (name: string) => string {
+  const path = mkdtempSync(join(tmpdir(), 'spillway-config-'));
+  t.after(() => rmSync(path, { recursive: true }));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+  return (name) => join(path, name);
+}
+
+const valid = (endpoint: string) => `
+interface Where { readonly host: string }
+const where: Where = { host: '127.0.0.1' };
+export default {
+  listeners: [{ name: 'web', address: \`\${where.host}:8080\` }],
+  services: [{ name: 'shop', endpoints: [${endpoint}] }],
+  routes: [{ service: 'shop' as const }],
+};`;
+
+/** `line:column message` of what is wrong. */
+async function complaints(file: string, clock: Clock = systemClock): Promise<string[]> {
+  const { mistakes } = await loadConfig(file, { clock });
+  return mistakes.map(({ line, column, message }) => `${line}:${column} ${message}`);
+}
+
+test('a TypeScript config is run and means what it exports', async (t) => {
+  const at = folder(t, { 'spillway.config.ts': valid(`'127.0.0.1:9001'`) });
+  const { config, mistakes } = await loadConfig(at('spillway.config.ts'));
+  assert.deepEqual(mistakes, []);
+  assert.equal(config?.listeners[0]?.address.text, '127.0.0.1:8080');
+});
+
+test('a reload sees new content, also of a file that is imported', async (t) => {
+  const at = folder(t, {
+    'endpoint.ts': `export const endpoint: string = '127.0.0.1:9001';`,
+    'spillway.config.ts': `import { endpoint } from './endpoint.ts';${valid('endpoint')}`,
+  });
+  const endpoint = async () =>
+    (await loadConfig(at('spillway.config.ts'))).config?.services[0]?.endpoints[0]?.address.port;
+  assert.equal(await endpoint(), 9001);
+  writeFileSync(at('endpoint.ts'), `export const endpoint: string = '127.0.0.1:9002';`);
+  assert.equal(await endpoint(), 9002);
+});
+
+test('.mjs, CommonJS-free .js and a promise as default export', async (t) => {
+  const text = `export default Promise.resolve(${valid(`'a:1'`).split('export default')[1]?.replace(' as const', '').replace('where.host', "'127.0.0.1'").trim().slice(0, -1)});`;
+  const at = folder(t, {
+    'package.json': '{"type":"module"}',
+    'spillway.config.mjs': text,
+    'spillway.config.js': text,
+  });
+  for (const name of ['spillway.config.mjs', 'spillway.config.js'])
+    assert.deepEqual(await complaints(at(name)), [], name);
+});
+
+test('mistakes are found in the source: through types, constants, spreads and defineConfig', () => {
+  const source = [
+    'import { defineConfig } from "spillway";', //
+    'interface Über { readonly x: "ü" }',
+    'const limits = { header: "32" } as const;',
+    'const more: readonly string[] = ["a:1", "b"];',
+    'export default defineConfig({',
+    '  listeners: [{ name: "web" as string, ...{ address: "x" }, limits }],',
+    '  services: [{ endpoints: [...more, "c"] satisfies unknown[] }],',
+    '} as unknown as Über);',
+  ].join('\n');
+  const locate = locateInModule(source, { typescript: true });
+  const found = (path: readonly (string | number)[], part?: 'key' | 'value') => {
+    const { line, column } = locate(path, part);
+    return `${line}:${(source.split('\n')[line - 1] ?? '').slice(column - 1).slice(0, 8)}`;
+  };
+  assert.equal(found(['listeners', 0, 'limits', 'header']), '3:"32" } a');
+  assert.equal(found(['listeners', 0, 'limits', 'header'], 'key'), '3:header: ');
+  assert.equal(found(['listeners', 0, 'address']), '6:"x" }, l');
+  assert.equal(found(['listeners', 0, 'name']), '6:"web" as');
+  assert.equal(found(['services', 0, 'endpoints', 1]), '4:"b"];');
+  assert.equal(found(['services', 0, 'endpoints', 2]), '7:"c"] sat');
+  assert.equal(found(['services', 0, 'name']), '7:{ endpoi');
+  assert.equal(found(['nope']), '5:defineCo');
+});
+
+test('a source that is computed, circular or broken has a place all the same', () => {
+  const places = [
+    'export default make();',
+    'const a = b; const b = a; export default a;',
+    'export default {',
+    '',
+    'export {}',
+  ];
+  for (const source of places)
+    assert.equal(locateInModule(source, { typescript: true })(['a', 0, 'b']).line, 1, source);
+});
+
+test('a mistake in a module is shown with its place', async (t) => {
+  const at = folder(t, { 'spillway.config.ts': valid(`'127.0.0.1'`) });
+  const { config, mistakes } = await loadConfig(at('spillway.config.ts'));
+  assert.equal(config, null);
+  const shown = mistakes.map(formatMistake).join('\n');
+  assert.match(
+    shown,
+    /spillway\.config\.ts:6:42: services\[0\]\.endpoints\[0\] is not valid\. Found "127\.0\.0\.1", expected host:port/,
+  );
+});
+
+test('a module that cannot be run says why and where', async (t) => {
+  const at = folder(t, {
+    'throws.ts': `const a = 1;\n\nthrow new Error('no such host');\nexport default a;`,
+    'syntax.mjs': 'export default {\n  a: 1,,\n};',
+    'imports.ts': `import './nothing.ts';\nexport default {};`,
+    'bare.ts': 'export const a = 1;',
+    'code.ts': 'export default { listeners: () => 1 };',
+    'exits.ts': 'process.exit(3);',
+  });
+  assert.match((await complaints(at('throws.ts')))[0] ?? '', /^3:7 the config could not be run: no such host$/);
+  assert.match((await complaints(at('syntax.mjs')))[0] ?? '', /^2:\d+ the config could not be run: Unexpected token/);
+  assert.match((await complaints(at('imports.ts')))[0] ?? '', /Cannot find module/);
+  assert.match((await complaints(at('bare.ts')))[0] ?? '', /no default export/);
+  assert.match((await complaints(at('code.ts')))[0] ?? '', /not plain data/);
+  assert.match((await complaints(at('exits.ts')))[0] ?? '', /ended the process \(exit 3\)/);
+});
+
+test('a module that never ends is ended', async (t) => {
+  const at = folder(t, {
+    'loops.ts': 'while (true);',
+    'waits.ts': 'setInterval(() => {}, 1000); await new Promise(() => {}); export default 1;',
+  });
+  // A clock whose timers fire at once: the wait itself is not what is tested.
+  const hurried: Clock = { ...systemClock, after: (_, run) => systemClock.after(0, run, { ref: true }) };
+  assert.match((await complaints(at('loops.ts'), hurried))[0] ?? '', /did not end within 10 s/);
+  assert.match((await complaints(at('waits.ts'), hurried))[0] ?? '', /did not end within 10 s/);
+});
