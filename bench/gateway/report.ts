@@ -37,10 +37,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-export function metricOf(
-  sample: Pick<Sample, 'cpuUsPerUnit' | 'p99Us' | 'pssBytesPerConnection'>,
-  metric: Metric,
-): number {
+function metricOf(sample: Pick<Sample, 'cpuUsPerUnit' | 'p99Us' | 'pssBytesPerConnection'>, metric: Metric): number {
   if (metric === 'cpu') return sample.cpuUsPerUnit;
   return (metric === 'p99' ? sample.p99Us : sample.pssBytesPerConnection) ?? Number.NaN;
 }
