@@ -50,7 +50,7 @@ export function formatMetrics(families: readonly MetricFamily[], format: MetricF
   const lines: string[] = [];
   for (const family of families) if (family.samples.length > 0) writeFamily(lines, family, format);
   if (format === 'openmetrics') lines.push('# EOF');
-  return `${lines.join('\n')}\n`;
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 /** OpenMetrics if the Accept field asks for it and not less than for plain text. */

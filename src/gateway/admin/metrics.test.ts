@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { parseExposition } from '../../../test/exposition-parser.ts';
+import { cellHeader, cellLane } from '../../kernel/cells.ts';
+import { formatMetrics } from '../../observe/prometheus.ts';
+import { CellStore, compileSnapshot, resolveConfig } from '../config/index.ts';
+import type { GatewayState } from '../control/gateway-state.ts';
+import { quantileMs, readBuckets } from '../control/read-state.ts';
+import {
+  bucketOf,
+  ENDPOINT_SLOTS,
+  endpointSlots,
+  HEALTH,
+  HEALTH_DOWN,
+  PROCESS_SLOTS,
+  processSlots,
+  refusalNumber,
+  ROUTE_SLOTS,
+  routeSlots,
+} from '../slots.ts';
+import { metricNames } from './metric-names.ts';
+import { gatewayMetrics, type MetricsInput } from './metrics.ts';
+
+const { config } = resolveConfig({
+  listeners: [{ name: 'web', address: '127.0.0.1:0' }],
+  services: [{ name: 'shop', endpoints: ['127.0.0.1:9001', '127.0.0.1:9002'] }],
+  routes: [{ name: 'all', service: 'shop' }],
+});
+
+function input(): MetricsInput {
+  const options = { version: 3, cells: new CellStore(3), ticketSecret: new Uint8Array(32), pseudonym: 'p' };
+  const snapshot = compileSnapshot(config!, options);
+  const state: GatewayState = {
+    version: '1.2.3',
+    configVersion: 3,
+    phase: 'running',
+    pid: 1,
+    startedAt: '2026-01-01T00:00:00.000Z',
+    uptimeMs: 1,
+    file: null,
+    admin: null,
+    listeners: [],
+    services: [],
+    routes: [],
+    workers: [1, 2].map((lane) => ({
+      lane,
+      phase: 'serving',
+      restarts: lane,
+      lastLoss: null,
+      loopLagMs: 0,
+      heapBytes: 0,
+    })),
+    reloads: { applied: 2, refused: 1, lastAt: null, lastOutcome: 'refused', lastReason: 'x' },
+    refusals: {},
+  };
+  const process = { residentBytes: 5, cpuSeconds: 6, nodeVersion: 'v24', configAppliedS: 7 };
+  return { snapshot, state, process };
+}
+
+function read(given: MetricsInput) {
+  const text = formatMetrics(gatewayMetrics(given), 'prometheus');
+  const samples = parseExposition(text, 'prometheus').flatMap((family) => family.samples);
+  return (name: string, labels: Record<string, string> = {}): number | undefined =>
+    samples.find(
+      (sample) =>
+        sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+    )?.value;
+}
+
+test('both formats are accepted by a strict reader, every family shows its declared labels and is there', () => {
+  const encrypted = input();
+  const listeners = encrypted.snapshot.listeners.map((listener) => ({ ...listener, tls: {} as never }));
+  const families = gatewayMetrics({ ...encrypted, snapshot: { ...encrypted.snapshot, listeners } });
+  for (const format of ['prometheus', 'openmetrics'] as const) parseExposition(formatMetrics(families, format), format);
+  assert.deepEqual(
+    families.map(({ name }) => name),
+    Object.keys(metricNames),
+  );
+  for (const { name, samples } of families) {
+    assert.ok(samples.length > 0, `${name} has no sample`);
+    const { labels } = metricNames[name as keyof typeof metricNames];
+    for (const sample of samples) assert.deepEqual(Object.keys(sample.labels), [...labels], name);
+  }
+});
+
+test('counters of all workers are summed, per route, endpoint and reason', () => {
+  const given = input();
+  const route = given.snapshot.routes[0]!;
+  const endpoint = given.snapshot.services[0]!.endpoints[1]!;
+  for (const lane of [1, 2]) {
+    cellLane(route.cell, ROUTE_SLOTS, lane)[routeSlots.responses5xx] = 10 * lane;
+    cellLane(route.cell, ROUTE_SLOTS, lane)[routeSlots.durationSumMs] = 500;
+    cellLane(route.cell, ROUTE_SLOTS, lane)[routeSlots.buckets + bucketOf(7)] = lane;
+    cellLane(endpoint.cell, ENDPOINT_SLOTS, lane)[endpointSlots.connects] = lane;
+    cellLane(endpoint.cell, ENDPOINT_SLOTS, lane)[endpointSlots.durationSumMs] = 250;
+    cellLane(given.snapshot.cell, PROCESS_SLOTS, lane)[processSlots.refusals + refusalNumber('no_route')] = 4;
+    cellLane(given.snapshot.cell, PROCESS_SLOTS, lane)[processSlots.loopLagMs] = 20 * lane;
+  }
+  const value = read(given);
+  const route5xx = { route: 'all', service: 'shop', code_class: '5xx' };
+  assert.equal(value('spillway_requests_total', route5xx), 30);
+  assert.equal(value('spillway_request_duration_seconds_sum'), 1);
+  assert.equal(value('spillway_request_duration_seconds_count'), 3);
+  assert.equal(value('spillway_request_duration_seconds_bucket', { le: '0.004096' }), 0);
+  assert.equal(value('spillway_request_duration_seconds_bucket', { le: '0.008192' }), 3);
+  assert.equal(value('spillway_upstream_connects_total', { endpoint: '127.0.0.1:9001' }), 0);
+  assert.equal(value('spillway_upstream_connects_total', { endpoint: '127.0.0.1:9002' }), 3);
+  assert.equal(value('spillway_upstream_duration_seconds_total', { endpoint: '127.0.0.1:9002' }), 0.5);
+  assert.equal(value('spillway_refusals_total', { reason: 'no_route', code: '404' }), 8);
+  assert.equal(value('spillway_worker_event_loop_lag_seconds', { worker: '2' }), 0.04);
+  assert.equal(value('spillway_worker_restarts_total', { worker: '2' }), 2);
+  assert.equal(value('spillway_reloads_total', { outcome: 'applied' }), 2);
+  assert.equal(value('spillway_reload_last_successful'), 0);
+  assert.equal(value('process_start_time_seconds'), Date.UTC(2026, 0, 1) / 1000);
+});
+
+test('an endpoint is shown as down only when checks took it out', () => {
+  const given = input();
+  Atomics.store(cellHeader(given.snapshot.services[0]!.endpoints[0]!.cell), HEALTH, HEALTH_DOWN);
+  const value = read(given);
+  assert.equal(value('spillway_endpoint_up', { endpoint: '127.0.0.1:9001' }), 0);
+  assert.equal(value('spillway_endpoint_up', { endpoint: '127.0.0.1:9002' }), 1);
+});
+
+test('a quantile is read from the histogram at most a quarter too high', () => {
+  const { snapshot } = input();
+  const lane = cellLane(snapshot.routes[0]!.cell, ROUTE_SLOTS, 1);
+  assert.equal(quantileMs(readBuckets(snapshot.routes[0]!), 0.5), null);
+  for (let ms = 1; ms <= 1000; ms += 1) lane[routeSlots.buckets + bucketOf(ms)]! += 1;
+  for (const quantile of [0.01, 0.5, 0.9, 0.99, 1]) {
+    const value = quantileMs(readBuckets(snapshot.routes[0]!), quantile)!;
+    assert.ok(value >= quantile * 1000 && value <= quantile * 1000 * 1.25 + 1, `${quantile}: ${value}`);
+  }
+});
+
+test('docs/metrics.md lists exactly these series', () => {
+  const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'));
+  const expected = Object.entries(metricNames).map(([name, { type, labels, help }]) => {
+    const shown = labels.map((label) => `\`${label}\``).join(', ');
+    return `| \`${name}\` | ${type} | ${shown} | ${help} |`;
+  });
+  assert.deepEqual(rows, expected);
+});
