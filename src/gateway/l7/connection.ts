@@ -8,6 +8,7 @@
  * Cost: the usual single `keep-alive`, `close` or `upgrade` is one comparison.
  * Sources: RFC 9110 §7.6.1, RFC 9112 §9.3 and §9.6.
  */
+import { ascii } from '../../kernel/bytes.ts';
 import { field, isProtected, sameName } from './fields.ts';
 import { OK } from './head.ts';
 import type { Head } from './head.ts';
@@ -16,17 +17,37 @@ import { COMMA, equalsFolded, skipBlanks, tokenEnd } from './syntax.ts';
 /** Options that name fields; more than this in one message is no client's need and would cost options × fields. */
 const OPTIONS_MAX = 32;
 
-const REFUSED = 'bad_connection_option';
+const KEEP_ALIVE = ascii('keep-alive');
+const CLOSE = ascii('close');
 
 /** Reads all Connection fields. Sets `closeListed`, `keepAliveListed`, `upgradeListed` and `drop`. */
 export function readConnection(head: Head, buffer: Uint8Array): number {
-  if (head.connectionCount === 0) return OK;
-  for (let index = head.connectionFirst; index !== -1; index = head.find(field.connection, index + 1)) {
+  const first = head.connectionFirst;
+  if (head.connectionCount === 1 && isUsual(head, buffer, head.valueStart[first]!, head.valueEnd[first]!)) return OK;
+  for (let index = first; index !== -1; index = head.find(field.connection, index + 1)) {
     const verdict = readOptions(head, buffer, head.valueStart[index]!, head.valueEnd[index]!);
     if (verdict !== OK) return verdict;
-    if (head.connectionCount === 1) return OK;
   }
   return OK;
+}
+
+/**
+ * The whole field is `keep-alive` or `close`, as nearly always: true, and noted. `| 32` folds case; what else it folds to these
+ * letters and the dash are control characters, which no value has.
+ */
+function isUsual(head: Head, buffer: Uint8Array, from: number, to: number): boolean {
+  switch (to - from) {
+    case KEEP_ALIVE.length:
+      for (let i = 0; i < KEEP_ALIVE.length; i += 1) if ((buffer[from + i]! | 32) !== KEEP_ALIVE[i]) return false;
+      head.keepAliveListed = true;
+      return true;
+    case CLOSE.length:
+      for (let i = 0; i < CLOSE.length; i += 1) if ((buffer[from + i]! | 32) !== CLOSE[i]) return false;
+      head.closeListed = true;
+      return true;
+    default:
+      return false;
+  }
 }
 
 function readOptions(head: Head, buffer: Uint8Array, from: number, to: number): number {
@@ -49,7 +70,7 @@ function readOptions(head: Head, buffer: Uint8Array, from: number, to: number): 
 
 function refuseOption(head: Head, at: number, problem: string): number {
   head.position = at;
-  return head.refuse(REFUSED, problem);
+  return head.refuse('bad_connection_option', problem);
 }
 
 /** False if the option names a protected field. */

@@ -2,9 +2,9 @@
  * The header fields that the gateway itself acts on, as small numbers, and how a name in a message becomes one.
  *
  * Invariants: 0 is every other field; a name is matched without regard to case, without making a string; only names with a
- * meaning here have a number, so that any other costs one probe of the table.
+ * meaning here have a number, so that nearly any other costs one look and no comparison.
  *
- * Cost: one hash of three bytes and, for a known name, one comparison: about 10 ns. The tables are 1 KB.
+ * Cost: one look by length and first letter and, for a known name, one comparison: 2 to 15 ns. The tables are 2 KB.
  * Sources: RFC 9110 §5.1 (names), §7.6.1 (what belongs to a connection), §6.5.1 (what may not be a trailer field).
  */
 
@@ -144,12 +144,12 @@ const trailerRefused: ReadonlySet<string> = new Set([
   'proxy-authorization',
 ]);
 
-const SLOTS = 256;
-const slots = new Uint8Array(SLOTS);
-const NAME_BYTES_MAX = 24;
+const NAME_BYTES_MAX = 32;
 const idMax = Math.max(...known.map(([id]) => id));
 const names = new Uint8Array((idMax + 1) * NAME_BYTES_MAX);
-const nameLengths = new Uint8Array(idMax + 1);
+/** By length and first letter: the first field with both, and for each field the next. */
+const firstOf = new Uint8Array(NAME_BYTES_MAX * 32);
+const nextOf = new Uint8Array(idMax + 1);
 
 /** The flags of each field number. */
 export const fieldFlags = new Uint8Array(idMax + 1);
@@ -157,20 +157,15 @@ export const fieldFlags = new Uint8Array(idMax + 1);
 /** The lower-case name of each field number. */
 export const fieldNames: readonly string[] = fillTables();
 
-function hash(length: number, first: number, last: number): number {
-  return (length * 39 + (first | 32) * 5 + (last | 32) * 15) & (SLOTS - 1);
-}
-
 function fillTables(): readonly string[] {
   const byId: string[] = [''];
   for (const [id, name, flags] of known) {
     byId[id] = name;
     fieldFlags[id] = flags;
-    nameLengths[id] = name.length;
     for (let i = 0; i < name.length; i += 1) names[id * NAME_BYTES_MAX + i] = name.charCodeAt(i);
-    let slot = hash(name.length, name.charCodeAt(0), name.charCodeAt(name.length - 1));
-    while (slots[slot] !== 0) slot = (slot + 1) & (SLOTS - 1);
-    slots[slot] = id;
+    const slot = (name.length << 5) | (name.charCodeAt(0) & 31);
+    nextOf[id] = firstOf[slot]!;
+    firstOf[slot] = id;
   }
   return byId;
 }
@@ -178,12 +173,10 @@ function fillTables(): readonly string[] {
 /** The number of the field named by the bytes `[from, to)`, which must be a token; 0 if it has none. */
 export function fieldId(buffer: Uint8Array, from: number, to: number): number {
   const length = to - from;
-  let slot = hash(length, buffer[from]!, buffer[to - 1]!);
-  for (let id = slots[slot]!; id !== 0; id = slots[slot]!) {
-    if (nameLengths[id] === length && isName(buffer, from, to, id * NAME_BYTES_MAX)) return id;
-    slot = (slot + 1) & (SLOTS - 1);
-  }
-  return 0;
+  if (length >= NAME_BYTES_MAX) return 0;
+  let id = firstOf[(length << 5) | (buffer[from]! & 31)]!;
+  while (id !== 0 && !isName(buffer, from, to, id << 5)) id = nextOf[id]!;
+  return id;
 }
 
 /** `| 32` folds A-Z to a-z and, of the other bytes of a token in these names (`-`, digits), changes none. */
