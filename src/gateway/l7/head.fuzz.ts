@@ -10,6 +10,7 @@ import { type IncomingMessage, createServer, request as httpRequest } from 'node
 import { type AddressInfo, type Socket, connect, createServer as createNetServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import * as fc from 'fast-check';
+import { damage, damages, requestText, responseText } from '../../../test/damaged-messages.ts';
 import { requestRows, responseRows } from '../../../test/smuggling-table.ts';
 import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, ChunkedDecoder } from './chunked.ts';
 import { field } from './fields.ts';
@@ -204,99 +205,12 @@ function compare(ours: Reading, nodes: Reading): void {
   }
 }
 
-// What is generated
-
-const startLine = fc.constantFrom(
-  'GET / HTTP/1.1',
-  'POST /a?b=c HTTP/1.1',
-  'HEAD /%7e/../x HTTP/1.1',
-  'OPTIONS * HTTP/1.1',
-  'DELETE http://a.example:81/x?y HTTP/1.1',
-  'PUT http://[::1]/ HTTP/1.1',
-  'GET http://a.example?q HTTP/1.1',
-  'PATCH /p HTTP/1.0',
-  'BREW /pot HTTP/1.1',
-);
-const fieldLine = fc.oneof(
-  fc.constantFrom(
-    'Accept: */*',
-    'X-A:',
-    'x-b: \t b b\t ',
-    'X-C: \xe9\xff',
-    'Connection: close',
-    'Connection: keep-alive',
-    'Connection: Upgrade, X-A',
-    'Upgrade: websocket',
-    'Expect: 100-continue',
-    'TE: trailers',
-    'Cookie: a=b; c="d"',
-    "!#$%&'*+-.^`|~: tchar",
-  ),
-  fc
-    .tuple(fc.stringMatching(/^[a-zA-Z][a-zA-Z0-9-]{0,12}$/), fc.stringMatching(/^[ -~]{0,20}$/))
-    .filter(([name]) => !/^(connection|content-length|transfer-encoding|expect|host|upgrade)$/i.test(name))
-    .map(([name, value]) => `${name}: ${value}`),
-);
-const body = fc.constantFrom(
-  '',
-  'Content-Length: 0\r\n',
-  'Content-Length: 5\r\n|hello',
-  'Transfer-Encoding: chunked\r\n|0\r\n\r\n',
-  'transfer-encoding: Chunked\r\n|5\r\nhello\r\nA;x;y=z;q="a b"\r\n0123456789\r\n0\r\nX-Sum: 1\r\n\r\n',
-  'Content-Length: 18\r\n|GET / HTTP/1.1\r\n\r\n',
-);
-const requestText = fc.tuple(startLine, fc.array(fieldLine, { maxLength: 4 }), body).map(([line, fields, framing]) => {
-  const [field = '', content = ''] = framing.split('|');
-  return [line, 'Host: a.example', ...fields].join('\r\n') + `\r\n${field}\r\n${content}`;
-});
-const responseText = fc
-  .tuple(
-    fc.constantFrom(
-      'HTTP/1.1 200 OK',
-      'HTTP/1.1 404',
-      'HTTP/1.0 200 ',
-      'HTTP/1.1 204 No',
-      'HTTP/1.1 304 N',
-      'HTTP/1.1 500 \xe9',
-    ),
-    fc.array(
-      fieldLine.filter((line) => !/^(Upgrade|Connection: Upgrade)/.test(line)),
-      { maxLength: 4 },
-    ),
-    body,
-  )
-  .map(([line, fields, framing]) => {
-    const [field = '', content = ''] = framing.split('|');
-    return [line, ...fields].join('\r\n') + `\r\n${field}\r\n${content}`;
-  });
-
-/** What smuggling is made of. */
-const characters = ' \t\r\n\0\x0b\x7f\x80:,;="#%_*@/05g-+?[\\'.split('');
-const ends = ['', '\r\n', '\r\n ', '\r\n\r\n', '\r\n0\r\n\r\n'];
-const words = ['chunked', 'chunked, ', ', chunked', 'HTTP/1.1', 'http://b/'];
-const lines = ['Host: x\r\n', 'Content-Length: 5\r\n', 'Transfer-Encoding: chunked\r\n', 'Connection: Host\r\n'];
-const fault = fc.record({
-  where: fc.double({ min: 0, max: 1, noNaN: true }),
-  remove: fc.constantFrom(0, 0, 0, 1, 1, 2, 9),
-  insert: fc.constantFrom(...characters, ...ends, ...words, ...lines),
-});
-
-function withFaults(text: string, faults: readonly { where: number; remove: number; insert: string }[]): Buffer {
-  for (const { where, remove, insert } of faults) {
-    const at = Math.floor(where * text.length);
-    text = text.slice(0, at) + insert + text.slice(at + remove);
-  }
-  return Buffer.from(text, 'latin1');
-}
-
-const faults = fc.array(fault, { maxLength: 3 });
-
 test('requests: what we accept node reads identically, what node refuses we refuse', async () => {
   let taken = 0;
   let refused = 0;
   await fc.assert(
-    fc.asyncProperty(fc.array(requestText, { minLength: 1, maxLength: 3 }), faults, async (texts, some) => {
-      const bytes = withFaults(texts.join(''), some);
+    fc.asyncProperty(fc.array(requestText, { minLength: 1, maxLength: 3 }), damages, async (texts, some) => {
+      const bytes = damage(texts.join(''), some);
       const ours = readRequests(bytes);
       taken += ours.messages.length;
       if (ours.end.startsWith('refused')) refused += 1;
@@ -311,8 +225,8 @@ test('responses: what we accept node reads identically, what node refuses we ref
   let taken = 0;
   let refused = 0;
   await fc.assert(
-    fc.asyncProperty(responseText, faults, fc.boolean(), async (text, some, toHead) => {
-      const bytes = withFaults(text, some);
+    fc.asyncProperty(responseText, damages, fc.boolean(), async (text, some, toHead) => {
+      const bytes = damage(text, some);
       // A 1xx is not the response; node goes on reading, we are asked again.
       fc.pre(!/^HTTP\/1\.[01] 1/.test(bytes.toString('latin1')));
       const ours = readResponse(bytes, toHead);
