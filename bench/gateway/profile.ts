@@ -6,7 +6,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -152,7 +152,7 @@ async function countCalls(run: Run): Promise<void> {
 const one = cases.find(({ name }) => name === values.case);
 if (one === undefined || one.load.kind === 'idle') throw new Error(`no case to profile is called “${values.case}”`);
 const dir = mkdtempSync(join(tmpdir(), 'spillway-profile-'));
-const processes = createProcesses(0);
+const processes = createProcesses(userInfo().uid === 0 ? -15 : 0);
 process.once('SIGINT', () => void processes.stopAll().finally(() => process.exit(130)));
 try {
   const cores = values['load-cores'];
