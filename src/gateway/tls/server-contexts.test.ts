@@ -74,11 +74,13 @@ async function shake(port: number, options: tls.ConnectionOptions = {}): Promise
   const socket = tls.connect({ port, host: '127.0.0.1', ca: authority.caPem, checkServerIdentity: () => undefined, ...options });
   let session: Buffer | undefined;
   socket.on('session', (each) => (session = each));
+  const closed = new AbortController();
+  socket.on('close', () => closed.abort());
   try {
-    await once(socket, 'data');
+    await once(socket, 'data', { signal: closed.signal });
     // The second ticket may be behind the greeting: an echo is behind both.
     socket.write('ping');
-    await once(socket, 'data');
+    await once(socket, 'data', { signal: closed.signal });
     return {
       names: socket.getPeerCertificate().subjectaltname ?? '',
       version: socket.getProtocol(),

@@ -89,7 +89,11 @@ export class ServerContexts {
     return {
       ...defaultOptions(this.#listener, plan),
       ALPNProtocols: ALPN,
-      SNICallback: (name, done) => done(null, this.choose(name)),
+      // Without a context Node goes on with the server's own, and only that can hold two kinds of key.
+      SNICallback: (name, done) => {
+        const context = this.choose(name);
+        done(null, context === this.#contexts.fallback ? undefined : context);
+      },
       requestCert: wantsCertificate,
       rejectUnauthorized: wantsCertificate,
       handshakeTimeout: handshakeTimeoutMs,
@@ -105,16 +109,17 @@ export class ServerContexts {
 function build(listener: string, plan: ListenerTlsPlan): Contexts {
   const exact = new Map<string, tls.SecureContext>();
   const wildcard = new Map<string, tls.SecureContext>();
-  for (const group of groupByNames(plan)) {
-    const context = tls.createSecureContext({ ...commonOptions(listener, plan), ...group });
-    for (const name of group.names) {
+  const fallback = tls.createSecureContext(defaultOptions(listener, plan));
+  for (const [index, { names, cert, key }] of groupByNames(plan).entries()) {
+    const isFallback = index === 0 && plan.unknownSni === 'default';
+    const context = isFallback ? fallback : tls.createSecureContext({ ...commonOptions(listener, plan), cert, key });
+    for (const name of names) {
       const map = name.startsWith('*.') ? wildcard : exact;
-      const key = name.toLowerCase().replace(/^\*\./, '');
+      const plain = name.toLowerCase().replace(/^\*\./, '');
       // The first certificate of the file that has a name serves it.
-      if (!map.has(key)) map.set(key, context);
+      if (!map.has(plain)) map.set(plain, context);
     }
   }
-  const fallback = tls.createSecureContext(defaultOptions(listener, plan));
   return { plan, fallback, exact, wildcard };
 }
 
@@ -124,7 +129,10 @@ interface Group {
   readonly key: string[];
 }
 
-/** Certificates for the same names (an ECDSA and an RSA one) are one context: OpenSSL takes what the client can verify. */
+/**
+ * Certificates for the same names (an ECDSA and an RSA one) are one context: OpenSSL takes what the client can verify. Node
+ * does so for the first group only; of any other chosen by name it uses the last (`SecureContext` copied to the connection).
+ */
 function groupByNames(plan: ListenerTlsPlan): Group[] {
   const groups = new Map<string, Group>();
   for (const { certificatePem, keyPem, names } of plan.certificates) {
