@@ -81,7 +81,8 @@ export class Accounts {
       add(counted, endpointSlots.bytesReceived, response.bytes);
       add(counted, endpointSlots.durationSumMs, nowMs - exchange.connectedMs);
     }
-    if (this.#sink !== null && this.#isLogged(status, ending !== ENDED_WELL)) this.#logExchange(exchange, nowMs, totalMs);
+    if (this.#sink !== null && this.#isLogged(status, ending !== ENDED_WELL))
+      this.#logExchange(exchange, nowMs, totalMs);
   }
 
   /** A request was refused before it became an exchange; `head` is what could be read of it, or null. */

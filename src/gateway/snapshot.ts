@@ -88,7 +88,11 @@ export interface ListenerPlan {
 
 export interface ListenerTlsPlan {
   /** The first is the default; others are chosen by the names in their certificates. */
-  readonly certificates: readonly { readonly certificatePem: string; readonly keyPem: string; readonly names: readonly string[] }[];
+  readonly certificates: readonly {
+    readonly certificatePem: string;
+    readonly keyPem: string;
+    readonly names: readonly string[];
+  }[];
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   /** 48 bytes shared by all workers, so a session resumes on any of them. Rotated by control. */
   readonly ticketKeys: Uint8Array;

@@ -85,7 +85,8 @@ export class TimerWheel {
   }
 
   #slotOf(deadlineMs: number): number {
-    const tick = deadlineMs === Number.POSITIVE_INFINITY ? this.#tick + FARTHEST : Math.floor(deadlineMs / this.tickMs) + 1;
+    const tick =
+      deadlineMs === Number.POSITIVE_INFINITY ? this.#tick + FARTHEST : Math.floor(deadlineMs / this.tickMs) + 1;
     if (tick <= this.#tick) return this.#tick;
     return tick - this.#tick > FARTHEST ? this.#tick + FARTHEST : tick;
   }

@@ -157,7 +157,8 @@ export class Sink {
         this.#failing = false;
         this.#options.notice('info', `access log ${this.#options.target}: written again`);
       }
-      if (this.#writingFrom < this.#writingTo || this.#length > BUFFER_BYTES / 2) this.#flush(this.#options.clock.nowMs());
+      if (this.#writingFrom < this.#writingTo || this.#length > BUFFER_BYTES / 2)
+        this.#flush(this.#options.clock.nowMs());
     } else if (error.code === 'EAGAIN') {
       // The reader is behind: the rest of this piece stays, so that no line is torn, and new lines find no room.
       this.#retryMs = this.#options.clock.nowMs() + FLUSH_MS;

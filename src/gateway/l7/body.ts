@@ -12,7 +12,7 @@ import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, ChunkedDecoder, TRAILER_BYTES_MAX, wr
 import { CHUNKED, LENGTH, NONE, UNTIL_CLOSE } from './head.ts';
 
 /** What `encode` may add to the bytes it is given: chunk sizes and line ends around one read, and the end. */
-export const FRAMING_BYTES = 32;
+const FRAMING_BYTES = 32;
 
 const CR = 13;
 const LF = 10;
@@ -157,5 +157,3 @@ function endLine(out: Uint8Array, at: number): number {
   out[at + 1] = LF;
   return at + 2;
 }
-
-export { CHUNKED, LENGTH, NONE, UNTIL_CLOSE };

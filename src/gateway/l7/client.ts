@@ -147,7 +147,8 @@ export class ClientConnection implements WireOwner, Deadline {
       }
     }
     // The body's bytes that did not fit beside the head.
-    if (from < to && this.#state === BUSY && this.exchange !== null) from = this.exchange.onClientBytes(bytes, from, to);
+    if (from < to && this.#state === BUSY && this.exchange !== null)
+      from = this.exchange.onClientBytes(bytes, from, to);
     if (from >= to) return;
     if (this.#state === READING) plane.wheel.arm(this, plane.nowMs + listener.plan.timeouts.headerMs);
     if (this.#state === READING || this.#state === BUSY) this.#keep(bytes, from, to);
@@ -288,7 +289,7 @@ export class ClientConnection implements WireOwner, Deadline {
   /** The client will send no more. It may still want its answer, if the answer comes soon. */
   #onHalfClose(): void {
     const { exchange, plane } = this;
-    if (exchange === null || exchange.request.done === false) {
+    if (exchange === null || !exchange.request.done) {
       exchange?.abort();
       this.breakOff();
       return;

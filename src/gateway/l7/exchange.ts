@@ -18,14 +18,33 @@ import { view } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
 import { listedNames } from './connection.ts';
 import type { Endpoint, Opening, Waiter } from './endpoint.ts';
-import { CHUNKED, type Head, METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT, MORE, NONE, OK, UNTIL_CLOSE } from './head.ts';
+import {
+  CHUNKED,
+  type Head,
+  METHOD_DELETE,
+  METHOD_GET,
+  METHOD_HEAD,
+  METHOD_OPTIONS,
+  METHOD_PUT,
+  MORE,
+  NONE,
+  OK,
+  UNTIL_CLOSE,
+} from './head.ts';
 import type { Plane } from './plane.ts';
 import { parseResponseHead } from './response-head.ts';
 import type { Route } from './service.ts';
 import { openTunnel } from './tunnel.ts';
 import { isAccepted } from './web-socket.ts';
 import type { UpstreamConnection } from './upstream.ts';
-import { HEAD_EXTRA_BYTES, writeResponseHead, CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, CONNECTION_NONE, CONNECTION_UPGRADE } from './write-head.ts';
+import {
+  HEAD_EXTRA_BYTES,
+  writeResponseHead,
+  CONNECTION_CLOSE,
+  CONNECTION_KEEP_ALIVE,
+  CONNECTION_NONE,
+  CONNECTION_UPGRADE,
+} from './write-head.ts';
 
 const IDLE = 0;
 /** Waiting for an upstream connection. */
@@ -296,7 +315,14 @@ export class Exchange implements Waiter, Deadline {
         this.upstream?.wire.pause();
         return from;
       }
-      const verdict = parseResponseHead(head, bytes, from, to, this.route.service.responseLimits, this.methodId === METHOD_HEAD);
+      const verdict = parseResponseHead(
+        head,
+        bytes,
+        from,
+        to,
+        this.route.service.responseLimits,
+        this.methodId === METHOD_HEAD,
+      );
       if (verdict === MORE) return from;
       if (verdict !== OK) {
         this.plane.notice(this.endpoint, head.problem);
@@ -377,7 +403,7 @@ export class Exchange implements Waiter, Deadline {
   #relay(bytes: Uint8Array, from: number, to: number): void {
     const { client, response, upstream } = this;
     let drained: boolean;
-    if (response.unframed && upstream !== null && upstream.wire.stable) {
+    if (response.unframed && upstream?.wire.stable === true) {
       const count = response.pass(from, to);
       drained = client.wire.write(view(bytes, from, from + count));
       from += count;
@@ -524,7 +550,12 @@ export class Exchange implements Waiter, Deadline {
     const safe = this.#whole && (!this.#sent || isIdempotent(this.methodId));
     // A body that has not been sent on yet is still waiting in the client's wire, so it can go elsewhere too.
     const unsent = !this.#sent;
-    if (!allowed || !(safe || unsent) || this.attempts >= service.plan.attemptsMax || this.plane.nowMs >= this.#totalDeadlineMs) {
+    if (
+      !allowed ||
+      !(safe || unsent) ||
+      this.attempts >= service.plan.attemptsMax ||
+      this.plane.nowMs >= this.#totalDeadlineMs
+    ) {
       this.fail(refusal, ENDED_WELL);
       return;
     }
@@ -553,7 +584,8 @@ export class Exchange implements Waiter, Deadline {
       client.breakOff();
       return;
     }
-    const retryAfterS = refusal === 'no_endpoint' || refusal === 'queue_full' ? this.route.service.plan.retryAfterS : -1;
+    const retryAfterS =
+      refusal === 'no_endpoint' || refusal === 'queue_full' ? this.route.service.plan.retryAfterS : -1;
     const keep = this.clientKeepAlive && this.request.done && !this.upgrading && client.mayKeepAlive();
     this.status = client.refuse(this.refusal, keep, this.methodId === METHOD_HEAD, retryAfterS);
     this.#end(ENDED_WELL);

@@ -120,7 +120,7 @@ export class Listener {
 
   /** With client certificates, what was proved for one name does not hold for another (RFC 9110 §15.5.20). */
   isMisdirected(client: ClientConnection, head: Head): boolean {
-    if (this.plan.tls === null || this.plan.tls.clientCaPem === null) return false;
+    if ((this.plan.tls?.clientCaPem ?? null) === null) return false;
     return head.text(head.hostStart, head.hostNameEnd).toLowerCase() !== client.serverName.toLowerCase();
   }
 
@@ -140,7 +140,10 @@ export class Listener {
     const balancer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
     const peer = this.#proxiedPeers.get(keyOf(balancer)) ?? balancer;
     this.#proxiedPeers.delete(keyOf(balancer));
-    const security = { serverName: socket.servername || '', version: socket.getProtocol() ?? '' };
+    const security = {
+      serverName: typeof socket.servername === 'string' ? socket.servername : '',
+      version: socket.getProtocol() ?? '',
+    };
     const wire = this.plane.raw?.adopt(socket) ?? new NetWire(socket, this.plane.buffers);
     this.#admit(wire, peer, security);
   }

@@ -112,7 +112,8 @@ export class Plane {
     for (const running of before) running.retire();
     this.routes = snapshot.routes.map((plan) => {
       const service = services[plan.service];
-      if (service === undefined) throw new RangeError(`route ${plan.name} names service ${plan.service} of ${services.length}`);
+      if (service === undefined)
+        throw new RangeError(`route ${plan.name} names service ${plan.service} of ${services.length}`);
       return new Route(this, plan, service);
     });
     this.router = createRouter(snapshot.routes);
@@ -238,7 +239,10 @@ class RunningService implements Service {
   apply(plan: ServicePlan): void {
     const { limits } = plan;
     this.plan = plan;
-    this.responseLimits = { headerBytesMax: limits.responseHeaderBytesMax, headerFieldsMax: limits.responseHeaderFieldsMax };
+    this.responseLimits = {
+      headerBytesMax: limits.responseHeaderBytesMax,
+      headerFieldsMax: limits.responseHeaderFieldsMax,
+    };
     const shape = JSON.stringify([plan.balance, plan.endpoints.map(({ id, weight }) => [id, weight])]);
     if (shape === this.#shape) return;
     this.#shape = shape;

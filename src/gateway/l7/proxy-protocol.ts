@@ -50,7 +50,8 @@ function readV1(bytes: Uint8Array): ProxyHeader {
   const address = addressFrom(source);
   const other = addressFrom(destination);
   const isFour = family === 'TCP4';
-  if (parts === null || address?.isIpv4 !== isFour || other?.isIpv4 !== isFour) return bad('a malformed version 1 header');
+  if (parts === null || address?.isIpv4 !== isFour || other?.isIpv4 !== isFour)
+    return bad('a malformed version 1 header');
   if (!isPort(sourcePort) || !isPort(destinationPort)) return bad('a malformed port in a version 1 header');
   return { kind: 'done', end: lf + 1, address: source, port: Number(sourcePort) };
 }

@@ -2,9 +2,8 @@
  * From a parsed request head to a running exchange: the checks that need more than the head, the route, and the head that
  * goes out. Every refusal here leaves no byte upstream.
  */
-import { METHOD_OPTIONS, NONE, OK, ORIGIN_FORM, type Head } from './head.ts';
+import { CHUNKED, METHOD_OPTIONS, NONE, OK, ORIGIN_FORM, type Head } from './head.ts';
 import { routeSlots, refusalNumber, type Refusal } from '../slots.ts';
-import { CHUNKED } from './body.ts';
 import { LARGE_BYTES, SMALL_BYTES } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
 import { listedNames } from './connection.ts';
@@ -30,7 +29,14 @@ export function receive(client: ClientConnection, head: Head, bytes: Uint8Array,
   if (listener.isMisdirected(client, head)) return refuse(client, 'misdirected');
   if (!readPath(client, head)) return refuse(client, 'bad_path');
   const { path } = plane;
-  const index = listener.routes.matchBytes(head.buffer, head.hostStart, head.hostNameEnd, path.bytes, path.start, path.end);
+  const index = listener.routes.matchBytes(
+    head.buffer,
+    head.hostStart,
+    head.hostNameEnd,
+    path.bytes,
+    path.start,
+    path.end,
+  );
   const route = plane.routes[index];
   if (route === undefined) return refuse(client, 'no_route');
   if (head.contentLength > route.plan.requestBodyBytesMax) return refuse(client, 'body_too_large');
@@ -60,7 +66,13 @@ function readPath(client: ClientConnection, head: Head): boolean {
     path.changed = true; // `*`, or an absolute target without a path: written by `writeRequestHead`
     return true;
   }
-  const length = normalizePath(head.buffer, head.pathStart, head.pathEnd, client.plane.pathScratch, client.listener.plan.strict);
+  const length = normalizePath(
+    head.buffer,
+    head.pathStart,
+    head.pathEnd,
+    client.plane.pathScratch,
+    client.listener.plan.strict,
+  );
   if (length === PATH_REFUSED) return false;
   if (length !== PATH_SAME) {
     path.bytes = client.plane.pathScratch;
@@ -116,4 +128,3 @@ function begin(
   if (exchange.active && !request.done) client.watchBody();
   return taken;
 }
-

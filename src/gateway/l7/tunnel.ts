@@ -136,4 +136,3 @@ export function openTunnel(exchange: Exchange, upstream: UpstreamConnection): vo
   const tunnel = new Tunnel(exchange, upstream);
   client.handOver(tunnel);
 }
-

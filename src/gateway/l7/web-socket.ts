@@ -28,7 +28,9 @@ export function isWebSocketRequest(head: Head): boolean {
 
 /** What the server must answer to the key of this request. */
 export function acceptKey(head: Head): string {
-  return createHash('sha1').update(`${onlyValue(head, field.secWebsocketKey)}${GUID}`).digest('base64');
+  return createHash('sha1')
+    .update(`${onlyValue(head, field.secWebsocketKey)}${GUID}`)
+    .digest('base64');
 }
 
 /** True if this 101 opens the tunnel that was asked for. */

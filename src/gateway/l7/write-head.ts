@@ -7,8 +7,7 @@
  * Cost: one copy for each run of kept fields; a request without dropped fields is one copy.
  */
 import { ascii, copyBytes } from '../../kernel/bytes.ts';
-import { CHUNKED } from './body.ts';
-import { ABSOLUTE_FORM, type Head, METHOD_OPTIONS } from './head.ts';
+import { ABSOLUTE_FORM, CHUNKED, type Head, METHOD_OPTIONS } from './head.ts';
 
 const HTTP11_LINE = ascii(' HTTP/1.1\r\n');
 const HOST = ascii('Host: ');
@@ -80,7 +79,13 @@ export const CONNECTION_KEEP_ALIVE = 2;
 export const CONNECTION_UPGRADE = 3;
 
 /** A whole response head, its empty line included. `bodyKind` is how the body goes out, `connection` what we say of it. */
-export function writeResponseHead(head: Head, bodyKind: number, connection: number, out: Uint8Array, at: number): number {
+export function writeResponseHead(
+  head: Head,
+  bodyKind: number,
+  connection: number,
+  out: Uint8Array,
+  at: number,
+): number {
   const line = at;
   const first = head.count > 0 ? (head.lineStart[0] ?? head.end) : head.end - 2;
   at = copyBytes(head.buffer, head.start, first, out, at);
