@@ -2,10 +2,12 @@
  * `npm run build`: what would be published, and the proof that it works.
  *
  * Compiles src/ to dist/ (plain tsc output with declarations), packs it as npm would, has publint and arethetypeswrong
- * judge the package, then installs it in an empty folder and runs its command and every JavaScript entry there.
+ * judge the package, then installs it in an empty folder and uses it there as its users do: the command, every JavaScript
+ * entry, a typed config, a gateway that answers a request and drains.
  * `--compile` stops after the first step.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   cpSync,
@@ -88,7 +90,63 @@ function smoke(folder: string): void {
   }
 }
 
-function build(): void {
+const userConfig = `import { defineConfig } from 'spillway';
+
+export default defineConfig({
+  listeners: [{ name: 'web', address: '127.0.0.1:0' }],
+  services: [{ name: 'app', endpoints: ['127.0.0.1:1'], balance: 'round-robin' }],
+  routes: [{ match: { path: '/*' }, service: 'app' }],
+});
+
+// @ts-expect-error: if this is no mistake, the published types say nothing
+defineConfig({ listeners: 1 });
+`;
+
+/** A gateway run from the package, with a config that its types accept, answers and ends well. */
+async function serve(folder: string): Promise<void> {
+  writeFileSync(join(folder, 'spillway.config.ts'), userConfig);
+  symlinkSync(join(root, 'node_modules', '@types'), join(folder, 'node_modules', '@types'), 'dir');
+  const types = [
+    'tsc',
+    '--noEmit',
+    '--strict',
+    '--types',
+    'node',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2024',
+    'spillway.config.ts',
+  ];
+  step('types of a config', types, folder);
+
+  const program = join('node_modules', manifest.name, manifest.bin['spillway']!);
+  const child = spawn('node', [program, 'up'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'exit');
+  let said = '';
+  try {
+    child.stdout.on('data', (text) => (said += String(text)));
+    for await (const text of child.stderr) {
+      said += String(text);
+      const address = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
+      if (address === undefined) continue;
+      const { status } = await fetch(address, { signal: AbortSignal.timeout(10_000) });
+      // The one endpoint does not exist, so this is the gateway speaking.
+      if (status !== 502 && status !== 503) throw new Error(`the gateway answered ${status}`);
+      break;
+    }
+    child.kill('SIGTERM');
+    const [code] = (await ended) as [number | null];
+    if (code !== 0) throw new Error(`up ended with ${code}`);
+    console.log('ok     run spillway up');
+  } catch (error) {
+    throw new Error(`build: spillway up failed in the package; it said:\n${said}`, { cause: error });
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+async function build(): Promise<void> {
   compile();
   const scratch = mkdtempSync(join(tmpdir(), 'spillway-build-'));
   try {
@@ -100,6 +158,7 @@ function build(): void {
     step('arethetypeswrong', attw, root);
     install(tarball, scratch);
     smoke(scratch);
+    await serve(scratch);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -107,8 +166,8 @@ function build(): void {
 
 try {
   if (process.argv.includes('--compile')) compile();
-  else build();
+  else await build();
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  console.error(error instanceof Error ? error.message : error, error instanceof Error ? (error.cause ?? '') : '');
   process.exitCode = 1;
 }
