@@ -42,11 +42,11 @@ interface Run {
   readonly origin: Origin;
 }
 
-/** Starts Spillway with these flags of Node, warms it up, calls `during` with load on, stops it. */
+/** Starts Spillway with these flags of Node, warms it up, calls `during` with what puts load on, stops it. */
 async function underLoad(
   run: Run,
   nodeArgs: readonly string[],
-  during: (started: Started, load: Promise<number>) => Promise<void>,
+  during: (started: Started, load: () => Promise<number>) => Promise<void>,
 ): Promise<string> {
   const { bench, one, certificate, origin } = run;
   const dir = mkdtempSync(join(bench.dir, 'run-'));
@@ -57,9 +57,10 @@ async function underLoad(
   const started = await contender.start(setup);
   const target = targetOf(bench, one, started);
   await runLoad(bench, one.load, target, 2, 10_000);
-  const load = runLoad(bench, one.load, target, bench.durationS, 10_000).then((result) => result.requests);
-  await during(started, load);
-  await load;
+  await during(started, async () => {
+    const { requests } = await runLoad(bench, one.load, target, bench.durationS, 10_000);
+    return requests;
+  });
   await started.stop();
   return started.output?.() ?? '';
 }
@@ -69,7 +70,7 @@ async function profileFunctions(run: Run): Promise<void> {
   mkdirSync(dir);
   let requests = 0;
   const flags = ['--cpu-prof', '--cpu-prof-interval=250', `--cpu-prof-dir=${dir}`, '--trace-gc'];
-  const output = await underLoad(run, flags, async (_, load) => void (requests = await load));
+  const output = await underLoad(run, flags, async (_, load) => void (requests = await load()));
   const profiles = readdirSync(dir).map((file) => JSON.parse(readFileSync(join(dir, file), 'utf8')) as CpuProfile);
   const all = profiles
     .map((profile) => selfTimes(profile))
@@ -93,6 +94,7 @@ async function profileSymbols(run: Run): Promise<void> {
     return print('\nperf is not installed; no kernel and native symbols');
   const file = join(run.bench.dir, 'perf.data');
   await underLoad(run, ['--perf-basic-prof', '--interpreted-frames-native-stack'], async (started, load) => {
+    const underway = load();
     await sleep(500);
     const seconds = String(Math.max(1, run.bench.durationS - 1));
     const record = [
@@ -110,7 +112,7 @@ async function profileSymbols(run: Run): Promise<void> {
       seconds,
     ];
     await run.bench.processes.run('perf', record, { cores: run.bench.loadCores, timeoutMs: 60_000 });
-    await load;
+    await underway;
     // Read while the process lives: its map of compiled code is found by process id.
     const { stdout } = spawnSync(
       'perf',
@@ -137,7 +139,8 @@ async function countCalls(run: Run): Promise<void> {
     const tracer = run.bench.processes.start('strace', ['-c', '-o', file, ...tracees.flatMap((tid) => ['-p', tid])], {
       cores: run.bench.loadCores,
     });
-    const requests = await load;
+    while (!/attached/.test(tracer.output()) && !tracer.exited()) await sleep(20);
+    const requests = await load();
     tracer.child.kill('SIGINT');
     await tracer.ended;
     print(`\nSystem calls per request (under strace, ${requests} requests):`);
