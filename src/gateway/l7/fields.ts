@@ -54,9 +54,9 @@ export const LOOK_REQUEST = 4;
 /** The response parser reads its value. */
 export const LOOK_RESPONSE = 8;
 /** Meant for everyone on the way: a `Connection` that names it is an attempt to have it removed. */
-export const PROTECTED = 16;
+const PROTECTED = 16;
 /** May be in a trailer section. No other known field may: all of them frame, route, or belong to a connection. */
-export const TRAILER_ALLOWED = 32;
+const TRAILER_ALLOWED = 32;
 
 const HOP = DROP_REQUEST | DROP_RESPONSE;
 const LOOK = LOOK_REQUEST | LOOK_RESPONSE;

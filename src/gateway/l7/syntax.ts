@@ -14,7 +14,6 @@ export const DOT = 46;
 export const SLASH = 47;
 export const ZERO = 48;
 export const COLON = 58;
-export const QUESTION = 63;
 export const LEFT_BRACKET = 91;
 export const BACKSLASH = 92;
 export const RIGHT_BRACKET = 93;
