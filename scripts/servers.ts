@@ -22,7 +22,7 @@ interface Server {
 }
 
 export const servers = {
-  nginx: { commands: ['nginx'], packages: ['nginx-light'], neededBy: 'oracle tests, benchmarks' },
+  nginx: { commands: ['nginx'], packages: ['nginx'], neededBy: 'oracle tests, benchmarks' },
   haproxy: { commands: ['haproxy'], packages: ['haproxy'], neededBy: 'oracle tests, benchmarks' },
   openssl: { commands: ['openssl'], packages: ['openssl'], neededBy: 'TLS tests' },
   curl: { commands: ['curl'], packages: ['curl'], neededBy: 'the tour of the README' },
