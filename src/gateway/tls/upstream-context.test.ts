@@ -49,8 +49,8 @@ async function open(context: UpstreamContext, endpoint: EndpointPlan): Promise<s
   socket.on('session', () => (hasSession = true));
   try {
     await once(socket, 'data', { signal: closed.signal });
-    // TLS 1.3 sends its tickets after the handshake.
-    if (socket.getProtocol() === 'TLSv1.3' && !hasSession) await once(socket, 'session', { signal: closed.signal });
+    // TLS 1.3 sends its tickets after a full handshake.
+    if (socket.getProtocol() === 'TLSv1.3' && !socket.isSessionReused() && !hasSession) await once(socket, 'session', { signal: closed.signal });
     return socket.isSessionReused() ? 'resumed' : 'ok';
   } catch (error) {
     return String((error as NodeJS.ErrnoException).code);
