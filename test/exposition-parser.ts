@@ -48,7 +48,7 @@ export function parseExposition(text: string, format: 'prometheus' | 'openmetric
       if (family === undefined || help !== null) throw new Error(`a sample without a family: ${line}`);
       const sample = parseSample(line);
       checkName(family, sample.name, format);
-      const identity = JSON.stringify([sample.name, Object.entries(sample.labels).sort()]);
+      const identity = JSON.stringify([sample.name, Object.entries(sample.labels).map(String).sort()]);
       if (seen.has(identity)) throw new Error(`twice: ${line}`);
       seen.add(identity);
       family.samples.push(sample);

@@ -19,6 +19,11 @@ const BODY_BYTES_MAX = 65_536;
 /** Probes, a scraper, a dashboard and a few people, with room. */
 const CONNECTIONS_MAX = 256;
 
+const clientErrors: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+};
+
 export interface AdminAddress {
   readonly host: string;
   readonly port: number;
@@ -45,8 +50,9 @@ export class AdminServer {
     );
     this.#server.maxConnections = CONNECTIONS_MAX;
     this.#server.on('connection', (socket) => socket.on('error', () => {}));
-    this.#server.on('clientError', (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      const status = clientErrors[error.code ?? ''] ?? '400 Bad Request';
+      if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       else socket.destroy();
     });
   }

@@ -43,6 +43,8 @@ export class WorkerThread {
     this.#options = options;
     this.#worker = new Worker(options.entry, {
       workerData: options.start,
+      // A program given by `node -e` may have this option, and a thread that runs a file does not start with it.
+      ...(process.execArgv.some((option) => option.startsWith('--input-type')) ? { execArgv: [] } : {}),
       name: `spillway-${options.start.lane}`,
       resourceLimits: options.resourceLimits,
     });

@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { afterEach, test } from 'node:test';
+import type { AdminBackend } from './api.ts';
+import type { AdminPolicy } from './guard.ts';
+import { AdminServer } from './server.ts';
+
+const open: AdminServer[] = [];
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close();
+});
+
+function backend(given: Partial<AdminBackend> = {}) {
+  const audits: string[] = [];
+  let reloads = 0;
+  const whole: AdminBackend = {
+    state: () => ({ phase: 'running' }) as never,
+    metrics: () => assert.fail('not asked for'),
+    notAlive: () => null,
+    notReady: () => null,
+    explain: (request) => ({ request }) as never,
+    reload: async () => {
+      reloads += 1;
+      return { kind: 'applied', cause: 'admin', version: 2, changes: ['route a: added'] };
+    },
+    audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
+    ...given,
+  };
+  return { whole, audits, reloads: () => reloads };
+}
+
+async function serve(policy: Partial<AdminPolicy> = {}, given: Partial<AdminBackend> = {}) {
+  const { whole, audits, reloads } = backend(given);
+  const server = new AdminServer(whole, { token: null, host: '127.0.0.1', ...policy });
+  open.push(server);
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  return { port, server, audits, reloads };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly head: string;
+  readonly body: string;
+}
+
+/** Sends exactly these bytes and reads to the end, so that nothing between test and server repairs the request. */
+function send(port: number, bytes: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    let text = '';
+    socket.setEncoding('latin1');
+    socket.on('data', (chunk: string) => (text += chunk));
+    socket.on('error', reject);
+    socket.on('close', () => {
+      const [head = '', body = ''] = text.split(/\r\n\r\n(.*)/s);
+      resolve({ status: Number(head.slice(9, 12)), head, body });
+    });
+    socket.write(bytes);
+  });
+}
+
+function request(port: number, line: string, fields: readonly string[] = [], body = ''): Promise<Answer> {
+  const host = fields.some((field) => /^host:/i.test(field)) ? [] : [`Host: 127.0.0.1:${port}`];
+  const length = body === '' ? [] : [`Content-Length: ${body.length}`];
+  const lines = [`${line} HTTP/1.1`, ...host, 'Connection: close', ...fields, ...length];
+  return send(port, `${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
+const secret = 'a-secret-of-some-length';
+const bearer = `Authorization: Bearer ${secret}`;
+
+/** [what, token needed, request line, fields, status] */
+const table: readonly (readonly [string, boolean, string, readonly string[], number])[] = [
+  ['reads from loopback need nothing', false, 'GET /api/state', [], 200],
+  ['HEAD is a read', false, 'HEAD /api/state', [], 200],
+  ['the name localhost is fine', false, 'GET /api/state', ['Host: localhost:9900'], 200],
+  ['an IPv6 address is fine', false, 'GET /api/state', ['Host: [::1]:9900'], 200],
+  ['DNS rebinding: the name of a page is not', false, 'GET /api/state', ['Host: evil.example'], 421],
+  ['DNS rebinding: not even for probes', false, 'GET /readyz', ['Host: evil.example:9900'], 421],
+  ['a name that only begins like an address', false, 'GET /api/state', ['Host: 127.0.0.1.evil.example'], 421],
+  ['two Host fields', false, 'GET /api/state', ['Host: localhost', 'Host: evil.example'], 400],
+  ['a Host field with user information', false, 'GET /api/state', ['Host: evil@localhost'], 400],
+  ['an empty Host field', false, 'GET /api/state', ['Host:'], 400],
+  ['CSRF: a write from a page elsewhere', false, 'POST /api/reload', ['Origin: https://evil.example'], 403],
+  ['CSRF: a write from a sandboxed page', false, 'POST /api/reload', ['Origin: null'], 403],
+  ['CSRF: another port of this machine is elsewhere', false, 'POST /api/reload', ['Origin: http://127.0.0.1:1'], 403],
+  ['CSRF: a browser that says so without an Origin', false, 'POST /api/reload', ['Sec-Fetch-Site: same-site'], 403],
+  ['CSRF: also with the token', true, 'POST /api/reload', [bearer, 'Origin: https://evil.example'], 403],
+  ['a write from our own page', false, 'POST /api/reload', ['Sec-Fetch-Site: same-origin'], 200],
+  ['a write from a tool', false, 'POST /api/reload', [], 200],
+  ['a write by a read', false, 'GET /api/reload', [], 405],
+  ['a read by a write', false, 'POST /metrics', [], 405],
+  ['CORS: a preflight gets nothing', false, 'OPTIONS /api/reload', ['Origin: https://evil.example'], 405],
+  ['other methods', false, 'DELETE /api/state', [], 405],
+  ['a path there is not', false, 'GET /etc/passwd', [], 404],
+  ['a path that is a property of every object', false, 'GET constructor', [], 400],
+  ['another such', false, 'GET /__proto__', [], 404],
+  ['a token is needed', true, 'GET /api/state', [], 401],
+  ['a token is needed for metrics', true, 'GET /metrics', [], 401],
+  ['a token is needed to learn which paths there are', true, 'GET /nowhere', [], 401],
+  ['a wrong token', true, 'GET /api/state', ['Authorization: Bearer a-secret-of-some-lengthX'], 401],
+  ['a token of another length', true, 'GET /api/state', ['Authorization: Bearer x'], 401],
+  ['two tokens', true, 'GET /api/state', [bearer, bearer], 401],
+  ['a token by another scheme', true, 'GET /api/state', [`Authorization: Basic ${secret}`], 401],
+  ['a token in the query', true, `GET /api/state?token=${secret}`, [], 401],
+  ['the token', true, 'GET /api/state', [bearer], 200],
+  ['the scheme in any case', true, 'GET /api/state', [`authorization: bearer ${secret}`], 200],
+  ['with a token any name may be used', true, 'GET /api/state', [bearer, 'Host: gateway.internal:9900'], 200],
+  ['probes need no token', true, 'GET /livez', [], 200],
+  ['probes need no token, readyz', true, 'GET /readyz', [], 200],
+];
+
+for (const [what, needsToken, line, fields, status] of table) {
+  test(`${status} for ${line} ${fields.join(', ')}: ${what}`, async () => {
+    const { port, audits, reloads } = await serve({ token: needsToken ? secret : null });
+    const answer = await request(port, line, fields);
+    assert.equal(answer.status, status, answer.body);
+    assert.doesNotMatch(answer.head, /access-control/i);
+    if (status >= 400 && answer.head.includes('problem+json')) assert.equal(JSON.parse(answer.body).status, status);
+    assert.doesNotMatch(answer.body, new RegExp(secret));
+    const wrote = line === 'POST /api/reload';
+    assert.equal(reloads(), wrote && status === 200 ? 1 : 0);
+    if (wrote) assert.equal(audits.length, 1);
+  });
+}
+
+test('every answer forbids storing, sniffing and framing', async () => {
+  const { port } = await serve();
+  for (const line of ['GET /api/state', 'GET /nowhere']) {
+    const { head } = await request(port, line);
+    for (const field of ['Cache-Control: no-store', 'X-Content-Type-Options: nosniff', "frame-ancestors 'none'"]) {
+      assert.ok(head.includes(field), `${line}: ${field}`);
+    }
+  }
+});
+
+test('a write is audited with what became of it', async () => {
+  const { port, audits } = await serve();
+  await request(port, 'POST /api/reload');
+  await request(port, 'POST /api/reload', ['Origin: http://evil.example']);
+  assert.deepEqual(audits, ['POST /api/reload → done', 'POST /api/reload → refused: 403 Forbidden']);
+});
+
+test('a body over the limit is 413, a head over it 431', async () => {
+  const { port } = await serve();
+  assert.equal((await request(port, 'POST /api/explain', [], 'x'.repeat(70_000))).status, 413);
+  assert.equal((await request(port, 'GET /livez', [`A: ${'a'.repeat(20_000)}`])).status, 431);
+});
+
+test('explain reads a description and says what is wrong with one', async () => {
+  const { port } = await serve();
+  const good = await request(
+    port,
+    'POST /api/explain',
+    [],
+    '{"url":"/x","headers":{"A":"b","C":["d","e"]},"listener":"web"}',
+  );
+  assert.deepEqual(JSON.parse(good.body), {
+    request: {
+      method: 'GET',
+      url: '/x',
+      headers: [
+        ['A', 'b'],
+        ['C', 'd'],
+        ['C', 'e'],
+      ],
+      listener: 'web',
+    },
+  });
+  const list = await request(port, 'POST /api/explain', [], '{"method":"PUT","url":"/x","headers":[["A","b"]]}');
+  assert.deepEqual(JSON.parse(list.body).request.headers, [['A', 'b']]);
+  for (const [body, detail] of [
+    ['{', /must be JSON such as/],
+    ['[]', /must be a JSON object/],
+    ['{"url":1}', /url must be a string/],
+    ['{"url":"/","method":1}', /method must be/],
+    ['{"url":"/","listener":1}', /listener must be/],
+    ['{"url":"/","headers":{"a":1}}', /both strings/],
+    ['{"url":"/","headers":[["a"]]}', /both strings/],
+    ['{"url":"/","headers":7}', /headers must be/],
+    ['{"url":"/","header":{}}', /no member "header"/],
+  ] as const) {
+    const answer = await request(port, 'POST /api/explain', [], body);
+    assert.equal(answer.status, 400, body);
+    assert.match(JSON.parse(answer.body).detail, detail);
+  }
+});
+
+test('a listener that does not exist is the caller’s mistake, a fault of ours is not shown', async () => {
+  const { port: first } = await serve(
+    {},
+    {
+      explain: () => {
+        throw new RangeError('There is no listener wbe.');
+      },
+    },
+  );
+  const named = await request(first, 'POST /api/explain', [], '{"url":"/"}');
+  assert.deepEqual([named.status, JSON.parse(named.body).detail], [400, 'There is no listener wbe.']);
+  const { port, audits } = await serve(
+    {},
+    {
+      state: () => {
+        throw new Error('inner secret');
+      },
+    },
+  );
+  const fault = await request(port, 'GET /api/state');
+  assert.equal(fault.status, 500);
+  assert.doesNotMatch(fault.body, /inner secret/);
+  assert.match(audits[0] ?? '', /failed: Error: inner secret/);
+});
+
+test('probes say why not', async () => {
+  const { port } = await serve({}, { notReady: () => 'draining', notAlive: () => 'no worker serves' });
+  const [ready, live] = [await request(port, 'GET /readyz'), await request(port, 'GET /livez')];
+  assert.deepEqual([ready.status, ready.body, live.status, live.body], [503, 'draining\n', 503, 'no worker serves\n']);
+});
+
+test('a refused reload is 422 with every problem', async () => {
+  const refused = { kind: 'refused', cause: 'admin', version: 1, reason: 'a mistake', problems: ['f:1:2: x'] } as const;
+  const { port, audits } = await serve({}, { reload: async () => refused });
+  const answer = await request(port, 'POST /api/reload');
+  const { status, detail, problems, version } = JSON.parse(answer.body);
+  assert.deepEqual([answer.status, status, detail, problems, version], [422, 422, 'a mistake', ['f:1:2: x'], 1]);
+  assert.deepEqual(audits, ['POST /api/reload → refused: a mistake']);
+});
+
+test('junk, a client that leaves and a connection that says nothing do not hurt', async () => {
+  const { port } = await serve();
+  assert.equal((await send(port, '\x16\x03\x01\r\n\r\n')).status, 400);
+  const socket = connect({ host: '127.0.0.1', port });
+  socket.write('POST /api/explain HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nab', () =>
+    socket.resetAndDestroy(),
+  );
+  await new Promise((resolve) => socket.once('close', resolve));
+  assert.equal((await request(port, 'GET /livez')).status, 200);
+});
+
+test('a changed token counts from the next request on', async () => {
+  const { port, server } = await serve();
+  assert.equal((await request(port, 'GET /api/state')).status, 200);
+  server.policy = { token: secret, host: '127.0.0.1' };
+  assert.equal((await request(port, 'GET /api/state')).status, 401);
+});

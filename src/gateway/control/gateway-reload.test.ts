@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { config, create, folder, origin } from '../../../test/gateway-under-test.ts';
+
+test('a given config is changed by giving another, and nothing of a refused one stays', async () => {
+  const [one, two] = [await origin('one'), await origin('two')];
+  const { gateway, get, address, next } = create({ config: config(one) });
+  await gateway.start();
+  const before = address();
+  assert.deepEqual(await gateway.reload(), { kind: 'unchanged', cause: 'call', version: 1 });
+  const told = next('reload');
+  const applied = await gateway.reload({ config: config(two) });
+  assert.equal(applied.kind, 'applied');
+  assert.deepEqual(applied.kind === 'applied' && applied.changes, [
+    `service shop: endpoint ${one} removed`,
+    `service shop: endpoint ${two} added`,
+  ]);
+  assert.deepEqual(await told, { kind: 'reload', outcome: applied });
+  assert.deepEqual([await get(), address()], ['two', before]);
+  const refused = await gateway.reload({ config: config(one, { routes: [{ service: 'shpo' }] }) });
+  assert.equal(refused.kind, 'refused');
+  assert.match(refused.kind === 'refused' ? refused.problems.join('\n') : '', /shop/);
+  assert.equal(await get(), 'two');
+  assert.equal((await gateway.reload()).kind, 'unchanged');
+  const { applied: count, refused: bad, lastOutcome } = gateway.state().reloads;
+  assert.deepEqual([count, bad, lastOutcome], [1, 1, 'refused']);
+});
+
+test('a reload that cannot bind a new listener changes nothing, not even the admin address', async () => {
+  const [one, two] = [await origin('one'), await origin('two')];
+  const { gateway, get } = create({ config: config(one, { admin: { address: '127.0.0.1:0' } }) });
+  await gateway.start();
+  const admin = gateway.state().admin!.address;
+  const listeners = [
+    { name: 'web', address: '127.0.0.1:0' },
+    { name: 'taken', address: one },
+  ];
+  const outcome = await gateway.reload({
+    config: config(two, { listeners, admin: { address: 'localhost:0' } }),
+  });
+  assert.match(outcome.kind === 'refused' ? outcome.reason : '', /^Listener taken cannot listen on .* in use/);
+  assert.deepEqual([await get(), gateway.state().admin!.address, gateway.state().configVersion], ['one', admin, 1]);
+});
+
+test('a reload adds and removes listeners and moves the admin API', async () => {
+  const one = await origin('one');
+  const { gateway, get, next } = create({ config: config(one, { admin: { address: '127.0.0.1:0' } }) });
+  await gateway.start();
+  const admin = gateway.state().admin!.address;
+  const told = next('listening');
+  const listeners = [
+    { name: 'web', address: '127.0.0.1:0' },
+    { name: 'more', address: '127.0.0.1:0' },
+  ];
+  assert.equal(
+    (await gateway.reload({ config: config(one, { listeners, admin: { address: 'localhost:0' } }) })).kind,
+    'applied',
+  );
+  const { listener, address } = await told;
+  assert.equal(listener, 'more');
+  assert.equal(await get(address), 'one');
+  assert.notEqual(gateway.state().admin!.address, admin);
+  await assert.rejects(fetch(`http://${admin}/livez`));
+  assert.equal((await gateway.reload({ config: config(one) })).kind, 'applied');
+  assert.equal(gateway.state().admin, null);
+  await assert.rejects(get(address));
+});
+
+test('a changed file is applied, a bad one is refused with its place and the old one goes on', async () => {
+  const [one, two] = [await origin('one'), await origin('two')];
+  const file = join(folder(), 'spillway.yaml');
+  const write = (endpoint: string): void =>
+    writeFileSync(
+      file,
+      `listeners: [{ name: web, address: "127.0.0.1:0" }]\nservices: [{ name: shop, endpoints: ["${endpoint}"] }]\nroutes: [{ service: shop }]\n`,
+    );
+  write(one);
+  const { gateway, get, next } = create({ file });
+  await gateway.start();
+  assert.equal(await get(), 'one');
+  const good = next('reload');
+  write(two);
+  assert.equal((await good).outcome.kind, 'applied');
+  assert.equal((await good).outcome.cause, 'file');
+  assert.equal(await get(), 'two');
+  const bad = next('reload');
+  write('nowhere');
+  const { outcome } = await bad;
+  assert.match(outcome.kind === 'refused' ? outcome.problems.join('\n') : '', /spillway\.yaml:2:/);
+  assert.equal(await get(), 'two');
+  const healed = next('reload');
+  write(one);
+  await healed;
+  assert.equal(await get(), 'one');
+  await assert.rejects(gateway.reload({ config: config(one) }), { code: 'GATEWAY_STATE' });
+});
+
+test('many reloads at once end with the newest, one at a time', async () => {
+  const endpoints = await Promise.all(['a', 'b', 'c', 'd'].map(origin));
+  const { gateway, get, seen } = create({ config: config(endpoints[0]!) });
+  await gateway.start();
+  const outcomes = await Promise.all(
+    endpoints.slice(1).map((endpoint) => gateway.reload({ config: config(endpoint) })),
+  );
+  assert.equal(await get(), 'd');
+  assert.deepEqual(
+    outcomes.map((outcome) => outcome.version),
+    [2, 3, 3],
+  );
+  assert.equal(seen.filter(({ kind }) => kind === 'reload').length, 2);
+});
