@@ -1,0 +1,210 @@
+/** `spillway up` as a real process, with real servers, signals and files. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, get } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { CliProcess, runCli } from '../../test/cli-process.ts';
+import { exitCodes, signalExitCodes } from './exit-codes.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'spillway-up-'));
+after(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+
+/** A config file with free ports: its listener and admin are read from the screen. */
+function config(endpoints: readonly string[], more = '', address = '127.0.0.1:0'): string {
+  const file = join(folder, `${++files}.yaml`);
+  writeFileSync(file, configText(endpoints, more, address));
+  return file;
+}
+
+function configText(endpoints: readonly string[], more = '', address = '127.0.0.1:0'): string {
+  return `
+listeners: [{ name: web, address: "${address}" }]
+services:
+  - name: shop
+    endpoints: [${endpoints.join(', ')}]
+    health: { active: { path: /, interval: 100ms, timeout: 90ms, unhealthyAfter: 1 } }
+routes: [{ service: shop }]
+admin: { address: 127.0.0.1:0 }
+workers: 1
+${more}
+`;
+}
+
+interface Origin extends AsyncDisposable {
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+async function origin(answer: (path: string) => string | null, port = 0): Promise<Origin> {
+  const server = createServer((request, response) => {
+    const body = answer(request.url ?? '');
+    if (body !== null) response.end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const stop = (): Promise<void> => {
+    server.closeAllConnections();
+    return new Promise((resolve) => void server.close(() => resolve()));
+  };
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, stop, [Symbol.asyncDispose]: stop };
+}
+
+async function fetchText(url: string): Promise<string> {
+  return (await fetch(url)).text();
+}
+
+/** The addresses on the screen, once it is there. */
+async function running(gateway: CliProcess): Promise<{ web: string; admin: string }> {
+  await gateway.printed(/Ctrl-C drains/);
+  const web = /listener +web +(http:\S+)/.exec(gateway.err)?.[1];
+  const admin = /admin +http:\/\/(\S+)/.exec(gateway.err)?.[1];
+  assert.ok(web !== undefined && admin !== undefined, gateway.err);
+  return { web, admin };
+}
+
+test('the screen has listeners, routes, services and endpoints; requests go through; SIGTERM ends it with 0', async () => {
+  await using shop = await origin(() => 'hello');
+  await using gateway = new CliProcess(['up', config([shop.address])]);
+  const { web } = await running(gateway);
+  assert.match(gateway.err, /any host \/\* +→ shop \(round-robin\)\n +127\.0\.0\.1:\d+\n/);
+  assert.equal(await fetchText(web), 'hello');
+  assert.equal(gateway.out, '', 'stdout is for the access log');
+  gateway.child.kill('SIGTERM');
+  const { code, err } = await gateway.exit;
+  assert.equal(code, exitCodes.ok, err);
+  assert.match(err, /draining[^]*stopped/);
+});
+
+test('says when an endpoint goes down and why, and when it is back', async () => {
+  await using shop = await origin(() => 'hello');
+  await using gateway = new CliProcess(['up', config([shop.address])]);
+  await running(gateway);
+  await shop.stop();
+  await gateway.printed(/\d\d:\d\d:\d\d endpoint \S+ of shop is down: connection refused/);
+  await using _again = await origin(() => 'hello', Number(shop.address.split(':')[1]));
+  await gateway.printed(/\d\d:\d\d:\d\d endpoint \S+ of shop is up after \S+: status 200/);
+});
+
+test('SIGHUP applies a changed file; a bad one is refused and says why', async () => {
+  await using first = await origin(() => 'first');
+  await using second = await origin(() => 'second');
+  const file = config([first.address]);
+  await using gateway = new CliProcess(['up', file]);
+  const { web } = await running(gateway);
+  writeFileSync(file, configText([second.address]));
+  gateway.child.kill('SIGHUP');
+  await gateway.printed(new RegExp(`reloaded: config 2 is in use\\n +service shop: endpoint ${first.address} removed`));
+  assert.equal(await fetchText(web), 'second');
+  writeFileSync(file, configText([second.address]).replace('balance', 'balanse').replace('workers: 1', 'wrokers: 1'));
+  gateway.child.kill('SIGHUP');
+  await gateway.printed(/reload refused, config 2 goes on[^]*wrokers[^]*Did you mean workers\?/);
+  assert.equal(await fetchText(web), 'second');
+});
+
+test('a request that runs is finished by a drain, and cut by a second signal', async () => {
+  const asked = Promise.withResolvers<void>();
+  await using shop = await origin((path) => {
+    if (path !== '/slow') return 'hello';
+    asked.resolve();
+    return null;
+  });
+  await using gateway = new CliProcess(['up', config([shop.address])]);
+  const { web } = await running(gateway);
+  const cut = Promise.withResolvers<string>();
+  get(`${web}/slow`, () => cut.resolve('answered')).on('error', () => cut.resolve('cut'));
+  await asked.promise;
+  gateway.child.kill('SIGINT');
+  await gateway.printed(/draining/);
+  assert.equal(gateway.child.exitCode, null);
+  gateway.child.kill('SIGINT');
+  const { code } = await gateway.exit;
+  assert.equal(code, signalExitCodes.SIGINT);
+  assert.equal(await cut.promise, 'cut');
+});
+
+test('a port that is taken is 3, named, and no stack', async () => {
+  const taken = createTcpServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => taken.once('listening', resolve));
+  const { port } = taken.address() as AddressInfo;
+  const { code, err } = await runCli(['up', config(['127.0.0.1:1'], '', `127.0.0.1:${port}`)]);
+  assert.equal(code, exitCodes.cannotRun, err);
+  assert.match(err, new RegExp(`web.*${port}`));
+  assert.doesNotMatch(err, /^\s+at /m);
+  await new Promise((resolve) => taken.close(resolve));
+});
+
+test('a config with mistakes lists them and is 1', async () => {
+  const { code, err } = await runCli(['up', config(['127.0.0.1:99999'], 'wrokers: 2')]);
+  assert.equal(code, exitCodes.no);
+  assert.match(err, /:\d+:\d+: .*99999/);
+  assert.match(err, /Did you mean workers\?/);
+  assert.doesNotMatch(err, /^\s+at /m);
+});
+
+test('explain asks a running gateway what it knows now', async () => {
+  await using shop = await origin(() => 'hello');
+  await using gateway = new CliProcess(['up', config([shop.address, '127.0.0.1:1'])]);
+  const { admin } = await running(gateway);
+  await gateway.printed(/127\.0\.0\.1:1 of shop is down/);
+  const { code, out } = await runCli(['explain', 'http://any.example/x', '--admin', admin]);
+  assert.equal(code, exitCodes.ok, out);
+  assert.match(out, /✗ 127\.0\.0\.1:1 .*down/);
+  assert.match(out, new RegExp(`sends it to ${shop.address}`));
+  const wrong = await runCli(['explain', '/', '--listener', 'wbe', '--admin', admin]);
+  assert.equal(wrong.code, exitCodes.usage, wrong.err);
+});
+
+test('explain needs the token of an admin API that has one', async () => {
+  const token = 'a-token-of-some-length';
+  const tokenFile = join(folder, 'token');
+  writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
+  const file = config(['127.0.0.1:1']);
+  writeFileSync(
+    file,
+    configText(['127.0.0.1:1']).replace(
+      'admin: { address: 127.0.0.1:0 }',
+      `admin: { address: 127.0.0.1:0, token: ${token} }`,
+    ),
+  );
+  await using gateway = new CliProcess(['up', file]);
+  const { admin } = await running(gateway);
+  const without = await runCli(['explain', '/', '--admin', admin]);
+  assert.equal(without.code, exitCodes.unreachable);
+  assert.match(without.err, /token/);
+  const environment = { SPILLWAY_ADMIN_TOKEN: token };
+  assert.equal((await runCli(['explain', '/', '--admin', admin, '--json'], { environment })).err, '');
+  assert.equal((await runCli(['explain', '/', '--admin', admin, '--json', '--token-file', tokenFile])).err, '');
+});
+
+test('a screen that nobody reads any more does not end the gateway', async () => {
+  await using shop = await origin(() => 'hello');
+  await using gateway = new CliProcess(['up', config([shop.address])]);
+  const { web } = await running(gateway);
+  gateway.child.stdout?.destroy();
+  gateway.child.stderr?.destroy();
+  gateway.child.kill('SIGHUP'); // has something to say
+  for (let sent = 0; sent < 20; sent++) assert.equal(await fetchText(web), 'hello');
+  gateway.child.kill('SIGTERM');
+  assert.equal((await gateway.exit).code, exitCodes.ok);
+});
+
+test('stdout is the access log alone, and its reader may leave', async () => {
+  await using shop = await origin(() => 'hello');
+  const file = config([shop.address], 'accessLog: stdout');
+  const pipeline = ['-c', '"$0" "$@" | head -n 1', process.execPath, CliProcess.program, 'up', file];
+  await using gateway = new CliProcess(pipeline, { executable: 'sh' });
+  const { web } = await running(gateway);
+  assert.equal(await fetchText(web), 'hello');
+  const [line] = await gateway.printed(/.*\n/, 'out');
+  assert.equal((JSON.parse(line) as { status: number }).status, 200);
+  // `head` has left: what is written now meets EPIPE.
+  for (let sent = 0; sent < 20; sent++) assert.equal(await fetchText(web), 'hello');
+  const pid = Number(/pid (\d+)/.exec(gateway.err)?.[1]);
+  process.kill(pid, 'SIGTERM');
+  const { err } = await gateway.exit;
+  assert.match(err, /stopped/);
+});
