@@ -19,7 +19,7 @@ import type { Listener } from './listener.ts';
 import type { Plane } from './plane.ts';
 import { ANSWERED, receive } from './receive.ts';
 import { parseRequestHead } from './request-head.ts';
-import type { Peer } from './raw-wire.ts';
+import type { Peer } from './raw-transport.ts';
 import type { Tunnel } from './tunnel.ts';
 import type { Wire, WireOwner } from './wire.ts';
 
@@ -70,6 +70,10 @@ export class ClientConnection implements WireOwner, Deadline {
   #carryFrom = 0;
   #carryTo = 0;
   #halfClosed = false;
+  /** There are bytes behind the head that is being dealt with. */
+  #behind = false;
+  /** Bytes of a head have come and its deadline runs. */
+  #inHead = false;
   #lingered = 0;
   /** Of the request body: bytes at the last look, and how long none came. */
   #bodySeen = 0;
@@ -93,8 +97,9 @@ export class ClientConnection implements WireOwner, Deadline {
   mayKeepAlive(): boolean {
     return (
       !this.plane.draining &&
-      !this.#halfClosed &&
       !this.listener.closing &&
+      // A client that will send no more may have sent several requests before.
+      (!this.#halfClosed || this.#carry !== null || this.#behind) &&
       this.requests < this.listener.plan.limits.requestsPerConnectionMax
     );
   }
@@ -105,11 +110,11 @@ export class ClientConnection implements WireOwner, Deadline {
     this.plane.tick();
     switch (this.#state) {
       case READING:
-        if (this.#carry === null) this.#read(bytes, from, to);
+        if (this.#carry === null) this.#read(bytes, from, to, this.wire.stable);
         else this.#readOn(bytes, from, to);
         break;
       case BUSY: {
-        const rest = this.exchange === null ? from : this.exchange.onClientBytes(bytes, from, to);
+        const rest = this.exchange === null ? from : this.exchange.onClientBytes(bytes, from, to, this.wire.stable);
         if (rest < to && this.#state === BUSY) this.#keep(bytes, rest, to);
         break;
       }
@@ -122,10 +127,11 @@ export class ClientConnection implements WireOwner, Deadline {
     }
   }
 
-  /** Requests in `bytes[from, to)`. What remains is carried. */
-  #read(bytes: Uint8Array, from: number, to: number): void {
+  /** Requests in `bytes[from, to)`, which are `stable` if they outlast the call. What remains is carried. */
+  #read(bytes: Uint8Array, from: number, to: number, stable: boolean): void {
     const { plane, listener } = this;
-    while (this.#state === READING && from < to) {
+    // Answers of our own are not piled up for a client that does not take them.
+    while (this.#state === READING && from < to && !this.wire.congested) {
       const { head } = plane;
       const verdict = parseRequestHead(head, bytes, from, to, listener.requestLimits);
       if (verdict === MORE) break;
@@ -137,6 +143,8 @@ export class ClientConnection implements WireOwner, Deadline {
         return;
       }
       const seen = head.end;
+      this.#inHead = false;
+      this.#behind = seen < to;
       this.requests++;
       listener.count(listenerSlots.requests);
       this.#state = BUSY;
@@ -146,11 +154,17 @@ export class ClientConnection implements WireOwner, Deadline {
         this.exchangeOver(this.keepAlive && this.mayKeepAlive());
       }
     }
+    this.#behind = false;
     // The body's bytes that did not fit beside the head.
     if (from < to && this.#state === BUSY && this.exchange !== null)
-      from = this.exchange.onClientBytes(bytes, from, to);
+      from = this.exchange.onClientBytes(bytes, from, to, stable);
     if (from >= to) return;
-    if (this.#state === READING) plane.wheel.arm(this, plane.nowMs + listener.plan.timeouts.headerMs);
+    if (this.#state === READING && this.wire.congested) this.#waitForClient();
+    else if (this.#state === READING && !this.#inHead) {
+      // Once for each head: the time is for all of it (RFC 9110 §15.5.9), however many lines it comes in.
+      this.#inHead = true;
+      plane.wheel.arm(this, plane.nowMs + listener.plan.timeouts.headerMs);
+    }
     if (this.#state === READING || this.#state === BUSY) this.#keep(bytes, from, to);
   }
 
@@ -161,6 +175,7 @@ export class ClientConnection implements WireOwner, Deadline {
     if (carry === null) return;
     const start = this.#carryFrom;
     const { requestLimits } = this.listener;
+    if (this.wire.congested) return;
     if (!isWorthParsing(carry, start, start + before, this.#carryTo, requestLimits)) return;
     this.takeRest();
   }
@@ -173,10 +188,23 @@ export class ClientConnection implements WireOwner, Deadline {
     const to = this.#carryTo;
     this.#carry = null;
     if (this.#state === BUSY && this.exchange !== null) {
-      const rest = this.exchange.onClientBytes(carry, from, to);
+      const rest = this.exchange.onClientBytes(carry, from, to, false);
       if (rest < to && this.#state === BUSY) this.#keep(carry, rest, to);
-    } else if (this.#state === READING) this.#read(carry, from, to);
+    } else if (this.#state === READING) this.#read(carry, from, to, false);
     this.plane.buffers.giveBack(carry);
+    if (this.#halfClosed) this.#goOnHalfClosed();
+  }
+
+  /** Reads on unless more waits behind the current request than one read brings. */
+  resume(): void {
+    if (this.#state !== BUSY || this.#carry === null || this.#carryTo - this.#carryFrom < READ_BYTES) this.wire.resume();
+  }
+
+  /** The client has to take what we have answered before it is asked for more. */
+  #waitForClient(): void {
+    this.#inHead = false;
+    this.wire.pause();
+    this.plane.wheel.arm(this, this.plane.nowMs + this.listener.plan.timeouts.writeIdleMs);
   }
 
   /** Appends to what waits. `bytes` may be the former carry itself. */
@@ -199,7 +227,8 @@ export class ClientConnection implements WireOwner, Deadline {
       this.#carryFrom = 0;
       this.#carryTo = all;
     }
-    if (all >= READ_BYTES) this.wire.pause();
+    // A head has a limit of its own.
+    if (all >= READ_BYTES && this.#state === BUSY) this.wire.pause();
   }
 
   #dropCarry(): void {
@@ -240,11 +269,15 @@ export class ClientConnection implements WireOwner, Deadline {
     this.exchange = null;
     if (exchange !== null) plane.giveBackExchange(exchange);
     if (this.#state === GONE) return;
-    if (!keep || this.#halfClosed) {
+    if (!keep || !this.mayKeepAlive()) {
       this.#closeSoon();
       return;
     }
     this.#state = READING;
+    if (this.wire.congested) {
+      this.#waitForClient();
+      return;
+    }
     const { timeouts } = this.listener.plan;
     if (this.#carry === null) {
       plane.wheel.arm(this, plane.nowMs + timeouts.idleMs);
@@ -256,7 +289,7 @@ export class ClientConnection implements WireOwner, Deadline {
     queueMicrotask(() => {
       if (this.#state !== READING) return;
       this.takeRest();
-      if (this.#carry === null || this.#carryTo - this.#carryFrom < READ_BYTES) this.wire.resume();
+      if (!this.wire.congested) this.resume();
     });
   }
 
@@ -275,6 +308,9 @@ export class ClientConnection implements WireOwner, Deadline {
     this.#halfClosed = true;
     switch (this.#state) {
       case READING:
+        // Requests that wait until the client takes its answers are answered still.
+        if (this.#carry === null || !this.wire.congested) this.#leave(false);
+        break;
       case LINGERING:
         this.#leave(false);
         break;
@@ -289,18 +325,29 @@ export class ClientConnection implements WireOwner, Deadline {
   /** The client will send no more. It may still want its answer, if the answer comes soon. */
   #onHalfClose(): void {
     const { exchange, plane } = this;
-    if (exchange === null || !exchange.request.done) {
+    if (exchange === null || (!exchange.request.done && this.#carry === null)) {
       exchange?.abort();
       this.breakOff();
       return;
     }
-    this.keepAlive = false;
     plane.wheel.arm(this, plane.nowMs + this.listener.plan.timeouts.halfCloseMs);
   }
 
+  /** What had been read before the client's FIN was looked at once more. */
+  #goOnHalfClosed(): void {
+    if (this.#state === BUSY) this.#onHalfClose();
+    else if (this.#state === READING && !this.wire.congested) this.#closeSoon();
+  }
+
   onDrain(): void {
-    this.plane.tick();
-    this.exchange?.onClientDrain();
+    const { plane } = this;
+    plane.tick();
+    if (this.exchange !== null) this.exchange.onClientDrain();
+    else if (this.#state === READING) {
+      plane.wheel.arm(this, plane.nowMs + this.listener.plan.timeouts.idleMs);
+      this.takeRest();
+      if (!this.wire.congested) this.resume();
+    }
   }
 
   onClose(_code: string): void {
@@ -313,7 +360,8 @@ export class ClientConnection implements WireOwner, Deadline {
     this.plane.nowMs = nowMs;
     switch (this.#state) {
       case READING:
-        if (this.#carry === null) this.#leave(false);
+        if (this.wire.congested) this.#leave(true);
+        else if (this.#carry === null) this.#leave(false);
         else {
           this.refuse(refusalNumber('header_timeout'), false, false, -1);
           this.#linger();
@@ -324,8 +372,17 @@ export class ClientConnection implements WireOwner, Deadline {
         break;
       case GONE:
         break;
+      case LINGERING:
+        if (!this.wire.congested) this.#leave(false);
+        else {
+          // It may still be reading our answer.
+          this.#state = CLOSING;
+          this.plane.wheel.arm(this, nowMs + this.listener.plan.timeouts.writeIdleMs);
+          this.wire.finish();
+        }
+        break;
       default:
-        this.#leave(this.#state === CLOSING);
+        this.#leave(true);
     }
   }
 
@@ -377,12 +434,24 @@ export class ClientConnection implements WireOwner, Deadline {
     this.plane.wheel.disarm(this);
     const carry = this.#carry;
     this.#carry = null;
-    if (carry === null) return;
-    tunnel.fromClient(carry, this.#carryFrom, this.#carryTo);
-    this.plane.buffers.giveBack(carry);
+    if (carry !== null) {
+      tunnel.fromClient(carry, this.#carryFrom, this.#carryTo);
+      this.plane.buffers.giveBack(carry);
+    }
+    if (this.#halfClosed) tunnel.clientEnded();
+  }
+
+  /** The tunnel has passed on all of both sides. */
+  tunnelOver(): void {
+    this.#halfClosed = true;
+    this.exchangeOver(false);
   }
 
   #closeSoon(): void {
+    if (this.wire.closed) {
+      this.#leave(false);
+      return;
+    }
     // A client that asked for the close, or has sent all it will, gets it at once; another may be sending still.
     const expected = this.#halfClosed || (this.#carry === null && !this.keepAlive && this.clientAskedToClose);
     if (!expected) {

@@ -17,7 +17,7 @@ import type { Head, RequestLimits } from './head.ts';
 import { NetWire } from './net-wire.ts';
 import type { Plane } from './plane.ts';
 import { ProxiedWire, readFromSocket } from './proxied.ts';
-import type { Peer } from './raw-wire.ts';
+import type { Peer } from './raw-transport.ts';
 import type { RouteTable } from './router.ts';
 import type { Wire } from './wire.ts';
 

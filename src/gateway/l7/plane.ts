@@ -24,7 +24,7 @@ import { Exchange } from './exchange.ts';
 import { Head } from './head.ts';
 import type { Listener } from './listener.ts';
 import { NetWire } from './net-wire.ts';
-import { type Connected, detectRaw, type RawTransport } from './raw-wire.ts';
+import { type Connected, RawTransport } from './raw-transport.ts';
 import { createRouter, type Router } from './router.ts';
 import { Route, type Service } from './service.ts';
 import type { Path } from './write-head.ts';
@@ -80,7 +80,7 @@ export class Plane {
     this.nowMs = clock.nowMs();
     this.wheel = new TimerWheel(this.nowMs);
     this.buffers = new Buffers(snapshot.memoryBytesMax);
-    this.raw = options.transport === 'net' ? null : detectRaw(this.buffers);
+    this.raw = options.transport === 'net' ? null : RawTransport.detect(this.buffers);
     this.lane[processSlots.fastPath] = this.raw === null ? 0 : 1;
     this.accounts = new Accounts({ clock, random: options.random, lane: this.lane, notice: options.notice });
     this.snapshot = snapshot;

@@ -7,7 +7,7 @@ import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { view } from './buffers.ts';
 import type { Plane } from './plane.ts';
 import { PROXY_BYTES_MAX, readProxyHeader } from './proxy-protocol.ts';
-import type { Peer } from './raw-wire.ts';
+import type { Peer } from './raw-transport.ts';
 import type { Wire, WireOwner } from './wire.ts';
 
 /** The header is the first thing a balancer sends, in one segment. */

@@ -1,0 +1,95 @@
+/** The fast path's ways to a wire: accept, connect, or take over a TLS connection. */
+import type net from 'node:net';
+import type tls from 'node:tls';
+import { getSystemErrorName } from 'node:util';
+import type { Buffers } from './buffers.ts';
+import { Insides, isRecord, isStreamHandle, type StreamHandle } from './raw-internals.ts';
+import { RawSecureWire } from './raw-secure-wire.ts';
+import { RawWire } from './raw-wire.ts';
+import type { Wire } from './wire.ts';
+
+/** Address of a peer as accepted. */
+export interface Peer {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Called with the wire, or with the errno name of why there is none. */
+export type Connected = (wire: Wire | null, code: string) => void;
+
+/** One worker's fast path. */
+export class RawTransport {
+  readonly #insides: Insides;
+
+  constructor(insides: Insides) {
+    this.#insides = insides;
+  }
+
+  /** Null where this Node does not have the insides that are expected. */
+  static detect(buffers: Buffers): RawTransport | null {
+    const insides = Insides.find(buffers);
+    return insides === null ? null : new RawTransport(insides);
+  }
+
+  /** Takes over the connections a listening server accepts. `accept` gets each with its peer. */
+  serve(server: net.Server, accept: (wire: Wire, peer: Peer) => void): boolean {
+    const listening: unknown = Reflect.get(server, '_handle');
+    if (!isRecord(listening) || typeof listening['onconnection'] !== 'function') return false;
+    listening['onconnection'] = (status: number, handle: StreamHandle | undefined): void => {
+      if (status !== 0 || handle === undefined) return; // out of descriptors: libuv has closed it already
+      const name: { address?: string; port?: number } = {};
+      if (handle.getpeername(name) !== 0) {
+        handle.close();
+        return;
+      }
+      handle.setNoDelay(true);
+      accept(new RawWire(this.#insides, handle), { address: name.address ?? '', port: name.port ?? 0 });
+    };
+    return true;
+  }
+
+  /**
+   * Takes over reading and writing of a TLS connection whose handshake is done. The socket stays in charge of closing, and of
+   * errors of the TLS layer. Null if its handle is not as expected.
+   */
+  adopt(socket: tls.TLSSocket): Wire | null {
+    const handle: unknown = Reflect.get(socket, '_handle');
+    if (!isStreamHandle(handle)) return null;
+    return new RawSecureWire(this.#insides, handle, socket);
+  }
+
+  /** Connects to an IP address. The result can be cancelled, after which `done` is not called. */
+  connect(address: string, port: number, done: Connected): { cancel(): void } {
+    const { TCP, TCPConnectWrap, socketType } = this.#insides.internals;
+    const handle = new TCP(socketType);
+    const request = new TCPConnectWrap();
+    let report: Connected | null = done;
+    const finish = (status: number): void => {
+      const told = report;
+      report = null;
+      if (told === null) return;
+      if (status === 0) {
+        handle.setNoDelay(true);
+        told(new RawWire(this.#insides, handle), '');
+      } else {
+        handle.close();
+        told(null, getSystemErrorName(status));
+      }
+    };
+    request.oncomplete = finish;
+    const error = address.includes(':')
+      ? handle.connect6(request, address, port)
+      : handle.connect(request, address, port);
+    if (error !== 0) {
+      // The caller is still inside `connect`: it hears of it later, as of any other failure.
+      queueMicrotask(() => finish(error));
+    }
+    return {
+      cancel() {
+        if (report === null) return;
+        report = null;
+        handle.close();
+      },
+    };
+  }
+}
