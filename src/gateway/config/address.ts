@@ -25,7 +25,7 @@ function refused(expected: string | null, suggestion: string | null = null): Ref
 const hostName = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 
 /** True if `host` is an IP address or a host name that no resolver reads as a number. */
-export function isHost(host: string): boolean {
+function isHost(host: string): boolean {
   if (isIP(host) !== 0) return !host.includes('%');
   const lastLabel = host.slice(host.lastIndexOf('.') + 1);
   return hostName.test(host) && !/^(\d+|0x[0-9a-f]*)$/.test(lastLabel);

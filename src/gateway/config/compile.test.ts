@@ -62,6 +62,46 @@ test('the defaults of the security duties are finite (duties 20 to 22)', () => {
   assert.ok(Number.isFinite(routes[0]!.requestBodyBytesMax));
 });
 
+test('every number of a service arrives in its own place', () => {
+  const timeouts = {
+    connect: '1s',
+    responseHeader: '2s',
+    total: '3s',
+    bodyIdle: '4s',
+    idle: '4500ms',
+    queue: '6s',
+  } as const;
+  const limits = {
+    connections: 1,
+    idleConnections: 512,
+    queue: 3,
+    responseHeader: '1kb',
+    responseHeaderFields: 5,
+    requestsPerConnection: 6,
+  } as const;
+  const [plan] = compile({
+    ...base,
+    services: [{ name: 'shop', endpoints: ['a:1'], timeouts, limits, retries: { attempts: 7 }, retryAfter: '1.5s' }],
+  }).services;
+  assert.deepEqual(plan?.timeouts, {
+    connectMs: 1000,
+    responseHeaderMs: 2000,
+    totalMs: 3000,
+    bodyIdleMs: 4000,
+    idleMs: 4500,
+    queueMs: 6000,
+  });
+  assert.deepEqual(plan?.limits, {
+    connectionsMax: 1,
+    idleConnectionsMax: 1, // never more than there may be
+    queueMax: 3,
+    responseHeaderBytesMax: 1024,
+    responseHeaderFieldsMax: 5,
+    requestsPerConnectionMax: 6,
+  });
+  assert.deepEqual([plan?.attemptsMax, plan?.retryAfterS], [7, 2]);
+});
+
 test('a snapshot crosses to a worker, cells shared', () => {
   const snapshot = compile(base);
   const copy = structuredClone(snapshot);
@@ -133,12 +173,12 @@ test('the access log: off, stdout, a file relative to the config', () => {
   assert.equal(compile({ ...base, accessLog: 'stdout' }).accessLog.share, 1);
   const { config } = parseConfig(
     JSON.stringify({ ...base, accessLog: { target: 'a.log', sample: '10%', redactQuery: ['token'] } }),
-    { file: '/srv/spillway.yaml' },
+    { file: '/spillway.yaml' },
   );
   assert.ok(config);
   assert.deepEqual(compileSnapshot(config, options()).accessLog, {
     share: 0.1,
-    target: '/srv/a.log',
+    target: '/a.log',
     redactQuery: ['token'],
   });
 });
@@ -164,7 +204,7 @@ test('health plans: the check of a service for each of its endpoints, with the c
         },
       },
       { name: 'db', endpoints: ['127.0.0.1:9003'], health: { active: { type: 'tcp' } } },
-      { name: 'none', endpoints: ['127.0.0.1:9004'] },
+      { name: 'none', endpoints: [{ address: '127.0.0.1:9004', weight: 4 }] },
     ],
   });
   const snapshot = compileSnapshot(config, options());
@@ -195,7 +235,7 @@ test('health plans: the check of a service for each of its endpoints, with the c
     healthyAfter: 1,
   });
   assert.deepEqual(plans[1]?.check?.probe, { type: 'tcp' });
-  assert.equal(plans[2]?.check, null);
+  assert.deepEqual([plans[2]?.check, plans[2]?.weight], [null, 4]);
 });
 
 test('certificates are in the snapshot, with their names; each listener has ticket keys of its own', (t) => {

@@ -89,12 +89,14 @@ export function parseConfig(text: string, options: ParseOptions = {}): Loaded {
 /** As `loadConfig`, for a config that a program has made. Mistakes have a path and no place. */
 export function resolveConfig(input: ConfigInput, options: ParseOptions = {}): Loaded {
   const { file = 'config', clock = systemClock } = options;
-  return check({ value: input, locate: () => fileStart, mistakes: [] }, file, clock);
+  const loaded = check({ value: input, locate: () => fileStart, mistakes: [], files: [] }, file, clock);
+  // There is no such file: only what the config names.
+  return { ...loaded, files: loaded.files.slice(1) };
 }
 
 function check(source: Source, file: string, clock: Clock): Loaded {
   const path = resolve(file);
-  const unread = { config: null, mistakes: source.mistakes, files: [path] };
+  const unread = { config: null, mistakes: source.mistakes, files: [path, ...source.files] };
   if (source.mistakes.length > 0) return unread;
   const { value, locate } = source;
   const list = new MistakeList(file, locate);
@@ -114,7 +116,7 @@ function check(source: Source, file: string, clock: Clock): Loaded {
         ? null
         : { ...values, file, folder: dirname(path), texts: files.texts, adminToken: tokenOf(values, files) },
     mistakes: list.toArray(),
-    files: [path, ...files.paths],
+    files: [path, ...source.files, ...files.paths],
   };
 }
 

@@ -204,6 +204,7 @@ test('paths that no request has after normalisation (duty 13)', () => {
   says(route('/a/./b/.'), 'Did you mean /a/b/?');
   says(route('/%61/%2f'), 'Did you mean /a/%2F?');
   says(route('/api*'), 'Did you mean /api/*?');
+  says(route('/%00'), 'no request ever has it');
   says(route('api'), 'expected a path that begins with /');
   says(route('/a?b'), 'expected a path');
   for (const path of ['/', '/*', '/a/*', '/a/', '/a//b', '/%2F', '/a..b', '/.well-known/x', "/~u/(a)'b"])

@@ -49,6 +49,8 @@ test('a reload sees new content, also of a file that is imported', async (t) => 
   assert.equal(await endpoint(), 9001);
   writeFileSync(at('endpoint.ts'), `export const endpoint: string = '127.0.0.1:9002';`);
   assert.equal(await endpoint(), 9002);
+  const { files } = await loadConfig(at('spillway.config.ts'));
+  assert.deepEqual(files, [at('spillway.config.ts'), at('endpoint.ts')], 'both are to be watched');
 });
 
 test('.mjs, CommonJS-free .js and a promise as default export', async (t) => {
@@ -68,9 +70,11 @@ test('mistakes are found in the source: through types, constants, spreads and de
     'interface Über { readonly x: "ü" }',
     'const limits = { header: "32" } as const;',
     'const more: readonly string[] = ["a:1", "b"];',
-    'export default defineConfig({',
+    'const last = { admin: { address: "y" } };',
+    'export default defineConfig({ admin: { address: "z" }, ...last,',
     '  listeners: [{ name: "web" as string, ...{ address: "x" }, limits }],',
     '  services: [{ endpoints: [...more, "c"] satisfies unknown[] }],',
+    '  retries: 1, ...{ retries: 2 },',
     '} as unknown as Über);',
   ].join('\n');
   const locate = locateInModule(source, { typescript: true });
@@ -80,12 +84,14 @@ test('mistakes are found in the source: through types, constants, spreads and de
   };
   assert.equal(found(['listeners', 0, 'limits', 'header']), '3:"32" } a');
   assert.equal(found(['listeners', 0, 'limits', 'header'], 'key'), '3:header: ');
-  assert.equal(found(['listeners', 0, 'address']), '6:"x" }, l');
-  assert.equal(found(['listeners', 0, 'name']), '6:"web" as');
+  assert.equal(found(['listeners', 0, 'address']), '7:"x" }, l');
+  assert.equal(found(['listeners', 0, 'name']), '7:"web" as');
   assert.equal(found(['services', 0, 'endpoints', 1]), '4:"b"];');
-  assert.equal(found(['services', 0, 'endpoints', 2]), '7:"c"] sat');
-  assert.equal(found(['services', 0, 'name']), '7:{ endpoi');
-  assert.equal(found(['nope']), '5:defineCo');
+  assert.equal(found(['services', 0, 'endpoints', 2]), '8:"c"] sat');
+  assert.equal(found(['services', 0, 'name']), '8:{ endpoi');
+  assert.equal(found(['nope']), '6:defineCo');
+  assert.equal(found(['admin', 'address']), '5:"y" } };');
+  assert.equal(found(['retries']), '9:2 },');
 });
 
 test('a source that is computed, circular or broken has a place all the same', () => {
@@ -123,6 +129,8 @@ test('a module that cannot be run says why and where', async (t) => {
   assert.match((await complaints(at('throws.ts')))[0] ?? '', /^3:7 the config could not be run: no such host$/);
   assert.match((await complaints(at('syntax.mjs')))[0] ?? '', /^2:\d+ the config could not be run: Unexpected token/);
   assert.match((await complaints(at('imports.ts')))[0] ?? '', /Cannot find module/);
+  const { files } = await loadConfig(at('syntax.mjs'));
+  assert.deepEqual(files, [at('syntax.mjs')]);
   assert.match((await complaints(at('bare.ts')))[0] ?? '', /no default export/);
   assert.match((await complaints(at('code.ts')))[0] ?? '', /not plain data/);
   assert.match((await complaints(at('exits.ts')))[0] ?? '', /ended the process \(exit 3\)/);

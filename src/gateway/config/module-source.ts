@@ -19,47 +19,65 @@ const EVALUATE_MS_MAX = 10_000;
 
 /** What the thread says. */
 type Outcome =
-  | { readonly kind: 'value'; readonly value: unknown }
-  | { readonly kind: 'failure'; readonly message: string; readonly stack: string };
+  | { readonly kind: 'value'; readonly value: unknown; readonly files: readonly string[] }
+  | { readonly kind: 'failure'; readonly message: string; readonly stack: string; readonly files: readonly string[] };
 
 // Runs in the thread. As text, so that it needs no file of its own beside the source and beside the build.
 const evaluate = `
 const { workerData } = require('node:worker_threads');
+const { registerHooks } = require('node:module');
+const { fileURLToPath } = require('node:url');
 const { url, port } = workerData;
+const files = new Set();
+registerHooks({
+  resolve(specifier, context, next) {
+    const resolved = next(specifier, context);
+    if (resolved.url.startsWith('file:') && !resolved.url.includes('/node_modules/') && files.size < 1000) files.add(fileURLToPath(resolved.url));
+    return resolved;
+  },
+});
 import(url).then(async (module) => {
   if (!('default' in module)) throw new Error('the module has no default export; write: export default defineConfig({ … })');
-  port.postMessage({ kind: 'value', value: await module.default });
+  port.postMessage({ kind: 'value', value: await module.default, files: [...files] });
 }).catch((error) => {
   const message = String(error?.message ?? error);
-  port.postMessage({ kind: 'failure', message, stack: String(error?.stack ?? '') });
+  port.postMessage({ kind: 'failure', message, stack: String(error?.stack ?? ''), files: [...files] });
 }).finally(() => port.close());
 `;
 
 export async function readModule(path: string, text: string, file: string, clock: Clock): Promise<Source> {
   if (Buffer.byteLength(text) > SOURCE_BYTES_MAX) return unreadable(file, 'the file is larger than 1 MB');
   const outcome = await run(pathToFileURL(path).href, clock);
+  const files = outcome.files.filter((each) => each !== path);
   const language = { typescript: /\.[cm]?ts$/.test(path) };
   if (outcome.kind === 'failure') {
     const place = placeInStack(outcome.stack, path) ?? syntaxErrorPlace(text, language) ?? fileStart;
-    return unreadable(file, failure(outcome.message), place);
+    return { ...unreadable(file, failure(outcome.message), place), files };
   }
   const locate = locateInModule(text, language);
-  return { value: outcome.value, locate, mistakes: [] };
+  return { value: outcome.value, locate, mistakes: [], files };
 }
 
 async function run(url: string, clock: Clock): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const { port1, port2 } = new MessageChannel();
-  const fail = (message: string, stack = '') => resolve({ kind: 'failure', message, stack });
+  const fail = (message: string, stack = '') => resolve({ kind: 'failure', message, stack, files: [] });
   const worker = new Worker(evaluate, {
     eval: true,
     name: 'spillway config',
     workerData: { url, port: port2 },
     transferList: [port2],
     // What decides which file an import means, and nothing else: a --test or --watch flag has no business there.
-    execArgv: process.execArgv.filter((flag) => flag.startsWith('--conditions=')),
+    execArgv: [
+      ...process.execArgv.filter((flag) => flag.startsWith('--conditions=')),
+      // A config beside no package.json, or one without a type, is as good as any.
+      '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
+    ],
+    stdout: true,
     resourceLimits: { maxOldGenerationSizeMb: 256 },
   });
+  // What a config prints is for people; stdout may be read by a program.
+  worker.stdout.pipe(process.stderr, { end: false });
   const timer = clock.after(EVALUATE_MS_MAX, () => fail(`it did not end within ${EVALUATE_MS_MAX / 1000} s`), {
     ref: true,
   });

@@ -1,4 +1,5 @@
 /** Rules about routes: names, references, and routes that can never match. */
+import { normalizePath, PATH_REFUSED, PATH_SAME } from '../l7/target.ts';
 import type { MistakeList, Path } from './mistakes.ts';
 import { oneOfNames, show } from './mistakes.ts';
 import type { Part, Parts } from './parts.ts';
@@ -91,21 +92,13 @@ function checkPath({ match }: Route, path: Path, list: MistakeList): void {
   list.error(place, { message, found: show(written), expected: 'the normal form', suggestion: normal });
 }
 
-/** RFC 3986 §6.2.2: unreserved characters as themselves, hexadecimal digits in capitals, no dot segments. */
-export function normalForm(path: string): string {
-  const decoded = path.replace(/%[0-9a-f]{2}/gi, (escape) => {
-    const sign = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-    return /[A-Za-z0-9\-._~]/.test(sign) ? sign : escape.toUpperCase();
-  });
-  const segments: string[] = [];
-  const parts = decoded.slice(1).split('/');
-  for (const [index, segment] of parts.entries()) {
-    const last = index === parts.length - 1;
-    if (segment === '..') segments.pop();
-    if (segment !== '.' && segment !== '..') segments.push(segment);
-    else if (last) segments.push('');
-  }
-  return `/${segments.join('/')}`;
+/** As the data plane brings a request's path into form; null for one that it refuses. */
+function normalForm(path: string): string | null {
+  const bytes = Buffer.from(path);
+  const out = new Uint8Array(bytes.length);
+  const length = normalizePath(bytes, 0, bytes.length, out, { escapedSlashes: 'keep', mergeSlashes: false });
+  if (length === PATH_SAME) return path;
+  return length === PATH_REFUSED ? null : Buffer.from(out.subarray(0, length)).toString();
 }
 
 function warnUnrouted({ listeners, routes }: Parts, list: MistakeList): void {

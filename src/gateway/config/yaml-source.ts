@@ -22,6 +22,8 @@ export interface Source {
   readonly locate: Locate;
   /** What is wrong with the text itself. */
   readonly mistakes: readonly Mistake[];
+  /** Absolute paths of other files it came from: what a module imports. */
+  readonly files: readonly string[];
 }
 
 export const fileStart: Place = { line: 1, column: 1 };
@@ -30,7 +32,7 @@ export const fileStart: Place = { line: 1, column: 1 };
 export function unreadable(file: string, message: string, place = fileStart, expected: string | null = null): Source {
   const list = new MistakeList(file, () => place);
   list.errorAt(place, { message, expected });
-  return { value: undefined, locate: () => place, mistakes: list.toArray() };
+  return { value: undefined, locate: () => place, mistakes: list.toArray(), files: [] };
 }
 
 export function readYaml(text: string, file: string): Source {
@@ -57,15 +59,15 @@ export function readYaml(text: string, file: string): Source {
     list.errorAt(placeOf(problem.pos[0]), { message: explain(problem.code, problem.message, text, problem.pos) });
   }
   if (!list.hasErrors) refuseUnsound(document, (offset, finding) => list.errorAt(placeOf(offset), finding));
-  if (list.hasErrors) return { value: undefined, locate, mistakes: list.toArray() };
+  if (list.hasErrors) return { value: undefined, locate, mistakes: list.toArray(), files: [] };
   try {
-    return { value: document.toJS({ maxAliasCount: ALIASES_MAX }), locate, mistakes: [] };
+    return { value: document.toJS({ maxAliasCount: ALIASES_MAX }), locate, mistakes: [], files: [] };
   } catch {
     list.errorAt(fileStart, {
       message: 'aliases (*name) stand for too much',
       expected: `at most ${ALIASES_MAX} values through aliases`,
     });
-    return { value: undefined, locate, mistakes: list.toArray() };
+    return { value: undefined, locate, mistakes: list.toArray(), files: [] };
   }
 }
 
