@@ -64,6 +64,11 @@ export class Peer {
     return this.ended ? 'end' : 'open';
   }
 
+  /** Bytes that a sink was given but did not want. */
+  putBack(bytes: Buffer): void {
+    this.#kept.unshift(bytes);
+  }
+
   #take(count: number): Buffer {
     const all = this.received;
     this.#kept = count < all.length ? [all.subarray(count)] : [];

@@ -52,6 +52,11 @@ export class Buffers {
       if (this.#small.length < FREE_SMALL_MAX) this.#small.push(buffer);
     } else if (buffer.length === LARGE_BYTES && this.#large.length < FREE_LARGE_MAX) this.#large.push(buffer);
   }
+
+  /** The same for a buffer that somebody may still read: nobody else gets it. */
+  forget(buffer: Uint8Array<ArrayBuffer>): void {
+    this.bytes -= buffer.length;
+  }
 }
 
 function allocate(bytes: number): Uint8Array<ArrayBuffer> {

@@ -234,8 +234,11 @@ export class Exchange implements Waiter, Deadline {
 
   // — The request's body
 
-  /** Bytes of the request body. Returns the index of the first that is not part of it. */
-  onClientBytes(bytes: Uint8Array, from: number, to: number): number {
+  /**
+   * Bytes of the request body, which are `stable` if they stay as they are while the client's wire is paused. Returns the
+   * index of the first that is not part of it.
+   */
+  onClientBytes(bytes: Uint8Array, from: number, to: number, stable: boolean): number {
     const { request, upstream } = this;
     // Without a connection the client is paused; what had been read already waits in its buffer.
     if (request.done || upstream === null || this.#state === WAITING) return from;
@@ -243,7 +246,7 @@ export class Exchange implements Waiter, Deadline {
     const { wire } = upstream;
     const { wire: clientWire } = this.client;
     let drained: boolean;
-    if (request.unframed && clientWire.stable) {
+    if (request.unframed && stable) {
       const count = request.pass(from, to);
       drained = wire.write(view(bytes, from, from + count));
       from += count;
@@ -263,7 +266,8 @@ export class Exchange implements Waiter, Deadline {
   }
 
   onUpstreamDrain(): void {
-    if (!this.request.done) this.client.wire.resume();
+    // Also behind the body: a client that goes away is noticed only while its wire is read.
+    this.client.resume();
     this.#extend();
   }
 
@@ -507,7 +511,7 @@ export class Exchange implements Waiter, Deadline {
     this.lastByteMs = this.plane.nowMs;
     this.#end(broken ? ENDED_BROKEN : ENDED_WELL);
     if (broken) client.breakOff();
-    else client.exchangeOver(false);
+    else client.tunnelOver();
   }
 
   // — Ends

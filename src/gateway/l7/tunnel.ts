@@ -28,13 +28,18 @@ class Side implements WireOwner {
   }
 
   onBytes(bytes: Uint8Array, from: number, to: number): void {
+    this.tunnel.plane.tick();
+    this.pass(bytes, from, to, this.wire.stable);
+  }
+
+  /** `stable`: the bytes stay as they are while this wire is paused. */
+  pass(bytes: Uint8Array, from: number, to: number, stable: boolean): void {
     const { plane } = this.tunnel;
-    plane.tick();
     this.tunnel.touch();
     this.bytes += to - from;
     const target = this.peer.wire;
     let drained: boolean;
-    if (this.wire.stable) drained = target.write(view(bytes, from, to));
+    if (stable) drained = target.write(view(bytes, from, to));
     else {
       const buffer = plane.buffers.borrow(to - from);
       buffer.set(view(bytes, from, to));
@@ -45,18 +50,28 @@ class Side implements WireOwner {
   }
 
   onEnd(): void {
+    this.tunnel.plane.tick();
     this.ended = true;
-    if (this.peer.ended) this.tunnel.close(false);
-    else this.peer.wire.end();
+    this.peer.wire.end();
+    this.tunnel.closeIfFlushed();
   }
 
   onDrain(): void {
+    this.tunnel.plane.tick();
     this.tunnel.touch();
     this.peer.wire.resume();
+    this.tunnel.closeIfFlushed();
   }
 
   onClose(code: string): void {
-    this.tunnel.close(code !== '');
+    this.tunnel.plane.tick();
+    // A wire that ended both ways closes by itself, while the other may still have bytes to send.
+    if (code === '' && this.ended && this.peer.ended) this.tunnel.closeIfFlushed();
+    else this.tunnel.close(true);
+  }
+
+  get flushed(): boolean {
+    return this.wire.closed || !this.wire.congested;
   }
 }
 
@@ -97,7 +112,17 @@ export class Tunnel implements Deadline {
 
   /** What the client sent before the tunnel was open. */
   fromClient(bytes: Uint8Array, from: number, to: number): void {
-    this.#client.onBytes(bytes, from, to);
+    this.#client.pass(bytes, from, to, false);
+  }
+
+  /** The client's FIN came before the tunnel was open. */
+  clientEnded(): void {
+    this.#client.onEnd();
+  }
+
+  /** Both sides have said all they will: the end, as soon as the last of it has left. */
+  closeIfFlushed(): void {
+    if (this.#client.ended && this.#server.ended && this.#client.flushed && this.#server.flushed) this.close(false);
   }
 
   /** Something moved. */
