@@ -1,9 +1,11 @@
 /** A config as a module, run for real: each test writes files into a folder of its own. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import type { TestContext } from 'node:test';
 import { systemClock } from '../../kernel/clock.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -134,6 +136,18 @@ test('a module that cannot be run says why and where', async (t) => {
   assert.match((await complaints(at('bare.ts')))[0] ?? '', /no default export/);
   assert.match((await complaints(at('code.ts')))[0] ?? '', /not plain data/);
   assert.match((await complaints(at('exits.ts')))[0] ?? '', /ended the process \(exit 3\)/);
+});
+
+test('what a config prints does not mix with what the program prints', async (t) => {
+  const at = folder(t, { 'prints.ts': `console.log('from the config');${valid(`'a:1'`)}` });
+  const program = `
+    import { loadConfig } from ${JSON.stringify(new URL('index.ts', import.meta.url).href)};
+    const { mistakes } = await loadConfig(${JSON.stringify(at('prints.ts'))});
+    console.log(JSON.stringify(mistakes));`;
+  const run = promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+  const { stdout, stderr } = await run;
+  assert.equal(stdout, '[]\n');
+  assert.equal(stderr, 'from the config\n', 'and no warning of Node about the file');
 });
 
 test('a module that never ends is ended', async (t) => {

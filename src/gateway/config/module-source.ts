@@ -22,17 +22,23 @@ type Outcome =
   | { readonly kind: 'value'; readonly value: unknown; readonly files: readonly string[] }
   | { readonly kind: 'failure'; readonly message: string; readonly stack: string; readonly files: readonly string[] };
 
+// What a config imports is watched; Spillway's own modules do not change under it.
+const ownModules = new URL('../../', import.meta.url).href;
+
 // Runs in the thread. As text, so that it needs no file of its own beside the source and beside the build.
+// What a config prints goes to stderr: stdout may be read by a program.
 const evaluate = `
 const { workerData } = require('node:worker_threads');
 const { registerHooks } = require('node:module');
 const { fileURLToPath } = require('node:url');
-const { url, port } = workerData;
+const { url, port, own } = workerData;
 const files = new Set();
+process.stdout.write = (...rest) => process.stderr.write(...rest);
 registerHooks({
   resolve(specifier, context, next) {
     const resolved = next(specifier, context);
-    if (resolved.url.startsWith('file:') && !resolved.url.includes('/node_modules/') && files.size < 1000) files.add(fileURLToPath(resolved.url));
+    const theirs = resolved.url.startsWith('file:') && !resolved.url.includes('/node_modules/') && !resolved.url.startsWith(own);
+    if (theirs && files.size < 1000) files.add(fileURLToPath(resolved.url));
     return resolved;
   },
 });
@@ -65,7 +71,7 @@ async function run(url: string, clock: Clock): Promise<Outcome> {
   const worker = new Worker(evaluate, {
     eval: true,
     name: 'spillway config',
-    workerData: { url, port: port2 },
+    workerData: { url, port: port2, own: ownModules },
     transferList: [port2],
     // What decides which file an import means, and nothing else: a --test or --watch flag has no business there.
     execArgv: [
@@ -73,11 +79,8 @@ async function run(url: string, clock: Clock): Promise<Outcome> {
       // A config beside no package.json, or one without a type, is as good as any.
       '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
     ],
-    stdout: true,
     resourceLimits: { maxOldGenerationSizeMb: 256 },
   });
-  // What a config prints is for people; stdout may be read by a program.
-  worker.stdout.pipe(process.stderr, { end: false });
   const timer = clock.after(EVALUATE_MS_MAX, () => fail(`it did not end within ${EVALUATE_MS_MAX / 1000} s`), {
     ref: true,
   });
