@@ -7,22 +7,28 @@
  * and counters follow.
  */
 import { randomBytes } from 'node:crypto';
-import { availableParallelism } from 'node:os';
-import { isDeepStrictEqual } from 'node:util';
+import { resolve } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
 import { packageVersion } from '../../kernel/version.ts';
 import type { MetricsInput } from '../admin/metrics.ts';
-import { CellStore, compileHealthPlans, compileSnapshot, diffSnapshots, type Config } from '../config/index.ts';
+import { CellStore, type Config } from '../config/index.ts';
 import { explain, type ExplainRequest, type Explanation } from '../l7/explain.ts';
-import type { ListenerPlan, Snapshot } from '../snapshot.ts';
 import { AdminEndpoint } from './admin-endpoint.ts';
-import { dropRoot } from './drop-root.ts';
+import { dropRoot, isPrivileged } from './drop-root.ts';
 import { EventFan, type GatewayEvent, type GatewayListener, type ReloadCause, type ReloadOutcome } from './events.ts';
 import type { GatewayPhase, GatewayState } from './gateway-state.ts';
-import type { HealthPlan } from './health-plan.ts';
 import { HealthChecks } from './health-checks.ts';
+import {
+  changesBetween,
+  changesLeftOut,
+  compileInForce,
+  newAddresses,
+  sameConfig,
+  workersOf,
+  type InForce,
+} from './in-force.ts';
 import { LatestWins } from './latest-wins.ts';
 import { checkListeners } from './listen-check.ts';
 import { boundAddress, readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
@@ -45,20 +51,10 @@ export interface ControlPlaneOptions {
 /** `/livez` gives a gateway without a single worker this long to replace one before it asks to be started anew. */
 const NO_WORKER_MS = 30_000;
 
-type Loaded = Extract<ConfigReading, { kind: 'loaded' }>;
-
 interface Job {
   readonly cause: ReloadCause;
   /** Null reads the same source again. */
   readonly source: ConfigSource | null;
-}
-
-/** The config in force. */
-interface Force {
-  readonly config: Config;
-  readonly snapshot: Snapshot;
-  readonly health: readonly HealthPlan[];
-  readonly files: readonly string[];
 }
 
 export class ControlPlane {
@@ -75,11 +71,12 @@ export class ControlPlane {
   #source: ConfigSource;
   #phase: GatewayPhase = 'new';
   #supervisor: Supervisor | null = null;
-  #force: Force | null = null;
+  #force: InForce | null = null;
   /** Made when the number of workers is known; lives as long as the gateway. */
   #cells: CellStore | null = null;
   #ticketSecret = newTicketSecret();
   #rotation: Timer | null = null;
+  #changedEarly = false;
   #turn: Promise<void> = Promise.resolve();
   #ended: Promise<void> | null = null;
 
@@ -90,7 +87,7 @@ export class ControlPlane {
     this.#startedAt = { wallMs: clock.wallMs(), nowMs: clock.nowMs() };
     this.#reloads = new ReloadHistory(clock);
     this.#health = new HealthChecks({ clock, random, onEvent: (event) => this.#events.emit(event) });
-    this.#files = new WatchFiles({ clock, onChange: () => void this.reload('file', null) });
+    this.#files = new WatchFiles({ clock, onChange: () => this.#fileChanged() });
     this.#queue = new LatestWins((job) => this.#reload(job));
     this.#admin = new AdminEndpoint({
       state: () => this.state(),
@@ -120,7 +117,9 @@ export class ControlPlane {
   }
 
   async #start(): Promise<void> {
-    const { clock, random, workerEntry } = this.#options;
+    const { clock, random, workerEntry, watch } = this.#options;
+    const { file } = this.#source;
+    if (watch && file !== null) await this.#files.watch([resolve(file)]);
     const reading = await this.#source.read(clock);
     if (reading.kind === 'refused') throw configError(reading);
     const lanes = this.#options.workers ?? workersOf(reading.config);
@@ -147,9 +146,16 @@ export class ControlPlane {
     this.#phase = 'running';
     this.#reloads.started();
     this.#tellListening(null);
-    this.#warn(reading);
-    await this.#follow(force);
+    for (const warning of reading.warnings) this.#notice('warn', warning);
     this.#rotation = clock.every(TICKET_SECRET_LIFE_MS, () => void this.#rotate());
+    await this.#follow(force);
+    if (this.#changedEarly) this.#fileChanged();
+  }
+
+  /** A change while the gateway starts is looked at once it runs; one while it ends, not at all. */
+  #fileChanged(): void {
+    if (this.#phase === 'starting') this.#changedEarly = true;
+    if (this.#phase === 'running') void this.#queue.ask({ cause: 'file', source: null });
   }
 
   #checkStarting(): void {
@@ -239,7 +245,11 @@ export class ControlPlane {
   async #tryReload(cause: ReloadCause, source: ConfigSource): Promise<ReloadOutcome> {
     const before = this.#inForce();
     const reading = await source.read(this.#options.clock);
-    if (reading.kind === 'refused') return this.#refused(cause, reading.reason, reading.problems);
+    if (reading.kind === 'refused') {
+      // The mistake may be in a file that is new, such as a key: its repair is a change as well.
+      await this.#watch([...before.files, ...reading.files]);
+      return this.#refused(cause, reading.reason, reading.problems);
+    }
     const next = this.#compile(reading.config, reading.files);
     if (sameConfig(before, next)) return { kind: 'unchanged', cause, version: before.snapshot.version };
     await checkListeners(newAddresses(before, next));
@@ -252,51 +262,53 @@ export class ControlPlane {
     admin.commit();
     this.#force = next;
     this.#tellListening(before);
-    this.#warn(reading);
-    this.#warnFixed(before.config, next.config);
+    for (const warning of [...reading.warnings, ...changesLeftOut(before, next)]) this.#notice('warn', warning);
     await this.#follow(next);
-    const changes = diffSnapshots(before.snapshot, next.snapshot);
-    return { kind: 'applied', cause, version: next.snapshot.version, changes };
+    return { kind: 'applied', cause, version: next.snapshot.version, changes: changesBetween(before, next) };
   }
 
   #refused(cause: ReloadCause, reason: string, problems: readonly string[]): ReloadOutcome {
     return { kind: 'refused', cause, version: this.#force?.snapshot.version ?? 0, reason, problems };
   }
 
-  #compile(config: Config, files: readonly string[], ticketSecret = this.#ticketSecret): Force {
-    const snapshot = compileSnapshot(config, {
+  #compile(config: Config, files: readonly string[], ticketSecret = this.#ticketSecret): InForce {
+    return compileInForce(config, files, {
       version: (this.#force?.snapshot.version ?? 0) + 1,
       cells: this.#cells!,
       ticketSecret,
       pseudonym: this.#pseudonym,
     });
-    return { config, snapshot, health: compileHealthPlans(config, snapshot), files };
   }
 
   /** What follows a config that is in force. */
-  async #follow(force: Force): Promise<void> {
+  async #follow(force: InForce): Promise<void> {
     if (this.#phase !== 'running') return;
     this.#cells?.retain(force.snapshot);
     this.#health.update(force.health);
-    if (this.#options.watch) await this.#files.watch(force.files);
+    await this.#watch(force.files);
+  }
+
+  async #watch(files: readonly string[]): Promise<void> {
+    if (this.#options.watch) await this.#files.watch([...new Set(files)]);
   }
 
   /** A new secret, by the same way as a new config. */
   async #rotate(): Promise<void> {
-    await this.#inTurn(async () => {
-      const force = this.#inForce();
-      if (this.#phase !== 'running' || !hasTls(force.snapshot)) return;
-      const ticketSecret = newTicketSecret();
-      const next = this.#compile(force.config, force.files, ticketSecret);
-      const outcome = await this.#supervisor!.apply(next.snapshot);
-      if (outcome.kind === 'refused') {
-        this.#notice('warn', `The secret of TLS session tickets could not be changed: ${outcome.reason}`);
-        return;
-      }
-      this.#ticketSecret = ticketSecret;
-      this.#force = next;
-      this.#health.update(next.health);
-    });
+    const refusal = await this.#inTurn(() => this.#changeTicketSecret()).catch((error: unknown) => String(error));
+    if (refusal !== null) this.#notice('warn', `The secret of TLS session tickets could not be changed: ${refusal}`);
+  }
+
+  /** Null, or why it could not. */
+  async #changeTicketSecret(): Promise<string | null> {
+    const force = this.#inForce();
+    if (this.#phase !== 'running' || !hasTls(force.snapshot)) return null;
+    const ticketSecret = newTicketSecret();
+    const next = this.#compile(force.config, force.files, ticketSecret);
+    const outcome = await this.#supervisor!.apply(next.snapshot);
+    if (outcome.kind === 'refused') return outcome.reason;
+    this.#ticketSecret = ticketSecret;
+    this.#force = next;
+    return null;
   }
 
   /** Runs one thing at a time that changes what is in force, in the order asked. */
@@ -316,10 +328,14 @@ export class ControlPlane {
     const outcome = dropRoot(user);
     if (outcome.kind === 'not-root') this.#notice('info', `Not started as root, so user ${user} has no effect.`);
     else this.#notice('info', `Root was given up: the process runs as ${user}.`);
+    const low = this.#inForce().snapshot.listeners.find(({ port }) => outcome.kind === 'dropped' && isPrivileged(port));
+    if (low === undefined) return;
+    const advice = 'let it bind with the sysctl net.ipv4.ip_unprivileged_port_start';
+    this.#notice('warn', `As ${user}, a worker that is replaced cannot bind port ${low.port} again: ${advice}.`);
   }
 
   /** Emits an address for each listener that is new or has moved; null before the first config. */
-  #tellListening(before: Force | null): void {
+  #tellListening(before: InForce | null): void {
     const ports = this.#supervisor?.ports ?? {};
     const old = new Map(before?.snapshot.listeners.map((listener) => [listener.id, boundAddress(listener, ports)]));
     for (const listener of this.#inForce().snapshot.listeners) {
@@ -329,16 +345,6 @@ export class ControlPlane {
     }
     const admin = this.#admin.takeNews();
     if (admin !== null) this.#events.emit({ kind: 'admin-listening', address: admin });
-  }
-
-  #warn({ warnings }: Loaded): void {
-    for (const warning of warnings) this.#notice('warn', warning);
-  }
-
-  /** Cells have as many lanes as there were workers at the start, and a user is become once. */
-  #warnFixed(before: Config, after: Config): void {
-    if (before.workers !== after.workers) this.#notice('warn', 'A change of workers takes effect at the next start.');
-    if (before.user !== after.user) this.#notice('warn', 'A change of user takes effect at the next start.');
   }
 
   #notice(level: Extract<GatewayEvent, { kind: 'notice' }>['level'], message: string): void {
@@ -370,7 +376,7 @@ export class ControlPlane {
     return this.#options.clock.nowMs() - idleSinceMs > NO_WORKER_MS ? 'no worker serves' : null;
   }
 
-  #inForce(): Force {
+  #inForce(): InForce {
     if (this.#force === null) throw new SpillwayError('GATEWAY_STATE', 'The gateway has not been started.');
     return this.#force;
   }
@@ -378,20 +384,4 @@ export class ControlPlane {
 
 function configError({ code, reason, problems }: Extract<ConfigReading, { kind: 'refused' }>): SpillwayError {
   return new SpillwayError(code, [reason, ...problems].join('\n'));
-}
-
-function workersOf({ workers }: Config): number {
-  return workers === 'auto' ? availableParallelism() : workers;
-}
-
-/** Equal but for the version. Cells are the same objects when they are for the same things. */
-function sameConfig(before: Force, next: Force): boolean {
-  const { version } = before.snapshot;
-  return isDeepStrictEqual(before, { ...next, snapshot: { ...next.snapshot, version } });
-}
-
-/** Listeners on addresses that no listener of the old config has. */
-function newAddresses(before: Force, next: Force): ListenerPlan[] {
-  const old = new Set(before.snapshot.listeners.map(({ host, port }) => `${host} ${port}`));
-  return next.snapshot.listeners.filter(({ host, port }) => !old.has(`${host} ${port}`));
 }

@@ -15,7 +15,7 @@ export type DropOutcome =
 /** Throws `USER_FAILED` if it cannot: going on as root against the config would be worse than not going on. */
 export function dropRoot(user: string): DropOutcome {
   if (process.getuid?.() !== 0) return { kind: 'not-root' };
-  const account = findAccount(user, readPasswd());
+  const account = findAccount(user, read('/etc/passwd'));
   if (account === null) throw new SpillwayError('USER_FAILED', `Cannot become ${user}: this machine has no such user.`);
   if (account.uid === 0) throw new SpillwayError('USER_FAILED', `User ${user} is root: name one that is not.`);
   try {
@@ -52,9 +52,15 @@ export function findAccount(user: string, passwd: string): Account | null {
   return /^\d{1,10}$/.test(user) ? { name: null, uid: Number(user), gid: Number(user) } : null;
 }
 
-function readPasswd(): string {
+/** Whether this machine lets only root bind the port; 0 is any free one, which is never such. */
+export function isPrivileged(port: number): boolean {
+  const first = Number(read('/proc/sys/net/ipv4/ip_unprivileged_port_start') || 1024);
+  return port !== 0 && port < first;
+}
+
+function read(file: string): string {
   try {
-    return readFileSync('/etc/passwd', 'utf8');
+    return readFileSync(file, 'utf8');
   } catch {
     return '';
   }

@@ -98,3 +98,26 @@ test('sessions resume on any worker, until the secret of their tickets is change
   const second = await handshake(address());
   assert.equal((await handshake(address(), second.session)).reused, true);
 });
+
+test('a reload refused for a file that is not there yet is made up for when it comes', async () => {
+  const home = folder();
+  certify(home, 'one.example');
+  const file = join(home, 'spillway.yaml');
+  const endpoint = await origin('one');
+  const write = (tls: string): void =>
+    writeFileSync(
+      file,
+      `listeners: [{ name: web, address: "127.0.0.1:0"${tls} }]\nservices: [{ name: shop, endpoints: ["${endpoint}"] }]\nroutes: [{ service: shop }]\n`,
+    );
+  write('');
+  const { gateway, next, address } = create({ file });
+  await gateway.start();
+  const refused = next('reload');
+  write(', tls: { certificate: cert.pem, key: elsewhere.pem }');
+  assert.equal((await refused).outcome.kind, 'refused');
+  const applied = next('reload');
+  writeFileSync(join(home, 'elsewhere.pem'), readFileSync(join(home, 'key.pem')), { mode: 0o600 });
+  const { outcome } = await applied;
+  assert.equal(outcome.kind, 'applied', outcome.kind === 'refused' ? outcome.problems.join() : '');
+  assert.equal((await handshake(address())).name, 'one.example');
+});

@@ -154,20 +154,35 @@ export class Supervisor {
   async #launch(lane: Lane, snapshot: Snapshot, { replace }: { readonly replace: boolean }): Promise<ApplyAnswer> {
     if (this.#ending) return { kind: 'lost', reason: 'the gateway is ending' };
     lane.phase = 'starting';
-    const thread = new WorkerThread({
-      entry: this.#options.entry,
-      start: { lane: lane.number, snapshot, ports: this.#ports },
-      resourceLimits: this.#options.resourceLimits,
-      clock: this.#options.clock,
-      onNotice: this.#options.onNotice,
-      onEnd: (reason) => this.#ended(lane, thread, reason, replace),
-    });
+    let thread: WorkerThread;
+    try {
+      thread = this.#startThread(lane, snapshot, replace);
+    } catch (error) {
+      // The machine has no thread or memory to give; it may have later.
+      const reason = `could not be started: ${error instanceof Error ? error.message : String(error)}`;
+      this.#lose(lane, reason, replace);
+      return { kind: 'lost', reason };
+    }
     lane.thread = thread;
     const answer = await thread.started(ANSWER_MS);
     if (lane.thread !== thread) return answer;
     if (answer.kind === 'applied') this.#serves(lane, snapshot.version, answer.ports);
     else await thread.terminate(failure(answer).message);
     return answer;
+  }
+
+  #startThread(lane: Lane, snapshot: Snapshot, replace: boolean): WorkerThread {
+    const thread: WorkerThread = new WorkerThread({
+      entry: this.#options.entry,
+      start: { lane: lane.number, snapshot, ports: this.#ports },
+      resourceLimits: this.#options.resourceLimits,
+      clock: this.#options.clock,
+      onNotice: this.#options.onNotice,
+      onEnd: (reason) => {
+        if (lane.thread === thread) this.#lose(lane, reason, replace);
+      },
+    });
+    return thread;
   }
 
   #serves(lane: Lane, version: number, ports: Readonly<Record<string, number>>): void {
@@ -180,8 +195,8 @@ export class Supervisor {
     this.#catchUp();
   }
 
-  #ended(lane: Lane, thread: WorkerThread, reason: string, replace: boolean): void {
-    if (lane.thread !== thread) return;
+  /** Takes the loss of a lane's thread, and plans the next unless `replace` is false and it never served. */
+  #lose(lane: Lane, reason: string, replace: boolean): void {
     const { clock, random } = this.#options;
     const stable = lane.phase === 'serving' && clock.nowMs() - lane.servingSinceMs >= STABLE_MS;
     lane.thread = null;

@@ -102,6 +102,17 @@ test('several files are one change; other files and equal content are none', asy
   assert.equal(count(), 1);
 });
 
+test('a change between the first look and the next is not lost', async () => {
+  const file = join(folder(), 'spillway.yaml');
+  writeFileSync(file, 'one');
+  const { watch, changed } = await watching(file);
+  const seen = changed();
+  // What a reload does: the file changes while it is read, and then the same files are watched again.
+  writeFileSync(file, 'two');
+  await watch.watch([file]);
+  await seen;
+});
+
 test('a folder that does not exist is looked at now and then instead', async () => {
   const home = folder();
   const file = join(home, 'later', 'spillway.yaml');

@@ -4,10 +4,11 @@
  *
  * Folders are watched, not files: a watch on a file follows its inode, which a rename leaves behind. Both the folder a path is
  * in and the one its target is in are watched, and watched anew after each change. An event says only that something
- * may have happened; the truth is the digest of all contents, taken once things have been still for `SETTLE_MS`.
- * Where folders cannot be watched (no inotify left, some network mounts), the digest is taken every `POLL_MS` instead.
+ * may have happened; the truth is the digest of each content, taken once things have been still for `SETTLE_MS`.
+ * Where folders cannot be watched (no inotify left, some network mounts), digests are taken every `POLL_MS` instead.
  *
- * Invariant: `onChange` is called only with a digest that differs from the last one, and never after `close`.
+ * Invariants: a change between two looks is never lost, because the digest that counts as known is always one that was
+ * taken before whoever is told reads the file; `onChange` is never called after `close`.
  */
 import { createHash } from 'node:crypto';
 import { watch, type FSWatcher } from 'node:fs';
@@ -26,9 +27,9 @@ export interface WatchFilesOptions {
 
 export class WatchFiles {
   readonly #options: WatchFilesOptions;
-  #files: readonly string[] = [];
+  /** The files, each with the digest that is known. */
+  #known = new Map<string, string>();
   #watchers = new Map<string, FSWatcher>();
-  #digest: string | null = null;
   #settle: Timer | null = null;
   #poll: Timer | null = null;
   /** Only the newest look at the files counts. */
@@ -39,13 +40,18 @@ export class WatchFiles {
     this.#options = options;
   }
 
-  /** Watches these files from now on; what they hold now is what is known. Absolute paths. */
+  /**
+   * Watches these files from now on, absolute paths. Of one that was watched before, what was known stays known; what a new
+   * one holds now is.
+   */
   async watch(files: readonly string[]): Promise<void> {
-    this.#files = [...new Set(files)];
     const look = ++this.#look;
+    const fresh = await digestsOf(files.filter((file) => !this.#known.has(file)));
+    if (look !== this.#look) return;
+    this.#known = new Map(files.map((file) => [file, this.#known.get(file) ?? fresh.get(file) ?? '']));
     await this.#watchFolders();
-    const digest = await digestOf(this.#files);
-    if (look === this.#look) this.#digest = digest;
+    // Something may have changed before its folder was watched.
+    this.#soon();
   }
 
   close(): void {
@@ -58,9 +64,10 @@ export class WatchFiles {
   }
 
   async #watchFolders(): Promise<void> {
-    const targets = await Promise.all(this.#files.map((file) => realpath(file).catch(() => file)));
+    const files = [...this.#known.keys()];
+    const targets = await Promise.all(files.map((file) => realpath(file).catch(() => file)));
     if (this.#closed) return;
-    const folders = new Set([...this.#files, ...targets].map((file) => dirname(file)));
+    const folders = new Set([...files, ...targets].map((file) => dirname(file)));
     for (const [folder, watcher] of this.#watchers) {
       if (folders.has(folder)) continue;
       watcher.close();
@@ -95,21 +102,21 @@ export class WatchFiles {
 
   async #check(): Promise<void> {
     const look = ++this.#look;
-    const digest = await digestOf(this.#files);
-    if (look !== this.#look || digest === this.#digest) return;
-    this.#digest = digest;
+    const digests = await digestsOf([...this.#known.keys()]);
+    if (look !== this.#look) return;
+    const changed = [...digests].some(([file, digest]) => this.#known.get(file) !== digest);
+    if (!changed) return;
+    this.#known = digests;
     await this.#watchFolders();
     if (!this.#closed) this.#options.onChange();
   }
 }
 
 /** A file that cannot be read counts as one with other content, so its coming and going are changes too. */
-async function digestOf(files: readonly string[]): Promise<string> {
-  const contents = await Promise.all(files.map((file) => readFile(file).catch(() => null)));
-  const hash = createHash('sha256');
-  contents.forEach((content, index) => {
-    hash.update(`${files[index]}\0${content === null ? 'unreadable' : content.length}\0`);
-    if (content !== null) hash.update(content);
+async function digestsOf(files: readonly string[]): Promise<Map<string, string>> {
+  const digests = files.map(async (file): Promise<[string, string]> => {
+    const content = await readFile(file).catch(() => null);
+    return [file, content === null ? 'unreadable' : createHash('sha256').update(content).digest('base64')];
   });
-  return hash.digest('base64');
+  return new Map(await Promise.all(digests));
 }
