@@ -240,16 +240,19 @@ async function waitInFullSocket(bench: Bench, fillBytes: number): Promise<boolea
   const fill = new ByteStream(2, fillBytes);
   await pourBody(other, fill, 'length', 100_000);
   const second = new ByteStream(3, 4 * MB);
-  client.write(`PUT /second HTTP/1.1\r\nHost: a\r\nContent-Length: ${4 * MB}\r\n\r\n`);
+  // A long head that comes in two pieces, so that the first read behind it holds more than fits beside the head.
+  await client.flushed(`PUT /second HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(20_000)}\r\n`);
+  client.write(Buffer.concat([Buffer.from(`Content-Length: ${4 * MB}\r\n\r\n`), second.next(300_000)!]));
   const poured = pourBody(client, second, 'length', 300_000);
   await eventually('it queues', () => gateway.endpoint('queued') === 1);
   await stuck(() => second.at);
   server.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
   await other.response();
   // Meanwhile other connections use the memory that is free.
+  const before = gateway.bufferedBytes;
   const busy = await Promise.all(Array.from({ length: 8 }, async () => await bench.client(gateway)));
-  for (const each of busy) each.write(`PUT /busy HTTP/1.1\r\nHost: a\r\nX: ${'z'.repeat(30_000)}`);
-  await turn();
+  for (const each of busy) each.write(`PUT /busy HTTP/1.1\r\nHost: a\r\nX: ${'z'.repeat(12_000)}`);
+  await eventually('they hold memory', () => gateway.bufferedBytes >= before + 8 * 12_000);
   server.resume();
   const fits = gateway.endpoint('connects') === 1;
   const last = fits ? server : await origin.accept();
@@ -262,9 +265,10 @@ async function waitInFullSocket(bench: Bench, fillBytes: number): Promise<boolea
 }
 
 onBoth('a body that waited for a connection is not overwritten while its write is pending', async (bench) => {
-  for (let fillBytes = MB; fillBytes < 16 * MB; fillBytes += 96 * 1024) {
-    if (!(await waitInFullSocket(bench, fillBytes))) return;
-  }
+  let fillBytes = MB;
+  while (await waitInFullSocket(bench, fillBytes)) fillBytes += 256 * 1024;
+  fillBytes -= 256 * 1024;
+  while (await waitInFullSocket(bench, fillBytes)) fillBytes += 16 * 1024;
 });
 
 onBoth('refusals to a client that does not read are held back, not piled up', async (bench) => {
