@@ -2,7 +2,7 @@
  * From a parsed request head to a running exchange: the checks that need more than the head, the route, and the head that
  * goes out. Every refusal here leaves no byte upstream.
  */
-import { CHUNKED, METHOD_OPTIONS, NONE, OK, ORIGIN_FORM, type Head } from './head.ts';
+import { ABSOLUTE_FORM, CHUNKED, METHOD_OPTIONS, NONE, OK, ORIGIN_FORM, type Head } from './head.ts';
 import { routeSlots, refusalNumber, type Refusal } from '../slots.ts';
 import { LARGE_BYTES, SMALL_BYTES } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
@@ -112,12 +112,16 @@ function begin(
   request.begin(head.bodyKind, head.contentLength, head.bodyKind, route.plan.requestBodyBytesMax, listed);
 
   const behind = request.done ? 0 : to - head.end;
-  const headRoom = head.end - head.start + HEAD_EXTRA_BYTES + client.forwarding.room;
+  const headRoom = head.end - head.start + HEAD_EXTRA_BYTES + route.service.plan.name.length + client.forwarding.room;
   const wanted = headRoom + request.room(behind);
   // A body larger than that could not be sent again anyway.
   const out = plane.buffers.borrow(wanted <= LARGE_BYTES ? wanted : Math.max(headRoom + SMALL_BYTES, LARGE_BYTES));
   if (head.maxForwards > 0) head.drop[head.maxForwardsIndex] = 1;
   let at = writeRequestHead(head, plane.path, out, 0);
+  // HTTP/1.0 may come without Host, 1.1 may not go without (RFC 9112 §3.2): the service's name, as nginx does.
+  if (head.hostIndex < 0 && head.targetForm !== ABSOLUTE_FORM) {
+    at = writeField('Host', route.service.plan.name, out, at);
+  }
   if (head.maxForwards > 0) at = writeField('Max-Forwards', String(head.maxForwards - 1), out, at);
   if (upgrading) at = writeUpgrade(out, at);
   at = listener.forwarding.write(client.forwarding, head, out, at);
