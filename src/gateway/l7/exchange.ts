@@ -11,6 +11,8 @@
  * - At most one read of each side is in memory: a side whose peer does not take bytes is not read.
  * Source: RFC 9110 §7.6, §10.1.1, §15.2; RFC 9112 §6-9.
  */
+// WHY: over 400 lines: one state machine over two connections. Each transition reads most of its fields, and cut in two, half of
+// them would be public.
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots, type Refusal, refusalNumber, routeSlots } from '../slots.ts';
 import { Body } from './body.ts';
