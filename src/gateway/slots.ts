@@ -108,7 +108,6 @@ export const refusals = [
   { word: 'total_timeout', status: 504, text: 'The request took too long.' },
   { word: 'loop', status: 508, text: 'The request has been through this gateway before.' },
   { word: 'misdirected', status: 421, text: 'This host is not served on this connection.' },
-  { word: 'draining', status: 503, text: 'The gateway is shutting down.' },
   { word: 'max_forwards', status: 400, text: 'The Max-Forwards field is malformed.' },
   { word: 'upgrade_refused', status: 400, text: 'The protocol upgrade is malformed.' },
 ] as const;
@@ -126,11 +125,10 @@ export const processSlots = {
   loopLagMs: 0, // gauge: the event loop's delay, maximum of the last second
   memoryBytes: 1, // gauge: bytes in buffers
   heapBytes: 2, // gauge
-  retained: 3, // gauge: idle read and head buffers
+  fastPath: 3, // gauge: 1 when the raw transport is in use
   logLines: 4,
   logDropped: 5,
   logErrors: 6,
-  fastPath: 7, // gauge: 1 when the raw transport is in use
   refusals: 8, // `refusals.length` slots from here; room for 56
 } as const;
 export const PROCESS_SLOTS = 64;

@@ -9,8 +9,8 @@ import {
   ENDPOINT_SLOTS,
   LISTENER_GAUGES,
   LISTENER_SLOTS,
+  PROCESS_GAUGES,
   PROCESS_SLOTS,
-  processSlots,
   ROUTE_GAUGES,
   ROUTE_SLOTS,
 } from '../slots.ts';
@@ -22,14 +22,5 @@ export function clearGauges(snapshot: Snapshot, lane: number): void {
   }
   for (const route of snapshot.routes) cellLane(route.cell, ROUTE_SLOTS, lane).fill(0, 0, ROUTE_GAUGES);
   for (const listener of snapshot.listeners) cellLane(listener.cell, LISTENER_SLOTS, lane).fill(0, 0, LISTENER_GAUGES);
-  const own = cellLane(snapshot.cell, PROCESS_SLOTS, lane);
-  for (const gauge of [
-    processSlots.loopLagMs,
-    processSlots.memoryBytes,
-    processSlots.heapBytes,
-    processSlots.retained,
-  ]) {
-    own[gauge] = 0;
-  }
-  own[processSlots.fastPath] = 0;
+  cellLane(snapshot.cell, PROCESS_SLOTS, lane).fill(0, 0, PROCESS_GAUGES);
 }
