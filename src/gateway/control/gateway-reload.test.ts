@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { config, create, folder, origin } from '../../../test/gateway-under-test.ts';
 
 test('a given config is changed by giving another, and nothing of a refused one stays', async () => {
@@ -42,6 +43,29 @@ test('a reload that cannot bind a new listener changes nothing, not even the adm
   });
   assert.match(outcome.kind === 'refused' ? outcome.reason : '', /^Listener taken cannot listen on .* in use/);
   assert.deepEqual([await get(), gateway.state().admin!.address, gateway.state().configVersion], ['one', admin, 1]);
+});
+
+test('a reload that a worker refuses leaves the admin API where it was, and no other behind', async () => {
+  const entry = join(folder(), 'worker.mjs');
+  writeFileSync(
+    entry,
+    `import { parentPort, workerData } from 'node:worker_threads';
+    const say = (kind, { version }) => parentPort.postMessage({ kind, version, ports: {}, code: 'X', message: 'not with me' });
+    parentPort.on('message', ({ kind, snapshot }) => say(kind === 'drain' ? 'drained' : 'refused', snapshot ?? {}));
+    say('applied', workerData.snapshot);`,
+  );
+  const listening = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length;
+  const endpoint = await origin('one');
+  const given = config(endpoint, { admin: { address: '127.0.0.1:0' } });
+  const { gateway } = create({ config: given, workerEntry: pathToFileURL(entry) });
+  await gateway.start();
+  const [before, open] = [gateway.state().admin!.address, listening()];
+  const outcome = await gateway.reload({ config: { ...given, admin: { address: 'localhost:0' } } });
+  assert.equal(outcome.kind === 'refused' && outcome.reason, 'not with me');
+  assert.equal(gateway.state().admin!.address, before);
+  // A closed handle is counted until the loop has come round; one left open would be counted for good.
+  while (listening() > open) await new Promise(setImmediate);
+  assert.equal((await fetch(`http://${before}/readyz`)).status, 200);
 });
 
 test('a reload adds and removes listeners and moves the admin API', async () => {
