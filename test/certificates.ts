@@ -22,7 +22,19 @@ export class Authority {
   #serial = 0;
 
   constructor(name = 'Test Authority') {
-    this.#openssl(['req', '-x509', '-subj', `/CN=${name}`, '-days', '2', ...newKey('ec'), '-keyout', 'ca.key', '-out', 'ca.pem']);
+    this.#openssl([
+      'req',
+      '-x509',
+      '-subj',
+      `/CN=${name}`,
+      '-days',
+      '2',
+      ...newKey('ec'),
+      '-keyout',
+      'ca.key',
+      '-out',
+      'ca.pem',
+    ]);
     this.caPem = readFileSync(join(this.#dir, 'ca.pem'), 'utf8');
   }
 
@@ -32,7 +44,17 @@ export class Authority {
     const file = `leaf${this.#serial}`;
     const subject = names.map((name) => `${/^[\d.]+$|:/.test(name) ? 'IP' : 'DNS'}:${name}`).join(',');
     writeFileSync(join(this.#dir, `${file}.ext`), `subjectAltName=${subject}\n`);
-    this.#openssl(['req', '-new', '-subj', '/CN=leaf', ...newKey(algorithm), '-keyout', `${file}.key`, '-out', `${file}.csr`]);
+    this.#openssl([
+      'req',
+      '-new',
+      '-subj',
+      '/CN=leaf',
+      ...newKey(algorithm),
+      '-keyout',
+      `${file}.key`,
+      '-out',
+      `${file}.csr`,
+    ]);
     const signing = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', `${file}.ext`];
     this.#openssl(['x509', '-req', '-in', `${file}.csr`, ...signing, '-days', String(days), '-out', `${file}.pem`]);
     const read = (ending: string): string => readFileSync(join(this.#dir, `${file}.${ending}`), 'utf8');

@@ -9,6 +9,7 @@ import { LineWriter, type LogRecord } from './access-log/line.ts';
 import { Sink } from './access-log/sink.ts';
 import type { ClientConnection } from './l7/client.ts';
 import { ENDED_ABORTED, ENDED_BROKEN, ENDED_WELL, type Exchange } from './l7/exchange.ts';
+import { field } from './l7/fields.ts';
 import type { Head } from './l7/head.ts';
 import { bucketOf, countStatus, endpointSlots, processSlots, refusals, routeSlots } from './slots.ts';
 import type { AccessLogPlan } from './snapshot.ts';
@@ -94,6 +95,15 @@ export class Accounts {
     record.head = head?.buffer ?? NO_BYTES;
     record.headFrom = head?.start ?? 0;
     record.headTo = head?.end ?? 0;
+    record.minorVersion = head?.minorVersion ?? 0;
+    record.host = record.head;
+    record.hostFrom = head?.hostStart ?? 0;
+    record.hostTo = head?.hostEnd ?? 0;
+    record.userAgentOffset = offsetOf(head, field.userAgent);
+    record.refererOffset = offsetOf(head, field.referer);
+    record.requestIdFrom = 0;
+    record.requestIdTo = 0;
+    record.traceIdFrom = 0;
     record.status = refusal.status;
     record.refusal = refusal.word;
     record.route = '';
@@ -123,9 +133,20 @@ export class Accounts {
     const record = this.#record;
     const { client, endpoint, route, startMs, connectedMs, firstByteMs, lastByteMs } = exchange;
     this.#from(client);
+    const { forwarding } = client;
+    const isRetained = exchange.retained !== null;
     record.head = exchange.retained ?? NO_BYTES;
     record.headFrom = 0;
-    record.headTo = exchange.retained === null ? 0 : exchange.requestHeadBytes;
+    record.headTo = isRetained ? forwarding.start : 0;
+    record.minorVersion = exchange.minorVersion;
+    record.host = forwarding.block?.host ?? NO_BYTES;
+    record.hostFrom = 0;
+    record.hostTo = record.host.length;
+    record.userAgentOffset = forwarding.userAgentOffset;
+    record.refererOffset = forwarding.refererOffset;
+    record.requestIdFrom = isRetained ? forwarding.requestIdStart : 0;
+    record.requestIdTo = isRetained ? forwarding.requestIdEnd : 0;
+    record.traceIdFrom = isRetained ? forwarding.traceIdStart : 0;
     record.status = exchange.status;
     record.bytesIn = exchange.request.bytes;
     record.bytesOut = exchange.response.bytes;
@@ -198,6 +219,12 @@ function verdictOf(record: LogRecord): string {
   return record.clientMs > longest ? 'client' : verdict;
 }
 
+/** Of the first line with this name, counted from the first field; -1 if there is none. */
+function offsetOf(head: Head | null, id: number): number {
+  const index = head?.find(id) ?? -1;
+  return head === null || index === -1 ? -1 : head.nameStart[index]! - head.nameStart[0]!;
+}
+
 function add(lane: Lane, slot: number, count: number): void {
   lane[slot] = (lane[slot] ?? 0) + count;
 }
@@ -208,6 +235,15 @@ function emptyRecord(): LogRecord {
     head: NO_BYTES,
     headFrom: 0,
     headTo: 0,
+    minorVersion: 1,
+    host: NO_BYTES,
+    hostFrom: 0,
+    hostTo: 0,
+    userAgentOffset: -1,
+    refererOffset: -1,
+    requestIdFrom: 0,
+    requestIdTo: 0,
+    traceIdFrom: 0,
     status: 0,
     bytesIn: 0,
     bytesOut: 0,

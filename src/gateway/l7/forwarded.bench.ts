@@ -8,18 +8,31 @@ import { Forwarding, ForwardingWriter } from './forwarded.ts';
 import { Head, OK } from './head.ts';
 import { parseRequestHead } from './request-head.ts';
 
-const limits = { requestLineBytesMax: 8192, headerBytesMax: 32768, headerFieldsMax: 100, underscoresInNames: 'reject' } as const;
+const limits = {
+  requestLineBytesMax: 8192,
+  headerBytesMax: 32768,
+  headerFieldsMax: 100,
+  underscoresInNames: 'reject',
+} as const;
 const trusted = AddressSet.compile(['10.0.0.0/8', '192.168.0.0/16', '2001:db8::/32']);
 if (!(trusted instanceof AddressSet)) throw new Error(trusted.mistake);
 const forwarding = { xForwarded: true, forwarded: false, requestId: true, traceparent: true };
 const random = createRandom();
 const options = { plan: { tls: null, forwarding }, trusted, pseudonym: 'spillway-1', port: 8080, random };
 const writer = new ForwardingWriter(options);
-const writerOfAll = new ForwardingWriter({ ...options, plan: { tls: null, forwarding: { ...forwarding, forwarded: true } } });
+const writerOfAll = new ForwardingWriter({
+  ...options,
+  plan: { tls: null, forwarding: { ...forwarding, forwarded: true } },
+});
 
 const small = ['User-Agent: wrk', 'Accept: */*'];
 const browser = Array.from({ length: 18 }, (_, index) => `X-Some-Field-${index}: and its value`);
-const chain = ['X-Forwarded-For: 198.51.100.7', 'X-Forwarded-Proto: https', 'X-Forwarded-Port: 443', 'X-Request-Id: 0af7651916cd43dd'];
+const chain = [
+  'X-Forwarded-For: 198.51.100.7',
+  'X-Forwarded-Proto: https',
+  'X-Forwarded-Port: 443',
+  'X-Request-Id: 0af7651916cd43dd',
+];
 
 function parsed(fields: readonly string[], host: string): Head {
   const head = new Head();
@@ -44,7 +57,12 @@ const cases: readonly Case[] = [
   { name: 'small request, same Host', writer, peer: untrustedPeer, heads: one(small) },
   { name: 'the same with Forwarded', writer: writerOfAll, peer: untrustedPeer, heads: one(small) },
   { name: '20 fields, same Host', writer, peer: untrustedPeer, heads: one(browser) },
-  { name: 'another Host each time', writer, peer: untrustedPeer, heads: [parsed(small, 'a.example'), parsed(small, 'b.example')] },
+  {
+    name: 'another Host each time',
+    writer,
+    peer: untrustedPeer,
+    heads: [parsed(small, 'a.example'), parsed(small, 'b.example')],
+  },
   { name: 'behind a trusted proxy', writer, peer: trustedPeer, heads: one([...small, ...chain]) },
 ];
 const ROUNDS = 15;

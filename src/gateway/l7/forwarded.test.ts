@@ -8,7 +8,12 @@ import { Forwarding, ForwardingWriter, type ForwardingOptions } from './forwarde
 import { Head, OK } from './head.ts';
 import { parseRequestHead } from './request-head.ts';
 
-const limits = { requestLineBytesMax: 8192, headerBytesMax: 32768, headerFieldsMax: 100, underscoresInNames: 'reject' } as const;
+const limits = {
+  requestLineBytesMax: 8192,
+  headerBytesMax: 32768,
+  headerFieldsMax: 100,
+  underscoresInNames: 'reject',
+} as const;
 
 interface Options {
   readonly peer?: string | null;
@@ -42,7 +47,11 @@ function writerFor(options: Options): { writer: ForwardingWriter; forwarding: Fo
 }
 
 function parse(options: Options): Head {
-  const lines = [`GET / HTTP/${options.version ?? '1.1'}`, `Host: ${options.host ?? 'shop.example'}`, ...(options.fields ?? [])];
+  const lines = [
+    `GET / HTTP/${options.version ?? '1.1'}`,
+    `Host: ${options.host ?? 'shop.example'}`,
+    ...(options.fields ?? []),
+  ];
   const head = new Head();
   const bytes = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
   assert.equal(parseRequestHead(head, bytes, 0, bytes.length, limits), OK, head.problem);
@@ -106,13 +115,17 @@ describe('from a peer that is not trusted', () => {
     assert.deepEqual(sent['x-forwarded-port'], ['8443']);
     assert.deepEqual(sent['x-real-ip'], ['203.0.113.9']);
     assert.deepEqual(sent['accept'], ['*/*']);
-    for (const name of ['forwarded', 'tracestate', 'x-forwarded-prefix', 'x-forwarded-ssl']) assert.equal(sent[name], undefined);
+    for (const name of ['forwarded', 'tracestate', 'x-forwarded-prefix', 'x-forwarded-ssl'])
+      assert.equal(sent[name], undefined);
     assert.doesNotMatch(JSON.stringify(sent), /6\.6\.6\.6|7\.7\.7\.7|evil|forged|0af7/);
     assert.equal(client, '203.0.113.9');
   });
 
   test('what is switched off is not written, and a forged X-Forwarded or Forwarded goes all the same', () => {
-    const { sent } = forward({ fields: forged, forwarding: { xForwarded: false, requestId: false, traceparent: false } });
+    const { sent } = forward({
+      fields: forged,
+      forwarding: { xForwarded: false, requestId: false, traceparent: false },
+    });
     assert.deepEqual(Object.keys(sent).toSorted(), ['host', 'traceparent', 'tracestate', 'via', 'x-request-id']);
     assert.deepEqual(sent['x-request-id'], ['forged']);
   });
@@ -149,7 +162,13 @@ describe('loops (RFC 9110 §7.6.3)', () => {
     const number = writer.prepare(forwarding, parse({ fields: ['Via: 1.1 other', `Via: ${via}`] }));
     return number === OK ? 'ok' : (refusals[number]?.word ?? '');
   };
-  for (const via of ['1.1 gw-7f', '1.0 a, 1.1 gw-7f', '1.1 gw-7f (Spillway)', 'HTTP/1.1\tgw-7f, 1.1 b', '1.1  gw-7f(x)']) {
+  for (const via of [
+    '1.1 gw-7f',
+    '1.0 a, 1.1 gw-7f',
+    '1.1 gw-7f (Spillway)',
+    'HTTP/1.1\tgw-7f, 1.1 b',
+    '1.1  gw-7f(x)',
+  ]) {
     test(`"${via}" is refused`, () => assert.equal(verdict(via), 'loop'));
   }
   for (const via of ['1.1 gw-7f2', '1.1 xgw-7f', 'gw-7f', '1.1 gw-7', '1.1 gw-7f.example']) {
@@ -214,7 +233,12 @@ describe('from a trusted proxy', () => {
   });
 
   test('single values are passed on if fit, else written anew', () => {
-    const fit = chain('X-Forwarded-Proto: https', 'X-Forwarded-Host: a.example:81', 'X-Forwarded-Port: 443', 'X-Request-Id: abc-1');
+    const fit = chain(
+      'X-Forwarded-Proto: https',
+      'X-Forwarded-Host: a.example:81',
+      'X-Forwarded-Port: 443',
+      'X-Request-Id: abc-1',
+    );
     assert.deepEqual(fit.sent['x-forwarded-proto'], ['https']);
     assert.deepEqual(fit.sent['x-forwarded-host'], ['a.example:81']);
     assert.deepEqual(fit.sent['x-forwarded-port'], ['443']);
@@ -243,7 +267,10 @@ describe('from a trusted proxy', () => {
     assert.equal(chain(`traceparent: cc${good.slice(2)}-later`).traceId, passed.traceId);
     const invalid = [
       ...[`ff${good.slice(2)}`, good.toUpperCase(), `${good}-x`, good.slice(0, -1), good.replace('-01', '_01'), ''],
-      ...['00-00000000000000000000000000000000-b7ad6b7169203331-01', '00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01'],
+      ...[
+        '00-00000000000000000000000000000000-b7ad6b7169203331-01',
+        '00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01',
+      ],
     ];
     for (const value of invalid) {
       const { sent, traceId, requestId } = chain(`traceparent: ${value}`, 'tracestate: a=1');
@@ -260,7 +287,10 @@ describe('from a trusted proxy', () => {
   test('the client does not outlive its request', () => {
     const options = { peer: '10.0.0.1', trusted };
     const { writer, forwarding } = writerFor(options);
-    assert.equal(send(writer, forwarding, parse({ ...options, fields: ['X-Forwarded-For: 2001:db8::5'] })).client, '2001:db8::5');
+    assert.equal(
+      send(writer, forwarding, parse({ ...options, fields: ['X-Forwarded-For: 2001:db8::5'] })).client,
+      '2001:db8::5',
+    );
     assert.equal(send(writer, forwarding, parse(options)).client, '10.0.0.1');
   });
 });
@@ -273,7 +303,9 @@ describe('Forwarded (RFC 7239)', () => {
 
   test('§4: elements are continued and read', () => {
     const { sent, client } = only('Forwarded: for=6.6.6.6, For="198.51.100.7:80";proto=https;by=_x, for=10.9.9.9');
-    assert.deepEqual(sent['forwarded'], [`for=6.6.6.6, For="198.51.100.7:80";proto=https;by=_x, for=10.9.9.9, ${ours}`]);
+    assert.deepEqual(sent['forwarded'], [
+      `for=6.6.6.6, For="198.51.100.7:80";proto=https;by=_x, for=10.9.9.9, ${ours}`,
+    ]);
     assert.equal(client, '198.51.100.7');
     assert.equal(only('Forwarded: for="[2001:db8::5]:4711"').client, '2001:db8::5');
   });
@@ -284,8 +316,24 @@ describe('Forwarded (RFC 7239)', () => {
   });
 
   test('a malformed line is cut off whole, with the lines before it', () => {
-    for (const bad of ['for=6.6.6.6;x="', 'for', 'for=', '=1', 'for=1.2.3.4;', 'for=1.1.1.1;for=2.2.2.2', 'for="a"b', 'for=[::1]', 'for=a b', ',', '']) {
-      const { sent, client } = only('Forwarded: for=6.6.6.6', `Forwarded: ${bad}, for=198.51.100.7`, 'Forwarded: for=10.3.3.3');
+    for (const bad of [
+      'for=6.6.6.6;x="',
+      'for',
+      'for=',
+      '=1',
+      'for=1.2.3.4;',
+      'for=1.1.1.1;for=2.2.2.2',
+      'for="a"b',
+      'for=[::1]',
+      'for=a b',
+      ',',
+      '',
+    ]) {
+      const { sent, client } = only(
+        'Forwarded: for=6.6.6.6',
+        `Forwarded: ${bad}, for=198.51.100.7`,
+        'Forwarded: for=10.3.3.3',
+      );
       assert.deepEqual(sent['forwarded'], [`for=10.3.3.3, ${ours}`], bad);
       assert.equal(client, '10.3.3.3', bad);
     }
@@ -309,6 +357,26 @@ describe('Forwarded (RFC 7239)', () => {
     assert.deepEqual(sent['forwarded'], ['for=6.6.6.6']);
     assert.deepEqual(sent['x-forwarded-for'], ['6.6.6.6']);
   });
+});
+
+test('the places of User-Agent and Referer are those among the fields that go on', () => {
+  const fields = [
+    'X-Forwarded-For: 6.6.6.6',
+    'Connection: x-gone',
+    'X-Gone: 1',
+    'User-Agent: a',
+    'Via: 1.1 b',
+    'Referer: c',
+    'User-Agent: d',
+  ];
+  const { writer, forwarding } = writerFor({});
+  const head = parse({ fields });
+  const { lines } = send(writer, forwarding, head);
+  const text = lines.join('\r\n');
+  assert.equal(text.slice(forwarding.userAgentOffset).indexOf('User-Agent: a'), 0);
+  assert.equal(text.slice(forwarding.refererOffset).indexOf('Referer: c'), 0);
+  send(writer, forwarding, parse({}));
+  assert.deepEqual([forwarding.userAgentOffset, forwarding.refererOffset], [-1, -1]);
 });
 
 describe('ids and blocks', () => {
@@ -345,7 +413,11 @@ describe('ids and blocks', () => {
     const { writer } = writerFor({});
     const one = new Forwarding(addressFrom('192.0.2.1'), false);
     const two = new Forwarding(addressFrom('192.0.2.2'), false);
-    for (const [forwarding, address] of [[one, '192.0.2.1'], [two, '192.0.2.2'], [one, '192.0.2.1']] as const) {
+    for (const [forwarding, address] of [
+      [one, '192.0.2.1'],
+      [two, '192.0.2.2'],
+      [one, '192.0.2.1'],
+    ] as const) {
       assert.deepEqual(send(writer, forwarding, parse({})).sent['x-real-ip'], [address]);
     }
     assert.equal(one.block, two.block);
@@ -361,14 +433,44 @@ describe('ids and blocks', () => {
 
 test('whatever a trusted proxy sends, what goes out is field lines of the right form, in the room that was asked for', () => {
   const value = fc.stringMatching(/^[ -~]{0,40}$/);
-  const hops = fc.array(fc.oneof(fc.ipV4(), fc.ipV6(), value, fc.constantFrom('unknown', '_a', '[::1]:1', '')), { maxLength: 40 });
-  const names = ['X-Forwarded-For', 'Forwarded', 'X-Forwarded-Proto', 'X-Forwarded-Host', 'X-Forwarded-Port', 'X-Request-Id', 'traceparent'];
-  const line = fc.tuple(fc.constantFrom(...names), fc.oneof(value, hops.map((all) => all.join(', ')), hops.map((all) => all.map((hop) => `for=${hop}`).join(','))));
+  const hops = fc.array(fc.oneof(fc.ipV4(), fc.ipV6(), value, fc.constantFrom('unknown', '_a', '[::1]:1', '')), {
+    maxLength: 40,
+  });
+  const names = [
+    'X-Forwarded-For',
+    'Forwarded',
+    'X-Forwarded-Proto',
+    'X-Forwarded-Host',
+    'X-Forwarded-Port',
+    'X-Request-Id',
+    'traceparent',
+  ];
+  const line = fc.tuple(
+    fc.constantFrom(...names),
+    fc.oneof(
+      value,
+      hops.map((all) => all.join(', ')),
+      hops.map((all) => all.map((hop) => `for=${hop}`).join(',')),
+    ),
+  );
   fc.assert(
     fc.property(fc.array(line, { maxLength: 6 }), fc.boolean(), fc.boolean(), (lines, isTrusted, forwarded) => {
       const fields = lines.map(([name, text]) => `${name}: ${text}`);
-      const result = forward({ peer: '10.0.0.1', trusted: isTrusted ? ['10.0.0.0/8'] : [], fields, forwarding: { forwarded } });
-      for (const name of ['x-forwarded-for', 'x-real-ip', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port', 'x-request-id', 'traceparent']) {
+      const result = forward({
+        peer: '10.0.0.1',
+        trusted: isTrusted ? ['10.0.0.0/8'] : [],
+        fields,
+        forwarding: { forwarded },
+      });
+      for (const name of [
+        'x-forwarded-for',
+        'x-real-ip',
+        'x-forwarded-proto',
+        'x-forwarded-host',
+        'x-forwarded-port',
+        'x-request-id',
+        'traceparent',
+      ]) {
         assert.equal(result.sent[name]?.length, 1, name);
       }
       assert.ok(addressFrom(result.client), result.client);

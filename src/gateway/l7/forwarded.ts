@@ -73,7 +73,12 @@ export class Forwarding {
 
   /** Room that `write` needs at most. */
   room = 0;
-  /** Where `write` put the request id in its output; both 0 if it was not asked to write one. */
+  /** Where these lines are among the fields that are passed on, counted from the first; -1 if there is none. */
+  userAgentOffset = -1;
+  refererOffset = -1;
+  /** Where `write` began, behind the fields of the client that are passed on. */
+  start = 0;
+  /** Where it put the request id in its output; both 0 if it was not asked to write one. */
   requestIdStart = 0;
   requestIdEnd = 0;
   /** Where it put the 32 digits of the trace id; 0 as above. */
@@ -158,12 +163,20 @@ export class ForwardingWriter {
     forwarding.room = made.bytes.length + made.forwardedTail.length + ADDRESSES_BYTES;
     if (forwarding.passed !== null) this.#readTrusted(forwarding, forwarding.passed, head);
     const least = forwarding.trusted ? 2 : 1;
-    const { id, drop, count } = head;
+    const { id, drop, count, nameStart, lineEnd } = head;
     const actions = this.#actions;
+    let dropped = 0;
+    forwarding.userAgentOffset = -1;
+    forwarding.refererOffset = -1;
     for (let index = 0; index < count; index += 1) {
-      const action = actions[id[index]!]!;
-      if (action >= least) drop[index] = 1;
-      else if (least === 1 && id[index] === 0 && isForwardedName(head, index)) drop[index] = 1;
+      const number = id[index]!;
+      if (actions[number]! >= least || (number === 0 && least === 1 && isForwardedName(head, index))) drop[index] = 1;
+      if (drop[index] === 1) dropped += lineEnd[index]! - nameStart[index]!;
+      else if (number === field.userAgent && forwarding.userAgentOffset === -1) {
+        forwarding.userAgentOffset = nameStart[index]! - nameStart[0]! - dropped;
+      } else if (number === field.referer && forwarding.refererOffset === -1) {
+        forwarding.refererOffset = nameStart[index]! - nameStart[0]! - dropped;
+      }
     }
     return OK;
   }
@@ -173,6 +186,10 @@ export class ForwardingWriter {
     const block = forwarding.block as HostBlock;
     const { passed } = forwarding;
     const { random } = this.#options;
+    forwarding.start = at;
+    forwarding.requestIdStart = 0;
+    forwarding.requestIdEnd = 0;
+    forwarding.traceIdStart = 0;
     block.use(random);
     const high = random.int32();
     const low = random.int32();

@@ -20,7 +20,7 @@ export type FieldTest = (buffer: Uint8Array, from: number, to: number) => boolea
 export function isScheme(buffer: Uint8Array, from: number, to: number): boolean {
   for (let at = from; ; at += 1) {
     const name = skipBlanks(buffer, at, to);
-    for (at = name; at < to && buffer[at] !== COMMA; ) at += 1;
+    for (at = name; at < to && buffer[at] !== COMMA;) at += 1;
     let end = at;
     while (end > name && (buffer[end - 1] === SP || buffer[end - 1] === TAB)) end -= 1;
     if (!equalsFolded(buffer, name, end, 'https') && !equalsFolded(buffer, name, end, 'http')) return false;
@@ -60,7 +60,9 @@ export function isTraceparent(buffer: Uint8Array, from: number, to: number): boo
   if (to - from !== TRACEPARENT_BYTES && (version === 0 || buffer[from + TRACEPARENT_BYTES] !== DASH)) return false;
   if (buffer[from + 2] !== DASH || buffer[from + 35] !== DASH || buffer[from + 52] !== DASH) return false;
   return (
-    hexRun(buffer, from + 3, 32, to) > 0 && hexRun(buffer, from + 36, 16, to) > 0 && hexRun(buffer, from + 53, 2, to) >= 0
+    hexRun(buffer, from + 3, 32, to) > 0 &&
+    hexRun(buffer, from + 36, 16, to) > 0 &&
+    hexRun(buffer, from + 53, 2, to) >= 0
   );
 }
 

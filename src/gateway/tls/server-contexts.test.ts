@@ -71,7 +71,13 @@ interface Outcome {
 
 /** Shakes hands, reads the greeting (after which TLS 1.3 has its tickets), and leaves. */
 async function shake(port: number, options: tls.ConnectionOptions = {}): Promise<Outcome> {
-  const socket = tls.connect({ port, host: '127.0.0.1', ca: authority.caPem, checkServerIdentity: () => undefined, ...options });
+  const socket = tls.connect({
+    port,
+    host: '127.0.0.1',
+    ca: authority.caPem,
+    checkServerIdentity: () => undefined,
+    ...options,
+  });
   let session: Buffer | undefined;
   socket.on('session', (each) => (session = each));
   const closed = new AbortController();
@@ -120,7 +126,8 @@ describe('the certificate is chosen by server name (RFC 6066 §3)', () => {
   for (const [servername, names] of expected) {
     test(servername, async () => assert.match((await shake(server.port, { servername })).names, names));
   }
-  test('no name: the first', async () => assert.match((await shake(server.port, { servername: '' })).names, /^DNS:shop/));
+  test('no name: the first', async () =>
+    assert.match((await shake(server.port, { servername: '' })).names, /^DNS:shop/));
 });
 
 test('unknownSni reject: no handshake for an unknown name, or none', async () => {
@@ -264,7 +271,12 @@ describe('client certificates', () => {
 describe('another plan', () => {
   test('is for new handshakes; what is open stays open', async () => {
     await using server = await Server.start(planOf());
-    const socket = tls.connect({ port: server.port, host: '127.0.0.1', ca: authority.caPem, servername: 'shop.example' });
+    const socket = tls.connect({
+      port: server.port,
+      host: '127.0.0.1',
+      ca: authority.caPem,
+      servername: 'shop.example',
+    });
     socket.on('error', () => {});
     await once(socket, 'data');
     const renewed = authority.issue(['shop.example']);

@@ -136,7 +136,10 @@ interface Group {
 function groupByNames(plan: ListenerTlsPlan): Group[] {
   const groups = new Map<string, Group>();
   for (const { certificatePem, keyPem, names } of plan.certificates) {
-    const id = names.map((name) => name.toLowerCase()).toSorted().join(',');
+    const id = names
+      .map((name) => name.toLowerCase())
+      .toSorted()
+      .join(',');
     const group = groups.get(id) ?? { names, cert: [], key: [] };
     group.cert.push(certificatePem);
     group.key.push(keyPem);
@@ -155,7 +158,9 @@ function defaultOptions(listener: string, plan: ListenerTlsPlan): tls.SecureCont
 }
 
 function commonOptions(listener: string, plan: ListenerTlsPlan): tls.SecureContextOptions {
-  const scope = createHash('sha256').update(`${listener}\0${plan.clientCaPem ?? ''}`).digest();
+  const scope = createHash('sha256')
+    .update(`${listener}\0${plan.clientCaPem ?? ''}`)
+    .digest();
   return {
     ciphers: CIPHERS,
     minVersion: plan.minVersion,

@@ -18,9 +18,17 @@ after(() => {
   stranger[Symbol.dispose]();
 });
 
-const plan: UpstreamTlsPlan = { caPem: authority.caPem, serverName: null, verify: true, certificatePem: null, keyPem: null };
+const plan: UpstreamTlsPlan = {
+  caPem: authority.caPem,
+  serverName: null,
+  verify: true,
+  certificatePem: null,
+  keyPem: null,
+};
 
-async function serve(options: tls.TlsOptions): Promise<{ server: tls.Server; endpoint: EndpointPlan } & AsyncDisposable> {
+async function serve(
+  options: tls.TlsOptions,
+): Promise<{ server: tls.Server; endpoint: EndpointPlan } & AsyncDisposable> {
   const sockets = new Set<net.Socket>();
   const server = tls.createServer(options, (socket) => {
     sockets.add(socket);
@@ -30,7 +38,13 @@ async function serve(options: tls.TlsOptions): Promise<{ server: tls.Server; end
   server.on('tlsClientError', () => {});
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
-  const endpoint: EndpointPlan = { id: `127.0.0.1:${port}`, host: '127.0.0.1', port, weight: 1, cell: new SharedArrayBuffer(64) };
+  const endpoint: EndpointPlan = {
+    id: `127.0.0.1:${port}`,
+    host: '127.0.0.1',
+    port,
+    weight: 1,
+    cell: new SharedArrayBuffer(64),
+  };
   const dispose = async (): Promise<void> => {
     for (const socket of sockets) socket.destroy();
     server.close();
@@ -50,7 +64,8 @@ async function open(context: UpstreamContext, endpoint: EndpointPlan): Promise<s
   try {
     await once(socket, 'data', { signal: closed.signal });
     // TLS 1.3 sends its tickets after a full handshake.
-    if (socket.getProtocol() === 'TLSv1.3' && !socket.isSessionReused() && !hasSession) await once(socket, 'session', { signal: closed.signal });
+    if (socket.getProtocol() === 'TLSv1.3' && !socket.isSessionReused() && !hasSession)
+      await once(socket, 'session', { signal: closed.signal });
     return socket.isSessionReused() ? 'resumed' : 'ok';
   } catch (error) {
     return String((error as NodeJS.ErrnoException).code);
@@ -100,7 +115,12 @@ describe('verification (RFC 9525 §6)', () => {
 });
 
 test('the gateway shows its certificate to a server that asks', async () => {
-  await using origin = await serve({ ...keyOf(addressed), requestCert: true, ca: authority.caPem, rejectUnauthorized: true });
+  await using origin = await serve({
+    ...keyOf(addressed),
+    requestCert: true,
+    ca: authority.caPem,
+    rejectUnauthorized: true,
+  });
   const mine = { certificatePem: identity.certificatePem, keyPem: identity.keyPem };
   assert.equal(await open(new UpstreamContext({ ...plan, ...mine }), origin.endpoint), 'ok');
   assert.notEqual(await open(new UpstreamContext(plan), origin.endpoint), 'ok');
