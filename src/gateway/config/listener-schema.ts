@@ -65,7 +65,7 @@ const listenerLimits = section({
   connectionsPerIp: count(1, 1_000_000)
     .prefault(4000)
     .describe(
-      'Most open connections from one client address (IPv6: one /64). Addresses in `trustedProxies` are not counted.',
+      'Most open connections from one client address, per worker. One more is accepted and closed at once, and counted. Behind a proxy that brings all clients from one address, raise it to `connections`.',
     ),
   // Spreads long-lived clients over workers again now and then; the cost of a new connection is 1/10,000 a request.
   requestsPerConnection: count(1, 1_000_000_000)
