@@ -47,13 +47,15 @@ function readV1(bytes: Uint8Array): ProxyHeader {
   if (/^PROXY UNKNOWN(?: [\x20-\x7e]*)?\r\n$/.test(line)) return { kind: 'done', end: lf + 1, address: null, port: 0 };
   const parts = /^PROXY (TCP[46]) ([0-9a-fA-F:.]+) ([0-9a-fA-F:.]+) (\d{1,5}) (\d{1,5})\r\n$/.exec(line);
   const [, family, source = '', destination = '', sourcePort = '', destinationPort = ''] = parts ?? [];
-  const address = addressFrom(source);
-  const other = addressFrom(destination);
-  const isFour = family === 'TCP4';
-  if (parts === null || address?.isIpv4 !== isFour || other?.isIpv4 !== isFour)
+  if (parts === null || !isWritten(source, family) || !isWritten(destination, family))
     return bad('a malformed version 1 header');
   if (!isPort(sourcePort) || !isPort(destinationPort)) return bad('a malformed port in a version 1 header');
   return { kind: 'done', end: lf + 1, address: source, port: Number(sourcePort) };
+}
+
+/** By how it is written: a balancer on a socket for both families sends TCP6 with `::ffff:192.0.2.1`. */
+function isWritten(address: string, family: string | undefined): boolean {
+  return address.includes(':') === (family === 'TCP6') && addressFrom(address) !== null;
 }
 
 function isPort(text: string): boolean {
