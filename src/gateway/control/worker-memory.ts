@@ -3,8 +3,7 @@
  * one small context per connection and the compiled config: 20,000 connections take some 60 MB.
  *
  * A worker that reaches the limit is ended by V8 and replaced, so the limit is what one leak can cost the machine. The young
- * generation is as large as V8 makes it for a server: what dies with a request is collected while it is still in there,
- * which is cheaper by far than to promote it.
+ * generation is set to what V8 gives a server (three semi-spaces of 16 MB), so that it does not shrink with the other limit.
  */
 import type { ResourceLimits } from 'node:worker_threads';
 
