@@ -57,7 +57,7 @@ const importShapes = [
   // import('…'), also in a type
   /\bimport\(\s*(?<quote>['"])(?<specifier>[^'"]+)\k<quote>/gm,
   // new URL('…', import.meta.url): how a worker is named
-  /\bnew URL\(\s*(?<quote>['"])(?<specifier>\.[^'"]+)\k<quote>\s*,\s*import\.meta\.url/gm,
+  /\bnew URL\(\s*(?<quote>['"])(?<specifier>\.[^'"]+\.[jt]s)\k<quote>\s*,\s*import\.meta\.url/gm,
 ] as const;
 
 function findImports(path: string, text: string): Import[] {

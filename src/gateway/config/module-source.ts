@@ -6,7 +6,7 @@
  * Cost: about 50 ms and the time of the imports. It is code and can do what this process can: only run your own.
  */
 import { pathToFileURL } from 'node:url';
-import { MessageChannel, Worker } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Clock } from '../../kernel/clock.ts';
 import { show } from './mistakes.ts';
 import type { Place } from './mistakes.ts';
@@ -87,7 +87,12 @@ async function run(url: string, clock: Clock): Promise<Outcome> {
   port1.on('message', (outcome: Outcome) => resolve(outcome));
   port1.on('messageerror', () => fail('it exports something that is not plain data'));
   worker.on('error', (error: Error) => fail(error.message, error.stack));
-  worker.on('exit', (code) => fail(`it ended the process (exit ${code})`));
+  worker.on('exit', (code) => {
+    // The end of a thread may be heard of before what it said last: the two come by different ways.
+    const last = receiveMessageOnPort(port1) as { message: Outcome } | undefined;
+    if (last === undefined) fail(`it ended the process (exit ${code})`);
+    else resolve(last.message);
+  });
   try {
     return await promise;
   } finally {
