@@ -72,8 +72,9 @@ export class ProxiedWire implements WireOwner, Deadline {
 
   #refuse(): void {
     this.#options.plane.wheel.remove(this);
-    this.#options.wire.close();
+    // Counted first: who sees the connection close finds it counted.
     this.#options.onRefused();
+    this.#options.wire.close();
   }
 }
 
