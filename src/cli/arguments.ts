@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { nearest } from '../kernel/nearest.ts';
 import { type Arguments, type CommandSpec, type OptionSpec, UsageError } from './command.ts';
 
-export const helpOption: OptionSpec = { type: 'boolean', short: 'h', summary: 'Show this help.' };
+const helpOption: OptionSpec = { type: 'boolean', short: 'h', summary: 'Show this help.' };
 
 /** Reads what follows the command's name. Throws UsageError. */
 export function parseArguments(spec: CommandSpec, args: readonly string[]): Arguments {

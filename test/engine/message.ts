@@ -84,13 +84,18 @@ function readChunked(bytes: Buffer, from: number): Framed | null {
     if (line === '') break;
     lines.push(line);
   }
-  return { body: Buffer.concat(parts), trailers: readFields(lines), chunks: parts.map(({ length }) => length), end: at };
+  return {
+    body: Buffer.concat(parts),
+    trailers: readFields(lines),
+    chunks: parts.map(({ length }) => length),
+    end: at,
+  };
 }
 
 /** The first message in `bytes` and where it ends, or null if it is not complete. */
 export function readMessage(bytes: Buffer, options: ReadOptions): { message: Message; end: number } | null {
   const interim: Message[] = [];
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const one = readOne(bytes, at, options);
     if (one === null) return null;
     if (one.message.status < 100 || one.message.status >= 200 || one.message.status === 101) {
@@ -116,7 +121,13 @@ function readOne(bytes: Buffer, from: number, options: ReadOptions): { message: 
   const coding = fieldOf(head, 'transfer-encoding');
   assert.ok(length === undefined || coding === undefined, 'one framing (RFC 9112 §6.2)');
   assert.ok(coding === undefined || coding === 'chunked');
-  const common = { ...head, interim: [], status, method: isRequest ? parts[1]! : '', target: isRequest ? parts[2]! : '' };
+  const common = {
+    ...head,
+    interim: [],
+    status,
+    method: isRequest ? parts[1]! : '',
+    target: isRequest ? parts[2]! : '',
+  };
   const plain = { trailers: [], chunks: [] };
   const bodiless = !isRequest && (options.toHead === true || status < 200 || status === 204 || status === 304);
   if (bodiless || (isRequest && length === undefined && coding === undefined)) {

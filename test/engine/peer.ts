@@ -89,13 +89,16 @@ export class Peer {
           holds = condition();
         } catch (error) {
           this.#waiting.delete(check);
-          reject(error as Error);
+          reject(error);
           return;
         }
         if (!holds && !this.closed) return;
         this.#waiting.delete(check);
         if (holds) resolve();
-        else reject(new Error(`the connection closed before: ${what}; it holds ${JSON.stringify(this.text.slice(0, 400))}`));
+        else
+          reject(
+            new Error(`the connection closed before: ${what}; it holds ${JSON.stringify(this.text.slice(0, 400))}`),
+          );
       };
       this.#waiting.add(check);
     });

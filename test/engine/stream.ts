@@ -32,7 +32,7 @@ export class ByteStream {
 
   /** Checks that these are the next bytes. */
   check(bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const expected = this.next(bytes.length - done);
       assert.ok(expected !== null, `${bytes.length - done} bytes too many`);
       if (expected.compare(bytes, done, done + expected.length) !== 0) {
@@ -58,7 +58,7 @@ export class ChunkReader {
   }
 
   read(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       assert.ok(!this.ended, 'bytes behind the last chunk');
       if (this.#remaining > 0) {
         const end = Math.min(bytes.length, at + this.#remaining);

@@ -89,7 +89,7 @@ async function run(url: string, clock: Clock): Promise<Outcome> {
   worker.on('error', (error: Error) => fail(error.message, error.stack));
   worker.on('exit', (code) => {
     // The end of a thread may be heard of before what it said last: the two come by different ways.
-    const last = receiveMessageOnPort(port1) as { message: Outcome } | undefined;
+    const last = receiveMessageOnPort(port1);
     if (last === undefined) fail(`it ended the process (exit ${code})`);
     else resolve(last.message);
   });

@@ -146,7 +146,7 @@ onBoth('a server that stops reading holds the client back', async (bench) => {
 
 /** Waits until a number has not moved for many turns of the event loop. */
 async function stuck(read: () => number): Promise<void> {
-  for (let still = 0, last = -1; still < 100; ) {
+  for (let still = 0, last = -1; still < 100;) {
     await turn();
     const now = read();
     still = now === last ? still + 1 : 0;

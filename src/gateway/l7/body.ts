@@ -9,7 +9,7 @@
  */
 import { copyBytes } from '../../kernel/bytes.ts';
 import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, ChunkedDecoder, TRAILER_BYTES_MAX, writeChunkHead } from './chunked.ts';
-import { CHUNKED, LENGTH, NONE, UNTIL_CLOSE } from './head.ts';
+import { CHUNKED, LENGTH, NONE } from './head.ts';
 
 /** What `encode` may add to the bytes it is given: chunk sizes and line ends around one read, and the end. */
 const FRAMING_BYTES = 32;

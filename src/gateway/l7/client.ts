@@ -198,7 +198,8 @@ export class ClientConnection implements WireOwner, Deadline {
 
   /** Reads on unless more waits behind the current request than one read brings. */
   resume(): void {
-    if (this.#state !== BUSY || this.#carry === null || this.#carryTo - this.#carryFrom < READ_BYTES) this.wire.resume();
+    if (this.#state !== BUSY || this.#carry === null || this.#carryTo - this.#carryFrom < READ_BYTES)
+      this.wire.resume();
   }
 
   /** The client has to take what we have answered before it is asked for more. */

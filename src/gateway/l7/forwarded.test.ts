@@ -27,6 +27,7 @@ interface Options {
 
 interface Result {
   /** Lower-case name to values, of the fields that go out. */
+  // WHY: over 400 lines: a table of what is forwarded, in all combinations of trust and switches.
   readonly sent: Readonly<Record<string, readonly string[]>>;
   readonly lines: readonly string[];
   readonly client: string;

@@ -137,44 +137,50 @@ onBoth('RFC 9110 §15.2: interim responses that come byte by byte', async (bench
   const server = await origin.accept();
   await server.request();
   const bytes = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-  await server.writeCut(bytes, Array.from({ length: bytes.length }, (_, i) => i));
+  await server.writeCut(
+    bytes,
+    Array.from({ length: bytes.length }, (_, i) => i),
+  );
   const response = await client.response();
   assert.equal(response.interim.length, 1);
   assert.equal(response.body.toString(), 'ok');
 });
 
-onBoth('RFC 9110 §15.2: a hundred thousand hints to a client that does not read stay in bounded memory', async (bench) => {
-  const { origin, gateway, client } = await bench.line();
-  client.pause();
-  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-  const server = await origin.accept();
-  await server.request();
-  const hints = Buffer.from(`HTTP/1.1 103 Early Hints\r\nLink: <${'x'.repeat(2000)}>\r\n\r\n`.repeat(30));
-  let sent = 0;
-  let mostBytes = 0;
-  const poured = server.pour(() => {
-    mostBytes = Math.max(mostBytes, gateway.bufferedBytes);
-    return sent++ < 3000 ? hints : null;
-  });
-  let done = false;
-  void poured.then(() => (done = true));
-  let before = -1;
-  await eventuallyStill(() => {
-    const still = done || (sent === before && server.socket.writableLength > 0);
-    before = sent;
-    return still;
-  });
-  assert.equal(done, false, 'the server is held back');
-  assert.ok(mostBytes < 1e6, `${mostBytes} bytes were lent out`);
-  client.sink = () => {};
-  client.resume();
-  await poured;
-  client.destroy();
-});
+onBoth(
+  'RFC 9110 §15.2: a hundred thousand hints to a client that does not read stay in bounded memory',
+  async (bench) => {
+    const { origin, gateway, client } = await bench.line();
+    client.pause();
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    const server = await origin.accept();
+    await server.request();
+    const hints = Buffer.from(`HTTP/1.1 103 Early Hints\r\nLink: <${'x'.repeat(2000)}>\r\n\r\n`.repeat(30));
+    let sent = 0;
+    let mostBytes = 0;
+    const poured = server.pour(() => {
+      mostBytes = Math.max(mostBytes, gateway.bufferedBytes);
+      return sent++ < 3000 ? hints : null;
+    });
+    let done = false;
+    void poured.then(() => (done = true));
+    let before = -1;
+    await eventuallyStill(() => {
+      const still = done || (sent === before && server.socket.writableLength > 0);
+      before = sent;
+      return still;
+    });
+    assert.equal(done, false, 'the server is held back');
+    assert.ok(mostBytes < 1e6, `${mostBytes} bytes were lent out`);
+    client.sink = () => {};
+    client.resume();
+    await poured;
+    client.destroy();
+  },
+);
 
 /** Waits until `still` has held ten times in a row, a turn of the event loop apart. */
 async function eventuallyStill(still: () => boolean): Promise<void> {
-  for (let times = 0; times < 50; ) {
+  for (let times = 0; times < 50;) {
     await new Promise((resolve) => setImmediate(resolve));
     times = still() ? times + 1 : 0;
   }

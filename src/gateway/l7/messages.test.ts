@@ -66,12 +66,18 @@ onBoth('RFC 9112 §7.1: chunked bodies that come byte by byte', async (bench) =>
   const { origin, client } = await bench.line();
   const head = 'PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
   const request = head + chunked(['hello', ' ', 'world'], 'X-T: 1\r\n');
-  await client.writeCut(request, Array.from({ length: request.length }, (_, i) => i));
+  await client.writeCut(
+    request,
+    Array.from({ length: request.length }, (_, i) => i),
+  );
   const server = await origin.accept();
   const got = await server.request();
   assert.equal(got.body.toString(), 'hello world');
   const response = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunked(['good', 'bye'], 'X-U: 2\r\n')}`;
-  await server.writeCut(response, Array.from({ length: response.length }, (_, i) => i));
+  await server.writeCut(
+    response,
+    Array.from({ length: response.length }, (_, i) => i),
+  );
   assert.equal((await client.response()).body.toString(), 'goodbye');
 });
 
@@ -86,7 +92,8 @@ onBoth('RFC 9112 §7.1.1: chunk extensions are read and not passed on', async (b
 
 onBoth('RFC 9112 §7.1.2: trailers go both ways, framing and routing fields among them do not', async (bench) => {
   const { origin, client } = await bench.line();
-  const trailers = 'X-Sum: 1\r\nContent-Length: 9\r\nHost: evil\r\nAuthorization: x\r\nX_Y: 1\r\nTransfer-Encoding: x\r\n';
+  const trailers =
+    'X-Sum: 1\r\nContent-Length: 9\r\nHost: evil\r\nAuthorization: x\r\nX_Y: 1\r\nTransfer-Encoding: x\r\n';
   client.write('PUT / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\nTransfer-Encoding: chunked\r\n\r\n');
   client.write(chunked(['abc'], trailers));
   const server = await origin.accept();
@@ -172,11 +179,17 @@ onBoth('RFC 9110 §8.6: a length of 0 is a body of none, both ways', async (benc
 onBoth('RFC 9112 §4: a head that comes byte by byte, and one of many kilobytes', async (bench) => {
   const { origin, client } = await bench.line();
   const request = 'GET /slow HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n';
-  await client.writeCut(request, Array.from({ length: request.length }, (_, i) => i));
+  await client.writeCut(
+    request,
+    Array.from({ length: request.length }, (_, i) => i),
+  );
   const server = await origin.accept();
   assert.equal((await server.request()).target, '/slow');
   const response = 'HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 2\r\n\r\nok';
-  await server.writeCut(response, Array.from({ length: response.length }, (_, i) => i));
+  await server.writeCut(
+    response,
+    Array.from({ length: response.length }, (_, i) => i),
+  );
   assert.equal((await client.response()).body.toString(), 'ok');
   const long = 'v'.repeat(30_000);
   client.write(`GET / HTTP/1.1\r\nHost: a\r\nX: ${long}\r\n\r\n`);

@@ -15,7 +15,7 @@ export interface RouteVerdict {
 
 type Match = RoutePlan['match'];
 
-export function describeMatch(match: Match): string {
+function describeMatch(match: Match): string {
   const parts = [hostPattern(match) ?? 'any host', match.path ?? 'any path'];
   if (match.listeners !== null) parts.push(`on ${match.listeners.join(', ')}`);
   return parts.join(' ');
@@ -50,7 +50,7 @@ function whyNotPath(pattern: string | null, path: string): string | null {
 }
 
 /** Why `loser`, which matches as well, comes after `winner`: the first step of precedence in which they differ. */
-export function whyOutranked(loser: Match, winner: Match): string {
+function whyOutranked(loser: Match, winner: Match): string {
   const host = compare(hostPattern(loser), hostPattern(winner), 'host', (pattern) => pattern.startsWith('*.'));
   if (host !== null) return host;
   const path = compare(loser.path, winner.path, 'path', (pattern) => pattern.endsWith('/*'));
