@@ -10,7 +10,7 @@ const PRINTED_MS = 20_000;
 
 export interface CliOptions {
   readonly cwd?: string;
-  readonly environment?: Readonly<Record<string, string>>;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** What to run instead of Node with `spillway`. */
   readonly executable?: string;
 }
@@ -40,6 +40,8 @@ export class CliProcess implements AsyncDisposable {
       cwd: options.cwd,
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own, so that what a shell or npm started goes with it.
+      detached: true,
     });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.out += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.err += text));
@@ -69,8 +71,18 @@ export class CliProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.child.kill('SIGKILL');
+    const { pid } = this.child;
+    // Also when the child itself has ended: what it left would keep its pipes open, and `exit` waits for those.
+    if (pid !== undefined) killGroup(pid);
     await this.exit;
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nobody is left in it.
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * One example server, a process of its own so that it can be killed: `node server.ts PORT`. Says who it is to every request.
- * Started by start.ts it ends when that does, however that ends.
+ * One example server, a process of its own so that it can be killed: `node server.ts PORT`. Says who it is to every request,
+ * and at /pid what to kill. Started by start.ts it ends when that does, however that ends.
  */
 import { createServer } from 'node:http';
 
@@ -8,12 +8,11 @@ const port = Number(process.argv[2]);
 let answered = 0;
 
 const server = createServer((request, response) => {
-  if (request.url !== '/health') answered++;
-  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
-  response.end(
-    `Hello from server ${port} (pid ${process.pid}, answer ${answered}): ${request.method} ${request.url}\n`,
-  );
   request.resume();
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  if (request.url === '/health') response.end('well\n');
+  else if (request.url === '/pid') response.end(`${process.pid}\n`);
+  else response.end(`Hello from server ${port}, answer ${++answered}: ${request.method} ${request.url}\n`);
 });
 server.on('error', (error: NodeJS.ErrnoException) => {
   console.error(`server ${port}: cannot listen (${error.code})`);

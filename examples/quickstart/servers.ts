@@ -7,12 +7,8 @@ const serverFile = fileURLToPath(new URL('server.ts', import.meta.url));
 /** Long enough to see it missing, short enough to wait for its return. */
 const AGAIN_MS = 10_000;
 
-export interface ExampleServers extends AsyncDisposable {
-  pid(port: number): number | undefined;
-}
-
 /** Starts one server for each port. `say` is told when one ends and when it is back. */
-export async function startServers(ports: readonly number[], say: (line: string) => void): Promise<ExampleServers> {
+export async function startServers(ports: readonly number[], say: (line: string) => void): Promise<AsyncDisposable> {
   const children = new Map<number, ChildProcess>();
   const timers = new Set<NodeJS.Timeout>();
   let ending = false;
@@ -28,16 +24,16 @@ export async function startServers(ports: readonly number[], say: (line: string)
       say(`server ${port} ended${signal === null ? '' : ` by ${signal}`}; it is started again in ${AGAIN_MS / 1000} s`);
       const timer = setTimeout(() => {
         timers.delete(timer);
-        void start(port).then(() => say(`server ${port} is back, pid ${children.get(port)?.pid}`));
+        void start(port).then(() => say(`server ${port} is back`));
       }, AGAIN_MS);
       timers.add(timer);
     });
-    await Promise.race([once(child, 'message'), once(child, 'exit')]);
+    // A child that could not be spawned has said so above.
+    await Promise.race([once(child, 'message'), once(child, 'exit')]).catch(() => null);
   };
 
   await Promise.all(ports.map(start));
   return {
-    pid: (port) => children.get(port)?.pid,
     async [Symbol.asyncDispose]() {
       ending = true;
       for (const timer of timers) clearTimeout(timer);

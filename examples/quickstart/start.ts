@@ -80,11 +80,11 @@ async function freePort(given: readonly number[]): Promise<number> {
   }
 }
 
-function whatToTry(origin: string, { file, adminPort }: Setting, killable: string): void {
+function whatToTry(origin: string, { file, adminPort, serverPorts }: Setting): void {
   const admin = `127.0.0.1:${adminPort}`;
   const lines: readonly (readonly [string, string])[] = [
     [`curl ${origin}/`, 'another server answers each time'],
-    [killable, 'end a server: no request fails, and it is back after 10 s'],
+    [`kill $(curl -s 127.0.0.1:${serverPorts[1]}/pid)`, 'end a server: no request fails, and it is back after 10 s'],
     [`edit ${file}`, 'a valid change is applied when it is saved, a bad one refused'],
     [`npx spillway explain ${origin}/api/x --admin ${admin}`, 'what would happen to a request'],
     [`curl http://${admin}/metrics`, 'what is counted'],
@@ -100,13 +100,12 @@ async function main(): Promise<number> {
   // A closed terminal ends the quickstart as Ctrl-C does; for `spillway up` it would mean to reload.
   process.on('SIGHUP', () => process.kill(process.pid, 'SIGTERM'));
   try {
-    await using servers = await startServers(setting.serverPorts, say);
-    const killable = `kill ${servers.pid(setting.serverPorts[1] ?? 0)}`;
+    await using _servers = await startServers(setting.serverPorts, say);
     let demo: DemoRequests | null = null;
     try {
       return await runGateway(setting.file, io, (gateway) => {
         const origin = `http://${gateway.state().listeners[0]?.address}`;
-        whatToTry(origin, setting, killable);
+        whatToTry(origin, setting);
         demo = sendDemoRequests(origin, say);
       });
     } finally {
