@@ -30,10 +30,9 @@ async function mirror(): Promise<string> {
 interface Kind {
   readonly tls?: boolean;
   readonly trusted?: readonly string[];
-  readonly handshake?: string;
 }
 
-async function gatewayFor({ tls = false, trusted = ['127.0.0.0/8'], handshake = '5s' }: Kind = {}) {
+async function gatewayFor({ tls = false, trusted = ['127.0.0.0/8'] }: Kind = {}) {
   const home = folder();
   writeFileSync(join(home, 'cert.pem'), pair.certificatePem);
   writeFileSync(join(home, 'key.pem'), pair.keyPem, { mode: 0o600 });
@@ -44,7 +43,6 @@ async function gatewayFor({ tls = false, trusted = ['127.0.0.0/8'], handshake = 
         address: '127.0.0.1:0',
         proxyProtocol: 'required',
         trustedProxies: [...trusted],
-        timeouts: { handshake },
         ...(tls ? { tls: { certificate: join(home, 'cert.pem'), key: join(home, 'key.pem') } } : {}),
       },
     ],
