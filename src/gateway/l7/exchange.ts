@@ -191,6 +191,7 @@ export class Exchange implements Waiter, Deadline {
       this.fail(otherwise, ENDED_WELL);
       return;
     }
+    if (this.endpoint !== null) this.#countRetry(this.endpoint);
     this.#state = WAITING;
     this.#sent = false;
     this.attempts++;
@@ -207,6 +208,12 @@ export class Exchange implements Waiter, Deadline {
     const { connectMs, queueMs } = service.plan.timeouts;
     this.#arm(this.queuedAt === null ? connectMs : queueMs);
     if (!this.request.done) this.client.wire.pause();
+  }
+
+  /** There is another attempt, because `failed` failed. */
+  #countRetry(failed: Endpoint): void {
+    this.route.lane[routeSlots.retries] = (this.route.lane[routeSlots.retries] ?? 0) + 1;
+    failed.lane[endpointSlots.retries] = (failed.lane[endpointSlots.retries] ?? 0) + 1;
   }
 
   onConnection(connection: UpstreamConnection, reused: boolean): void {
@@ -569,11 +576,6 @@ export class Exchange implements Waiter, Deadline {
       const tried = (this.#tried ??= new Uint8Array(service.endpoints.length));
       const index = service.endpoints.indexOf(this.endpoint);
       if (index >= 0) tried[index] = 1;
-    }
-    this.route.lane[routeSlots.retries] = (this.route.lane[routeSlots.retries] ?? 0) + 1;
-    if (this.endpoint !== null) {
-      const { lane } = this.endpoint;
-      lane[endpointSlots.retries] = (lane[endpointSlots.retries] ?? 0) + 1;
     }
     this.firstByteMs = 0;
     this.#attempt(!sameEndpoint && !this.expectsContinue, refusal);

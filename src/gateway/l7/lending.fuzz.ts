@@ -112,7 +112,7 @@ class TestWire implements Wire {
   }
 
   /** A read of some of `bytes`; returns how many. */
-  deliver(bytes: Buffer<ArrayBufferLike>): number {
+  deliver(bytes: Buffer): number {
     if (!this.reading || this.closed || bytes.length === 0) return 0;
     const own = this.stable ? this.#own : null;
     const target = own ?? this.#world.shared;
@@ -197,16 +197,16 @@ interface Planned {
 class Actor {
   readonly wire: TestWire;
   /** To be delivered. */
-  input: Buffer<ArrayBufferLike> = Buffer.alloc(0);
+  input: Buffer = Buffer.alloc(0);
   #seen = 0;
-  #rest: Buffer<ArrayBufferLike> = Buffer.alloc(0);
+  #rest: Buffer = Buffer.alloc(0);
 
   constructor(wire: TestWire) {
     this.wire = wire;
   }
 
   /** All that has left the engine on this wire and was not taken. */
-  get output(): Buffer<ArrayBufferLike> {
+  get output(): Buffer {
     if (this.#seen < this.wire.out.length) {
       this.#rest = Buffer.concat([this.#rest, ...this.wire.out.slice(this.#seen)]);
       this.#seen = this.wire.out.length;
@@ -264,7 +264,7 @@ async function run(seed: number): Promise<void> {
   while (answered.some((count) => count < REQUESTS)) {
     const did = step(world, clients, servers) || answer(world, servers) || read(clients, planned, answered);
     idle = did ? 0 : idle + 1;
-    await null; // what the engine does between events
+    null; // what the engine does between events
     assert.ok(idle < 10_000, 'nothing moves any more');
   }
   for (const client of clients) client.wire.owner.onClose('');
