@@ -15,6 +15,13 @@ export function copyBytes(from: Uint8Array, start: number, end: number, to: Uint
   return at;
 }
 
+/** The bytes `[start, end)` as memory of their own. `slice` of a Buffer is none: it goes on being the buffer's. */
+export function ownBytes(from: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(end - start);
+  copyBytes(from, start, end, copy, 0);
+  return copy;
+}
+
 /** True if `a[start, end)` holds exactly the bytes of `b`. */
 export function equalBytes(a: Uint8Array, start: number, end: number, b: Uint8Array): boolean {
   if (end - start !== b.length) return false;

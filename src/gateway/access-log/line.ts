@@ -9,7 +9,7 @@
  * Cost: see line.bench.ts; no allocation but for a name that is new.
  */
 // WHY: over 400 lines: one format, each part of which is a few lines; a reader of the log finds all of it here.
-import { ascii, copyBytes } from '../../kernel/bytes.ts';
+import { ascii, copyBytes, ownBytes } from '../../kernel/bytes.ts';
 import { hexDigit } from '../../kernel/hex.ts';
 
 /** What one line tells; filled anew for each. Durations in ms, -1 for one that did not happen. */
@@ -342,7 +342,7 @@ export class LineWriter {
       if (endpoint !== '') length = this.#name(ENDPOINT, endpoint, out, length);
       // An endpoint that two routes lead to changes hands: it is then written in parts, which is slower and no more.
       if (way !== undefined || this.#ways.size >= NAMES_MAX) return length;
-      way = { route, service, bytes: out.slice(at, length) };
+      way = { route, service, bytes: ownBytes(out, at, length) };
       this.#ways.set(endpoint, way);
     }
     return copyBytes(way.bytes, 0, way.bytes.length, out, at);

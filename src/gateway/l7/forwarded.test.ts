@@ -410,6 +410,15 @@ describe('ids and blocks', () => {
     }
   });
 
+  test('a block does not look into the buffer it was made from, which others read into', () => {
+    const { writer, forwarding } = writerFor({});
+    const head = parse({ host: 'one.example' });
+    send(writer, forwarding, head);
+    head.buffer.set(Buffer.from('two'), head.hostStart);
+    assert.deepEqual(send(writer, forwarding, head).sent['x-forwarded-host'], ['two.example']);
+    assert.deepEqual(send(writer, forwarding, parse({ host: 'one.example' })).sent['x-forwarded-host'], ['one.example']);
+  });
+
   test('connections that share a block keep their own address', () => {
     const { writer } = writerFor({});
     const one = new Forwarding(addressFrom('192.0.2.1'), false);

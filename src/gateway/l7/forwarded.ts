@@ -15,7 +15,7 @@
  * allocation (forwarded.bench.ts). A connection holds about 200 B; blocks are shared and bounded.
  * Sources: RFC 9110 §7.6.3, RFC 7239, W3C Trace Context.
  */
-import { ascii, copyBytes, equalBytes } from '../../kernel/bytes.ts';
+import { ascii, copyBytes, equalBytes, ownBytes } from '../../kernel/bytes.ts';
 import { writeHexWord } from '../../kernel/hex.ts';
 import { Address, type AddressSet, writeAddress } from '../../kernel/ip-address.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -109,7 +109,7 @@ const textBuffer = new Uint8Array(ADDRESS_BYTES);
 
 function textOf(address: Address): Uint8Array {
   // A copy of its exact size: up to 64 bytes live in the object itself.
-  return textBuffer.slice(0, writeAddress(address, textBuffer, 0));
+  return ownBytes(textBuffer, 0, writeAddress(address, textBuffer, 0));
 }
 
 /** What becomes of a field, by its number: 1 goes when the peer is not trusted, 2 whoever sent it (it is written anew). */

@@ -7,7 +7,7 @@
  *
  * Cost: about 2 µs to make, 0.5 KB to keep; a Host that is never repeated costs the making each time.
  */
-import { equalBytes } from '../../kernel/bytes.ts';
+import { equalBytes, ownBytes } from '../../kernel/bytes.ts';
 import { writeHexWord } from '../../kernel/hex.ts';
 import type { Random } from '../../kernel/random.ts';
 
@@ -116,7 +116,7 @@ export class HostBlocks {
     const place = (hash ^ (hash >>> 8)) & (BLOCKS - 1);
     const kept = this.#blocks[place];
     if (kept !== undefined && equalBytes(buffer, from, to, kept.host)) return kept;
-    const made = new HostBlock(this.#plan, buffer.slice(from, to), this.#random);
+    const made = new HostBlock(this.#plan, ownBytes(buffer, from, to), this.#random);
     this.#blocks[place] = made;
     return made;
   }
