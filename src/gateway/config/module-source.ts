@@ -91,7 +91,7 @@ async function run(url: string, clock: Clock): Promise<Outcome> {
     // The end of a thread may be heard of before what it said last: the two come by different ways.
     const last = receiveMessageOnPort(port1);
     if (last === undefined) fail(`it ended the process (exit ${code})`);
-    else resolve(last.message);
+    else resolve(last.message as Outcome);
   });
   try {
     return await promise;
