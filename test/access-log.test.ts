@@ -1,0 +1,157 @@
+/** The access log of a real gateway: what a line tells of a request, and that traffic does not depend on where lines go. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync, renameSync } from 'node:fs';
+import net from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { ConfigInput } from '../src/gateway/config/index.ts';
+import { cleanups, config, create, folder, origin } from './gateway-under-test.ts';
+
+type Line = Record<string, unknown> & { readonly ms: Record<string, number> };
+
+function linesIn(file: string): Line[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Line);
+}
+
+/** One worker where the order of lines matters: each writes its own. */
+async function start(
+  accessLog: ConfigInput['accessLog'],
+  listener: object = {},
+  workers = 1,
+): Promise<ReturnType<typeof create>> {
+  const listeners = [{ name: 'web', address: '127.0.0.1:0', ...listener }];
+  const built = create({ workers, config: config(await origin('hello'), { accessLog, listeners }) });
+  await built.gateway.start();
+  return built;
+}
+
+/** Sends bytes and reads until the gateway closes. */
+async function raw(address: string, text: string): Promise<string> {
+  const socket = net.connect(Number(address.split(':').at(-1)), '127.0.0.1');
+  socket.on('error', () => {});
+  cleanups.push(() => socket.destroy());
+  let answer = '';
+  socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
+  socket.write(Buffer.from(text, 'latin1'));
+  await once(socket, 'close');
+  return answer;
+}
+
+test('a request is one line with its way, its times and its ids', async () => {
+  const file = join(folder(), 'access.log');
+  const { gateway, address } = await start({ target: file, redactQuery: ['token'] });
+  const fields = 'User-Agent: test/1\r\nAuthorization: Bearer secret\r\nReferer: https://a.example/?token=secret\r\n';
+  const at = address();
+  await raw(at, `GET /a%2db?x=1&token=secret HTTP/1.1\r\nHost: ${at}\r\n${fields}Connection: close\r\n\r\n`);
+  await gateway.stop();
+  const [line, ...others] = linesIn(file);
+  assert.equal(others.length, 0);
+  assert.ok(line);
+  const { time, ms, requestId, traceId, endpoint, ...rest } = line;
+  assert.deepEqual(rest, {
+    ...{ client: '127.0.0.1', listener: 'web', method: 'GET', host: at, path: '/a-b', query: 'x=1&token=*' },
+    ...{ protocol: 'HTTP/1.1', userAgent: 'test/1', referer: 'https://a.example/?token=*', status: 200, bytesIn: 0 },
+    ...{ bytesOut: 5, route: 'all', service: 'shop', attempts: 1, verdict: 'ok', end: 'ok' },
+  });
+  assert.ok(Math.abs(Date.parse(String(time)) - Date.now()) < 60_000);
+  assert.match(String(requestId), /^[0-9a-f]{32}$/);
+  assert.equal(traceId, requestId);
+  assert.match(String(endpoint), /^127\.0\.0\.1:\d+$/);
+  const { total = -1, wait = 0, connect = 0, firstByte = 0, body = 0, client = 0 } = ms;
+  assert.ok(Math.abs(total - (wait + connect + firstByte + body + client)) < 0.01, JSON.stringify(ms));
+});
+
+test('absolute-form, HTTP/1.0 and keep-alive: each line is about its own request', async () => {
+  const file = join(folder(), 'access.log');
+  const { gateway, address } = await start({ target: file });
+  const first = 'GET http://b.example/one HTTP/1.1\r\nHost: ignored\r\nUser-Agent: first\r\n\r\n';
+  await raw(address(), `${first}GET /two HTTP/1.0\r\nHost: c.example\r\nReferer: second\r\n\r\n`);
+  await gateway.stop();
+  const told = linesIn(file).map(({ host, path, protocol, userAgent, referer }) => [
+    host,
+    path,
+    protocol,
+    userAgent,
+    referer,
+  ]);
+  assert.deepEqual(told, [
+    ['b.example', '/one', 'HTTP/1.1', 'first', undefined],
+    ['c.example', '/two', 'HTTP/1.0', undefined, 'second'],
+  ]);
+});
+
+test('refusals are told too, with their word, and what was sent cannot forge a line', async () => {
+  const file = join(folder(), 'access.log');
+  const { gateway, address } = await start({ target: file });
+  await raw(address(), 'GET /\n{"status":200} HTTP/1.1\r\nHost: a\r\n\r\n');
+  await raw(address(), 'TRACE / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await raw(address(), 'GET /%00 HTTP/1.1\r\nHost: a.example\r\nUser-Agent: \x9b"\xff\r\nConnection: close\r\n\r\n');
+  await gateway.stop();
+  const told = linesIn(file).map(({ status, refusal, path, userAgent }) => [status, refusal, path, userAgent]);
+  assert.equal(told.length, 3);
+  assert.equal(told[0]?.[0], 400);
+  assert.deepEqual(told[1]?.slice(0, 2), [405, 'method_refused']);
+  assert.deepEqual(told[2], [400, 'bad_path', '/%00', '\x9b"\xff']);
+});
+
+test('a head full of what is logged is one bounded line, and the worker lives', async () => {
+  const file = join(folder(), 'access.log');
+  const { gateway, address, get, seen } = await start({ target: file });
+  const many = Array.from({ length: 40 }, () => `Referer: ${'\xff'.repeat(500)}\r\nUser-Agent: ${'"'.repeat(200)}\r\n`);
+  await raw(address(), `GET / HTTP/1.1\r\nHost: a.example\r\n${many.join('')}Connection: close\r\n\r\n`);
+  assert.equal(await get(), 'hello');
+  await gateway.stop();
+  assert.equal(linesIn(file).length, 2);
+  for (const line of readFileSync(file, 'utf8').split('\n')) assert.ok(line.length < 4096);
+  assert.ok(seen.every(({ kind }) => kind !== 'worker-lost'));
+});
+
+test('behind a trusted proxy a line names the client and the id of the proxy', async () => {
+  const file = join(folder(), 'access.log');
+  const { gateway, address } = await start({ target: file }, { trustedProxies: ['127.0.0.0/8'] });
+  const fields = 'X-Forwarded-For: 198.51.100.7\r\nX-Request-Id: from-the-edge\r\n';
+  await raw(address(), `GET / HTTP/1.1\r\nHost: a.example\r\n${fields}Connection: close\r\n\r\n`);
+  await gateway.stop();
+  assert.deepEqual(
+    linesIn(file).map(({ client, requestId }) => [client, requestId]),
+    [['198.51.100.7', 'from-the-edge']],
+  );
+});
+
+test('traffic does not notice a full disk; the operator is told once', async () => {
+  const { get, seen, next } = await start({ target: '/dev/full' }, {}, 2);
+  const told = next('notice');
+  for (let request = 0; request < 20; request += 1) assert.equal(await get(), 'hello');
+  assert.match((await told).message, /ENOSPC/);
+  assert.equal(await get(), 'hello');
+  assert.ok(seen.filter(({ kind }) => kind === 'notice').length <= 2, 'each of two workers tells at most once');
+});
+
+test('rotation under requests loses none', async () => {
+  const file = join(folder(), 'access.log');
+  const { gateway, get } = await start({ target: file }, {}, 2);
+  const files = [file];
+  let answered = 0;
+  for (let round = 0; round < 5; round += 1) {
+    await Promise.all(Array.from({ length: 20 }, async () => (await get()) === 'hello' && (answered += 1)));
+    renameSync(file, `${file}.${round}`);
+    files.push(`${file}.${round}`);
+    gateway.reopenLog();
+    // Each worker opens the new file when it is told; the next requests may still go to the old one.
+  }
+  await gateway.stop();
+  const lines = files.flatMap((each) => {
+    try {
+      return linesIn(each);
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'ENOENT');
+      return [];
+    }
+  });
+  assert.equal(answered, 100);
+  assert.equal(lines.length, 100);
+});
