@@ -7,12 +7,18 @@
 import { copyBytes } from '../../kernel/bytes.ts';
 import { type FieldTest, isHost, isPort, isRequestId, isScheme, isTraceparent } from './forwarding-values.ts';
 import type { ClientFinder } from './client-address.ts';
-import { field } from './fields.ts';
+import { field, fieldNames } from './fields.ts';
 import { Chain } from './forwarding-chain.ts';
 import type { Head } from './head.ts';
 
 const CR = 13;
 const LF = 10;
+
+const NONE = -1;
+const REPEATED = -2;
+
+/** By field number: the only field with it, `NONE` or `REPEATED`. Valid during one `read`. */
+const places = new Int16Array(fieldNames.length);
 
 /** Indexes of fields in the head, -1 for those to be written anew. */
 export class PassedOn {
@@ -29,8 +35,11 @@ export class PassedOn {
   /** Reads the head. The finder has been started; it follows `Forwarded` if `byForwarded` is true. */
   read(head: Head, finder: ClientFinder, byForwarded: boolean): void {
     this.bytes = 0;
-    this.forwardedFor.readForwardedFor(head, byForwarded ? null : finder);
-    this.forwarded.readForwarded(head, byForwarded ? finder : null);
+    this.#index(head);
+    this.forwardedFor.clear(head);
+    this.forwarded.clear(head);
+    if (places[field.xForwardedFor] !== NONE) this.forwardedFor.readForwardedFor(head, byForwarded ? null : finder);
+    if (places[field.forwarded] !== NONE) this.forwarded.readForwarded(head, byForwarded ? finder : null);
     this.proto = this.#single(head, field.xForwardedProto, isScheme);
     this.host = this.#single(head, field.xForwardedHost, isHost);
     this.port = this.#single(head, field.xForwardedPort, isPort);
@@ -39,10 +48,19 @@ export class PassedOn {
     this.bytes += this.forwardedFor.bytes + this.forwarded.bytes;
   }
 
+  /** Where each field is: one pass over all, in place of a search for each. */
+  #index(head: Head): void {
+    const { id, count } = head;
+    places.fill(NONE);
+    for (let index = 0; index < count; index += 1) {
+      const number = id[index]!;
+      places[number] = places[number] === NONE ? index : REPEATED;
+    }
+  }
+
   #single(head: Head, id: number, isFit: FieldTest): number {
-    const index = head.find(id);
-    if (index === -1 || head.find(id, index + 1) !== -1) return -1;
-    if (!isFit(head.buffer, head.valueStart[index]!, head.valueEnd[index]!)) return -1;
+    const index = places[id]!;
+    if (index < 0 || !isFit(head.buffer, head.valueStart[index]!, head.valueEnd[index]!)) return -1;
     this.bytes += head.lineEnd[index]! - head.nameStart[index]!;
     return index;
   }
