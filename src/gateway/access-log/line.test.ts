@@ -250,7 +250,13 @@ describe('redaction of query parameters', () => {
 test('names stay what they are when lines are written over each other', () => {
   const writer = new LineWriter([]);
   const out = Buffer.alloc(LINE_BYTES_MAX);
-  for (const [route, endpoint] of [['one', 'a'], ['two', 'b'], ['three', 'a'], ['one', 'a'], ['two', 'b']] as const) {
+  for (const [route, endpoint] of [
+    ['one', 'a'],
+    ['two', 'b'],
+    ['three', 'a'],
+    ['one', 'a'],
+    ['two', 'b'],
+  ] as const) {
     out.fill(0x78);
     const end = writer.write(recordOf(get('/'), { route, endpoint }), out, 0);
     const line = JSON.parse(out.toString('latin1', 0, end)) as Record<string, unknown>;

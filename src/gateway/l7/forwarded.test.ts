@@ -416,7 +416,9 @@ describe('ids and blocks', () => {
     send(writer, forwarding, head);
     head.buffer.set(Buffer.from('two'), head.hostStart);
     assert.deepEqual(send(writer, forwarding, head).sent['x-forwarded-host'], ['two.example']);
-    assert.deepEqual(send(writer, forwarding, parse({ host: 'one.example' })).sent['x-forwarded-host'], ['one.example']);
+    assert.deepEqual(send(writer, forwarding, parse({ host: 'one.example' })).sent['x-forwarded-host'], [
+      'one.example',
+    ]);
   });
 
   test('connections that share a block keep their own address', () => {
