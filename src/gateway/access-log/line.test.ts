@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { LINE_BYTES_MAX, LineWriter, type LogRecord } from './line.ts';
@@ -89,6 +91,18 @@ test('a request that could not be read has a line too', () => {
   assert.equal(line['refusal'], 'bad_request_line');
   assert.deepEqual(line['ms'], { total: 1.75 });
   assert.ok(!('method' in line) && !('route' in line));
+});
+
+test('docs/access-log.md tells of each key a line can have, and of no other', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/access-log.md'), 'utf8');
+  const [lineKeys = '', times = ''] = page.split('Times in `ms`');
+  const named = (table: string): string[] =>
+    [...table.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap((row) => row[1]!.replaceAll('`', '').split(', '));
+  const head = get('/?q', `User-Agent: ${'a'.repeat(999)}`, 'Referer: b');
+  const all = { requestIdTo: 5, traceIdFrom: head.indexOf('aaa'), tls: 'TLSv1.3', connectMs: 1, refusal: 'x' };
+  const { ms, ...line } = lineOf(recordOf(head, all));
+  assert.deepEqual(named(lineKeys).toSorted(), [...Object.keys(line), 'ms'].toSorted());
+  assert.deepEqual(['total', ...named(times.split('##')[0]!)].toSorted(), Object.keys(ms as object).toSorted());
 });
 
 describe('what a client sends cannot leave its string', () => {
