@@ -40,10 +40,10 @@ class World {
   constructor(random: Random, buffers: Buffers) {
     this.random = random;
     this.buffers = buffers;
-    const { giveBack } = Object.getPrototypeOf(buffers) as Buffers;
+    const giveBack = buffers.giveBack.bind(buffers);
     buffers.giveBack = (buffer) => {
       buffer.fill(RUBBISH);
-      giveBack.call(buffers, buffer);
+      giveBack(buffer);
     };
   }
 
