@@ -89,7 +89,7 @@ export class Peer {
           holds = condition();
         } catch (error) {
           this.#waiting.delete(check);
-          reject(error);
+          reject(error instanceof Error ? error : new Error(String(error)));
           return;
         }
         if (!holds && !this.closed) return;
