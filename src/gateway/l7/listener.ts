@@ -144,7 +144,7 @@ export class Listener {
       serverName: typeof socket.servername === 'string' ? socket.servername : '',
       version: socket.getProtocol() ?? '',
     };
-    const wire = this.plane.raw?.adopt(socket) ?? new NetWire(socket, this.plane.buffers);
+    const wire = new NetWire(socket, this.plane.buffers);
     this.#admit(wire, peer, security);
   }
 

@@ -96,13 +96,6 @@ function findInternals(): Internals | null {
   }
 }
 
-/** Is it a handle that can be driven from here? */
-export function isStreamHandle(value: unknown): value is StreamHandle {
-  if (!isRecord(value)) return false;
-  const wanted = ['useUserBuffer', 'readStart', 'readStop', 'writeBuffer', 'shutdown'];
-  return wanted.every((name) => typeof value[name] === 'function');
-}
-
 /** One worker's share of the fast path: the buffer all its wires read into, and its spare write requests. */
 export class Insides {
   readonly internals: Internals;

@@ -1,10 +1,8 @@
-/** The fast path's ways to a wire: accept, connect, or take over a TLS connection. */
+/** The fast path's ways to a wire: accept and connect. */
 import type net from 'node:net';
-import type tls from 'node:tls';
 import { getSystemErrorName } from 'node:util';
 import type { Buffers } from './buffers.ts';
-import { Insides, isRecord, isStreamHandle, type StreamHandle } from './raw-internals.ts';
-import { RawSecureWire } from './raw-secure-wire.ts';
+import { Insides, isRecord, type StreamHandle } from './raw-internals.ts';
 import { RawWire } from './raw-wire.ts';
 import type { Wire } from './wire.ts';
 
@@ -46,16 +44,6 @@ export class RawTransport {
       accept(new RawWire(this.#insides, handle), { address: name.address ?? '', port: name.port ?? 0 });
     };
     return true;
-  }
-
-  /**
-   * Takes over reading and writing of a TLS connection whose handshake is done. The socket stays in charge of closing, and of
-   * errors of the TLS layer. Null if its handle is not as expected.
-   */
-  adopt(socket: tls.TLSSocket): Wire | null {
-    const handle: unknown = Reflect.get(socket, '_handle');
-    if (!isStreamHandle(handle)) return null;
-    return new RawSecureWire(this.#insides, handle, socket);
   }
 
   /** Connects to an IP address. The result can be cancelled, after which `done` is not called. */

@@ -20,6 +20,8 @@ export function receive(client: ClientConnection, head: Head, bytes: Uint8Array,
   const { plane, listener } = client;
   client.clientAskedToClose = !head.keepAlive && head.bodyKind === NONE;
   if (plane.overloaded) return refuse(client, 'overloaded');
+  // A listener that left the config has the routes of a config that is no longer in force.
+  if (listener.closing && !plane.draining) return refuse(client, 'misdirected');
   const verdict = listener.forwarding.prepare(client.forwarding, head);
   if (verdict !== OK) return refuseNumber(client, verdict);
   if (head.maxForwards === 0 && head.methodId === METHOD_OPTIONS) {
