@@ -1,11 +1,11 @@
 /** ns a pick by number of endpoints. Run: `node src/balance/balance.bench.ts`. */
-import { createBalancer } from './balancer.ts';
+import { createBalancer } from './algorithms.ts';
+import { createPickContext } from './balancer.ts';
 
 for (const endpoints of [2, 10, 100, 1000]) {
-  const eligible = new Uint8Array(endpoints).fill(1);
-  if (endpoints > 2) eligible[1] = 0;
   const balancer = createBalancer('round-robin', { weights: Array.from({ length: endpoints }, (_, i) => 1 + (i % 3)) });
-  const context = { eligible };
+  const context = createPickContext(endpoints);
+  if (endpoints > 2) context.eligible[1] = 0;
   const rounds = 20_000_000 / endpoints;
   let sink = 0;
   let bestNs = Number.POSITIVE_INFINITY;

@@ -1,18 +1,33 @@
 /**
- * Choosing one of a service's endpoints for one piece of work.
+ * Choosing one of a service's endpoints for one piece of work: the words that all algorithms share.
  *
  * A balancer knows weights and what it picked before; who may be picked at all (health, a drain, endpoints tried already) is
  * the caller's, said with each pick. So a balancer has no I/O, no clock and no opinion on health, and one endpoint being
  * out needs no rebuild.
  *
- * To add an algorithm: a file beside this one, a line in `balancers`, a run of `contract.test.ts`. What an algorithm needs
- * to know about the work (a key to hash, requests in flight) is a field of `PickContext`.
+ * To add an algorithm: a file beside this one, a line in `algorithms.ts`; `contract.test.ts` then runs it. What an algorithm
+ * needs to know about the work is a field of `PickContext`.
  */
-import { createSmoothWeightedRoundRobin } from './smooth-weighted-round-robin.ts';
+import type { Random } from '../kernel/random.ts';
 
+/** What is known of the piece of work, and of who may do it. One for each caller, filled anew for each pick and never kept. */
 export interface PickContext {
-  /** One byte an endpoint, in the balancer's order: 1 may be picked, 0 may not. Read, never kept: reuse it. */
+  /** One byte an endpoint, in the balancer's order: 1 may be picked, 0 may not. Left as it was found. */
   readonly eligible: Uint8Array;
+  /** 32 bits of a hash of the work's key, for algorithms that hash; signed or not, only the bits count. 0 without a key. */
+  keyHash: number;
+  /** Monotonic, for algorithms that weigh latency. */
+  nowMs: number;
+  /**
+   * How warm each endpoint is: above 0, and 1 when it takes its full share. Null while all are warm, which is nearly
+   * always. See slow-start.ts.
+   */
+  ramp: Float64Array | null;
+}
+
+/** A context for `endpoints` endpoints that may all be picked. */
+export function createPickContext(endpoints: number): PickContext {
+  return { eligible: new Uint8Array(endpoints).fill(1), keyHash: 0, nowMs: 0, ramp: null };
 }
 
 export interface Balancer {
@@ -31,24 +46,6 @@ export interface BalancerOptions {
    * alike send their first requests to the same endpoint, and stay in step. @defaultValue 0
    */
   readonly start?: number;
-}
-
-/** Every algorithm, by the name it has in the config. */
-export const balancers = {
-  'round-robin': createSmoothWeightedRoundRobin,
-} as const satisfies Record<string, (options: BalancerOptions) => Balancer>;
-
-export type BalancerName = keyof typeof balancers;
-
-/**
- * A balancer by name.
- *
- * @example
- * const balancer = createBalancer('round-robin', { weights: [3, 1] });
- * const eligible = new Uint8Array([1, 1]);
- * const picks = Array.from({ length: 4 }, () => balancer.pick({ eligible }));
- * console.log(picks.join(' ')); // 0 0 1 0
- */
-export function createBalancer(name: BalancerName, options: BalancerOptions): Balancer {
-  return balancers[name](options);
+  /** Where chance comes from. Give each worker its own. @defaultValue `createRandom()`, which nobody can foresee */
+  readonly random?: Random;
 }

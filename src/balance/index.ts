@@ -1,9 +1,3 @@
 /** `spillway/balance`: choosing a server. */
-export {
-  type Balancer,
-  type BalancerName,
-  type BalancerOptions,
-  balancers,
-  createBalancer,
-  type PickContext,
-} from './balancer.ts';
+export { algorithms, type BalancerName, createBalancer } from './algorithms.ts';
+export { type Balancer, type BalancerOptions, createPickContext, type PickContext } from './balancer.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { createBalancer } from './balancer.ts';
+import { createBalancer } from './algorithms.ts';
+import { createPickContext, type PickContext } from './balancer.ts';
 
 const weights = fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 1, maxLength: 12 });
 
@@ -13,9 +14,13 @@ function all(length: number): Uint8Array {
   return new Uint8Array(length).fill(1);
 }
 
+function only(eligible: Uint8Array): PickContext {
+  return { ...createPickContext(0), eligible };
+}
+
 function picks(given: readonly number[], count: number, eligible = all(given.length), start = 0): number[] {
   const balancer = createBalancer('round-robin', { weights: given, start });
-  return Array.from({ length: count }, () => balancer.pick({ eligible }));
+  return Array.from({ length: count }, () => balancer.pick(only(eligible)));
 }
 
 test('the order is that of nginx', () => {
@@ -84,7 +89,7 @@ test('one that is out or has no weight is never picked, whatever happened before
       const balancer = createBalancer('round-robin', { weights: given, start });
       for (const mask of sequence) {
         const eligible = Uint8Array.from(mask);
-        const pick = balancer.pick({ eligible });
+        const pick = balancer.pick(only(eligible));
         if (pick < 0) assert.ok(given.every((weight, index) => weight === 0 || eligible[index] === 0));
         else assert.ok(eligible[pick] === 1 && given[pick]! > 0);
       }
@@ -94,13 +99,14 @@ test('one that is out or has no weight is never picked, whatever happened before
 
 test('an endpoint that comes back gets its share again within a cycle or two', () => {
   const balancer = createBalancer('round-robin', { weights: [1, 1, 1] });
-  const eligible = all(3);
-  balancer.pick({ eligible });
+  const context = createPickContext(3);
+  const { eligible } = context;
+  balancer.pick(context);
   eligible[0] = 0;
-  for (let made = 0; made < 1000; made++) assert.notEqual(balancer.pick({ eligible }), 0);
+  for (let made = 0; made < 1000; made++) assert.notEqual(balancer.pick(context), 0);
   eligible[0] = 1;
   const counts = [0, 0, 0];
-  for (let made = 0; made < 30; made++) counts[balancer.pick({ eligible })]! += 1;
+  for (let made = 0; made < 30; made++) counts[balancer.pick(context)]! += 1;
   for (const count of counts) assert.ok(count >= 9 && count <= 11, counts.join(' '));
 });
 
@@ -118,5 +124,5 @@ test('weights and starts that mean nothing are refused with what was found', () 
 });
 
 test('without endpoints the answer is -1', () => {
-  assert.equal(createBalancer('round-robin', { weights: [] }).pick({ eligible: all(0) }), -1);
+  assert.equal(createBalancer('round-robin', { weights: [] }).pick(createPickContext(0)), -1);
 });

@@ -15,7 +15,7 @@
  * Cost: O(n) a pick, no allocation; 8 B × 2 an endpoint (`balance.bench.ts`).
  * What it is not: aware of load. It counts picks, not what they cost, and each worker counts its own.
  */
-import type { Balancer, BalancerOptions, PickContext } from './balancer.ts';
+import { type Balancer, type BalancerOptions, createPickContext, type PickContext } from './balancer.ts';
 
 const ENDPOINTS_MAX = 65_536;
 /** Picks made in advance at most: beyond it a start says nothing new and costs O(n) each. */
@@ -64,7 +64,7 @@ export function createSmoothWeightedRoundRobin({ weights, start = 0 }: BalancerO
   }
   if (!Number.isSafeInteger(start) || start < 0) throw new RangeError(`start is ${start}; expected an integer >= 0.`);
   const balancer = new SmoothWeightedRoundRobin(Float64Array.from(weights));
-  const eligible = new Uint8Array(weights.length).fill(1);
-  for (let made = 0; made < start % START_MAX; made++) balancer.pick({ eligible });
+  const all = createPickContext(weights.length);
+  for (let made = 0; made < start % START_MAX; made++) balancer.pick(all);
   return balancer;
 }

@@ -11,6 +11,9 @@ import type { EndpointPlan } from '../snapshot.ts';
 export class Eligibility {
   /** 1 may be picked. Has the shape of a balancer's `PickContext`. */
   readonly eligible: Uint8Array;
+  keyHash = 0;
+  nowMs = 0;
+  ramp: Float64Array | null = null;
   readonly #headers: readonly Int32Array[];
   readonly #weighted: Uint8Array;
 
