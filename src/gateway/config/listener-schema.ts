@@ -3,7 +3,7 @@
  * default says why that number (reference duties 20 and 21: what a slow or large client may cost).
  */
 import * as z from 'zod';
-import { address, count, duration, file, flag, list, name, oneOf, range, section, size } from './values.ts';
+import { address, count, duration, expects, file, flag, list, name, oneOf, range, section, size } from './values.ts';
 
 const certificate = section({
   certificate: file().describe(
@@ -28,7 +28,7 @@ const listenerTls = section({
   // RFC 9325 §3.1.1: 1.0 and 1.1 are not to be negotiated; 1.2 still is, by clients that cannot do better.
   // Unquoted in YAML it is a number.
   minVersion: z
-    .literal(['1.2', '1.3', 1.2, 1.3])
+    .literal(['1.2', '1.3', 1.2, 1.3], expects('1.2 or 1.3'))
     .prefault('1.2')
     .transform((given) => (Number(given) === 1.3 ? ('TLSv1.3' as const) : ('TLSv1.2' as const)))
     .describe('The oldest TLS version spoken: 1.2 (with AEAD and forward secrecy only) or 1.3.'),

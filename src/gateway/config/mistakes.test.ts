@@ -112,6 +112,7 @@ test('a choice of forms says the mistake of the form that was meant', () => {
     'or a map of keys and values',
   );
   says(service('tls: { verfy: true }'), 'unknown key "verfy" in services[0].tls', 'Did you mean verify?');
+  assert.match(lines(listener('tls: { minVersion: TLSv1.3 }')).join('\n'), /Found "TLSv1.3", expected 1.2 or 1.3\./);
   says(service('health: { active: { expected: [2xx] } }'), 'Found "2xx", expected a status or a range');
   says(service('health: { active: { expected: [299-200] } }'), 'Did you mean 200-299?');
   says(config({ rest: 'workers: 0' }), 'Found 0, expected a whole number from 1 to 256');
