@@ -3,8 +3,10 @@
  * file that names them. `findInternals` checks their shape on the running version and answers null if anything is not as
  * expected; the gateway then uses `net-wire.ts`. Both run the same tests.
  *
- * The one thing to know about a write: libuv tries it at once. If the kernel took everything, the request object was not
- * used and the memory is free; if not, both belong to libuv until `oncomplete` (`state[wasAsync]` says which).
+ * What to know about a write: libuv tries it at once. If the kernel took everything, the request object was not used and the
+ * memory is free; if not, both belong to libuv until `oncomplete` (`state[wasAsync]` says which). The request stays tied to
+ * that write until after `oncomplete` and the microtasks behind it: using it for another aborts the process, so none that
+ * was pending is ever used again.
  */
 import { READ_BYTES, type Buffers } from './buffers.ts';
 
@@ -30,16 +32,14 @@ export interface StreamHandle {
 export interface Request {
   oncomplete: ((this: Request, status: number) => void) | null;
   wire?: Receiver | null;
-  /** Of a TLS write. */
-  bytes?: number;
+  /** What libuv reads, kept from the collector. */
   buffer?: Uint8Array | null;
-  insides?: Insides;
 }
 
 /** What libuv's callbacks find on the handle or the request. */
 interface Receiver {
   received(): Uint8Array | undefined;
-  written(status: number, bytes: number): void;
+  written(status: number): void;
 }
 
 interface Internals {
@@ -56,8 +56,10 @@ interface Internals {
 /** `UV_EOF`. */
 export const END_OF_FILE = -4095;
 
-/** Write requests kept for reuse; more are in use only while as many writes are pending. */
-const SPARE_MAX = 1024;
+/** Of `Insides.write`: the kernel has all of it. */
+export const DONE = 0;
+/** Of `Insides.write`: `written` follows, and the memory is libuv's until then. */
+export const PENDING = 1;
 
 // The versions whose internals were read and tested. Another one takes the public path until somebody has looked.
 const KNOWN_MAJORS = new Set([24, 26]);
@@ -96,16 +98,17 @@ function findInternals(): Internals | null {
   }
 }
 
-/** One worker's share of the fast path: the buffer all its wires read into, and its spare write requests. */
+/** One worker's share of the fast path: the buffer all its wires read into, and the request of the next write. */
 export class Insides {
   readonly internals: Internals;
   readonly buffers: Buffers;
   readonly shared: Uint8Array<ArrayBuffer> = Buffer.allocUnsafeSlow(READ_BYTES);
-  readonly #spare: Request[] = [];
+  #request: Request;
 
   constructor(internals: Internals, buffers: Buffers) {
     this.internals = internals;
     this.buffers = buffers;
+    this.#request = this.#newRequest();
   }
 
   /** Null where this Node is not as expected. */
@@ -130,25 +133,24 @@ export class Insides {
     return this.internals.state[this.internals.readBytes] ?? 0;
   }
 
-  /** True if the last write goes on after its call. */
-  get isPending(): boolean {
-    return this.internals.state[this.internals.wasAsync] !== 0;
+  /** `DONE`, `PENDING`, or a negative errno. */
+  write(handle: StreamHandle, wire: Receiver, bytes: Uint8Array): number {
+    const request = this.#request;
+    const error = handle.writeBuffer(request, bytes);
+    if (error !== 0) return error;
+    if (this.internals.state[this.internals.wasAsync] === 0) return DONE;
+    request.wire = wire;
+    request.buffer = bytes;
+    this.#request = this.#newRequest();
+    return PENDING;
   }
 
-  /** A write request to use once; `giveBack` it if the write did not become pending. */
-  request(): Request {
-    const spare = this.#spare.pop();
-    if (spare !== undefined) return spare;
+  #newRequest(): Request {
     const request = new this.internals.WriteWrap();
     request.oncomplete = onWritten;
-    request.insides = this;
     request.wire = null;
-    request.bytes = 0;
+    request.buffer = null;
     return request;
-  }
-
-  giveBack(request: Request): void {
-    if (this.#spare.length < SPARE_MAX) this.#spare.push(request);
   }
 
   /** Sends FIN after what is pending. */
@@ -168,11 +170,10 @@ function noRead(): undefined {
 }
 
 function onWritten(this: Request, status: number): void {
-  const { wire, bytes, insides } = this;
+  const { wire } = this;
   this.wire = null;
   this.buffer = null;
-  insides?.giveBack(this);
-  wire?.written(status, bytes ?? 0);
+  wire?.written(status);
 }
 
 function ignoreStatus(): void {}

@@ -9,7 +9,7 @@
  */
 import { getSystemErrorName } from 'node:util';
 import { LARGE_BYTES, READ_BYTES, view } from './buffers.ts';
-import { END_OF_FILE, type Insides, type StreamHandle } from './raw-internals.ts';
+import { DONE, END_OF_FILE, PENDING, type Insides, type StreamHandle } from './raw-internals.ts';
 import { nobody, type Wire, type WireOwner } from './wire.ts';
 
 /** The usual case, shared by all wires: nothing pending. */
@@ -48,22 +48,10 @@ export class RawWire implements Wire {
 
   write(bytes: Uint8Array): boolean {
     if (this.closed) return false;
-    const insides = this.#insides;
-    const request = insides.request();
-    const error = this.#handle.writeBuffer(request, bytes);
-    if (error !== 0) {
-      insides.giveBack(request);
-      this.#failSoon(error);
-      return false;
-    }
-    if (!insides.isPending) {
-      insides.giveBack(request);
-      return true;
-    }
-    // libuv reads the memory of `bytes` from now on, but does not keep it from the collector; the request does.
-    request.buffer = bytes;
-    request.wire = this;
-    this.#pending++;
+    const result = this.#insides.write(this.#handle, this, bytes);
+    if (result === DONE) return true;
+    if (result === PENDING) this.#pending++;
+    else this.#failSoon(result);
     return false;
   }
 
