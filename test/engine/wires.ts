@@ -61,6 +61,7 @@ export class Recorder implements WireOwner {
 
 /** A wire, who owns it, and the other end. */
 export interface Line {
+  readonly kind: WireKind;
   readonly wire: Wire;
   readonly owner: Recorder;
   readonly peer: Peer;
@@ -76,7 +77,7 @@ export function onWires(title: string, kinds: readonly WireKind[], run: (line: L
       const owner = new Recorder();
       wire.owner = owner;
       try {
-        await run({ wire, owner, peer, buffers });
+        await run({ kind, wire, owner, peer, buffers });
       } finally {
         wire.close();
         peer.destroy();

@@ -3,6 +3,9 @@
  * everything where `raw-wire.ts` finds other insides than it knows.
  *
  * Each read is a buffer of its own (`stable`), each write is copied, because a socket may queue what it is given.
+ *
+ * Deviation: a write that fails closes the wire, because Node's sockets close themselves then, with what is unread. So an
+ * answer that a server gave before it went is lost here unless it had been read (see raw-wire.ts, which reads on).
  */
 import type net from 'node:net';
 import { view, type Buffers } from './buffers.ts';
@@ -25,7 +28,8 @@ export class NetWire implements Wire {
       if (!this.closed) this.owner.onBytes(bytes, 0, bytes.length);
     });
     socket.on('end', () => {
-      if (!this.closed) this.owner.onEnd();
+      // Destroyed: an end that was none (tls/close-notify.ts). 'close' follows.
+      if (!this.closed && !socket.destroyed) this.owner.onEnd();
     });
     socket.on('drain', () => {
       if (!this.congested || this.closed) return;

@@ -41,7 +41,7 @@ export class RawTransport {
         return;
       }
       handle.setNoDelay(true);
-      accept(new RawWire(this.#insides, handle), { address: name.address ?? '', port: name.port ?? 0 });
+      accept(new RawWire(this.#insides, handle, 'client'), { address: name.address ?? '', port: name.port ?? 0 });
     };
     return true;
   }
@@ -58,7 +58,7 @@ export class RawTransport {
       if (told === null) return;
       if (status === 0) {
         handle.setNoDelay(true);
-        told(new RawWire(this.#insides, handle), '');
+        told(new RawWire(this.#insides, handle, 'server'), '');
       } else {
         handle.close();
         told(null, getSystemErrorName(status));

@@ -5,6 +5,10 @@
  * the Writable state machine, a `WriteWrap` and a next-tick callback per write, and a fresh 64 KiB buffer per read. A write
  * that the kernel takes at once, which is nearly every one, allocates a view and nothing else.
  *
+ * A write that fails says that the peer is gone, not that it said nothing: a server may have answered early and closed
+ * (RFC 9112 §9.5, §9.6). So a wire to a server is not closed by it but read to its end, and the end is then a `close`. A wire
+ * to a client is closed: nobody would hear the answer.
+ *
  * Invariants: the shared buffer is never lent to a write; after `close` no callback reaches the owner.
  */
 import { getSystemErrorName } from 'node:util';
@@ -30,16 +34,20 @@ export class RawWire implements Wire {
   /** Borrowed buffers that a pending write still reads. */
   #given: Uint8Array<ArrayBuffer>[] = none;
   #finishing = false;
+  /** What a write failed with; 0 while the peer takes bytes. */
+  #failure = 0;
+  readonly #toServer: boolean;
 
-  constructor(insides: Insides, handle: StreamHandle) {
+  constructor(insides: Insides, handle: StreamHandle, peer: 'client' | 'server') {
     this.#insides = insides;
     this.#handle = handle;
+    this.#toServer = peer === 'server';
     insides.attach(handle, this);
     this.resume();
   }
 
   get congested(): boolean {
-    return this.#pending > 0;
+    return this.#pending > 0 || this.#failure !== 0;
   }
 
   get pendingBytes(): number {
@@ -47,23 +55,21 @@ export class RawWire implements Wire {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.closed) return false;
+    if (this.closed || this.#failure !== 0) return false;
     const result = this.#insides.write(this.#handle, this, bytes);
     if (result === DONE) return true;
     if (result === PENDING) this.#pending++;
-    else this.#failSoon(result);
+    else this.#cannotSend(result);
     return false;
   }
 
   give(buffer: Uint8Array<ArrayBuffer>, length: number): boolean {
-    if (this.write(view(buffer, 0, length))) {
-      this.#insides.buffers.giveBack(buffer);
-      return true;
-    }
-    if (this.closed) this.#insides.buffers.giveBack(buffer);
+    const before = this.#pending;
+    const done = this.write(view(buffer, 0, length));
+    if (this.#pending === before) this.#insides.buffers.giveBack(buffer);
     else if (this.#given === none) this.#given = [buffer];
     else this.#given.push(buffer);
-    return false;
+    return done;
   }
 
   pause(): void {
@@ -90,7 +96,7 @@ export class RawWire implements Wire {
 
   finish(): void {
     if (this.closed) return;
-    if (this.#pending === 0) {
+    if (this.#flushed) {
       this.#destroy();
       queueMicrotask(() => this.owner.onClose(''));
     } else this.#finishing = true;
@@ -121,7 +127,9 @@ export class RawWire implements Wire {
     }
     if (count === END_OF_FILE) {
       this.#ended = true;
-      this.owner.onEnd();
+      // A reset that a write was told of reads as a clean end.
+      if (this.#failure === 0) this.owner.onEnd();
+      else this.#fail(this.#failure);
     } else if (count < 0) this.#fail(count);
     return undefined;
   }
@@ -129,16 +137,26 @@ export class RawWire implements Wire {
   written(status: number): void {
     this.#pending--;
     if (this.closed) return;
-    if (status !== 0) {
-      this.#fail(status);
-      return;
-    }
-    if (this.#pending > 0) return;
-    this.#giveAllBack();
+    if (status !== 0) this.#cannotSend(status);
+    if (!this.#flushed) return;
     if (this.#finishing) {
       this.#destroy();
       this.owner.onClose('');
-    } else this.owner.onDrain();
+    } else if (this.#failure === 0) {
+      this.#giveAllBack();
+      this.owner.onDrain();
+    }
+  }
+
+  /** All that was written has left, or never will. */
+  get #flushed(): boolean {
+    return this.#pending === 0 || this.#failure !== 0;
+  }
+
+  #cannotSend(status: number): void {
+    this.#failure = status;
+    // Nothing more is to be read where the peer's FIN was.
+    if (!this.#toServer || this.#ended) this.#failSoon(status);
   }
 
   #fail(status: number): void {

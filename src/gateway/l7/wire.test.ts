@@ -1,9 +1,12 @@
 /** The contract of a wire (wire.ts), kept by every kind of them, on real sockets. What a kind cannot do is said beside it. */
 import assert from 'node:assert/strict';
-import { onWires, wireKinds } from '../../../test/engine/wires.ts';
+import { eventually } from '../../../test/engine/bench.ts';
+import { onWires, type WireKind, wireKinds } from '../../../test/engine/wires.ts';
 
 /** More than the sockets of both ends hold, so that a write of it stays pending. */
 const MUCH = 8 * 1024 * 1024;
+
+const serverKinds: readonly WireKind[] = ['raw, connected', 'net, connected'];
 
 onWires('a write inside onDrain may be pending in its turn', wireKinds, async ({ wire, owner, peer }) => {
   const rounds = 4;
@@ -26,3 +29,63 @@ onWires('a write inside onDrain may be pending in its turn', wireKinds, async ({
     assert.ok(piece.equals(Buffer.alloc(MUCH, round + 1)), `round ${round}`);
   }
 });
+
+// RFC 9112 §9.5, §9.6: who sends a body reads on, because the answer may have come before the reset that ends the sending.
+// Node's sockets close themselves on an error of a write, with what is unread, so on the public path the answer is lost.
+onWires('what the server said before it reset is read after a write has failed', serverKinds, async (line) => {
+  const { wire, owner, peer, kind } = line;
+  peer.write('early answer');
+  peer.reset();
+  const done = [wire.write(Buffer.alloc(100)), wire.write(Buffer.alloc(100))];
+  assert.ok(done.includes(false), 'a write has failed');
+  assert.equal(owner.events.length, 0, 'nobody is called back inside a write');
+  await owner.until(() => owner.closed !== undefined);
+  if (kind.startsWith('raw')) {
+    assert.ok(wire.closed);
+    assert.equal(owner.bytes.toString(), 'early answer');
+    assert.deepEqual(owner.events, ['bytes', 'close ECONNRESET'], 'and what was cut off is no clean end');
+  } else assert.match(owner.closed ?? '', /^close (ECONNRESET|EPIPE)$/);
+});
+
+onWires('what a pending write fails with leaves what was said readable', ['raw, connected'], async (line) => {
+  const { wire, owner, peer, buffers } = line;
+  peer.pause();
+  wire.pause();
+  assert.equal(wire.give(buffers.borrow(MUCH), MUCH), false);
+  peer.write('early answer');
+  peer.reset();
+  await eventually('the write has failed', () => buffers.bytes === 0 || wire.pendingBytes === 0);
+  assert.deepEqual(owner.events, [], 'nothing is read that was not asked for');
+  assert.ok(wire.congested && !wire.closed);
+  wire.resume();
+  await owner.until(() => owner.closed !== undefined);
+  assert.deepEqual([owner.events, owner.bytes.toString()], [['bytes', 'close ECONNRESET'], 'early answer']);
+  assert.equal(buffers.bytes, 0);
+});
+
+onWires(
+  'a client that is gone is noticed by the write, read or not',
+  ['raw, accepted', 'net, accepted'],
+  async (line) => {
+    const { wire, owner, peer } = line;
+    wire.pause();
+    peer.reset();
+    wire.write(Buffer.alloc(100));
+    await owner.until(() => owner.closed !== undefined);
+    assert.match(owner.closed ?? '', /^close (ECONNRESET|EPIPE)$/);
+  },
+);
+
+onWires(
+  'a wire whose write has failed finishes at once',
+  ['raw, connected'],
+  async ({ wire, owner, peer, buffers }) => {
+    wire.pause();
+    peer.reset();
+    assert.equal(wire.give(buffers.borrow(100), 100), false);
+    assert.equal(buffers.bytes, 0);
+    wire.finish();
+    await owner.until(() => owner.closed !== undefined);
+    assert.deepEqual(owner.events, ['close ']);
+  },
+);
