@@ -145,6 +145,8 @@ export interface UpstreamTlsPlan {
   readonly verify: boolean;
   readonly certificatePem: string | null;
   readonly keyPem: string | null;
+  /** `required`: an end of the stream without close_notify breaks a message that ends with the connection. */
+  readonly closeNotify: 'required' | 'optional';
 }
 
 export interface EndpointPlan {

@@ -159,6 +159,7 @@ function compileUpstreamTls({ tls }: Service, config: Config): UpstreamTlsPlan |
     verify: tls.verify,
     certificatePem: pemOrNull(config, tls.certificate),
     keyPem: pemOrNull(config, tls.key),
+    closeNotify: tls.closeNotify,
   };
 }
 

@@ -48,6 +48,11 @@ const upstreamTls = section({
     .optional()
     .describe('PEM file with the certificate Spillway shows to the server. Goes with `key`.'),
   key: file().optional().describe('PEM file with the private key of `certificate`. Mode 0600, else a warning.'),
+  closeNotify: oneOf(['required', 'optional'])
+    .prefault('required')
+    .describe(
+      'A body that ends with the connection is whole only if TLS said that it ends (close_notify); else the message is broken off. `optional` believes a server that never says so, and anyone on the way who cuts the connection.',
+    ),
 });
 
 /** `200` or `200-299`, as an inclusive range. */

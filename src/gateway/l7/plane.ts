@@ -15,6 +15,7 @@ import { TimerWheel } from '../../kernel/timer-wheel.ts';
 import { Accounts } from '../account.ts';
 import { PROCESS_SLOTS, processSlots, refusals } from '../slots.ts';
 import type { EndpointPlan, ServicePlan, Snapshot } from '../snapshot.ts';
+import { requireCloseNotify } from '../tls/close-notify.ts';
 import { UpstreamContext } from '../tls/upstream-context.ts';
 import { Buffers } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
@@ -272,6 +273,7 @@ class RunningService implements Service {
     this.#context ??= new UpstreamContext(plan.tls);
     const socket = tls.connect({ ...this.#context.options(endpoint), allowHalfOpen: true } as tls.ConnectionOptions);
     this.#context.remember(endpoint, socket);
+    if (plan.tls.closeNotify === 'required') requireCloseNotify(socket);
     return socket;
   }
 

@@ -24,6 +24,7 @@ const plan: UpstreamTlsPlan = {
   verify: true,
   certificatePem: null,
   keyPem: null,
+  closeNotify: 'required',
 };
 
 async function serve(

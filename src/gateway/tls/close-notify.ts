@@ -1,0 +1,48 @@
+/**
+ * The end of a TLS stream is said by an alert, close_notify, and not by the FIN of the connection below: anyone on the way can
+ * send a FIN. Where only the end of the stream tells that a message is whole, an end without the alert is a cut
+ * (RFC 8446 §6.1, RFC 9112 §9.8). Node reports both alike; here they are told apart.
+ *
+ * How: OpenSSL reports the alert while the connection below is being read still; after a FIN libuv has stopped reading it.
+ * Starting to read what is being read is refused (EALREADY), which says which of the two it was. That asks the handles below
+ * a `tls.TLSSocket`: where they are not as expected, every end counts as a cut.
+ */
+import { constants } from 'node:os';
+import type tls from 'node:tls';
+
+const ALREADY_READING = -constants.errno.EALREADY;
+
+/** Has `socket` fail with `ERR_TLS_TRUNCATED` in place of ending, once all that came was read, if it is cut. */
+export function requireCloseNotify(socket: tls.TLSSocket): void {
+  const push = socket.push.bind(socket);
+  let ended = false;
+  let notified = false;
+  socket.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
+    if (chunk === null && !ended) {
+      ended = true;
+      notified = isNotified(socket);
+    }
+    return push(chunk, encoding);
+  };
+  socket.on('end', () => {
+    if (!notified) socket.destroy(truncated());
+  });
+}
+
+/** At the moment at which the stream ends: whether the alert ended it. */
+function isNotified(socket: tls.TLSSocket): boolean {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  // Reading was stopped from above, so the connection below cannot have ended just now.
+  if (property(handle, 'reading') === false) return true;
+  const below = property(handle, '_parent');
+  const readStart = property(below, 'readStart');
+  return typeof readStart === 'function' && Reflect.apply(readStart, below, []) === ALREADY_READING;
+}
+
+function property(of: unknown, name: string): unknown {
+  return typeof of === 'object' && of !== null ? Reflect.get(of, name) : undefined;
+}
+
+function truncated(): NodeJS.ErrnoException {
+  return Object.assign(new Error('the TLS stream ended without close_notify'), { code: 'ERR_TLS_TRUNCATED' });
+}
