@@ -89,3 +89,54 @@ onWires(
     assert.deepEqual(owner.events, ['close ']);
   },
 );
+
+onWires('what a slow reader takes shows before a write has ended', wireKinds, async ({ wire, owner, peer }) => {
+  const bytes = 3 * MUCH;
+  assert.equal(wire.write(Buffer.alloc(bytes)), false);
+  peer.pause();
+  await eventually(
+    'the sockets are full',
+    stands(() => wire.pendingBytes),
+  );
+  const before = wire.pendingBytes;
+  assert.ok(wire.congested && before > MUCH, 'more waits than the sockets hold');
+  peer.sink = () => {
+    if (peer.receivedBytes >= MUCH) peer.pause();
+  };
+  peer.resume();
+  await eventually('it shows', () => wire.pendingBytes < before);
+  assert.ok(wire.congested && wire.pendingBytes > 0 && owner.events.length === 0, 'and goes on');
+  peer.sink = () => {};
+  peer.resume();
+  await owner.until(() => owner.events.includes('drain'));
+  assert.equal(wire.pendingBytes, 0);
+});
+
+/** A condition: `read` gives the same number as the last time. */
+function stands(read: () => number): () => boolean {
+  let last = -1;
+  return () => {
+    const now = read();
+    const same = now === last;
+    last = now;
+    return same;
+  };
+}
+
+for (const ending of ['end', 'finish'] as const) {
+  onWires(`${ending} lets go first what is pending`, wireKinds, async ({ wire, owner, peer }) => {
+    peer.pause();
+    for (let i = 0; i < 4; i += 1) wire.write(Buffer.alloc(MUCH / 4, i));
+    wire[ending]();
+    wire[ending]();
+    peer.resume();
+    assert.equal(await peer.gone(), 'end');
+    assert.ok(peer.received.equals(Buffer.concat([0, 1, 2, 3].map((i) => Buffer.alloc(MUCH / 4, i)))));
+    if (ending === 'end') {
+      peer.write('more');
+      peer.end();
+      await owner.until(() => owner.events.includes('end'));
+      assert.equal(owner.bytes.toString(), 'more', 'reading goes on');
+    } else await owner.until(() => owner.closed === 'close ');
+  });
+}
