@@ -13,6 +13,11 @@ import type { ListenerPlan, Snapshot } from './snapshot.ts';
 const GAUGE_MS = 1000;
 /** An event loop this late is overloaded: a request would wait longer than people do. */
 const LAG_MAX_MS = 1000;
+/**
+ * How long an idle connection of a listener that left the config may still bring a request. One that is on its way when the
+ * reload comes would meet a closed connection (RFC 9112 §9.5), and a client may not send every method again.
+ */
+const LAST_REQUEST_MS = 5000;
 
 export class DataPlane {
   readonly #plane: Plane;
@@ -56,14 +61,14 @@ export class DataPlane {
         bound[plan.id] = await listener.listen(plan.port === 0 ? (ports[plan.id] ?? 0) : plan.port);
       }
     } catch (error) {
-      for (const listener of added) listener.close();
+      for (const listener of added) listener.close(0);
       throw error;
     }
     plane.apply(snapshot);
     for (const [key, listener] of this.#listeners) {
       if (kept.has(key)) continue;
       this.#listeners.delete(key);
-      listener.close();
+      listener.close(LAST_REQUEST_MS);
       this.#leaving.add(listener);
     }
     for (const listener of added) this.#listeners.set(keyOf(listener.plan), listener);
@@ -83,11 +88,9 @@ export class DataPlane {
   async drain(timeoutMs: number): Promise<void> {
     const plane = this.#plane;
     plane.drain();
-    for (const listener of this.#listeners.values()) {
-      listener.close();
-      this.#leaving.add(listener);
-    }
+    for (const listener of this.#listeners.values()) this.#leaving.add(listener);
     this.#listeners.clear();
+    for (const listener of this.#leaving) listener.close(0);
     await plane.empty([...this.#leaving], timeoutMs);
     for (const listener of this.#leaving) listener.cut();
     for (const timer of this.#timers) timer.clear();

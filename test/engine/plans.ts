@@ -10,6 +10,7 @@ export interface Changes {
   readonly limits?: Partial<ListenerPlan['limits']>;
   readonly timeouts?: Partial<ListenerPlan['timeouts']>;
   readonly strict?: Partial<ListenerPlan['strict']>;
+  readonly listener?: Partial<Pick<ListenerPlan, 'tls' | 'trustedProxies' | 'proxyProtocol'>>;
   readonly serviceLimits?: Partial<ServicePlan['limits']>;
   readonly serviceTimeouts?: Partial<ServicePlan['timeouts']>;
   readonly attemptsMax?: number;
@@ -17,7 +18,7 @@ export interface Changes {
   readonly memoryBytesMax?: number;
 }
 
-function listenerPlan({ limits, timeouts, strict }: Changes): ListenerPlan {
+function listenerPlan({ limits, timeouts, strict, listener }: Changes): ListenerPlan {
   return {
     id: 'web',
     host: '127.0.0.1',
@@ -47,6 +48,7 @@ function listenerPlan({ limits, timeouts, strict }: Changes): ListenerPlan {
     proxyProtocol: 'off',
     strict: { underscoresInNames: 'reject', escapedSlashes: 'reject', mergeSlashes: false, ...strict },
     cell: createCell(LANES, LISTENER_SLOTS),
+    ...listener,
   };
 }
 

@@ -20,7 +20,7 @@ import type { Listener } from './listener.ts';
 import type { Plane } from './plane.ts';
 import { ANSWERED, receive } from './receive.ts';
 import { parseRequestHead } from './request-head.ts';
-import type { Peer } from './raw-transport.ts';
+import type { Guest, Place } from './admission.ts';
 import type { Tunnel } from './tunnel.ts';
 import type { Wire, WireOwner } from './wire.ts';
 
@@ -47,11 +47,10 @@ const LINGER_BYTES = 1024 * 1024;
 /** How often a request body's progress is looked at. Long enough for a phone that loses its cell for a moment. */
 const BODY_WINDOW_MS = 5000;
 
-export class ClientConnection implements WireOwner, Deadline {
+export class ClientConnection implements Guest, WireOwner, Deadline {
   readonly plane: Plane;
   readonly listener: Listener;
   readonly wire: Wire;
-  readonly peer: Peer;
   /** Server name of the TLS handshake, or '' . */
   readonly serverName: string;
   /** `TLSv1.3`, or '' in the clear. */
@@ -66,6 +65,7 @@ export class ClientConnection implements WireOwner, Deadline {
   wheelSlot = -1;
   wheelNext: Deadline | null = null;
   wheelPrevious: Deadline | null = null;
+  readonly #place: Place;
   #state = READING;
   #carry: Uint8Array<ArrayBuffer> | null = null;
   #carryFrom = 0;
@@ -81,13 +81,13 @@ export class ClientConnection implements WireOwner, Deadline {
   #bodyIdleMs = 0;
 
   // WHY five parameters: made once a connection, by one caller; an options object would say no more.
-  constructor(listener: Listener, wire: Wire, peer: Peer, security: Security, forwarding: Forwarding) {
+  constructor(listener: Listener, wire: Wire, place: Place, security: Security, forwarding: Forwarding) {
     const { plane } = listener;
     this.plane = plane;
     this.listener = listener;
     this.forwarding = forwarding;
     this.wire = wire;
-    this.peer = peer;
+    this.#place = place;
     this.serverName = security.serverName;
     this.tlsVersion = security.version;
     wire.owner = this;
@@ -418,9 +418,11 @@ export class ClientConnection implements WireOwner, Deadline {
     this.plane.wheel.arm(this, this.plane.nowMs + Math.min(this.listener.plan.timeouts.bodyIdleMs, BODY_WINDOW_MS));
   }
 
-  /** The gateway is ending: an idle connection closes now, another after its answer. */
-  drain(): void {
-    if (this.#state === READING && this.#carry === null) this.#leave(false);
+  /** An idle connection closes after `idleMs`, another after its answer. */
+  drain(idleMs: number): void {
+    if (this.#state !== READING || this.#carry !== null) return;
+    if (idleMs === 0) this.#leave(false);
+    else this.plane.wheel.arm(this, Math.min(this.deadlineMs, this.plane.nowMs + idleMs));
   }
 
   /** Ends whatever is running. */
@@ -486,6 +488,6 @@ export class ClientConnection implements WireOwner, Deadline {
     this.plane.wheel.remove(this);
     if (reset) this.wire.reset();
     else this.wire.close();
-    this.listener.left(this);
+    this.#place.leave();
   }
 }

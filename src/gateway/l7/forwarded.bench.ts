@@ -41,8 +41,8 @@ function parsed(fields: readonly string[], host: string): Head {
   return head;
 }
 
-const untrustedPeer = new Forwarding(addressFrom('203.0.113.195'), false);
-const trustedPeer = new Forwarding(addressFrom('10.0.0.1'), true);
+const untrustedPeer = new Forwarding(addressFrom('203.0.113.195'));
+const trustedPeer = new Forwarding(addressFrom('10.0.0.1'));
 const out = new Uint8Array(8192);
 
 interface Case {

@@ -44,7 +44,7 @@ function writerFor(options: Options): { writer: ForwardingWriter; forwarding: Fo
   };
   const writer = new ForwardingWriter({ plan, trusted, pseudonym: 'gw-7f', port: 8443, random: seededRandom(1) });
   const peer = options.peer === null ? null : addressFrom(options.peer ?? '203.0.113.9');
-  return { writer, forwarding: new Forwarding(peer, peer !== null && trusted.has(peer)) };
+  return { writer, forwarding: new Forwarding(peer) };
 }
 
 function parse(options: Options): Head {
@@ -423,8 +423,8 @@ describe('ids and blocks', () => {
 
   test('connections that share a block keep their own address', () => {
     const { writer } = writerFor({});
-    const one = new Forwarding(addressFrom('192.0.2.1'), false);
-    const two = new Forwarding(addressFrom('192.0.2.2'), false);
+    const one = new Forwarding(addressFrom('192.0.2.1'));
+    const two = new Forwarding(addressFrom('192.0.2.2'));
     for (const [forwarding, address] of [
       [one, '192.0.2.1'],
       [two, '192.0.2.2'],

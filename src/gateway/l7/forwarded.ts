@@ -63,12 +63,10 @@ export interface ForwardingOptions {
 export class Forwarding {
   /** The other end of the connection (or what the PROXY protocol says it is). */
   readonly peer: Address;
-  /** True if the peer is a trusted proxy. */
-  readonly trusted: boolean;
   /** The one client address that everything uses. */
-  readonly client: Address;
+  client: Address;
   /** `client` as text, `[0, clientLength)`. */
-  readonly clientText: Uint8Array;
+  clientText: Uint8Array;
   clientLength: number;
 
   /** Room that `write` needs at most. */
@@ -90,18 +88,31 @@ export class Forwarding {
   // For the writer alone.
   readonly peerText: Uint8Array;
   blocks: HostBlocks | null = null;
-  readonly passed: PassedOn | null;
+  /** What a trusted proxy passes on; null if the peer is not one. */
+  passed: PassedOn | null = null;
 
-  constructor(peer: Address | null, trusted: boolean) {
+  constructor(peer: Address | null) {
     this.peer = peer ?? new Address();
-    this.trusted = trusted;
     this.peerText = peer === null ? UNKNOWN : textOf(peer);
+    this.client = this.peer;
+    this.clientText = this.peerText;
+    this.clientLength = this.peerText.length;
+  }
+
+  /** False if the other end has no address that can be read. */
+  get isKnown(): boolean {
+    return this.peerText !== UNKNOWN;
+  }
+
+  /** For the writer: from the next request on the peer is a trusted proxy, or is not. */
+  trust(trusted: boolean): void {
     this.passed = trusted ? new PassedOn() : null;
     this.client = trusted ? new Address() : this.peer;
-    if (trusted) this.client.copyFrom(this.peer);
     this.clientText = trusted ? new Uint8Array(ADDRESS_BYTES) : this.peerText;
-    if (trusted) this.clientText.set(this.peerText);
     this.clientLength = this.peerText.length;
+    if (!trusted) return;
+    this.client.copyFrom(this.peer);
+    this.clientText.set(this.peerText);
   }
 }
 
@@ -151,18 +162,17 @@ export class ForwardingWriter {
    * of a request that has been through this gateway before.
    */
   prepare(forwarding: Forwarding, head: Head): number {
+    if (forwarding.blocks !== this.#blocks) this.#adopt(forwarding);
     if (head.viaCount > 0 && this.#isLoop(head)) return this.#loop;
     const { block } = forwarding;
     const { buffer, hostStart, hostEnd } = head;
-    if (block === null || forwarding.blocks !== this.#blocks || !equalBytes(buffer, hostStart, hostEnd, block.host)) {
+    if (block === null || !equalBytes(buffer, hostStart, hostEnd, block.host)) {
       forwarding.block = this.#blocks.get(buffer, hostStart, hostEnd);
-      // A block of a former plan says what that plan said.
-      forwarding.blocks = this.#blocks;
     }
     const made = forwarding.block as HostBlock;
     forwarding.room = made.bytes.length + made.forwardedTail.length + ADDRESSES_BYTES;
     if (forwarding.passed !== null) this.#readTrusted(forwarding, forwarding.passed, head);
-    const least = forwarding.trusted ? 2 : 1;
+    const least = forwarding.passed !== null ? 2 : 1;
     const { id, drop, count, nameStart, lineEnd } = head;
     const actions = this.#actions;
     let dropped = 0;
@@ -179,6 +189,14 @@ export class ForwardingWriter {
       }
     }
     return OK;
+  }
+
+  /** The connection's first request, or its first under another plan: whom to trust and what to say is in this one. */
+  #adopt(forwarding: Forwarding): void {
+    const { trusted } = this.#options;
+    forwarding.trust(forwarding.isKnown && trusted.has(forwarding.peer));
+    forwarding.block = null;
+    forwarding.blocks = this.#blocks;
   }
 
   /** Writes the fields at `at`; there must be `forwarding.room` bytes. Call `prepare` for the same head first. */

@@ -4,6 +4,7 @@
  */
 import type net from 'node:net';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
+import type { Guest, Place } from './admission.ts';
 import { view } from './buffers.ts';
 import type { Plane } from './plane.ts';
 import { PROXY_BYTES_MAX, readProxyHeader } from './proxy-protocol.ts';
@@ -11,20 +12,24 @@ import type { Peer } from './raw-transport.ts';
 import type { Wire, WireOwner } from './wire.ts';
 
 /** The header is the first thing a balancer sends, in one segment. */
-const HEADER_MS = 3000;
+export const PROXY_HEADER_MS = 3000;
 
 export interface ProxiedOptions {
   readonly plane: Plane;
   readonly wire: Wire;
+  readonly place: Place;
   /** The balancer. */
   readonly peer: Peer;
   readonly onRefused: () => void;
-  /** The connection begins; its owner has been set when this returns, and is then given what came behind the header. */
-  readonly onClient: (peer: Peer) => void;
+  /**
+   * The client is known and the connection begins: its owner has been set when this returns, and is then given what came
+   * behind the header. False if it may not come in.
+   */
+  readonly onClient: (peer: Peer) => boolean;
 }
 
 /** Reads the header from a wire. */
-export class ProxiedWire implements WireOwner, Deadline {
+export class ProxiedWire implements Guest, WireOwner, Deadline {
   deadlineMs = Number.POSITIVE_INFINITY;
   wheelSlot = -1;
   wheelNext: Deadline | null = null;
@@ -37,9 +42,10 @@ export class ProxiedWire implements WireOwner, Deadline {
   }
 
   begin(): void {
-    const { plane, wire } = this.#options;
+    const { plane, wire, place } = this.#options;
+    place.guest = this;
     wire.owner = this;
-    plane.wheel.arm(this, plane.nowMs + HEADER_MS);
+    plane.wheel.arm(this, plane.nowMs + PROXY_HEADER_MS);
   }
 
   onBytes(bytes: Uint8Array, from: number, to: number): void {
@@ -51,8 +57,8 @@ export class ProxiedWire implements WireOwner, Deadline {
     else if (header.kind === 'more') this.#bytes = joined;
     else {
       plane.wheel.remove(this);
-      onClient(header.address === null ? peer : { address: header.address, port: header.port });
-      if (header.end < joined.length) wire.owner.onBytes(joined, header.end, joined.length);
+      if (!onClient(header.address === null ? peer : { address: header.address, port: header.port })) this.cut();
+      else if (header.end < joined.length) wire.owner.onBytes(joined, header.end, joined.length);
     }
   }
 
@@ -63,33 +69,43 @@ export class ProxiedWire implements WireOwner, Deadline {
   onDrain(): void {}
 
   onClose(): void {
-    this.#options.plane.wheel.remove(this);
+    this.#leave();
   }
 
   onDeadline(): void {
     this.#refuse();
   }
 
+  drain(idleMs: number): void {
+    if (idleMs === 0) this.cut();
+  }
+
+  cut(): void {
+    this.#leave();
+    this.#options.wire.close();
+  }
+
   #refuse(): void {
-    this.#options.plane.wheel.remove(this);
     // Counted first: who sees the connection close finds it counted.
     this.#options.onRefused();
-    this.#options.wire.close();
+    this.cut();
+  }
+
+  #leave(): void {
+    this.#options.plane.wheel.remove(this);
+    this.#options.place.leave();
   }
 }
 
-/** Reads the header from a socket that goes on to a TLS handshake. Resolves with null if there is none to believe. */
-export function readFromSocket(plane: Plane, socket: net.Socket, done: (peer: Peer | null) => void): void {
-  const peer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+/** Reads the header from a socket that goes on to a TLS handshake. `done` is told null if there is none to believe. */
+export function readFromSocket(socket: net.Socket, peer: Peer, done: (client: Peer | null) => void): void {
   let bytes = Buffer.alloc(0);
-  const timer = plane.clock.after(HEADER_MS, () => finish(null));
   const finish = (result: Peer | null): void => {
-    timer.clear();
     socket.off('readable', onReadable);
-    socket.off('close', onClose);
+    socket.off('end', onEnd);
     done(result);
   };
-  const onClose = (): void => finish(null);
+  const onEnd = (): void => finish(null);
   const onReadable = (): void => {
     const more: Buffer | null = socket.read();
     if (more === null) return;
@@ -103,7 +119,6 @@ export function readFromSocket(plane: Plane, socket: net.Socket, done: (peer: Pe
     if (header.end < bytes.length) socket.unshift(bytes.subarray(header.end));
     finish(header.address === null ? peer : { address: header.address, port: header.port });
   };
-  socket.on('error', () => {});
   socket.on('readable', onReadable);
-  socket.on('close', onClose);
+  socket.on('end', onEnd);
 }

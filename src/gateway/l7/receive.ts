@@ -20,8 +20,6 @@ export function receive(client: ClientConnection, head: Head, bytes: Uint8Array,
   const { plane, listener } = client;
   client.clientAskedToClose = !head.keepAlive && head.bodyKind === NONE;
   if (plane.overloaded) return refuse(client, 'overloaded');
-  // A listener that left the config has the routes of a config that is no longer in force.
-  if (listener.closing && !plane.draining) return refuse(client, 'misdirected');
   const verdict = listener.forwarding.prepare(client.forwarding, head);
   if (verdict !== OK) return refuseNumber(client, verdict);
   if (head.maxForwards === 0 && head.methodId === METHOD_OPTIONS) {
@@ -30,16 +28,7 @@ export function receive(client: ClientConnection, head: Head, bytes: Uint8Array,
   }
   if (listener.isMisdirected(client, head)) return refuse(client, 'misdirected');
   if (!readPath(client, head)) return refuse(client, 'bad_path');
-  const { path } = plane;
-  const index = listener.routes.matchBytes(
-    head.buffer,
-    head.hostStart,
-    head.hostNameEnd,
-    path.bytes,
-    path.start,
-    path.end,
-  );
-  const route = plane.routes[index];
+  const route = listener.route(head);
   if (route === undefined) return refuse(client, 'no_route');
   if (head.contentLength > route.plan.requestBodyBytesMax) return refuse(client, 'body_too_large');
   const upgrading = head.upgrade && upgradeAllowed(head, route);

@@ -1,30 +1,50 @@
-/** A TLS server whose certificates can be replaced while it runs; handshakes that fail or take too long are counted. */
+/**
+ * The TLS server of a listener: shakes hands on sockets that are given to it, with certificates that can be replaced while it
+ * runs. It does not listen and sets no deadline: who accepts counts, and ends what takes too long.
+ */
+import type net from 'node:net';
 import tls from 'node:tls';
 import type { ListenerTlsPlan } from '../snapshot.ts';
 import { ServerContexts } from './server-contexts.ts';
 
-export interface SecureServerOptions {
-  readonly listenerId: string;
-  readonly plan: ListenerTlsPlan;
-  readonly handshakeMs: number;
-  readonly onConnection: (socket: tls.TLSSocket) => void;
-  readonly onFailure: () => void;
-}
+/** Node wants a limit of its own; longer than any that a listener sets. */
+const HANDSHAKE_MS_MAX = 2 ** 31 - 1;
+
+type Secured = (socket: tls.TLSSocket) => void;
 
 export class SecureServer {
-  readonly server: tls.Server;
+  readonly #server: tls.Server;
   readonly #listenerId: string;
   readonly #contexts: ServerContexts;
+  /** Handshakes under way. Node tells of the secure socket and not of the one below it; both have the same two ends. */
+  readonly #underWay = new Map<string, Secured>();
 
-  constructor({ listenerId, plan, handshakeMs, onConnection, onFailure }: SecureServerOptions) {
+  constructor(listenerId: string, plan: ListenerTlsPlan) {
     this.#listenerId = listenerId;
     this.#contexts = new ServerContexts(listenerId, plan);
-    const options = { ...this.#contexts.serverOptions(handshakeMs), allowHalfOpen: true, noDelay: true };
-    this.server = tls.createServer(options, onConnection);
-    this.server.on('tlsClientError', (_error, socket) => {
-      onFailure();
-      socket.destroy();
+    const options = { ...this.#contexts.serverOptions(HANDSHAKE_MS_MAX), allowHalfOpen: true };
+    this.#server = tls.createServer(options, (socket) => {
+      const secured = this.#underWay.get(keyOf(socket));
+      if (secured === undefined) socket.destroy();
+      else secured(socket);
     });
+    this.#server.on('tlsClientError', (_error, socket) => socket.destroy());
+  }
+
+  /** `secured` is told if it succeeds; if not, `socket` closes. */
+  shakeHands(socket: net.Socket, secured: Secured): void {
+    const key = keyOf(socket);
+    const over = (): void => {
+      // The same two ends may have met again before Node tells that they parted.
+      if (this.#underWay.get(key) === told) this.#underWay.delete(key);
+    };
+    const told: Secured = (secure) => {
+      over();
+      secured(secure);
+    };
+    this.#underWay.set(key, told);
+    socket.once('close', over);
+    this.#server.emit('connection', socket);
   }
 
   /** Throws if OpenSSL does not take a certificate, key or authority of `plan`. */
@@ -36,10 +56,14 @@ export class SecureServer {
   apply(plan: ListenerTlsPlan): void {
     if (this.#isSame(plan)) return;
     this.#contexts.apply(plan);
-    this.#contexts.refresh(this.server);
+    this.#contexts.refresh(this.#server);
   }
 
   #isSame(plan: ListenerTlsPlan): boolean {
     return JSON.stringify(this.#contexts.plan) === JSON.stringify(plan);
   }
+}
+
+function keyOf({ localAddress, localPort, remoteAddress, remotePort }: net.Socket): string {
+  return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;
 }
