@@ -42,6 +42,7 @@ export interface ListenerPlan {
     readonly headerFieldsMax: number;
     /** Open connections on this listener, all workers together. Over it: accepted and closed at once. */
     readonly connectionsMax: number;
+    /** Of these, from one IPv4 address or IPv6 /64, on one worker. Trusted proxies are exempt. */
     readonly connectionsPerIpMax: number;
     /** Requests on one connection; the last answer says `Connection: close`. */
     readonly requestsPerConnectionMax: number;

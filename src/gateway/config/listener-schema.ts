@@ -59,13 +59,13 @@ const listenerLimits = section({
   connections: count(1, 1_000_000)
     .prefault(20_000)
     .describe(
-      'Most open connections on this listener, all workers together. One more is accepted and closed at once, and counted.',
+      'Most open connections on this listener, all workers together, TLS handshakes under way included. One more is accepted and closed at once, and counted.',
     ),
   // A fifth of the whole: one address cannot take the listener, an office behind one NAT address still fits.
   connectionsPerIp: count(1, 1_000_000)
     .prefault(4000)
     .describe(
-      'Most open connections from one client address, per worker. One more is accepted and closed at once, and counted. Behind a proxy that brings all clients from one address, raise it to `connections`.',
+      'Most open connections from one client, per worker: from one IPv4 address, or from one IPv6 /64, which is the least that anyone owns. One more is accepted and closed at once, and counted. Addresses in `trustedProxies` have no such limit; where a proxy sends a PROXY protocol header, the client it names counts.',
     ),
   // Spreads long-lived clients over workers again now and then; the cost of a new connection is 1/10,000 a request.
   requestsPerConnection: count(1, 1_000_000_000)
