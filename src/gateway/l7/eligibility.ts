@@ -1,7 +1,7 @@
 /**
  * Which endpoints of a service may be picked now: the one answer that the data plane and `explain` share.
  *
- * Out are: weight 0, down by its health word, and what was tried already for this request. Unknown health is in: a check that has
+ * Out are: weight 0, down by its health word, and whatever is excluded for one pick. Unknown health is in: a check that has
  * not run yet is no reason to refuse. One mask per service and worker, refilled for each pick: O(n), no allocation.
  */
 import { cellHeader } from '../../kernel/cells.ts';
@@ -23,16 +23,21 @@ export class Eligibility {
     this.#weighted = Uint8Array.from(endpoints, (endpoint) => (endpoint.weight > 0 ? 1 : 0));
   }
 
-  /** Looks again. `tried` has a 1 at each index that is not to be picked. */
-  refresh(tried: Uint8Array | null): this {
+  /** Looks again. */
+  refresh(): this {
     const { eligible } = this;
     const headers = this.#headers;
     const weighted = this.#weighted;
     for (let index = 0; index < headers.length; index++) {
       const up = Atomics.load(headers[index]!, HEALTH) !== HEALTH_DOWN;
-      eligible[index] = up && (tried === null || tried[index] !== 1) ? weighted[index]! : 0;
+      eligible[index] = up ? weighted[index]! : 0;
     }
     return this;
+  }
+
+  /** Until it looks again, the endpoint at `index` is out; -1 is none of these. */
+  exclude(index: number): void {
+    if (index >= 0) this.eligible[index] = 0;
   }
 }
 

@@ -2,11 +2,14 @@
  * An endpoint as one worker sees it: its connections, idle or in use, and the requests that wait for one.
  *
  * Invariants: a connection carries one exchange or is idle, never both; the idle list is last in, first out, so a small set
- * stays warm and the rest times out; a request waits only when `connectionsMax` connections are open or being opened.
- * A retired endpoint (gone from the config) gives no connection and closes each as its exchange ends.
+ * stays warm and the rest times out; a request waits only when `connectionsMax` connections are open or being opened and
+ * none is idle; who waits is served in order, and whoever must have a fresh connection gets one.
+ * A retired endpoint (gone from the config, or connected to in another way) is one that keeps no idle connection: what was
+ * sent its way, and waits, is still served.
+ * Gauges are added to, never set: while a retired endpoint lasts, its successor may count in the same cell.
  * Cost: taking and giving back an idle connection is a pop and a push.
  */
-import { cellHeader, cellLane, type Lane } from '../../kernel/cells.ts';
+import { cellLane, type Lane } from '../../kernel/cells.ts';
 import { ENDPOINT_SLOTS, endpointSlots as slot } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
 import type { Plane } from './plane.ts';
@@ -16,6 +19,8 @@ import type { Wire } from './wire.ts';
 
 /** A request that wants a connection. Told once: with a connection, or with the errno name of why there is none. */
 export interface Waiter {
+  /** A connection is being opened for it: at once, or when it has stood in the queue. */
+  onConnecting(): void;
   onConnection(connection: UpstreamConnection, reused: boolean): void;
   onNoConnection(code: string): void;
   /** Set while a connection is being opened for this waiter. */
@@ -31,57 +36,51 @@ export interface Opening {
 
 export class Endpoint {
   readonly plane: Plane;
-  service: Service;
+  readonly service: Service;
   plan: EndpointPlan;
   readonly lane: Lane;
-  readonly header: Int32Array;
-  retired = false;
   readonly #idle: UpstreamConnection[] = [];
-  readonly #queue = new Set<Waiter>(); // insertion order is the order of service
+  /** In order of service; true if a connection that served others will do. */
+  readonly #queue = new Map<Waiter, boolean>();
+  /** Connections, those being opened included. */
   #open = 0;
+  #retired = false;
 
   constructor(plane: Plane, service: Service, plan: EndpointPlan) {
     this.plane = plane;
     this.service = service;
     this.plan = plan;
     this.lane = cellLane(plan.cell, ENDPOINT_SLOTS, plane.laneNumber);
-    this.header = cellHeader(plan.cell);
   }
 
   /**
-   * Finds a connection for `waiter`: `reuse` allows an idle one. Returns false if the queue is full; otherwise the waiter
-   * is told, at once for an idle connection.
+   * Finds a connection for `waiter`: `reuse` allows one that served others. Returns false if the queue is full; otherwise
+   * the waiter is told, at once for an idle connection.
    */
   acquire(waiter: Waiter, reuse: boolean): boolean {
-    if (reuse) {
-      const idle = this.#idle.pop();
-      if (idle !== undefined) {
-        this.lane[slot.idle] = this.#idle.length;
-        this.#count(slot.reuses);
-        waiter.onConnection(idle, true);
-        return true;
-      }
+    const idle = reuse ? this.#idle.pop() : undefined;
+    if (idle !== undefined) {
+      this.#add(slot.idle, -1);
+      this.#reuse(waiter, idle);
+      return true;
     }
     const { connectionsMax, queueMax } = this.service.plan.limits;
+    // Of no use to this waiter, the one that has been idle longest makes room.
+    if (this.#open >= connectionsMax) this.#idle[0]?.close();
     if (this.#open < connectionsMax) {
       this.#connect(waiter);
       return true;
     }
-    if (!reuse) this.#idle.shift()?.close(); // makes room for a fresh one
     if (this.#queue.size >= queueMax) return false;
     waiter.queuedAt = this;
-    this.#queue.add(waiter);
-    this.lane[slot.queued] = this.#queue.size;
+    this.#queue.set(waiter, reuse);
+    this.#add(slot.queued, 1);
     return true;
   }
 
   /** `waiter` no longer wants a connection. */
   leave(waiter: Waiter): void {
-    if (waiter.queuedAt === this) {
-      waiter.queuedAt = null;
-      this.#queue.delete(waiter);
-      this.lane[slot.queued] = this.#queue.size;
-    }
+    if (waiter.queuedAt === this) this.#leaveQueue(waiter);
     if (waiter.opening !== null) {
       waiter.opening.cancel();
       waiter.opening = null;
@@ -92,25 +91,10 @@ export class Endpoint {
 
   /** An exchange is over and left the connection fit for another. */
   release(connection: UpstreamConnection): void {
-    const { idleConnectionsMax, requestsPerConnectionMax } = this.service.plan.limits;
-    if (this.retired || this.plane.draining || connection.requests >= requestsPerConnectionMax) {
-      connection.close();
-      return;
-    }
-    const next = this.#queue.values().next().value;
-    if (next !== undefined) {
-      this.#leaveQueue(next);
-      this.#count(slot.reuses);
-      next.onConnection(connection, true);
-      return;
-    }
-    if (this.#idle.length >= idleConnectionsMax) {
-      connection.close();
-      return;
-    }
-    connection.rest();
-    this.#idle.push(connection);
-    this.lane[slot.idle] = this.#idle.length;
+    const { connectionsMax, requestsPerConnectionMax } = this.service.plan.limits;
+    if (connection.requests >= requestsPerConnectionMax || this.#open > connectionsMax) connection.close();
+    else if (this.#queue.size > 0) this.#handOver(connection);
+    else this.#keep(connection);
   }
 
   /** A connection is gone, whatever the reason. */
@@ -118,34 +102,65 @@ export class Endpoint {
     const at = this.#idle.lastIndexOf(connection);
     if (at >= 0) {
       this.#idle.splice(at, 1);
-      this.lane[slot.idle] = this.#idle.length;
+      this.#add(slot.idle, -1);
     }
     this.#opened(-1);
     this.#serveQueue();
   }
 
-  /** The endpoint left the config, or the gateway is ending: no new work, idle connections close. */
-  retire(): void {
-    this.retired = true;
-    this.closeIdle();
-    for (const waiter of [...this.#queue]) {
-      this.#leaveQueue(waiter);
-      waiter.onNoConnection('ECANCELED');
+  /** The limits of the service may be others: what is over them closes, and who waits gets the room there is. */
+  limitsChanged(): void {
+    const { connectionsMax, idleConnectionsMax } = this.service.plan.limits;
+    while (this.#idle.length > 0 && (this.#open > connectionsMax || this.#idle.length > idleConnectionsMax)) {
+      this.#idle[0]?.close();
     }
+    this.#serveQueue();
+  }
+
+  retire(): void {
+    this.#retired = true;
+    this.closeIdle();
   }
 
   closeIdle(): void {
-    for (const connection of this.#idle.splice(0)) connection.close();
-    this.lane[slot.idle] = 0;
+    while (this.#idle.length > 0) this.#idle.at(-1)?.close();
+  }
+
+  /** To the first in the queue, unless that one must have a fresh connection: then this one makes room. */
+  #handOver(connection: UpstreamConnection): void {
+    for (const [next, reuse] of this.#queue) {
+      if (!reuse) break;
+      this.#leaveQueue(next);
+      this.#reuse(next, connection);
+      return;
+    }
+    connection.close();
+  }
+
+  #keep(connection: UpstreamConnection): void {
+    const full = this.#idle.length >= this.service.plan.limits.idleConnectionsMax;
+    if (full || this.#retired || this.plane.draining) {
+      connection.close();
+      return;
+    }
+    connection.rest();
+    this.#idle.push(connection);
+    this.#add(slot.idle, 1);
+  }
+
+  #reuse(waiter: Waiter, connection: UpstreamConnection): void {
+    this.#add(slot.reuses, 1);
+    waiter.onConnection(connection, true);
   }
 
   #connect(waiter: Waiter): void {
     this.#opened(1);
-    this.#count(slot.connects);
-    waiter.opening = this.plane.connect(this, (wire: Wire | null, code: string) => {
+    this.#add(slot.connects, 1);
+    waiter.onConnecting();
+    waiter.opening = this.service.connect(this.plan, (wire: Wire | null, code: string) => {
       waiter.opening = null;
       if (wire === null) {
-        this.#count(slot.connectFailures);
+        this.#add(slot.connectFailures, 1);
         this.#opened(-1);
         this.#serveQueue();
         waiter.onNoConnection(code);
@@ -155,27 +170,27 @@ export class Endpoint {
     });
   }
 
-  /** A place is free: the first in the queue gets a connection of its own. */
+  /** Where there is room, the next in the queue gets a connection of its own. */
   #serveQueue(): void {
-    if (this.retired || this.#queue.size === 0 || this.#open >= this.service.plan.limits.connectionsMax) return;
-    const next = this.#queue.values().next().value;
-    if (next === undefined) return;
-    this.#leaveQueue(next);
-    this.#connect(next);
+    for (const next of this.#queue.keys()) {
+      if (this.#open >= this.service.plan.limits.connectionsMax) return;
+      this.#leaveQueue(next);
+      this.#connect(next);
+    }
   }
 
   #leaveQueue(waiter: Waiter): void {
     waiter.queuedAt = null;
     this.#queue.delete(waiter);
-    this.lane[slot.queued] = this.#queue.size;
+    this.#add(slot.queued, -1);
   }
 
   #opened(change: number): void {
     this.#open += change;
-    this.lane[slot.connections] = this.#open;
+    this.#add(slot.connections, change);
   }
 
-  #count(which: number): void {
-    this.lane[which] = (this.lane[which] ?? 0) + 1;
+  #add(which: number, change: number): void {
+    this.lane[which] = (this.lane[which] ?? 0) + change;
   }
 }

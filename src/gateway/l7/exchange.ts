@@ -118,7 +118,7 @@ export class Exchange implements Waiter, Deadline {
   /** Something was handed to the current upstream connection. */
   #sent = false;
   #totalDeadlineMs = Number.POSITIVE_INFINITY;
-  #tried: Uint8Array | null = null;
+  readonly #tried: Endpoint[] = [];
   #keepUpstream = false;
   /** Start of a response head that came in pieces. */
   #partial: Uint8Array<ArrayBuffer> | null = null;
@@ -159,7 +159,7 @@ export class Exchange implements Waiter, Deadline {
     this.endpoint = null;
     this.response.begin(NONE, 0, NONE, 0);
     this.#totalDeadlineMs = totalMs > 0 ? plane.nowMs + totalMs : Number.POSITIVE_INFINITY;
-    this.#tried = null;
+    this.#tried.length = 0;
     this.#continued = false;
     this.#retained = retained;
     let taken = from;
@@ -186,8 +186,8 @@ export class Exchange implements Waiter, Deadline {
   /** `reuse` allows a connection that served others; `otherwise` is the refusal if no endpoint is left to try. */
   #attempt(reuse: boolean, otherwise: Refusal): void {
     const { service } = this.route;
-    const endpoint = service.endpoints[service.pick(this.#tried)];
-    if (endpoint === undefined) {
+    const endpoint = service.pick(this.#tried);
+    if (endpoint === null) {
       this.fail(otherwise, ENDED_WELL);
       return;
     }
@@ -205,8 +205,7 @@ export class Exchange implements Waiter, Deadline {
       return;
     }
     if (this.#state !== WAITING) return;
-    const { connectMs, queueMs } = service.plan.timeouts;
-    this.#arm(this.queuedAt === null ? connectMs : queueMs);
+    if (this.queuedAt !== null) this.#arm(service.plan.timeouts.queueMs);
     if (!this.request.done) this.client.wire.pause();
   }
 
@@ -214,6 +213,10 @@ export class Exchange implements Waiter, Deadline {
   #countRetry(failed: Endpoint): void {
     this.route.lane[routeSlots.retries] = (this.route.lane[routeSlots.retries] ?? 0) + 1;
     failed.lane[endpointSlots.retries] = (failed.lane[endpointSlots.retries] ?? 0) + 1;
+  }
+
+  onConnecting(): void {
+    this.#arm(this.route.service.plan.timeouts.connectMs);
   }
 
   onConnection(connection: UpstreamConnection, reused: boolean): void {
@@ -572,11 +575,7 @@ export class Exchange implements Waiter, Deadline {
       this.fail(refusal, ENDED_WELL);
       return;
     }
-    if (!sameEndpoint && this.endpoint !== null) {
-      const tried = (this.#tried ??= new Uint8Array(service.endpoints.length));
-      const index = service.endpoints.indexOf(this.endpoint);
-      if (index >= 0) tried[index] = 1;
-    }
+    if (!sameEndpoint && this.endpoint !== null) this.#tried.push(this.endpoint);
     this.firstByteMs = 0;
     this.#attempt(!sameEndpoint && !this.expectsContinue, refusal);
   }

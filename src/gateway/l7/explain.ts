@@ -198,7 +198,7 @@ function noteExchange(head: Head, bytes: Uint8Array, route: RoutePlan, notes: st
 }
 
 function explainEndpoints(service: ServicePlan): ExplainedEndpoint[] {
-  const { eligible } = new Eligibility(service.endpoints).refresh(null);
+  const { eligible } = new Eligibility(service.endpoints).refresh();
   return service.endpoints.map((endpoint, index) => {
     const health = healthWord(endpoint);
     const mayBePicked = eligible[index] === 1;

@@ -5,29 +5,23 @@
  * under one snapshot keeps its route, service and endpoint until it ends; pools survive a new snapshot as long as the
  * endpoint and how it is connected to stay the same.
  */
-import net from 'node:net';
-import tls from 'node:tls';
-import { createBalancer } from '../../balance/index.ts';
 import { cellLane, type Lane } from '../../kernel/cells.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import { TimerWheel } from '../../kernel/timer-wheel.ts';
 import { Accounts } from '../account.ts';
 import { PROCESS_SLOTS, processSlots, refusals } from '../slots.ts';
-import type { EndpointPlan, ServicePlan, Snapshot } from '../snapshot.ts';
-import { requireCloseNotify } from '../tls/close-notify.ts';
-import { UpstreamContext } from '../tls/upstream-context.ts';
+import type { Snapshot } from '../snapshot.ts';
 import { Buffers } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
-import { Eligibility } from './eligibility.ts';
-import { Endpoint, type Opening } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
 import { Exchange } from './exchange.ts';
 import { Head } from './head.ts';
 import type { Listener } from './listener.ts';
-import { NetWire } from './net-wire.ts';
-import { type Connected, RawTransport } from './raw-transport.ts';
+import { RawTransport } from './raw-transport.ts';
 import { createRouter, type Router } from './router.ts';
-import { Route, type Service } from './service.ts';
+import { RunningService } from './running-service.ts';
+import { Route } from './service.ts';
 import type { Path } from './write-head.ts';
 
 /** Exchanges kept for reuse: about 1 KB each. */
@@ -66,7 +60,7 @@ export class Plane {
   snapshot: Snapshot;
   router: Router;
   routes: readonly Route[] = [];
-  readonly #services = new Map<string, RunningService>();
+  #services: ReadonlyMap<string, RunningService> = new Map();
   readonly #free: Exchange[] = [];
   readonly #options: PlaneOptions;
   readonly accounts: Accounts;
@@ -98,26 +92,27 @@ export class Plane {
     return this.lagging || this.buffers.full;
   }
 
-  /** Runs by another config from the next request on. */
+  /** Runs by another config from the next request on. All or nothing: if it throws, nothing has changed. */
   apply(snapshot: Snapshot): void {
-    const before = new Set(this.#services.values());
-    const services = snapshot.services.map((plan) => {
-      const key = `${plan.name}\n${JSON.stringify(plan.tls)}`;
-      const running = this.#services.get(key) ?? new RunningService(this, plan);
-      this.#services.set(key, running);
-      before.delete(running);
-      running.apply(plan);
-      return running;
-    });
-    for (const [key, running] of this.#services) if (before.has(running)) this.#services.delete(key);
-    for (const running of before) running.retire();
-    this.routes = snapshot.routes.map((plan) => {
-      const service = services[plan.service];
+    const services = new Map(
+      snapshot.services.map((plan) => {
+        const key = RunningService.keyOf(plan);
+        return [key, this.#services.get(key) ?? new RunningService(this, plan)];
+      }),
+    );
+    const running = [...services.values()];
+    const routes = snapshot.routes.map((plan) => {
+      const service = running[plan.service];
       if (service === undefined)
-        throw new RangeError(`route ${plan.name} names service ${plan.service} of ${services.length}`);
+        throw new RangeError(`route ${plan.name} names service ${plan.service} of ${running.length}`);
       return new Route(this, plan, service);
     });
-    this.router = createRouter(snapshot.routes);
+    const router = createRouter(snapshot.routes);
+    for (const plan of snapshot.services) services.get(RunningService.keyOf(plan))?.apply(plan);
+    for (const [key, service] of this.#services) if (!services.has(key)) service.retire();
+    this.#services = services;
+    this.routes = routes;
+    this.router = router;
     this.snapshot = snapshot;
     this.accounts.apply(snapshot.accessLog);
   }
@@ -125,7 +120,7 @@ export class Plane {
   /** No new work for the upstream side: idle connections close. */
   drain(): void {
     this.draining = true;
-    for (const service of this.#services.values()) for (const endpoint of service.endpoints) endpoint.closeIdle();
+    for (const service of this.#services.values()) service.closeIdle();
   }
 
   /** Resolves when the listeners have no connection left, or after `timeoutMs`. */
@@ -172,112 +167,5 @@ export class Plane {
   /** Something a server did that an operator may want to know. */
   notice(endpoint: Endpoint | null, problem: string): void {
     this.#options.notice('warn', `${endpoint?.service.plan.name ?? ''} ${endpoint?.plan.id ?? ''}: ${problem}`);
-  }
-
-  /** Opens a connection to an endpoint; the fast path if its host is an address and it speaks no TLS. */
-  connect(endpoint: Endpoint, done: Connected): Opening {
-    const { host, port } = endpoint.plan;
-    const { tls: secure } = endpoint.service.plan;
-    const told: Connected = (wire, code) => {
-      this.tick();
-      done(wire, code);
-    };
-    if (secure === null && this.raw !== null && net.isIP(host) !== 0) return this.raw.connect(host, port, told);
-    const socket =
-      secure === null
-        ? net.connect({ host, port, allowHalfOpen: true })
-        : endpoint.service.connectSecurely(endpoint.plan);
-    return new NetOpening(this.buffers, socket, secure === null ? 'connect' : 'secureConnect', told);
-  }
-}
-
-class NetOpening implements Opening {
-  readonly #socket: net.Socket;
-  #done: Connected | null;
-
-  constructor(buffers: Buffers, socket: net.Socket, event: string, done: Connected) {
-    this.#socket = socket;
-    this.#done = done;
-    const fail = (error: NodeJS.ErrnoException): void => this.#tell(null, error.code ?? 'ERR_SOCKET');
-    socket.on('error', fail);
-    socket.once(event, () => {
-      if (this.#done === null) return;
-      socket.off('error', fail);
-      this.#tell(new NetWire(socket, buffers), '');
-    });
-  }
-
-  #tell(wire: NetWire | null, code: string): void {
-    const done = this.#done;
-    this.#done = null;
-    if (wire === null) this.#socket.destroy();
-    done?.(wire, code);
-  }
-
-  cancel(): void {
-    this.#done = null;
-    this.#socket.destroy();
-  }
-}
-
-/** A service over the life of several snapshots. */
-class RunningService implements Service {
-  plan: ServicePlan;
-  endpoints: readonly Endpoint[] = [];
-  responseLimits: Service['responseLimits'];
-  readonly #plane: Plane;
-  #balancer = createBalancer('round-robin', { weights: [] });
-  #eligibility = new Eligibility([]);
-  #shape = '';
-  #context: UpstreamContext | null = null;
-
-  constructor(plane: Plane, plan: ServicePlan) {
-    this.#plane = plane;
-    this.plan = plan;
-    this.responseLimits = { headerBytesMax: 0, headerFieldsMax: 0 };
-  }
-
-  apply(plan: ServicePlan): void {
-    const { limits } = plan;
-    this.plan = plan;
-    this.responseLimits = {
-      headerBytesMax: limits.responseHeaderBytesMax,
-      headerFieldsMax: limits.responseHeaderFieldsMax,
-    };
-    const shape = JSON.stringify([plan.balance, plan.endpoints.map(({ id, weight }) => [id, weight])]);
-    if (shape === this.#shape) return;
-    this.#shape = shape;
-    const old = new Map(this.endpoints.map((endpoint) => [endpoint.plan.id, endpoint]));
-    this.endpoints = plan.endpoints.map((each) => {
-      const kept = old.get(each.id);
-      old.delete(each.id);
-      if (kept === undefined) return new Endpoint(this.#plane, this, each);
-      kept.plan = each;
-      return kept;
-    });
-    for (const endpoint of old.values()) endpoint.retire();
-    this.#balancer = createBalancer(plan.balance, {
-      weights: plan.endpoints.map(({ weight }) => weight),
-      start: this.#plane.laneNumber - 1,
-    });
-    this.#eligibility = new Eligibility(plan.endpoints);
-  }
-
-  pick(tried: Uint8Array | null): number {
-    return this.#balancer.pick(this.#eligibility.refresh(tried));
-  }
-
-  connectSecurely(endpoint: EndpointPlan): tls.TLSSocket {
-    const { plan } = this;
-    if (plan.tls === null) throw new TypeError(`service ${plan.name} has no TLS`);
-    this.#context ??= new UpstreamContext(plan.tls);
-    const socket = tls.connect({ ...this.#context.options(endpoint), allowHalfOpen: true } as tls.ConnectionOptions);
-    this.#context.remember(endpoint, socket);
-    if (plan.tls.closeNotify === 'required') requireCloseNotify(socket);
-    return socket;
-  }
-
-  retire(): void {
-    for (const endpoint of this.endpoints) endpoint.retire();
   }
 }

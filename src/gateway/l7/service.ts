@@ -1,20 +1,19 @@
 /** Services and routes as a worker runs them: the plan of the snapshot with its endpoints and counters. */
-import type tls from 'node:tls';
 import { cellLane, type Lane } from '../../kernel/cells.ts';
 import { ROUTE_SLOTS } from '../slots.ts';
 import type { EndpointPlan, RoutePlan, ServicePlan } from '../snapshot.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint, Opening } from './endpoint.ts';
 import type { ResponseLimits } from './head.ts';
 import type { Plane } from './plane.ts';
+import type { Connected } from './raw-transport.ts';
 
 export interface Service {
   readonly plan: ServicePlan;
-  readonly endpoints: readonly Endpoint[];
   readonly responseLimits: ResponseLimits;
-  /** The next endpoint for a request, or -1: `tried` has a 1 at each index that is not to be picked again. */
-  pick(tried: Uint8Array | null): number;
-  /** Begins a TLS connection to an endpoint, for a service whose plan has TLS. */
-  connectSecurely(endpoint: EndpointPlan): tls.TLSSocket;
+  /** The next endpoint for a request that was at `tried` already, or null if there is none. */
+  pick(tried: readonly Endpoint[]): Endpoint | null;
+  /** Opens a connection to an endpoint of it; `done` is called later than that, once, unless it is cancelled. */
+  connect(endpoint: EndpointPlan, done: Connected): Opening;
 }
 
 export class Route {

@@ -56,8 +56,7 @@ async function serve(
 
 /** 'ok', 'resumed', or the code of the failure. */
 async function open(context: UpstreamContext, endpoint: EndpointPlan): Promise<string> {
-  const socket = tls.connect(context.options(endpoint));
-  context.remember(endpoint, socket);
+  const socket = context.connect(endpoint);
   const closed = new AbortController();
   socket.on('close', () => closed.abort());
   let hasSession = false;

@@ -12,6 +12,7 @@
 import { isIP } from 'node:net';
 import tls from 'node:tls';
 import type { EndpointPlan, UpstreamTlsPlan } from '../snapshot.ts';
+import { requireCloseNotify } from './close-notify.ts';
 
 /** Endpoints whose last session is kept; beyond, the one that has waited longest is forgotten. */
 const SESSIONS_MAX = 1024;
@@ -32,11 +33,11 @@ export class UpstreamContext {
     });
   }
 
-  /** For `tls.connect`. Give the socket to `remember` at once. */
-  options(endpoint: EndpointPlan): tls.ConnectionOptions {
+  /** Begins a connection and its handshake; it is there at `secureConnect`. */
+  connect(endpoint: EndpointPlan): tls.TLSSocket {
     const identity = this.#plan.serverName ?? endpoint.host;
     const session = this.#sessions.get(endpoint.id);
-    return {
+    const options: tls.ConnectionOptions & { readonly allowHalfOpen: boolean } = {
       host: endpoint.host,
       port: endpoint.port,
       // RFC 6066 §3: an address is no server name.
@@ -45,13 +46,17 @@ export class UpstreamContext {
       ALPNProtocols: ['http/1.1'],
       rejectUnauthorized: this.#plan.verify,
       checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(identity, certificate),
+      allowHalfOpen: true,
       ...(session === undefined ? {} : { session }),
     };
+    const socket = tls.connect(options);
+    if (this.#plan.closeNotify === 'required') requireCloseNotify(socket);
+    this.#remember(endpoint, socket);
+    return socket;
   }
 
   /** Keeps the newest session of a connection to this endpoint, and forgets it if the handshake fails. */
-  remember(endpoint: EndpointPlan, socket: tls.TLSSocket): void {
-    const { id } = endpoint;
+  #remember({ id }: EndpointPlan, socket: tls.TLSSocket): void {
     socket.on('session', (session) => {
       this.#sessions.delete(id);
       this.#sessions.set(id, session);
