@@ -1,0 +1,90 @@
+/** XXH64 and MurmurHash3 against the values that their authors and SMHasher publish. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import type { KeyText } from './key-bytes.ts';
+import { murmur3 } from './murmur3.ts';
+import { xxh64 } from './xxh64.ts';
+
+function words(hash: (key: KeyText, out: Uint32Array) => void, count: number): (key: KeyText) => string {
+  const out = new Uint32Array(count);
+  return (key) => {
+    hash(key, out);
+    return [...out].map((word) => word.toString(16).padStart(8, '0')).join('');
+  };
+}
+
+const xxhash = (key: KeyText, seed = 0): string => words((text, out) => xxh64(text, seed, out), 2)(key);
+const murmur = (key: KeyText, seed = 0): string => words((text, out) => murmur3(text, out, seed), 4)(key);
+
+/** SMHasher: keys 0, 0 1, … of each length below 256 with seed 256 − length, then a hash over all the hashes. */
+function verification(hash: (key: Uint8Array, seed: number) => string): string {
+  const bytes = Uint8Array.from({ length: 256 }, (_, index) => index);
+  const all: number[] = [];
+  for (let length = 0; length < 256; length++) {
+    // The words of a half are stored lower first, each in little-endian order.
+    for (const half of hash(bytes.subarray(0, length), 256 - length).match(/.{16}/g)!) {
+      all.push(
+        ...half
+          .match(/../g)!
+          .reverse()
+          .map((byte) => Number.parseInt(byte, 16)),
+      );
+    }
+  }
+  return hash(Uint8Array.from(all), 0).slice(8, 16);
+}
+
+test('both have the verification word of SMHasher, which covers every length up to 255 and every seed below 257', () => {
+  assert.equal(verification(xxhash), '024b7cf4');
+  assert.equal(verification(murmur), '6384ba69');
+});
+
+test('XXH64 has the published check values', () => {
+  // xxHash, xsum_sanity_check.c: bytes of a generator that squares itself.
+  const prime = 0x9e3779b1;
+  let generator = prime;
+  const bytes = Uint8Array.from({ length: 101 }, () => {
+    const byte = generator >>> 24;
+    generator = Math.imul(generator, generator);
+    return byte;
+  });
+  for (const [length, seed, hash] of [
+    [0, 0, 'ef46db3751d8e999'],
+    [0, prime, 'ac75fda2929b17ef'],
+    [1, 0, '4fce394cc88952d8'],
+    [1, prime, '739840cb819fa723'],
+    [14, 0, 'cffa8db881bc3a3d'],
+    [14, prime, '5b9611585efcc9cb'],
+    [101, 0, '0eab543384f878ad'],
+    [101, prime, 'caa65939306f1e21'],
+  ] as const) {
+    assert.equal(xxhash(bytes.subarray(0, length), seed), hash, `${length} bytes`);
+  }
+  assert.equal(xxhash('abc'), '44bc2cf5ad770999');
+  assert.equal(xxhash('Nobody inspects the spammish repetition'), 'fbcea83c8a378bf1');
+});
+
+test('MurmurHash3 of "hello" is that of Guava and mmh3', () => {
+  assert.equal(murmur('hello'), 'cbd8a7b341bd9b025b1e906a48ae1d19');
+});
+
+test('a string is hashed as its UTF-8, whatever its length and script', () => {
+  assert.equal(xxhash('Müller-Lüdenscheidt'), '433cc11f2992dede');
+  assert.equal(xxhash('😀 smile'), '4167a535b5fade73');
+  assert.equal(xxhash('ä'.repeat(2000)), '2a54752b342f8700');
+  assert.equal(xxhash('x'.repeat(1025)), 'b631dc69e37288f6');
+  const units = { unit: 'binary' as const, maxLength: 1500, size: 'max' as const };
+  fc.assert(
+    fc.property(fc.oneof(fc.string(units), fc.string({ maxLength: 80 })), fc.nat(7), (text, offset) => {
+      const padded = Buffer.concat([Buffer.alloc(offset), Buffer.from(text)]).subarray(offset);
+      assert.equal(xxhash(text), xxhash(padded));
+      assert.equal(murmur(text), murmur(padded));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('the returned word is the upper one, signed', () => {
+  assert.equal(xxh64(''), 0xef46db37 | 0);
+});
