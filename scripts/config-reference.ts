@@ -44,7 +44,7 @@ export default defineConfig({
 - **Paths** of files are relative to the config file. Certificates and keys are read with it, and again when they change.
 - **A mistake** changes nothing: \`spillway check\` lists every one with its place, what was found and what was expected, and a reload keeps the old config.
 - **An IPv6 address** is written in brackets and, in YAML, in quotes: \`"[::1]:8080"\`.
-- **Secrets** belong in files with mode 0600 (\`key\`, \`tokenFile\`), not in this one.
+- **Secrets** belong in files with mode 0600 (\`key\`, \`token: file:PATH\`) or the environment (\`token: env:NAME\`), not in this file. None is ever printed.
 - **An editor** completes and checks the file from the JSON Schema: begin it with \`# yaml-language-server: $schema=./node_modules/spillway/schema.json\`.
 - **Warnings** do not keep a config from being used. They name what was probably not meant, such as a service without a route.
 

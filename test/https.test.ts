@@ -27,7 +27,7 @@ after(() => {
   rmSync(home, { recursive: true });
 });
 
-async function listen<Some extends Server>(server: Some): Promise<string> {
+async function listen(server: Server): Promise<string> {
   servers.add(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

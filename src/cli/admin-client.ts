@@ -4,7 +4,8 @@
  * The token comes from a file or the environment, never from the command line, where every user of the machine can read it.
  */
 import { readFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type RequestOptions } from 'node:http';
+import { urlToHttpOptions } from 'node:url';
 import { SpillwayError } from '../kernel/errors.ts';
 import { UsageError } from './command.ts';
 
@@ -13,7 +14,7 @@ const TIMEOUT_MS = 5000;
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface AdminTarget {
-  /** `host:port`, or `http://host:port`. */
+  /** `host:port`, `http://host:port` or `unix:PATH`. */
   readonly address: string;
   readonly token: string | null;
 }
@@ -35,8 +36,7 @@ export function readToken(file: string | null, environment: NodeJS.ProcessEnv): 
 
 /** Throws ADMIN_UNREACHABLE if nothing answers, or what answers is not the admin API. */
 export async function askAdmin(target: AdminTarget, path: string, body: unknown): Promise<AdminAnswer> {
-  const url = adminUrl(target.address, path);
-  const { status, text } = await post(url, JSON.stringify(body), target);
+  const { status, text } = await post(placeOf(target.address, path), JSON.stringify(body), target);
   try {
     return { status, body: JSON.parse(text) };
   } catch {
@@ -44,22 +44,23 @@ export async function askAdmin(target: AdminTarget, path: string, body: unknown)
   }
 }
 
-function adminUrl(address: string, path: string): URL {
+function placeOf(address: string, path: string): RequestOptions {
+  if (address.startsWith('unix:')) return { socketPath: address.slice('unix:'.length), path };
   const base = /^https?:\/\//i.test(address) ? address : `http://${address}`;
   if (!URL.canParse(base) || !base.toLowerCase().startsWith('http://')) {
-    throw new UsageError(`--admin ${address} is no address; expected host:port`);
+    throw new UsageError(`--admin ${address} is no address; expected host:port or unix:PATH`);
   }
-  return new URL(path, base);
+  return urlToHttpOptions(new URL(path, base));
 }
 
-function post(url: URL, body: string, target: AdminTarget): Promise<{ status: number; text: string }> {
+function post(place: RequestOptions, body: string, target: AdminTarget): Promise<{ status: number; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
   const headers: Record<string, string> = { 'Content-Type': 'application/json', Connection: 'close' };
   if (target.token !== null) headers['Authorization'] = `Bearer ${target.token}`;
   const fail = (error: NodeJS.ErrnoException): void => reject(unreachable(target, reasonOf(error), error));
   let request: ReturnType<typeof httpRequest>;
   try {
-    request = httpRequest(url, { method: 'POST', headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    request = httpRequest({ ...place, method: 'POST', headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (error) {
     throw new UsageError(`the admin token cannot be sent (${error instanceof Error ? error.message : String(error)})`);
   }
@@ -85,6 +86,10 @@ function reasonOf(error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case 'ECONNREFUSED':
       return 'connection refused';
+    case 'ENOENT':
+      return 'there is no such socket';
+    case 'EACCES':
+      return 'only the owner of the socket may use it';
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return 'the name is not known';

@@ -13,7 +13,7 @@ import { printable } from './terminal.ts';
 
 export const explainCommand: Command = {
   spec: {
-    usage: "explain 'METHOD URL' [-H 'Name: value']… [--file FILE | --admin HOST:PORT]",
+    usage: "explain 'METHOD URL' [-H 'Name: value']… [--file FILE | --admin ADDRESS]",
     description:
       'Shows the route that wins, each route that loses and why, each endpoint and whether it may be picked, or what\n' +
       'the request would be refused for. Nothing is sent to any endpoint. Asked of a file, health is unknown; asked of\n' +
@@ -42,8 +42,8 @@ export const explainCommand: Command = {
       admin: {
         type: 'string',
         short: 'a',
-        value: 'HOST:PORT',
-        summary: 'Ask the gateway running with this admin address.',
+        value: 'ADDRESS',
+        summary: 'Ask the gateway running with this admin address: HOST:PORT or unix:PATH.',
       },
       'token-file': { type: 'string', value: 'FILE', summary: 'File with the admin token.' },
       json: { type: 'boolean', summary: 'Print the answer as JSON.' },

@@ -19,10 +19,14 @@ export function screenLines(state: GatewayState, paint: Paint): string[] {
     ...listeners.map(({ name, address, tls }) =>
       row('listener', printable(name), `${tls ? 'https' : 'http'}://${address}`),
     ),
-    row('admin', '', admin === null ? 'off' : `http://${admin.address}`),
+    row('admin', '', admin === null ? 'off' : adminText(admin.address)),
     '',
     ...routeLines(state, paint),
   ];
+}
+
+function adminText(address: string): string {
+  return address.startsWith('unix:') ? printable(address) : `http://${address}`;
 }
 
 function row(what: string, name: string, rest: string): string {

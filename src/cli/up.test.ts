@@ -1,12 +1,12 @@
 /** `spillway up` as a real process, with real servers, signals and files. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, get } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { CliProcess, runCli } from '../../test/cli-process.ts';
+import { CliProcess, type Exit, runCli } from '../../test/cli-process.ts';
 import { exitCodes, signalExitCodes } from './exit-codes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'spillway-up-'));
@@ -178,6 +178,32 @@ test('explain needs the token of an admin API that has one', async () => {
   const environment = { SPILLWAY_ADMIN_TOKEN: token };
   assert.equal((await runCli(['explain', '/', '--admin', admin, '--json'], { environment })).err, '');
   assert.equal((await runCli(['explain', '/', '--admin', admin, '--json', '--token-file', tokenFile])).err, '');
+});
+
+test('the admin API on a socket, with tokens from a file and from the environment, none of which is ever shown', async () => {
+  const [all, reading] = ['everything-0123456789', 'reading-0123456789'];
+  writeFileSync(join(folder, 'all'), `${all}\n`, { mode: 0o600 });
+  const file = config([]);
+  const admin = 'admin: { address: "unix:admin.sock", token: "file:all", readToken: "env:READ_TOKEN" }';
+  writeFileSync(file, configText(['127.0.0.1:1']).replace('admin: { address: 127.0.0.1:0 }', admin));
+  const unset = await runCli(['check', file]);
+  assert.match(unset.out, /the environment variable READ_TOKEN is not set/);
+  await using gateway = new CliProcess(['up', file], { environment: { READ_TOKEN: reading } });
+  await gateway.printed(/Ctrl-C drains/);
+  const socket = `unix:${join(folder, 'admin.sock')}`;
+  assert.ok(gateway.err.includes(`admin                   ${socket}\n`), gateway.err);
+  const explain = (token: string): Promise<Exit> =>
+    runCli(['explain', '/', '--admin', socket, '--json'], { environment: { SPILLWAY_ADMIN_TOKEN: token } });
+  assert.equal((await explain('something-else-012')).code, exitCodes.unreachable);
+  assert.equal((await explain(reading)).err, '');
+  writeFileSync(join(folder, 'all'), 'another-0123456789\n', { mode: 0o600 });
+  await gateway.printed(/config 2 is in use\n +admin: tokens changed/);
+  assert.equal((await explain(all)).code, exitCodes.unreachable);
+  assert.equal((await explain('another-0123456789')).err, '');
+  gateway.child.kill('SIGTERM');
+  const { err, out } = await gateway.exit;
+  assert.doesNotMatch(err + out, /0123456789/);
+  assert.equal(existsSync(join(folder, 'admin.sock')), false);
 });
 
 test('a screen that nobody reads any more does not end the gateway', async () => {

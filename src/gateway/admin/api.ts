@@ -35,21 +35,19 @@ export type ApiAnswer =
   | { readonly kind: 'problem'; readonly problem: Problem };
 
 interface ApiPath extends AdminAccess {
-  /** True if it changes something, so that it is audited. */
-  readonly writes: boolean;
   readonly answer: (backend: AdminBackend, request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
 }
 
-const read = { methods: ['GET', 'HEAD'], tokenFree: false, writes: false } as const;
-const probe = { methods: ['GET', 'HEAD'], tokenFree: true, writes: false } as const;
+const get = ['GET', 'HEAD'];
+const post = ['POST'];
 
 export const apiPaths: Readonly<Record<string, ApiPath>> = {
-  '/livez': { ...probe, answer: (backend) => word(backend.notAlive(), 'alive') },
-  '/readyz': { ...probe, answer: (backend) => word(backend.notReady(), 'ready') },
-  '/metrics': { ...read, answer: answerMetrics },
-  '/api/state': { ...read, answer: (backend) => json(200, backend.state()) },
-  '/api/explain': { methods: ['POST'], tokenFree: false, writes: false, answer: answerExplain },
-  '/api/reload': { methods: ['POST'], tokenFree: false, writes: true, answer: answerReload },
+  '/livez': { methods: get, role: null, answer: (backend) => word(backend.notAlive(), 'alive') },
+  '/readyz': { methods: get, role: null, answer: (backend) => word(backend.notReady(), 'ready') },
+  '/metrics': { methods: get, role: 'metrics', answer: answerMetrics },
+  '/api/state': { methods: get, role: 'read', answer: (backend) => json(200, backend.state()) },
+  '/api/explain': { methods: post, role: 'read', answer: answerExplain },
+  '/api/reload': { methods: post, role: 'write', answer: answerReload },
 };
 
 function word(problem: string | null, good: string): ApiAnswer {

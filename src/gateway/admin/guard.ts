@@ -1,24 +1,25 @@
 /**
  * Who may call the admin API. Pure: a request's facts in, a refusal or null out.
  *
- * What is guarded against (duty 31):
+ * A path needs a role; a token gives one, and a higher role may do what the lower ones may. What is guarded against:
  * - *DNS rebinding*: a page in the operator's browser whose name suddenly resolves to loopback. Its Host field names
- *   the page's host, so without a token only an IP address, `localhost` or the configured host is let in.
+ *   the page's host, so on loopback a request that shows no token must name an IP address, `localhost` or the configured
+ *   host.
  * - *CSRF*: a page that posts here. Browsers say where a request comes from (Origin, Sec-Fetch-Site); what comes from
  *   elsewhere may not write, and there is no CORS, so it cannot read either.
- * - *Guessing the token*: compared by digest, in constant time.
+ * - *Guessing a token*: each is compared by digest, in constant time.
  *
- * `/livez` and `/readyz` need no token: probes of an orchestrator have none, and the answer is one word.
+ * `/livez` and `/readyz` need no role: probes of an orchestrator have no token, and the answer is one word.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
+import { adminRoles, type AdminGrant, type AdminRole } from '../config/admin-grants.ts';
 import type { Problem } from './problem.ts';
 
 export interface AdminPolicy {
-  /** Null: no token is needed. Allowed on loopback only, which is the config's business. */
-  readonly token: string | null;
-  /** The host of the configured address, which a Host field may name. */
-  readonly host: string;
+  readonly grants: readonly AdminGrant[];
+  /** The configured host if it is loopback, which a Host field may name; null elsewhere, where no page can be led to. */
+  readonly loopbackName: string | null;
 }
 
 export interface AdminRequest {
@@ -30,38 +31,50 @@ export interface AdminRequest {
 export interface AdminAccess {
   /** What the path allows, such as `GET`, `HEAD`. */
   readonly methods: readonly string[];
-  readonly tokenFree: boolean;
+  /** The least that is needed; null is nothing. */
+  readonly role: AdminRole | null;
 }
 
 /** The first reason to refuse, or null. */
 export function guard(request: AdminRequest, access: AdminAccess, policy: AdminPolicy): Problem | null {
+  const token = bearerToken(request);
+  const shown = policy.grants.filter(
+    (grant) => grant.token !== null && token !== null && sameSecret(token, grant.token),
+  );
+  const free = policy.grants.filter((grant) => grant.token === null);
   return (
-    refuseHost(request, policy) ??
-    (access.tokenFree ? null : refuseToken(request, policy)) ??
+    refuseHost(request, shown.length > 0 ? null : policy.loopbackName) ??
+    refuseRole(access.role, [...shown, ...free], shown.length > 0) ??
     refuseMethod(request, access) ??
     refuseOrigin(request)
   );
 }
 
-function refuseHost(request: AdminRequest, policy: AdminPolicy): Problem | null {
+function refuseHost(request: AdminRequest, loopbackName: string | null): Problem | null {
   const hosts = fieldValues(request, 'host');
   const name = hosts.length === 1 ? hostName(hosts[0] ?? '') : null;
   if (name === null) {
     return { status: 400, title: 'Bad Host', detail: 'The Host field must be there once and be host or host:port.' };
   }
-  const safe = policy.token !== null || isIP(name) !== 0 || name === 'localhost' || name === policy.host.toLowerCase();
-  if (safe) return null;
+  if (loopbackName === null || isIP(name) !== 0 || name === 'localhost' || name === loopbackName) return null;
   const detail = `Without a token this API answers to an IP address or localhost, not to ${JSON.stringify(name)}.`;
   return { status: 421, title: 'Misdirected Request', detail };
 }
 
-function refuseToken(request: AdminRequest, policy: AdminPolicy): Problem | null {
-  if (policy.token === null) return null;
-  const given = fieldValues(request, 'authorization');
-  const token = given.length === 1 ? /^bearer +(\S+)$/i.exec(given[0] ?? '')?.[1] : undefined;
-  if (token !== undefined && sameSecret(token, policy.token)) return null;
-  const detail = 'This API needs the token of the config: send “Authorization: Bearer TOKEN”.';
+function refuseRole(needed: AdminRole | null, grants: readonly AdminGrant[], isKnown: boolean): Problem | null {
+  const rank = (role: AdminRole): number => adminRoles.indexOf(role);
+  if (needed === null || grants.some(({ role }) => rank(role) >= rank(needed))) return null;
+  if (isKnown) {
+    const detail = `This token is not for that: it needs one for the role “${needed}”.`;
+    return { status: 403, title: 'Forbidden', detail };
+  }
+  const detail = 'This API needs a token of the config: send “Authorization: Bearer TOKEN”.';
   return { status: 401, title: 'Unauthorized', detail, headers: { 'WWW-Authenticate': 'Bearer realm="spillway"' } };
+}
+
+function bearerToken(request: AdminRequest): string | null {
+  const given = fieldValues(request, 'authorization');
+  return given.length === 1 ? (/^bearer +(\S+)$/i.exec(given[0] ?? '')?.[1] ?? null) : null;
 }
 
 function refuseMethod(request: AdminRequest, { methods }: AdminAccess): Problem | null {

@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
+import { createCell } from '../../kernel/cells.ts';
+import { PROCESS_SLOTS } from '../slots.ts';
 import type { AdminBackend } from './api.ts';
 import type { AdminPolicy } from './guard.ts';
 import { AdminServer } from './server.ts';
 
-const open: AdminServer[] = [];
+const servers: AdminServer[] = [];
 afterEach(async () => {
-  for (const server of open.splice(0)) await server.close();
+  for (const server of servers.splice(0)) await server.close();
 });
+
+/** What a config without a token says, and one with a token for everything. */
+const open: AdminPolicy = { grants: [{ role: 'write', token: null }], loopbackName: '127.0.0.1' };
+const secret = 'a-secret-of-some-length';
+const closed: AdminPolicy = { grants: [{ role: 'write', token: secret }], loopbackName: '127.0.0.1' };
 
 function backend(given: Partial<AdminBackend> = {}) {
   const audits: string[] = [];
@@ -31,11 +42,19 @@ function backend(given: Partial<AdminBackend> = {}) {
 
 async function serve(policy: Partial<AdminPolicy> = {}, given: Partial<AdminBackend> = {}) {
   const { whole, audits, reloads } = backend(given);
-  const server = new AdminServer(whole, { token: null, host: '127.0.0.1', ...policy });
-  open.push(server);
-  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
-  return { port, server, audits, reloads };
+  const server = new AdminServer(whole, { ...open, ...policy });
+  servers.push(server);
+  const bound = await server.listen({ host: '127.0.0.1', port: 0 });
+  return { port: 'port' in bound ? bound.port : 0, server, audits, reloads };
 }
+
+/** Enough for `/metrics` to be written. */
+const metrics = (): never => {
+  const state = { version: '', startedAt: '', configVersion: 0, reloads: { applied: 0, refused: 0 }, workers: [] };
+  const snapshot = { listeners: [], services: [], routes: [], cell: createCell(1, PROCESS_SLOTS) };
+  const process = { residentBytes: 0, cpuSeconds: 0, nodeVersion: '', configAppliedS: 0 };
+  return { snapshot, state, process } as never;
+};
 
 interface Answer {
   readonly status: number;
@@ -44,9 +63,9 @@ interface Answer {
 }
 
 /** Sends exactly these bytes and reads to the end, so that nothing between test and server repairs the request. */
-function send(port: number, bytes: string): Promise<Answer> {
+function send(to: { readonly port: number } | { readonly path: string }, bytes: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port });
+    const socket = connect('path' in to ? to : { host: '127.0.0.1', port: to.port });
     let text = '';
     socket.setEncoding('latin1');
     socket.on('data', (chunk: string) => (text += chunk));
@@ -63,10 +82,9 @@ function request(port: number, line: string, fields: readonly string[] = [], bod
   const host = fields.some((field) => /^host:/i.test(field)) ? [] : [`Host: 127.0.0.1:${port}`];
   const length = body === '' ? [] : [`Content-Length: ${body.length}`];
   const lines = [`${line} HTTP/1.1`, ...host, 'Connection: close', ...fields, ...length];
-  return send(port, `${lines.join('\r\n')}\r\n\r\n${body}`);
+  return send({ port }, `${lines.join('\r\n')}\r\n\r\n${body}`);
 }
 
-const secret = 'a-secret-of-some-length';
 const bearer = `Authorization: Bearer ${secret}`;
 
 /** [what, token needed, request line, fields, status] */
@@ -112,7 +130,7 @@ const table: readonly (readonly [string, boolean, string, readonly string[], num
 
 for (const [what, needsToken, line, fields, status] of table) {
   test(`${status} for ${line} ${fields.join(', ')}: ${what}`, async () => {
-    const { port, audits, reloads } = await serve({ token: needsToken ? secret : null });
+    const { port, audits, reloads } = await serve(needsToken ? closed : open);
     const answer = await request(port, line, fields);
     assert.equal(answer.status, status, answer.body);
     assert.doesNotMatch(answer.head, /access-control/i);
@@ -123,6 +141,84 @@ for (const [what, needsToken, line, fields, status] of table) {
     if (wrote) assert.equal(audits.length, 1);
   });
 }
+
+const [readSecret, scrapeSecret] = ['a-secret-for-reading', 'a-secret-for-scraping'];
+
+/** [path, statuses with no token, with metricsToken, with readToken, with token] */
+const roles: readonly (readonly [string, number, number, number, number])[] = [
+  ['GET /readyz', 200, 200, 200, 200],
+  ['GET /metrics', 401, 200, 200, 200],
+  ['GET /api/state', 401, 403, 200, 200],
+  ['POST /api/explain', 401, 403, 400, 400],
+  ['POST /api/reload', 401, 403, 403, 200],
+  ['GET /nowhere', 401, 403, 404, 404],
+];
+
+test('a token gives a role, and a role what the lower ones may (duty 31)', async () => {
+  const grants = [
+    { role: 'write', token: secret },
+    { role: 'read', token: readSecret },
+    { role: 'metrics', token: scrapeSecret },
+  ] as const;
+  const { port, reloads } = await serve({ grants }, { metrics });
+  for (const [line, ...expected] of roles) {
+    const tokens = [null, scrapeSecret, readSecret, secret];
+    const fields = tokens.map((token) => (token === null ? [] : [`Authorization: Bearer ${token}`]));
+    const answers = await Promise.all(fields.map((each) => request(port, line, each)));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      expected,
+      line,
+    );
+  }
+  assert.equal(reloads(), 1);
+  assert.equal((await request(port, 'GET /api/state', ['Authorization: Bearer wrong'])).status, 401);
+});
+
+test('what no token opens is closed, also to a token; metrics may be open to all', async () => {
+  const grants = [
+    { role: 'read', token: readSecret },
+    { role: 'metrics', token: null },
+  ] as const;
+  const { port, reloads } = await serve({ grants }, { metrics });
+  assert.equal((await request(port, 'GET /metrics')).status, 200);
+  assert.equal((await request(port, 'GET /api/state')).status, 401);
+  assert.equal((await request(port, 'POST /api/reload')).status, 401);
+  assert.equal((await request(port, 'POST /api/reload', [`Authorization: Bearer ${readSecret}`])).status, 403);
+  assert.equal(reloads(), 0);
+  // Loopback is what guards it: not to a page that was led here.
+  assert.equal((await request(port, 'GET /metrics', ['Host: evil.example'])).status, 421);
+});
+
+test('a socket is its owner’s alone, replaces what a killed process left, and nothing else', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'spillway-admin-'));
+  const path = join(home, 'admin.sock');
+  const listen = async (): Promise<AdminServer> => {
+    const server = new AdminServer(backend().whole, { ...open, loopbackName: null });
+    servers.push(server);
+    await server.listen({ path });
+    return server;
+  };
+  const ask = (): Promise<Answer> => send({ path }, 'GET /readyz HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n');
+  const before = process.umask(0);
+  const first = await listen().finally(() => process.umask(before));
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.equal((await ask()).status, 200);
+  await assert.rejects(listen(), { code: 'LISTEN_FAILED', message: /in use by another process/ });
+  assert.equal((await ask()).status, 200);
+  await first.close();
+  assert.equal(existsSync(path), false);
+
+  const bind = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  assert.equal(spawnSync(process.execPath, ['-e', bind]).signal, 'SIGKILL');
+  assert.equal(existsSync(path), true);
+  await (await listen()).close();
+
+  writeFileSync(path, 'somebody’s file');
+  await assert.rejects(listen(), { code: 'LISTEN_FAILED' });
+  assert.equal(readFileSync(path, 'utf8'), 'somebody’s file');
+  rmSync(home, { recursive: true });
+});
 
 test('every answer forbids storing, sniffing and framing', async () => {
   const { port } = await serve();
@@ -228,7 +324,7 @@ test('a refused reload is 422 with every problem', async () => {
 
 test('junk, a client that leaves and a connection that says nothing do not hurt', async () => {
   const { port } = await serve();
-  assert.equal((await send(port, '\x16\x03\x01\r\n\r\n')).status, 400);
+  assert.equal((await send({ port }, '\x16\x03\x01\r\n\r\n')).status, 400);
   const socket = connect({ host: '127.0.0.1', port });
   socket.write('POST /api/explain HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nab', () =>
     socket.resetAndDestroy(),
@@ -240,6 +336,6 @@ test('junk, a client that leaves and a connection that says nothing do not hurt'
 test('a changed token counts from the next request on', async () => {
   const { port, server } = await serve();
   assert.equal((await request(port, 'GET /api/state')).status, 200);
-  server.policy = { token: secret, host: '127.0.0.1' };
+  server.policy = closed;
   assert.equal((await request(port, 'GET /api/state')).status, 401);
 });

@@ -1,17 +1,15 @@
 /**
- * The admin listener: `node:http` on an address of its own, never on a data port.
+ * The admin listener: `node:http` on an address or a socket of its own, never on a data port.
  *
  * Invariants: every answer is complete and says `no-store`; a body over `BODY_BYTES_MAX` is not read; no request can throw
  * past `#handle`; each write leaves one audit line, refused or not. Slow and idle callers are cut by `node:http`'s own timers,
  * and `CONNECTIONS_MAX` bounds them all: operators are few.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { SpillwayError } from '../../kernel/errors.ts';
-import { listenMessage } from '../control/listen-check.ts';
 import { joinAddress } from '../config/address.ts';
 import { apiPaths, type AdminBackend, type ApiAnswer } from './api.ts';
 import { guard, type AdminPolicy } from './guard.ts';
+import { listenAdmin, type AdminAddress } from './listen.ts';
 import { problemBody, type Problem } from './problem.ts';
 
 /** A request description for `explain` is the largest body, and a head is at most 32 KiB. */
@@ -23,11 +21,6 @@ const clientErrors: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
 };
-
-export interface AdminAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 export class AdminServer {
   readonly #backend: AdminBackend;
@@ -68,21 +61,9 @@ export class AdminServer {
   }
 
   /** Throws `LISTEN_FAILED`. */
-  listen({ host, port }: AdminAddress): Promise<AdminAddress> {
-    return new Promise((resolve, reject) => {
-      const refuse = (error: NodeJS.ErrnoException): void => {
-        const message = listenMessage('The admin API', host, port, error.code ?? error.message);
-        reject(new SpillwayError('LISTEN_FAILED', message, { cause: error }));
-      };
-      this.#server.once('error', refuse);
-      this.#server.listen({ host, port, exclusive: true }, () => {
-        this.#server.off('error', refuse);
-        // An accept that fails (no file descriptor left) is not the end: the next may do.
-        this.#server.on('error', () => {});
-        this.#address = { host, port: (this.#server.address() as AddressInfo).port };
-        resolve(this.#address);
-      });
-    });
+  async listen(address: AdminAddress): Promise<AdminAddress> {
+    this.#address = await listenAdmin(this.#server, address);
+    return this.#address;
   }
 
   /** Stops accepting and cuts what is open; idempotent. */
@@ -115,12 +96,12 @@ export class AdminServer {
   async #answer(request: IncomingMessage): Promise<ApiAnswer> {
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
     const known = Object.hasOwn(apiPaths, path) ? apiPaths[path] : undefined;
-    const access = known ?? { methods: ['GET', 'HEAD', 'POST'], tokenFree: false };
+    const access = known ?? { methods: ['GET', 'HEAD', 'POST'], role: 'read' as const };
     const facts = { method: request.method ?? '', rawHeaders: request.rawHeaders };
     const refusal = guard(facts, access, this.#policy);
     const outcome = refusal === null ? null : `refused: ${refusal.status} ${refusal.title}`;
     if (refusal !== null) {
-      if (known?.writes === true) this.#backend.audit(remoteOf(request), describe(request), outcome ?? '');
+      if (known?.role === 'write') this.#backend.audit(remoteOf(request), describe(request), outcome ?? '');
       return problem(refusal);
     }
     if (known === undefined) {
@@ -132,7 +113,7 @@ export class AdminServer {
       return problem({ status: 413, title: 'Content Too Large', detail: `The limit is ${BODY_BYTES_MAX} bytes.` });
     }
     const answer = await known.answer(this.#backend, { body, accept: request.headers.accept });
-    if (known.writes) this.#backend.audit(remoteOf(request), describe(request), outcomeOf(answer));
+    if (known.role === 'write') this.#backend.audit(remoteOf(request), describe(request), outcomeOf(answer));
     return answer;
   }
 
@@ -165,10 +146,11 @@ function outcomeOf(answer: ApiAnswer): string {
 
 function remoteOf(request: IncomingMessage): string {
   const { remoteAddress, remotePort } = request.socket;
-  return remoteAddress === undefined ? 'gone' : joinAddress(remoteAddress, remotePort ?? 0);
+  if (remoteAddress !== undefined) return joinAddress(remoteAddress, remotePort ?? 0);
+  return request.socket.destroyed ? 'gone' : 'the socket';
 }
 
-/** `POST /api/reload`: only paths of the table come here, so nothing a caller made up. */
+/** Such as `POST /api/reload`: only paths of the table come here, so nothing a caller made up. */
 function describe(request: IncomingMessage): string {
   return `${request.method ?? ''} ${(request.url ?? '').split('?', 1)[0] ?? ''}`.slice(0, 100);
 }

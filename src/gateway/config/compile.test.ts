@@ -260,12 +260,15 @@ test('certificates are in the snapshot, with their names; each listener has tick
       { name: 'a', address: ':8443', tls },
       { name: 'b', address: ':8444', tls },
     ],
-    admin: { address: ':9900', tokenFile: 'token' },
+    admin: { address: ':9900', token: 'file:token', metricsToken: 'none' },
   };
   const { config, mistakes } = resolveConfig(input, { file: join(folder, 'config') });
   assert.deepEqual(mistakes, []);
   assert.ok(config);
-  assert.equal(config.adminToken, '0123456789abcdef');
+  assert.deepEqual(config.adminGrants, [
+    { role: 'write', token: '0123456789abcdef' },
+    { role: 'metrics', token: null },
+  ]);
   const { listeners } = compileSnapshot(config, options());
   const { ticketKeys, ...plan } = listeners[0]!.tls!;
   assert.deepEqual(plan, {

@@ -9,6 +9,8 @@ import { dirname, extname, resolve } from 'node:path';
 import { systemClock } from '../../kernel/clock.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
+import { adminGrants } from './admin-grants.ts';
+import type { AdminGrant } from './admin-grants.ts';
 import { MistakeList } from './mistakes.ts';
 import type { Mistake } from './mistakes.ts';
 import { readModule } from './module-source.ts';
@@ -29,8 +31,8 @@ export interface Config extends ConfigValues {
   readonly folder: string;
   /** What was read with it, by absolute path: certificates, keys, the token file. */
   readonly texts: Readonly<Record<string, string>>;
-  /** From `admin.token` or `admin.tokenFile`. */
-  readonly adminToken: string | null;
+  /** What `admin` says of who may do what, with the tokens themselves. */
+  readonly adminGrants: readonly AdminGrant[];
 }
 
 export interface Loaded {
@@ -45,6 +47,8 @@ export interface Loaded {
 export interface LoadOptions {
   /** @defaultValue the machine's clock */
   readonly clock?: Clock;
+  /** For secrets that are kept in it. @defaultValue that of the process */
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 export interface ParseOptions extends LoadOptions {
@@ -77,24 +81,25 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   if (!found.ok) throw new SpillwayError('CONFIG_NOT_FOUND', `The config file ${file} ${found.reason}.`);
   const isModule = /^\.[cm]?[jt]s$/.test(extname(path));
   const source = isModule ? await readModule(path, found.text, file, clock) : readYaml(found.text, file);
-  return check(source, file, clock);
+  return check(source, file, options);
 }
 
 /** As `loadConfig`, for YAML or JSON that is in memory already. */
 export function parseConfig(text: string, options: ParseOptions = {}): Loaded {
-  const { file = 'spillway.yaml', clock = systemClock } = options;
-  return check(readYaml(text, file), file, clock);
+  const { file = 'spillway.yaml' } = options;
+  return check(readYaml(text, file), file, options);
 }
 
 /** As `loadConfig`, for a config that a program has made. Mistakes have a path and no place. */
 export function resolveConfig(input: ConfigInput, options: ParseOptions = {}): Loaded {
-  const { file = 'config', clock = systemClock } = options;
-  const loaded = check({ value: input, locate: () => fileStart, mistakes: [], files: [] }, file, clock);
+  const { file = 'config' } = options;
+  const loaded = check({ value: input, locate: () => fileStart, mistakes: [], files: [] }, file, options);
   // There is no such file: only what the config names.
   return { ...loaded, files: loaded.files.slice(1) };
 }
 
-function check(source: Source, file: string, clock: Clock): Loaded {
+function check(source: Source, file: string, options: LoadOptions): Loaded {
+  const { clock = systemClock, environment = process.env } = options;
   const path = resolve(file);
   const unread = { config: null, mistakes: source.mistakes, files: [path, ...source.files] };
   if (source.mistakes.length > 0) return unread;
@@ -108,22 +113,22 @@ function check(source: Source, file: string, clock: Clock): Loaded {
   const parsed = configSchema.safeParse(value);
   if (!parsed.success) addSchemaMistakes(parsed.error.issues, value, list);
   const parts = partsFrom(value, parsed.success ? parsed.data : null);
-  checkRules(parts, list, { files, nowMs: clock.wallMs(), ownAddresses: ownAddresses() });
+  checkRules(parts, list, { files, environment, nowMs: clock.wallMs(), ownAddresses: ownAddresses() });
   const values = parsed.success && !list.hasErrors ? parsed.data : null;
   return {
     config:
       values === null
         ? null
-        : { ...values, file, folder: dirname(path), texts: files.texts, adminToken: tokenOf(values, files) },
+        : {
+            ...values,
+            file,
+            folder: dirname(path),
+            texts: files.texts,
+            adminGrants: adminGrants(values.admin, files, environment),
+          },
     mistakes: list.toArray(),
     files: [path, ...source.files, ...files.paths],
   };
-}
-
-function tokenOf({ admin }: ConfigValues, files: FileSet): string | null {
-  if (admin?.token !== undefined) return admin.token;
-  const file = admin?.tokenFile === undefined ? null : files.read(admin.tokenFile);
-  return file?.ok === true ? file.text.trim() : null;
 }
 
 function ownAddresses(): readonly string[] {

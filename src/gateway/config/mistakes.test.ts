@@ -265,10 +265,24 @@ test('an admin address that others reach needs a token, and a token is never sho
   says(admin('address: ":9900"'), 'can be reached from other machines and no token is set', '127.0.0.1:9900');
   says(admin('address: ":9900", token: s3cret'), 'Found a value that is not shown, expected a secret of 16');
   says(admin('address: "127.0.0.1:8080"'), 'the admin address is also that of listeners[0]');
-  says(admin('address: ":9900", tokenFile: nowhere'), 'nowhere does not exist');
+  says(admin('address: ":9900", readToken: s3cret'), 'Found a value that is not shown, expected a secret of 16');
+  says(admin('address: ":9900", metricsToken: s3cret'), 'Found a value that is not shown, expected a secret of 16');
+  says(admin('address: ":9900", token: file:nowhere'), 'nowhere does not exist');
+  says(admin('address: ":9900", token: env:SPILLWAY_TEST_UNSET'), 'variable SPILLWAY_TEST_UNSET is not set');
+  says(admin('address: ":9900", token: env:not-a-name'), 'Found a value that is not shown');
+  const twice = 'token: 0123456789abcdef, readToken: 0123456789abcdef';
+  says(admin(`address: ":9900", ${twice}`), 'readToken is the same as token', /^(?!.*0123456789)/);
+  assert.deepEqual(lines(admin('address: ":9900", metricsToken: none')), []);
   assert.deepEqual(lines(admin('address: ":9900", token: 0123456789abcdef')), []);
   for (const host of ['127.0.0.1', 'localhost', '[::1]'])
     assert.deepEqual(lines(admin(`address: "${host}:9900"`)), [], host);
+});
+
+test('an admin socket is in a folder that exists, at a path that fits (duty 31)', () => {
+  const admin = (path: string) => config({ rest: `admin: { address: "unix:${path}" }` });
+  assert.deepEqual(lines(admin('admin.sock')), []);
+  says(admin('nowhere/admin.sock'), 'nowhere of the admin socket does not exist');
+  says(admin(`/tmp/${'x'.repeat(103)}`), 'the path of the admin socket is too long', 'at most 107 bytes');
 });
 
 test('all mistakes come in one go, in the order of the file, whatever else is wrong', () => {

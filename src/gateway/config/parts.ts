@@ -29,6 +29,8 @@ export interface Parts {
 /** What rules may know beside the config. */
 export interface RuleContext {
   readonly files: FileSet;
+  /** For secrets that are kept in it. */
+  readonly environment: NodeJS.ProcessEnv;
   /** Wall time: for certificates. */
   readonly nowMs: number;
   /** This machine's own addresses: for loops. */

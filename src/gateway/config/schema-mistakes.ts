@@ -60,7 +60,7 @@ function addIssue(issue: Issue, raw: unknown, schema: JsonSchema, list: MistakeL
 }
 
 function isSecret(path: Path): boolean {
-  return path.at(-1) === 'token';
+  return /token$/i.test(String(path.at(-1)));
 }
 
 function showFound(found: unknown, issue: Issue): string {

@@ -5,13 +5,13 @@
  */
 import * as z from 'zod';
 import { listenerSchema } from './listener-schema.ts';
+import { secret } from './secret.ts';
 import { serviceSchema } from './service-schema.ts';
 import {
-  address,
+  adminAddress,
   count,
   duration,
   expects,
-  file,
   list,
   name,
   oneOf,
@@ -68,15 +68,21 @@ export const routeSchema = section({
 });
 
 export const adminSchema = section({
-  address: address('listen').describe(
-    'Where metrics, health, state and the admin API are served: `host:port`. Loopback needs no token; anything else does.',
+  address: adminAddress().describe(
+    'Where metrics, health, state and the admin API are served: `host:port`, or `unix:PATH` for a socket only its owner may use (mode 0600). Loopback and a socket need no token; anything else does.',
   ),
-  token: text('a secret of 16 to 1024 visible ASCII characters', /^[!-~]{16,1024}$/)
+  token: secret()
     .optional()
-    .describe('Secret a caller shows as `Authorization: Bearer …`. Better kept in `tokenFile`.'),
-  tokenFile: file()
+    .describe(
+      'Secret for everything: shown as `Authorization: Bearer …`. Better not written here: `file:PATH` (mode 0600, else a warning) or `env:NAME`. As soon as one token is set, what none opens is closed.',
+    ),
+  readToken: secret()
     .optional()
-    .describe('File that holds the token; space around it is ignored. Mode 0600, else a warning.'),
+    .describe('Secret for reading alone: state, history, metrics and explain. As `token`, and not the same.'),
+  metricsToken: z
+    .union([z.literal('none'), secret()])
+    .optional()
+    .describe('Secret for `/metrics` alone, for a scraper; `none` opens it to whoever reaches the address.'),
 });
 
 const accessLogOptions = section({

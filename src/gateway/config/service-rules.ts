@@ -93,7 +93,7 @@ function checkLoop(
     list.error(place, { message, found: target.text, expected: 'the address of a server' });
     return;
   }
-  if (admin === null || !reaches(target, admin.address, own)) return;
+  if (admin?.address.kind !== 'tcp' || !reaches(target, admin.address, own)) return;
   const message = "this endpoint is the gateway's own admin address: clients would get at it";
   list.error(place, { message, found: target.text, expected: 'the address of a server' });
 }

@@ -20,7 +20,7 @@ import {
   sizePattern,
 } from '../../kernel/units.ts';
 import type { Duration, Parsed, Percentage, Size } from '../../kernel/units.ts';
-import { parseAddress, parseRange } from './address.ts';
+import { parseAddress, parseRange, type Refused } from './address.ts';
 
 /** What a custom issue says beyond its place. */
 export interface Problem {
@@ -148,18 +148,42 @@ export interface Address {
   readonly text: string;
 }
 
+/** Where the admin API is. */
+export type AdminAddress =
+  | (Address & { readonly kind: 'tcp' })
+  | { readonly kind: 'unix'; readonly path: string; readonly text: string };
+
+/** `host:port` to listen on, or `unix:PATH`. */
+export function adminAddress(): z.ZodType<AdminAddress, string> {
+  const what = 'an address to listen on, such as 127.0.0.1:9900, or unix:PATH';
+  return addressOf<AdminAddress>(what, '127.0.0.1:9900', (text) => {
+    const path = /^unix:([^\p{Cc}]+)$/u.exec(text)?.[1];
+    if (path !== undefined) return { ok: true, address: { kind: 'unix', path, text } };
+    const parsed = parseAddress(text, 'listen');
+    return parsed.ok ? { ok: true, address: { kind: 'tcp', ...parsed.address } } : parsed;
+  });
+}
+
 /** `host:port`. `listen` allows a host to be left out and port 0; an endpoint needs both. */
 export function address(use: 'listen' | 'connect'): z.ZodType<Address, string> {
   const what =
     use === 'listen'
       ? 'an address to listen on, such as 127.0.0.1:8080, :8080 or "[::1]:8080"'
       : 'host:port, such as 127.0.0.1:9001, shop.internal:80 or "[::1]:9001"';
+  return addressOf(what, use === 'listen' ? '127.0.0.1:8080' : '127.0.0.1:9001', (text) => parseAddress(text, use));
+}
+
+function addressOf<T>(
+  what: string,
+  example: string,
+  parse: (text: string) => { readonly ok: true; readonly address: T } | Refused,
+): z.ZodType<T, string> {
   return z
     .string(expects(what))
     .max(300, expects(what))
-    .meta({ examples: [use === 'listen' ? '127.0.0.1:8080' : '127.0.0.1:9001'] })
+    .meta({ examples: [example] })
     .transform((text, context) => {
-      const parsed = parseAddress(text, use);
+      const parsed = parse(text);
       if (parsed.ok) return parsed.address;
       const problem: Problem = { expected: parsed.expected ?? what, suggestion: parsed.suggestion };
       context.addIssue({ code: 'custom', params: { ...problem } });

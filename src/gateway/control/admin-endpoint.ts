@@ -2,15 +2,16 @@
  * The admin API's place: opens it, moves it when a reload changes its address, and closes it. A move is prepared first and
  * made afterwards, so a reload that is refused in between changes nothing here either.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { AdminBackend } from '../admin/api.ts';
+import { formatAdminAddress, type AdminAddress } from '../admin/listen.ts';
+import type { AdminPolicy } from '../admin/guard.ts';
 import { AdminServer } from '../admin/server.ts';
-import { joinAddress } from '../config/address.ts';
 
 /** Where the admin API is, and who may call it. */
 export interface AdminPlace {
-  readonly host: string;
-  readonly port: number;
-  readonly token: string | null;
+  readonly at: AdminAddress;
+  readonly policy: AdminPolicy;
 }
 
 export interface AdminMove {
@@ -28,10 +29,10 @@ export class AdminEndpoint {
     this.#backend = backend;
   }
 
-  /** `host:port` as bound, or null. */
+  /** `host:port` as bound, or `unix:PATH`; null if there is none. */
   get address(): string | null {
     const bound = this.#open?.server.address ?? null;
-    return bound === null ? null : joinAddress(bound.host, bound.port);
+    return bound === null ? null : formatAdminAddress(bound);
   }
 
   /** The address, if it is new since this was last asked. */
@@ -44,15 +45,15 @@ export class AdminEndpoint {
   /** Binds the new place, if it is another one; null is none. Throws `LISTEN_FAILED`, and then nothing has changed. */
   async prepare(place: AdminPlace | null): Promise<AdminMove> {
     const before = this.#open;
-    if (before !== null && place !== null && before.place.host === place.host && before.place.port === place.port) {
+    if (before !== null && place !== null && isDeepStrictEqual(before.place.at, place.at)) {
       const commit = (): void => {
-        before.server.policy = place;
+        before.server.policy = place.policy;
         this.#open = { server: before.server, place };
       };
       return { commit, abort: async () => {} };
     }
-    const server = place === null ? null : new AdminServer(this.#backend, place);
-    if (server !== null && place !== null) await server.listen(place);
+    const server = place === null ? null : new AdminServer(this.#backend, place.policy);
+    if (server !== null && place !== null) await server.listen(place.at);
     const commit = (): void => {
       this.#open = server === null || place === null ? null : { server, place };
       this.#news = this.address;

@@ -70,7 +70,7 @@ function healthChanges(before: InForce, next: InForce): string[] {
 
 function adminChanges(before: InForce, next: InForce): string[] {
   const [was, is] = [adminPlace(before.config), adminPlace(next.config)];
-  const moved = was?.host !== is?.host || was?.port !== is?.port;
+  const moved = !isDeepStrictEqual(was?.at, is?.at);
   const lines = moved ? [`admin: address ${next.config.admin?.address.text ?? 'none'}`] : [];
-  return is !== null && was?.token !== is.token ? [...lines, 'admin: token changed'] : lines;
+  return isDeepStrictEqual(was?.policy.grants, is?.policy.grants) ? lines : [...lines, 'admin: tokens changed'];
 }

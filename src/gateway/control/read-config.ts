@@ -2,6 +2,7 @@
  * Where a gateway's config comes from: something that can be read again, and that each time either is a config or says
  * what is wrong with it. Hides whether it is a file or a value given by a program.
  */
+import { resolve } from 'node:path';
 import type { Clock } from '../../kernel/clock.ts';
 import { SpillwayError, type ErrorCode } from '../../kernel/errors.ts';
 import {
@@ -12,6 +13,7 @@ import {
   type ConfigInput,
   type Loaded,
 } from '../config/index.ts';
+import { isLoopback } from '../config/address.ts';
 import type { AdminPlace } from './admin-endpoint.ts';
 
 export interface ConfigSource {
@@ -63,6 +65,11 @@ async function reading(name: string, load: () => Promise<Loaded>): Promise<Confi
   }
 }
 
-export function adminPlace({ admin, adminToken }: Config): AdminPlace | null {
-  return admin === undefined ? null : { host: admin.address.host, port: admin.address.port, token: adminToken };
+export function adminPlace({ admin, adminGrants: grants, folder }: Config): AdminPlace | null {
+  if (admin === undefined) return null;
+  const { address } = admin;
+  if (address.kind === 'unix')
+    return { at: { path: resolve(folder, address.path) }, policy: { grants, loopbackName: null } };
+  const { host, port } = address;
+  return { at: { host, port }, policy: { grants, loopbackName: isLoopback(host) ? host : null } };
 }
