@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DataPlane } from '../../src/gateway/data-plane.ts';
 import * as slots from '../../src/gateway/slots.ts';
-import type { Snapshot } from '../../src/gateway/snapshot.ts';
+import type { ServicePlan, Snapshot } from '../../src/gateway/snapshot.ts';
 import { cellLanes, sumSlot, type Cell } from '../../src/kernel/cells.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { createRandom } from '../../src/kernel/random.ts';
@@ -57,6 +57,13 @@ export class TestGateway {
     const ports = await this.plane.apply(this.snapshot, {});
     this.port = ports['web'] ?? 0;
     return this;
+  }
+
+  /** A reload: the same config, but for its services. */
+  async changeServices(change: (service: ServicePlan) => Partial<ServicePlan>): Promise<void> {
+    const { snapshot } = this;
+    const services = snapshot.services.map((service) => ({ ...service, ...change(service) }));
+    await this.plane.apply({ ...snapshot, version: snapshot.version + 1, services }, {});
   }
 
   endpoint(slot: EndpointSlot, index = 0): number {

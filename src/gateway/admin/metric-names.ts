@@ -89,7 +89,7 @@ export const metricNames = {
   spillway_upstream_tls_handshakes_total: {
     type: 'counter',
     labels: endpoint,
-    help: 'TLS handshakes with an endpoint.',
+    help: 'TLS handshakes completed with an endpoint.',
   },
   spillway_upstream_timeouts_total: {
     type: 'counter',

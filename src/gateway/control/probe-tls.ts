@@ -2,17 +2,15 @@
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { UpstreamTlsPlan } from '../snapshot.ts';
+import { contextOptions } from '../tls/upstream-context.ts';
 
 export function probeTls(plan: UpstreamTlsPlan, host: string): ConnectionOptions {
   const name = plan.serverName ?? host;
   return {
-    minVersion: 'TLSv1.2',
+    ...contextOptions(plan),
     rejectUnauthorized: plan.verify,
     // SNI is for names only (RFC 6066 §3); an address is still compared with the certificate, by `host`.
     // Empty, not absent: node:https would take the name from the Host field.
     servername: isIP(name) === 0 ? name : '',
-    ...(plan.caPem === null ? {} : { ca: plan.caPem }),
-    ...(plan.certificatePem === null ? {} : { cert: plan.certificatePem }),
-    ...(plan.keyPem === null ? {} : { key: plan.keyPem }),
   };
 }

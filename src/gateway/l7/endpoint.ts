@@ -166,6 +166,7 @@ export class Endpoint {
         waiter.onNoConnection(code);
         return;
       }
+      if (this.service.plan.tls !== null) this.#add(slot.tlsHandshakes, 1);
       waiter.onConnection(new UpstreamConnection(this, wire), false);
     });
   }

@@ -1,6 +1,6 @@
 /** Requests in line for a connection: which one they get, how long they may wait, and what a reload does to them. */
 import assert from 'node:assert/strict';
-import { deadPort, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { deadPort, eventually, onBoth } from '../../../test/engine/bench.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer, type Origin } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
@@ -9,13 +9,6 @@ import type { ServicePlan } from '../snapshot.ts';
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 const expecting = 'POST /expect HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n';
 const anyTls = { caPem: null, serverName: null, verify: false, certificatePem: null, keyPem: null } as const;
-
-/** Runs by the same config with another service. */
-async function reload(gateway: TestGateway, change: (service: ServicePlan) => Partial<ServicePlan>): Promise<void> {
-  const { snapshot } = gateway;
-  const services = snapshot.services.map((service) => ({ ...service, ...change(service) }));
-  await gateway.plane.apply({ ...snapshot, version: snapshot.version + 1, services }, {});
-}
 
 async function fill(origin: Origin, client: Peer): Promise<Peer> {
   client.write(get('/first'));
@@ -104,7 +97,7 @@ onBoth('a connection has its own time to open, counted from the end of the wait 
     serviceTimeouts: { connectMs: 300 },
     attemptsMax: 1,
   });
-  await reload(gateway, () => ({ tls: { ...anyTls, closeNotify: 'required' } }));
+  await gateway.changeServices(() => ({ tls: { ...anyTls, closeNotify: 'required' } }));
   const [client, other] = [await bench.client(gateway), await bench.client(gateway)];
   client.write(get('/'));
   await eventually('it opens', () => gateway.endpoint('connects') === 1);
@@ -134,7 +127,7 @@ for (const [what, change] of Object.entries(changes)) {
     await eventually('two wait', () => gateway.endpoint('queued') === 2 && gateway.endpoint('queued', 1) === 0);
     const server = await origin.accept();
     await server.request();
-    await reload(gateway, change);
+    await gateway.changeServices(change);
     server.write(answer('first', 'Connection: close\r\n'));
     const next = await origin.accept();
     for (let i = 0; i < 2; i += 1) {
@@ -153,13 +146,13 @@ onBoth('a reload that moves endpoints: a retry still knows where it was', async 
     connection.write(answer('fresh'));
   });
   const gateway = await bench.gateway([await deadPort(), broken, fresh]);
-  await reload(gateway, ({ endpoints }) => ({ endpoints: endpoints.slice(0, 2) }));
+  await gateway.changeServices(({ endpoints }) => ({ endpoints: endpoints.slice(0, 2) }));
   const client = await bench.client(gateway);
   client.write(get('/'));
   const server = await broken.accept();
   await server.request();
   assert.equal(gateway.endpoint('connectFailures', 0), 1);
-  await reload(gateway, ({ endpoints }) => ({ endpoints: [endpoints[2]!, endpoints[1]!] }));
+  await gateway.changeServices(({ endpoints }) => ({ endpoints: [endpoints[2]!, endpoints[1]!] }));
   server.reset();
   assert.equal((await client.response()).body.toString(), 'fresh');
 });
@@ -172,13 +165,13 @@ onBoth(
     const first = await fill(origin, client);
     other.write(get('/other'));
     await eventually('it waits', () => gateway.endpoint('queued') === 1);
-    await reload(gateway, ({ limits }) => ({ limits: { ...limits, connectionsMax: 2 } }));
+    await gateway.changeServices(({ limits }) => ({ limits: { ...limits, connectionsMax: 2 } }));
     const second = await origin.accept();
     await second.request();
     for (const server of [first, second]) server.write(answer());
     for (const each of [client, other]) assert.equal(fieldOf(await each.response(), 'content-length'), '0');
     await eventually('both are idle', () => gateway.endpoint('idle') === 2);
-    await reload(gateway, ({ limits }) => ({ limits: { ...limits, connectionsMax: 1 } }));
+    await gateway.changeServices(({ limits }) => ({ limits: { ...limits, connectionsMax: 1 } }));
     assert.equal(gateway.endpoint('idle'), 1);
     assert.equal(gateway.endpoint('connections'), 1);
   },

@@ -14,19 +14,7 @@
 import { constants, createHash, hkdfSync } from 'node:crypto';
 import tls from 'node:tls';
 import type { ListenerTlsPlan } from '../snapshot.ts';
-
-/** The order is the server's: AES-128 first, because it is the cheapest of what is out of reach for anyone. */
-const CIPHERS = [
-  'TLS_AES_128_GCM_SHA256',
-  'TLS_AES_256_GCM_SHA384',
-  'TLS_CHACHA20_POLY1305_SHA256',
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-].join(':');
+import { CIPHERS } from './ciphers.ts';
 
 /** A client that puts ChaCha20 first has no AES in hardware: it gets what it asks for. */
 const SECURE_OPTIONS =

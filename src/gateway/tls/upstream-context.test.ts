@@ -4,6 +4,7 @@ import net, { type AddressInfo } from 'node:net';
 import { after, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { Authority } from '../../../test/certificates.ts';
+import { probeTls } from '../control/probe-tls.ts';
 import type { EndpointPlan, UpstreamTlsPlan } from '../snapshot.ts';
 import { UpstreamContext } from './upstream-context.ts';
 
@@ -124,6 +125,33 @@ test('the gateway shows its certificate to a server that asks', async () => {
   const mine = { certificatePem: identity.certificatePem, keyPem: identity.keyPem };
   assert.equal(await open(new UpstreamContext({ ...plan, ...mine }), origin.endpoint), 'ok');
   assert.notEqual(await open(new UpstreamContext(plan), origin.endpoint), 'ok');
+});
+
+describe('ciphers (RFC 9325 §4.2): forward secrecy and AEAD, or no connection', () => {
+  const old = [
+    ['no AEAD', 'ECDHE-RSA-AES128-SHA256'],
+    ['no forward secrecy', 'AES128-GCM-SHA256'],
+    ['forward secrecy by finite fields', 'DHE-RSA-AES128-GCM-SHA256'],
+  ] as const;
+  const options = { ...keyOf(authority.issue(['127.0.0.1'], { algorithm: 'rsa' })), maxVersion: 'TLSv1.2' } as const;
+
+  for (const [what, ciphers] of old) {
+    test(`${what}: neither requests nor health checks are sent there`, async () => {
+      await using origin = await serve({ ...options, ciphers, dhparam: 'auto' });
+      const { host, port } = origin.endpoint;
+      const willing = tls.connect({ host, port, ca: authority.caPem, ciphers });
+      await once(willing, 'secureConnect');
+      willing.destroy();
+      assert.match(await open(new UpstreamContext(plan), origin.endpoint), /HANDSHAKE_FAILURE/);
+      const probe = tls.connect({ host, port, ...probeTls(plan, host) });
+      await assert.rejects(once(probe, 'secureConnect'), { code: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE' });
+    });
+  }
+
+  test('and what is spoken by everyone is', async () => {
+    await using origin = await serve({ ...options, ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' });
+    assert.equal(await open(new UpstreamContext(plan), origin.endpoint), 'ok');
+  });
 });
 
 describe('sessions (RFC 8446 §2.2)', () => {

@@ -4,18 +4,33 @@
  *
  * Invariants: verification, of chain and name, is on unless the config says otherwise; a session is used only towards the
  * endpoint it came from and under the options it was made with, so resuming skips no check that was not made once. Bytes
- * that a server sends before the handshake has ended are the handshake's and break it: none reaches the engine.
+ * that a server sends before the handshake has ended are the handshake's and break it: none reaches the engine. TLS 1.2 with
+ * forward secrecy and AEAD at the least, no renegotiation.
  *
  * Cost: one SecureContext a service; one session (about 2 KB) an endpoint, bounded.
- * Sources: RFC 9325 §3, RFC 9525 §6, RFC 8446 §2.2.
+ * Sources: RFC 9325 §3 and §4, RFC 9525 §6, RFC 8446 §2.2.
  */
+import { constants } from 'node:crypto';
 import { isIP } from 'node:net';
 import tls from 'node:tls';
 import type { EndpointPlan, UpstreamTlsPlan } from '../snapshot.ts';
+import { CIPHERS } from './ciphers.ts';
 import { requireCloseNotify } from './close-notify.ts';
 
 /** Endpoints whose last session is kept; beyond, the one that has waited longest is forgotten. */
 const SESSIONS_MAX = 1024;
+
+/** What is spoken with the endpoints of a service, and what both sides show of themselves; health checks use the same. */
+export function contextOptions(plan: UpstreamTlsPlan): tls.SecureContextOptions {
+  return {
+    ciphers: CIPHERS,
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    ...(plan.caPem === null ? {} : { ca: plan.caPem }),
+    ...(plan.certificatePem === null || plan.keyPem === null ? {} : { cert: plan.certificatePem, key: plan.keyPem }),
+  };
+}
 
 export class UpstreamContext {
   readonly #plan: UpstreamTlsPlan;
@@ -25,12 +40,7 @@ export class UpstreamContext {
   /** Throws what OpenSSL says about an authority, certificate or key that it cannot use. */
   constructor(plan: UpstreamTlsPlan) {
     this.#plan = plan;
-    this.#context = tls.createSecureContext({
-      minVersion: 'TLSv1.2',
-      maxVersion: 'TLSv1.3',
-      ...(plan.caPem === null ? {} : { ca: plan.caPem }),
-      ...(plan.certificatePem === null || plan.keyPem === null ? {} : { cert: plan.certificatePem, key: plan.keyPem }),
-    });
+    this.#context = tls.createSecureContext(contextOptions(plan));
   }
 
   /** Begins a connection and its handshake; it is there at `secureConnect`. */

@@ -1,0 +1,58 @@
+/** How endpoints are connected to: with TLS, and by name. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo, Socket } from 'node:net';
+import { after } from 'node:test';
+import tls from 'node:tls';
+import { Authority } from '../../../test/certificates.ts';
+import { onBoth } from '../../../test/engine/bench.ts';
+import { answer } from '../../../test/engine/origin.ts';
+
+const authority = new Authority();
+const { certificatePem, keyPem } = authority.issue(['127.0.0.1']);
+
+after(() => authority[Symbol.dispose]());
+
+const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const tlsPlan = {
+  caPem: authority.caPem,
+  serverName: null,
+  verify: true,
+  certificatePem: null,
+  keyPem: null,
+  closeNotify: 'required',
+} as const;
+
+/** Answers each read of a TLS connection. */
+async function secureOrigin(): Promise<{ readonly port: number } & AsyncDisposable> {
+  const sockets = new Set<Socket>();
+  const server = tls.createServer({ cert: certificatePem, key: keyPem }, (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('data', () => socket.write(answer('secret')));
+  });
+  server.on('tlsClientError', () => {});
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const dispose = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    await once(server.close(), 'close');
+  };
+  return { port: (server.address() as AddressInfo).port, [Symbol.asyncDispose]: dispose };
+}
+
+onBoth('a TLS handshake is counted when it has ended well', async (bench) => {
+  await using origin = await secureOrigin();
+  const gateway = await bench.gateway([origin.port]);
+  await gateway.changeServices(() => ({ tls: tlsPlan }));
+  const client = await bench.client(gateway);
+  for (let i = 0; i < 2; i += 1) {
+    client.write(get);
+    assert.equal((await client.response()).body.toString(), 'secret');
+  }
+  assert.equal(gateway.endpoint('tlsHandshakes'), 1);
+  await gateway.changeServices(() => ({ tls: { ...tlsPlan, serverName: 'another.example' } }));
+  client.write(get);
+  await client.refusal(502, 'connect_failed');
+  assert.equal(gateway.endpoint('tlsHandshakes'), 1);
+  assert.ok(gateway.endpoint('connectFailures') > 0);
+});
