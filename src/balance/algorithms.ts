@@ -1,9 +1,11 @@
 /** Every balancing algorithm by the name it has in the config. */
 import type { Balancer, BalancerOptions } from './balancer.ts';
-import { createSmoothWeightedRoundRobin } from './smooth-weighted-round-robin.ts';
+import { createRoundRobin } from './round-robin.ts';
 
 export const algorithms = {
-  'round-robin': createSmoothWeightedRoundRobin,
+  'round-robin': createRoundRobin,
+  // One algorithm: equal weights are the plain one.
+  'weighted-round-robin': createRoundRobin,
 } as const satisfies Record<string, (options: BalancerOptions) => Balancer>;
 
 export type BalancerName = keyof typeof algorithms;

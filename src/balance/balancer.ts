@@ -37,7 +37,7 @@ export interface Balancer {
 
 export interface BalancerOptions {
   /**
-   * Relative share of each endpoint, in order: finite, at least 0. Weight 0 is never picked, eligible or not.
+   * Relative share of each endpoint, in order: from 0.000001 to 1000000, or 0: never picked, eligible or not.
    * At most 65,536 endpoints.
    */
   readonly weights: readonly number[];
