@@ -110,6 +110,32 @@ test('a head full of what is logged is one bounded line, and the worker lives', 
   assert.ok(seen.every(({ kind }) => kind !== 'worker-lost'));
 });
 
+test('a line is about its own request: nothing of the attempts of the one before', async () => {
+  const file = join(folder(), 'access.log');
+  const listeners = [{ name: 'web', address: '127.0.0.1:0' }];
+  const there = config(await origin('hello'), { accessLog: { target: file }, listeners });
+  const { gateway, address } = create({
+    workers: 1,
+    config: {
+      ...there,
+      services: [...there.services, { name: 'nobody', endpoints: [{ address: '127.0.0.1:9', weight: 0 }] }],
+      routes: [{ match: { path: '/nobody' }, service: 'nobody' }, ...there.routes],
+    },
+  });
+  await gateway.start();
+  const get = (path: string, fields = ''): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
+  await raw(address(), get('/') + get('/again') + get('/nobody', 'Connection: close\r\n'));
+  await gateway.stop();
+  const about = linesIn(file).map(({ path, reused, attempts, endpoint, ms }) => {
+    return [path, reused, attempts, endpoint !== undefined, 'firstByte' in ms];
+  });
+  assert.deepEqual(about, [
+    ['/', undefined, 1, true, true],
+    ['/again', true, 1, true, true],
+    ['/nobody', undefined, 0, false, false],
+  ]);
+});
+
 test('behind a trusted proxy a line names the client and the id of the proxy', async () => {
   const file = join(folder(), 'access.log');
   const { gateway, address } = await start({ target: file }, { trustedProxies: ['127.0.0.0/8'] });

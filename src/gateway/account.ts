@@ -64,10 +64,12 @@ export class Accounts {
 
   /** An exchange has ended. */
   exchange(exchange: Exchange, nowMs: number): void {
-    const { route, endpoint, status, startMs, ending } = exchange;
+    const { attempt, route, status, startMs, ending } = exchange;
+    const { endpoint } = attempt;
     const totalMs = nowMs - startMs;
     const { lane } = route;
-    const { request, response } = exchange;
+    const { request } = exchange;
+    const { body: response } = exchange.answer;
     if (status > 0) countStatus(lane, routeSlots.responses1xx, status);
     if (ending === ENDED_BROKEN) add(lane, routeSlots.broken, 1);
     else if (ending === ENDED_ABORTED) add(lane, routeSlots.aborted, 1);
@@ -75,12 +77,12 @@ export class Accounts {
     add(lane, routeSlots.bytesOut, response.bytes);
     add(lane, routeSlots.durationSumMs, totalMs);
     add(lane, routeSlots.buckets + bucketOf(totalMs), 1);
-    if (endpoint !== null && exchange.firstByteMs > 0) {
+    if (endpoint !== null && attempt.firstByteMs > 0) {
       const counted = endpoint.lane;
       if (exchange.refusal < 0 && status > 0) countStatus(counted, endpointSlots.responses1xx, status);
       add(counted, endpointSlots.bytesSent, request.bytes);
       add(counted, endpointSlots.bytesReceived, response.bytes);
-      add(counted, endpointSlots.durationSumMs, nowMs - exchange.connectedMs);
+      add(counted, endpointSlots.durationSumMs, nowMs - attempt.connectedMs);
     }
     if (this.#sink !== null && this.#isLogged(status, ending !== ENDED_WELL))
       this.#logExchange(exchange, nowMs, totalMs);
@@ -131,7 +133,9 @@ export class Accounts {
 
   #logExchange(exchange: Exchange, nowMs: number, totalMs: number): void {
     const record = this.#record;
-    const { client, endpoint, route, startMs, connectedMs, firstByteMs, lastByteMs } = exchange;
+    const { answer, client, route, startMs } = exchange;
+    const { connectedMs, endpoint, firstByteMs, reused } = exchange.attempt;
+    const { lastByteMs } = answer;
     this.#from(client);
     const { forwarding } = client;
     const isRetained = exchange.retained !== null;
@@ -149,15 +153,15 @@ export class Accounts {
     record.traceIdFrom = isRetained ? forwarding.traceIdStart : 0;
     record.status = exchange.status;
     record.bytesIn = exchange.request.bytes;
-    record.bytesOut = exchange.response.bytes;
+    record.bytesOut = answer.body.bytes;
     record.route = route.plan.name;
     record.service = route.service.plan.name;
     record.endpoint = endpoint?.plan.id ?? '';
     record.attempts = exchange.attempts;
-    record.reused = exchange.reused;
+    record.reused = reused;
     const got = connectedMs > 0 ? connectedMs - startMs : totalMs;
-    record.waitMs = exchange.reused || connectedMs === 0 ? got : 0;
-    record.connectMs = !exchange.reused && connectedMs > 0 ? got : -1;
+    record.waitMs = reused || connectedMs === 0 ? got : 0;
+    record.connectMs = !reused && connectedMs > 0 ? got : -1;
     record.firstByteMs = connectedMs > 0 ? (firstByteMs > 0 ? firstByteMs : nowMs) - connectedMs : -1;
     record.bodyMs = firstByteMs > 0 ? (lastByteMs > 0 ? lastByteMs : nowMs) - firstByteMs : -1;
     record.clientMs = lastByteMs > 0 ? nowMs - lastByteMs : -1;

@@ -13,7 +13,7 @@ import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { listenerSlots, refusalNumber } from '../slots.ts';
 import { optionsAnswer, refusalAnswer } from './answer.ts';
 import { READ_BYTES, view } from './buffers.ts';
-import { ENDED_BROKEN, type Exchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 import { isWorthParsing, METHOD_HEAD, MORE, OK } from './head.ts';
 import type { Forwarding } from './forwarded.ts';
 import type { Listener } from './listener.ts';
@@ -407,7 +407,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     // A client that we do not read cannot be slow.
     this.#bodyIdleMs = got > 0 || !exchange.takesBody ? 0 : this.#bodyIdleMs + windowMs;
     const tooSlow = exchange.takesBody && got < (limits.requestBodyRateMin * windowMs) / 1000;
-    if (this.#bodyIdleMs >= timeouts.bodyIdleMs || (tooSlow && got > 0)) exchange.fail('body_timeout', ENDED_BROKEN);
+    if (this.#bodyIdleMs >= timeouts.bodyIdleMs || (tooSlow && got > 0)) exchange.fail('body_timeout');
     else plane.wheel.arm(this, plane.nowMs + windowMs);
   }
 

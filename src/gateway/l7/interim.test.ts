@@ -4,11 +4,18 @@ import { onBoth, type Bench } from '../../../test/engine/bench.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer, chunked, type Origin } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
+import type { Changes } from '../../../test/engine/plans.ts';
 
 const EXPECT = 'POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n';
 
-async function expecting(bench: Bench, head = EXPECT): Promise<{ client: Peer; server: Peer; origin: Origin }> {
-  const { origin, client } = await bench.line();
+interface Expecting {
+  readonly client: Peer;
+  readonly server: Peer;
+  readonly origin: Origin;
+}
+
+async function expecting(bench: Bench, head = EXPECT, changes: Changes = {}): Promise<Expecting> {
+  const { origin, client } = await bench.line(changes);
   client.write(head);
   const server = await origin.accept();
   await server.until('the head', () => server.text.endsWith('\r\n\r\n'));
@@ -82,6 +89,32 @@ onBoth('RFC 9110 §10.1.1: a server that answers without a 100 after the body is
   assert.equal((await client.response()).status, 200);
   await server.gone();
 });
+
+onBoth(
+  'RFC 9110 §10.1.1: a server that neither asks for the body nor answers is the one that is late',
+  async (bench) => {
+    // The client's own time for a body is the shorter one: waiting for a 100, it is not late.
+    const { origin, client, gateway } = await bench.line({
+      serviceTimeouts: { responseHeaderMs: 400 },
+      timeouts: { bodyIdleMs: 100 },
+      attemptsMax: 1,
+    });
+    client.write(EXPECT);
+    const server = await origin.accept();
+    await client.refusal(504, 'upstream_timeout');
+    await server.gone();
+    assert.equal(gateway.endpoint('timeouts'), 1);
+  },
+);
+
+onBoth(
+  'RFC 9110 §10.1.1: a client that keeps its body to itself after the 100 is the one that is late',
+  async (bench) => {
+    const { client, server } = await expecting(bench, EXPECT, { timeouts: { bodyIdleMs: 100 } });
+    server.write('HTTP/1.1 100 Continue\r\n\r\n');
+    await client.refusal(408, 'body_timeout');
+  },
+);
 
 onBoth('RFC 9110 §10.1.1: an expectation without a body is dropped, another one refused', async (bench) => {
   const { origin, client } = await bench.line();

@@ -1,18 +1,18 @@
 /**
- * One connection to an endpoint. It passes what happens on its wire to the exchange it carries; while it is idle, anything
+ * One connection to an endpoint. It passes what happens on its wire to the attempt it carries; while it is idle, anything
  * that arrives ends it: a byte nobody asked for can only be the start of a response that would be taken for the next one's
  * (RFC 9112 §9.2; a socket with surplus bytes is destroyed, never pooled).
  */
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots as slot } from '../slots.ts';
+import type { Attempt } from './attempt.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { Exchange } from './exchange.ts';
 import type { Wire, WireOwner } from './wire.ts';
 
 export class UpstreamConnection implements WireOwner, Deadline {
   readonly endpoint: Endpoint;
   readonly wire: Wire;
-  exchange: Exchange | null = null;
+  attempt: Attempt | null = null;
   /** Requests sent on it. */
   requests = 0;
   deadlineMs = Number.POSITIVE_INFINITY;
@@ -33,24 +33,24 @@ export class UpstreamConnection implements WireOwner, Deadline {
     plane.wheel.arm(this, plane.nowMs + service.plan.timeouts.idleMs);
   }
 
-  /** Ends the connection without telling the exchange, which has done with it. */
+  /** Ends the connection without telling the attempt, which has done with it. */
   close(): void {
-    this.exchange = null;
+    this.attempt = null;
     this.wire.close();
     this.#left();
   }
 
   /** The same by reset, so that the server cannot take what it has for the whole. */
   abandon(): void {
-    this.exchange = null;
+    this.attempt = null;
     this.wire.reset();
     this.#left();
   }
 
   onBytes(bytes: Uint8Array, from: number, to: number): void {
     this.endpoint.plane.tick();
-    if (this.exchange !== null) {
-      this.exchange.onUpstreamBytes(bytes, from, to);
+    if (this.attempt !== null) {
+      this.attempt.onUpstreamBytes(bytes, from, to);
       return;
     }
     const { lane } = this.endpoint;
@@ -60,24 +60,24 @@ export class UpstreamConnection implements WireOwner, Deadline {
 
   onEnd(): void {
     this.endpoint.plane.tick();
-    if (this.exchange === null) this.close();
-    else this.exchange.onUpstreamEnd();
+    if (this.attempt === null) this.close();
+    else this.attempt.onUpstreamEnd();
   }
 
   onDrain(): void {
-    this.exchange?.onUpstreamDrain();
+    this.attempt?.onUpstreamDrain();
   }
 
-  onClose(code: string): void {
+  onClose(): void {
     this.endpoint.plane.tick();
-    const { exchange } = this;
-    this.exchange = null;
+    const { attempt } = this;
+    this.attempt = null;
     this.#left();
-    exchange?.onUpstreamClose(code);
+    attempt?.onUpstreamClose();
   }
 
   onDeadline(): void {
-    if (this.exchange === null) this.close();
+    if (this.attempt === null) this.close();
   }
 
   #left(): void {

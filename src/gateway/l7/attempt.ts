@@ -1,0 +1,260 @@
+/**
+ * One try at one endpoint: waits for a connection, sends the request on it, reads heads until the final one. From then on the
+ * connection's bytes are the answer's, which `response-relay.ts` passes on.
+ *
+ * Invariants:
+ * - It is in one place: nowhere, in the queue of an endpoint, with a connection on its way, or on a connection.
+ * - Its endpoint counts it as in flight from `start` to `end`.
+ * - A connection is given back only if it is fit for another request (`reusable`) and both messages ended on it.
+ * Deadlines: for the place in the queue, the connection, and the head of the answer, one after another.
+ */
+import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { endpointSlots as slot, type Refusal } from '../slots.ts';
+import type { Endpoint, Opening, Waiter } from './endpoint.ts';
+import type { Exchange } from './exchange.ts';
+import { type Head, METHOD_HEAD } from './head.ts';
+import { type HeadTaker, ResponseHeads } from './response-heads.ts';
+import type { UpstreamConnection } from './upstream.ts';
+
+const IDLE = 0;
+/** For a connection. */
+const WAITING = 1;
+/** Sent, or being sent; no final answer yet. */
+const SENT = 2;
+/** The final head was read. */
+const ANSWERED = 3;
+
+export class Attempt implements Waiter, HeadTaker, Deadline {
+  readonly #exchange: Exchange;
+  readonly #heads: ResponseHeads;
+  /** The last one that was tried, also when it is over; null before the first. */
+  endpoint: Endpoint | null = null;
+  upstream: UpstreamConnection | null = null;
+  opening: Opening | null = null;
+  queuedAt: Endpoint | null = null;
+  /** The server has asked for the body (RFC 9110 §10.1.1). */
+  continued = false;
+  /** As far as is known, another request may follow on the connection. */
+  reusable = false;
+
+  // The record, read by `Accounts`.
+  reused = false;
+  /** A connection was there; 0 if none was. */
+  connectedMs = 0;
+  /** The first byte came back; 0 if none did. */
+  firstByteMs = 0;
+
+  deadlineMs = Number.POSITIVE_INFINITY;
+  wheelSlot = -1;
+  wheelNext: Deadline | null = null;
+  wheelPrevious: Deadline | null = null;
+  #state = IDLE;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+    const { buffers, responseHead } = exchange.plane;
+    this.#heads = new ResponseHeads(responseHead, buffers, this);
+  }
+
+  get waiting(): boolean {
+    return this.#state === WAITING;
+  }
+
+  /** Something was handed to a connection. */
+  get sent(): boolean {
+    return this.connectedMs > 0;
+  }
+
+  /** Forgets the request before: nothing was tried. */
+  reset(): void {
+    this.endpoint = null;
+    this.continued = false;
+    this.reusable = false;
+    this.reused = false;
+    this.connectedMs = 0;
+    this.firstByteMs = 0;
+  }
+
+  /** Sets out for `endpoint`; `reuse` allows a connection that has served others. False: it has no place, even in the queue. */
+  start(endpoint: Endpoint, reuse: boolean): boolean {
+    this.reset();
+    this.endpoint = endpoint;
+    this.#state = WAITING;
+    this.count(slot.requests, 1);
+    this.count(slot.inFlight, 1);
+    if (!endpoint.acquire(this, reuse)) {
+      this.end();
+      return false;
+    }
+    if (this.queuedAt !== null) this.#arm(this.#exchange.route.service.plan.timeouts.queueMs);
+    return true;
+  }
+
+  onConnecting(): void {
+    this.#arm(this.#exchange.route.service.plan.timeouts.connectMs);
+  }
+
+  onConnection(connection: UpstreamConnection, reused: boolean): void {
+    const exchange = this.#exchange;
+    const { service } = exchange.route;
+    connection.attempt = this;
+    connection.requests++;
+    this.upstream = connection;
+    this.reused = reused;
+    this.connectedMs = exchange.plane.nowMs;
+    this.#state = SENT;
+    this.#heads.begin(service.responseLimits, exchange.methodId === METHOD_HEAD);
+    this.#arm(service.plan.timeouts.responseHeaderMs);
+    exchange.onConnected(connection.wire);
+  }
+
+  onNoConnection(code: string): void {
+    this.end();
+    this.#exchange.attemptFailed(code === 'ETIMEDOUT' ? 'connect_timeout' : 'connect_failed', true);
+  }
+
+  // — What the server says
+
+  onUpstreamBytes(bytes: Uint8Array, from: number, to: number): void {
+    if (this.#state === SENT) {
+      if (this.firstByteMs === 0) this.firstByteMs = this.#exchange.plane.nowMs;
+      this.#heads.read(bytes, from, to);
+      this.#waitForClient();
+    } else this.#exchange.answer.onBytes(bytes, from, to);
+  }
+
+  /** The server sent FIN. */
+  onUpstreamEnd(): void {
+    this.reusable = false;
+    if (this.#state === SENT) this.fail('upstream_reset', slot.resets, true);
+    else this.#exchange.answer.onUpstreamEnd();
+  }
+
+  /** The connection is gone; it has left its endpoint already. */
+  onUpstreamClose(): void {
+    this.upstream = null;
+    this.reusable = false;
+    if (this.#state === SENT) this.fail('upstream_reset', slot.resets, true);
+    else this.#exchange.answer.onUpstreamClose();
+  }
+
+  onUpstreamDrain(): void {
+    this.#exchange.onRequestDrain();
+  }
+
+  // — Heads
+
+  /** Interim responses without end must not pile up before a client that does not take them. */
+  get takesHeads(): boolean {
+    return this.#state === SENT && !this.#exchange.client.wire.congested;
+  }
+
+  onHead(head: Head, bytes: Uint8Array, to: number): boolean {
+    const exchange = this.#exchange;
+    if (head.status < 200 && head.status !== 101) {
+      if (head.status === 100) this.continued = true;
+      exchange.answer.passInterim(head);
+      return true;
+    }
+    this.#state = ANSWERED;
+    exchange.plane.wheel.disarm(this);
+    exchange.onAnswer(head, bytes, to);
+    return false;
+  }
+
+  onBadHead(problem: string): void {
+    this.protocolFault(problem);
+  }
+
+  /** Whoever reads the server's answer finds it wrong. */
+  protocolFault(problem: string): void {
+    this.#exchange.plane.notice(this.endpoint, problem);
+    this.fail('upstream_protocol', slot.protocolErrors, false);
+  }
+
+  /** The server's next head waits for the client. It is not late then. */
+  #waitForClient(): void {
+    const exchange = this.#exchange;
+    if (this.#state !== SENT || !exchange.client.wire.congested) return;
+    this.upstream?.wire.pause();
+    exchange.plane.wheel.disarm(this);
+    exchange.answer.waitForClient();
+  }
+
+  onClientDrain(): void {
+    if (this.#state !== SENT) return;
+    this.#arm(this.#exchange.route.service.plan.timeouts.responseHeaderMs);
+    this.upstream?.wire.resume();
+    this.#heads.readOn();
+    this.#waitForClient();
+  }
+
+  // — Ends
+
+  /** Counts the fault as the endpoint's; `repeatable` if the request may go out again, as long as no answer had begun. */
+  fail(refusal: Refusal, fault: number, repeatable: boolean): void {
+    this.count(fault, 1);
+    this.end();
+    this.#exchange.attemptFailed(refusal, repeatable && this.firstByteMs === 0);
+  }
+
+  /** The connection is somebody else's from now on. */
+  handOver(): UpstreamConnection | null {
+    const { upstream } = this;
+    this.upstream = null;
+    if (upstream !== null) upstream.attempt = null;
+    return upstream;
+  }
+
+  /** Both messages are whole. */
+  release(): void {
+    const upstream = this.handOver();
+    this.end();
+    if (upstream === null) return;
+    if (this.reusable && !upstream.wire.congested) {
+      upstream.wire.resume();
+      upstream.endpoint.release(upstream);
+    } else upstream.close();
+  }
+
+  /** It is over, whatever it was doing. Safe to call twice; the record stays. */
+  end(): void {
+    if (this.#state === IDLE) return;
+    this.#state = IDLE;
+    this.#exchange.plane.wheel.disarm(this);
+    this.#heads.end();
+    this.endpoint?.leave(this);
+    this.handOver()?.close();
+    this.count(slot.inFlight, -1);
+  }
+
+  count(which: number, change: number): void {
+    const lane = this.endpoint?.lane;
+    if (lane !== undefined) lane[which] = (lane[which] ?? 0) + change;
+  }
+
+  // — Deadlines
+
+  #arm(afterMs: number): void {
+    const { plane } = this.#exchange;
+    plane.wheel.arm(this, plane.nowMs + afterMs);
+  }
+
+  /** Some of the request's body moved on: the answer is not late before the request is whole. */
+  extend(): void {
+    const exchange = this.#exchange;
+    if (!this.takesHeads) return;
+    const { bodyIdleMs, responseHeaderMs } = exchange.route.service.plan.timeouts;
+    this.#arm(exchange.request.done ? responseHeaderMs : bodyIdleMs);
+  }
+
+  onDeadline(nowMs: number): void {
+    const exchange = this.#exchange;
+    exchange.plane.nowMs = nowMs;
+    // Neither our own queue nor a client that keeps its body to itself is the endpoint's fault.
+    if (this.queuedAt !== null) exchange.fail('queue_timeout');
+    else if (this.waiting) this.fail('connect_timeout', slot.timeouts, true);
+    else if (!exchange.request.done && exchange.takesBody) exchange.fail('body_timeout');
+    else this.fail('upstream_timeout', slot.timeouts, false);
+  }
+}
