@@ -1,5 +1,15 @@
-/** Health: what checks and traffic say about an endpoint, and what follows for the balancer. */
+/** `spillway/health`: what checks and traffic say about an endpoint, and what follows for the balancer. */
 export { initialHealth, step } from './active.ts';
 export type { CheckPolicy, CheckResult, Health, HealthState, HealthTransition } from './active.ts';
-export { eligible } from './eligible.ts';
-export type { Candidate, Eligibility } from './eligible.ts';
+export { conditionOf } from './condition.ts';
+export type { Condition, ConditionTransition, EndpointHealth } from './condition.ts';
+export { defaultEjectionPolicy, TRIAL_SHARE } from './ejection.ts';
+export type { EjectionPolicy } from './ejection.ts';
+export { defaultEligibilityPolicy, eligible } from './eligible.ts';
+export type { Candidate, Decision, Eligibility, EligibilityPolicy } from './eligible.ts';
+export { defaultPassivePolicy } from './passive.ts';
+export type { PassivePolicy } from './passive.ts';
+export { ServiceHealth } from './service-health.ts';
+export type { EvaluatedEndpoint, Evaluation, HealthMember, HealthPolicy } from './service-health.ts';
+export { createTrafficCell, TrafficRecorder, trafficResults } from './traffic.ts';
+export type { RowPolicy, TrafficRecorderOptions, TrafficResult, TrafficResultName } from './traffic.ts';

@@ -13,6 +13,8 @@ import { cellHeader, type Cell } from '../../kernel/cells.ts';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import {
+  conditionOf,
+  defaultEligibilityPolicy,
   eligible,
   initialHealth,
   step,
@@ -191,9 +193,13 @@ export class HealthChecks {
 
   #decide(service: string): void {
     const members = this.#services.get(service) ?? [];
-    const verdicts = eligible(
-      members.map(({ plan, prober }) => ({ state: prober?.state ?? null, weight: plan.weight })),
-    );
+    const candidates = members.map(({ plan, prober }) => ({
+      health: conditionOf(prober?.state ?? null, null),
+      weight: plan.weight,
+      backup: false,
+    }));
+    const policy = { ...defaultEligibilityPolicy, failOpenBelow: 0 };
+    const { verdicts } = eligible(candidates, policy, this.#options.clock.nowMs());
     members.forEach((member, index) => this.#settle(member, verdicts[index] ?? 'in'));
   }
 

@@ -1,0 +1,63 @@
+/**
+ * The one state of an endpoint that people, metrics and the balancer see: what its checks and its traffic say, combined.
+ *
+ * Checks come first: an endpoint that is down by them is down, whatever its traffic was. Otherwise traffic decides whether it
+ * is out. A successful check does not end an ejection: a health page that answers while requests fail is what passive health
+ * is for. `sinceMs` is when the condition became what it is, and `reason` is for people; both follow from the two states, so
+ * nothing here can disagree with them. Pure, O(1).
+ */
+import type { HealthState } from './active.ts';
+import type { Ejection } from './ejection.ts';
+
+/** `trial`: in again, with a small share of its traffic, until that went well. */
+export type Condition = 'unknown' | 'up' | 'down' | 'ejected' | 'trial';
+
+export interface EndpointHealth {
+  readonly condition: Condition;
+  readonly reason: string;
+  readonly sinceMs: number;
+  /** Whether anything checks it. What nothing checks stays unknown until its traffic says something. */
+  readonly checked: boolean;
+  /** Down by checks that all timed out: it may be alive and only too busy to answer. See `eligible.ts`. */
+  readonly timeoutsOnly: boolean;
+}
+
+export interface ConditionTransition {
+  readonly from: Condition;
+  readonly to: Condition;
+  readonly reason: string;
+  /** How long it was `from`. */
+  readonly afterMs: number;
+}
+
+/** Either is null where there is none: no checks, or no passive health. Without both, an endpoint is unknown for ever. */
+export function conditionOf(active: HealthState | null, ejection: Ejection | null): EndpointHealth {
+  const checked = active !== null;
+  if (active?.health === 'down') {
+    return {
+      condition: 'down',
+      reason: active.reason,
+      sinceMs: active.sinceMs,
+      checked,
+      timeoutsOnly: active.timeoutsOnly,
+    };
+  }
+  if (ejection !== null && ejection.phase !== 'in') {
+    const { phase, reason, sinceMs } = ejection;
+    // An ejection may outlast a time of being down: then it is out for this reason since it was up again.
+    return { condition: phase, reason, sinceMs: Math.max(sinceMs, active?.sinceMs ?? 0), checked, timeoutsOnly: false };
+  }
+  const returned = ejection !== null && ejection.reason !== '';
+  const sinceMs = Math.max(active?.sinceMs ?? 0, returned ? ejection.sinceMs : 0);
+  const isUp = active === null ? returned : active.health === 'up';
+  const reason =
+    returned && ejection.sinceMs >= (active?.sinceMs ?? 0) ? ejection.reason : (active?.reason ?? 'not checked');
+  return { condition: isUp ? 'up' : 'unknown', reason, sinceMs, checked, timeoutsOnly: false };
+}
+
+/** Null if it stayed what it was. */
+export function transitionOf(before: EndpointHealth, after: EndpointHealth, nowMs: number): ConditionTransition | null {
+  const { condition: from } = before;
+  const { condition: to, reason } = after;
+  return from === to ? null : { from, to, reason, afterMs: nowMs - before.sinceMs };
+}
