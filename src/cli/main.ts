@@ -122,6 +122,7 @@ function report(error: unknown): ExitCode {
     case 'USER_FAILED':
     case 'GATEWAY_STATE':
     case 'WORKER_FAILED':
+    case 'ADDRESS_REFUSED':
       return exitCodes.cannotRun;
     default:
       return error.code satisfies never;

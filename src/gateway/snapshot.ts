@@ -108,6 +108,8 @@ export interface ServicePlan {
   readonly balance: 'round-robin';
   readonly endpoints: readonly EndpointPlan[];
   readonly tls: UpstreamTlsPlan | null;
+  /** Names may stand for link-local addresses and those of cloud metadata services. */
+  readonly allowLinkLocal: boolean;
   readonly timeouts: {
     readonly connectMs: number;
     /** From the request being sent to the head of the answer. 504. */

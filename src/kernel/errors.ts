@@ -31,6 +31,8 @@ export const errorCodes = {
   GATEWAY_STATE: 'A gateway was used in a state that does not allow it, such as starting it twice.',
   WORKER_FAILED: 'A data-plane worker could not be started or would not accept a config.',
   USER_FAILED: 'The process is root and could not become the user that the config names.',
+  ADDRESS_REFUSED:
+    'The name of an endpoint stands for nothing but link-local addresses or those at which a cloud hands out credentials.',
   ADMIN_UNREACHABLE: 'No running gateway answered on the admin address.',
 } as const satisfies Record<string, string>;
 

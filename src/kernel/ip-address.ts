@@ -189,6 +189,13 @@ export class AddressSet {
     return new AddressSet(merged);
   }
 
+  /** From networks that stand in code. */
+  static of(networks: readonly string[]): AddressSet {
+    const set = AddressSet.compile(networks);
+    if (!(set instanceof AddressSet)) throw new TypeError(`not a network: ${set.mistake}`);
+    return set;
+  }
+
   get isEmpty(): boolean {
     return this.#count === 0;
   }

@@ -58,6 +58,7 @@ function servicePlan(endpoints: readonly EndpointPlan[], changes: Changes): Serv
     balance: 'round-robin',
     endpoints,
     tls: null,
+    allowLinkLocal: false,
     timeouts: {
       connectMs: 60_000,
       responseHeaderMs: 60_000,

@@ -98,25 +98,11 @@ function within(block: BlockList, host: string): boolean {
 }
 
 const loopback = ranges(['127.0.0.0', 8, 'ipv4'], ['::1', 128, 'ipv6']);
-// Link-local, and the cloud metadata services that live elsewhere: AWS over IPv6, Alibaba Cloud, Oracle's old one.
-const metadata = ranges(
-  ['169.254.0.0', 16, 'ipv4'],
-  ['fe80::', 10, 'ipv6'],
-  ['fd00:ec2::254', 128, 'ipv6'],
-  ['100.100.100.200', 32, 'ipv4'],
-  ['192.0.0.192', 32, 'ipv4'],
-);
-const metadataNames: readonly string[] = ['metadata.google.internal', 'metadata.goog', 'instance-data'];
 const unspecified = ranges(['0.0.0.0', 32, 'ipv4'], ['::', 128, 'ipv6']);
 
 /** Only this machine can reach it. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || within(loopback, host);
-}
-
-/** Link-local, or where clouds hand out credentials. */
-export function isMetadata(host: string): boolean {
-  return within(metadata, host) || metadataNames.includes(host);
 }
 
 /** `0.0.0.0` or `::`: every address of the machine. */

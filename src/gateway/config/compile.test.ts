@@ -236,6 +236,7 @@ test('health plans: the check of a service for each of its endpoints, with the c
       closeNotify: 'required',
     },
     intervalMs: 1000,
+    allowLinkLocal: false,
     jitterRatio: 0,
     timeoutMs: 500,
     unhealthyAfter: 3,

@@ -130,6 +130,7 @@ function compileService(service: Service, config: Config, cells: CellStore): Ser
       return { id, host, port, weight, cell: cells.endpoint(name, id) };
     }),
     tls: compileUpstreamTls(service, config),
+    allowLinkLocal: service.allowLinkLocal,
     timeouts: {
       connectMs: timeouts.connect,
       responseHeaderMs: timeouts.responseHeader,
@@ -190,19 +191,20 @@ export function compileHealthPlans(config: Config, snapshot: Snapshot): readonly
     if (plan === undefined) return [];
     return plan.endpoints.map((endpoint): HealthPlan => {
       const { id, weight, cell } = endpoint;
-      const check = health.active === undefined ? null : compileCheck(health.active, endpoint, plan.tls);
+      const check = health.active === undefined ? null : compileCheck(health.active, endpoint, plan);
       return { service: plan.name, endpoint: id, weight, cell, check };
     });
   });
 }
 
-function compileCheck(active: ActiveHealth, endpoint: EndpointPlan, tls: UpstreamTlsPlan | null): CheckPlan {
+function compileCheck(active: ActiveHealth, endpoint: EndpointPlan, service: ServicePlan): CheckPlan {
   const { path = '/', method = 'GET', expected = [{ from: 200, to: 299 }], host = null } = active;
   return {
     host: endpoint.host,
     port: active.port ?? endpoint.port,
     probe: active.type === 'tcp' ? { type: 'tcp' } : { type: 'http', method, path, host, expected },
-    tls,
+    tls: service.tls,
+    allowLinkLocal: service.allowLinkLocal,
     intervalMs: active.interval,
     jitterRatio: active.jitter,
     timeoutMs: active.timeout,

@@ -1,6 +1,7 @@
 /** Rules about one service and what stands beside it. */
 import { formatDuration } from '../../kernel/units.ts';
-import { isMetadata, isUnspecified, reaches } from './address.ts';
+import { isLinkLocal } from '../link-local.ts';
+import { isUnspecified, reaches } from './address.ts';
 import type { MistakeList, Path } from './mistakes.ts';
 import type { Parts, RuleContext } from './parts.ts';
 import { checkCertificates, checkKey } from './pem.ts';
@@ -58,7 +59,7 @@ function checkEndpoints(service: Service, path: Path, parts: Parts, list: Mistak
         expected: 'the address of a server',
         suggestion: `127.0.0.1:${address.port}`,
       });
-    } else if (isMetadata(address.host) && !service.allowLinkLocal) {
+    } else if (isLinkLocal(address.host) && !service.allowLinkLocal) {
       const message = 'this is a link-local address or a cloud metadata service, which hands out credentials';
       list.error(place, {
         message,

@@ -188,7 +188,7 @@ export const serviceSchema = section({
   allowLinkLocal: flag()
     .prefault(false)
     .describe(
-      'Allow endpoints in link-local ranges (169.254.0.0/16, fe80::/10) and at cloud metadata addresses, where credentials are handed out.',
+      'Allow endpoints in link-local ranges (169.254.0.0/16, fe80::/10) and at cloud metadata addresses, where credentials are handed out; also those that a name stands for.',
     ),
 });
 

@@ -44,6 +44,7 @@ function plan(port: number, given: Partial<HealthPlan> = {}, check: Partial<Chec
       probe: { type: 'http', method: 'GET', path: '/', host: null, expected: [{ from: 200, to: 299 }] },
       tls: null,
       intervalMs: 30,
+      allowLinkLocal: false,
       jitterRatio: 0.1,
       timeoutMs: 100,
       unhealthyAfter: 3,

@@ -22,6 +22,7 @@ import {
   type Eligibility,
   type HealthState,
 } from '../../health/index.ts';
+import { lookupFor } from '../link-local.ts';
 import { HEALTH, HEALTH_DOWN, HEALTH_UNKNOWN, HEALTH_UP } from '../slots.ts';
 import type { GatewayEvent } from './events.ts';
 import type { CheckPlan, HealthPlan } from './health-plan.ts';
@@ -175,7 +176,8 @@ export class HealthChecks {
     const startedMs = clock.nowMs();
     this.#running += 1;
     const tls = check.tls === null ? null : probeTls(check.tls, check.host);
-    const probe = { host: check.host, port: check.port, timeoutMs: check.timeoutMs, kind: check.probe, tls };
+    const lookup = lookupFor(check.allowLinkLocal);
+    const probe = { host: check.host, port: check.port, timeoutMs: check.timeoutMs, kind: check.probe, tls, lookup };
     prober.cancel = startProbe(probe, clock, (result) => {
       prober.cancel = null;
       this.#running -= 1;
@@ -231,6 +233,6 @@ function wordFor(eligibility: Eligibility, health: HealthState['health']): numbe
 }
 
 /** What is asked of an address, without how often and how patiently: by this, knowledge survives a reload. */
-function questionOf({ host, port, probe, tls }: CheckPlan): string {
-  return JSON.stringify({ host, port, probe, tls });
+function questionOf({ host, port, probe, tls, allowLinkLocal }: CheckPlan): string {
+  return JSON.stringify({ host, port, probe, tls, allowLinkLocal });
 }

@@ -20,6 +20,7 @@ export interface CheckPlan {
   readonly port: number;
   readonly probe: ProbeKind;
   readonly tls: UpstreamTlsPlan | null;
+  readonly allowLinkLocal: boolean;
   /** From the begin of one check to the begin of the next. */
   readonly intervalMs: number;
   /** Share of the interval by which it varies either way, 0 to 1. */

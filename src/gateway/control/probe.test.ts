@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { createServer as createHttp, type RequestListener } from 'node:http';
 import { createServer as createTcp, type AddressInfo, type Server, type Socket } from 'node:net';
-import { afterEach, test } from 'node:test';
+import { afterEach, mock, test } from 'node:test';
 import type { CheckResult } from '../../health/index.ts';
 import { systemClock, type Clock } from '../../kernel/clock.ts';
+import { lookupFor } from '../link-local.ts';
 import { startProbe, type Probe, type ProbeKind } from './probe.ts';
 
 const http: ProbeKind = {
@@ -42,7 +44,15 @@ const answering = (listener: RequestListener): Promise<number> => serve(createHt
 const raw = (onSocket: (socket: Socket) => void): Promise<number> => serve(createTcp(onSocket));
 
 function check(port: number, given: Partial<Probe> = {}, clock: Clock = punctual): Promise<CheckResult | null> {
-  const probe = { host: '127.0.0.1', port, timeoutMs: 2_000, kind: http, tls: null, ...given };
+  const probe = {
+    host: '127.0.0.1',
+    port,
+    timeoutMs: 2_000,
+    kind: http,
+    tls: null,
+    lookup: lookupFor(false),
+    ...given,
+  };
   return new Promise((resolve) => startProbe(probe, clock, resolve));
 }
 
@@ -125,6 +135,19 @@ test('what is not HTTP, an unasked upgrade and a huge head are failures and noth
   assert.deepEqual(await check(huge), failure('the head of its answer is over 16384 bytes'));
 });
 
+test('a name that stands for where credentials are handed out is not asked, whatever the kind of check', async (t) => {
+  const lookup = mock.method(dns, 'lookup', (_name: string, _options: unknown, done: Function) => {
+    done(null, [{ address: '169.254.169.254', family: 4 }]);
+  });
+  t.after(() => lookup.mock.restore());
+  const reason = 'its name stands for a link-local address, or one at which a cloud hands out credentials';
+  for (const kind of [http, { type: 'tcp' } as const]) {
+    for (const tls of [null, { rejectUnauthorized: true }]) {
+      assert.deepEqual(await check(80, { host: 'shop.example', kind, tls }), failure(reason));
+    }
+  }
+});
+
 test('tcp: a connection is enough', async () => {
   const port = await raw(() => {});
   assert.deepEqual(await check(port, { kind: { type: 'tcp' } }), { kind: 'success', reason: 'accepted a connection' });
@@ -164,7 +187,7 @@ test('a cancelled check closes its connection and tells nothing', async () => {
     socket.on('close', () => closed.resolve());
     socket.once('data', () => cancel());
   });
-  const probe = { host: '127.0.0.1', port, timeoutMs: 60_000, kind: http, tls: null };
+  const probe = { host: '127.0.0.1', port, timeoutMs: 60_000, kind: http, tls: null, lookup: lookupFor(false) };
   const cancel = startProbe(probe, systemClock, () => (told = true));
   await closed.promise;
   assert.equal(told, false);

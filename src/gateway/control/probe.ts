@@ -7,7 +7,7 @@
  */
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { connect as tcpConnect, type Socket } from 'node:net';
+import { connect as tcpConnect, type LookupFunction, type Socket } from 'node:net';
 import { connect as tlsConnect, type ConnectionOptions } from 'node:tls';
 import type { CheckResult } from '../../health/index.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -37,6 +37,7 @@ export interface Probe {
   readonly kind: ProbeKind;
   /** Null is a plain connection. */
   readonly tls: ConnectionOptions | null;
+  readonly lookup: LookupFunction;
 }
 
 /** Of an answer's body: a health page over this is cut, and counts as answered. */
@@ -87,8 +88,8 @@ function begin(probe: Probe, settle: Settle, onConnect: () => void): { destroy()
 }
 
 function beginTcp(probe: Probe, settle: Settle, onConnect: () => void): Socket {
-  const { host, port, tls } = probe;
-  const socket = tls === null ? tcpConnect({ host, port }) : tlsConnect({ ...tls, host, port });
+  const { host, port, tls, lookup } = probe;
+  const socket = tls === null ? tcpConnect({ host, port, lookup }) : tlsConnect({ ...tls, host, port, lookup });
   socket.on('error', (error) => settle(failed(error)));
   socket.on('close', () => settle(failed(new Error('connection closed'))));
   socket.on('connect', onConnect);
@@ -104,10 +105,11 @@ function beginHttp(
   settle: Settle,
   onConnect: () => void,
 ): ClientRequest {
-  const { host, port, tls } = probe;
+  const { host, port, tls, lookup } = probe;
   const options = {
     host,
     port,
+    lookup,
     method: kind.method,
     path: kind.path,
     agent: false as const,
@@ -170,6 +172,7 @@ const reasons: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no connection within the time of the operating system',
   ENOTFOUND: 'name not found',
   EAI_AGAIN: 'name not resolved: the name server did not answer',
+  ADDRESS_REFUSED: 'its name stands for a link-local address, or one at which a cloud hands out credentials',
   EMFILE: 'this machine has no file descriptor left for the check',
   EADDRNOTAVAIL: 'this machine has no port left for the check',
   CERT_HAS_EXPIRED: 'its certificate has expired',

@@ -168,7 +168,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
 
   /** Whoever reads the server's answer finds it wrong. */
   protocolFault(problem: string): void {
-    this.#exchange.plane.notice(this.endpoint, problem);
+    this.endpoint?.notice(problem);
     this.fail('upstream_protocol', slot.protocolErrors, false);
   }
 

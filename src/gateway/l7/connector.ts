@@ -7,62 +7,76 @@
  * Cost: one object a connection; one TLS context a service.
  */
 import net from 'node:net';
+import { lookupFor } from '../link-local.ts';
 import type { EndpointPlan, ServicePlan } from '../snapshot.ts';
 import { UpstreamContext } from '../tls/upstream-context.ts';
 import type { Opening } from './endpoint.ts';
 import { NetWire } from './net-wire.ts';
 import type { Plane } from './plane.ts';
-import type { Connected } from './raw-transport.ts';
+import type { Wire } from './wire.ts';
+
+/** Told a wire, or the code of why there is none, and the same in words. */
+export type Connected = (wire: Wire | null, code: string, reason: string) => void;
+
+/** Of a reason: it goes to terminals and logs, and can have parts of what a server sent, such as the names in a certificate. */
+const REASON_CHARACTERS_MAX = 200;
 
 export class Connector {
   readonly #plane: Plane;
+  readonly #lookup: net.LookupFunction;
   readonly #secure: UpstreamContext | null;
 
   /** Throws what OpenSSL says about an authority, certificate or key that it cannot use. */
   constructor(plane: Plane, plan: ServicePlan) {
     this.#plane = plane;
-    this.#secure = plan.tls === null ? null : new UpstreamContext(plan.tls);
+    this.#lookup = lookupFor(plan.allowLinkLocal);
+    this.#secure = plan.tls === null ? null : new UpstreamContext(plan.tls, this.#lookup);
   }
 
   connect(endpoint: EndpointPlan, done: Connected): Opening {
     const { host, port } = endpoint;
     const { raw } = this.#plane;
-    const told: Connected = (wire, code) => {
+    const told = (wire: Wire | null, code: string, reason = code): void => {
       this.#plane.tick();
-      done(wire, code);
+      done(wire, code, reason);
     };
     if (this.#secure !== null) return this.#open(this.#secure.connect(endpoint), 'secureConnect', told);
     if (raw !== null && net.isIP(host) !== 0) return raw.connect(host, port, told);
-    return this.#open(net.connect({ host, port, allowHalfOpen: true }), 'connect', told);
+    const socket = net.connect({ host, port, lookup: this.#lookup, allowHalfOpen: true });
+    return this.#open(socket, 'connect', told);
   }
 
   #open(socket: net.Socket, event: 'connect' | 'secureConnect', done: Connected): Opening {
-    return new NetOpening(socket, event, (code) => {
-      if (code === '') done(new NetWire(socket, this.#plane.buffers), '');
-      else done(null, code);
+    return new NetOpening(socket, event, (error) => {
+      if (error === null) done(new NetWire(socket, this.#plane.buffers), '', '');
+      else done(null, error.code ?? 'ERR_SOCKET', printable(error.message));
     });
   }
 }
 
-/** A socket on its way. Tells '' when `event` has come, or the code of what came in its place. */
+function printable(message: string): string {
+  return message.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, REASON_CHARACTERS_MAX);
+}
+
+/** A socket on its way. Tells null when `event` has come, or what came in its place. */
 class NetOpening implements Opening {
   readonly #socket: net.Socket;
-  #tell: ((code: string) => void) | null;
+  #tell: ((error: NodeJS.ErrnoException | null) => void) | null;
 
-  constructor(socket: net.Socket, event: string, tell: (code: string) => void) {
+  constructor(socket: net.Socket, event: string, tell: (error: NodeJS.ErrnoException | null) => void) {
     this.#socket = socket;
     this.#tell = tell;
     socket.on('error', (error: NodeJS.ErrnoException) => {
       socket.destroy();
-      this.#end(error.code ?? 'ERR_SOCKET');
+      this.#end(error);
     });
-    socket.once(event, () => this.#end(''));
+    socket.once(event, () => this.#end(null));
   }
 
-  #end(code: string): void {
+  #end(error: NodeJS.ErrnoException | null): void {
     const tell = this.#tell;
     this.#tell = null;
-    tell?.(code);
+    tell?.(error);
   }
 
   cancel(): void {

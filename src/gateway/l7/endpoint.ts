@@ -15,7 +15,10 @@ import type { EndpointPlan } from '../snapshot.ts';
 import type { Plane } from './plane.ts';
 import type { Service } from './service.ts';
 import { UpstreamConnection } from './upstream.ts';
-import type { Wire } from './wire.ts';
+
+/** What goes on being wrong is said once in this time, anything else at most as often as the second says. */
+const SAME_NOTICE_MS = 60_000;
+const NOTICE_MS = 1000;
 
 /** A request that wants a connection. Told once: with a connection, or with the errno name of why there is none. */
 export interface Waiter {
@@ -45,6 +48,8 @@ export class Endpoint {
   /** Connections, those being opened included. */
   #open = 0;
   #retired = false;
+  #noticed = '';
+  #noticedMs = Number.NEGATIVE_INFINITY;
 
   constructor(plane: Plane, service: Service, plan: EndpointPlan) {
     this.plane = plane;
@@ -126,6 +131,16 @@ export class Endpoint {
     while (this.#idle.length > 0) this.#idle.at(-1)?.close();
   }
 
+  /** Something that an operator may want to know; said no more often than a person can read. */
+  notice(problem: string): void {
+    const { plane } = this;
+    const quietMs = problem === this.#noticed ? SAME_NOTICE_MS : NOTICE_MS;
+    if (plane.nowMs - this.#noticedMs < quietMs) return;
+    this.#noticed = problem;
+    this.#noticedMs = plane.nowMs;
+    plane.notice(`${this.service.plan.name} ${this.plan.id}: ${problem}`);
+  }
+
   /** To the first in the queue, unless that one must have a fresh connection: then this one makes room. */
   #handOver(connection: UpstreamConnection): void {
     for (const [next, reuse] of this.#queue) {
@@ -157,9 +172,10 @@ export class Endpoint {
     this.#opened(1);
     this.#add(slot.connects, 1);
     waiter.onConnecting();
-    waiter.opening = this.service.connect(this.plan, (wire: Wire | null, code: string) => {
+    waiter.opening = this.service.connect(this.plan, (wire, code, reason) => {
       waiter.opening = null;
       if (wire === null) {
+        this.notice(`no connection: ${reason}`);
         this.#add(slot.connectFailures, 1);
         this.#opened(-1);
         this.#serveQueue();

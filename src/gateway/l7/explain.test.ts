@@ -53,6 +53,7 @@ function service(name: string, ...endpoints: EndpointPlan[]): ServicePlan {
     balance: 'round-robin',
     endpoints,
     tls: null,
+    allowLinkLocal: false,
     timeouts: { connectMs: 1, responseHeaderMs: 1, totalMs: 0, bodyIdleMs: 1, idleMs: 1, queueMs: 1 },
     limits: {
       connectionsMax: 1,

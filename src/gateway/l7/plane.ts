@@ -14,7 +14,6 @@ import { PROCESS_SLOTS, processSlots, refusals } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { Buffers } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
-import type { Endpoint } from './endpoint.ts';
 import { Exchange } from './exchange.ts';
 import { Head } from './head.ts';
 import type { Listener } from './listener.ts';
@@ -164,8 +163,8 @@ export class Plane {
     return refusals[number]?.status ?? 500;
   }
 
-  /** Something a server did that an operator may want to know. */
-  notice(endpoint: Endpoint | null, problem: string): void {
-    this.#options.notice('warn', `${endpoint?.service.plan.name ?? ''} ${endpoint?.plan.id ?? ''}: ${problem}`);
+  /** One line that an operator may want to read. */
+  notice(message: string): void {
+    this.#options.notice('warn', message);
   }
 }

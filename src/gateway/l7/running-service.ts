@@ -7,12 +7,11 @@
  */
 import { createBalancer } from '../../balance/index.ts';
 import type { EndpointPlan, ServicePlan } from '../snapshot.ts';
-import { Connector } from './connector.ts';
+import { type Connected, Connector } from './connector.ts';
 import { Eligibility } from './eligibility.ts';
 import { Endpoint, type Opening } from './endpoint.ts';
 import type { ResponseLimits } from './head.ts';
 import type { Plane } from './plane.ts';
-import type { Connected } from './raw-transport.ts';
 import type { Service } from './service.ts';
 
 export class RunningService implements Service {
@@ -26,8 +25,8 @@ export class RunningService implements Service {
   #shape = '';
 
   /** A service with the same key can be given the plan; one with another must be made. */
-  static keyOf({ name, tls }: ServicePlan): string {
-    return JSON.stringify([name, tls]);
+  static keyOf({ name, tls, allowLinkLocal }: ServicePlan): string {
+    return JSON.stringify([name, tls, allowLinkLocal]);
   }
 
   /** Has no endpoints before `apply`. Throws what the `Connector` throws. */

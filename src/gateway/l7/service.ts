@@ -2,10 +2,10 @@
 import { cellLane, type Lane } from '../../kernel/cells.ts';
 import { ROUTE_SLOTS } from '../slots.ts';
 import type { EndpointPlan, RoutePlan, ServicePlan } from '../snapshot.ts';
+import type { Connected } from './connector.ts';
 import type { Endpoint, Opening } from './endpoint.ts';
 import type { ResponseLimits } from './head.ts';
 import type { Plane } from './plane.ts';
-import type { Connected } from './raw-transport.ts';
 
 export interface Service {
   readonly plan: ServicePlan;

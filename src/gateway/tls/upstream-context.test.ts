@@ -5,6 +5,7 @@ import { after, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { Authority } from '../../../test/certificates.ts';
 import { probeTls } from '../control/probe-tls.ts';
+import { lookupFor } from '../link-local.ts';
 import type { EndpointPlan, UpstreamTlsPlan } from '../snapshot.ts';
 import { UpstreamContext } from './upstream-context.ts';
 
@@ -55,6 +56,8 @@ async function serve(
   return { server, endpoint, [Symbol.asyncDispose]: dispose };
 }
 
+const contextOf = (given: UpstreamTlsPlan): UpstreamContext => new UpstreamContext(given, lookupFor(false));
+
 /** 'ok', 'resumed', or the code of the failure. */
 async function open(context: UpstreamContext, endpoint: EndpointPlan): Promise<string> {
   const socket = context.connect(endpoint);
@@ -82,22 +85,22 @@ describe('verification (RFC 9525 §6)', () => {
     await using origin = await serve(keyOf(addressed));
     let sent: unknown = 'none seen';
     origin.server.on('secureConnection', (socket) => (sent = socket.servername));
-    assert.equal(await open(new UpstreamContext(plan), origin.endpoint), 'ok');
+    assert.equal(await open(contextOf(plan), origin.endpoint), 'ok');
     assert.equal(sent, false);
   });
 
   test('a certificate for another name is refused', async () => {
     await using origin = await serve(keyOf(named));
-    assert.equal(await open(new UpstreamContext(plan), origin.endpoint), 'ERR_TLS_CERT_ALTNAME_INVALID');
+    assert.equal(await open(contextOf(plan), origin.endpoint), 'ERR_TLS_CERT_ALTNAME_INVALID');
   });
 
   test('serverName is sent and checked in place of the host', async () => {
     await using origin = await serve(keyOf(named));
     let sent: unknown;
     origin.server.on('secureConnection', (socket) => (sent = socket.servername));
-    assert.equal(await open(new UpstreamContext({ ...plan, serverName: 'origin.example' }), origin.endpoint), 'ok');
+    assert.equal(await open(contextOf({ ...plan, serverName: 'origin.example' }), origin.endpoint), 'ok');
     assert.equal(sent, 'origin.example');
-    const other = new UpstreamContext({ ...plan, serverName: 'other.example' });
+    const other = contextOf({ ...plan, serverName: 'other.example' });
     assert.equal(await open(other, origin.endpoint), 'ERR_TLS_CERT_ALTNAME_INVALID');
   });
 
@@ -105,13 +108,13 @@ describe('verification (RFC 9525 §6)', () => {
     await using origin = await serve(keyOf(addressed));
     const refusals = /UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT_LOCALLY|SELF_SIGNED_CERT_IN_CHAIN/;
     for (const caPem of [stranger.caPem, null]) {
-      assert.match(await open(new UpstreamContext({ ...plan, caPem }), origin.endpoint), refusals);
+      assert.match(await open(contextOf({ ...plan, caPem }), origin.endpoint), refusals);
     }
   });
 
   test('only verify: false goes without', async () => {
     await using origin = await serve(keyOf(named));
-    assert.equal(await open(new UpstreamContext({ ...plan, caPem: null, verify: false }), origin.endpoint), 'ok');
+    assert.equal(await open(contextOf({ ...plan, caPem: null, verify: false }), origin.endpoint), 'ok');
   });
 });
 
@@ -123,8 +126,8 @@ test('the gateway shows its certificate to a server that asks', async () => {
     rejectUnauthorized: true,
   });
   const mine = { certificatePem: identity.certificatePem, keyPem: identity.keyPem };
-  assert.equal(await open(new UpstreamContext({ ...plan, ...mine }), origin.endpoint), 'ok');
-  assert.notEqual(await open(new UpstreamContext(plan), origin.endpoint), 'ok');
+  assert.equal(await open(contextOf({ ...plan, ...mine }), origin.endpoint), 'ok');
+  assert.notEqual(await open(contextOf(plan), origin.endpoint), 'ok');
 });
 
 describe('ciphers (RFC 9325 §4.2): forward secrecy and AEAD, or no connection', () => {
@@ -142,7 +145,7 @@ describe('ciphers (RFC 9325 §4.2): forward secrecy and AEAD, or no connection',
       const willing = tls.connect({ host, port, ca: authority.caPem, ciphers });
       await once(willing, 'secureConnect');
       willing.destroy();
-      assert.match(await open(new UpstreamContext(plan), origin.endpoint), /HANDSHAKE_FAILURE/);
+      assert.match(await open(contextOf(plan), origin.endpoint), /HANDSHAKE_FAILURE/);
       const probe = tls.connect({ host, port, ...probeTls(plan, host) });
       await assert.rejects(once(probe, 'secureConnect'), { code: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE' });
     });
@@ -150,7 +153,7 @@ describe('ciphers (RFC 9325 §4.2): forward secrecy and AEAD, or no connection',
 
   test('and what is spoken by everyone is', async () => {
     await using origin = await serve({ ...options, ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' });
-    assert.equal(await open(new UpstreamContext(plan), origin.endpoint), 'ok');
+    assert.equal(await open(contextOf(plan), origin.endpoint), 'ok');
   });
 });
 
@@ -160,11 +163,11 @@ describe('sessions (RFC 8446 §2.2)', () => {
       const keys = { ...keyOf(addressed), maxVersion, ticketKeys: Buffer.alloc(48, 3) };
       await using one = await serve(keys);
       await using two = await serve(keys);
-      const context = new UpstreamContext(plan);
+      const context = contextOf(plan);
       assert.equal(await open(context, one.endpoint), 'ok');
       assert.equal(await open(context, one.endpoint), 'resumed');
       assert.equal(await open(context, two.endpoint), 'ok');
-      assert.equal(await open(new UpstreamContext(plan), one.endpoint), 'ok');
+      assert.equal(await open(contextOf(plan), one.endpoint), 'ok');
     });
   }
 });
@@ -178,7 +181,7 @@ describe('bytes before the end of the handshake', () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const { port } = server.address() as AddressInfo;
     const endpoint = { id: 'x', host: '127.0.0.1', port, weight: 1, cell: new SharedArrayBuffer(64) };
-    assert.match(await open(new UpstreamContext(plan), endpoint), /WRONG_VERSION_NUMBER|PACKET_LENGTH|ECONNRESET/);
+    assert.match(await open(contextOf(plan), endpoint), /WRONG_VERSION_NUMBER|PACKET_LENGTH|ECONNRESET/);
     server.close();
   });
 
@@ -192,7 +195,7 @@ describe('bytes before the end of the handshake', () => {
     });
     await once(middle.listen(0, '127.0.0.1'), 'listening');
     const { port } = middle.address() as AddressInfo;
-    assert.notEqual(await open(new UpstreamContext(plan), { ...origin.endpoint, port }), 'ok');
+    assert.notEqual(await open(contextOf(plan), { ...origin.endpoint, port }), 'ok');
     middle.close();
   });
 });

@@ -11,7 +11,7 @@
  * Sources: RFC 9325 §3 and §4, RFC 9525 §6, RFC 8446 §2.2.
  */
 import { constants } from 'node:crypto';
-import { isIP } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import tls from 'node:tls';
 import type { EndpointPlan, UpstreamTlsPlan } from '../snapshot.ts';
 import { CIPHERS } from './ciphers.ts';
@@ -34,12 +34,14 @@ export function contextOptions(plan: UpstreamTlsPlan): tls.SecureContextOptions 
 
 export class UpstreamContext {
   readonly #plan: UpstreamTlsPlan;
+  readonly #lookup: LookupFunction;
   readonly #context: tls.SecureContext;
   readonly #sessions = new Map<string, Buffer>();
 
   /** Throws what OpenSSL says about an authority, certificate or key that it cannot use. */
-  constructor(plan: UpstreamTlsPlan) {
+  constructor(plan: UpstreamTlsPlan, lookup: LookupFunction) {
     this.#plan = plan;
+    this.#lookup = lookup;
     this.#context = tls.createSecureContext(contextOptions(plan));
   }
 
@@ -47,9 +49,10 @@ export class UpstreamContext {
   connect(endpoint: EndpointPlan): tls.TLSSocket {
     const identity = this.#plan.serverName ?? endpoint.host;
     const session = this.#sessions.get(endpoint.id);
-    const options: tls.ConnectionOptions & { readonly allowHalfOpen: boolean } = {
+    const options: tls.ConnectionOptions & { readonly allowHalfOpen: boolean; readonly lookup: LookupFunction } = {
       host: endpoint.host,
       port: endpoint.port,
+      lookup: this.#lookup,
       // RFC 6066 §3: an address is no server name.
       servername: isIP(identity) === 0 ? identity : '',
       secureContext: this.#context,
