@@ -9,6 +9,7 @@
  * needs to know about the work is a field of `PickContext`.
  */
 import type { Random } from '../kernel/random.ts';
+import type { Loads } from './loads.ts';
 
 /** What is known of the piece of work, and of who may do it. One for each caller, filled anew for each pick and never kept. */
 export interface PickContext {
@@ -48,4 +49,9 @@ export interface BalancerOptions {
   readonly start?: number;
   /** Where chance comes from. Give each worker its own. @defaultValue `createRandom()`, which nobody can foresee */
   readonly random?: Random;
+  /**
+   * What the endpoints are doing, in the order of `weights`, for algorithms that look. The caller tells it what it starts
+   * and finishes; threads that share a table see each other's work. @defaultValue one of its own, in which nothing happens
+   */
+  readonly loads?: Loads;
 }

@@ -1,3 +1,4 @@
 /** `spillway/balance`: choosing a server. */
 export { algorithms, type BalancerName, createBalancer } from './algorithms.ts';
 export { type Balancer, type BalancerOptions, createPickContext, type PickContext } from './balancer.ts';
+export { clearLane, clearSlot, createLoads, createLoadTable, Loads, type LoadTable } from './loads.ts';
