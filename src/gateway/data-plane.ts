@@ -38,7 +38,7 @@ export class DataPlane {
   }
 
   /**
-   * Runs by `snapshot` from now on. New listeners are bound first, so that a config that cannot be served changes nothing.
+   * Runs by `snapshot` from now on. New listeners are bound first: a config that cannot be served changes nothing.
    * Resolves with the ports of listeners that asked for a free one.
    */
   async apply(snapshot: Snapshot, ports: Readonly<Record<string, number>>): Promise<Record<string, number>> {
@@ -60,11 +60,11 @@ export class DataPlane {
         added.push(listener);
         bound[plan.id] = await listener.listen(plan.port === 0 ? (ports[plan.id] ?? 0) : plan.port);
       }
+      plane.apply(snapshot);
     } catch (error) {
       for (const listener of added) listener.close(0);
       throw error;
     }
-    plane.apply(snapshot);
     for (const [key, listener] of this.#listeners) {
       if (kept.has(key)) continue;
       this.#listeners.delete(key);

@@ -97,3 +97,16 @@ onBoth('of what a name stands for, the addresses that may be connected to are', 
   server.write(answer());
   assert.equal((await client.response()).status, 200);
 });
+
+onBoth('a key that cannot be used is refused with its config; what was in force stays', async (bench) => {
+  const { origin, gateway, client } = await bench.line();
+  await assert.rejects(
+    gateway.changeServices(() => ({ tls: { ...tlsPlan, certificatePem: 'none', keyPem: 'none' } })),
+    { code: /^ERR_OSSL/ },
+  );
+  client.write(get);
+  const server = await origin.accept();
+  await server.request();
+  server.write(answer());
+  assert.equal((await client.response()).status, 200);
+});
