@@ -34,6 +34,7 @@ export const errorCodes = {
   ADDRESS_REFUSED:
     'The name of an endpoint stands for nothing but link-local addresses or those at which a cloud hands out credentials.',
   ADMIN_UNREACHABLE: 'No running gateway answered on the admin address.',
+  OPTIONS_INVALID: 'A module was given options or data that it cannot work with.',
 } as const satisfies Record<string, string>;
 
 export type ErrorCode = keyof typeof errorCodes;

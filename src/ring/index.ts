@@ -1,0 +1,11 @@
+/** `spillway/ring`: consistent hashing, which node has a key and what moves when the nodes change. */
+export { murmur3 } from '../kernel/murmur3.ts';
+export { xxh64 } from '../kernel/xxh64.ts';
+export { type AnchorOptions, createAnchor } from './anchor.ts';
+export { createJump } from './jump.ts';
+export { createMaglev, type MaglevOptions } from './maglev.ts';
+export { createModulo } from './modulo.ts';
+export type { Node } from './node.ts';
+export type { Arcs, Explanation, Key, Placement } from './placement.ts';
+export { createRendezvous } from './rendezvous.ts';
+export { createRing, openRing, type Ring, type RingOptions } from './ring.ts';

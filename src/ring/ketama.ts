@@ -1,0 +1,97 @@
+/**
+ * The rings of memcached's clients and of nginx, point for point: who moves from them keeps each key where it is.
+ *
+ *   libmemcached   weighted ketama (MEMCACHED_BEHAVIOR_KETAMA_WEIGHTED), the continuum of libketama: MD5 of "host:port-i" is
+ *                  four points, some 160 a node, weights as shares in 32-bit floating point; the port 11211 is left out
+ *   hashring       npm's: the same but for weights in 64 bits, and the port always as given
+ *   nginx          `hash … consistent`: a chain of CRC-32 over host, port and the point before; 160 points a unit of weight
+ *
+ * Sources: libmemcached 1.1 (update_continuum), hashring 3.2 (continuum), ngx_http_upstream_hash_module.c. Their answers are in
+ * ketama.test.ts. The one difference: where two nodes have the same point, they are told apart by name here, not by the
+ * order in which a sort happened to leave them.
+ *
+ * In the first two a node's points depend on all weights: changing one weight moves keys between others too. That is what
+ * they do, and why the ring of its own is better once moved.
+ */
+import { hash as digest } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { KeyText } from '../kernel/key-bytes.ts';
+import { type CheckedNode, optionsInvalid } from './node.ts';
+import { packPoint } from './points.ts';
+
+export type KetamaClient = 'libmemcached' | 'hashring' | 'nginx';
+
+interface Client {
+  /** The points of nodes that come in the order of their names. */
+  readonly pack: (nodes: readonly CheckedNode[]) => Float64Array;
+  /** The position of a key. */
+  readonly hash: (key: KeyText) => number;
+}
+
+const POINTS = 160;
+const POINTS_PER_DIGEST = 4;
+const MEMCACHED_PORT = /:11211$/;
+
+function digestMd5(key: KeyText): Buffer {
+  return digest('md5', key, 'buffer');
+}
+
+/** Weighted ketama: `digestsOf` says how many digests a node of some weight gets, `hostOf` how its name is written. */
+function packDigests(
+  nodes: readonly CheckedNode[],
+  digestsOf: (weight: number, sum: number, count: number) => number,
+  hostOf: (name: string) => string,
+): Float64Array {
+  const weighing = [...nodes.entries()].filter(([, { weight }]) => weight > 0);
+  const sum = weighing.reduce((total, [, { weight }]) => total + weight, 0);
+  const packed: number[] = [];
+  for (const [rank, { name, weight }] of weighing) {
+    const host = hostOf(name);
+    const digests = digestsOf(weight, sum, weighing.length);
+    for (let index = 0; index < digests; index++) {
+      const bytes = digestMd5(`${host}-${index}`);
+      for (let part = 0; part < POINTS_PER_DIGEST; part++) packed.push(packPoint(bytes.readUInt32LE(part * 4), rank));
+    }
+  }
+  return Float64Array.from(packed);
+}
+
+/** Each step is rounded to 32 bits, as a `float` is. */
+function libmemcachedDigests(weight: number, sum: number, count: number): number {
+  const share = Math.fround(Math.fround(weight) / Math.fround(sum));
+  const digests = Math.fround(Math.fround(Math.fround(share * POINTS) / POINTS_PER_DIGEST) * count);
+  return Math.floor(Math.fround(digests + 1e-10));
+}
+
+function hashringDigests(weight: number, sum: number, count: number): number {
+  return Math.floor((weight / sum) * (POINTS / POINTS_PER_DIGEST) * count);
+}
+
+function packCrcChain(nodes: readonly CheckedNode[]): Float64Array {
+  const packed: number[] = [];
+  const before = Buffer.alloc(4);
+  for (const [rank, { name, weight }] of nodes.entries()) {
+    if (!Number.isInteger(weight))
+      throw optionsInvalid(`The weight of “${name}” is ${weight}; nginx has whole weights.`);
+    const { host, port } = /^(?<host>.*?)(?::(?<port>\d+))?$/s.exec(name)!.groups as { host: string; port?: string };
+    const base = crc32(`${host}\0${port ?? ''}`);
+    before.fill(0);
+    for (let index = 0; index < weight * POINTS; index++) {
+      const point = crc32(before, base);
+      packed.push(packPoint(point, rank));
+      before.writeUInt32LE(point);
+    }
+  }
+  return Float64Array.from(packed);
+}
+
+const hashMd5 = (key: KeyText): number => digestMd5(key).readInt32LE(0);
+
+export const ketama: Readonly<Record<KetamaClient, Client>> = {
+  libmemcached: {
+    pack: (nodes) => packDigests(nodes, libmemcachedDigests, (name) => name.replace(MEMCACHED_PORT, '')),
+    hash: hashMd5,
+  },
+  hashring: { pack: (nodes) => packDigests(nodes, hashringDigests, (name) => name), hash: hashMd5 },
+  nginx: { pack: packCrcChain, hash: (key) => crc32(key) | 0 },
+};

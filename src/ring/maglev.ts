@@ -1,0 +1,136 @@
+/**
+ * Maglev hashing: a table of slots that the nodes fill in turns, each along a permutation of its own (Eisenbud et al.,
+ * "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016, section 3.4). Shares are as exact as slots are
+ * small, which no ring of bearable size is; in return a change of nodes moves somewhat more than its share.
+ *
+ * Nodes take their turns in the order of their names, so the table depends on nothing else. A node of half the weight sits out
+ * every second turn, as in Envoy; each has its first turn, so that none is rounded away.
+ * A slot is a range of positions (`position × size / 2^32`), not a remainder: what moves can be said as ranges.
+ *
+ * Cost: a lookup is one multiplication and one read; 2 B a slot, 131 KB by default; building takes some 2 ms.
+ */
+import { multiplyHigh } from '../kernel/int64.ts';
+import { xxh64 } from '../kernel/xxh64.ts';
+import { byName, type CheckedNode, checkedInteger, checkedNodes, type Node, optionsInvalid } from './node.ts';
+import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
+
+/** Primes, the first and the last as in the paper and in Envoy. At least 100 slots a node keep shares within 1 %. */
+const SIZES = [65_537, 655_373, 5_000_011] as const;
+const SIZE_MAX = 5_000_011;
+
+export interface MaglevOptions {
+  /**
+   * Slots of the table: a prime, at least the number of nodes, at most 5,000,011.
+   * @defaultValue 65,537; for more than 655 nodes 655,373, for more than 6,553 nodes 5,000,011
+   */
+  readonly size?: number;
+}
+
+class MaglevLocator implements Locator {
+  readonly #table: Uint16Array;
+  readonly #weights: Float64Array;
+
+  constructor(table: Uint16Array, weights: Float64Array) {
+    this.#table = table;
+    this.#weights = weights;
+  }
+
+  locate(position: number, eligible: Uint8Array | null): number {
+    const table = this.#table;
+    const { length } = table;
+    if (length === 0) return -1;
+    let slot = multiplyHigh(position, length);
+    let owner = table[slot]!;
+    if (eligible === null || eligible[owner] === 1) return owner;
+    if (!anyOf(eligible, this.#weights)) return -1;
+    // The slots behind belong to others as if drawn by lot: the keys of one that is out spread over all.
+    do {
+      slot = slot + 1 === length ? 0 : slot + 1;
+      owner = table[slot]!;
+    } while (eligible[owner] !== 1);
+    return owner;
+  }
+
+  shares(): Float64Array {
+    const shares = new Float64Array(this.#weights.length);
+    const { ends, owners } = this.arcs();
+    let before = -1;
+    for (const [slot, end] of ends.entries()) {
+      shares[owners[slot]!]! += (end - before) / 2 ** 32;
+      before = end;
+    }
+    return shares;
+  }
+
+  arcs(): Arcs {
+    const { length } = this.#table;
+    const ends = Uint32Array.from(this.#table, (_, slot) => lastPosition(slot, length));
+    return { ends, owners: this.#table };
+  }
+}
+
+/** The last position of a slot: the largest whose scaled value is still the slot. A division may be off by one. */
+function lastPosition(slot: number, size: number): number {
+  let last = Math.floor(((slot + 1) * 2 ** 32) / size);
+  while (last >= 2 ** 32 || multiplyHigh(last, size) > slot) last--;
+  return last;
+}
+
+function fill(nodes: readonly CheckedNode[], size: number): Uint16Array {
+  const order = byName(nodes).filter((index) => nodes[index]!.weight > 0);
+  if (order.length === 0) return new Uint16Array(0);
+  const weights = order.map((index) => nodes[index]!.weight);
+  const weightMax = Math.max(...weights);
+  const words = new Uint32Array(2);
+  const next = new Uint32Array(order.length);
+  const skip = new Uint32Array(order.length);
+  for (const [rank, index] of order.entries()) {
+    xxh64(nodes[index]!.name, 0, words);
+    next[rank] = words[0]! % size;
+    skip[rank] = (words[1]! % (size - 1)) + 1;
+  }
+  const table = new Uint16Array(size);
+  const taken = new Uint8Array(size);
+  const turnsTaken = new Float64Array(order.length);
+  let left = size;
+  for (let turn = 0; ; turn++) {
+    for (let rank = 0; rank < order.length; rank++) {
+      // After t turns of the heaviest a node has had t × weight / weightMax, rounded up.
+      if (turnsTaken[rank]! * weightMax > turn * weights[rank]!) continue;
+      turnsTaken[rank]! += 1;
+      let slot = next[rank]!;
+      while (taken[slot] === 1) slot = (slot + skip[rank]!) % size;
+      taken[slot] = 1;
+      table[slot] = order[rank]!;
+      next[rank] = (slot + skip[rank]!) % size;
+      if (--left === 0) return table;
+    }
+  }
+}
+
+function isPrime(value: number): boolean {
+  if (value < 2) return false;
+  for (let divisor = 2; divisor * divisor <= value; divisor++) if (value % divisor === 0) return false;
+  return true;
+}
+
+/**
+ * Keys on nodes by a Maglev table.
+ *
+ * @example
+ * console.log(createMaglev(['a', 'b', 'c']).get('user:42')); // c
+ */
+export function createMaglev(given: readonly (string | Node)[], options: MaglevOptions = {}): Placement {
+  const nodes = checkedNodes(given);
+  const size = options.size ?? SIZES.find((some) => some > 100 * nodes.length) ?? SIZE_MAX;
+  checkedInteger('size', size, Math.max(2, nodes.length), SIZE_MAX);
+  if (!isPrime(size)) throw optionsInvalid(`size is ${size}; a Maglev table has a prime number of slots.`);
+  const weights = Float64Array.from(nodes, ({ weight }) => weight);
+  return createPlacement({
+    algorithm: 'maglev',
+    nodes,
+    locator: new MaglevLocator(fill(nodes, size), weights),
+    identity: ['maglev', byName(nodes).map((index) => nodes[index]!.name)],
+    with: (others) => createMaglev(others, options),
+  });
+}

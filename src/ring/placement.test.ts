@@ -1,0 +1,211 @@
+/** What every algorithm promises, and where one promises less, said in the table below with the reason. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { seededRandom } from '../kernel/random.ts';
+import { createAnchor } from './anchor.ts';
+import { createJump } from './jump.ts';
+import { createMaglev } from './maglev.ts';
+import { createModulo } from './modulo.ts';
+import type { Node } from './node.ts';
+import type { Placement } from './placement.ts';
+import { createRendezvous } from './rendezvous.ts';
+import { createRing } from './ring.ts';
+
+interface Algorithm {
+  readonly create: (nodes: readonly (string | Node)[]) => Placement;
+  readonly weighted: boolean;
+  /** The order in which nodes are given decides where keys lie. */
+  readonly ordered: boolean;
+  /**
+   * Which keys may move between nodes that stay: none, none if the change is at the end of the list, some (a share of all
+   * keys: a Maglev table is filled anew, the paper's figure 6), or all.
+   */
+  readonly moves: 'none' | 'none at the tail' | 'some' | 'all';
+  /** How far a node's share may be from its weight, relative, with tens of nodes. */
+  readonly shareError: number;
+}
+
+const algorithms: Readonly<Record<string, Algorithm>> = {
+  // 512 points a node: 1/√512 = 4.4 % is one standard deviation.
+  ring: { create: createRing, weighted: true, ordered: false, moves: 'none', shareError: 0.22 },
+  maglev: { create: createMaglev, weighted: true, ordered: false, moves: 'some', shareError: 0.01 },
+  rendezvous: { create: createRendezvous, weighted: true, ordered: false, moves: 'none', shareError: 0 },
+  anchor: { create: createAnchor, weighted: false, ordered: true, moves: 'none', shareError: 0 },
+  jump: { create: createJump, weighted: false, ordered: true, moves: 'none at the tail', shareError: 0 },
+  modulo: { create: createModulo, weighted: false, ordered: true, moves: 'all', shareError: 0 },
+};
+
+const random = seededRandom(20_261_123);
+const positions = Int32Array.from({ length: 20_000 }, () => random.int32());
+
+function names(count: number, first = 0): string[] {
+  return Array.from({ length: count }, (_, index) => `10.0.0.${first + index}:11211`);
+}
+
+function owners(placement: Placement, eligible: Uint8Array | null = null): (string | null)[] {
+  return Array.from(positions, (position) => placement.nodes[placement.locate(position, eligible)]?.name ?? null);
+}
+
+/** The share of the keys that moved although neither their old nor their new node changed. */
+function needless(before: Placement, after: Placement, changed: readonly string[]): number {
+  const [was, is] = [owners(before), owners(after)];
+  let moved = 0;
+  for (const [at, from] of was.entries()) {
+    const to = is[at]!;
+    if (from !== to && !changed.includes(from!) && !changed.includes(to)) moved++;
+  }
+  return moved / positions.length;
+}
+
+const allowed = { none: 0, 'none at the tail': 0, some: 0.03, all: 1 } as const;
+
+for (const [name, { create, weighted, ordered, moves, shareError }] of Object.entries(algorithms)) {
+  test(`${name}: each node gets its share, and as much as it says`, () => {
+    const given = names(20).map((node, index) => ({ name: node, weight: weighted ? 1 + (index % 4) : 1 }));
+    const placement = create(given);
+    const sum = given.reduce((total, { weight }) => total + weight, 0);
+    const shares = placement.shares();
+    assert.ok(Math.abs(shares.reduce((a, b) => a + b) - 1) < 1e-9);
+    const counts = new Map<string | null, number>();
+    for (const owner of owners(placement)) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+    for (const [index, { name: node, weight }] of given.entries()) {
+      const share = shares[index]!;
+      assert.ok(Math.abs(share * (sum / weight) - 1) <= shareError + 1e-9, `${node} has ${share}`);
+      // Five standard deviations of a sample.
+      const expected = share * positions.length;
+      assert.ok(Math.abs((counts.get(node) ?? 0) - expected) < 5 * Math.sqrt(expected), `${node}: ${counts.get(node)}`);
+    }
+  });
+
+  test(`${name}: a node that goes takes only its keys along, and spreads them over all others`, () => {
+    const before = create(names(20));
+    const gone = moves === 'none at the tail' ? 19 : 7;
+    const after = before.with(names(20).filter((_, index) => index !== gone));
+    assert.ok(needless(before, after, [names(20)[gone]!]) <= allowed[moves]);
+    const was = owners(before);
+    const heirs = new Set(owners(after).filter((_, at) => was[at] === names(20)[gone]));
+    assert.equal(heirs.size, 19);
+  });
+
+  test(`${name}: a node that comes takes its share from all others, and no key moves between those`, () => {
+    const before = create(names(19));
+    const after = before.with(names(20));
+    assert.ok(needless(before, after, [names(20)[19]!]) <= allowed[moves]);
+    const [was, is] = [owners(before), owners(after)];
+    const givers = new Set(was.filter((_, at) => is[at] === names(20)[19]));
+    assert.equal(givers.size, 19);
+    if (moves !== 'all') {
+      const moved = was.filter((owner, at) => owner !== is[at]).length / positions.length;
+      assert.ok(moved > 0.03 && moved < 0.05 + 0.02 + allowed[moves], `${moved}`);
+    }
+  });
+
+  test(`${name}: leaving out any nodes moves only their keys, and comes to -1 only when nobody is left`, () => {
+    const masks = fc.uint8Array({ minLength: 12, maxLength: 12, max: 1 });
+    const weights = fc.array(fc.constantFrom(0, 0.25, 1, 3), { minLength: 12, maxLength: 12 });
+    fc.assert(
+      fc.property(masks, weights, fc.integer(), (eligible, some, position) => {
+        const given = names(12).map((node, index) => ({ name: node, weight: weighted ? some[index]! : 1 }));
+        const placement = create(given);
+        const owner = placement.locate(position, null);
+        const chosen = placement.locate(position, eligible);
+        const possible = given.some(({ weight }, index) => weight > 0 && eligible[index] === 1);
+        assert.equal(chosen >= 0, possible);
+        if (possible) assert.ok(eligible[chosen] === 1 && given[chosen]!.weight > 0);
+        if (owner >= 0 && eligible[owner] === 1) assert.equal(chosen, owner);
+        // Leaving out one more, who does not have it, changes nothing.
+        for (let other = 0; other < 12; other++) {
+          if (other === chosen || eligible[other] === 0) continue;
+          const fewer = eligible.with(other, 0);
+          if (chosen >= 0 && given[chosen]!.weight > 0) assert.equal(placement.locate(position, fewer), chosen);
+        }
+      }),
+      { numRuns: name === 'maglev' ? 15 : 100 },
+    );
+  });
+
+  test(`${name}: the same for everyone`, () => {
+    const placement = create(names(9));
+    assert.equal(create(names(9)).fingerprint(), placement.fingerprint());
+    assert.notEqual(create(names(9, 1)).fingerprint(), placement.fingerprint());
+    assert.notEqual(create(names(8)).fingerprint(), placement.fingerprint());
+    if (!ordered) {
+      const reversed = create(names(9).toReversed());
+      assert.deepEqual(owners(reversed), owners(placement));
+      assert.equal(reversed.fingerprint(), placement.fingerprint());
+    }
+    for (const position of positions.subarray(0, 100)) {
+      assert.equal(placement.locate(position, null), placement.locate(position >>> 0, null), 'a sign means nothing');
+      assert.equal(placement.get(position), placement.nodes[placement.locate(position, null)]!.name);
+    }
+    assert.equal(placement.get('user:42'), placement.get(new TextEncoder().encode('user:42')));
+  });
+
+  test(`${name}: replicas are different nodes, the owner first, then who would have the key without those before`, () => {
+    const placement = create(names(6));
+    for (const key of ['a', 'b', 'user:42', '']) {
+      const replicas = placement.getReplicas(key, 10);
+      assert.deepEqual(replicas.toSorted(), names(6));
+      const left = new Uint8Array(6).fill(1);
+      for (const replica of replicas) {
+        const index = placement.locate(placement.position(key), left);
+        assert.equal(placement.nodes[index]!.name, replica);
+        left[index] = 0;
+      }
+      const { node, next, share } = placement.explain(key);
+      assert.deepEqual([node, ...next], replicas.slice(0, 4));
+      assert.ok(share > 0.1 && share < 0.25);
+    }
+    assert.deepEqual(placement.getReplicas('a', 0), []);
+  });
+
+  test(`${name}: with zones, no zone has two replicas while another has none`, () => {
+    const nodes = names(9).map((node, index) => ({ name: node, zone: 'abc'[Math.floor(index / 3)]! }));
+    const zoneOf = new Map(nodes.map(({ name: node, zone }) => [node, zone]));
+    const placement = create(nodes);
+    for (let key = 0; key < 200; key++) {
+      const zones = placement.getReplicas(`key ${key}`, 9, { zones: true }).map((node) => zoneOf.get(node));
+      for (let round = 0; round < 9; round += 3) assert.equal(new Set(zones.slice(round, round + 3)).size, 3);
+      assert.equal(placement.getReplicas(`key ${key}`, 2, { zones: true })[0], placement.get(`key ${key}`));
+    }
+  });
+
+  test(`${name}: no nodes, one node`, () => {
+    const none = create([]);
+    assert.equal(none.get('a'), null);
+    assert.deepEqual(none.getReplicas('a', 3), []);
+    assert.equal(none.locate(0, new Uint8Array(0)), -1);
+    assert.deepEqual(none.explain('a').next, []);
+    assert.equal(none.with(['only']).get('a'), 'only');
+    assert.equal(create(['only']).with([]).get('a'), null);
+  });
+
+  test(`${name}: nodes that mean nothing are refused, with what was found`, () => {
+    assert.throws(() => create(['a', 'a']), /Two nodes are named “a”/);
+    assert.throws(() => create(['']), /Node 0 has no name/);
+    for (const weight of [-1, Number.NaN, 1e7, Number.POSITIVE_INFINITY]) {
+      assert.throws(() => create([{ name: 'a', weight }]), {
+        code: 'OPTIONS_INVALID',
+        message: /weight of node “a” is/,
+      });
+    }
+    if (!weighted) assert.throws(() => create([{ name: 'a', weight: 2 }]), /“a” weighs 2/);
+    assert.throws(() => create(['a']).getReplicas('k', -1), /count is -1/);
+  });
+
+  if (weighted) {
+    test(`${name}: a weight that is small beside the others is not rounded to nothing`, () => {
+      const shares = create([{ name: 'small', weight: 0.001 }, ...names(9)]).shares();
+      assert.ok(shares[0]! > 0);
+    });
+
+    test(`${name}: changing one node's weight moves keys from or to that node only`, () => {
+      for (const weight of [0, 0.5, 0.9, 2]) {
+        const before = create(names(12));
+        const after = before.with(names(12).map((node, index) => ({ name: node, weight: index === 5 ? weight : 1 })));
+        assert.ok(needless(before, after, [names(12)[5]!]) <= allowed[moves], `to ${weight}`);
+      }
+    });
+  }
+}

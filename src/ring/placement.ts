@@ -1,0 +1,191 @@
+/**
+ * Where keys lie: the one interface of every algorithm here.
+ *
+ * A key is hashed to a *position*, one of 2^32; an algorithm (a `Locator`) says which node has a position. The rest is the
+ * same for all and written here once: keys, replicas, zones, explanations, fingerprints.
+ *
+ * The one question to a locator is "whose is this position, if only these nodes may have it?" Asked again without the first
+ * answer it gives the next replica; asked without the nodes that are down, the substitute; asked without the nodes that are
+ * full, bounded load. Invariant: leaving a node out changes the answer for its own positions only.
+ *
+ * A placement never changes: another set of nodes is another placement (`with`), so a reader never sees half a change.
+ */
+import type { KeyText } from '../kernel/key-bytes.ts';
+import { xxh64 } from '../kernel/xxh64.ts';
+import { byName, checkedInteger, type CheckedNode, type Node, NODES_MAX } from './node.ts';
+
+/** A key, or the position of one that was hashed already (32 bits, signed or not). */
+export type Key = KeyText | number;
+
+/**
+ * Consecutive ranges of positions: the i-th ends at `ends[i]`, inclusive, and begins behind the one before; the first begins
+ * behind the last, across zero. A range whose end equals the one before is empty.
+ */
+export interface Arcs {
+  readonly ends: Uint32Array;
+  /** Index of the node that has the range. */
+  readonly owners: Uint16Array;
+}
+
+export interface Locator {
+  /**
+   * The index of the node that has the position, among those whose byte in `eligible` is 1 (null: all); -1 if there is
+   * none. Nodes of weight 0 have nothing. Allocates nothing.
+   */
+  locate(position: number, eligible: Uint8Array | null): number;
+  /** Each node's exact share of the positions, or for an algorithm without arcs the share of an ideal hash. */
+  shares(): Float64Array;
+  /** The ranges, if the algorithm has ranges: one that scatters each node's positions has none. */
+  arcs(): Arcs | null;
+}
+
+export interface Explanation {
+  /** Eight hexadecimal digits. */
+  readonly position: string;
+  readonly node: string | null;
+  /** The node's share of all keys. */
+  readonly share: number;
+  /** Who would have the key if the node were out, then if that one were out as well, … */
+  readonly next: readonly string[];
+}
+
+export interface Placement extends Locator {
+  readonly algorithm: string;
+  readonly nodes: readonly CheckedNode[];
+  /** What makes a position of a key's text. Two placements compare only if theirs is the same function. */
+  readonly hash: (key: KeyText) => number;
+  /** The position of a key, signed. */
+  position(key: Key): number;
+  /** The name of the node that has the key; null without nodes. Allocates nothing. */
+  get(key: Key): string | null;
+  /**
+   * The names of the first `count` nodes for the key, the owner first; fewer if there are fewer. With `zones`, a zone is
+   * used again only when each has been used as often.
+   */
+  getReplicas(key: Key, count: number, options?: { readonly zones?: boolean }): string[];
+  explain(key: Key): Explanation;
+  /** 16 hexadecimal digits, equal if and only if (but for chance) every key lies on the same node. */
+  fingerprint(): string;
+  /** The placement with the same options on other nodes. */
+  with(nodes: readonly (string | Node)[]): Placement;
+}
+
+export interface PlacementParts {
+  readonly algorithm: string;
+  readonly nodes: readonly CheckedNode[];
+  readonly locator: Locator;
+  /** All that decides where keys lie, beside the arcs, as a value for JSON. Where order means nothing: sorted. */
+  readonly identity: readonly unknown[];
+  /** @defaultValue the upper word of XXH64 */
+  readonly hash?: (key: KeyText) => number;
+  readonly with: (nodes: readonly (string | Node)[]) => Placement;
+}
+
+const NEXT_SHOWN = 3;
+
+class HashPlacement implements Placement {
+  readonly algorithm: string;
+  readonly nodes: readonly CheckedNode[];
+  readonly with: (nodes: readonly (string | Node)[]) => Placement;
+  readonly hash: (key: KeyText) => number;
+  readonly #locator: Locator;
+  readonly #identity: readonly unknown[];
+
+  constructor({ algorithm, nodes, locator, identity, hash = xxh64, with: withNodes }: PlacementParts) {
+    this.algorithm = algorithm;
+    this.nodes = nodes;
+    this.with = withNodes;
+    this.#locator = locator;
+    this.#identity = identity;
+    this.hash = hash;
+  }
+
+  position(key: Key): number {
+    return typeof key === 'number' ? key | 0 : this.hash(key);
+  }
+
+  locate(position: number, eligible: Uint8Array | null): number {
+    return this.#locator.locate(position, eligible);
+  }
+
+  get(key: Key): string | null {
+    const index = this.#locator.locate(this.position(key), null);
+    return index < 0 ? null : this.nodes[index]!.name;
+  }
+
+  getReplicas(key: Key, count: number, { zones = false }: { readonly zones?: boolean } = {}): string[] {
+    checkedInteger('count', count, 0, NODES_MAX);
+    const position = this.position(key);
+    const left = new Uint8Array(this.nodes.length).fill(1);
+    const open = left.slice();
+    const replicas: string[] = [];
+    while (replicas.length < count) {
+      let index = this.#locator.locate(position, open);
+      if (index < 0) {
+        // Each zone has its turn behind it: the next round is among all that are left.
+        open.set(left);
+        index = this.#locator.locate(position, open);
+        if (index < 0) break;
+      }
+      const { name, zone } = this.nodes[index]!;
+      replicas.push(name);
+      left[index] = open[index] = 0;
+      if (zones) for (const [other, node] of this.nodes.entries()) if (node.zone === zone) open[other] = 0;
+    }
+    return replicas;
+  }
+
+  explain(key: Key): Explanation {
+    const position = this.position(key);
+    const index = this.#locator.locate(position, null);
+    return {
+      position: hex(position),
+      node: index < 0 ? null : this.nodes[index]!.name,
+      share: index < 0 ? 0 : this.shares()[index]!,
+      next: this.getReplicas(position, NEXT_SHOWN + 1).slice(1),
+    };
+  }
+
+  shares(): Float64Array {
+    return this.#locator.shares();
+  }
+
+  arcs(): Arcs | null {
+    return this.#locator.arcs();
+  }
+
+  fingerprint(): string {
+    const arcs = this.arcs();
+    const words = new Int32Array(2);
+    xxh64(JSON.stringify(this.#identity), 0, words);
+    if (arcs !== null) {
+      // Names stand for owners: the order of the nodes means nothing.
+      const ranks = new Uint32Array(this.nodes.length);
+      for (const [rank, index] of byName(this.nodes).entries()) ranks[index] = rank;
+      const canonical = new DataView(new ArrayBuffer(arcs.ends.length * 8));
+      for (const [at, end] of arcs.ends.entries()) {
+        canonical.setUint32(at * 8, end, true);
+        canonical.setUint32(at * 8 + 4, ranks[arcs.owners[at]!]!, true);
+      }
+      xxh64(new Uint8Array(canonical.buffer), words[1], words);
+    }
+    return hex(words[0]!) + hex(words[1]!);
+  }
+}
+
+function hex(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, '0');
+}
+
+/** A placement from an algorithm. */
+export function createPlacement(parts: PlacementParts): Placement {
+  return new HashPlacement(parts);
+}
+
+/** True if any node may be picked at all: what a walk asks before it walks until it finds one. */
+export function anyOf(eligible: Uint8Array | null, weights: Float64Array): boolean {
+  for (let index = 0; index < weights.length; index++) {
+    if (weights[index]! > 0 && (eligible === null || eligible[index] === 1)) return true;
+  }
+  return false;
+}
