@@ -23,10 +23,17 @@ export class DataPlane {
   readonly #plane: Plane;
   readonly #lane: Lane;
   readonly #listeners = new Map<string, Listener>();
+  /** Listeners that are closed but still have connections. */
+  readonly #leaving = new Set<Listener>();
   readonly #timers: Timer[];
   #nextMs: number;
   #lagMs = 0;
   #gaugesDueMs: number;
+  #drained: Promise<void> | null = null;
+  /** While draining: no connection is left. */
+  readonly #empty = Promise.withResolvers<void>();
+  #cut: Timer | null = null;
+  #cutMs = Number.POSITIVE_INFINITY;
 
   constructor(options: PlaneOptions) {
     const plane = new Plane(options);
@@ -56,7 +63,7 @@ export class DataPlane {
           bound[plan.id] = running.port;
           continue;
         }
-        const listener = new Listener(plane, plan);
+        const listener = new Listener(plane, plan, () => this.#onLeft());
         added.push(listener);
         bound[plan.id] = await listener.listen(plan.port === 0 ? (ports[plan.id] ?? 0) : plan.port);
       }
@@ -73,6 +80,7 @@ export class DataPlane {
     }
     for (const listener of added) this.#listeners.set(keyOf(listener.plan), listener);
     for (const plan of snapshot.listeners) this.#listeners.get(keyOf(plan))?.apply(plan);
+    for (const listener of added) listener.open();
     return bound;
   }
 
@@ -81,20 +89,45 @@ export class DataPlane {
     return this.#plane.buffers.bytes;
   }
 
-  /** Listeners that are closed but still have connections. */
-  readonly #leaving = new Set<Listener>();
-
-  /** Finishes what runs and resolves when nothing does; after `timeoutMs` the rest is cut. */
+  /**
+   * Finishes what runs and resolves when nothing does; after `timeoutMs` the rest is cut. Called again while it drains, it
+   * can only bring the cut forward.
+   */
   async drain(timeoutMs: number): Promise<void> {
+    this.#drained ??= this.#drain();
+    this.#cutAfter(timeoutMs);
+    await this.#drained;
+  }
+
+  async #drain(): Promise<void> {
     const plane = this.#plane;
     plane.drain();
     for (const listener of this.#listeners.values()) this.#leaving.add(listener);
     this.#listeners.clear();
     for (const listener of this.#leaving) listener.close(0);
-    await plane.empty([...this.#leaving], timeoutMs);
-    for (const listener of this.#leaving) listener.cut();
+    this.#onLeft();
+    await this.#empty.promise;
     for (const timer of this.#timers) timer.clear();
+    this.#cut?.clear();
     await plane.accounts.close();
+  }
+
+  #cutAfter(timeoutMs: number): void {
+    const cutMs = this.#plane.clock.nowMs() + timeoutMs;
+    if (cutMs >= this.#cutMs) return;
+    this.#cutMs = cutMs;
+    this.#cut?.clear();
+    const cut = (): void => {
+      for (const listener of this.#leaving) listener.cut();
+    };
+    this.#cut = this.#plane.clock.after(timeoutMs, cut, { ref: true });
+  }
+
+  /** A connection has gone, or none need go. */
+  #onLeft(): void {
+    if (!this.#plane.draining) return;
+    for (const listener of this.#leaving) if (listener.connections > 0) return;
+    this.#empty.resolve();
   }
 
   reopenLog(): void {
@@ -120,7 +153,7 @@ export class DataPlane {
     this.#lane[processSlots.memoryBytes] = plane.buffers.bytes;
     this.#lane[processSlots.heapBytes] = process.memoryUsage().heapUsed;
     this.#lagMs = 0;
-    for (const listener of this.#leaving) if (listener.open === 0) this.#leaving.delete(listener);
+    for (const listener of this.#leaving) if (listener.connections === 0) this.#leaving.delete(listener);
   }
 }
 

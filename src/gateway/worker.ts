@@ -38,13 +38,20 @@ async function apply(message: WorkerStart | Extract<ToWorker, { kind: 'apply' }>
 // One after another: an apply that binds a listener is not overtaken by the next.
 let last: Promise<void> = apply(start);
 
+/** A drain does not wait for the one before it: it may be there to end that. */
+async function drain(timeoutMs: number): Promise<void> {
+  await last;
+  await plane.drain(timeoutMs);
+  say({ kind: 'drained' });
+}
+
 port.on('message', (message: ToWorker) => {
   switch (message.kind) {
     case 'apply':
       last = last.then(() => apply(message));
       break;
     case 'drain':
-      last = last.then(() => plane.drain(message.timeoutMs)).then(() => say({ kind: 'drained' }));
+      void drain(message.timeoutMs);
       break;
     case 'reopen-log':
       plane.reopenLog();

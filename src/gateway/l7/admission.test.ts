@@ -2,28 +2,19 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { after, describe, test } from 'node:test';
-import { connect as connectTls } from 'node:tls';
+import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import { Authority } from '../../../test/certificates.ts';
 import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
 import { answer } from '../../../test/engine/origin.ts';
-import { connectTo, Peer } from '../../../test/engine/peer.ts';
+import { connectTo, type Peer } from '../../../test/engine/peer.ts';
 import { type Changes, snapshotOf } from '../../../test/engine/plans.ts';
+import { secure } from '../../../test/engine/secure.ts';
 import { cellLanes, createCell } from '../../kernel/cells.ts';
 import { addressFrom, AddressSet } from '../../kernel/ip-address.ts';
 import { LISTENER_SLOTS, listenerSlots } from '../slots.ts';
 import { Admission, type Place } from './admission.ts';
 
-const authority = new Authority();
-const tls = {
-  certificates: [authority.issue(['shop.example'])],
-  minVersion: 'TLSv1.2',
-  ticketKeys: Buffer.alloc(48, 1),
-  unknownSni: 'default',
-  clientCaPem: null,
-} as const;
-after(() => authority[Symbol.dispose]());
+const { plan: tls, connect: connectSecure } = secure();
 
 const networks = (list: readonly string[]): AddressSet => {
   const set = AddressSet.compile(list);
@@ -224,21 +215,13 @@ for (const [where, listener] of [
 async function shaken(peer: Peer, gateway: TestGateway): Promise<void> {
   const before = gateway.listener('handshakes');
   peer.socket.removeAllListeners('data');
-  const secure = connectTls({ socket: peer.socket, servername: 'shop.example', ca: authority.caPem });
-  secure.on('error', () => {});
-  await once(secure, 'secureConnect');
+  await connectSecure({ socket: peer.socket });
   await eventually('the handshake is counted', () => gateway.listener('handshakes') === before + 1);
 }
 
 onBoth('a place is given back once, wherever a TLS connection ends', async (bench) => {
   const gateway = await served(bench, { listener: { tls }, timeouts });
   const { port } = gateway;
-  const secure = async (): Promise<Peer> => {
-    const socket = connectTls({ port, host: '127.0.0.1', servername: 'shop.example', ca: authority.caPem });
-    const peer = new Peer(socket);
-    await once(socket, 'secureConnect');
-    return peer;
-  };
   const garbage = (await bench.client(gateway)).write('GET / HTTP/1.1\r\n\r\n');
   const silent = await bench.client(gateway);
   const half = (await bench.client(gateway)).write(Buffer.from([22, 3, 1, 2, 0, 1]));
@@ -249,7 +232,7 @@ onBoth('a place is given back once, wherever a TLS connection ends', async (benc
   await once(ended, 'close');
   await eventually('four have failed', () => gateway.listener('handshakeFailures') === 4);
   await eventually('and are out', () => gateway.listener('connections') === 0);
-  const [polite, rude] = [await secure(), await secure()];
+  const [polite, rude] = [await connectSecure({ port }), await connectSecure({ port })];
   for (const each of [polite, rude]) assert.equal((await each.write(get).response()).status, 200);
   assert.equal(gateway.listener('connections'), 2);
   polite.end();

@@ -237,7 +237,8 @@ async function run(seed: number): Promise<void> {
     },
   };
   Reflect.set(plane, 'raw', transport);
-  const listener = new Listener(plane, snapshot.listeners[0]!);
+  const listener = new Listener(plane, snapshot.listeners[0]!, () => {});
+  listener.open();
   const planned: Planned[][] = [];
   const clients = Array.from({ length: CLIENTS }, (_, c) => {
     const wire = new TestWire(world);

@@ -45,8 +45,11 @@ export class Listener {
   #trusted: AddressSet;
   #server: net.Server | null = null;
   #secure: SecureServer | null = null;
+  /** Connections that wait for `open`, each with a place; null after it. */
+  #early: (() => void)[] | null = [];
 
-  constructor(plane: Plane, plan: ListenerPlan) {
+  /** `onLeft` is told of each connection that has gone. */
+  constructor(plane: Plane, plan: ListenerPlan, onLeft: () => void) {
     this.plane = plane;
     this.plan = plan;
     this.#lane = cellLane(plan.cell, LISTENER_SLOTS, plane.laneNumber);
@@ -56,7 +59,6 @@ export class Listener {
     this.#trusted = trustedBy(plan);
     this.forwarding = this.#forwardingWriter();
     const lanes = cellLanes(plan.cell, LISTENER_SLOTS);
-    const onLeft = (): void => plane.connectionLeft();
     this.#admission = new Admission({ lane: this.#lane, lanes, onLeft }, plan.limits, this.#trusted);
   }
 
@@ -95,8 +97,16 @@ export class Listener {
     return this.port;
   }
 
+  /** Lets in who has connected; until then all wait, because the config that they are to go by may not be in force yet. */
+  open(): void {
+    const early = this.#early;
+    this.#early = null;
+    for (const enter of early ?? []) enter();
+  }
+
   /** Stops accepting. Connections close after their answer, idle ones after `idleMs`. */
   close(idleMs: number): void {
+    this.open();
     this.closing = true;
     this.#server?.close();
     for (const guest of this.#admission.guests()) guest.drain(idleMs);
@@ -108,7 +118,7 @@ export class Listener {
   }
 
   /** Connections, in whatever stage. */
-  get open(): number {
+  get connections(): number {
     return this.#admission.taken;
   }
 
@@ -152,29 +162,43 @@ export class Listener {
 
   /** A connection without TLS. */
   accept(wire: Wire, peer: Peer): void {
-    const { plane } = this;
     const place = this.#admit(peer);
     if (place === null) wire.close();
-    else if (this.plan.proxyProtocol === 'off') this.#begin(wire, place, peer, inTheClear);
+    else if (this.#early === null) this.#enter(wire, place, peer);
     else {
-      const onRefused = (): void => this.count(listenerSlots.refused);
-      const onClient = (client: Peer): boolean => {
-        if (!this.#name(place, client)) return false;
-        this.#begin(wire, place, client, inTheClear);
-        return true;
-      };
-      new ProxiedWire({ plane, wire, place, peer, onRefused, onClient }).begin();
+      wire.pause();
+      this.#early.push(() => {
+        wire.resume();
+        this.#enter(wire, place, peer);
+      });
     }
   }
 
-  #acceptSecure(server: SecureServer, socket: net.Socket): void {
-    const peer = peerOf(socket);
-    const place = this.#admit(peer);
-    if (place === null) {
-      socket.on('error', () => {});
-      socket.destroy();
+  #enter(wire: Wire, place: Place, peer: Peer): void {
+    if (this.plan.proxyProtocol === 'off') {
+      this.#begin(wire, place, peer, inTheClear);
       return;
     }
+    const { plane } = this;
+    const onRefused = (): void => this.count(listenerSlots.refused);
+    const onClient = (client: Peer): boolean => {
+      const isNamed = this.#name(place, client);
+      if (isNamed) this.#begin(wire, place, client, inTheClear);
+      return isNamed;
+    };
+    new ProxiedWire({ plane, wire, place, peer, onRefused, onClient }).begin();
+  }
+
+  #acceptSecure(server: SecureServer, socket: net.Socket): void {
+    socket.on('error', () => {});
+    const peer = peerOf(socket);
+    const place = this.#admit(peer);
+    if (place === null) socket.destroy();
+    else if (this.#early === null) this.#enterSecure(server, socket, place, peer);
+    else this.#early.push(() => this.#enterSecure(server, socket, place, peer));
+  }
+
+  #enterSecure(server: SecureServer, socket: net.Socket, place: Place, peer: Peer): void {
     const arrival = new SecureArrival({
       plane: this.plane,
       server,

@@ -16,7 +16,6 @@ import { Buffers } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
 import { Exchange } from './exchange.ts';
 import { Head } from './head.ts';
-import type { Listener } from './listener.ts';
 import { RawTransport } from './raw-transport.ts';
 import { createRouter, type Router } from './router.ts';
 import { RunningService } from './running-service.ts';
@@ -121,27 +120,6 @@ export class Plane {
     this.draining = true;
     for (const service of this.#services.values()) service.closeIdle();
   }
-
-  /** Resolves when the listeners have no connection left, or after `timeoutMs`. */
-  async empty(listeners: readonly Listener[], timeoutMs: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = this.clock.after(timeoutMs, resolve, { ref: true });
-      this.#onLeft = () => {
-        if (listeners.some((listener) => listener.open > 0)) return;
-        timer.clear();
-        resolve();
-      };
-      this.#onLeft();
-    });
-    this.#onLeft = null;
-  }
-
-  /** Told by a listener that one of its connections is gone. */
-  connectionLeft(): void {
-    this.#onLeft?.();
-  }
-
-  #onLeft: (() => void) | null = null;
 
   takeExchange(client: ClientConnection, route: Route): Exchange {
     const exchange = this.#free.pop() ?? new Exchange(this);

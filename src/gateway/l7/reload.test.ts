@@ -27,7 +27,7 @@ async function moved(bench: Bench, changes: Changes = {}) {
     services: [
       { ...snapshot.services[0]!, name: 'inside', endpoints: [{ ...endpoint, cell: createCell(2, ENDPOINT_SLOTS) }] },
     ],
-    routes: [{ ...route, match: { host: null, path: null, listeners: ['inside'] } }],
+    routes: [{ ...route, match: { ...route.match, listeners: ['inside'] } }],
   };
   return { gateway, open, secret, move: () => gateway.plane.apply(next, {}) };
 }

@@ -17,6 +17,7 @@ import type { Peer } from './raw-transport.ts';
 export interface SecureArrivalOptions {
   readonly plane: Plane;
   readonly server: SecureServer;
+  /** It has a listener for errors already. */
   readonly socket: net.Socket;
   /** The other end of the socket. */
   readonly peer: Peer;
@@ -53,7 +54,6 @@ export class SecureArrival implements Guest, Deadline {
   begin(): void {
     const { plane, socket, peer, place, proxied } = this.#options;
     place.guest = this;
-    socket.on('error', () => {});
     socket.once('close', () => this.#onClose());
     if (!proxied) {
       this.#shakeHands(peer);
