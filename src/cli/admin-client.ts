@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs';
 import { request as httpRequest, type RequestOptions } from 'node:http';
 import { urlToHttpOptions } from 'node:url';
 import { SpillwayError } from '../kernel/errors.ts';
-import { UsageError } from './command.ts';
+import { type Arguments, type OptionSpec, UsageError } from './command.ts';
+import { printable } from './terminal.ts';
 
 /** An admin answer takes milliseconds; a person waits this long before suspecting the wrong thing. */
 const TIMEOUT_MS = 5000;
@@ -24,8 +25,35 @@ export interface AdminAnswer {
   readonly body: unknown;
 }
 
+/** Where `spillway init` puts it. */
+const DEFAULT_ADDRESS = '127.0.0.1:9900';
+
+/** The options of every command that asks a running gateway. */
+export const adminOptions = {
+  admin: {
+    type: 'string',
+    short: 'a',
+    value: 'ADDRESS',
+    summary: `The gateway running with this admin address: HOST:PORT or unix:PATH. Default: ${DEFAULT_ADDRESS}.`,
+  },
+  'token-file': { type: 'string', value: 'FILE', summary: 'File with the admin token. Default: SPILLWAY_ADMIN_TOKEN.' },
+} as const satisfies Record<string, OptionSpec>;
+
+/** Throws UsageError. */
+export function adminTarget(args: Arguments, environment: NodeJS.ProcessEnv): AdminTarget {
+  return { address: args.text('admin') ?? DEFAULT_ADDRESS, token: readToken(args.text('token-file'), environment) };
+}
+
+/** What to throw for an answer that is not the one that was asked for. */
+export function adminRefusal({ address }: AdminTarget, { status, body }: AdminAnswer): Error {
+  const detail = (body as { readonly detail?: unknown } | null)?.detail;
+  const said = printable(typeof detail === 'string' ? detail : `status ${status}`);
+  if (status === 400) return new UsageError(said);
+  return new SpillwayError('ADMIN_UNREACHABLE', `The gateway on ${address} does not answer this: ${said}`);
+}
+
 /** The token from `--token-file`, else SPILLWAY_ADMIN_TOKEN, else none. */
-export function readToken(file: string | null, environment: NodeJS.ProcessEnv): string | null {
+function readToken(file: string | null, environment: NodeJS.ProcessEnv): string | null {
   if (file === null) return environment['SPILLWAY_ADMIN_TOKEN'] ?? null;
   try {
     return readFileSync(file, 'utf8').trim();
@@ -34,9 +62,13 @@ export function readToken(file: string | null, environment: NodeJS.ProcessEnv): 
   }
 }
 
-/** Throws ADMIN_UNREACHABLE if nothing answers, or what answers is not the admin API. */
-export async function askAdmin(target: AdminTarget, path: string, body: unknown): Promise<AdminAnswer> {
-  const { status, text } = await post(placeOf(target.address, path), JSON.stringify(body), target);
+/** A GET, or with a body a POST. Throws ADMIN_UNREACHABLE if nothing answers, or what answers is not the admin API. */
+export async function askAdmin(target: AdminTarget, path: string, body?: unknown): Promise<AdminAnswer> {
+  const { status, text } = await send(
+    placeOf(target.address, path),
+    body === undefined ? null : JSON.stringify(body),
+    target,
+  );
   try {
     return { status, body: JSON.parse(text) };
   } catch {
@@ -53,14 +85,19 @@ function placeOf(address: string, path: string): RequestOptions {
   return urlToHttpOptions(new URL(path, base));
 }
 
-function post(place: RequestOptions, body: string, target: AdminTarget): Promise<{ status: number; text: string }> {
+function send(
+  place: RequestOptions,
+  body: string | null,
+  target: AdminTarget,
+): Promise<{ status: number; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
+  const method = body === null ? 'GET' : 'POST';
   const headers: Record<string, string> = { 'Content-Type': 'application/json', Connection: 'close' };
   if (target.token !== null) headers['Authorization'] = `Bearer ${target.token}`;
   const fail = (error: NodeJS.ErrnoException): void => reject(unreachable(target, reasonOf(error), error));
   let request: ReturnType<typeof httpRequest>;
   try {
-    request = httpRequest({ ...place, method: 'POST', headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    request = httpRequest({ ...place, method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (error) {
     throw new UsageError(`the admin token cannot be sent (${error instanceof Error ? error.message : String(error)})`);
   }
@@ -78,7 +115,7 @@ function post(place: RequestOptions, body: string, target: AdminTarget): Promise
       resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
     );
   });
-  request.end(body);
+  request.end(body ?? undefined);
   return promise;
 }
 

@@ -4,7 +4,7 @@ import { explain, type Explanation, type ExplainRequest } from '../gateway/l7/ex
 import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { nearest } from '../kernel/nearest.ts';
-import { askAdmin, readToken } from './admin-client.ts';
+import { adminOptions, adminRefusal, adminTarget, askAdmin, type AdminTarget } from './admin-client.ts';
 import { type Arguments, type Command, UsageError } from './command.ts';
 import { chooseConfig } from './config-file.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -39,13 +39,11 @@ export const explainCommand: Command = {
         value: 'FILE',
         summary: 'The config to ask. Default: the one in this folder.',
       },
+      ...adminOptions,
       admin: {
-        type: 'string',
-        short: 'a',
-        value: 'ADDRESS',
+        ...adminOptions.admin,
         summary: 'Ask the gateway running with this admin address: HOST:PORT or unix:PATH.',
       },
-      'token-file': { type: 'string', value: 'FILE', summary: 'File with the admin token.' },
       json: { type: 'boolean', summary: 'Print the answer as JSON.' },
     },
     positionalsMax: 2,
@@ -67,7 +65,7 @@ export const explainCommand: Command = {
       explanation = await askFile(chosen, request, clock);
       source = chosen;
     } else {
-      explanation = await askGateway(address, readToken(args.text('token-file'), environment), request);
+      explanation = await askGateway(adminTarget(args, environment), request);
       source = `the gateway on ${address}`;
     }
     if (args.flag('json')) out.line(JSON.stringify(explanation, null, 2));
@@ -109,13 +107,10 @@ async function askFile(file: string, request: ExplainRequest, clock: Clock): Pro
   return explain(snapshot, request);
 }
 
-async function askGateway(address: string, token: string | null, request: ExplainRequest): Promise<Explanation> {
-  const { status, body } = await askAdmin({ address, token }, '/api/explain', request);
-  if (status === 200 && isExplanation(body)) return body;
-  const detail = (body as { readonly detail?: unknown } | null)?.detail;
-  const said = typeof detail === 'string' ? detail : `status ${status}`;
-  if (status === 400) throw new UsageError(printable(said));
-  throw new SpillwayError('ADMIN_UNREACHABLE', `The gateway on ${address} does not answer this: ${printable(said)}`);
+async function askGateway(target: AdminTarget, request: ExplainRequest): Promise<Explanation> {
+  const answer = await askAdmin(target, '/api/explain', request);
+  if (answer.status === 200 && isExplanation(answer.body)) return answer.body;
+  throw adminRefusal(target, answer);
 }
 
 /** Enough to tell an explanation from the answer of whatever else listens there. */

@@ -28,6 +28,14 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Say what would happen to a request, and why.',
     load: async () => (await import('./explain.ts')).explainCommand,
   },
+  history: {
+    summary: 'List the configs that were in force, and what each changed.',
+    load: async () => (await import('./history.ts')).historyCommand,
+  },
+  rollback: {
+    summary: 'Put one of them back in force.',
+    load: async () => (await import('./rollback.ts')).rollbackCommand,
+  },
   init: { summary: 'Write a commented starter config.', load: async () => (await import('./init.ts')).initCommand },
 };
 
@@ -123,6 +131,7 @@ function report(error: unknown): ExitCode {
     case 'GATEWAY_STATE':
     case 'WORKER_FAILED':
     case 'ADDRESS_REFUSED':
+    case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:
       return error.code satisfies never;

@@ -111,24 +111,34 @@ export function eventLines(event: GatewayEvent, paint: Paint): string[] {
   }
 }
 
+/** A rollback is a repair of what runs, not of what is written. */
+const UNTIL_NEXT_RELOAD = 'The file still says otherwise: its next change, or SIGHUP, applies it again.';
+
 const noticeTones = { info: 'dim', warn: 'warn', error: 'bad' } as const satisfies Record<string, Tone>;
 
-function reloadLines(outcome: ReloadOutcome, paint: Paint): string[] {
+/** A reload or rollback as lines; the first says what became of it. */
+export function reloadLines(outcome: ReloadOutcome, paint: Paint): string[] {
   switch (outcome.kind) {
     case 'applied': {
-      const { changes } = outcome;
+      const { changes, version, restored, pendingRestart } = outcome;
       const left = changes.length - CHANGES_MAX;
+      const what = restored === null ? 'reloaded' : `rolled back to config ${restored}`;
       return [
-        paint('good', `reloaded: config ${outcome.version} is in use`),
+        paint('good', `${what}: config ${version} is in use`),
         ...changes.slice(0, CHANGES_MAX).map((change) => `  ${printable(change)}`),
         ...(left > 0 ? [`  … and ${left} more changes`] : []),
+        ...pendingRestart.map((line) => paint('warn', `  not in effect yet: ${printable(line)}`)),
+        ...(restored === null ? [] : [paint('warn', `  ${UNTIL_NEXT_RELOAD}`)]),
       ];
     }
     case 'unchanged':
-      return ['reloaded: nothing changed'];
+      return [`${outcome.cause === 'rollback' ? 'rolled back' : 'reloaded'}: nothing changed`];
     case 'refused':
       return [
-        paint('bad', `reload refused, config ${outcome.version} goes on: ${printable(outcome.reason)}`),
+        paint(
+          'bad',
+          `${outcome.cause === 'rollback' ? 'rollback' : 'reload'} refused, config ${outcome.version} goes on: ${printable(outcome.reason)}`,
+        ),
         ...outcome.problems.map((problem) => `  ${printable(problem)}`),
       ];
     default:

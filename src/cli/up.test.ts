@@ -27,7 +27,7 @@ listeners: [{ name: web, address: "${address}" }]
 services:
   - name: shop
     endpoints: [${endpoints.join(', ')}]
-    health: { active: { path: /, interval: 1s, timeout: 1s, unhealthyAfter: 1 } }
+    health: { active: { path: /health, interval: 1s, timeout: 1s, unhealthyAfter: 1 } }
 routes: [{ service: shop }]
 admin: { address: 127.0.0.1:0 }
 workers: 1
@@ -40,10 +40,12 @@ interface Origin extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-async function origin(answer: (path: string) => string | null, port = 0): Promise<Origin> {
+/** `null` is no answer, ever. */
+async function origin(answer: (path: string) => string | null | Promise<string>, port = 0): Promise<Origin> {
   const server = createServer((request, response) => {
-    const body = answer(request.url ?? '');
-    if (body !== null) response.end(body);
+    void Promise.resolve(request.url === '/health' ? 'up' : answer(request.url ?? '')).then(
+      (body) => body !== null && response.end(body),
+    );
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const stop = (): Promise<void> => {
@@ -120,10 +122,40 @@ test('a request that runs is finished by a drain, and cut by a second signal', a
   gateway.child.kill('SIGINT');
   await gateway.printed(/draining/);
   assert.equal(gateway.child.exitCode, null);
-  gateway.child.kill('SIGINT');
-  const { code } = await gateway.exit;
+  const { code } = await pressUntilEnd(gateway);
   assert.equal(code, signalExitCodes.SIGINT);
   assert.equal(await cut.promise, 'cut');
+});
+
+/** As a person does who presses Ctrl-C until something happens. */
+async function pressUntilEnd(gateway: CliProcess): Promise<Exit> {
+  const pressing = setInterval(() => gateway.child.kill('SIGINT'), 50);
+  return gateway.exit.finally(() => clearInterval(pressing));
+}
+
+test('Ctrl-C that arrives twice at once, as under npx, is one: what runs is finished', async () => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<string>();
+  await using shop = await origin(() => {
+    asked.resolve();
+    return answer.promise;
+  });
+  // One signal for both: two of a kind that wait are one to the kernel.
+  const program = `
+    import { processIo } from ${JSON.stringify(import.meta.resolve('./process-io.ts'))};
+    import { runGateway } from ${JSON.stringify(import.meta.resolve('./up.ts'))};
+    process.on('SIGUSR1', () => void (process.emit('SIGINT'), process.emit('SIGINT')));
+    process.exitCode = await runGateway(process.argv[1], processIo());`;
+  const args = ['--input-type=module', '-e', program, config([shop.address])];
+  await using gateway = new CliProcess(args, { executable: process.execPath });
+  const { web } = await running(gateway);
+  const text = fetchText(web);
+  await asked.promise;
+  gateway.child.kill('SIGUSR1');
+  await gateway.printed(/draining/);
+  answer.resolve('finished');
+  assert.equal(await text, 'finished');
+  assert.equal((await gateway.exit).code, exitCodes.ok);
 });
 
 test('a port that is taken is 3, named, and no stack', async () => {
@@ -204,6 +236,48 @@ test('the admin API on a socket, with tokens from a file and from the environmen
   const { err, out } = await gateway.exit;
   assert.doesNotMatch(err + out, /0123456789/);
   assert.equal(existsSync(join(folder, 'admin.sock')), false);
+});
+
+test('history lists what was in force and rollback puts it back, until the file is applied again', async () => {
+  await using first = await origin(() => 'first');
+  await using second = await origin(() => 'second');
+  const file = config([first.address]);
+  await using gateway = new CliProcess(['up', file]);
+  const { web, admin } = await running(gateway);
+  const cli = (...args: string[]): Promise<Exit> => runCli([...args, '--admin', admin]);
+  const none = await cli('rollback');
+  assert.equal(none.code, exitCodes.no);
+  assert.match(
+    none.err,
+    /rollback refused, config 1 goes on: There is no config before this one to go back to: only 1 is kept/,
+  );
+
+  writeFileSync(file, configText([second.address], 'drainTimeout: 5s').replace('workers: 1', 'workers: 2'));
+  await gateway.printed(/config 2 is in use\n(.*\n)+ +not in effect yet: workers: 1 run until the next start, then 2/);
+  assert.equal(await fetchText(web), 'second');
+  const back = await cli('rollback');
+  assert.equal(back.code, exitCodes.ok, back.err);
+  assert.match(back.out, /^rolled back to config 1: config 3 is in use\n/);
+  assert.ok(back.out.includes(`  service shop: endpoint ${second.address} removed\n`), back.out);
+  assert.match(back.out, /The file still says otherwise: its next change, or SIGHUP, applies it again\.\n$/);
+  assert.equal(await fetchText(web), 'first');
+
+  const { out } = await cli('history');
+  const [third = '', secondLine = '', firstLine = ''] = out.split('\n').filter((line) => /^ +\d+ /.test(line));
+  assert.match(third, /^ +3 .* config 1 again {2}in use$/);
+  assert.match(secondLine, /^ +2 .* file$/);
+  assert.match(firstLine, /^ +1 .* start$/);
+  assert.match(out, /drainTimeout 25s → 5s[^]*drainTimeout|drainTimeout 5s → 25s[^]*drainTimeout/);
+  const list = JSON.parse((await cli('history', '--json')).out) as { fingerprint: string }[];
+  assert.equal(list[0]?.fingerprint, list[2]?.fingerprint);
+  assert.notEqual(list[0]?.fingerprint, list[1]?.fingerprint);
+
+  const wrong = await cli('rollback', '9');
+  assert.equal(wrong.code, exitCodes.no);
+  assert.match(wrong.err, /There is no config 9 to go back to: 1 to 3 are kept/);
+  gateway.child.kill('SIGHUP');
+  await gateway.printed(/reloaded: config 4 is in use/);
+  assert.equal(await fetchText(web), 'second');
 });
 
 test('a screen that nobody reads any more does not end the gateway', async () => {

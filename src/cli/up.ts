@@ -10,6 +10,8 @@ import { chooseConfig } from './config-file.ts';
 import { exitCodes, type ExitCode, signalExitCodes } from './exit-codes.ts';
 import { eventLines, screenLines, wallTime } from './up-text.ts';
 
+/** Ctrl-C under npx arrives twice, from the terminal and passed on by npm; nobody presses it twice this fast. */
+const ECHO_MS = 300;
 /** After a second signal: time for sockets to be closed in order, before the process goes in any case. */
 const STOP_MS = 1000;
 
@@ -71,15 +73,16 @@ interface Ending {
 
 function endBySignals(gateway: Gateway, { clock }: CommandIo): Ending {
   const { promise, resolve, reject } = Promise.withResolvers<ExitCode>();
-  let asked = false;
+  let askedAtMs: number | null = null;
   const end = (signal: 'SIGINT' | 'SIGTERM'): void => {
-    if (asked) {
+    if (askedAtMs !== null) {
+      if (clock.nowMs() - askedAtMs < ECHO_MS) return;
       const leave = (): void => process.exit(signalExitCodes[signal]);
       clock.after(STOP_MS, leave);
       gateway.stop().then(leave, leave);
       return;
     }
-    asked = true;
+    askedAtMs = clock.nowMs();
     const ended = gateway.state().phase === 'running' ? gateway.drain() : gateway.stop();
     ended.then(() => resolve(exitCodes.ok), reject);
   };
@@ -94,7 +97,7 @@ function endBySignals(gateway: Gateway, { clock }: CommandIo): Ending {
   return {
     promise,
     unlessAsked: (error) => {
-      if (!asked) throw error;
+      if (askedAtMs === null) throw error;
     },
     dispose() {
       for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler);

@@ -3,6 +3,7 @@ export { createGateway } from './control/gateway.ts';
 export type { Gateway, GatewayOptions } from './control/gateway.ts';
 export type { GatewayEvent, GatewayListener, ReloadCause, ReloadOutcome } from './control/events.ts';
 export type {
+  ConfigVersionState,
   EndpointHealth,
   EndpointState,
   GatewayPhase,

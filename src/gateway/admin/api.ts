@@ -21,6 +21,8 @@ export interface AdminBackend {
   /** Throws a `RangeError` with a sentence for people if there is no such listener. */
   explain(request: ExplainRequest): Explanation;
   reload(): Promise<ReloadOutcome>;
+  /** Null is the version before the one in force. */
+  rollback(version: number | null): Promise<ReloadOutcome>;
   /** A line for the audit log. */
   audit(remote: string, action: string, outcome: string): void;
 }
@@ -47,7 +49,8 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/metrics': { methods: get, role: 'metrics', answer: answerMetrics },
   '/api/state': { methods: get, role: 'read', answer: (backend) => json(200, backend.state()) },
   '/api/explain': { methods: post, role: 'read', answer: answerExplain },
-  '/api/reload': { methods: post, role: 'write', answer: answerReload },
+  '/api/reload': { methods: post, role: 'write', answer: async (backend) => outcomeAnswer(await backend.reload()) },
+  '/api/rollback': { methods: post, role: 'write', answer: answerRollback },
 };
 
 function word(problem: string | null, good: string): ApiAnswer {
@@ -85,8 +88,26 @@ function badRequest(detail: string): ApiAnswer {
   return { kind: 'problem', problem: { status: 400, title: 'Bad Request', detail } };
 }
 
-async function answerReload(backend: AdminBackend): Promise<ApiAnswer> {
-  const outcome = await backend.reload();
+async function answerRollback(backend: AdminBackend, { body }: ApiRequest): Promise<ApiAnswer> {
+  const version = body.length === 0 ? null : readVersion(body);
+  if (version !== undefined) return outcomeAnswer(await backend.rollback(version));
+  return badRequest('The body must be empty, or JSON such as {"version": 3}.');
+}
+
+/** Null if none is named, undefined if it cannot be understood. */
+function readVersion(body: Buffer): number | null | undefined {
+  try {
+    const given: unknown = JSON.parse(body.toString('utf8'));
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) return undefined;
+    const { version = null, ...rest } = given as { readonly version?: unknown };
+    const isVersion = version === null || Number.isSafeInteger(version);
+    return isVersion && Object.keys(rest).length === 0 ? (version as number | null) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function outcomeAnswer(outcome: ReloadOutcome): ApiAnswer {
   if (outcome.kind !== 'refused') return json(200, outcome);
   const { reason, problems, version } = outcome;
   const members = { problems, version };

@@ -51,6 +51,8 @@ function input(): MetricsInput {
       loopLagMs: 0,
       heapBytes: 0,
     })),
+    history: [],
+    pendingRestart: [],
     reloads: { applied: 2, refused: 1, lastAt: null, lastOutcome: 'refused', lastReason: 'x' },
     refusals: {},
   };

@@ -21,6 +21,14 @@ const open: AdminPolicy = { grants: [{ role: 'write', token: null }], loopbackNa
 const secret = 'a-secret-of-some-length';
 const closed: AdminPolicy = { grants: [{ role: 'write', token: secret }], loopbackName: '127.0.0.1' };
 
+const applied = {
+  kind: 'applied',
+  version: 2,
+  restored: null,
+  changes: ['route a: added'],
+  pendingRestart: [],
+} as const;
+
 function backend(given: Partial<AdminBackend> = {}) {
   const audits: string[] = [];
   let reloads = 0;
@@ -32,8 +40,9 @@ function backend(given: Partial<AdminBackend> = {}) {
     explain: (request) => ({ request }) as never,
     reload: async () => {
       reloads += 1;
-      return { kind: 'applied', cause: 'admin', version: 2, changes: ['route a: added'] };
+      return { ...applied, cause: 'admin' };
     },
+    rollback: async (version) => ({ ...applied, cause: 'rollback', restored: version }),
     audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
     ...given,
   };
@@ -151,6 +160,7 @@ const roles: readonly (readonly [string, number, number, number, number])[] = [
   ['GET /api/state', 401, 403, 200, 200],
   ['POST /api/explain', 401, 403, 400, 400],
   ['POST /api/reload', 401, 403, 403, 200],
+  ['POST /api/rollback', 401, 403, 403, 200],
   ['GET /nowhere', 401, 403, 404, 404],
 ];
 
@@ -305,6 +315,17 @@ test('a listener that does not exist is the caller’s mistake, a fault of ours 
   assert.equal(fault.status, 500);
   assert.doesNotMatch(fault.body, /inner secret/);
   assert.match(audits[0] ?? '', /failed: Error: inner secret/);
+});
+
+test('a rollback names a version or none', async () => {
+  const { port, audits } = await serve();
+  const restored = async (body: string): Promise<unknown> =>
+    (JSON.parse((await request(port, 'POST /api/rollback', [], body)).body) as { restored?: unknown }).restored;
+  assert.deepEqual([await restored(''), await restored('{}'), await restored('{"version":3}')], [null, null, 3]);
+  for (const body of ['{', '[]', 'null', '{"version":"3"}', '{"version":1.5}', '{"verison":3}']) {
+    assert.equal((await request(port, 'POST /api/rollback', [], body)).status, 400, body);
+  }
+  assert.equal(audits[0], 'POST /api/rollback → done');
 });
 
 test('probes say why not', async () => {

@@ -9,7 +9,6 @@ import {
   CellStore,
   compileHealthPlans,
   compileSnapshot,
-  diffSnapshots,
   findConfig,
   loadConfig,
   parseConfig,
@@ -281,53 +280,6 @@ test('certificates are in the snapshot, with their names; each listener has tick
   assert.equal(ticketKeys.length, 48);
   assert.notDeepEqual(ticketKeys, listeners[1]!.tls!.ticketKeys);
   assert.deepEqual(ticketKeys, compileSnapshot(config, options()).listeners[0]!.tls!.ticketKeys);
-});
-
-test('a reload is told in lines for people', () => {
-  const cells = new CellStore(2);
-  const before = compile(base, cells);
-  const diff = (input: ConfigInput) => diffSnapshots(before, compile(input, cells));
-  assert.deepEqual(diff(base), []);
-  assert.deepEqual(
-    diff({
-      ...base,
-      services: [{ name: 'shop', endpoints: [{ address: '127.0.0.1:9002', weight: 1 }, '127.0.0.1:9003'] }],
-    }),
-    [
-      'service shop: endpoint 127.0.0.1:9001 removed',
-      'service shop: endpoint 127.0.0.1:9002: weight 3 → 1',
-      'service shop: endpoint 127.0.0.1:9003 added',
-    ],
-  );
-  assert.deepEqual(
-    diff({
-      ...base,
-      listeners: [{ name: 'web', address: '127.0.0.1:8081', timeouts: { idle: '90s' }, limits: { header: '64kb' } }],
-    }),
-    [
-      'listener web: port 8080 → 8081',
-      'listener web: limits.header 32kb → 64kb',
-      'listener web: timeouts.idle 1m → 1.5m',
-    ],
-  );
-  assert.deepEqual(
-    diff({
-      ...base,
-      services: [...base.services, { name: 'blog', endpoints: ['b:1'] }],
-      routes: [{ match: { path: '/api/*' }, service: 'blog' }, { service: 'shop' }],
-    }),
-    ['service blog: added', 'route * /api/*: service shop → blog', 'route * /*: added'],
-  );
-  assert.deepEqual(diff({ ...base, accessLog: 'stdout', drainTimeout: '5s' }), [
-    'access log: share 0 → 1',
-    'gateway: drainTimeout 25s → 5s',
-  ]);
-});
-
-test('the order of routes alone is a line, the version is none', () => {
-  const routes: ConfigInput['routes'] = [{ service: 'shop' }, { service: 'shop', match: { path: '/a' } }];
-  const [a, b] = [compile({ ...base, routes }), compile({ ...base, routes: routes.toReversed() })];
-  assert.deepEqual(diffSnapshots(a, { ...b, version: 2 }), ['routes: order changed']);
 });
 
 test('a file that cannot be read is an error with a code', async () => {

@@ -1,9 +1,35 @@
-/** What a reload changes, in lines for people: `service shop: endpoint 127.0.0.1:9003 added`. Pure. */
+/**
+ * What a reload changes, in lines for people: `service shop: endpoint 127.0.0.1:9003 added`. Pure. Two configs that do the
+ * same have none; of secrets and certificates only that they changed.
+ */
+import { isDeepStrictEqual } from 'node:util';
 import { formatDuration, formatSize } from '../../kernel/units.ts';
 import type { EndpointPlan, RoutePlan, Snapshot } from '../snapshot.ts';
+import type { Config } from './load.ts';
+import type { ActiveHealth } from './service-schema.ts';
 
-/** The lines; none if the two do the same. */
-export function diffSnapshots(before: Snapshot, after: Snapshot): readonly string[] {
+/** A config with what was made of it for the data plane. */
+export interface Compiled {
+  readonly config: Config;
+  readonly snapshot: Snapshot;
+}
+
+/** In the order of the file, the data plane first. */
+export function diffConfigs(before: Compiled, after: Compiled): readonly string[] {
+  return [
+    ...diffSnapshots(before.snapshot, after.snapshot),
+    ...diffHealth(before.config, after.config),
+    ...diffAdmin(before.config, after.config),
+    ...diffFields('gateway', ownValues(before.config), ownValues(after.config)),
+  ];
+}
+
+/** What the control thread goes by itself. */
+function ownValues({ workers, user }: Config): object {
+  return { workers, user };
+}
+
+function diffSnapshots(before: Snapshot, after: Snapshot): readonly string[] {
   return [
     ...diffNamed('listener', before.listeners, after.listeners, ({ id }) => id),
     ...diffNamed('service', before.services, after.services, ({ name }) => name, ['endpoints']),
@@ -45,6 +71,27 @@ function diffEndpoints(before: Snapshot, after: Snapshot): string[] {
       (line) => `service ${name}:${line.replace(/: (added|removed)$/, ' $1')}`,
     );
   });
+}
+
+function diffHealth(before: Config, after: Config): string[] {
+  const old = new Map(before.services.map(({ name, health }) => [name, health.active ?? null]));
+  return after.services.flatMap(({ name, health }) => {
+    const [was, is] = [old.get(name), health.active ?? null];
+    if (was === undefined || (was === null && is === null)) return [];
+    if (was === null || is === null) return [`service ${name}: health checks ${is === null ? 'removed' : 'added'}`];
+    return diffFields(`service ${name}`, { health: readableCheck(was) }, { health: readableCheck(is) });
+  });
+}
+
+function readableCheck({ interval, timeout, expected, ...rest }: ActiveHealth): object {
+  const statuses = expected?.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`));
+  return { ...rest, expected: statuses, intervalMs: interval, timeoutMs: timeout };
+}
+
+function diffAdmin(before: Config, after: Config): string[] {
+  const moved = before.admin?.address.text !== after.admin?.address.text;
+  const lines = moved ? [`admin: address ${after.admin?.address.text ?? 'none'}`] : [];
+  return isDeepStrictEqual(before.adminGrants, after.adminGrants) ? lines : [...lines, 'admin: tokens changed'];
 }
 
 function diffRoutes(before: Snapshot, after: Snapshot): string[] {

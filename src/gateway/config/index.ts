@@ -2,7 +2,8 @@
 export { CellStore } from './cell-store.ts';
 export { compileHealthPlans, compileSnapshot } from './compile.ts';
 export type { CompileOptions } from './compile.ts';
-export { diffSnapshots } from './diff.ts';
+export { diffConfigs } from './diff.ts';
+export { fingerprint } from './fingerprint.ts';
 export { configNames, findConfig, loadConfig, parseConfig, resolveConfig } from './load.ts';
 export type { Config, Loaded } from './load.ts';
 export { formatMistake, formatMistakes } from './mistakes.ts';

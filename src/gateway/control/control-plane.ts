@@ -16,19 +16,21 @@ import type { MetricsInput } from '../admin/metrics.ts';
 import { CellStore, type Config } from '../config/index.ts';
 import { explain, type ExplainRequest, type Explanation } from '../l7/explain.ts';
 import { AdminEndpoint } from './admin-endpoint.ts';
-import { dropRoot, isPrivileged } from './drop-root.ts';
+import { ConfigVersions } from './config-versions.ts';
+import { dropNotices, dropRoot } from './drop-root.ts';
 import { EventFan, type GatewayEvent, type GatewayListener, type ReloadCause, type ReloadOutcome } from './events.ts';
 import type { GatewayPhase, GatewayState } from './gateway-state.ts';
 import { HealthChecks } from './health-checks.ts';
 import {
-  changesBetween,
-  changesLeftOut,
   compileInForce,
   newAddresses,
+  pendingRestart,
   sameConfig,
   workersOf,
   type InForce,
+  type Started,
 } from './in-force.ts';
+import { InTurn } from './in-turn.ts';
 import { LatestWins } from './latest-wins.ts';
 import { checkListeners } from './listen-check.ts';
 import { boundAddress, readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
@@ -51,20 +53,23 @@ export interface ControlPlaneOptions {
 /** `/livez` gives a gateway without a single worker this long to replace one before it asks to be started anew. */
 const NO_WORKER_MS = 30_000;
 
-interface Job {
-  readonly cause: ReloadCause;
+type Job =
   /** Null reads the same source again. */
-  readonly source: ConfigSource | null;
-}
+  | { readonly kind: 'read'; readonly cause: ReloadCause; readonly source: ConfigSource | null }
+  /** Null is the version before the one in force. */
+  | { readonly kind: 'restore'; readonly cause: 'rollback'; readonly version: number | null };
 
 export class ControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #events = new EventFan();
   readonly #reloads: ReloadHistory;
+  readonly #versions = new ConfigVersions();
   readonly #health: HealthChecks;
   readonly #files: WatchFiles;
   readonly #admin: AdminEndpoint;
   readonly #queue: LatestWins<Job, ReloadOutcome>;
+  /** For whatever changes what is in force. */
+  readonly #turn = new InTurn();
   readonly #startedAt: { readonly wallMs: number; readonly nowMs: number };
   /** Unique per process: two gateways in a row must not take each other for themselves. */
   readonly #pseudonym = `spillway-${randomBytes(4).toString('hex')}`;
@@ -72,12 +77,12 @@ export class ControlPlane {
   #phase: GatewayPhase = 'new';
   #supervisor: Supervisor | null = null;
   #force: InForce | null = null;
+  #started: Started = { workers: null, user: undefined };
   /** Made when the number of workers is known; lives as long as the gateway. */
   #cells: CellStore | null = null;
   #ticketSecret = newTicketSecret();
   #rotation: Timer | null = null;
   #changedEarly = false;
-  #turn: Promise<void> = Promise.resolve();
   #ended: Promise<void> | null = null;
 
   constructor(options: ControlPlaneOptions) {
@@ -96,6 +101,7 @@ export class ControlPlane {
       notReady: () => this.#notReady(),
       explain: (request) => this.explain(request),
       reload: () => this.reload('admin', null),
+      rollback: (version) => this.rollback(version),
       audit: (remote, action, outcome) => this.#events.emit({ kind: 'audit', remote, action, outcome }),
     });
   }
@@ -142,9 +148,11 @@ export class ControlPlane {
     });
     await this.#supervisor.start(force.snapshot);
     this.#checkStarting();
-    if (force.config.user !== undefined) this.#becomeUser(force.config.user);
+    this.#started = { workers: this.#options.workers === null ? lanes : null, user: force.config.user };
+    this.#becomeUser(force);
     this.#phase = 'running';
     this.#reloads.started();
+    this.#versions.add(force, null, { cause: 'start', restored: null, wallMs: clock.wallMs() });
     this.#tellListening(null);
     for (const warning of reading.warnings) this.#notice('warn', warning);
     this.#rotation = clock.every(TICKET_SECRET_LIFE_MS, () => void this.#rotate());
@@ -155,7 +163,7 @@ export class ControlPlane {
   /** A change while the gateway starts is looked at once it runs; one while it ends, not at all. */
   #fileChanged(): void {
     if (this.#phase === 'starting') this.#changedEarly = true;
-    if (this.#phase === 'running') void this.#queue.ask({ cause: 'file', source: null });
+    if (this.#phase === 'running') void this.#queue.ask({ kind: 'read', cause: 'file', source: null });
   }
 
   #checkStarting(): void {
@@ -164,10 +172,17 @@ export class ControlPlane {
   }
 
   async reload(cause: ReloadCause, source: ConfigSource | null): Promise<ReloadOutcome> {
-    if (this.#phase !== 'running') {
-      throw new SpillwayError('GATEWAY_STATE', `A ${this.#phase} gateway cannot be reloaded.`);
-    }
-    return this.#queue.ask({ cause, source });
+    return this.#ask({ kind: 'read', cause, source });
+  }
+
+  /** Null goes back to the version before the one in force. */
+  async rollback(version: number | null): Promise<ReloadOutcome> {
+    return this.#ask({ kind: 'restore', cause: 'rollback', version });
+  }
+
+  #ask(job: Job): Promise<ReloadOutcome> {
+    if (this.#phase === 'running') return this.#queue.ask(job);
+    throw new SpillwayError('GATEWAY_STATE', `A ${this.#phase} gateway cannot be reloaded.`);
   }
 
   /** Null takes the config's own timeout. */
@@ -195,7 +210,7 @@ export class ControlPlane {
     const ports = this.#supervisor?.ports ?? {};
     return {
       version: packageVersion(),
-      configVersion: snapshot?.version ?? 0,
+      configVersion: this.#versions.current,
       phase: this.#phase,
       pid: process.pid,
       startedAt: new Date(this.#startedAt.wallMs).toISOString(),
@@ -207,6 +222,8 @@ export class ControlPlane {
       routes: snapshot === null ? [] : readRoutes(snapshot),
       workers: snapshot === null ? [] : readWorkers(snapshot, this.#supervisor?.states() ?? []),
       reloads: this.#reloads.state,
+      history: this.#versions.states,
+      pendingRestart: this.#force === null ? [] : pendingRestart(this.#started, this.#force.config),
       refusals: snapshot === null ? {} : readRefusals(snapshot),
     };
   }
@@ -229,29 +246,35 @@ export class ControlPlane {
     await this.#admin.close();
   }
 
-  async #reload({ cause, source }: Job): Promise<ReloadOutcome> {
-    const outcome = await this.#inTurn(() => this.#tryReload(cause, source ?? this.#source)).catch(
-      (error: unknown): ReloadOutcome => {
+  async #reload(job: Job): Promise<ReloadOutcome> {
+    const outcome = await this.#turn
+      .run(() => this.#tryReload(job))
+      .catch((error: unknown): ReloadOutcome => {
         const reason = error instanceof Error ? error.message : String(error);
-        return this.#refused(cause, reason, []);
-      },
-    );
-    if (outcome.kind !== 'refused' && source !== null) this.#source = source;
+        return this.#refused(job.cause, reason, []);
+      });
+    if (outcome.kind !== 'refused' && job.kind === 'read') this.#source = job.source ?? this.#source;
     this.#reloads.record(outcome);
     this.#events.emit({ kind: 'reload', outcome });
     return outcome;
   }
 
-  async #tryReload(cause: ReloadCause, source: ConfigSource): Promise<ReloadOutcome> {
+  async #tryReload(job: Job): Promise<ReloadOutcome> {
+    const { cause } = job;
+    const { clock } = this.#options;
     const before = this.#inForce();
-    const reading = await source.read(this.#options.clock);
+    const source = job.kind === 'read' ? (job.source ?? this.#source) : this.#versions.source(job.version);
+    const reading = await source.read(clock);
     if (reading.kind === 'refused') {
       // The mistake may be in a file that is new, such as a key: its repair is a change as well.
       await this.#watch([...before.files, ...reading.files]);
       return this.#refused(cause, reading.reason, reading.problems);
     }
     const next = this.#compile(reading.config, reading.files);
-    if (sameConfig(before, next)) return { kind: 'unchanged', cause, version: before.snapshot.version };
+    if (sameConfig(before, next)) {
+      await this.#watch(next.files);
+      return { kind: 'unchanged', cause, version: this.#versions.current };
+    }
     await checkListeners(newAddresses(before, next));
     const admin = await this.#admin.prepare(adminPlace(next.config));
     const outcome = await this.#supervisor!.apply(next.snapshot);
@@ -262,13 +285,17 @@ export class ControlPlane {
     admin.commit();
     this.#force = next;
     this.#tellListening(before);
-    for (const warning of [...reading.warnings, ...changesLeftOut(before, next)]) this.#notice('warn', warning);
+    for (const warning of reading.warnings) this.#notice('warn', warning);
+    const { restored } = reading;
+    const changes = this.#versions.add(next, before, { cause, restored, wallMs: clock.wallMs() });
     await this.#follow(next);
-    return { kind: 'applied', cause, version: next.snapshot.version, changes: changesBetween(before, next) };
+    const version = this.#versions.current;
+    const pending = pendingRestart(this.#started, next.config);
+    return { kind: 'applied', cause, version, restored, changes, pendingRestart: pending };
   }
 
   #refused(cause: ReloadCause, reason: string, problems: readonly string[]): ReloadOutcome {
-    return { kind: 'refused', cause, version: this.#force?.snapshot.version ?? 0, reason, problems };
+    return { kind: 'refused', cause, version: this.#versions.current, reason, problems };
   }
 
   #compile(config: Config, files: readonly string[], ticketSecret = this.#ticketSecret): InForce {
@@ -294,7 +321,7 @@ export class ControlPlane {
 
   /** A new secret, by the same way as a new config. */
   async #rotate(): Promise<void> {
-    const refusal = await this.#inTurn(() => this.#changeTicketSecret()).catch((error: unknown) => String(error));
+    const refusal = await this.#turn.run(() => this.#changeTicketSecret()).catch((error: unknown) => String(error));
     if (refusal !== null) this.#notice('warn', `The secret of TLS session tickets could not be changed: ${refusal}`);
   }
 
@@ -311,27 +338,10 @@ export class ControlPlane {
     return null;
   }
 
-  /** Runs one thing at a time that changes what is in force, in the order asked. */
-  async #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
-    const before = this.#turn;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#turn = promise;
-    await before;
-    try {
-      return await run();
-    } finally {
-      resolve();
-    }
-  }
-
-  #becomeUser(user: string): void {
-    const outcome = dropRoot(user);
-    if (outcome.kind === 'not-root') this.#notice('info', `Not started as root, so user ${user} has no effect.`);
-    else this.#notice('info', `Root was given up: the process runs as ${user}.`);
-    const low = this.#inForce().snapshot.listeners.find(({ port }) => outcome.kind === 'dropped' && isPrivileged(port));
-    if (low === undefined) return;
-    const advice = 'let it bind with the sysctl net.ipv4.ip_unprivileged_port_start';
-    this.#notice('warn', `As ${user}, a worker that is replaced cannot bind port ${low.port} again: ${advice}.`);
+  #becomeUser({ config: { user }, snapshot }: InForce): void {
+    if (user === undefined) return;
+    for (const { level, message } of dropNotices(dropRoot(user), user, snapshot.listeners))
+      this.#notice(level, message);
   }
 
   /** Emits an address for each listener that is new or has moved; null before the first config. */

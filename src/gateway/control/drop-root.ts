@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { SpillwayError } from '../../kernel/errors.ts';
+import type { ListenerPlan } from '../snapshot.ts';
 
 export type DropOutcome =
   | { readonly kind: 'dropped'; readonly user: string }
@@ -27,6 +28,23 @@ export function dropRoot(user: string): DropOutcome {
     throw new SpillwayError('USER_FAILED', `Cannot become ${user}: ${(error as Error).message}.`, { cause: error });
   }
   return { kind: 'dropped', user };
+}
+
+/** What the operator should know of it, a line each. */
+export function dropNotices(
+  outcome: DropOutcome,
+  user: string,
+  listeners: readonly Pick<ListenerPlan, 'port'>[],
+): { readonly level: 'info' | 'warn'; readonly message: string }[] {
+  if (outcome.kind === 'not-root') {
+    return [{ level: 'info', message: `Not started as root, so user ${user} has no effect.` }];
+  }
+  const done = { level: 'info', message: `Root was given up: the process runs as ${user}.` } as const;
+  const low = listeners.find(({ port }) => isPrivileged(port));
+  if (low === undefined) return [done];
+  const advice = 'let it bind with the sysctl net.ipv4.ip_unprivileged_port_start';
+  const message = `As ${user}, a worker that is replaced cannot bind port ${low.port} again: ${advice}.`;
+  return [done, { level: 'warn', message }];
 }
 
 /** Missing in the published types. */

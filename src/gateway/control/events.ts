@@ -33,15 +33,19 @@ export type GatewayEvent =
 export type GatewayListener = (event: GatewayEvent) => void;
 
 /** Who asked for a reload. */
-export type ReloadCause = 'signal' | 'file' | 'admin' | 'call';
+export type ReloadCause = 'signal' | 'file' | 'admin' | 'call' | 'rollback';
 
 export type ReloadOutcome =
-  /** `changes` are lines for people, one a difference. */
   | {
       readonly kind: 'applied';
       readonly cause: ReloadCause;
       readonly version: number;
+      /** The version it puts back; null if it was read. */
+      readonly restored: number | null;
+      /** Lines for people, one a difference. */
       readonly changes: readonly string[];
+      /** What takes effect only when the process is started anew, a line each. */
+      readonly pendingRestart: readonly string[];
     }
   | { readonly kind: 'unchanged'; readonly cause: ReloadCause; readonly version: number }
   /** Nothing changed; `version` is the one that goes on. `problems` has each mistake on a line of its own. */

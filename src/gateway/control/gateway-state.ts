@@ -3,6 +3,8 @@
  * `spillway up` prints. Counters are since the start of the process; no value here is a secret.
  */
 
+import type { ReloadCause } from './events.ts';
+
 export type GatewayPhase = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
 
 export interface GatewayState {
@@ -23,6 +25,10 @@ export interface GatewayState {
   readonly routes: readonly RouteState[];
   readonly workers: readonly WorkerState[];
   readonly reloads: ReloadState;
+  /** The configs that were in force, newest first; the first is in use. The last 20. */
+  readonly history: readonly ConfigVersionState[];
+  /** What the config in use asks for that only a new process can give. */
+  readonly pendingRestart: readonly string[];
   /** Requests the gateway refused itself, by reason; reasons that never occurred are left out. */
   readonly refusals: Readonly<Record<string, number>>;
 }
@@ -105,6 +111,19 @@ export interface WorkerState {
   readonly lastLoss: string | null;
   readonly loopLagMs: number;
   readonly heapBytes: number;
+}
+
+export interface ConfigVersionState {
+  readonly version: number;
+  /** Of what it says, the same on every machine; secrets left out. */
+  readonly fingerprint: string;
+  /** RFC 3339. */
+  readonly appliedAt: string;
+  readonly cause: 'start' | ReloadCause;
+  /** The version that it put back; null if it was read. */
+  readonly restored: number | null;
+  /** What it changed, a line each, for people. */
+  readonly changes: readonly string[];
 }
 
 export interface ReloadState {

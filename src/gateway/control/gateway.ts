@@ -46,6 +46,11 @@ export interface Gateway extends AsyncDisposable {
    * of a gateway that was created with a value). Calls while one runs are joined; the newest wins.
    */
   reload(request?: { readonly cause?: ReloadCause; readonly config?: ConfigInput }): Promise<ReloadOutcome>;
+  /**
+   * Puts a version of `state().history` back in force, on all workers or on none; without one, the version before the one
+   * in use. Who may call the admin API stays as it is. The next reload reads the config's own source again.
+   */
+  rollback(version?: number): Promise<ReloadOutcome>;
   /** Takes no new work, finishes what is running for at most `timeoutMs` (else the config's `drainTimeout`), ends. */
   drain(options?: { readonly timeoutMs?: number }): Promise<void>;
   /** Ends at once, cutting what is running, also in the middle of a drain. */
@@ -95,6 +100,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       }
       return plane.reload(cause, given === undefined ? null : valueSource(given));
     },
+    rollback: (version) => plane.rollback(version ?? null),
     drain: ({ timeoutMs } = {}) => plane.drain(timeoutMs ?? null),
     stop: () => plane.stop(),
     reopenLog: () => plane.reopenLog(),

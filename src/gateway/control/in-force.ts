@@ -4,16 +4,9 @@
  */
 import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
-import {
-  compileHealthPlans,
-  compileSnapshot,
-  diffSnapshots,
-  type CompileOptions,
-  type Config,
-} from '../config/index.ts';
+import { compileHealthPlans, compileSnapshot, type CompileOptions, type Config } from '../config/index.ts';
 import type { ListenerPlan, Snapshot } from '../snapshot.ts';
 import type { HealthPlan } from './health-plan.ts';
-import { adminPlace } from './read-config.ts';
 
 export interface InForce {
   readonly config: Config;
@@ -28,14 +21,15 @@ export function compileInForce(config: Config, files: readonly string[], options
   return { config, snapshot, health: compileHealthPlans(config, snapshot), files };
 }
 
-export function workersOf({ workers }: Config): number {
+export function workersOf({ workers }: Pick<Config, 'workers'>): number {
   return workers === 'auto' ? availableParallelism() : workers;
 }
 
-/** Equal but for the version. Cells are the same objects when they are for the same things. */
+/** Equal in all that has an effect. Cells are the same objects when they are for the same things. */
 export function sameConfig(before: InForce, next: InForce): boolean {
+  const { files } = before;
   const { version } = before.snapshot;
-  return isDeepStrictEqual(before, { ...next, snapshot: { ...next.snapshot, version } });
+  return isDeepStrictEqual(before, { ...next, files, snapshot: { ...next.snapshot, version } });
 }
 
 /** Listeners on addresses that no listener of the old config has. */
@@ -44,33 +38,22 @@ export function newAddresses(before: InForce, next: InForce): ListenerPlan[] {
   return next.snapshot.listeners.filter(({ host, port }) => !old.has(`${host} ${port}`));
 }
 
-/** What a reload changed, a line each, for people. */
-export function changesBetween(before: InForce, next: InForce): string[] {
-  return [
-    ...diffSnapshots(before.snapshot, next.snapshot),
-    ...healthChanges(before, next),
-    ...adminChanges(before, next),
-  ];
+/** What a config asks for that only a new process can give; `running` is what this one was started with. */
+export function pendingRestart(running: Started, { workers, user }: Config): string[] {
+  const lines: string[] = [];
+  const wanted = workersOf({ workers });
+  if (running.workers !== null && running.workers !== wanted) {
+    lines.push(`workers: ${running.workers} run until the next start, then ${wanted}`);
+  }
+  if (running.user !== user) {
+    lines.push(`user: ${running.user ?? 'none'} until the next start, then ${user ?? 'none'}`);
+  }
+  return lines;
 }
 
-/** What takes effect only at the next start: cells have a lane for each worker there was, and a user is become once. */
-export function changesLeftOut(before: InForce, next: InForce): string[] {
-  return (['workers', 'user'] as const)
-    .filter((name) => before.config[name] !== next.config[name])
-    .map((name) => `A change of ${name} takes effect at the next start.`);
-}
-
-function healthChanges(before: InForce, next: InForce): string[] {
-  const old = new Map(before.config.services.map(({ name, health }) => [name, health]));
-  const changed = next.config.services.filter(
-    ({ name, health }) => old.has(name) && !isDeepStrictEqual(old.get(name), health),
-  );
-  return changed.map(({ name }) => `service ${name}: health checks changed`);
-}
-
-function adminChanges(before: InForce, next: InForce): string[] {
-  const [was, is] = [adminPlace(before.config), adminPlace(next.config)];
-  const moved = !isDeepStrictEqual(was?.at, is?.at);
-  const lines = moved ? [`admin: address ${next.config.admin?.address.text ?? 'none'}`] : [];
-  return isDeepStrictEqual(was?.policy.grants, is?.policy.grants) ? lines : [...lines, 'admin: tokens changed'];
+/** What a process is given once: its cells have a lane for each worker, and it becomes a user for good. */
+export interface Started {
+  /** Null if the program decides and not the config. */
+  readonly workers: number | null;
+  readonly user: string | undefined;
 }

@@ -30,6 +30,8 @@ export type ConfigReading =
       readonly warnings: readonly string[];
       /** Everything it was made from, absolute: when one changes, the config may have. */
       readonly files: readonly string[];
+      /** The version of the config in force that this is again; null if it was read. */
+      readonly restored: number | null;
     }
   | {
       readonly kind: 'refused';
@@ -53,7 +55,7 @@ async function reading(name: string, load: () => Promise<Loaded>): Promise<Confi
     const { config, mistakes, files } = await load();
     const lines = (severity: 'error' | 'warning'): string[] =>
       mistakes.filter((mistake) => mistake.severity === severity).map(formatMistake);
-    if (config !== null) return { kind: 'loaded', config, warnings: lines('warning'), files };
+    if (config !== null) return { kind: 'loaded', config, warnings: lines('warning'), files, restored: null };
     const problems = lines('error');
     const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`;
     return { kind: 'refused', code: 'CONFIG_INVALID', reason: `${name} has ${count}.`, problems, files };

@@ -1,0 +1,52 @@
+/** `spillway rollback`: puts a config that was in force back in force, on all workers or on none. */
+import type { ReloadOutcome } from '../gateway/index.ts';
+import { adminOptions, adminRefusal, adminTarget, askAdmin, type AdminAnswer } from './admin-client.ts';
+import { type Command, UsageError } from './command.ts';
+import { exitCodes } from './exit-codes.ts';
+import { reloadLines } from './up-text.ts';
+
+export const rollbackCommand: Command = {
+  spec: {
+    usage: 'rollback [NUMBER] [--admin ADDRESS]',
+    description:
+      'Puts a config of "spillway history" back in force, or without a number the one before the one in use: as it\n' +
+      'was, certificates included, on all workers or on none. Who may call the admin API stays as it is. The file is\n' +
+      'not changed: its next change, or SIGHUP, applies it again. Needs the token for everything, if there is one.\n' +
+      'Exit code 0: it is in force; 1: it was refused and nothing has changed.',
+    options: adminOptions,
+    positionalsMax: 1,
+    examples: ['spillway rollback', 'spillway rollback 3'],
+  },
+
+  async run(args, { out, err, environment }) {
+    const [number] = args.positionals;
+    if (number !== undefined && !/^\d{1,15}$/.test(number)) {
+      throw new UsageError(`${JSON.stringify(number)} is no number of "spillway history"`);
+    }
+    const target = adminTarget(args, environment);
+    const answer = await askAdmin(target, '/api/rollback', number === undefined ? {} : { version: Number(number) });
+    const outcome = readOutcome(answer);
+    if (outcome === null) throw adminRefusal(target, answer);
+    // A reload that was asked for later took its place.
+    const isDone = outcome.kind !== 'refused' && outcome.cause === 'rollback';
+    const output = isDone ? out : err;
+    for (const line of reloadLines(outcome, output.paint)) output.line(line);
+    return isDone ? exitCodes.ok : exitCodes.no;
+  },
+};
+
+/** Null if it is none. */
+function readOutcome({ status, body }: AdminAnswer): ReloadOutcome | null {
+  const given = (body ?? {}) as Partial<ReloadOutcome> & Partial<RefusedBody>;
+  if (status === 200) return given.kind === 'applied' || given.kind === 'unchanged' ? (given as ReloadOutcome) : null;
+  if (status !== 422) return null;
+  const { detail = '', problems = [], version = 0 } = given;
+  return { kind: 'refused', cause: 'rollback', version, reason: detail, problems };
+}
+
+/** Of a problem document with status 422. */
+interface RefusedBody {
+  readonly detail: string;
+  readonly problems: readonly string[];
+  readonly version: number;
+}

@@ -1,0 +1,25 @@
+/**
+ * A short name for what a config says: the same on every machine that runs the same, whatever the order of keys or the folder
+ * it is in. Certificates count by their content. Secrets do not: a name that everybody sees must not let anyone try them.
+ */
+import { createHash } from 'node:crypto';
+import { relative } from 'node:path';
+import type { Config } from './load.ts';
+
+/** 48 bits: enough to tell the versions of one gateway apart, and short enough to read out. */
+const DIGITS = 12;
+
+export function fingerprint(config: Config): string {
+  const { file: _, folder, texts, adminGrants: _grants, ...values } = config;
+  const certificates = Object.entries(texts)
+    .filter(([, text]) => text.includes('-----BEGIN CERTIFICATE-----') && !text.includes('PRIVATE KEY-----'))
+    .map(([path, text]) => [relative(folder, path), text]);
+  const said = JSON.stringify([values, Object.fromEntries(certificates)], inOneOrder);
+  return createHash('sha256').update(said).digest('hex').slice(0, DIGITS);
+}
+
+function inOneOrder(key: string, value: unknown): unknown {
+  if (/token$/i.test(key)) return undefined;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)));
+}
