@@ -28,7 +28,7 @@ export class DataPlane {
   readonly #timers: Timer[];
   #nextMs: number;
   #lagMs = 0;
-  #gaugesDueMs: number;
+  #gaugesDueMs = 0;
   #drained: Promise<void> | null = null;
   /** While draining: no connection is left. */
   readonly #empty = Promise.withResolvers<void>();
@@ -40,7 +40,8 @@ export class DataPlane {
     this.#plane = plane;
     this.#lane = cellLane(options.snapshot.cell, PROCESS_SLOTS, options.lane);
     this.#nextMs = plane.nowMs + plane.wheel.tickMs;
-    this.#gaugesDueMs = plane.nowMs + GAUGE_MS;
+    // Who looks right after the start must not take a 0 for the truth.
+    this.#writeGauges();
     this.#timers = [options.clock.every(plane.wheel.tickMs, () => this.#onTick(), { ref: true })];
   }
 

@@ -16,6 +16,7 @@ test('starts, serves, says where, drains and ends; each only once', async () => 
   });
   assert.equal(gateway.state().phase, 'new');
   await gateway.start();
+  assert.ok(gateway.state().workers.every(({ heapBytes }) => heapBytes > 1e6));
   await assert.rejects(gateway.start(), { code: 'GATEWAY_STATE' });
   assert.deepEqual(seen.slice(0, 2), [
     { kind: 'listening', listener: 'web', address: address(), tls: false },
