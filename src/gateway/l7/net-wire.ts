@@ -10,6 +10,7 @@
  * answer that a server gave before it went is lost here unless it had been read (see raw-wire.ts, which reads on).
  */
 import type net from 'node:net';
+import tls from 'node:tls';
 import { READ_BYTES, view, type Buffers } from './buffers.ts';
 import { nobody, type Wire, type WireOwner } from './wire.ts';
 
@@ -46,6 +47,7 @@ export class NetWire implements Wire {
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#code = error.code ?? 'ERR_SOCKET';
+      socket.destroy(); // an error of TLS leaves it open
     });
     socket.on('close', () => {
       if (this.closed) return;
@@ -102,7 +104,9 @@ export class NetWire implements Wire {
   reset(): void {
     this.owner = nobody;
     this.closed = true;
-    this.#socket.resetAndDestroy();
+    // Node resets no TLS socket. Its end without close_notify says the same (RFC 8446 §6.1).
+    if (this.#socket instanceof tls.TLSSocket) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   /** Piece by piece, as long as the kernel takes each at once. */
