@@ -131,7 +131,7 @@ export class Plane {
 
   giveBackExchange(exchange: Exchange): void {
     if (this.#free.length < FREE_EXCHANGES_MAX) this.#free.push(exchange);
-    else this.wheel.remove(exchange);
+    else exchange.discard();
   }
 
   /** Counts a refusal and returns its status. */
