@@ -82,6 +82,9 @@ export class Peer {
   /** Waits until `condition` holds; looks at each event of the connection. */
   async until(what: string, condition: () => boolean): Promise<void> {
     if (condition()) return;
+    const inVain = (): Error =>
+      new Error(`the connection closed before: ${what}; it holds ${JSON.stringify(this.text.slice(0, 400))}`);
+    if (this.closed) throw inVain();
     await new Promise<void>((resolve, reject) => {
       const check = (): void => {
         let holds = false;
@@ -95,10 +98,7 @@ export class Peer {
         if (!holds && !this.closed) return;
         this.#waiting.delete(check);
         if (holds) resolve();
-        else
-          reject(
-            new Error(`the connection closed before: ${what}; it holds ${JSON.stringify(this.text.slice(0, 400))}`),
-          );
+        else reject(inVain());
       };
       this.#waiting.add(check);
     });
