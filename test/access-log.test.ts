@@ -1,11 +1,13 @@
 /** The access log of a real gateway: what a line tells of a request, and that traffic does not depend on where lines go. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync, renameSync } from 'node:fs';
-import net from 'node:net';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import net, { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
+import { Authority } from './certificates.ts';
 import { cleanups, config, create, folder, origin } from './gateway-under-test.ts';
 
 type Line = Record<string, unknown> & { readonly ms: Record<string, number> };
@@ -41,6 +43,12 @@ async function raw(address: string, text: string): Promise<string> {
   return answer;
 }
 
+function assertAddsUp({ total = -1, ...parts }: Readonly<Record<string, number>>): void {
+  const sum = Object.values(parts).reduce((all, part) => all + part, 0);
+  // Each is rounded to the microsecond.
+  assert.ok(Math.abs(total - sum) < 0.01, `${total}: ${JSON.stringify(parts)}`);
+}
+
 test('a request is one line with its way, its times and its ids', async () => {
   const file = join(folder(), 'access.log');
   const { gateway, address } = await start({ target: file, redactQuery: ['token'] });
@@ -61,8 +69,64 @@ test('a request is one line with its way, its times and its ids', async () => {
   assert.match(String(requestId), /^[0-9a-f]{32}$/);
   assert.equal(traceId, requestId);
   assert.match(String(endpoint), /^127\.0\.0\.1:\d+$/);
-  const { total = -1, wait = 0, connect = 0, firstByte = 0, body = 0, client = 0 } = ms;
-  assert.ok(Math.abs(total - (wait + connect + firstByte + body + client)) < 0.01, JSON.stringify(ms));
+  assertAddsUp(ms);
+});
+
+test('the time to connect and the one for the TLS handshake are told apart, and a kept connection has neither', async () => {
+  const dir = folder();
+  const file = join(dir, 'access.log');
+  using authority = new Authority();
+  const { certificatePem, keyPem } = authority.issue(['127.0.0.1']);
+  writeFileSync(join(dir, 'ca.pem'), authority.caPem);
+  const server = https.createServer({ cert: certificatePem, key: keyPem }, (_request, response) => void response.end());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  cleanups.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const endpoints = [`127.0.0.1:${(server.address() as AddressInfo).port}`];
+  const services = [{ name: 'shop', endpoints, tls: { ca: join(dir, 'ca.pem') } }];
+  const { gateway, address } = create({
+    workers: 1,
+    config: config('', { services, accessLog: { target: file } }),
+  });
+  await gateway.start();
+  await raw(address(), 'GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  await gateway.stop();
+  const times = linesIn(file).map(({ ms }) => ms);
+  for (const ms of times) assertAddsUp(ms);
+  assert.deepEqual(
+    times.map((ms) => Object.keys(ms)),
+    [
+      ['total', 'wait', 'connect', 'tls', 'firstByte', 'body', 'client'],
+      ['total', 'wait', 'firstByte', 'body', 'client'],
+    ],
+  );
+  assert.ok(times[0]!['tls']! > 0);
+});
+
+test('a handshake that never ends is what made it slow', async () => {
+  const file = join(folder(), 'access.log');
+  const silent = net.createServer((socket) => {
+    cleanups.push(() => socket.destroy());
+    socket.on('error', () => {}).resume();
+  });
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  cleanups.push(() => silent.close());
+  const endpoints = [`127.0.0.1:${(silent.address() as AddressInfo).port}`];
+  const limits = { timeouts: { connect: '700ms' }, retries: { attempts: 1 } } as const;
+  const { gateway, address } = create({
+    workers: 1,
+    config: config('', { services: [{ name: 'shop', endpoints, tls: true, ...limits }], accessLog: { target: file } }),
+  });
+  await gateway.start();
+  await raw(address(), 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  await gateway.stop();
+  const [line] = linesIn(file);
+  assert.ok(line);
+  assert.deepEqual([line['refusal'], line['verdict']], ['connect_timeout', 'tls']);
+  assert.deepEqual(Object.keys(line.ms), ['total', 'wait', 'connect', 'tls']);
+  assertAddsUp(line.ms);
 });
 
 test('absolute-form, HTTP/1.0 and keep-alive: each line is about its own request', async () => {

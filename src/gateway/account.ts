@@ -117,6 +117,7 @@ export class Accounts {
     record.reused = false;
     record.waitMs = -1;
     record.connectMs = -1;
+    record.tlsMs = -1;
     record.firstByteMs = -1;
     record.bodyMs = -1;
     record.clientMs = -1;
@@ -133,9 +134,8 @@ export class Accounts {
 
   #logExchange(exchange: Exchange, nowMs: number, totalMs: number): void {
     const record = this.#record;
-    const { answer, client, route, startMs } = exchange;
-    const { connectedMs, endpoint, firstByteMs, reused } = exchange.attempt;
-    const { lastByteMs } = answer;
+    const { answer, attempt, client, route } = exchange;
+    const { endpoint } = attempt;
     this.#from(client);
     const { forwarding } = client;
     const isRetained = exchange.retained !== null;
@@ -158,13 +158,8 @@ export class Accounts {
     record.service = route.service.plan.name;
     record.endpoint = endpoint?.plan.id ?? '';
     record.attempts = exchange.attempts;
-    record.reused = reused;
-    const got = connectedMs > 0 ? connectedMs - startMs : totalMs;
-    record.waitMs = reused || connectedMs === 0 ? got : 0;
-    record.connectMs = !reused && connectedMs > 0 ? got : -1;
-    record.firstByteMs = connectedMs > 0 ? (firstByteMs > 0 ? firstByteMs : nowMs) - connectedMs : -1;
-    record.bodyMs = firstByteMs > 0 ? (lastByteMs > 0 ? lastByteMs : nowMs) - firstByteMs : -1;
-    record.clientMs = lastByteMs > 0 ? nowMs - lastByteMs : -1;
+    record.reused = attempt.reused;
+    splitTime(record, exchange, nowMs);
     record.totalMs = totalMs;
     record.verdict = verdictOf(record);
     record.refusal = exchange.refusal < 0 ? '' : (refusals[exchange.refusal]?.word ?? '');
@@ -203,6 +198,27 @@ export class Accounts {
   }
 }
 
+/**
+ * Where the time went. Each part begins at a mark that the last attempt or the answer has left (0: it never came to that) and
+ * lasts until the next mark there is, or until now: taken from the end, the parts add up, whatever is missing among them.
+ */
+function splitTime(record: LogRecord, exchange: Exchange, nowMs: number): void {
+  const { connectedMs, connectingMs, firstByteMs, handshakeMs } = exchange.attempt;
+  const { lastByteMs } = exchange.answer;
+  let endMs = nowMs;
+  record.clientMs = lastByteMs > 0 ? endMs - lastByteMs : -1;
+  if (lastByteMs > 0) endMs = lastByteMs;
+  record.bodyMs = firstByteMs > 0 ? endMs - firstByteMs : -1;
+  if (firstByteMs > 0) endMs = firstByteMs;
+  record.firstByteMs = connectedMs > 0 ? endMs - connectedMs : -1;
+  if (connectedMs > 0) endMs = connectedMs;
+  record.tlsMs = handshakeMs > 0 ? endMs - handshakeMs : -1;
+  if (handshakeMs > 0) endMs = handshakeMs;
+  record.connectMs = connectingMs > 0 ? endMs - connectingMs : -1;
+  if (connectingMs > 0) endMs = connectingMs;
+  record.waitMs = endMs - exchange.startMs;
+}
+
 /** The part that took longest, for a request that was slow at all. */
 function verdictOf(record: LogRecord): string {
   if (record.totalMs < SLOW_MS) return 'ok';
@@ -211,6 +227,10 @@ function verdictOf(record: LogRecord): string {
   if (record.connectMs > longest) {
     verdict = 'connect';
     longest = record.connectMs;
+  }
+  if (record.tlsMs > longest) {
+    verdict = 'tls';
+    longest = record.tlsMs;
   }
   if (record.firstByteMs > longest) {
     verdict = 'server';
@@ -262,6 +282,7 @@ function emptyRecord(): LogRecord {
     tls: '',
     waitMs: -1,
     connectMs: -1,
+    tlsMs: -1,
     firstByteMs: -1,
     bodyMs: -1,
     clientMs: -1,

@@ -28,7 +28,15 @@ function recordOf(target: string, fields: readonly string[]): LogRecord {
       bytesOut: 12_345,
     },
     ...{ clientText, clientLength: clientText.length, listener: 'web', route: 'shop', service: 'shop', tls: 'TLSv1.3' },
-    ...{ endpoint: '127.0.0.1:9001', attempts: 1, reused: true, waitMs: 0.012, connectMs: -1, firstByteMs: 1.25 },
+    ...{
+      endpoint: '127.0.0.1:9001',
+      attempts: 1,
+      reused: true,
+      waitMs: 0.012,
+      connectMs: -1,
+      tlsMs: -1,
+      firstByteMs: 1.25,
+    },
     ...{ bodyMs: 0.5, clientMs: 0.001, totalMs: 1.75, verdict: 'ok', refusal: '', end: 'ok' },
   };
 }

@@ -28,7 +28,16 @@ function recordOf(head: string | Uint8Array, changes: Partial<LogRecord> = {}): 
       route: 'r',
       service: 's',
     },
-    ...{ endpoint: '127.0.0.1:9001', attempts: 1, reused: true, tls: '', waitMs: 0, connectMs: -1, firstByteMs: 1.25 },
+    ...{
+      endpoint: '127.0.0.1:9001',
+      attempts: 1,
+      reused: true,
+      tls: '',
+      waitMs: 0,
+      connectMs: -1,
+      tlsMs: -1,
+      firstByteMs: 1.25,
+    },
     ...{ bodyMs: 0.5, clientMs: 0.001, totalMs: 1.7504, verdict: 'ok', refusal: '', end: 'ok', ...changes },
   };
 }
@@ -99,7 +108,14 @@ test('docs/access-log.md tells of each key a line can have, and of no other', ()
   const named = (table: string): string[] =>
     [...table.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap((row) => row[1]!.replaceAll('`', '').split(', '));
   const head = get('/?q', `User-Agent: ${'a'.repeat(999)}`, 'Referer: b');
-  const all = { requestIdTo: 5, traceIdFrom: head.indexOf('aaa'), tls: 'TLSv1.3', connectMs: 1, refusal: 'x' };
+  const all = {
+    requestIdTo: 5,
+    traceIdFrom: head.indexOf('aaa'),
+    tls: 'TLSv1.3',
+    connectMs: 1,
+    tlsMs: 1,
+    refusal: 'x',
+  };
   const { ms, ...line } = lineOf(recordOf(head, all));
   assert.deepEqual(named(lineKeys).toSorted(), [...Object.keys(line), 'ms'].toSorted());
   assert.deepEqual(['total', ...named(times.split('##')[0]!)].toSorted(), Object.keys(ms as object).toSorted());
@@ -143,6 +159,7 @@ describe('what a client sends cannot leave its string', () => {
           const durations = {
             waitMs: time,
             connectMs: time,
+            tlsMs: time,
             firstByteMs: time,
             bodyMs: time,
             clientMs: time,

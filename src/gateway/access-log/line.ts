@@ -47,6 +47,7 @@ export interface LogRecord {
   tls: string;
   waitMs: number;
   connectMs: number;
+  tlsMs: number;
   firstByteMs: number;
   bodyMs: number;
   clientMs: number;
@@ -117,6 +118,7 @@ const TRACE_ID = ascii(',"traceId":"');
 const TOTAL = ascii(',"ms":{"total":');
 const WAIT = ascii(',"wait":');
 const CONNECT = ascii(',"connect":');
+const TLS_MS = ascii(',"tls":');
 const FIRST_BYTE = ascii(',"firstByte":');
 const BODY = ascii(',"body":');
 const CLIENT_MS = ascii(',"client":');
@@ -182,6 +184,7 @@ export class LineWriter {
     at = duration(TOTAL, record.totalMs, out, at);
     if (record.waitMs >= 0) at = duration(WAIT, record.waitMs, out, at);
     if (record.connectMs >= 0) at = duration(CONNECT, record.connectMs, out, at);
+    if (record.tlsMs >= 0) at = duration(TLS_MS, record.tlsMs, out, at);
     if (record.firstByteMs >= 0) at = duration(FIRST_BYTE, record.firstByteMs, out, at);
     if (record.bodyMs >= 0) at = duration(BODY, record.bodyMs, out, at);
     return record.clientMs >= 0 ? duration(CLIENT_MS, record.clientMs, out, at) : at;

@@ -39,6 +39,10 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
 
   // The record, read by `Accounts`.
   reused = false;
+  /** A connection was begun; 0 if none had to be. */
+  connectingMs = 0;
+  /** Its TLS handshake was begun; 0 if none was. */
+  handshakeMs = 0;
   /** A connection was there; 0 if none was. */
   connectedMs = 0;
   /** The first byte came back; 0 if none did. */
@@ -71,6 +75,8 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.continued = false;
     this.reusable = false;
     this.reused = false;
+    this.connectingMs = 0;
+    this.handshakeMs = 0;
     this.connectedMs = 0;
     this.firstByteMs = 0;
   }
@@ -91,7 +97,12 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   }
 
   onConnecting(): void {
+    this.connectingMs = this.#exchange.plane.nowMs;
     this.#arm(this.#exchange.route.service.plan.timeouts.connectMs);
+  }
+
+  onHandshake(): void {
+    this.handshakeMs = this.#exchange.plane.nowMs;
   }
 
   onConnection(connection: UpstreamConnection, reused: boolean): void {

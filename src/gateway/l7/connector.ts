@@ -33,14 +33,22 @@ export class Connector {
     this.#secure = plan.tls === null ? null : new UpstreamContext(plan.tls, this.#lookup);
   }
 
-  connect(endpoint: EndpointPlan, done: Connected): Opening {
+  /** `onHandshake`: the connection is there, and its TLS handshake begins. */
+  connect(endpoint: EndpointPlan, onHandshake: () => void, done: Connected): Opening {
     const { host, port } = endpoint;
     const { raw } = this.#plane;
     const told = (wire: Wire | null, code: string, reason = code): void => {
       this.#plane.tick();
       done(wire, code, reason);
     };
-    if (this.#secure !== null) return this.#open(this.#secure.connect(endpoint), 'secureConnect', told);
+    if (this.#secure !== null) {
+      const socket = this.#secure.connect(endpoint);
+      socket.once('connect', () => {
+        this.#plane.tick();
+        onHandshake();
+      });
+      return this.#open(socket, 'secureConnect', told);
+    }
     if (raw !== null && net.isIP(host) !== 0) return raw.connect(host, port, told);
     const socket = net.connect({ host, port, lookup: this.#lookup, allowHalfOpen: true });
     return this.#open(socket, 'connect', told);

@@ -24,6 +24,8 @@ const NOTICE_MS = 1000;
 export interface Waiter {
   /** A connection is being opened for it: at once, or when it has stood in the queue. */
   onConnecting(): void;
+  /** The connection is there, and its TLS handshake begins. */
+  onHandshake(): void;
   onConnection(connection: UpstreamConnection, reused: boolean): void;
   onNoConnection(code: string): void;
   /** Set while a connection is being opened for this waiter. */
@@ -172,7 +174,8 @@ export class Endpoint {
     this.#opened(1);
     this.#add(slot.connects, 1);
     waiter.onConnecting();
-    waiter.opening = this.service.connect(this.plan, (wire, code, reason) => {
+    const onHandshake = (): void => waiter.onHandshake();
+    waiter.opening = this.service.connect(this.plan, onHandshake, (wire, code, reason) => {
       waiter.opening = null;
       if (wire === null) {
         this.notice(`no connection: ${reason}`);

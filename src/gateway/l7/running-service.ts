@@ -72,8 +72,8 @@ export class RunningService implements Service {
     return this.endpoints[this.#balancer.pick(eligibility)] ?? null;
   }
 
-  connect(endpoint: EndpointPlan, done: Connected): Opening {
-    return this.#connector.connect(endpoint, done);
+  connect(endpoint: EndpointPlan, onHandshake: () => void, done: Connected): Opening {
+    return this.#connector.connect(endpoint, onHandshake, done);
   }
 
   retire(): void {

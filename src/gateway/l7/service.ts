@@ -12,8 +12,11 @@ export interface Service {
   readonly responseLimits: ResponseLimits;
   /** The next endpoint for a request that was at `tried` already, or null if there is none. */
   pick(tried: readonly Endpoint[]): Endpoint | null;
-  /** Opens a connection to an endpoint of it; `done` is called later than that, once, unless it is cancelled. */
-  connect(endpoint: EndpointPlan, done: Connected): Opening;
+  /**
+   * Opens a connection to an endpoint of it; `done` is called later than that, once, unless it is cancelled. Before it,
+   * `onHandshake` is called where TLS is spoken.
+   */
+  connect(endpoint: EndpointPlan, onHandshake: () => void, done: Connected): Opening;
 }
 
 export class Route {
