@@ -8,6 +8,8 @@
  * that write until after `oncomplete` and the microtasks behind it: using it for another aborts the process, so none that
  * was pending is ever used again.
  */
+import net from 'node:net';
+import type tls from 'node:tls';
 import { READ_BYTES, type Buffers } from './buffers.ts';
 
 /** The part of libuv's stream handle that is used; `null` results are not possible, numbers are 0 or a negative errno. */
@@ -19,6 +21,7 @@ export interface StreamHandle {
   readStart(): number;
   readStop(): number;
   writeBuffer(request: Request, bytes: Uint8Array): number;
+  writev(request: Request, all: readonly Uint8Array[], isAllBytes: true): number;
   shutdown(request: Request): number;
   close(done?: () => void): void;
   reset(done?: () => void): number;
@@ -28,10 +31,19 @@ export interface StreamHandle {
   connect6(request: Request, address: string, port: number): number;
 }
 
+/** The handle that TLS puts above another one; it takes one write at a time and aborts the process on a second. */
+export interface TlsHandle extends StreamHandle {
+  readonly _parent: StreamHandle;
+  /** The socket below. */
+  readonly _parentWrap: net.Socket;
+}
+
 /** One write, connect or shutdown. */
 export interface Request {
   oncomplete: ((this: Request, status: number) => void) | null;
   wire?: Receiver | null;
+  /** With what it ended, if it ended within the call that began it; only a failed TLS write does. */
+  status?: number;
   /** What libuv reads, kept from the collector. */
   buffer?: Uint8Array | null;
 }
@@ -98,6 +110,28 @@ function findInternals(): Internals | null {
   }
 }
 
+/** The handle of a TLS socket, or null if it is not as expected. */
+export function tlsHandle(socket: tls.TLSSocket): TlsHandle | null {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (!isRecord(handle)) return null;
+  const below = handle['_parent'];
+  const wanted = ['useUserBuffer', 'readStart', 'readStop', 'writeBuffer', 'writev'];
+  if (!wanted.every((name) => typeof handle[name] === 'function')) return null;
+  if (!isRecord(below) || typeof below['writeQueueSize'] !== 'number' || !(handle['_parentWrap'] instanceof net.Socket))
+    return null;
+  return handle as unknown as TlsHandle;
+}
+
+/**
+ * Closes a TLS socket at once, and the connection below by RST; Node itself refuses to reset where there is TLS. It is the TLS
+ * socket that is closed and takes the other one along: the other way round, OpenSSL's memory is freed while libuv still writes
+ * from it. Not to be called while a FIN waits behind pending bytes: libuv refuses then.
+ */
+export function resetSecure(socket: tls.TLSSocket, handle: TlsHandle): void {
+  Reflect.set(handle._parentWrap, 'resetAndClosing', true);
+  socket.destroy();
+}
+
 /** One worker's share of the fast path: the buffer all its wires read into, and the request of the next write. */
 export class Insides {
   readonly internals: Internals;
@@ -135,13 +169,24 @@ export class Insides {
 
   /** `DONE`, `PENDING`, or a negative errno. */
   write(handle: StreamHandle, wire: Receiver, bytes: Uint8Array): number {
-    const request = this.#request;
-    const error = handle.writeBuffer(request, bytes);
+    const error = handle.writeBuffer(this.#request, bytes);
+    return this.#begun(error, wire, bytes);
+  }
+
+  /** The same for several, as one write. Only for TLS, which copies them: they are not kept from the collector. */
+  writeAll(handle: StreamHandle, wire: Receiver, all: readonly Uint8Array[]): number {
+    const error = handle.writev(this.#request, all, true);
+    return this.#begun(error, wire, null);
+  }
+
+  #begun(error: number, wire: Receiver, bytes: Uint8Array | null): number {
     if (error !== 0) return error;
     if (this.internals.state[this.internals.wasAsync] === 0) return DONE;
+    const request = this.#request;
+    this.#request = this.#newRequest();
+    if (request.status !== undefined && request.status !== 0) return request.status;
     request.wire = wire;
     request.buffer = bytes;
-    this.#request = this.#newRequest();
     return PENDING;
   }
 
@@ -150,6 +195,7 @@ export class Insides {
     request.oncomplete = onWritten;
     request.wire = null;
     request.buffer = null;
+    request.status = 0;
     return request;
   }
 
@@ -173,7 +219,8 @@ function onWritten(this: Request, status: number): void {
   const { wire } = this;
   this.wire = null;
   this.buffer = null;
-  wire?.written(status);
+  if (wire === null || wire === undefined) this.status = status;
+  else wire.written(status);
 }
 
 function ignoreStatus(): void {}

@@ -1,8 +1,10 @@
-/** The fast path's ways to a wire: accept and connect. */
+/** The fast path's ways to a wire: accept, connect, or take over a TLS connection. */
 import type net from 'node:net';
+import type tls from 'node:tls';
 import { getSystemErrorName } from 'node:util';
 import type { Buffers } from './buffers.ts';
-import { Insides, isRecord, type StreamHandle } from './raw-internals.ts';
+import { Insides, isRecord, type StreamHandle, tlsHandle } from './raw-internals.ts';
+import { RawSecureWire } from './raw-secure-wire.ts';
 import { RawWire } from './raw-wire.ts';
 import type { Wire } from './wire.ts';
 
@@ -44,6 +46,16 @@ export class RawTransport {
       accept(new RawWire(this.#insides, handle, 'client'), { address: name.address ?? '', port: name.port ?? 0 });
     };
     return true;
+  }
+
+  /**
+   * Takes over reading and writing of a connection from a client whose TLS handshake is done just now. Null if its handle is
+   * not as expected, or if the socket has begun to read.
+   */
+  adopt(socket: tls.TLSSocket): Wire | null {
+    const handle = tlsHandle(socket);
+    if (handle === null || socket.readableLength > 0) return null;
+    return new RawSecureWire(this.#insides, handle, socket);
   }
 
   /** Connects to an IP address. The result can be cancelled, after which `done` is not called. */
