@@ -22,7 +22,11 @@ test('down by checks comes first, then what traffic says, then up', () => {
   assert.deepEqual(short(down, ejected), ['down', 'no answer within 500 ms', 700]);
   assert.equal(conditionOf(down, ejected).timeoutsOnly, true);
   assert.deepEqual(short(up, ejected), ['ejected', '5 errors in a row', 400]);
-  assert.deepEqual(short(up, { ...ejected, phase: 'trial', sinceMs: 900 }), ['trial', '5 errors in a row', 900]);
+  assert.deepEqual(short(up, { ...ejected, phase: 'trial', sinceMs: 900 }), [
+    'trial',
+    'on trial after 5 errors in a row',
+    900,
+  ]);
   assert.deepEqual(short(up, initialEjection(300)), ['up', 'status 200', 100]);
 });
 

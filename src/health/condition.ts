@@ -43,7 +43,8 @@ export function conditionOf(active: HealthState | null, ejection: Ejection | nul
     };
   }
   if (ejection !== null && ejection.phase !== 'in') {
-    const { phase, reason, sinceMs } = ejection;
+    const { phase, sinceMs } = ejection;
+    const reason = phase === 'trial' ? `on trial after ${ejection.reason}` : ejection.reason;
     // An ejection may outlast a time of being down: then it is out for this reason since it was up again.
     return { condition: phase, reason, sinceMs: Math.max(sinceMs, active?.sinceMs ?? 0), checked, timeoutsOnly: false };
   }

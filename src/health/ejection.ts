@@ -15,7 +15,7 @@
  *   an absent one does not.
  * - Ejection `n` in a row takes `n × baseMs`, at most `ejectionMaxMs`. For each `forgiveAfterMs` in use one is forgotten.
  *
- * On trial an endpoint should get a small share of its traffic (`TRIAL_SHARE`), so a dead one costs three requests, which
+ * On trial an endpoint should get a small share of its traffic (`TRIAL_SHARE`), so a dead one costs a few requests, which
  * retries cover. Best of five is fair both ways: one lucky answer does not bring a broken server back, one unlucky does not
  * keep a good one out. Slowness does not count on trial: a cold server is slow, and would never get warm.
  *
@@ -27,7 +27,7 @@ import { formatPercentage } from '../kernel/units.ts';
 import type { Fault } from './passive.ts';
 
 export interface EjectionPolicy {
-  /** How long the first ejection takes. @defaultValue 5_000: short, because a trial costs three requests at most */
+  /** How long the first ejection takes. @defaultValue 5_000: short, because a trial costs few requests */
   readonly baseMs: number;
   /** How long any may take. @defaultValue 300_000 */
   readonly ejectionMaxMs: number;

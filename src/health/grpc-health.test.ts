@@ -45,7 +45,7 @@ test('only SERVING is a success; every other answer has a reason of its own', ()
   says({ contentType: 'application/grpc-web' }, 'the answer is not gRPC');
   says({ body: new Uint8Array() }, 'the answer is not a HealthCheckResponse');
   says({ body: Uint8Array.of(1, ...serving.body.subarray(1)) }, 'the answer is not a HealthCheckResponse');
-  says({ body: Uint8Array.of(...serving.body, 0) }, 'the answer is not a HealthCheckResponse');
+  says({ body: Uint8Array.of(...serving.body, 0x08, 0x01) }, 'the answer is not a HealthCheckResponse');
 });
 
 test('fields of later versions are passed over, broken ones are not a message', () => {

@@ -61,6 +61,8 @@ interface Known {
 
 /** Evaluations in a window: often enough that the rules see what it holds, seldom enough to cost nothing. */
 const EVALUATIONS = 10;
+/** While one is on trial: it should not fail for longer than it takes to see it. */
+const TRIAL_EVALUATIONS = 100;
 
 export class ServiceHealth {
   #policy: HealthPolicy;
@@ -104,8 +106,7 @@ export class ServiceHealth {
       spared: spared[index] ?? null,
       transition: transitionOf(before[index]!.health, health, nowMs),
     }));
-    const nextMs = passive === null ? [] : [nowMs + passive.windowMs / EVALUATIONS];
-    const times = againMs === null ? nextMs : [...nextMs, againMs];
+    const times = [againMs, passive === null ? null : nowMs + this.#periodMs(passive)].filter((ms) => ms !== null);
     return { endpoints, failOpen, againMs: times.length === 0 ? null : Math.min(...times) };
   }
 
@@ -148,6 +149,11 @@ export class ServiceHealth {
       return { traffic: traffic[index]!, inUse: isInUse({ ejection, down, weight }), settledMs: nowMs - sinceMs };
     });
     return faultsOf(observed, policy);
+  }
+
+  #periodMs({ windowMs }: PassivePolicy): number {
+    const someoneIsOnTrial = this.#known.some(({ ejection }) => ejection.phase === 'trial');
+    return windowMs / (someoneIsOnTrial ? TRIAL_EVALUATIONS : EVALUATIONS);
   }
 
   #openWindow({ traffic }: HealthMember, nowMs: number): TrafficWindow | null {

@@ -85,7 +85,7 @@ test('row and counts are those of the history, over any number of lanes', () => 
 
 test('threads that fail at the same time make one row, and exactly one of them makes it full', async () => {
   const THREADS = 3;
-  const ERRORS = 20_000;
+  const ERRORS = 300_000;
   const cell = createTrafficCell(THREADS);
   const start = new Int32Array(new SharedArrayBuffer(4));
   const url = new URL('./traffic.ts', import.meta.url).href;
