@@ -228,7 +228,7 @@ export class Listener {
       serverName: typeof socket.servername === 'string' ? socket.servername : '',
       version: socket.getProtocol() ?? '',
     };
-    this.#begin(new NetWire(socket, this.plane.buffers), place, client, security);
+    this.#begin(this.plane.raw?.adopt(socket) ?? new NetWire(socket, this.plane.buffers), place, client, security);
   }
 
   #begin(wire: Wire, place: Place, client: Peer, security: Security): void {

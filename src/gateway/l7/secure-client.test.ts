@@ -1,0 +1,105 @@
+/** Messages over TLS, on the fast path above it and on the public one: what secure-wire.test.ts shows of a wire, with the engine. */
+import assert from 'node:assert/strict';
+import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { answer, type Origin } from '../../../test/engine/origin.ts';
+import type { Peer } from '../../../test/engine/peer.ts';
+import { secure } from '../../../test/engine/secure.ts';
+import { ByteStream } from '../../../test/engine/stream.ts';
+
+const { plan, connect } = secure();
+const MB = 1024 * 1024;
+
+interface SecureLine {
+  readonly origin: Origin;
+  readonly gateway: TestGateway;
+  readonly client: Peer;
+}
+
+async function secureLine(bench: Bench): Promise<SecureLine> {
+  const origin = await bench.origin();
+  const gateway = await bench.gateway([origin], { listener: { tls: plan } });
+  return { origin, gateway, client: await connect({ port: gateway.port }) };
+}
+
+/** `run` with a line, whose client is gone afterwards. */
+function onSecureLine(title: string, run: (line: SecureLine) => Promise<void>): void {
+  onBoth(`TLS: ${title}`, async (bench) => {
+    const line = await secureLine(bench);
+    try {
+      await run(line);
+    } finally {
+      line.client.destroy();
+    }
+  });
+}
+
+onSecureLine('long bodies both ways, again and again on one connection', async ({ origin, client }) => {
+  const bytes = 3 * MB;
+  origin.serve(async (request, connection) => {
+    new ByteStream(1, bytes).check(request.body);
+    const body = new ByteStream(2, bytes);
+    connection.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`);
+    await connection.pour(() => body.next(100_000));
+  });
+  for (let round = 0; round < 3; round += 1) {
+    client.write(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\n`);
+    const body = new ByteStream(1, bytes);
+    await client.pour(() => body.next(70_000));
+    const got = await client.response();
+    assert.equal(got.status, 200);
+    new ByteStream(2, bytes).check(got.body);
+  }
+});
+
+onSecureLine('pipelined refusals come in order, to a client that reads late too', async ({ client, gateway }) => {
+  const count = 5000;
+  client.pause();
+  client.write('GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(count));
+  await eventually('some are answered', () => gateway.refusals('bad_path') > 0);
+  client.resume();
+  for (let i = 0; i < count; i += 1) await client.refusal(400, 'bad_path');
+});
+
+onSecureLine('interim answers and the final one, written at once', async ({ origin, client }) => {
+  origin.serve((_request, connection) => {
+    const hints = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(20);
+    connection.write(Buffer.concat([Buffer.from(hints), answer('hello')]));
+  });
+  for (let round = 0; round < 20; round += 1) {
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    const got = await client.response();
+    assert.deepEqual([got.status, got.body.toString(), got.interim.length], [200, 'hello', 20]);
+  }
+});
+
+onSecureLine('a slow reader holds the server back, and a gone one lets it go', async ({ origin, gateway, client }) => {
+  client.pause();
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const server = await origin.accept();
+  await server.request();
+  server.write(`HTTP/1.1 200 OK\r\nContent-Length: ${200 * MB}\r\n\r\n`);
+  const body = new ByteStream(3, 200 * MB);
+  const poured = server.pour(() => body.next(256 * 1024));
+  let last = -1;
+  await eventually('it stands', () => {
+    const stands = body.at === last;
+    last = body.at;
+    return stands && body.at > MB;
+  });
+  assert.ok(body.at < 60 * MB, 'only what the sockets of the kernel hold has left the server');
+  assert.ok(gateway.bufferedBytes <= 512 * 1024, `${gateway.bufferedBytes} bytes were lent out`);
+  client.destroy();
+  await server.gone();
+  await poured;
+});
+
+onSecureLine('a broken answer is no whole one', async ({ origin, client }) => {
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const server = await origin.accept();
+  await server.request();
+  await server.flushed('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
+  await client.until('the start', () => client.text.endsWith('half'));
+  server.reset();
+  await client.until('the end', () => client.ended || client.wasReset || client.closed);
+  assert.ok(client.text.endsWith('half'));
+});
