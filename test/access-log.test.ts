@@ -162,6 +162,28 @@ test('refusals are told too, with their word, and what was sent cannot forge a l
   assert.deepEqual(told[2], [400, 'bad_path', '/%00', '\x9b"\xff']);
 });
 
+test('what the gateway answers by itself is told: a head that did not come in time, and OPTIONS', async () => {
+  const file = join(folder(), 'access.log');
+  const { gateway, address } = await start({ target: file }, { timeouts: { header: '200ms' } });
+  const asked = 'OPTIONS * HTTP/1.1\r\nHost: a.example\r\nMax-Forwards: 0\r\nConnection: close\r\n\r\n';
+  assert.match(await raw(address(), asked), /^HTTP\/1\.1 204 /);
+  assert.match(await raw(address(), 'GET / HTTP/1.1\r\nHost: a.example\r\n'), /^HTTP\/1\.1 408 /);
+  assert.equal(await raw(address(), ''), '');
+  await gateway.stop();
+  const told = linesIn(file).map(({ client, method, host, path, status, refusal }) => [
+    client,
+    method,
+    host,
+    path,
+    status,
+    refusal,
+  ]);
+  assert.deepEqual(told, [
+    ['127.0.0.1', 'OPTIONS', 'a.example', '*', 204, undefined],
+    ['127.0.0.1', undefined, undefined, undefined, 408, 'header_timeout'],
+  ]);
+});
+
 test('a head full of what is logged is one bounded line, and the worker lives', async () => {
   const file = join(folder(), 'access.log');
   const { gateway, address, get, seen } = await start({ target: file });

@@ -91,7 +91,12 @@ export class Accounts {
   /** A request was refused before it became an exchange; `head` is what could be read of it, or null. */
   refused(client: ClientConnection, head: Head | null, number: number): void {
     const refusal = refusals[number];
-    if (this.#sink === null || refusal === undefined || !this.#isLogged(refusal.status, false)) return;
+    if (refusal !== undefined) this.answered(client, head, refusal.status, refusal.word);
+  }
+
+  /** The gateway has answered by itself; `refusal` is '' if that is no refusal. */
+  answered(client: ClientConnection, head: Head | null, status: number, refusal: string): void {
+    if (this.#sink === null || !this.#isLogged(status, false)) return;
     const record = this.#record;
     this.#from(client);
     record.head = head?.buffer ?? NO_BYTES;
@@ -106,8 +111,8 @@ export class Accounts {
     record.requestIdFrom = 0;
     record.requestIdTo = 0;
     record.traceIdFrom = 0;
-    record.status = refusal.status;
-    record.refusal = refusal.word;
+    record.status = status;
+    record.refusal = refusal;
     record.route = '';
     record.service = '';
     record.endpoint = '';

@@ -8,7 +8,7 @@ import { DataPlane } from '../../src/gateway/data-plane.ts';
 import * as slots from '../../src/gateway/slots.ts';
 import type { ServicePlan, Snapshot } from '../../src/gateway/snapshot.ts';
 import { cellLanes, sumSlot, type Cell } from '../../src/kernel/cells.ts';
-import { systemClock } from '../../src/kernel/clock.ts';
+import { type Clock, systemClock } from '../../src/kernel/clock.ts';
 import { createRandom } from '../../src/kernel/random.ts';
 import { Origin } from './origin.ts';
 import { connectTo, type Peer } from './peer.ts';
@@ -39,12 +39,12 @@ export class TestGateway {
   readonly notices: string[];
   port = 0;
 
-  constructor(snapshot: Snapshot, transport: Transport) {
+  constructor(snapshot: Snapshot, transport: Transport, clock: Clock) {
     this.snapshot = snapshot;
     const notices: string[] = [];
     this.notices = notices;
     this.plane = new DataPlane({
-      clock: systemClock,
+      clock,
       random: createRandom(),
       lane: 1,
       transport,
@@ -145,9 +145,13 @@ export class Bench {
   }
 
   /** A gateway in front of these origins (or ports where nobody listens). */
-  async gateway(origins: readonly (Origin | number)[], changes: Changes = {}): Promise<TestGateway> {
+  async gateway(
+    origins: readonly (Origin | number)[],
+    changes: Changes = {},
+    clock: Clock = systemClock,
+  ): Promise<TestGateway> {
     const ports = origins.map((origin) => (typeof origin === 'number' ? origin : origin.port));
-    const gateway = new TestGateway(snapshotOf(ports, changes), this.transport);
+    const gateway = new TestGateway(snapshotOf(ports, changes), this.transport, clock);
     this.#gateways.push(gateway);
     return await gateway.start();
   }
@@ -159,9 +163,12 @@ export class Bench {
   }
 
   /** The usual beginning: one origin, a gateway before it, a client at the door. */
-  async line(changes: Changes = {}): Promise<{ origin: Origin; gateway: TestGateway; client: Peer }> {
+  async line(
+    changes: Changes = {},
+    clock: Clock = systemClock,
+  ): Promise<{ origin: Origin; gateway: TestGateway; client: Peer }> {
     const origin = await this.origin();
-    const gateway = await this.gateway([origin], changes);
+    const gateway = await this.gateway([origin], changes, clock);
     return { origin, gateway, client: await this.client(gateway) };
   }
 

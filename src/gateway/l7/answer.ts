@@ -51,11 +51,13 @@ export function refusalAnswer(answer: RefusalAnswer): Uint8Array<ArrayBuffer> {
   return ascii(`${lines.join('\r\n')}\r\n\r\n${answer.head ? '' : body}`);
 }
 
+export const OPTIONS_STATUS = 204;
+
 /** The answer to `OPTIONS` with `Max-Forwards: 0` (RFC 9110 §7.6.2): this gateway is the last to be asked. */
 export function optionsAnswer(wallMs: number, close: boolean): Uint8Array<ArrayBuffer> {
   const date = new Date(wallMs).toUTCString();
   const connection = close ? 'Connection: close\r\n' : '';
   return ascii(
-    `HTTP/1.1 204 No Content\r\nDate: ${date}\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n${connection}\r\n`,
+    `HTTP/1.1 ${OPTIONS_STATUS} No Content\r\nDate: ${date}\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n${connection}\r\n`,
   );
 }

@@ -5,47 +5,32 @@
  * Requests that arrive while one is being answered wait in `#carry`; they are answered in order (RFC 9112 §9.3.2). When
  * more than a read is waiting, the wire is not read.
  *
- * Invariants: one exchange at a time; after a refusal of framing or head nothing more is read as a request (§11.2);
- * a close that the client may not expect lingers, so that a reset does not destroy the answer on its way (§9.6).
+ * Invariants: one exchange at a time; after a refusal of framing or head nothing more is read as a request (§11.2); the
+ * last answer is followed by a `LingeringClose`, to which the wire then belongs.
  */
-// WHY: over 400 lines: one state machine, as in exchange.ts; what could leave (parsing, routing, answers) has left.
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { listenerSlots, refusalNumber } from '../slots.ts';
-import { optionsAnswer, refusalAnswer } from './answer.ts';
-import { READ_BYTES, view } from './buffers.ts';
+import type { Guest, Place } from './admission.ts';
+import { refusalAnswer } from './answer.ts';
+import { BodyPace } from './body-pace.ts';
+import { READ_BYTES } from './buffers.ts';
+import { Carry } from './carry.ts';
 import type { Exchange } from './exchange.ts';
-import { isWorthParsing, METHOD_HEAD, MORE, OK } from './head.ts';
 import type { Forwarding } from './forwarded.ts';
+import { isWorthParsing, MORE, OK } from './head.ts';
+import { LingeringClose } from './lingering-close.ts';
 import type { Listener } from './listener.ts';
 import type { Plane } from './plane.ts';
 import { ANSWERED, receive } from './receive.ts';
 import { parseRequestHead } from './request-head.ts';
-import type { Guest, Place } from './admission.ts';
+import type { Security } from './secure-arrival.ts';
 import type { Tunnel } from './tunnel.ts';
 import type { Wire, WireOwner } from './wire.ts';
 
-/** What the TLS handshake settled; empty in the clear. */
-export interface Security {
-  readonly serverName: string;
-  readonly version: string;
-}
-
-export const inTheClear: Security = { serverName: '', version: '' };
-
 const READING = 0;
 const BUSY = 1;
-/** The last answer is on its way and then the connection closes. */
-const CLOSING = 2;
-/** FIN is sent; what the client still sends is read and forgotten. */
-const LINGERING = 3;
-const GONE = 4;
-
-/** How long and how much a client may go on sending after our last answer. */
-const LINGER_MS = 2000;
-const LINGER_BYTES = 1024 * 1024;
-
-/** How often a request body's progress is looked at. Long enough for a phone that loses its cell for a moment. */
-const BODY_WINDOW_MS = 5000;
+/** The wire is closed, or a `LingeringClose` has it. */
+const GONE = 2;
 
 export class ClientConnection implements Guest, WireOwner, Deadline {
   readonly plane: Plane;
@@ -67,18 +52,16 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   wheelPrevious: Deadline | null = null;
   readonly #place: Place;
   #state = READING;
-  #carry: Uint8Array<ArrayBuffer> | null = null;
-  #carryFrom = 0;
-  #carryTo = 0;
+  readonly #carry: Carry;
+  readonly #bodyPace = new BodyPace();
   #halfClosed = false;
   /** There are bytes behind the head that is being dealt with. */
   #behind = false;
-  /** Bytes of a head have come and its deadline runs. */
-  #inHead = false;
-  #lingered = 0;
-  /** Of the request body: bytes at the last look, and how long none came. */
-  #bodySeen = 0;
-  #bodyIdleMs = 0;
+  /**
+   * The deadline of a head runs. Once for each head, however many pieces it comes in (RFC 9110 §15.5.9): for the first from
+   * the beginning of the connection on, for the others from their first byte.
+   */
+  #headTimed = true;
 
   // WHY five parameters: made once a connection, by one caller; an options object would say no more.
   constructor(listener: Listener, wire: Wire, place: Place, security: Security, forwarding: Forwarding) {
@@ -90,6 +73,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     this.#place = place;
     this.serverName = security.serverName;
     this.tlsVersion = security.version;
+    this.#carry = new Carry(plane.buffers);
     wire.owner = this;
     plane.wheel.arm(this, plane.nowMs + listener.plan.timeouts.headerMs);
   }
@@ -100,7 +84,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
       !this.plane.draining &&
       !this.listener.closing &&
       // A client that will send no more may have sent several requests before.
-      (!this.#halfClosed || this.#carry !== null || this.#behind) &&
+      (!this.#halfClosed || this.#carry.bytes !== null || this.#behind) &&
       this.requests < this.listener.plan.limits.requestsPerConnectionMax
     );
   }
@@ -111,17 +95,11 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     this.plane.tick();
     switch (this.#state) {
       case READING:
-        if (this.#carry === null) this.#read(bytes, from, to, this.wire.stable);
+        if (this.#carry.bytes === null) this.#read(bytes, from, to, this.wire.stable);
         else this.#readOn(bytes, from, to);
         break;
-      case BUSY: {
-        const rest = this.exchange === null ? from : this.exchange.onClientBytes(bytes, from, to, this.wire.stable);
-        if (rest < to && this.#state === BUSY) this.#keep(bytes, rest, to);
-        break;
-      }
-      case LINGERING:
-        this.#lingered += to - from;
-        if (this.#lingered > LINGER_BYTES) this.#leave(true);
+      case BUSY:
+        this.#readBehind(bytes, from, to, this.wire.stable);
         break;
       default:
         break;
@@ -137,14 +115,11 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
       const verdict = parseRequestHead(head, bytes, from, to, listener.requestLimits);
       if (verdict === MORE) break;
       if (verdict !== OK) {
-        // Nothing after a head that cannot be read may be taken for a request.
-        plane.accounts.refused(this, null, verdict);
-        this.refuse(verdict, false, false, -1);
-        this.#linger();
+        this.#refuseHead(verdict);
         return;
       }
       const seen = head.end;
-      this.#inHead = false;
+      this.#headTimed = false;
       this.#behind = seen < to;
       this.requests++;
       listener.count(listenerSlots.requests);
@@ -161,81 +136,55 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
       from = this.exchange.onClientBytes(bytes, from, to, stable);
     if (from >= to) return;
     if (this.#state === READING && this.wire.congested) this.#waitForClient();
-    else if (this.#state === READING && !this.#inHead) {
-      // Once for each head: the time is for all of it (RFC 9110 §15.5.9), however many lines it comes in.
-      this.#inHead = true;
+    else if (this.#state === READING && !this.#headTimed) {
+      this.#headTimed = true;
       plane.wheel.arm(this, plane.nowMs + listener.plan.timeouts.headerMs);
     }
     if (this.#state === READING || this.#state === BUSY) this.#keep(bytes, from, to);
   }
 
   #readOn(bytes: Uint8Array, from: number, to: number): void {
-    const before = this.#carryTo - this.#carryFrom;
-    this.#keep(bytes, from, to);
     const carry = this.#carry;
-    if (carry === null) return;
-    const start = this.#carryFrom;
-    const { requestLimits } = this.listener;
-    if (this.wire.congested) return;
-    if (!isWorthParsing(carry, start, start + before, this.#carryTo, requestLimits)) return;
-    this.takeRest();
+    const before = carry.length;
+    this.#keep(bytes, from, to);
+    if (carry.bytes === null || this.wire.congested) return;
+    const seen = carry.from + before;
+    if (isWorthParsing(carry.bytes, carry.from, seen, carry.to, this.listener.requestLimits)) this.takeRest();
+  }
+
+  /** While a request is being answered: more of its body, or requests that have to wait. */
+  #readBehind(bytes: Uint8Array, from: number, to: number, stable: boolean): void {
+    const rest = this.exchange === null ? from : this.exchange.onClientBytes(bytes, from, to, stable);
+    if (rest < to && this.#state === BUSY) this.#keep(bytes, rest, to);
   }
 
   /** Looks at what is carried: for requests, or for more of the current one's body. */
   takeRest(): void {
-    const carry = this.#carry;
-    if (carry === null) return;
-    const from = this.#carryFrom;
-    const to = this.#carryTo;
-    this.#carry = null;
-    if (this.#state === BUSY && this.exchange !== null) {
-      const rest = this.exchange.onClientBytes(carry, from, to, false);
-      if (rest < to && this.#state === BUSY) this.#keep(carry, rest, to);
-    } else if (this.#state === READING) this.#read(carry, from, to, false);
-    this.plane.buffers.giveBack(carry);
+    const { from, to } = this.#carry;
+    const bytes = this.#carry.take();
+    if (bytes === null) return;
+    if (this.#state === BUSY) this.#readBehind(bytes, from, to, false);
+    else if (this.#state === READING) this.#read(bytes, from, to, false);
+    this.plane.buffers.giveBack(bytes);
     if (this.#halfClosed) this.#goOnHalfClosed();
   }
 
   /** Reads on unless more waits behind the current request than one read brings. */
   resume(): void {
-    if (this.#state !== BUSY || this.#carry === null || this.#carryTo - this.#carryFrom < READ_BYTES)
-      this.wire.resume();
+    if (this.#state !== BUSY || this.#carry.length < READ_BYTES) this.wire.resume();
   }
 
   /** The client has to take what we have answered before it is asked for more. */
   #waitForClient(): void {
-    this.#inHead = false;
+    this.#headTimed = false;
     this.wire.pause();
     this.plane.wheel.arm(this, this.plane.nowMs + this.listener.plan.timeouts.writeIdleMs);
   }
 
-  /** Appends to what waits. `bytes` may be the former carry itself. */
   #keep(bytes: Uint8Array, from: number, to: number): void {
-    const { buffers } = this.plane;
-    const had = this.#carry;
-    const length = had === null ? 0 : this.#carryTo - this.#carryFrom;
-    const all = length + to - from;
-    if (had !== null && this.#carryTo + to - from <= had.length) {
-      had.set(view(bytes, from, to), this.#carryTo);
-      this.#carryTo += to - from;
-    } else {
-      const carry = buffers.borrow(all);
-      if (had !== null) {
-        carry.set(view(had, this.#carryFrom, this.#carryTo));
-        buffers.giveBack(had);
-      }
-      carry.set(view(bytes, from, to), length);
-      this.#carry = carry;
-      this.#carryFrom = 0;
-      this.#carryTo = all;
-    }
+    this.#carry.keep(bytes, from, to);
     // A head has a limit of its own.
-    if (all >= READ_BYTES && this.#state === BUSY) this.wire.pause();
-  }
-
-  #dropCarry(): void {
-    if (this.#carry !== null) this.plane.buffers.giveBack(this.#carry);
-    this.#carry = null;
+    if (this.#carry.length >= READ_BYTES && this.#state === BUSY) this.wire.pause();
   }
 
   // — Answering
@@ -249,20 +198,11 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     return status;
   }
 
-  /** A refusal of the request whose head was just read. */
-  refuseRequest(number: number): void {
-    const { head } = this.plane;
-    // The body, if there is one, has not been looked at: reading it to stay open is not worth it.
-    this.keepAlive = head.keepAlive && head.bodyKind === 0 && this.mayKeepAlive();
-    this.plane.accounts.refused(this, head, number);
-    this.refuse(number, this.keepAlive, head.methodId === METHOD_HEAD, -1);
-  }
-
-  /** The gateway's own answer to OPTIONS. */
-  answerOptions(): void {
-    const { head } = this.plane;
-    this.keepAlive = head.keepAlive && head.bodyKind === 0 && this.mayKeepAlive();
-    this.wire.write(optionsAnswer(this.plane.clock.wallMs(), !this.keepAlive));
+  /** A refusal of a head that cannot be read, or did not come: nothing after it may be taken for a request. */
+  #refuseHead(number: number): void {
+    this.plane.accounts.refused(this, null, number);
+    this.refuse(number, false, false, -1);
+    this.#linger();
   }
 
   /** The exchange has ended and its answer is on the wire. */
@@ -281,7 +221,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
       return;
     }
     const { timeouts } = this.listener.plan;
-    if (this.#carry === null) {
+    if (this.#carry.bytes === null) {
       plane.wheel.arm(this, plane.nowMs + timeouts.idleMs);
       this.wire.resume();
       return;
@@ -311,10 +251,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     switch (this.#state) {
       case READING:
         // Requests that wait until the client takes its answers are answered still.
-        if (this.#carry === null || !this.wire.congested) this.#leave(false);
-        break;
-      case LINGERING:
-        this.#leave(false);
+        if (this.#carry.bytes === null || !this.wire.congested) this.#leave(false);
         break;
       case BUSY:
         this.#onHalfClose();
@@ -327,7 +264,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   /** The client will send no more. It may still want its answer, if the answer comes soon. */
   #onHalfClose(): void {
     const { exchange, plane } = this;
-    if (exchange === null || (!exchange.request.done && this.#carry === null)) {
+    if (exchange === null || (!exchange.request.done && this.#carry.bytes === null)) {
       exchange?.abort();
       this.breakOff();
       return;
@@ -360,31 +297,11 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
 
   onDeadline(nowMs: number): void {
     this.plane.nowMs = nowMs;
-    switch (this.#state) {
-      case READING:
-        if (this.wire.congested) this.#leave(true);
-        else if (this.#carry === null) this.#leave(false);
-        else {
-          this.refuse(refusalNumber('header_timeout'), false, false, -1);
-          this.#linger();
-        }
-        break;
-      case BUSY:
-        this.#onBusyDeadline();
-        break;
-      case GONE:
-        break;
-      case LINGERING:
-        if (!this.wire.congested) this.#leave(false);
-        else {
-          // It may still be reading our answer.
-          this.#state = CLOSING;
-          this.plane.wheel.arm(this, nowMs + this.listener.plan.timeouts.writeIdleMs);
-          this.wire.finish();
-        }
-        break;
-      default:
-        this.#leave(true);
+    if (this.#state === BUSY) this.#onBusyDeadline();
+    else if (this.#state === READING) {
+      if (this.wire.congested) this.#leave(true);
+      else if (this.#carry.bytes === null) this.#leave(false);
+      else this.#refuseHead(refusalNumber('header_timeout'));
     }
   }
 
@@ -400,27 +317,20 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     }
     const { request } = exchange;
     if (request.done) return;
-    const { limits, timeouts } = this.listener.plan;
-    const windowMs = Math.min(timeouts.bodyIdleMs, BODY_WINDOW_MS);
-    const got = request.bytes - this.#bodySeen;
-    this.#bodySeen = request.bytes;
-    // A client that we do not read cannot be slow.
-    this.#bodyIdleMs = got > 0 || !exchange.takesBody ? 0 : this.#bodyIdleMs + windowMs;
-    const tooSlow = exchange.takesBody && got < (limits.requestBodyRateMin * windowMs) / 1000;
-    if (this.#bodyIdleMs >= timeouts.bodyIdleMs || (tooSlow && got > 0)) exchange.fail('body_timeout');
-    else plane.wheel.arm(this, plane.nowMs + windowMs);
+    const { plan } = this.listener;
+    if (this.#bodyPace.isTooSlow(plan, request.bytes, exchange.takesBody)) exchange.fail('body_timeout');
+    else plane.wheel.arm(this, plane.nowMs + BodyPace.windowMs(plan));
   }
 
   /** The body of the request has begun and is not all here: from now on it has to keep coming. */
   watchBody(): void {
-    this.#bodySeen = 0;
-    this.#bodyIdleMs = 0;
-    this.plane.wheel.arm(this, this.plane.nowMs + Math.min(this.listener.plan.timeouts.bodyIdleMs, BODY_WINDOW_MS));
+    this.#bodyPace.begin();
+    this.plane.wheel.arm(this, this.plane.nowMs + BodyPace.windowMs(this.listener.plan));
   }
 
   /** An idle connection closes after `idleMs`, another after its answer. */
   drain(idleMs: number): void {
-    if (this.#state !== READING || this.#carry !== null) return;
+    if (this.#state !== READING || this.#carry.bytes !== null) return;
     if (idleMs === 0) this.#leave(false);
     else this.plane.wheel.arm(this, Math.min(this.deadlineMs, this.plane.nowMs + idleMs));
   }
@@ -436,11 +346,11 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   handOver(tunnel: Tunnel): void {
     this.tunnel = tunnel;
     this.plane.wheel.disarm(this);
-    const carry = this.#carry;
-    this.#carry = null;
-    if (carry !== null) {
-      tunnel.fromClient(carry, this.#carryFrom, this.#carryTo);
-      this.plane.buffers.giveBack(carry);
+    const { from, to } = this.#carry;
+    const bytes = this.#carry.take();
+    if (bytes !== null) {
+      tunnel.fromClient(bytes, from, to);
+      this.plane.buffers.giveBack(bytes);
     }
     if (this.#halfClosed) tunnel.clientEnded();
   }
@@ -457,37 +367,34 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
       return;
     }
     // A client that asked for the close, or has sent all it will, gets it at once; another may be sending still.
-    const expected = this.#halfClosed || (this.#carry === null && !this.keepAlive && this.clientAskedToClose);
-    if (!expected) {
-      this.#linger();
-      return;
-    }
-    this.#dropCarry();
-    this.#state = CLOSING;
-    this.plane.wheel.arm(this, this.plane.nowMs + this.listener.plan.timeouts.writeIdleMs);
-    this.wire.finish();
+    const isExpected = this.#halfClosed || (this.#carry.bytes === null && !this.keepAlive && this.clientAskedToClose);
+    if (isExpected) this.#lastStage().finish();
+    else this.#linger();
   }
 
   /** Set by `receive`: the request said `Connection: close` and had no body that is still to come. */
   clientAskedToClose = false;
 
   #linger(): void {
-    if (this.#state === GONE) return;
-    this.#dropCarry();
-    this.#state = LINGERING;
-    this.#lingered = 0;
-    this.plane.wheel.arm(this, this.plane.nowMs + LINGER_MS);
-    this.wire.end();
-    this.wire.resume();
+    if (this.#state !== GONE) this.#lastStage().linger();
+  }
+
+  #lastStage(): LingeringClose {
+    this.#go();
+    return new LingeringClose(this.listener, this.wire, this.#place);
   }
 
   #leave(reset: boolean): void {
     if (this.#state === GONE) return;
-    this.#state = GONE;
-    this.#dropCarry();
-    this.plane.wheel.remove(this);
+    this.#go();
     if (reset) this.wire.reset();
     else this.wire.close();
     this.#place.leave();
+  }
+
+  #go(): void {
+    this.#state = GONE;
+    this.#carry.drop();
+    this.plane.wheel.remove(this);
   }
 }

@@ -17,7 +17,7 @@ import { LISTENER_SLOTS, listenerSlots } from '../slots.ts';
 import type { ListenerPlan } from '../snapshot.ts';
 import { SecureServer } from '../tls/server.ts';
 import { Admission, type Place } from './admission.ts';
-import { ClientConnection, inTheClear, type Security } from './client.ts';
+import { ClientConnection } from './client.ts';
 import { Forwarding, ForwardingWriter } from './forwarded.ts';
 import type { Head, RequestLimits } from './head.ts';
 import { NetWire } from './net-wire.ts';
@@ -25,7 +25,7 @@ import type { Plane } from './plane.ts';
 import { ProxiedWire } from './proxied.ts';
 import type { Peer } from './raw-transport.ts';
 import type { RouteTable } from './router.ts';
-import { SecureArrival } from './secure-arrival.ts';
+import { inTheClear, SecureArrival, type Security } from './secure-arrival.ts';
 import type { Route } from './service.ts';
 import type { Wire } from './wire.ts';
 

@@ -2,8 +2,9 @@
  * From a parsed request head to a running exchange: the checks that need more than the head, the route, and the head that
  * goes out. Every refusal here leaves no byte upstream.
  */
-import { ABSOLUTE_FORM, CHUNKED, METHOD_OPTIONS, NONE, OK, ORIGIN_FORM, type Head } from './head.ts';
+import { ABSOLUTE_FORM, CHUNKED, METHOD_HEAD, METHOD_OPTIONS, NONE, OK, ORIGIN_FORM, type Head } from './head.ts';
 import { routeSlots, refusalNumber, type Refusal } from '../slots.ts';
+import { OPTIONS_STATUS, optionsAnswer } from './answer.ts';
 import { LARGE_BYTES, SMALL_BYTES } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
 import { listedNames } from './connection.ts';
@@ -23,8 +24,7 @@ export function receive(client: ClientConnection, head: Head, bytes: Uint8Array,
   const verdict = listener.forwarding.prepare(client.forwarding, head);
   if (verdict !== OK) return refuseNumber(client, verdict);
   if (head.maxForwards === 0 && head.methodId === METHOD_OPTIONS) {
-    client.answerOptions();
-    return ANSWERED;
+    return answerOptions(client, head);
   }
   if (listener.isMisdirected(client, head)) return refuse(client, 'misdirected');
   if (!readPath(client, head)) return refuse(client, 'bad_path');
@@ -41,8 +41,25 @@ function refuse(client: ClientConnection, refusal: Refusal): number {
 }
 
 function refuseNumber(client: ClientConnection, number: number): number {
-  client.refuseRequest(number);
+  const { head } = client.plane;
+  keepAliveAfter(client, head);
+  client.plane.accounts.refused(client, head, number);
+  client.refuse(number, client.keepAlive, head.methodId === METHOD_HEAD, -1);
   return ANSWERED;
+}
+
+/** The gateway's own answer to OPTIONS. */
+function answerOptions(client: ClientConnection, head: Head): number {
+  const { plane, wire } = client;
+  keepAliveAfter(client, head);
+  plane.accounts.answered(client, head, OPTIONS_STATUS, '');
+  wire.write(optionsAnswer(plane.clock.wallMs(), !client.keepAlive));
+  return ANSWERED;
+}
+
+/** The body, if there is one, has not been looked at: reading it to stay open is not worth it. */
+function keepAliveAfter(client: ClientConnection, head: Head): void {
+  client.keepAlive = head.keepAlive && head.bodyKind === NONE && client.mayKeepAlive();
 }
 
 /** Brings the path into the form by which it is routed and forwarded. */

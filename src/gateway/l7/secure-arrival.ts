@@ -14,6 +14,14 @@ import type { Plane } from './plane.ts';
 import { PROXY_HEADER_MS, readFromSocket } from './proxied.ts';
 import type { Peer } from './raw-transport.ts';
 
+/** What the TLS handshake settled; empty in the clear. */
+export interface Security {
+  readonly serverName: string;
+  readonly version: string;
+}
+
+export const inTheClear: Security = { serverName: '', version: '' };
+
 export interface SecureArrivalOptions {
   readonly plane: Plane;
   readonly server: SecureServer;
