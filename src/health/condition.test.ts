@@ -32,7 +32,7 @@ test('down by checks comes first, then what traffic says, then up', () => {
 
 test('what nothing checks is unknown until its traffic said something', () => {
   assert.deepEqual(short(null, null), ['unknown', 'not checked', 0]);
-  assert.deepEqual(short(null, initialEjection(300)), ['unknown', 'not checked', 0]);
+  assert.deepEqual(short(null, initialEjection(300)), ['unknown', 'not checked', 300]);
   assert.deepEqual(
     short(null, { ...ejected, phase: 'in', sinceMs: 950, reason: '3 of 3 requests on trial succeeded' }),
     ['up', '3 of 3 requests on trial succeeded', 950],

@@ -49,7 +49,8 @@ export function conditionOf(active: HealthState | null, ejection: Ejection | nul
     return { condition: phase, reason, sinceMs: Math.max(sinceMs, active?.sinceMs ?? 0), checked, timeoutsOnly: false };
   }
   const returned = ejection !== null && ejection.reason !== '';
-  const sinceMs = Math.max(active?.sinceMs ?? 0, returned ? ejection.sinceMs : 0);
+  // An ejection that never was says only since when it is known, which matters where nothing else does.
+  const sinceMs = Math.max(active?.sinceMs ?? 0, returned || active === null ? (ejection?.sinceMs ?? 0) : 0);
   const isUp = active === null ? returned : active.health === 'up';
   const reason =
     returned && ejection.sinceMs >= (active?.sinceMs ?? 0) ? ejection.reason : (active?.reason ?? 'not checked');

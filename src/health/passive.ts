@@ -11,8 +11,8 @@
  *   median of a healthy server jumps between two values, and where times have a long tail, the mean does. Nobody's fault moves
  *   both.
  *
- * Who is compared with: endpoints that are in use and settled. An ejected or cold one is no measure of the others, and they
- * are not judged by these rules.
+ * Who is compared with: endpoints that are in use and, for latency, settled. An ejected or cold one is no measure of the
+ * others, and is not judged itself.
  *
  * Pure; O(n log n) for n endpoints. What it is not: the decision to eject, which also depends on how many are out:
  * `ejection.ts`. Sources: Envoy's outlier detection for the first two (with the comparison by median in place of a standard

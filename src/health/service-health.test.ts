@@ -291,9 +291,10 @@ test('what was counted while a server fell is not held against the one that came
 test('a new config keeps what is known of an endpoint that stays, and forgets the others', () => {
   const cells = [createTrafficCell(1), createTrafficCell(1), createTrafficCell(1)];
   const members = cells.map((traffic, index) => ({ id: `s${index}`, weight: 1, backup: false, traffic }));
-  const health = new ServiceHealth(defaults, members.slice(0, 2), 0);
+  const health = new ServiceHealth(defaults, members.slice(0, 2), 5);
   const recorder = new TrafficRecorder({ cell: cells[0]!, lane: 0, row: defaultPassivePolicy.consecutive });
   for (let error = 0; error < 5; error++) recorder.record(refused, 0);
+  assert.equal(health.evaluate(() => null, 9).endpoints[0]!.transition?.afterMs, 4, 'since it was added');
   const conditions = (nowMs: number) =>
     health.evaluate(() => null, nowMs).endpoints.map(({ id, health: { condition } }) => [id, condition]);
   assert.deepEqual(conditions(10), [

@@ -83,7 +83,7 @@ export class ServiceHealth {
       const same = old?.member.traffic === member.traffic ? old : undefined;
       const ejection = policy.passive === null ? initialEjection(nowMs) : (same?.ejection ?? initialEjection(nowMs));
       const window = (sameWindow ? same?.window : null) ?? this.#openWindow(member, nowMs);
-      return { member, window, ejection, health: same?.health ?? conditionOf(null, null) };
+      return { member, window, ejection, health: same?.health ?? conditionOf(null, initialEjection(nowMs)) };
     });
   }
 
