@@ -15,7 +15,8 @@ const GAUGE_MS = 1000;
 const LAG_MAX_MS = 1000;
 /**
  * How long an idle connection of a listener that left the config may still bring a request. One that is on its way when the
- * reload comes would meet a closed connection (RFC 9112 §9.5), and a client may not send every method again.
+ * reload comes would meet a closed connection (RFC 9112 §9.5), and a client may not send every method again. At most half of
+ * the time for a drain, after which all is cut.
  */
 const LAST_REQUEST_MS = 5000;
 
@@ -76,8 +77,9 @@ export class DataPlane {
     for (const [key, listener] of this.#listeners) {
       if (kept.has(key)) continue;
       this.#listeners.delete(key);
-      listener.close(LAST_REQUEST_MS);
+      listener.close(Math.min(LAST_REQUEST_MS, snapshot.drainTimeoutMs / 2));
       this.#leaving.add(listener);
+      plane.clock.after(snapshot.drainTimeoutMs, () => listener.cut());
     }
     for (const listener of added) this.#listeners.set(keyOf(listener.plan), listener);
     for (const plan of snapshot.listeners) this.#listeners.get(keyOf(plan))?.apply(plan);

@@ -16,6 +16,7 @@ export interface Changes {
   readonly attemptsMax?: number;
   readonly route?: Partial<Omit<RoutePlan, 'cell' | 'service'>>;
   readonly memoryBytesMax?: number;
+  readonly drainTimeoutMs?: number;
 }
 
 function listenerPlan({ limits, timeouts, strict, listener }: Changes): ListenerPlan {
@@ -110,7 +111,7 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
     ],
     accessLog: { share: 0, target: 'stdout', redactQuery: [] },
     memoryBytesMax: changes.memoryBytesMax ?? 512e6,
-    drainTimeoutMs: 5000,
+    drainTimeoutMs: changes.drainTimeoutMs ?? 5000,
     cell: createCell(LANES, PROCESS_SLOTS),
   };
 }

@@ -112,6 +112,18 @@ onBoth('an idle connection of a listener that left ends soon, however long it mi
   assert.deepEqual(await Promise.all([used.gone(), fresh.gone()]), ['end', 'end']);
 });
 
+onBoth('what a listener that left still runs when the time for a drain is over is cut', async (bench) => {
+  const { gateway, open, move } = await moved(bench, { drainTimeoutMs: 200 });
+  const client = await bench.client(gateway);
+  client.write(get('/'));
+  const server = await open.accept();
+  await server.request();
+  await move();
+  assert.equal(await client.gone(), 'reset');
+  assert.notEqual(await server.gone(), 'open');
+  assert.equal(gateway.route('aborted'), 1);
+});
+
 onBoth('a drain ends idle connections of a listener that left at once', async (bench) => {
   const { gateway, move } = await moved(bench);
   const client = await bench.client(gateway);
