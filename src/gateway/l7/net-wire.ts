@@ -47,6 +47,7 @@ export class NetWire implements Wire {
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#code = error.code ?? 'ERR_SOCKET';
+      this.congested = true;
       socket.destroy(); // an error of TLS leaves it open
     });
     socket.on('close', () => {

@@ -1,6 +1,7 @@
 /**
- * A *wire*: one byte stream to a client or a server, as the engine sees it. Two kinds exist, tested alike: `net-wire.ts` on
- * Node's public sockets and `raw-wire.ts` on the handles below them (the fast path; see docs/adr/0004).
+ * A *wire*: one byte stream to a client or a server, as the engine sees it. Three kinds exist, tested alike (wire.test.ts):
+ * `net-wire.ts` on Node's public sockets, and on the handles below them (the fast path; see docs/adr/0004) `raw-wire.ts` and, for
+ * clients with TLS, `raw-secure-wire.ts`.
  *
  * Who owns which memory:
  * - The bytes of `onBytes` belong to the wire and are valid during the call. If `stable` is true they stay valid for as long
@@ -28,7 +29,7 @@ export interface Wire {
   /** True if bytes given to `onBytes` stay valid while this wire is paused. */
   readonly stable: boolean;
   readonly closed: boolean;
-  /** True between a `write` that returned false and `onDrain`. */
+  /** True between a `write` that returned false and `onDrain`; for good if a write has failed, until `onClose`. */
   readonly congested: boolean;
   /** Bytes written and not yet taken by the kernel, to see whether a slow peer makes progress. */
   readonly pendingBytes: number;
