@@ -54,4 +54,14 @@ export interface BalancerOptions {
    * and finishes; threads that share a table see each other's work. @defaultValue one of its own, in which nothing happens
    */
   readonly loads?: Loads;
+  /**
+   * What each endpoint is called, one each and no two alike, for algorithms that hash: a key's place follows from the name,
+   * so an endpoint keeps its keys when the list changes. @defaultValue its place in the list
+   */
+  readonly names?: readonly string[];
+  /**
+   * How much more than its share an endpoint may have in flight before `consistent-hash` passes keys on: 1 (no more) to 1000.
+   * @defaultValue 1.25
+   */
+  readonly loadFactor?: number;
 }

@@ -2,6 +2,7 @@
 export { murmur3 } from '../kernel/murmur3.ts';
 export { xxh64 } from '../kernel/xxh64.ts';
 export { type AnchorOptions, createAnchor } from './anchor.ts';
+export { type BoundedLoads, createBoundedLoads, LoadBound, type NodeLoads } from './bounded-load.ts';
 export { createJump } from './jump.ts';
 export { createMaglev, type MaglevOptions } from './maglev.ts';
 export { createModulo } from './modulo.ts';

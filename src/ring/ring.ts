@@ -12,7 +12,7 @@
  */
 import type { KeyText } from '../kernel/key-bytes.ts';
 import { ketama, type KetamaClient } from './ketama.ts';
-import { byName, checkedInteger, type CheckedNode, checkedNodes, type Node, optionsInvalid } from './node.ts';
+import { byName, type CheckedNode, checkedNodes, type Node, optionsInvalid } from './node.ts';
 import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
 import { pointCount, writePoints } from './points.ts';
 import { createRingTable, openRingTable, POINTS_MAX, type RingTable } from './ring-table.ts';
@@ -20,7 +20,10 @@ import { createRingTable, openRingTable, POINTS_MAX, type RingTable } from './ri
 const POINTS_PER_WEIGHT = 512;
 
 export interface RingOptions {
-  /** Points of a node of weight 1; more are more even and take more memory. 1 to 1,000,000. @defaultValue 512 */
+  /**
+   * Points of a node of weight 1; more are more even and take more memory. A fraction if weights are large: 2^-30 to 2^30.
+   * @defaultValue 512
+   */
   readonly pointsPerWeight?: number;
   /**
    * Places keys exactly as this client does with the same nodes, for moving away from it without moving keys. Its
@@ -108,7 +111,10 @@ export function createRing(given: readonly (string | Node)[], options: RingOptio
   if (compatible !== undefined && options.pointsPerWeight !== undefined) {
     throw optionsInvalid(`pointsPerWeight is that of ${compatible} and cannot be chosen.`);
   }
-  const pointsPerWeight = checkedInteger('pointsPerWeight', options.pointsPerWeight ?? POINTS_PER_WEIGHT, 1, 1_000_000);
+  const pointsPerWeight = options.pointsPerWeight ?? POINTS_PER_WEIGHT;
+  if (!(pointsPerWeight >= 2 ** -30 && pointsPerWeight <= 2 ** 30)) {
+    throw optionsInvalid(`pointsPerWeight is ${pointsPerWeight}; expected a number from 2^-30 to 2^30.`);
+  }
   const order = byName(nodes);
   const packed = pack(
     order.map((index) => nodes[index]!),

@@ -1,0 +1,139 @@
+/** The algorithms that go by the hash of a key: ip-hash, consistent-hash, maglev. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { seededRandom } from '../kernel/random.ts';
+import { createPickContext, type Balancer, type BalancerOptions } from './balancer.ts';
+import { createConsistentHash } from './consistent-hash.ts';
+import { createIpHash } from './ip-hash.ts';
+import { createLoads } from './loads.ts';
+import { createMaglevBalancer } from './maglev.ts';
+
+interface Algorithm {
+  readonly create: (options: BalancerOptions) => Balancer;
+  /** How far an endpoint may be from its share, relative. */
+  readonly shareError: number;
+  /** The share of keys that may move between endpoints that stay when the list changes. */
+  readonly needless: number;
+}
+
+const algorithms: Readonly<Record<string, Algorithm>> = {
+  'ip-hash': { create: createIpHash, shareError: 0.25, needless: 0 },
+  'consistent-hash': { create: createConsistentHash, shareError: 0.25, needless: 0 },
+  maglev: { create: createMaglevBalancer, shareError: 0.05, needless: 0.05 },
+};
+
+const random = seededRandom(7);
+const keys = Int32Array.from({ length: 20_000 }, () => random.int32());
+
+function names(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `10.0.0.${index + 1}:8080`);
+}
+
+function picks(balancer: Balancer, endpoints: number, out: readonly number[] = []): number[] {
+  const context = createPickContext(endpoints);
+  for (const index of out) context.eligible[index] = 0;
+  return Array.from(keys, (keyHash) => balancer.pick(Object.assign(context, { keyHash })));
+}
+
+for (const [name, { create, shareError, needless }] of Object.entries(algorithms)) {
+  test(`${name}: shares follow weights of any size`, () => {
+    for (const unit of [0.001, 1, 1000]) {
+      const weights = Array.from({ length: 10 }, (_, index) => unit * (1 + (index % 3)));
+      const sum = weights.reduce((a, b) => a + b);
+      const made = picks(create({ weights, names: names(10) }), 10);
+      for (const [index, weight] of weights.entries()) {
+        const expected = (keys.length * weight) / sum;
+        const count = made.filter((pick) => pick === index).length;
+        assert.ok(Math.abs(count / expected - 1) < shareError + 0.05, `${index}: ${count} of ${expected}`);
+      }
+    }
+  });
+
+  test(`${name}: a key stays, pick after pick, and one that is out moves only its own keys`, () => {
+    const balancer = create({ weights: names(8).map(() => 1), names: names(8) });
+    const all = picks(balancer, 8);
+    assert.deepEqual(picks(balancer, 8), all);
+    const without = picks(balancer, 8, [3]);
+    for (const [at, pick] of all.entries()) {
+      if (pick === 3) assert.notEqual(without[at], 3);
+      else assert.equal(without[at], pick);
+    }
+    assert.equal(new Set(without).size, 7);
+    const heirs = new Set(without.filter((_, at) => all[at] === 3));
+    assert.equal(heirs.size, 7, 'its keys spread over all others');
+  });
+
+  test(`${name}: when the list changes, keys follow the names`, () => {
+    const before = picks(create({ weights: names(8).map(() => 1), names: names(8) }), 8).map((at) => names(8)[at]!);
+    const list = ['10.0.0.99:8080', ...names(8).slice(1).toReversed()];
+    const after = picks(create({ weights: list.map(() => 1), names: list }), 8).map((at) => list[at]!);
+    let moved = 0;
+    for (const [at, owner] of before.entries()) {
+      if (owner !== after[at] && owner !== names(8)[0] && after[at] !== list[0]) moved++;
+    }
+    assert.ok(moved / keys.length <= needless, `${moved} moved`);
+  });
+
+  test(`${name}: one that is out or has no weight is never picked; -1 only if there is no other`, () => {
+    const masks = fc.uint8Array({ minLength: 6, maxLength: 6, max: 1 });
+    const weights = fc.array(fc.constantFrom(0, 1, 5), { minLength: 6, maxLength: 6 });
+    fc.assert(
+      fc.property(masks, weights, fc.integer(), (mask, given, keyHash) => {
+        const context = createPickContext(6);
+        context.eligible.set(mask);
+        context.keyHash = keyHash;
+        const pick = create({ weights: given }).pick(context);
+        assert.equal(
+          pick >= 0,
+          given.some((weight, index) => weight > 0 && mask[index] === 1),
+        );
+        if (pick >= 0) assert.ok(mask[pick] === 1 && given[pick]! > 0);
+        assert.deepEqual(context.eligible, mask, 'left as it was found');
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test(`${name}: options that mean nothing are refused`, () => {
+    assert.throws(() => create({ weights: [1, Number.NaN] }), /Weight 1 is NaN/);
+    assert.throws(() => create({ weights: [1, 1], names: ['a'] }), /1 names for 2 weights/);
+    assert.throws(() => create({ weights: [1, 1], names: ['a', 'a'] }), /Two nodes are named “a”/);
+  });
+}
+
+test('consistent-hash: one hot key is spread as soon as its endpoint has more than its share, and comes home after', () => {
+  const loads = createLoads(4);
+  const balancer = createConsistentHash({ weights: [1, 1, 1, 1], loads });
+  const context = createPickContext(4);
+  context.keyHash = 12_345;
+  const home = balancer.pick(context);
+  const counts = [0, 0, 0, 0];
+  for (let made = 0; made < 100; made++) {
+    const index = balancer.pick(context);
+    loads.started(index, 0);
+    counts[index]! += 1;
+    assert.ok(counts[index]! <= Math.ceil((1.25 * (made + 1)) / 4), counts.join(' '));
+  }
+  assert.equal(Math.max(...counts), counts[home], 'home has the most of its key');
+  for (const [index, count] of counts.entries()) for (let done = 0; done < count; done++) loads.finished(index);
+  assert.equal(balancer.pick(context), home);
+});
+
+test('consistent-hash: the factor is the slack; ip-hash knows no bound', () => {
+  for (const [factor, most] of [
+    [1, 25],
+    [2, 50],
+  ] as const) {
+    const loads = createLoads(4);
+    const balancer = createConsistentHash({ weights: [1, 1, 1, 1], loads, loadFactor: factor });
+    const context = createPickContext(4);
+    for (let made = 0; made < 100; made++) loads.started(balancer.pick(context), 0);
+    assert.equal(Math.max(...[0, 1, 2, 3].map((index) => loads.inFlight(index))), most);
+  }
+  assert.throws(() => createConsistentHash({ weights: [1], loadFactor: 0.5 }), /load factor is 0.5/);
+  const loads = createLoads(2);
+  const balancer = createIpHash({ weights: [1, 1], loads });
+  for (let made = 0; made < 50; made++) loads.started(balancer.pick(createPickContext(2)), 0);
+  assert.equal(Math.max(loads.inFlight(0), loads.inFlight(1)), 50);
+});

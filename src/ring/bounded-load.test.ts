@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { createBoundedLoads, LoadBound } from './bounded-load.ts';
+import { createRing } from './ring.ts';
+
+const weights = fc.array(fc.constantFrom(0.5, 1, 2, 4), { minLength: 1, maxLength: 8 });
+
+test('no node ever has more than its bound, whatever the keys, and every key finds a node', () => {
+  const steps = fc.array(fc.record({ key: fc.nat(5), release: fc.boolean() }), { maxLength: 200 });
+  fc.assert(
+    fc.property(weights, fc.constantFrom(1, 1.25, 2), steps, (given, factor, work) => {
+      const nodes = given.map((weight, index) => ({ name: `n${index}`, weight }));
+      const sum = given.reduce((a, b) => a + b, 0);
+      const loads = createBoundedLoads(createRing(nodes, { pointsPerWeight: 32 }), { factor });
+      const busy: string[] = [];
+      for (const { key, release } of work) {
+        const done = release ? busy.shift() : undefined;
+        if (done !== undefined) loads.release(done);
+        const node = loads.acquire(`key ${key}`);
+        assert.ok(node !== null);
+        busy.push(node);
+        const { weight } = nodes.find(({ name }) => name === node)!;
+        assert.ok(loads.inFlight(node) <= Math.ceil((factor * busy.length * weight) / sum + 1e-9));
+      }
+      for (const node of busy) loads.release(node);
+      for (const { name } of nodes) assert.equal(loads.inFlight(name), 0);
+    }),
+  );
+});
+
+test('while the load is even a key stays where it lies', () => {
+  const ring = createRing(['a', 'b', 'c', 'd']);
+  const bound = new LoadBound(ring, { inFlight: () => 10 });
+  for (let key = 0; key < 500; key++) {
+    const position = ring.position(`${key}`);
+    assert.equal(bound.locate(position, null), ring.locate(position, null));
+  }
+});
+
+test('the keys of a node that is full go where they would go if it were out; the others stay', () => {
+  const ring = createRing(['a', 'b', 'c', 'd']);
+  const bound = new LoadBound(ring, { inFlight: (index) => (index === 1 ? 100 : 0) });
+  for (let key = 0; key < 500; key++) {
+    const position = ring.position(`${key}`);
+    assert.equal(bound.locate(position, null), ring.locate(position, Uint8Array.of(1, 0, 1, 1)));
+  }
+  // The last one is used, full or not.
+  assert.equal(bound.locate(1, Uint8Array.of(0, 1, 0, 0)), 1);
+  assert.equal(bound.locate(1, new Uint8Array(4)), -1);
+});
+
+test('misuse is refused', () => {
+  const ring = createRing(['a']);
+  const loads = createBoundedLoads(ring);
+  assert.throws(() => loads.release('a'), /once more/);
+  assert.throws(() => loads.release('b'), /No node is called “b”/);
+  for (const factor of [0.9, Number.NaN, Infinity])
+    assert.throws(() => createBoundedLoads(ring, { factor }), /factor is/);
+});
