@@ -10,9 +10,9 @@
  * Cost: 1 + ln(capacity / nodes) hashes on average, squared at worst; 16 B × capacity; a change copies them.
  */
 import { multiplyHigh } from '../kernel/int64.ts';
-import { checkUnweighted, createBucketLocator } from './bucket.ts';
+import { bucketFlows, checkUnweighted, createBucketLocator } from './bucket.ts';
 import { checkedInteger, type CheckedNode, checkedNodes, type Node, NODES_MAX, optionsInvalid } from './node.ts';
-import { createPlacement, type Placement } from './placement.ts';
+import { createPlacement, type Flow, type Placement } from './placement.ts';
 import { mix32 } from './points.ts';
 
 export interface AnchorOptions {
@@ -92,17 +92,35 @@ function findBucket({ A, K }: Anchor, position: number): number {
   return bucket;
 }
 
+/** The state behind a placement, to compare two. */
+const anchors = new WeakMap<Placement, Anchor>();
+
+function flowsOf(from: Anchor, to: Placement): Iterable<Flow> {
+  const { R, names } = anchors.get(to)!;
+  // Removed buckets are a stack: what two histories share is its lower part.
+  const [fewer, more] = R.length < from.R.length ? [R, from.R] : [from.R, R];
+  if (names.length === from.names.length && fewer.every((bucket, index) => more[index] === bucket)) {
+    return bucketFlows(from.names, names);
+  }
+  throw optionsInvalid(
+    'Neither placement came from the other by only adding or only removing buckets: plan each step.',
+  );
+}
+
 function placementOf(anchor: Anchor, nodes: readonly CheckedNode[]): Placement {
   checkUnweighted('anchor', nodes);
   const indexes = new Map(nodes.map(({ name }, index) => [name, index]));
   const nodeOf = Uint16Array.from(anchor.names, (name) => (name === null ? 0 : indexes.get(name)!));
-  return createPlacement({
+  const placement = createPlacement({
     algorithm: 'anchor',
     nodes,
     locator: createBucketLocator((position) => nodeOf[findBucket(anchor, position)]!, nodes.length),
     identity: ['anchor', anchor.names, anchor.R],
     with: (others) => change(anchor, checkedNodes(others)),
+    flows: (to) => flowsOf(anchor, to),
   });
+  anchors.set(placement, anchor);
+  return placement;
 }
 
 function change(before: Anchor, nodes: readonly CheckedNode[]): Placement {

@@ -3,7 +3,7 @@
  * common. All nodes weigh the same. When the node of a position is out, the position is hashed again until one is in.
  */
 import { type CheckedNode, optionsInvalid } from './node.ts';
-import { anyOf, type Locator } from './placement.ts';
+import { anyOf, type Flow, type Locator } from './placement.ts';
 import { mix32 } from './points.ts';
 
 /** The index of the node that has a position. */
@@ -41,6 +41,28 @@ class BucketLocator implements Locator {
 
 export function createBucketLocator(bucket: Bucket, count: number): Locator {
   return new BucketLocator(bucket, count);
+}
+
+/**
+ * The flows when the buckets in use grow or shrink, one set holding the other, by an algorithm that moves only what it must:
+ * a key is equally likely in each bucket of the larger set, and one outside the smaller set falls to each bucket of that
+ * alike. Each list is the buckets' nodes, null where a bucket is not in use.
+ */
+export function* bucketFlows(from: readonly (string | null)[], to: readonly (string | null)[]): Generator<Flow> {
+  const [before, after] = [from, to].map((names) => names.filter((name) => name !== null).length) as [number, number];
+  const large = Math.max(before, after);
+  for (const [bucket, name] of from.entries()) {
+    const other = to[bucket] ?? null;
+    if (name !== null && other !== null) yield { from: name, to: other, share: 1 / large };
+  }
+  for (const [bucket, name] of (before > after ? from : to).entries()) {
+    if (name === null || ((before > after ? to : from)[bucket] ?? null) !== null) continue;
+    for (const other of before > after ? to : from) {
+      if (other === null) continue;
+      const share = 1 / (before * after);
+      yield before > after ? { from: name, to: other, share } : { from: other, to: name, share };
+    }
+  }
 }
 
 /** Refuses nodes that do not all weigh 1. */

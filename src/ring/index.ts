@@ -7,6 +7,7 @@ export { createJump } from './jump.ts';
 export { createMaglev, type MaglevOptions } from './maglev.ts';
 export { createModulo } from './modulo.ts';
 export type { Node } from './node.ts';
-export type { Arcs, Explanation, Key, Placement } from './placement.ts';
+export type { Arcs, Explanation, Flow, Key, Placement } from './placement.ts';
+export { type Move, type Plan, plan, type Range } from './plan.ts';
 export { createRendezvous } from './rendezvous.ts';
 export { createRing, openRing, type Ring, type RingOptions } from './ring.ts';

@@ -6,7 +6,7 @@
  * Cost: O(ln n), some 30 ns at 100 nodes.
  */
 import { multiplyHigh } from '../kernel/int64.ts';
-import { checkUnweighted, createBucketLocator } from './bucket.ts';
+import { bucketFlows, checkUnweighted, createBucketLocator } from './bucket.ts';
 import { checkedNodes, type Node } from './node.ts';
 import { createPlacement, type Placement } from './placement.ts';
 
@@ -40,5 +40,10 @@ export function createJump(given: readonly (string | Node)[]): Placement {
     locator: createBucketLocator((position) => jumpBucket(0, position, nodes.length), nodes.length),
     identity: ['jump', nodes.map(({ name }) => name)],
     with: createJump,
+    flows: (to) =>
+      bucketFlows(
+        nodes.map(({ name }) => name),
+        to.nodes.map(({ name }) => name),
+      ),
   });
 }

@@ -49,6 +49,16 @@ export interface Explanation {
   readonly next: readonly string[];
 }
 
+/** How much of all keys goes from one node to another when a placement becomes another. */
+export interface Flow {
+  /** Null: from nowhere, nobody had keys. */
+  readonly from: string | null;
+  /** Null: to nowhere, nobody has keys any more. */
+  readonly to: string | null;
+  /** Share of all keys, 0 to 1. */
+  readonly share: number;
+}
+
 export interface Placement extends Locator {
   readonly algorithm: string;
   readonly nodes: readonly CheckedNode[];
@@ -66,6 +76,11 @@ export interface Placement extends Locator {
   explain(key: Key): Explanation;
   /** 16 hexadecimal digits, equal if and only if (but for chance) every key lies on the same node. */
   fingerprint(): string;
+  /**
+   * For an algorithm without arcs: how much of all keys goes from node to node if this placement becomes that one of the same
+   * algorithm. Both have nodes with keys. What stays may be there too, from a node to itself.
+   */
+  flows(to: Placement): Iterable<Flow>;
   /** The placement with the same options on other nodes. */
   with(nodes: readonly (string | Node)[]): Placement;
 }
@@ -79,6 +94,8 @@ export interface PlacementParts {
   /** @defaultValue the upper word of XXH64 */
   readonly hash?: (key: KeyText) => number;
   readonly with: (nodes: readonly (string | Node)[]) => Placement;
+  /** See `Placement`; left out by algorithms that have arcs. */
+  readonly flows?: (to: Placement) => Iterable<Flow>;
 }
 
 const NEXT_SHOWN = 3;
@@ -87,14 +104,24 @@ class HashPlacement implements Placement {
   readonly algorithm: string;
   readonly nodes: readonly CheckedNode[];
   readonly with: (nodes: readonly (string | Node)[]) => Placement;
+  readonly flows: (to: Placement) => Iterable<Flow>;
   readonly hash: (key: KeyText) => number;
   readonly #locator: Locator;
   readonly #identity: readonly unknown[];
 
-  constructor({ algorithm, nodes, locator, identity, hash = xxh64, with: withNodes }: PlacementParts) {
+  constructor({
+    algorithm,
+    nodes,
+    locator,
+    identity,
+    hash = xxh64,
+    with: withNodes,
+    flows = () => [],
+  }: PlacementParts) {
     this.algorithm = algorithm;
     this.nodes = nodes;
     this.with = withNodes;
+    this.flows = flows;
     this.#locator = locator;
     this.#identity = identity;
     this.hash = hash;

@@ -11,7 +11,7 @@
  */
 import { xxh64 } from '../kernel/xxh64.ts';
 import { byName, type CheckedNode, checkedNodes, type Node } from './node.ts';
-import { createPlacement, type Locator, type Placement } from './placement.ts';
+import { createPlacement, type Flow, type Locator, type Placement } from './placement.ts';
 import { mix32 } from './points.ts';
 
 class RendezvousLocator implements Locator {
@@ -107,6 +107,48 @@ export function logarithm(x: number): number {
   return exponent * Math.LN2 + 2 * s * series;
 }
 
+/**
+ * Who loses how much to whom. With E_k the exponential draws, node i has a key before and j after if E_i/w_i is the
+ * smallest E_k/w_k and E_j/w'_j the smallest E_k/w'_k. Integrating over E_i and over s = (E_j/w'_j) / (E_i/w_i) leaves
+ *
+ *     share(i → j) = w_i w'_j ∫ ds / F(s)²,  F(s) = Σ_k max(w_k, w'_k s),  from s = w_j/w'_j to s = w_i/w'_i,
+ *
+ * where there is nothing if the bounds are the wrong way round. F is linear between the points w_k/w'_k, and over such a piece
+ * the integral is (s₂ - s₁) / (F(s₁) F(s₂)).
+ */
+function* flows(from: readonly CheckedNode[], to: readonly CheckedNode[]): Generator<Flow> {
+  const names = [...new Set([...from, ...to].map(({ name }) => name))];
+  const weightsOf = (nodes: readonly CheckedNode[]): number[] => {
+    const weights = new Map(nodes.map(({ name, weight }) => [name, weight]));
+    return names.map((name) => weights.get(name) ?? 0);
+  };
+  const [before, after] = [weightsOf(from), weightsOf(to)];
+  const integral = integralOf(before, after);
+  for (const [i, giver] of names.entries()) {
+    for (const [j, taker] of names.entries()) {
+      const [lower, upper] = [before[j]! / after[j]!, before[i]! / after[i]!];
+      if (i === j || before[i] === 0 || after[j] === 0 || !(lower < upper)) continue;
+      yield { from: giver, to: taker, share: before[i]! * after[j]! * (integral.get(upper)! - integral.get(lower)!) };
+    }
+  }
+}
+
+/** ∫ from 0 to s of ds / F(s)², at each s = w_k/w'_k, infinity included. */
+function integralOf(before: readonly number[], after: readonly number[]): ReadonlyMap<number, number> {
+  const ratios = before.map((weight, index) => weight / after[index]!).filter((ratio) => !Number.isNaN(ratio));
+  const at = (s: number): number => before.reduce((sum, weight, index) => sum + Math.max(weight, after[index]! * s), 0);
+  const slope = after.reduce((a, b) => a + b, 0);
+  const integral = new Map([[0, 0]]);
+  let [last, sum] = [0, 0];
+  for (const ratio of [...new Set(ratios)].sort((a, b) => a - b)) {
+    // Behind the last finite point all of F grows with s.
+    sum += ratio === Infinity ? 1 / (slope * at(last)) : (ratio - last) / (at(last) * at(ratio));
+    integral.set(ratio, sum);
+    last = ratio;
+  }
+  return integral;
+}
+
 /** Keys on nodes by the best draw. */
 export function createRendezvous(given: readonly (string | Node)[]): Placement {
   const nodes = checkedNodes(given);
@@ -116,5 +158,6 @@ export function createRendezvous(given: readonly (string | Node)[]): Placement {
     locator: new RendezvousLocator(nodes),
     identity: ['rendezvous', byName(nodes).map((index) => [nodes[index]!.name, nodes[index]!.weight])],
     with: createRendezvous,
+    flows: (to) => flows(nodes, to.nodes),
   });
 }
