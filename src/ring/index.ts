@@ -9,5 +9,7 @@ export { createModulo } from './modulo.ts';
 export type { Node } from './node.ts';
 export type { Arcs, Explanation, Flow, Key, Placement } from './placement.ts';
 export { type Move, type Plan, plan, type Range } from './plan.ts';
+export { planPicture } from './plan-picture.ts';
+export { planTable } from './plan-table.ts';
 export { createRendezvous } from './rendezvous.ts';
 export { createRing, openRing, type Ring, type RingOptions } from './ring.ts';
