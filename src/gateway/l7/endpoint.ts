@@ -68,6 +68,7 @@ export class Endpoint {
     const idle = reuse ? this.#idle.pop() : undefined;
     if (idle !== undefined) {
       this.#add(slot.idle, -1);
+      idle.wake();
       this.#reuse(waiter, idle);
       return true;
     }

@@ -52,6 +52,29 @@ async function tunnel(bench: Bench, changes: Changes = {}): Promise<Open> {
   return { client, server, gateway, origin };
 }
 
+onBoth('a tunnel on a connection that had been idle is not closed by the idle time', async (bench) => {
+  const { client, gateway, origin } = await bench.line({ serviceTimeouts: { idleMs: 200 } });
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const server = await origin.accept();
+  await server.request();
+  server.write(answer());
+  await client.response();
+  client.write(upgradeRequest());
+  await server.request();
+  server.write(switching());
+  assert.equal((await client.response()).status, 101);
+  // Another becomes idle later, so that when its time is over that of the first would be too.
+  const other = await bench.client(gateway);
+  other.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const later = await origin.accept();
+  await later.request();
+  later.write(answer());
+  await other.response();
+  assert.equal(await later.gone(), 'end');
+  server.write('still there');
+  assert.equal((await client.bytes(11)).toString(), 'still there');
+});
+
 onBoth('RFC 6455 §4: a good upgrade opens a tunnel for any bytes, both ways', async (bench) => {
   const { client, server, gateway } = await tunnel(bench);
   assert.equal(gateway.listener('tunnels'), 1);

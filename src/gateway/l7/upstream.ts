@@ -27,10 +27,15 @@ export class UpstreamConnection implements WireOwner, Deadline {
     wire.owner = this;
   }
 
-  /** Nothing to do until the next request: wait for `idleMs`, then close. */
+  /** Nothing to do until it is woken: wait for `idleMs`, then close. */
   rest(): void {
     const { plane, service } = this.endpoint;
     plane.wheel.arm(this, plane.nowMs + service.plan.timeouts.idleMs);
+  }
+
+  /** There is work for it, for as long as that takes: a tunnel may take days. */
+  wake(): void {
+    this.endpoint.plane.wheel.disarm(this);
   }
 
   /** Ends the connection without telling the attempt, which has done with it. */
@@ -77,7 +82,7 @@ export class UpstreamConnection implements WireOwner, Deadline {
   }
 
   onDeadline(): void {
-    if (this.attempt === null) this.close();
+    this.close();
   }
 
   #left(): void {
