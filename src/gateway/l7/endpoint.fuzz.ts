@@ -1,0 +1,288 @@
+/**
+ * The line for a connection against what is said of it: any order of requests, answers, losses, departures and reloads keeps
+ * the limits, serves in order, gives a fresh connection to whoever must have one, and counts right.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { snapshotOf } from '../../../test/engine/plans.ts';
+import { systemClock } from '../../kernel/clock.ts';
+import { seededRandom } from '../../kernel/random.ts';
+import { endpointSlots as slot } from '../slots.ts';
+import type { ServicePlan } from '../snapshot.ts';
+import type { Connected } from './connector.ts';
+import { Endpoint, type Opening, type Waiter } from './endpoint.ts';
+import { Plane } from './plane.ts';
+import type { Service } from './service.ts';
+import type { UpstreamConnection } from './upstream.ts';
+import { nobody, type Wire } from './wire.ts';
+
+const QUEUE_MAX = 5;
+const REQUESTS_MAX = 4;
+
+/** A stream over which nothing goes. */
+class SilentWire implements Wire {
+  owner = nobody;
+  readonly stable = true;
+  closed = false;
+  readonly congested = false;
+  readonly pendingBytes = 0;
+  write(): boolean {
+    return true;
+  }
+  give(): boolean {
+    return true;
+  }
+  pause(): void {}
+  resume(): void {}
+  bulk(): void {}
+  end(): void {}
+  finish(): void {}
+  close(): void {
+    this.closed = true;
+  }
+  reset(): void {
+    this.closed = true;
+  }
+}
+
+type Told = 'nothing' | 'connecting' | 'connected' | 'failed' | 'left';
+
+class Request implements Waiter {
+  opening: Opening | null = null;
+  queuedAt: Endpoint | null = null;
+  told: Told = 'nothing';
+  connection: UpstreamConnection | null = null;
+  readonly reuse: boolean;
+  readonly #onTurn: (request: Request) => void;
+
+  constructor(reuse: boolean, onTurn: (request: Request) => void) {
+    this.reuse = reuse;
+    this.#onTurn = onTurn;
+  }
+
+  onConnecting(): void {
+    assert.equal(this.told, 'nothing');
+    this.told = 'connecting';
+    this.#onTurn(this);
+  }
+
+  onHandshake(): void {}
+
+  onConnection(connection: UpstreamConnection, reused: boolean): void {
+    assert.equal(this.told, reused ? 'nothing' : 'connecting');
+    assert.ok(this.reuse || !reused, 'a connection that served others, for a request that must not have it');
+    assert.ok(!connection.wire.closed && connection.requests < REQUESTS_MAX);
+    if (reused) this.#onTurn(this);
+    this.told = 'connected';
+    this.connection = connection;
+    connection.requests += 1;
+  }
+
+  onNoConnection(): void {
+    assert.equal(this.told, 'connecting');
+    this.told = 'failed';
+  }
+}
+
+type Step =
+  | { readonly kind: 'ask'; readonly reuse: boolean }
+  /** Of what is there, the one at this number. */
+  | { readonly kind: 'opened' | 'refused' | 'answered' | 'broken' | 'lost' | 'left'; readonly which: number }
+  | { readonly kind: 'limits'; readonly connectionsMax: number; readonly idleConnectionsMax: number }
+  | { readonly kind: 'retire' };
+
+const which = fc.nat(20);
+const steps = fc.array(
+  fc.oneof(
+    { weight: 20, arbitrary: fc.record({ kind: fc.constant('ask' as const), reuse: fc.boolean() }) },
+    {
+      weight: 40,
+      arbitrary: fc.record({
+        kind: fc.constantFrom('opened', 'opened', 'refused', 'answered', 'answered', 'broken', 'lost', 'left' as const),
+        which,
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('limits' as const),
+        connectionsMax: fc.integer({ min: 1, max: 4 }),
+        idleConnectionsMax: fc.nat(4),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('retire' as const) }) },
+  ),
+  { maxLength: 150, size: 'max' },
+);
+
+class World {
+  readonly snapshot = snapshotOf([1], {
+    serviceLimits: {
+      connectionsMax: 2,
+      idleConnectionsMax: 2,
+      queueMax: QUEUE_MAX,
+      requestsPerConnectionMax: REQUESTS_MAX,
+    },
+  });
+  plan: ServicePlan = this.snapshot.services[0]!;
+  readonly endpoint: Endpoint;
+  /** Connections on their way. */
+  readonly opening = new Set<(opened: boolean) => void>();
+  readonly wires: SilentWire[] = [];
+  readonly requests: Request[] = [];
+  /** In the order in which they came. */
+  readonly line: Request[] = [];
+  retired = false;
+
+  constructor() {
+    const { snapshot } = this;
+    const random = seededRandom(1);
+    const plane = new Plane({ clock: systemClock, random, lane: 1, transport: 'net', snapshot, notice: () => {} });
+    const planOf = (): ServicePlan => this.plan;
+    const service: Service = {
+      get plan() {
+        return planOf();
+      },
+      responseLimits: { headerBytesMax: 0, headerFieldsMax: 0 },
+      pick: () => null,
+      connect: (_plan, _onHandshake, done) => this.#connect(done),
+    };
+    this.endpoint = new Endpoint(plane, service, this.plan.endpoints[0]!);
+  }
+
+  #connect(done: Connected): Opening {
+    const finish = (opened: boolean): void => {
+      this.opening.delete(finish);
+      const wire = opened ? new SilentWire() : null;
+      if (wire !== null) this.wires.push(wire);
+      done(wire, opened ? '' : 'ECONNREFUSED', '');
+    };
+    this.opening.add(finish);
+    return { cancel: () => void this.opening.delete(finish) };
+  }
+
+  get open(): SilentWire[] {
+    return this.wires.filter(({ closed }) => !closed);
+  }
+
+  get served(): Request[] {
+    return this.requests.filter(({ told }) => told === 'connected');
+  }
+
+  take(step: Step): void {
+    switch (step.kind) {
+      case 'ask':
+        this.#ask(step.reuse);
+        break;
+      case 'opened':
+      case 'refused':
+        at([...this.opening], step.which)?.(step.kind === 'opened');
+        break;
+      case 'answered':
+      case 'broken':
+        this.#end(step.kind, at(this.served, step.which));
+        break;
+      case 'lost':
+        this.#lose(at(this.open, step.which));
+        break;
+      case 'left':
+        this.#leave(at(this.requests, step.which));
+        break;
+      case 'limits':
+        this.plan = { ...this.plan, limits: { ...this.plan.limits, ...step } };
+        this.endpoint.limitsChanged();
+        break;
+      case 'retire':
+        this.retired = true;
+        this.endpoint.retire();
+        break;
+      default:
+        step satisfies never;
+    }
+    this.check();
+  }
+
+  #ask(reuse: boolean): void {
+    const request = new Request(reuse, (whose) => this.#onTurn(whose));
+    const waiting = this.line.length;
+    if (this.endpoint.acquire(request, reuse)) {
+      this.requests.push(request);
+      if (request.queuedAt !== null) this.line.push(request);
+    } else assert.equal(waiting, QUEUE_MAX, 'refused only when the line is full');
+  }
+
+  #onTurn(request: Request): void {
+    const place = this.line.indexOf(request);
+    assert.ok(place <= 0, `served before ${place} others`);
+    if (place === 0) this.line.shift();
+  }
+
+  #end(how: 'answered' | 'broken', request: Request | undefined): void {
+    const connection = request?.connection ?? null;
+    if (request === undefined || connection === null) return;
+    this.#forget(request);
+    if (how === 'answered') this.endpoint.release(connection);
+    else connection.close();
+  }
+
+  #lose(wire: SilentWire | undefined): void {
+    if (wire === undefined) return;
+    wire.closed = true;
+    for (const request of this.served) if (request.connection?.wire === wire) this.#forget(request);
+    wire.owner.onClose('ECONNRESET');
+  }
+
+  #leave(request: Request | undefined): void {
+    if (request === undefined || request.told === 'connected') return;
+    const place = this.line.indexOf(request);
+    if (place >= 0) this.line.splice(place, 1);
+    this.#forget(request);
+    this.endpoint.leave(request);
+  }
+
+  #forget(request: Request): void {
+    request.told = 'left';
+    this.requests.splice(this.requests.indexOf(request), 1);
+  }
+
+  check(): void {
+    const { lane } = this.endpoint;
+    const open = this.open.length + this.opening.size;
+    const idle = this.open.length - this.served.length;
+    const { connectionsMax, idleConnectionsMax } = this.plan.limits;
+    assert.deepEqual(
+      [lane[slot.connections], lane[slot.idle], lane[slot.queued]],
+      [open, idle, this.line.length],
+      'connections, idle, queued',
+    );
+    assert.ok(idle <= idleConnectionsMax);
+    if (this.retired) assert.equal(idle, 0);
+    if (idle > 0) assert.ok(open <= connectionsMax);
+    if (this.line.length > 0) assert.ok(open >= connectionsMax && idle === 0, 'nobody waits for what is there');
+  }
+}
+
+function at<T>(list: readonly T[], number: number): T | undefined {
+  return list.length === 0 ? undefined : list[number % list.length];
+}
+
+test('whatever happens to an endpoint, its line is served in order, within the limits, and counted right', () => {
+  fc.assert(
+    fc.property(steps, (all) => {
+      const world = new World();
+      for (const step of all) world.take(step);
+      // Once all is said and done, nobody is left behind.
+      for (let turns = 0; world.requests.length > 0 && turns < 1000; turns += 1) {
+        world.take({ kind: 'opened', which: 0 });
+        world.take({ kind: 'answered', which: 0 });
+        world.take({ kind: 'lost', which: turns });
+        for (const request of world.requests.filter(({ told }) => told === 'failed')) {
+          world.requests.splice(world.requests.indexOf(request), 1);
+        }
+      }
+      assert.equal(world.requests.length, 0);
+    }),
+    { numRuns: 300 },
+  );
+});
