@@ -6,7 +6,7 @@
  * node is always open (the bounds add up to more than there is), and the fuller a node, the fewer new keys it takes: nothing
  * moves while the load is even. With factor 1.25 at most a fifth of the capacity stays unused before keys wander.
  *
- * Cost: O(n) to add up what is in flight, 2 ns a node; no allocation.
+ * Cost: at most O(n), 2 ns a node, to add up what is in flight until there is enough of it; no allocation.
  */
 import type { Key, Placement } from './placement.ts';
 import { optionsInvalid } from './node.ts';
@@ -26,6 +26,8 @@ export class LoadBound {
   readonly #loads: NodeLoads;
   readonly #factor: number;
   readonly #weights: Float64Array;
+  readonly #weightOfAll: number;
+  readonly #all: Uint8Array;
   readonly #open: Uint8Array;
 
   constructor(placement: Placement, loads: NodeLoads, factor: number = FACTOR_DEFAULT) {
@@ -36,6 +38,8 @@ export class LoadBound {
     this.#loads = loads;
     this.#factor = factor;
     this.#weights = Float64Array.from(placement.nodes, ({ weight }) => weight);
+    this.#weightOfAll = this.#weights.reduce((a, b) => a + b, 0);
+    this.#all = new Uint8Array(this.#weights.length).fill(1);
     this.#open = new Uint8Array(this.#weights.length);
   }
 
@@ -45,22 +49,30 @@ export class LoadBound {
     if (owner < 0) return owner;
     const loads = this.#loads;
     const weights = this.#weights;
+    const may = eligible ?? this.#all;
+    // The bound of the owner is at least what it would be if all nodes were in: as soon as enough work is seen for that,
+    // the rest need not be looked at.
+    const enough = (loads.inFlight(owner) * this.#weightOfAll) / (this.#factor * weights[owner]!);
     let work = 1;
-    let weight = 0;
-    for (let index = 0; index < weights.length; index++) {
-      if (weights[index] === 0 || (eligible !== null && eligible[index] !== 1)) continue;
-      work += loads.inFlight(index);
-      weight += weights[index]!;
-    }
-    const boundPerWeight = (this.#factor * work) / weight;
-    if (loads.inFlight(owner) < Math.ceil(boundPerWeight * weights[owner]!)) return owner;
+    let index = 0;
+    for (; work <= enough && index < weights.length; index++) if (may[index] === 1) work += loads.inFlight(index);
+    return work > enough ? owner : this.#locateOpen(position, may, owner, work);
+  }
+
+  /** The same with the bounds of those who are in: `work` is all there is. */
+  #locateOpen(position: number, may: Uint8Array, owner: number, work: number): number {
+    const loads = this.#loads;
+    const weights = this.#weights;
     const open = this.#open;
+    let weight = 0;
+    for (let index = 0; index < weights.length; index++) if (may[index] === 1) weight += weights[index]!;
+    const boundPerWeight = (this.#factor * work) / weight;
     for (let index = 0; index < weights.length; index++) {
-      const may = eligible === null || eligible[index] === 1;
-      open[index] = may && loads.inFlight(index) < Math.ceil(boundPerWeight * weights[index]!) ? 1 : 0;
+      const isOpen = may[index] === 1 && loads.inFlight(index) < Math.ceil(boundPerWeight * weights[index]!);
+      open[index] = isOpen ? 1 : 0;
     }
     const other = this.#placement.locate(position, open);
-    // Loads of other threads change between the two passes: then the owner it is.
+    // What other threads do changes between the passes: then the owner it is.
     return other < 0 ? owner : other;
   }
 }

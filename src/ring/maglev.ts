@@ -7,7 +7,7 @@
  * every second turn, as in Envoy; each has its first turn, so that none is rounded away.
  * A slot is a range of positions (`position × size / 2^32`), not a remainder: what moves can be said as ranges.
  *
- * Cost: a lookup is one multiplication and one read; 2 B a slot, 131 KB by default; building takes some 2 ms.
+ * Cost: a lookup is one multiplication and one read; 2 B a slot, 131 KB by default; building takes some 3 ms.
  */
 import { multiplyHigh } from '../kernel/int64.ts';
 import { xxh64 } from '../kernel/xxh64.ts';

@@ -7,7 +7,7 @@
  * the fullest of 100 nodes some 20 % above the mean; the 512 here some 11 %, at 7 KB a node; 1,000 some 8 %. Where that is
  * too much, maglev and rendezvous are even, and bounded load holds any of them (bounded-load.ts).
  *
- * Cost: a lookup is O(1), about 15 ns beyond the hash with 16,000 points; building sorts the points, 2 ms for 16,000
+ * Cost: a lookup is O(1), some 25 ns beyond the hash with 16,000 points; building sorts the points, 2 ms for 16,000
  * (`npm run bench -- ring`); 10 to 14 B a point.
  */
 import type { KeyText } from '../kernel/key-bytes.ts';
