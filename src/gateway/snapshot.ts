@@ -162,14 +162,31 @@ export interface EndpointPlan {
   readonly cell: Cell;
 }
 
+/** What is asked of a header, a query parameter or a cookie. */
+export type ValueMatch =
+  | { readonly name: string; readonly kind: 'present' | 'absent' }
+  | { readonly name: string; readonly kind: 'equals' | 'prefix' | 'regex'; readonly value: string };
+
 export interface RoutePlan {
   /** Given, or `host path` of its match. Unique in the file. */
   readonly name: string;
   readonly match: {
     /** Lower case without port: `shop.example`, `*.shop.example` (one or more labels), or null for any. */
     readonly host: string | null;
-    /** `/api/*` (prefix, on a segment boundary: also `/api`), `/exact`, or null for any. */
+    /** `/api/*` (prefix, on a segment boundary: also `/api`), `/exact`, `/users/{id}`, or null for any. */
     readonly path: string | null;
+    /** A regular expression the path must match instead; then `path` is null. */
+    readonly pathRegex: string | null;
+    /** Null is any. */
+    readonly methods: readonly string[] | null;
+    /** All of them must hold. */
+    readonly headers: readonly ValueMatch[];
+    readonly query: readonly ValueMatch[];
+    readonly cookies: readonly ValueMatch[];
+    /** `application/json`, `image/*`; null is any. */
+    readonly contentTypes: readonly string[] | null;
+    /** CIDR ranges of the client's address; null is any. */
+    readonly clients: readonly string[] | null;
     /** Listener ids; null is all. */
     readonly listeners: readonly string[] | null;
   };

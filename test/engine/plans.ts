@@ -83,6 +83,20 @@ function servicePlan(endpoints: readonly EndpointPlan[], changes: Changes): Serv
   };
 }
 
+/** Takes every request. */
+export const anyRequest: RoutePlan['match'] = {
+  host: null,
+  path: null,
+  pathRegex: null,
+  listeners: null,
+  methods: null,
+  headers: [],
+  query: [],
+  cookies: [],
+  contentTypes: null,
+  clients: null,
+};
+
 /** One listener, one route for everything, one service with an endpoint for each port. */
 export function snapshotOf(ports: readonly number[], changes: Changes = {}): Snapshot {
   const endpoints = ports.map((port) => ({
@@ -100,7 +114,7 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
     routes: [
       {
         name: 'all',
-        match: { host: null, path: null, listeners: null },
+        match: anyRequest,
         service: 0,
         requestBodyBytesMax: 1e12,
         upgrade: ['websocket'],

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Authority } from '../../../test/certificates.ts';
+import { anyRequest } from '../../../test/engine/plans.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import {
   CellStore,
@@ -109,6 +110,37 @@ test('a snapshot crosses to a worker, cells shared', () => {
   assert.equal(new Int32Array(copy.cell)[0], 7);
 });
 
+test('routes: what they ask for is plain data', () => {
+  const match = {
+    path: '/users/{id}',
+    methods: ['GET'],
+    headers: { 'x-a': '1', 'x-b': { present: true }, 'x-c': { present: false } },
+    query: { q: { prefix: 'a' }, r: { equals: '' } },
+    cookies: { arm: { regex: '^b' } },
+    contentTypes: ['image/*'],
+    clients: ['10.0.0.0/8'],
+  };
+  const { routes } = compile({ ...base, routes: [{ service: 'shop', match }] });
+  assert.equal(routes[0]!.name, '* /users/{id} GET');
+  assert.deepEqual(routes[0]!.match, {
+    ...anyRequest,
+    path: '/users/{id}',
+    methods: ['GET'],
+    headers: [
+      { name: 'x-a', kind: 'equals', value: '1' },
+      { name: 'x-b', kind: 'present' },
+      { name: 'x-c', kind: 'absent' },
+    ],
+    query: [
+      { name: 'q', kind: 'prefix', value: 'a' },
+      { name: 'r', kind: 'equals', value: '' },
+    ],
+    cookies: [{ name: 'arm', kind: 'regex', value: '^b' }],
+    contentTypes: ['image/*'],
+    clients: ['10.0.0.0/8'],
+  });
+});
+
 test('routes: names, hosts without a final dot in lower case, /* is any path, services by index', () => {
   const { routes } = compile({
     ...base,
@@ -125,11 +157,11 @@ test('routes: names, hosts without a final dot in lower case, /* is any path, se
     ],
   });
   const [first, second] = routes.map(({ cell: _, ...route }) => route);
-  assert.deepEqual(first?.match, { host: 'blog.example', path: null, listeners: null });
+  assert.deepEqual(first?.match, { ...anyRequest, host: 'blog.example' });
   assert.deepEqual([first?.name, first?.service], ['blog.example. /*', 1]);
   assert.deepEqual(second, {
     name: '* /* on web',
-    match: { host: null, path: null, listeners: ['web'] },
+    match: { ...anyRequest, listeners: ['web'] },
     service: 0,
     requestBodyBytesMax: 2 ** 20,
     upgrade: ['websocket'],

@@ -13,13 +13,14 @@ import type {
   ServicePlan,
   Snapshot,
   UpstreamTlsPlan,
+  ValueMatch,
 } from '../snapshot.ts';
 import type { CellStore } from './cell-store.ts';
 import type { Listener } from './listener-schema.ts';
 import type { Config } from './load.ts';
 import { certificateNames } from './pem.ts';
 import { routeName } from './route-name.ts';
-import type { Route } from './schema.ts';
+import type { AskedValue, Route } from './route-schema.ts';
 import type { ActiveHealth, Service } from './service-schema.ts';
 
 export interface CompileOptions {
@@ -168,13 +169,20 @@ function compileRoute(route: Route, services: ReadonlyMap<string, number>, cells
   const name = routeName(route);
   const service = services.get(route.service);
   if (service === undefined) throw new TypeError(`no such service: ${route.service}`);
-  const { host, path, listeners } = route.match;
+  const { host, path, pathRegex, listeners, methods, headers, query, cookies, contentTypes, clients } = route.match;
   return {
     name,
     match: {
       host: host?.toLowerCase().replace(/\.$/, '') ?? null,
       path: path === undefined || path === '/*' ? null : path,
+      pathRegex: pathRegex ?? null,
       listeners: listeners ?? null,
+      methods: methods ?? null,
+      headers: askedValues(headers),
+      query: askedValues(query),
+      cookies: askedValues(cookies),
+      contentTypes: contentTypes ?? null,
+      clients: clients ?? null,
     },
     service,
     requestBodyBytesMax: route.limits.requestBody,
@@ -182,6 +190,16 @@ function compileRoute(route: Route, services: ReadonlyMap<string, number>, cells
     tunnelIdleMs: route.tunnelIdle,
     cell: cells.route(name),
   };
+}
+
+function askedValues(asked: Readonly<Record<string, AskedValue>> = {}): ValueMatch[] {
+  return Object.entries(asked).map(([name, value]): ValueMatch => {
+    const { equals, prefix, regex, present } = typeof value === 'string' ? { equals: value } : value;
+    if (equals !== undefined) return { name, kind: 'equals', value: equals };
+    if (prefix !== undefined) return { name, kind: 'prefix', value: prefix };
+    if (regex !== undefined) return { name, kind: 'regex', value: regex };
+    return { name, kind: present === true ? 'present' : 'absent' };
+  });
 }
 
 /** What the control thread checks. `snapshot` is compiled from the same config: its endpoints have the cells. */

@@ -3,36 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
-import { formatMistake, parseConfig } from './index.ts';
+import { parseConfig } from './index.ts';
+import { config, lines, listener, says, service } from '../../../test/config-text.ts';
 import { configTemplate } from './template.ts';
-
-interface Sections {
-  readonly listeners?: string;
-  readonly services?: string;
-  readonly routes?: string;
-  readonly rest?: string;
-}
-
-/** A valid config but for what is given. */
-function config(sections: Sections): string {
-  const { listeners = '[{ name: web, address: "127.0.0.1:8080" }]', rest = '' } = sections;
-  const { services = '[{ name: shop, endpoints: ["127.0.0.1:9001"] }]', routes = '[{ service: shop }]' } = sections;
-  return `listeners: ${listeners}\nservices: ${services}\nroutes: ${routes}\n${rest}`;
-}
-
-const lines = (text: string): string[] => parseConfig(text, { file: 'f.yaml' }).mistakes.map(formatMistake);
-const listener = (text: string) => config({ listeners: `[{ name: web, address: "127.0.0.1:8080", ${text} }]` });
-const service = (text: string) => config({ services: `[{ name: shop, endpoints: ["127.0.0.1:9001"], ${text} }]` });
-
-/** One mistake, and it says all of this. */
-function says(text: string, ...parts: readonly (RegExp | string)[]): void {
-  const all = lines(text);
-  assert.equal(all.length, 1, `one mistake, but:\n${all.join('\n')}`);
-  for (const part of parts) {
-    if (typeof part === 'string') assert.ok((all[0] ?? '').includes(part), `${part}\nin\n${all[0]}`);
-    else assert.match(all[0] ?? '', part);
-  }
-}
 
 test('the starter file has no mistakes', () => {
   assert.deepEqual(lines(configTemplate), []);
@@ -177,56 +150,6 @@ test('the same endpoint twice, and endpoints without work', () => {
     config({ services: '[{ name: shop, endpoints: [{ address: "a:1", weight: 0 }] }]' }),
     'warning: no endpoint of service "shop" gets work',
   );
-});
-
-test('routes that can never match', () => {
-  const routes = (...matches: readonly string[]) =>
-    config({
-      listeners: '[{ name: a, address: ":80" }, { name: b, address: ":81" }]',
-      routes: `[${matches.map((match) => `{ service: shop, match: ${match} }`).join(', ')}]`,
-    });
-  const never = /routes\[\d\] can never match: routes\[0\] matches the same requests/;
-  says(routes('{ path: /x }', '{ path: /x }'), never);
-  says(routes('{}', '{ path: /* }'), never);
-  says(routes('{ host: A.example }', '{ host: a.example. }'), never);
-  says(routes('{ path: /x }', '{ path: /x, listeners: [a] }'), never);
-  says(routes('{ listeners: [a] }', '{ listeners: [b] }', '{ listeners: [a, b] }'), never);
-  assert.deepEqual(
-    lines(routes('{ path: /x }', '{ path: /x/* }', '{ path: /y }', '{ host: a.example, path: /x }')),
-    [],
-  );
-  assert.deepEqual(lines(routes('{ listeners: [a] }', '{ listeners: [b] }')), []);
-  assert.deepEqual(lines(routes('{ listeners: [a] }', '{}')), []);
-});
-
-test('paths that no request has after normalisation (duty 13)', () => {
-  const route = (path: string) => config({ routes: `[{ service: shop, match: { path: "${path}" } }]` });
-  says(route('/a/../b'), 'Did you mean /b?');
-  says(route('/a/./b/.'), 'Did you mean /a/b/?');
-  says(route('/%61/%2f'), 'Did you mean /a/%2F?');
-  says(route('/api*'), 'Did you mean /api/*?');
-  says(route('/%00'), 'no request ever has it');
-  says(route('api'), 'expected a path that begins with /');
-  says(route('/a?b'), 'expected a path');
-  for (const path of ['/', '/*', '/a/*', '/a/', '/a//b', '/%2F', '/a..b', '/.well-known/x', "/~u/(a)'b"])
-    assert.deepEqual(lines(route(path)), [], path);
-});
-
-test('hosts have no port and a * only in front', () => {
-  const route = (host: string) => config({ routes: `[{ service: shop, match: { host: "${host}" } }]` });
-  for (const host of [
-    'shop.example:80',
-    'https://shop.example',
-    'a.*.example',
-    '*',
-    '*shop.example',
-    '',
-    'a b',
-    'a..b',
-  ])
-    says(route(host), 'expected a host name without port');
-  for (const host of ['shop.example', '*.shop.example', 'Shop.Example.', 'localhost', '127.0.0.1', '[::1]'])
-    assert.deepEqual(lines(route(host)), [], host);
 });
 
 test('what nobody uses is a warning', () => {

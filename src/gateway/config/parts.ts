@@ -8,8 +8,10 @@ import type * as z from 'zod';
 import type { FileSet } from './pem.ts';
 import { listenerSchema } from './listener-schema.ts';
 import type { Listener } from './listener-schema.ts';
-import { adminSchema, configSchema, routeSchema } from './schema.ts';
-import type { Admin, ConfigValues, Route } from './schema.ts';
+import { routeSchema } from './route-schema.ts';
+import type { Route } from './route-schema.ts';
+import { adminSchema, configSchema } from './schema.ts';
+import type { Admin, ConfigValues } from './schema.ts';
 import { serviceSchema } from './service-schema.ts';
 import type { Service } from './service-schema.ts';
 

@@ -1,10 +1,11 @@
 /** Rules about routes: names, references, and routes that can never match. */
 import { normalizePath, PATH_REFUSED, PATH_SAME } from '../l7/target.ts';
+import { parsePathPattern } from '../routing/path-pattern.ts';
 import type { MistakeList, Path } from './mistakes.ts';
 import { oneOfNames, show } from './mistakes.ts';
 import type { Part, Parts } from './parts.ts';
 import { routeName } from './route-name.ts';
-import type { Route } from './schema.ts';
+import type { Route } from './route-schema.ts';
 
 export function checkRoutes(parts: Parts, list: MistakeList): void {
   const { routes, services, listeners } = parts;
@@ -55,8 +56,9 @@ interface Claim {
 
 /** Of two routes with the same match only the first can win. */
 function checkHidden(route: Route, index: number, byMatch: Map<string, Claim[]>, list: MistakeList): boolean {
-  const { host, path, listeners = null } = route.match;
-  const match = `${host?.toLowerCase().replace(/\.$/, '') ?? '*'} ${path === '/*' ? '*' : (path ?? '*')}`;
+  const { host, path, listeners = null, ...conditions } = route.match;
+  const place = `${host?.toLowerCase().replace(/\.$/, '') ?? '*'} ${path === '/*' ? '*' : (path?.replaceAll(/\{\w+\}/g, '{}') ?? '*')}`;
+  const match = `${place} ${canonical(conditions)}`;
   const claims = byMatch.get(match) ?? [];
   byMatch.set(match, [...claims, { index, listeners }]);
   const takes = (claim: Claim, listener: string) => claim.listeners?.includes(listener) ?? true;
@@ -71,11 +73,35 @@ function checkHidden(route: Route, index: number, byMatch: Map<string, Claim[]>,
   return true;
 }
 
+const inOrder = (a: unknown, b: unknown): number => (String(a) < String(b) ? -1 : 1);
+
+/** The same text for the same conditions, in whatever order they are written; names in a path only say what is captured. */
+function canonical(conditions: unknown): string {
+  return JSON.stringify(conditions, (_, value: unknown) => {
+    if (Array.isArray(value)) return value.toSorted(inOrder);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
+
 /** Paths are compared in their normal form; one that is written otherwise would match nothing. */
 function checkPath({ match }: Route, path: Path, list: MistakeList): void {
   if (match.path === undefined) return;
   const { path: written } = match;
   const place: Path = [...path, 'match', 'path'];
+  if (match.pathRegex !== undefined) {
+    const message = 'a route has a path or a pathRegex, not both';
+    list.error([...path, 'match', 'pathRegex'], { message, expected: 'one of them' });
+  }
+  const names = parsePathPattern(written).names;
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined) {
+    list.error(place, {
+      message: `the name {${twice}} stands twice`,
+      found: show(written),
+      expected: 'each name once',
+    });
+  }
   if (written.endsWith('*') && !written.endsWith('/*')) {
     const message = 'a * stands for whole segments';
     list.error(place, {
@@ -86,6 +112,7 @@ function checkPath({ match }: Route, path: Path, list: MistakeList): void {
     });
     return;
   }
+  // Braces stand for segments, and nothing else in a path may have them.
   const normal = normalForm(written);
   if (normal === written) return;
   const message = 'this path is not in its normal form, and no request ever has it';

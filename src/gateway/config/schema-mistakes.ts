@@ -48,6 +48,16 @@ function addIssue(issue: Issue, raw: unknown, schema: JsonSchema, list: MistakeL
     }
     return;
   }
+  if (issue.code === 'invalid_key') {
+    const key = path.at(-1);
+    const wanted = issue.issues.slice(0, 1).map((each) => describe(each, key))[0];
+    list.error(
+      path,
+      { message: `${formatPath(path)} has a name that is not valid`, found: show(key), ...wanted },
+      'key',
+    );
+    return;
+  }
   const found = valueAt(raw, path);
   const wanted = describe(issue, found);
   if (found === undefined) {
@@ -69,10 +79,8 @@ function showFound(found: unknown, issue: Issue): string {
 }
 
 function describe(issue: Issue, found: unknown): Pick<Finding, 'expected' | 'suggestion'> {
-  if (issue.code === 'custom') {
-    const problem = issue.params as Problem | undefined;
-    return { expected: problem?.expected ?? null, suggestion: problem?.suggestion ?? null };
-  }
+  const problem = issue.code === 'custom' ? (issue.params as Problem | undefined) : undefined;
+  if (problem !== undefined) return { expected: problem.expected, suggestion: problem.suggestion ?? null };
   const ours = issue.message.startsWith('expected ') ? { expected: issue.message.slice('expected '.length) } : null;
   if (issue.code === 'invalid_value') return { ...oneOfNames(found, issue.values.map(String), 'one of'), ...ours };
   if (ours !== null) return ours;
@@ -98,7 +106,7 @@ function keysAt(schema: JsonSchema, path: Path): readonly string[] {
   let branches: JsonSchema[] = [schema];
   for (const step of path) {
     branches = branches.flatMap(alternatives).flatMap((branch) => {
-      const next = typeof step === 'number' ? branch.items : branch.properties?.[step];
+      const next = typeof step === 'number' ? branch.items : (branch.properties?.[step] ?? branch.additionalProperties);
       return typeof next === 'object' && !Array.isArray(next) ? [next] : [];
     });
   }

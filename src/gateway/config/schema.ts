@@ -6,66 +6,9 @@
 import * as z from 'zod';
 import { listenerSchema } from './listener-schema.ts';
 import { secret } from './secret.ts';
+import { routeSchema } from './route-schema.ts';
 import { serviceSchema } from './service-schema.ts';
-import {
-  adminAddress,
-  count,
-  duration,
-  expects,
-  list,
-  name,
-  oneOf,
-  percentage,
-  section,
-  size,
-  text,
-} from './values.ts';
-
-const routeMatch = section({
-  host: text(
-    'a host name without port, such as shop.example, or *.shop.example',
-    /^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$|^\[[0-9A-Fa-f:.]+\]$/,
-    { max: 253 },
-  )
-    .optional()
-    .describe(
-      'Host the request is for, without port: `shop.example`, or `*.shop.example` for one or more labels below. Absent: any.',
-    ),
-  path: text(
-    'a path that begins with /, with * only as its last segment, such as /api/* or /login',
-    /^\/([A-Za-z0-9\-._~!$&'()+,;=:@/]|%[0-9A-Fa-f]{2})*\*?$/,
-  )
-    .optional()
-    .describe('`/api/*` is /api and all below it, `/login` exactly that, both after normalisation. Absent: any.'),
-  listeners: list(name(), { what: 'listener names', min: 1, max: 100 })
-    .optional()
-    .describe('Names of the listeners this route is for. Absent: all.'),
-});
-
-export const routeSchema = section({
-  name: name()
-    .optional()
-    .describe('Name of this route in metrics and logs. Unique. Default: host and path of `match`.'),
-  match: routeMatch
-    .prefault({})
-    .describe('Which requests. The most specific host wins, then the most specific path, then the order of the file.'),
-  service: name().describe('Name of the service that answers.'),
-  limits: section({
-    // What the common CDNs let through; bodies are streamed, so a larger one costs time and not memory.
-    requestBody: size({ min: 0 })
-      .prefault('100mb')
-      .describe('Largest request body, also counted while a chunked one streams. Over it: 413.'),
-  })
-    .prefault({})
-    .describe('How much a request may bring.'),
-  upgrade: list(oneOf(['websocket']), { what: 'protocols', max: 10 })
-    .prefault([])
-    .describe('Protocols a request may upgrade to. Any other `Upgrade` is removed and the request goes on without.'),
-  // Most applications ping every 30 to 60 s; four in a row may be lost.
-  tunnelIdle: duration()
-    .prefault('5m')
-    .describe('An upgraded connection over which no byte went either way for this long is closed.'),
-});
+import { adminAddress, count, duration, expects, list, percentage, section, size, text } from './values.ts';
 
 export const adminSchema = section({
   address: adminAddress().describe(
@@ -156,5 +99,4 @@ export const configSchema = section({
 export type ConfigInput = z.input<typeof configSchema>;
 /** What it means: every default applied, ms and bytes. Paths are still relative to the file. */
 export type ConfigValues = z.output<typeof configSchema>;
-export type Route = z.output<typeof routeSchema>;
 export type Admin = z.output<typeof adminSchema>;

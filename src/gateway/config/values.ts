@@ -215,6 +215,15 @@ export function list<Item extends z.ZodType>(item: Item, options: { what: string
     .max(max, expects(`at most ${max} of ${what}`));
 }
 
+/** A map from names of the user's own to values. */
+export function mapOf<Value extends z.ZodType>(key: z.ZodString, value: Value, max: number) {
+  return z
+    .record(key, value, {
+      error: (issue) => (issue.code === 'invalid_type' ? 'expected a map of names and values' : undefined),
+    })
+    .refine((map) => Object.keys(map).length <= max, expects(`at most ${max} names`));
+}
+
 /** A map with exactly these keys allowed. */
 export function section<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.strictObject(shape, {

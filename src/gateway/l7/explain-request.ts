@@ -11,6 +11,8 @@ export interface ExplainRequest {
   readonly url: string;
   /** Name and value, in order. A `Host` here goes before the one of the URL. */
   readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** Address it comes from. @defaultValue 127.0.0.1 */
+  readonly client?: string;
   /** The listener it arrives on. @defaultValue the first that fits the URL's scheme and port */
   readonly listener?: string;
 }

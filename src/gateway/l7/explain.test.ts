@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { anyRequest } from '../../../test/engine/plans.ts';
+import { routed } from '../../../test/engine/routed.ts';
 import { cellHeader, cellLane, createCell } from '../../kernel/cells.ts';
 import { ENDPOINT_SLOTS, endpointSlots, HEALTH, HEALTH_DOWN, HEALTH_UP } from '../slots.ts';
 import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
 import { explain } from './explain.ts';
-import { createRouter } from './router.ts';
-import { whyNoMatch } from './route-reasons.ts';
+import { createRouter } from '../routing/router.ts';
+import { whyNoMatch } from '../routing/route-reasons.ts';
 
 const cell = new SharedArrayBuffer(64);
 
@@ -71,7 +73,7 @@ function service(name: string, ...endpoints: EndpointPlan[]): ServicePlan {
 function route(name: string, match: Partial<RoutePlan['match']>, target = 0): RoutePlan {
   return {
     name,
-    match: { host: null, path: null, listeners: null, ...match },
+    match: { ...anyRequest, ...match },
     service: target,
     requestBodyBytesMax: 1000,
     upgrade: ['websocket'],
@@ -237,8 +239,13 @@ test('an upgrade and fields that stay behind are noted', () => {
 
 test('property: the reasons agree with the router', () => {
   const host = fc.constantFrom(null, 'a', 'b.a', '*.a', '*.b.a', '*');
-  const path = fc.constantFrom(null, '/', '/*', '/x', '/x/*', '/x/y/*');
-  const match = fc.record({ host, path, listeners: fc.constantFrom(null, ['web'], ['admin']) });
+  const path = fc.constantFrom(null, '/', '/*', '/x', '/x/*', '/x/y/*', '/{a}', '/{a}/y/*', '/{a}/{b}/z');
+  const match = fc.record({
+    host,
+    path,
+    listeners: fc.constantFrom(null, ['web'], ['admin']),
+    methods: fc.constantFrom(null, null, ['GET'], ['POST']),
+  });
   fc.assert(
     fc.property(
       fc.array(match, { maxLength: 8 }),
@@ -247,12 +254,19 @@ test('property: the reasons agree with the router', () => {
       (matches, name, target) => {
         const made = matches.map((one, index) => route(`r${index}`, one));
         const answer = explain(snapshot(made, [shop]), { method: 'GET', url: `http://${name}${target}` });
-        const winner = createRouter(made).match('web', name, target);
+        const winner = createRouter(made)
+          .table('web')
+          .match(routed({ host: name, path: target }));
         assert.equal(answer.route, made[winner]?.name ?? null);
         for (const [index, verdict] of answer.routes.entries()) {
           assert.equal(verdict.wins, index === winner);
           assert.ok(verdict.wins || verdict.reason !== 'it matches', 'a route that matches loses to a winner only');
-          const why = whyNoMatch(made[index]!.match, 'web', name.toLowerCase(), target);
+          const why = whyNoMatch(made[index]!.match, {
+            listener: 'web',
+            host: name.toLowerCase(),
+            path: target,
+            routed: routed({ host: name, path: target }),
+          });
           if (verdict.wins) assert.equal(why, null);
         }
       },

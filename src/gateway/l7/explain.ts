@@ -10,17 +10,23 @@
  * Cost: one parse and O(routes + endpoints) strings; not for the hot path. Pure.
  */
 import { cellLanes, sumSlot } from '../../kernel/cells.ts';
+import { addressFrom, AddressSet } from '../../kernel/ip-address.ts';
+import { seededRandom } from '../../kernel/random.ts';
 import { ENDPOINT_SLOTS, endpointSlots, refusals, type Refusal, refusalNumber } from '../slots.ts';
+import { judgeRoutes, type RouteVerdict } from '../routing/route-reasons.ts';
+import { createRouter } from '../routing/router.ts';
 import type { ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
 import { Eligibility, healthWord, type HealthWord } from './eligibility.ts';
 import { type ExplainRequest, writeRequest, type WrittenRequest } from './explain-request.ts';
+import { Forwarding, ForwardingWriter } from './forwarded.ts';
 import { CHUNKED, Head, OK } from './head.ts';
 import { parseRequestHead } from './request-head.ts';
-import { judgeRoutes, type RouteVerdict } from './route-reasons.ts';
-import { createRouter } from './router.ts';
 import { normalizePath, PATH_REFUSED, PATH_SAME } from './target.ts';
 
 export type { ExplainRequest } from './explain-request.ts';
+
+/** Who asks, if nothing else is said. */
+const CLIENT_DEFAULT = '127.0.0.1';
 
 export interface ExplainedEndpoint {
   readonly address: string;
@@ -106,8 +112,14 @@ export function explain(snapshot: Snapshot, request: ExplainRequest): Explanatio
     .toLowerCase()
     .replace(/(.)\.$/, '$1');
   const known = { ...read, host, path };
-  const winner = createRouter(snapshot.routes).match(listener.id, host, path);
-  const routes = judgeRoutes(snapshot.routes, winner, known);
+  const forwarding = new Forwarding(addressFrom(request.client ?? CLIENT_DEFAULT));
+  const prepared = forwardingWriter(snapshot, listener).prepare(forwarding, head);
+  if (prepared !== OK)
+    return { ...nothing, refusal: refused(refusals[prepared]?.word ?? 'loop', 'Its Via field says so.') };
+  const bytes = Buffer.from(path, 'latin1');
+  const routed = { head, path: { bytes, start: 0, end: bytes.length, changed: true }, client: forwarding.client };
+  const winner = createRouter(snapshot.routes).table(listener.id).match(routed);
+  const routes = judgeRoutes(snapshot.routes, winner, { ...known, routed });
   const route = snapshot.routes[winner];
   const base = { request: known, route: route?.name ?? null, routes, notes };
   const service = route === undefined ? undefined : snapshot.services[route.service];
@@ -120,6 +132,19 @@ export function explain(snapshot: Snapshot, request: ExplainRequest): Explanatio
   const endpoints = explainEndpoints(service);
   const explained = { name: service.name, balance: service.balance, endpoints };
   return { ...base, service: explained, refusal: refusalAfterRouting(head, route, service, endpoints) };
+}
+
+/** What a listener makes of the fields about the client: which are believed, and which are not even looked at. */
+function forwardingWriter(snapshot: Snapshot, plan: ListenerPlan): ForwardingWriter {
+  const trusted = AddressSet.compile(plan.trustedProxies);
+  if ('mistake' in trusted) throw new TypeError(`not a range of addresses: ${trusted.mistake}`);
+  return new ForwardingWriter({
+    plan,
+    trusted,
+    pseudonym: snapshot.pseudonym,
+    port: plan.port,
+    random: seededRandom(1),
+  });
 }
 
 function refused(word: Refusal, detail: string): ExplainedRefusal {

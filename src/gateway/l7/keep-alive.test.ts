@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { eventually, onBoth } from '../../../test/engine/bench.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
+import { anyRequest } from '../../../test/engine/plans.ts';
 import { answer } from '../../../test/engine/origin.ts';
 
 const get = (path: string, fields = ''): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
@@ -20,7 +21,7 @@ onBoth('RFC 9112 §9.3.2: a thousand pipelined requests are answered in order', 
 onBoth(
   'RFC 9112 §9.3.2: pipelined requests of all kinds, with refusals among them, are answered in order',
   async (bench) => {
-    const { origin, client } = await bench.line({ route: { match: { host: null, path: '/ok/*', listeners: null } } });
+    const { origin, client } = await bench.line({ route: { match: { ...anyRequest, path: '/ok/*' } } });
     origin.serve(({ target, body }, connection) => {
       connection.write(answer(`${target} ${body.toString()}`));
     });

@@ -12,7 +12,7 @@
 import net from 'node:net';
 import type tls from 'node:tls';
 import { cellLane, cellLanes, type Lane } from '../../kernel/cells.ts';
-import { type Address, addressFrom, AddressSet } from '../../kernel/ip-address.ts';
+import { Address, addressFrom, AddressSet } from '../../kernel/ip-address.ts';
 import { LISTENER_SLOTS, listenerSlots } from '../slots.ts';
 import type { ListenerPlan } from '../snapshot.ts';
 import { SecureServer } from '../tls/server.ts';
@@ -24,7 +24,8 @@ import { NetWire } from './net-wire.ts';
 import type { Plane } from './plane.ts';
 import { ProxiedWire } from './proxied.ts';
 import type { Peer } from './raw-transport.ts';
-import type { RouteTable } from './router.ts';
+import type { RoutedRequest } from '../routing/routed-request.ts';
+import type { RouteTable } from '../routing/router.ts';
 import { inTheClear, SecureArrival, type Security } from './secure-arrival.ts';
 import type { Route } from './service.ts';
 import type { Wire } from './wire.ts';
@@ -40,6 +41,7 @@ export class Listener {
   readonly #lane: Lane;
   readonly #admission: Admission;
   #table: RouteTable;
+  readonly #request: RoutedRequest;
   /** What the table's numbers mean: they belong to one config, and are kept or replaced together. */
   #routes: readonly Route[];
   #trusted: AddressSet;
@@ -56,6 +58,7 @@ export class Listener {
     this.requestLimits = limitsOf(plan);
     this.#table = plane.router.table(plan.id);
     this.#routes = plane.routes;
+    this.#request = { head: plane.head, path: plane.path, client: new Address() };
     this.#trusted = trustedBy(plan);
     this.forwarding = this.#forwardingWriter();
     const lanes = cellLanes(plan.cell, LISTENER_SLOTS);
@@ -130,11 +133,12 @@ export class Listener {
     this.#lane[listenerSlots.tunnels] = (this.#lane[listenerSlots.tunnels] ?? 0) + change;
   }
 
-  /** The route for the request in `head`, whose path is `plane.path`. */
-  route(head: Head): Route | undefined {
-    const { path } = this.plane;
-    const { buffer, hostStart, hostNameEnd } = head;
-    return this.#routes[this.#table.matchBytes(buffer, hostStart, hostNameEnd, path.bytes, path.start, path.end)];
+  /** The route for the request in `head`, whose path is `plane.path`, from this client. */
+  route(head: Head, client: Address): Route | undefined {
+    const request = this.#request;
+    request.head = head;
+    request.client = client;
+    return this.#routes[this.#table.match(request)];
   }
 
   /** With client certificates, what was proved for one name does not hold for another (RFC 9110 §15.5.20). */

@@ -17,7 +17,7 @@ import type { ClientConnection } from './client.ts';
 import { Exchange } from './exchange.ts';
 import { Head } from './head.ts';
 import { RawTransport } from './raw-transport.ts';
-import { createRouter, type Router } from './router.ts';
+import { createRouter, type Router } from '../routing/router.ts';
 import { RunningService } from './running-service.ts';
 import { Route } from './service.ts';
 import type { Path } from './write-head.ts';

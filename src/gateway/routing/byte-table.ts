@@ -15,6 +15,14 @@ export function hashByte(hash: number, byte: number): number {
   return Math.imul(hash ^ byte, 0x01000193);
 }
 
+/** A key as `ByteTable.add` wants it, hashed from its start. Latin-1 text. */
+export function keyOf(text: string): { readonly hash: number; readonly bytes: Uint8Array } {
+  const bytes = Buffer.from(text, 'latin1');
+  let hash = HASH_START;
+  for (const byte of bytes) hash = hashByte(hash, byte);
+  return { hash, bytes };
+}
+
 export class ByteTable {
   /** Length of the longest key; -1 when there is none. */
   keyBytesMax = -1;

@@ -1,0 +1,88 @@
+/** What `spillway check` says of routes. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { config, lines, says } from '../../../test/config-text.ts';
+
+test('routes that can never match', () => {
+  const routes = (...matches: readonly string[]) =>
+    config({
+      listeners: '[{ name: a, address: ":80" }, { name: b, address: ":81" }]',
+      routes: `[${matches.map((match) => `{ service: shop, match: ${match} }`).join(', ')}]`,
+    });
+  const never = /routes\[\d\] can never match: routes\[0\] matches the same requests/;
+  says(routes('{ path: /x }', '{ path: /x }'), never);
+  says(routes('{}', '{ path: /* }'), never);
+  says(routes('{ host: A.example }', '{ host: a.example. }'), never);
+  says(routes('{ path: /x }', '{ path: /x, listeners: [a] }'), never);
+  says(routes('{ listeners: [a] }', '{ listeners: [b] }', '{ listeners: [a, b] }'), never);
+  assert.deepEqual(
+    lines(routes('{ path: /x }', '{ path: /x/* }', '{ path: /y }', '{ host: a.example, path: /x }')),
+    [],
+  );
+  assert.deepEqual(lines(routes('{ listeners: [a] }', '{ listeners: [b] }')), []);
+  assert.deepEqual(lines(routes('{ listeners: [a] }', '{}')), []);
+});
+
+test('paths that no request has after normalisation (duty 13)', () => {
+  const route = (path: string) => config({ routes: `[{ service: shop, match: { path: "${path}" } }]` });
+  says(route('/a/../b'), 'Did you mean /b?');
+  says(route('/a/./b/.'), 'Did you mean /a/b/?');
+  says(route('/%61/%2f'), 'Did you mean /a/%2F?');
+  says(route('/api*'), 'Did you mean /api/*?');
+  says(route('/%00'), 'no request ever has it');
+  says(route('api'), 'expected a path that begins with /');
+  says(route('/a?b'), 'expected a path');
+  for (const path of ['/', '/*', '/a/*', '/a/', '/a//b', '/%2F', '/a..b', '/.well-known/x', "/~u/(a)'b"])
+    assert.deepEqual(lines(route(path)), [], path);
+});
+
+test('what a route asks for', () => {
+  const route = (match: string) => config({ routes: `[{ service: shop, match: ${match} }]` });
+  says(route('{ pathRegex: "^/(a+)\\\\1$" }'), 'back-references cannot be matched in linear time (character 7)');
+  says(route('{ headers: { x-a: { regex: "(a{1000}){1000}" } } }'), 'more than 2000 parts');
+  says(route('{ headers: { "x a": "1" } }'), 'the name of a header field');
+  says(route('{ headers: { x-a: { prefx: "1" } } }'), 'prefx');
+  says(route('{ methods: [get] }'), 'a method, such as GET');
+  says(route('{ clients: [10.0.0.0/33] }'), 'a prefix length from 0 to 32');
+  says(route('{ path: "/users/{id}/{id}" }'), 'the name {id} stands twice');
+  says(route('{ path: "/img-{id}" }'), 'names as whole segments');
+  says(route('{ path: /a, pathRegex: "^/b" }'), 'a path or a pathRegex, not both');
+  for (const match of [
+    '{ path: "/users/{id}/*", methods: [GET, PURGE], query: { q: "" }, cookies: { a: { present: false } } }',
+    '{ pathRegex: "(?i)^/v[0-9]+/", contentTypes: [image/*], clients: ["fd00::/8"] }',
+  ])
+    assert.deepEqual(lines(route(match)), [], match);
+});
+
+test('routes with the same conditions in another order, or other names in the path, hide each other', () => {
+  const both = (a: string, b: string) =>
+    config({ routes: `[{ service: shop, name: a, match: ${a} }, { service: shop, name: b, match: ${b} }]` });
+  const never = /routes\[1\] can never match/;
+  says(both('{ path: "/u/{id}" }', '{ path: "/u/{name}" }'), never);
+  says(
+    both(
+      '{ methods: [GET, PUT], headers: { a: "1", b: "2" } }',
+      '{ headers: { b: "2", a: "1" }, methods: [PUT, GET] }',
+    ),
+    never,
+  );
+  assert.deepEqual(lines(both('{ headers: { a: "1" } }', '{ headers: { a: "2" } }')), []);
+  assert.deepEqual(lines(both('{ path: /u }', '{ path: /u, methods: [GET] }')), []);
+});
+
+test('hosts have no port and a * only in front', () => {
+  const route = (host: string) => config({ routes: `[{ service: shop, match: { host: "${host}" } }]` });
+  for (const host of [
+    'shop.example:80',
+    'https://shop.example',
+    'a.*.example',
+    '*',
+    '*shop.example',
+    '',
+    'a b',
+    'a..b',
+  ])
+    says(route(host), 'expected a host name without port');
+  for (const host of ['shop.example', '*.shop.example', 'Shop.Example.', 'localhost', '127.0.0.1', '[::1]'])
+    assert.deepEqual(lines(route(host)), [], host);
+});
