@@ -160,7 +160,7 @@ export class Accounts {
     record.bytesIn = exchange.request.bytes;
     record.bytesOut = answer.body.bytes;
     record.route = route.plan.name;
-    record.service = route.service.plan.name;
+    record.service = exchange.service.plan.name;
     record.endpoint = endpoint?.plan.id ?? '';
     record.attempts = exchange.attempts;
     record.reused = attempt.reused;

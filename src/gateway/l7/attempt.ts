@@ -92,13 +92,13 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
       this.end();
       return false;
     }
-    if (this.queuedAt !== null) this.#arm(this.#exchange.route.service.plan.timeouts.queueMs);
+    if (this.queuedAt !== null) this.#arm(this.#exchange.service.plan.timeouts.queueMs);
     return true;
   }
 
   onConnecting(): void {
     this.connectingMs = this.#exchange.plane.nowMs;
-    this.#arm(this.#exchange.route.service.plan.timeouts.connectMs);
+    this.#arm(this.#exchange.service.plan.timeouts.connectMs);
   }
 
   onHandshake(): void {
@@ -107,7 +107,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
 
   onConnection(connection: UpstreamConnection, reused: boolean): void {
     const exchange = this.#exchange;
-    const { service } = exchange.route;
+    const { service } = exchange;
     connection.attempt = this;
     connection.requests++;
     this.upstream = connection;
@@ -194,7 +194,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
 
   onClientDrain(): void {
     if (this.#state !== SENT) return;
-    this.#arm(this.#exchange.route.service.plan.timeouts.responseHeaderMs);
+    this.#arm(this.#exchange.service.plan.timeouts.responseHeaderMs);
     this.upstream?.wire.resume();
     this.#heads.readOn();
     this.#waitForClient();
@@ -255,7 +255,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   extend(): void {
     const exchange = this.#exchange;
     if (!this.takesHeads) return;
-    const { bodyIdleMs, responseHeaderMs } = exchange.route.service.plan.timeouts;
+    const { bodyIdleMs, responseHeaderMs } = exchange.service.plan.timeouts;
     this.#arm(exchange.request.done ? responseHeaderMs : bodyIdleMs);
   }
 

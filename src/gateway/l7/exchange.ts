@@ -24,7 +24,7 @@ import type { Plane } from './plane.ts';
 import { BULK_BYTES, relay } from './relay.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { mayRetry } from './retry.ts';
-import type { Route } from './service.ts';
+import type { Route, Service } from './service.ts';
 import { openTunnel } from './tunnel.ts';
 import { isAccepted } from './web-socket.ts';
 import type { Wire } from './wire.ts';
@@ -47,6 +47,8 @@ export class Exchange implements Deadline {
   readonly plane: Plane;
   client!: ClientConnection;
   route!: Route;
+  /** The one of the route's services that this request goes to. */
+  service!: Service;
   readonly request = new Body();
   readonly attempt: Attempt;
   readonly answer: ResponseRelay;
@@ -112,7 +114,7 @@ export class Exchange implements Deadline {
   /** Begins with a request whose outgoing head is in `retained[0, at)`; `[from, to)` is what came behind the head. */
   begin(retained: Uint8Array<ArrayBuffer>, at: number, bytes: Uint8Array, from: number, to: number): number {
     const { plane, request } = this;
-    const { totalMs } = this.route.service.plan.timeouts;
+    const { totalMs } = this.service.plan.timeouts;
     this.startMs = plane.nowMs;
     this.status = 0;
     this.refusal = -1;
@@ -147,7 +149,7 @@ export class Exchange implements Deadline {
   /** `reuse` allows a connection that served others; `otherwise` is the refusal if no endpoint is left to try. */
   #ask(reuse: boolean, otherwise: Refusal): void {
     const { attempt } = this;
-    const endpoint = this.route.service.pick(this.#tried);
+    const endpoint = this.service.pick(this.#tried);
     if (endpoint === null) {
       this.fail(otherwise);
       return;
@@ -175,7 +177,7 @@ export class Exchange implements Deadline {
   /** The attempt is over without an answer, or with less than all of one. Goes on elsewhere if that is `repeatable` and safe. */
   attemptFailed(refusal: Refusal, repeatable: boolean): void {
     const { attempt } = this;
-    const { attemptsMax } = this.route.service.plan;
+    const { attemptsMax } = this.service.plan;
     if (this.#state !== ASKING || !repeatable || !mayRetry(this, attempt.sent, attemptsMax)) {
       this.fail(refusal);
       return;
@@ -298,8 +300,7 @@ export class Exchange implements Deadline {
       return;
     }
     this.attempt.end();
-    const retryAfterS =
-      refusal === 'no_endpoint' || refusal === 'queue_full' ? this.route.service.plan.retryAfterS : -1;
+    const retryAfterS = refusal === 'no_endpoint' || refusal === 'queue_full' ? this.service.plan.retryAfterS : -1;
     const keep = this.mayKeepClient();
     this.status = client.refuse(this.refusal, keep, this.methodId === METHOD_HEAD, retryAfterS);
     this.#end(ENDED_WELL);

@@ -19,7 +19,7 @@ import { Head } from './head.ts';
 import { RawTransport } from './raw-transport.ts';
 import { createRouter, type Router } from '../routing/router.ts';
 import { RunningService } from './running-service.ts';
-import { Route } from './service.ts';
+import { Route, type Service } from './service.ts';
 import type { Path } from './write-head.ts';
 
 /** Exchanges kept for reuse: about 1 KB each. */
@@ -121,10 +121,11 @@ export class Plane {
     for (const service of this.#services.values()) service.closeIdle();
   }
 
-  takeExchange(client: ClientConnection, route: Route): Exchange {
+  takeExchange(client: ClientConnection, route: Route, service: Service): Exchange {
     const exchange = this.#free.pop() ?? new Exchange(this);
     exchange.client = client;
     exchange.route = route;
+    exchange.service = service;
     client.exchange = exchange;
     return exchange;
   }

@@ -108,7 +108,8 @@ function begin(
   to: number,
 ): number {
   const { plane, listener } = client;
-  const exchange = plane.takeExchange(client, route);
+  const { service } = route;
+  const exchange = plane.takeExchange(client, route, service);
   exchange.methodId = head.methodId;
   exchange.minorVersion = head.minorVersion;
   exchange.clientKeepAlive = head.keepAlive;
@@ -120,7 +121,7 @@ function begin(
   request.begin(head.bodyKind, head.contentLength, head.bodyKind, route.plan.requestBodyBytesMax, listed);
 
   const behind = request.done ? 0 : to - head.end;
-  const headRoom = head.end - head.start + HEAD_EXTRA_BYTES + route.service.plan.name.length + client.forwarding.room;
+  const headRoom = head.end - head.start + HEAD_EXTRA_BYTES + service.plan.name.length + client.forwarding.room;
   const wanted = headRoom + request.room(behind);
   // A body larger than that could not be sent again anyway.
   const out = plane.buffers.borrow(wanted <= LARGE_BYTES ? wanted : Math.max(headRoom + SMALL_BYTES, LARGE_BYTES));
@@ -128,7 +129,7 @@ function begin(
   let at = writeRequestHead(head, plane.path, out, 0);
   // HTTP/1.0 may come without Host, 1.1 may not go without (RFC 9112 §3.2): the service's name, as nginx does.
   if (head.hostIndex < 0 && head.targetForm !== ABSOLUTE_FORM) {
-    at = writeField('Host', route.service.plan.name, out, at);
+    at = writeField('Host', service.plan.name, out, at);
   }
   if (head.maxForwards > 0) at = writeField('Max-Forwards', String(head.maxForwards - 1), out, at);
   if (upgrading) at = writeUpgrade(out, at);

@@ -131,7 +131,7 @@ export class ResponseRelay implements Deadline {
       }
       this.#state = FLUSHING;
     }
-    if (drained) this.#arm(this.#exchange.route.service.plan.timeouts.bodyIdleMs);
+    if (drained) this.#arm(this.#exchange.service.plan.timeouts.bodyIdleMs);
     else {
       attempt.upstream?.wire.pause();
       this.waitForClient();
@@ -161,10 +161,10 @@ export class ResponseRelay implements Deadline {
   }
 
   onClientDrain(): void {
-    const { attempt, plane, route } = this.#exchange;
+    const { attempt, plane, service } = this.#exchange;
     if (this.#state === FLUSHING) this.#exchange.complete();
     else if (this.#state === RELAYING) {
-      this.#arm(route.service.plan.timeouts.bodyIdleMs);
+      this.#arm(service.plan.timeouts.bodyIdleMs);
       attempt.upstream?.wire.resume();
     } else {
       plane.wheel.disarm(this);
