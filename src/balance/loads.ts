@@ -105,6 +105,10 @@ function remains(idleMs: number): number {
   return fourth * fourth;
 }
 
+function allOf({ slots }: LoadTable): number[] {
+  return Array.from({ length: slots }, (_, slot) => slot);
+}
+
 export class Loads {
   readonly #slots: Int32Array;
   readonly #lane: Int32Array;
@@ -114,8 +118,8 @@ export class Loads {
   readonly #failures: Float64Array;
   readonly #newsMs: Float64Array;
 
-  /** The view of thread `lane` on a service whose endpoints have these slots, in order. */
-  constructor(table: LoadTable, lane: number, slots: readonly number[]) {
+  /** The view of thread `lane` on a service whose endpoints have these slots, in order; on all slots if none are given. */
+  constructor(table: LoadTable, lane: number, slots: readonly number[] = allOf(table)) {
     const wrong = slots.find((slot) => !Number.isInteger(slot) || slot < 0 || slot >= table.slots);
     if (wrong !== undefined) throw new RangeError(`Slot ${wrong} of a table that has ${table.slots}.`);
     const columns = columnsOf(table);
@@ -184,15 +188,9 @@ export class Loads {
     if (this.#waiting[slot]! <= 0) return known * remains(sinceMs);
     return Math.max(known > 0 ? known : UNKNOWN_MS, sinceMs);
   }
-
-  /** How long one more piece of work would take here, in line with what is there. */
-  cost(index: number, nowMs: number): number {
-    return this.estimateMs(index, nowMs) * (this.inFlight(index) + 1);
-  }
 }
 
 /** Loads of `endpoints` endpoints that only this thread balances over. */
 export function createLoads(endpoints: number): Loads {
-  const slots = Array.from({ length: endpoints }, (_, slot) => slot);
-  return new Loads(createLoadTable(endpoints, 1), 0, slots);
+  return new Loads(createLoadTable(endpoints, 1), 0);
 }

@@ -6,6 +6,7 @@
  * Identity: a listener is its `id`, an endpoint its `id`; what lives (sockets, pools, cells) is kept across snapshots by
  * these, so a reload touches only what changed.
  */
+import type { BalancerName, LoadTable } from '../balance/index.ts';
 import type { Cell } from '../kernel/cells.ts';
 
 export interface Snapshot {
@@ -22,6 +23,8 @@ export interface Snapshot {
   readonly memoryBytesMax: number;
   /** How long a drain waits for requests and tunnels before it cuts them. */
   readonly drainTimeoutMs: number;
+  /** What endpoints are doing, counted by all workers; the same table for the life of the process. */
+  readonly loads: LoadTable;
   /** Counters without a route or endpoint: refusals by reason, worker health. One for the process. */
   readonly cell: Cell;
 }
@@ -105,7 +108,9 @@ export interface ListenerTlsPlan {
 
 export interface ServicePlan {
   readonly name: string;
-  readonly balance: 'round-robin';
+  readonly balance: BalancePlan;
+  readonly slowStart: SlowStartPlan | null;
+  readonly affinity: AffinityPlan | null;
   readonly endpoints: readonly EndpointPlan[];
   readonly tls: UpstreamTlsPlan | null;
   /** Names may stand for link-local addresses and those of cloud metadata services. */
@@ -140,6 +145,35 @@ export interface ServicePlan {
   readonly retryAfterS: number;
 }
 
+/** What makes two requests the same. */
+export type KeySource =
+  | { readonly kind: 'client' | 'path' }
+  | { readonly kind: 'header' | 'query' | 'cookie'; readonly name: string };
+
+export interface BalancePlan {
+  readonly algorithm: BalancerName;
+  /** For algorithms that hash; null for the others. A request without the key is placed by chance. */
+  readonly key: KeySource | null;
+  /** How far above its share an endpoint may be before `consistent-hash` passes keys on. */
+  readonly loadFactor: number;
+}
+
+export interface SlowStartPlan {
+  readonly windowMs: number;
+  /** The first share, above 0 and at most 1. */
+  readonly floor: number;
+  readonly exponent: number;
+}
+
+/** A cookie keeps a client at its endpoint: its value is the endpoint's `pin`. */
+export interface AffinityPlan {
+  readonly cookie: string;
+  /** What follows `name=value` in `Set-Cookie`, `Secure` not included. */
+  readonly attributes: string;
+  /** `auto`: `Secure` where the client came over TLS. */
+  readonly secure: 'auto' | 'always' | 'never';
+}
+
 export interface UpstreamTlsPlan {
   /** PEM; null is the machine's own roots. */
   readonly caPem: string | null;
@@ -159,6 +193,10 @@ export interface EndpointPlan {
   readonly port: number;
   /** 0 gets no new work. */
   readonly weight: number;
+  /** What an affinity cookie says of it: a MAC of its name, so nobody can make one up; null without affinity. */
+  readonly pin: string | null;
+  /** Its place in `Snapshot.loads`. */
+  readonly loadSlot: number;
   readonly cell: Cell;
 }
 

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Loads } from '../../src/balance/index.ts';
 import { DataPlane } from '../../src/gateway/data-plane.ts';
 import * as slots from '../../src/gateway/slots.ts';
 import type { ServicePlan, Snapshot } from '../../src/gateway/snapshot.ts';
@@ -37,10 +38,12 @@ export class TestGateway {
   readonly snapshot: Snapshot;
   readonly plane: DataPlane;
   readonly notices: string[];
+  readonly #loads: Loads;
   port = 0;
 
   constructor(snapshot: Snapshot, transport: Transport, clock: Clock) {
     this.snapshot = snapshot;
+    this.#loads = new Loads(snapshot.loads, 0);
     const notices: string[] = [];
     this.notices = notices;
     this.plane = new DataPlane({
@@ -100,6 +103,7 @@ export class TestGateway {
       gauges[`endpoint ${i} inFlight`] = this.endpoint('inFlight', i);
       gauges[`endpoint ${i} connections`] = this.endpoint('connections', i);
       gauges[`endpoint ${i} idle`] = this.endpoint('idle', i);
+      gauges[`endpoint ${i} load`] = this.#loads.inFlight(i);
       gauges[`endpoint ${i} queued`] = this.endpoint('queued', i);
     });
     return gauges;

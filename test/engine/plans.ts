@@ -1,4 +1,5 @@
 /** A snapshot made by hand, with limits and times that a test changes one by one. */
+import { createLoadTable } from '../../src/balance/index.ts';
 import { createCell } from '../../src/kernel/cells.ts';
 import { ENDPOINT_SLOTS, LISTENER_SLOTS, PROCESS_SLOTS, ROUTE_SLOTS } from '../../src/gateway/slots.ts';
 import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../../src/gateway/snapshot.ts';
@@ -13,6 +14,9 @@ export interface Changes {
   readonly listener?: Partial<Pick<ListenerPlan, 'tls' | 'trustedProxies' | 'proxyProtocol'>>;
   readonly serviceLimits?: Partial<ServicePlan['limits']>;
   readonly serviceTimeouts?: Partial<ServicePlan['timeouts']>;
+  readonly service?: Partial<Pick<ServicePlan, 'balance' | 'slowStart' | 'affinity'>>;
+  /** Of the endpoint at `index`. */
+  readonly endpoint?: (index: number) => Partial<Pick<EndpointPlan, 'weight' | 'pin'>>;
   readonly attemptsMax?: number;
   readonly route?: Partial<Omit<RoutePlan, 'cell' | 'service'>>;
   readonly memoryBytesMax?: number;
@@ -56,7 +60,10 @@ function listenerPlan({ limits, timeouts, strict, listener }: Changes): Listener
 function servicePlan(endpoints: readonly EndpointPlan[], changes: Changes): ServicePlan {
   return {
     name: 'shop',
-    balance: 'round-robin',
+    balance: { algorithm: 'round-robin', key: null, loadFactor: 1.25 },
+    slowStart: null,
+    affinity: null,
+    ...changes.service,
     endpoints,
     tls: null,
     allowLinkLocal: false,
@@ -99,12 +106,15 @@ export const anyRequest: RoutePlan['match'] = {
 
 /** One listener, one route for everything, one service with an endpoint for each port. */
 export function snapshotOf(ports: readonly number[], changes: Changes = {}): Snapshot {
-  const endpoints = ports.map((port) => ({
+  const endpoints = ports.map((port, index) => ({
     id: `127.0.0.1:${port}`,
     host: '127.0.0.1',
     port,
     weight: 1,
+    pin: null,
+    loadSlot: index,
     cell: createCell(LANES, ENDPOINT_SLOTS),
+    ...changes.endpoint?.(index),
   }));
   return {
     version: 1,
@@ -124,6 +134,7 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
       },
     ],
     accessLog: { share: 0, target: 'stdout', redactQuery: [] },
+    loads: createLoadTable(64, LANES),
     memoryBytesMax: changes.memoryBytesMax ?? 512e6,
     drainTimeoutMs: changes.drainTimeoutMs ?? 5000,
     cell: createCell(LANES, PROCESS_SLOTS),

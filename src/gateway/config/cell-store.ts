@@ -1,27 +1,44 @@
 /**
- * The cells of a running gateway, by identity: an endpoint is its service and address, a route and a listener their names.
+ * The shared memory of a running gateway, by identity: an endpoint is its service and address, a route and a listener their
+ * names. Each has a cell, and an endpoint a slot in the table of loads besides.
  *
  * Compiling a new config asks for cells by identity and so gets the old ones for what stays; what is known about an endpoint
  * survives a reload. `retain` forgets what a config that has been applied no longer names.
  */
+import { clearSlot, createLoadTable, type LoadTable, Loads } from '../../balance/index.ts';
 import { createCell } from '../../kernel/cells.ts';
 import type { Cell } from '../../kernel/cells.ts';
 import { ENDPOINT_SLOTS, LISTENER_SLOTS, PROCESS_SLOTS, ROUTE_SLOTS } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
 
+/** Endpoints of all services together. Memory is only taken for those that are there: 32 B and 8 B a worker each. */
+export const ENDPOINTS_MAX = 65_536;
+
 export class CellStore {
   /** Threads that count: control (lane 0) and the workers. */
   readonly lanes: number;
   readonly process: Cell;
+  readonly loads: LoadTable;
+  #slots = new Map<string, number>();
+  #slotsTaken = 0;
   #cells = new Map<string, Cell>();
 
   constructor(lanes: number) {
     this.lanes = lanes;
     this.process = createCell(lanes, PROCESS_SLOTS);
+    this.loads = createLoadTable(ENDPOINTS_MAX, lanes);
   }
 
   endpoint(service: string, endpoint: string): Cell {
     return this.#cell(endpointKey(service, endpoint), ENDPOINT_SLOTS);
+  }
+
+  /** The endpoint's place in `loads`. */
+  loadSlot(service: string, endpoint: string): number {
+    const key = endpointKey(service, endpoint);
+    const slot = this.#slots.get(key) ?? this.#freeSlot();
+    this.#slots.set(key, slot);
+    return slot;
   }
 
   route(name: string): Cell {
@@ -40,10 +57,24 @@ export class CellStore {
       ...snapshot.services.flatMap(({ name, endpoints }) => endpoints.map(({ id }) => endpointKey(name, id))),
     ]);
     this.#cells = new Map([...this.#cells].filter(([key]) => used.has(key)));
+    this.#slots = new Map([...this.#slots].filter(([key]) => used.has(key)));
   }
 
   get size(): number {
     return this.#cells.size;
+  }
+
+  /** One nobody has. Where requests of its last owner are still under way it is not free: they will count down there. */
+  #freeSlot(): number {
+    if (this.#slotsTaken < ENDPOINTS_MAX) return this.#slotsTaken++;
+    const taken = new Set(this.#slots.values());
+    const loads = new Loads(this.loads, 0);
+    for (let slot = 0; slot < ENDPOINTS_MAX; slot++) {
+      if (taken.has(slot) || loads.inFlight(slot) > 0) continue;
+      clearSlot(this.loads, slot);
+      return slot;
+    }
+    throw new RangeError(`More than ${ENDPOINTS_MAX} endpoints.`);
   }
 
   #cell(key: string, slots: number): Cell {

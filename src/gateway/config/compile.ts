@@ -2,7 +2,7 @@
  * From a valid config to what the planes work with: the snapshot for the workers, the health plans for the control thread.
  * Pure, but for the cells it asks the store for and the names it reads out of certificates.
  */
-import { hkdfSync } from 'node:crypto';
+import { createHmac, hkdfSync } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { CheckPlan, HealthPlan } from '../control/health-plan.ts';
 import type {
@@ -15,6 +15,7 @@ import type {
   UpstreamTlsPlan,
   ValueMatch,
 } from '../snapshot.ts';
+import { compileAffinity } from './balance-schema.ts';
 import type { CellStore } from './cell-store.ts';
 import type { Listener } from './listener-schema.ts';
 import type { Config } from './load.ts';
@@ -49,6 +50,7 @@ export function compileSnapshot(config: Config, options: CompileOptions): Snapsh
     },
     memoryBytesMax: config.memoryMax,
     drainTimeoutMs: config.drainTimeout,
+    loads: cells.loads,
     cell: cells.process,
   };
 }
@@ -122,13 +124,20 @@ function compileTls(
 }
 
 function compileService(service: Service, config: Config, cells: CellStore): ServicePlan {
-  const { name, balance, timeouts, limits } = service;
+  const { name, balance, slowStart, affinity, timeouts, limits } = service;
+  const secret = config.affinitySecrets[name];
   return {
     name,
     balance,
+    slowStart:
+      slowStart === undefined
+        ? null
+        : { windowMs: slowStart.window, floor: slowStart.floor, exponent: slowStart.curve },
+    affinity: affinity === undefined ? null : compileAffinity(affinity),
     endpoints: service.endpoints.map(({ address, weight }): EndpointPlan => {
       const { text: id, host, port } = address;
-      return { id, host, port, weight, cell: cells.endpoint(name, id) };
+      const pin = secret === undefined ? null : pinOf(secret, name, id);
+      return { id, host, port, weight, pin, loadSlot: cells.loadSlot(name, id), cell: cells.endpoint(name, id) };
     }),
     tls: compileUpstreamTls(service, config),
     allowLinkLocal: service.allowLinkLocal,
@@ -151,6 +160,12 @@ function compileService(service: Service, config: Config, cells: CellStore): Ser
     attemptsMax: service.retries.attempts,
     retryAfterS: Math.ceil(service.retryAfter / 1000),
   };
+}
+
+/** 120 bits of a MAC of the endpoint's name: what an affinity cookie holds. */
+function pinOf(secret: string, service: string, endpoint: string): string {
+  const mac = createHmac('sha256', secret).update(`spillway pin ${service} ${endpoint}`).digest();
+  return mac.subarray(0, 15).toString('base64url');
 }
 
 function compileUpstreamTls({ tls }: Service, config: Config): UpstreamTlsPlan | null {

@@ -18,6 +18,7 @@ export interface Compiled {
 export function diffConfigs(before: Compiled, after: Compiled): readonly string[] {
   return [
     ...diffSnapshots(before.snapshot, after.snapshot),
+    ...diffAffinity(before.config, after.config),
     ...diffHealth(before.config, after.config),
     ...diffAdmin(before.config, after.config),
     ...diffFields('gateway', ownValues(before.config), ownValues(after.config)),
@@ -41,7 +42,7 @@ function diffSnapshots(before: Snapshot, after: Snapshot): readonly string[] {
 }
 
 // What has lines of its own, or none.
-const parts = { version: 0, listeners: 0, services: 0, routes: 0, accessLog: 0 };
+const parts = { version: 0, loads: 0, listeners: 0, services: 0, routes: 0, accessLog: 0 };
 
 function diffNamed<T extends object>(
   what: string,
@@ -67,9 +68,16 @@ function diffEndpoints(before: Snapshot, after: Snapshot): string[] {
     const was = old.get(name);
     if (was === undefined) return [];
     const shown = (endpoint: EndpointPlan) => `endpoint ${endpoint.id}`;
-    return diffNamed('', was, endpoints, shown).map(
+    return diffNamed('', was, endpoints, shown, ['pin', 'loadSlot']).map(
       (line) => `service ${name}:${line.replace(/: (added|removed)$/, ' $1')}`,
     );
+  });
+}
+
+function diffAffinity(before: Config, after: Config): string[] {
+  return Object.entries(after.affinitySecrets).flatMap(([service, secret]) => {
+    const was = before.affinitySecrets[service];
+    return was === undefined || was === secret ? [] : [`service ${service}: affinity secret changed`];
   });
 }
 

@@ -5,12 +5,13 @@
 import { createHash } from 'node:crypto';
 import { relative } from 'node:path';
 import type { Config } from './load.ts';
+import { isSecretKey } from './secret.ts';
 
 /** 48 bits: enough to tell the versions of one gateway apart, and short enough to read out. */
 const DIGITS = 12;
 
 export function fingerprint(config: Config): string {
-  const { file: _, folder, texts, adminGrants: _grants, ...values } = config;
+  const { file: _, folder, texts, adminGrants: _grants, affinitySecrets: _secrets, ...values } = config;
   const certificates = Object.entries(texts)
     .filter(([, text]) => text.includes('-----BEGIN CERTIFICATE-----') && !text.includes('PRIVATE KEY-----'))
     .map(([path, text]) => [relative(folder, path), text]);
@@ -19,7 +20,7 @@ export function fingerprint(config: Config): string {
 }
 
 function inOneOrder(key: string, value: unknown): unknown {
-  if (/token$/i.test(key)) return undefined;
+  if (isSecretKey(key)) return undefined;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)));
 }

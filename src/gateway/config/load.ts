@@ -15,6 +15,7 @@ import { MistakeList } from './mistakes.ts';
 import type { Mistake } from './mistakes.ts';
 import { readModule } from './module-source.ts';
 import { partsFrom } from './parts.ts';
+import { affinitySecrets } from './affinity-rules.ts';
 import { FileSet, readSmallFile } from './pem.ts';
 import { checkRules } from './rules.ts';
 import { addSchemaMistakes } from './schema-mistakes.ts';
@@ -33,6 +34,8 @@ export interface Config extends ConfigValues {
   readonly texts: Readonly<Record<string, string>>;
   /** What `admin` says of who may do what, with the tokens themselves. */
   readonly adminGrants: readonly AdminGrant[];
+  /** What affinity cookies are made with, by service. */
+  readonly affinitySecrets: Readonly<Record<string, string>>;
 }
 
 export interface Loaded {
@@ -125,6 +128,7 @@ function check(source: Source, file: string, options: LoadOptions): Loaded {
             folder: dirname(path),
             texts: files.texts,
             adminGrants: adminGrants(values.admin, files, environment),
+            affinitySecrets: affinitySecrets(values.services, files, environment),
           },
     mistakes: list.toArray(),
     files: [path, ...source.files, ...files.paths],

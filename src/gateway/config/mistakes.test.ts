@@ -29,7 +29,8 @@ test('the machine form says the same in fields', () => {
     column: 57,
     message: 'unknown key "balanc" in services[0]',
     found: null,
-    expected: 'one of: name, balance, endpoints, tls, health, timeouts, limits, retries, retryAfter, allowLinkLocal',
+    expected:
+      'one of: name, balance, slowStart, affinity, endpoints, tls, health, timeouts, limits, retries, retryAfter, allowLinkLocal',
     suggestion: 'balance',
   });
 });
@@ -41,7 +42,11 @@ test('typos in keys, words and references find the nearest valid name', () => {
     'unknown key "intervall" in services[0].health.active',
     'Did you mean interval?',
   );
-  says(service('balance: round_robin'), 'Found "round_robin", expected one of: round-robin. Did you mean round-robin?');
+  says(
+    service('balance: round_robin'),
+    'Found "round_robin", expected one of: round-robin, weighted',
+    'Did you mean round-robin?',
+  );
   says(
     config({
       services: '[{ name: shop, endpoints: ["a:1"] }, { name: shop2, endpoints: ["a:2"] }]',

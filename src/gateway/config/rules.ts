@@ -3,6 +3,7 @@
  * others. An error is a config that cannot do what it says or is not safe; a warning is one that probably was not meant.
  */
 import { checkAdmin } from './admin-rules.ts';
+import { ENDPOINTS_MAX } from './cell-store.ts';
 import { checkListener } from './listener-rules.ts';
 import { show } from './mistakes.ts';
 import type { MistakeList } from './mistakes.ts';
@@ -19,6 +20,7 @@ export function checkRules(parts: Parts, list: MistakeList, context: RuleContext
   for (const [index, { value }] of parts.services.entries()) {
     if (value !== null) checkService(value, index, parts, list, context);
   }
+  checkSize(parts, list);
   checkRoutes(parts, list);
   checkAdmin(parts, list, context);
   checkLog(parts, list, context);
@@ -35,6 +37,13 @@ function checkNames(items: readonly Part<unknown>[], section: string, list: Mist
       list.error([section, index, 'name'], { message, found: show(name), expected: 'a name of its own' });
     }
   }
+}
+
+function checkSize({ services }: Parts, list: MistakeList): void {
+  const endpoints = services.reduce((sum, { value }) => sum + (value?.endpoints.length ?? 0), 0);
+  if (endpoints <= ENDPOINTS_MAX) return;
+  const message = 'all services together have more endpoints than there is memory set aside for';
+  list.error(['services'], { message, found: `${endpoints} endpoints`, expected: `at most ${ENDPOINTS_MAX}` });
 }
 
 function checkLog({ accessLog }: Parts, list: MistakeList, { files }: RuleContext): void {

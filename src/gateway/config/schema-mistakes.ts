@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { formatPath, oneOfNames, show } from './mistakes.ts';
 import type { Finding, MistakeList, Path } from './mistakes.ts';
 import { configSchema } from './schema.ts';
+import { isSecretKey } from './secret.ts';
 import type { Problem } from './values.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -70,7 +71,7 @@ function addIssue(issue: Issue, raw: unknown, schema: JsonSchema, list: MistakeL
 }
 
 function isSecret(path: Path): boolean {
-  return /token$/i.test(String(path.at(-1)));
+  return isSecretKey(String(path.at(-1)));
 }
 
 function showFound(found: unknown, issue: Issue): string {

@@ -17,6 +17,11 @@ export type SecretText =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly message: string; readonly expected: string };
 
+/** Keys of a config whose values are never shown, hashed into a name or compared in public. */
+export function isSecretKey(key: string): boolean {
+  return /(token|secret)$/i.test(key);
+}
+
 /** Sixteen random characters are out of reach of guessing over a network; beyond a thousand it is not a secret but a file. */
 const usable = /^[!-~]{16,1024}$/;
 const expected = 'a secret of 16 to 1024 visible ASCII characters';

@@ -1,6 +1,7 @@
 /** Rules about one service and what stands beside it. */
 import { formatDuration } from '../../kernel/units.ts';
 import { isLinkLocal } from '../link-local.ts';
+import { checkAffinity } from './affinity-rules.ts';
 import { isUnspecified, reaches } from './address.ts';
 import type { MistakeList, Path } from './mistakes.ts';
 import type { Parts, RuleContext } from './parts.ts';
@@ -19,6 +20,7 @@ export function checkService(
 ): void {
   const path: Path = ['services', index];
   checkEndpoints(service, path, parts, list, context);
+  checkAffinity(service, path, list, context);
   checkTimes(service, path, list);
   checkHealth(service, path, list);
   if (service.tls !== undefined) checkTls(service.tls, [...path, 'tls'], list, context);

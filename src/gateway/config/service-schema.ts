@@ -1,5 +1,6 @@
 /** `services`: named sets of endpoints, and how Spillway talks to them. The comment beside a default says why that number. */
 import * as z from 'zod';
+import { affinity, balance, slowStart } from './balance-schema.ts';
 import {
   address,
   count,
@@ -152,9 +153,19 @@ const serviceLimits = section({
 
 export const serviceSchema = section({
   name: name().describe('Name of this service in routes, metrics and logs. Unique among services.'),
-  balance: oneOf(['round-robin'])
+  balance: balance
     .prefault('round-robin')
-    .describe('How an endpoint is picked. `round-robin`: in turn, by weight, without bursts.'),
+    .describe(
+      'How an endpoint is picked: the name of an algorithm, or `{ algorithm, key }`. `round-robin`: in turn, by weight, without bursts. `two-choices`: the less busy of two. Others, and how to choose: the guide on load balancing.',
+    ),
+  slowStart: slowStart
+    .optional()
+    .describe(
+      'An endpoint that is new or has come back gets its share little by little over this time. Absent: all at once.',
+    ),
+  affinity: affinity
+    .optional()
+    .describe('Keep a client at the endpoint that answered it first, by a cookie. Absent: each request for itself.'),
   endpoints: list(endpoint, { what: 'endpoints', min: 1, max: 10_000 }).describe(
     'The servers: `host:port`, or `{ address, weight }`.',
   ),

@@ -20,6 +20,7 @@ import {
   sizePattern,
 } from '../../kernel/units.ts';
 import type { Duration, Parsed, Percentage, Size } from '../../kernel/units.ts';
+import type { KeySource } from '../snapshot.ts';
 import { parseAddress, parseRange, type Refused } from './address.ts';
 
 /** What a custom issue says beyond its place. */
@@ -90,10 +91,12 @@ export function size(bounds: Bounds): z.ZodType<number, Size> {
   }) as z.ZodType<number, Size>;
 }
 
-/** A share, 0 to 1. */
-export function percentage(): z.ZodType<number, Percentage> {
+/** A share, 0 to 1 if nothing else is said. */
+export function percentage(bounds: Bounds = {}): z.ZodType<number, Percentage> {
+  const { min = 0, max = 1 } = bounds;
   return quantity({
-    max: 1,
+    min,
+    max,
     expected: percentageExpected,
     pattern: percentagePattern,
     example: '10%',
@@ -202,6 +205,22 @@ export function range(): z.ZodType<string, string> {
       if (parsed.ok) return parsed.range;
       const problem: Problem = { expected: parsed.expected ?? what, suggestion: parsed.suggestion };
       context.addIssue({ code: 'custom', params: { ...problem } });
+      return z.NEVER;
+    });
+}
+
+/** What makes two requests the same: `client`, `path`, `header:NAME`, `query:NAME` or `cookie:NAME`. */
+export function keySource(): z.ZodType<KeySource, string> {
+  const what = 'client, path, header:NAME, query:NAME or cookie:NAME';
+  return z
+    .string(expects(what))
+    .max(300, expects(what))
+    .meta({ examples: ['client', 'cookie:session'] })
+    .transform((text, context): KeySource => {
+      if (text === 'client' || text === 'path') return { kind: text };
+      const [, kind, name = ''] = /^(header|query|cookie):([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/.exec(text) ?? [];
+      if (kind === 'header' || kind === 'query' || kind === 'cookie') return { kind, name };
+      context.addIssue({ code: 'custom', params: { expected: what } });
       return z.NEVER;
     });
 }

@@ -3,6 +3,7 @@
  *
  * Call only after the thread has stopped: a lane has one writer, and until then that is the thread.
  */
+import { clearLane } from '../../balance/index.ts';
 import { cellLane } from '../../kernel/cells.ts';
 import {
   ENDPOINT_GAUGES,
@@ -23,4 +24,5 @@ export function clearGauges(snapshot: Snapshot, lane: number): void {
   for (const route of snapshot.routes) cellLane(route.cell, ROUTE_SLOTS, lane).fill(0, 0, ROUTE_GAUGES);
   for (const listener of snapshot.listeners) cellLane(listener.cell, LISTENER_SLOTS, lane).fill(0, 0, LISTENER_GAUGES);
   cellLane(snapshot.cell, PROCESS_SLOTS, lane).fill(0, 0, PROCESS_GAUGES);
+  clearLane(snapshot.loads, lane);
 }

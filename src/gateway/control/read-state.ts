@@ -50,7 +50,7 @@ export function readServices(
 ): ServiceState[] {
   return snapshot.services.map((service) => ({
     name: service.name,
-    balance: service.balance,
+    balance: service.balance.algorithm,
     endpoints: service.endpoints.map((endpoint) => readEndpoint(endpoint, known(service.name, endpoint.id))),
   }));
 }

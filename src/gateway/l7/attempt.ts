@@ -53,6 +53,9 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   wheelNext: Deadline | null = null;
   wheelPrevious: Deadline | null = null;
   #state = IDLE;
+  #startMs = 0;
+  /** Nothing has been said of its answer to those who balance. */
+  #unanswered = false;
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
@@ -83,11 +86,15 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
 
   /** Sets out for `endpoint`; `reuse` allows a connection that has served others. False: it has no place, even in the queue. */
   start(endpoint: Endpoint, reuse: boolean): boolean {
+    const { plane } = this.#exchange;
     this.reset();
     this.endpoint = endpoint;
     this.#state = WAITING;
     this.count(slot.requests, 1);
     this.count(slot.inFlight, 1);
+    this.#startMs = plane.nowMs;
+    this.#unanswered = true;
+    plane.loads.started(endpoint.plan.loadSlot, plane.nowMs);
     if (!endpoint.acquire(this, reuse)) {
       this.end();
       return false;
@@ -120,6 +127,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   }
 
   onNoConnection(code: string): void {
+    this.#answered(false);
     this.end();
     this.#exchange.attemptFailed(code === 'ETIMEDOUT' ? 'connect_timeout' : 'connect_failed', true);
   }
@@ -168,6 +176,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
       return true;
     }
     this.#state = ANSWERED;
+    this.#answered(head.status < 500);
     exchange.plane.wheel.disarm(this);
     exchange.onAnswer(head, bytes, to);
     return false;
@@ -205,6 +214,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   /** Counts the fault as the endpoint's; `repeatable` if the request may go out again, as long as no answer had begun. */
   fail(refusal: Refusal, fault: number, repeatable: boolean): void {
     this.count(fault, 1);
+    this.#answered(false);
     this.end();
     this.#exchange.attemptFailed(refusal, repeatable && this.firstByteMs === 0);
   }
@@ -237,6 +247,20 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.endpoint?.leave(this);
     this.handOver()?.close();
     this.count(slot.inFlight, -1);
+    const { endpoint } = this;
+    if (endpoint === null) return;
+    const { loads } = this.#exchange.plane;
+    if (this.#unanswered) loads.abandoned(endpoint.plan.loadSlot);
+    loads.finished(endpoint.plan.loadSlot);
+  }
+
+  /** Tells those who balance how long the endpoint took to answer, once. */
+  #answered(ok: boolean): void {
+    const { endpoint } = this;
+    if (endpoint === null || !this.#unanswered) return;
+    this.#unanswered = false;
+    const { loads, nowMs } = this.#exchange.plane;
+    loads.answered(endpoint.plan.loadSlot, nowMs - this.#startMs, nowMs, ok);
   }
 
   count(which: number, change: number): void {

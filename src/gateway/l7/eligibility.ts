@@ -4,6 +4,7 @@
  * Out are: weight 0, down by its health word, and whatever is excluded for one pick. Unknown health is in: a check that has
  * not run yet is no reason to refuse. One mask per service and worker, refilled for each pick: O(n), no allocation.
  */
+import type { SlowStart } from '../../balance/index.ts';
 import { cellHeader } from '../../kernel/cells.ts';
 import { HEALTH, HEALTH_DOWN, HEALTH_UP } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
@@ -16,23 +17,40 @@ export class Eligibility {
   ramp: Float64Array | null = null;
   readonly #headers: readonly Int32Array[];
   readonly #weighted: Uint8Array;
+  readonly #wasDown: Uint8Array;
+  readonly #slowStart: SlowStart | null;
 
-  constructor(endpoints: readonly EndpointPlan[]) {
+  /** With `slowStart`, whoever comes back begins slowly. */
+  constructor(endpoints: readonly EndpointPlan[], slowStart: SlowStart | null = null) {
+    this.#slowStart = slowStart;
+    this.#wasDown = new Uint8Array(endpoints.length);
     this.eligible = new Uint8Array(endpoints.length);
     this.#headers = endpoints.map((endpoint) => cellHeader(endpoint.cell));
     this.#weighted = Uint8Array.from(endpoints, (endpoint) => (endpoint.weight > 0 ? 1 : 0));
   }
 
   /** Looks again. */
-  refresh(): this {
+  refresh(nowMs: number): this {
     const { eligible } = this;
     const headers = this.#headers;
     const weighted = this.#weighted;
+    const wasDown = this.#wasDown;
+    const slowStart = this.#slowStart;
+    this.nowMs = nowMs;
     for (let index = 0; index < headers.length; index++) {
-      const up = Atomics.load(headers[index]!, HEALTH) !== HEALTH_DOWN;
-      eligible[index] = up ? weighted[index]! : 0;
+      const isDown = Atomics.load(headers[index]!, HEALTH) === HEALTH_DOWN ? 1 : 0;
+      eligible[index] = isDown === 0 ? weighted[index]! : 0;
+      if (isDown === wasDown[index]) continue;
+      wasDown[index] = isDown;
+      if (isDown === 0) slowStart?.begin(index, nowMs);
     }
+    this.ramp = slowStart?.ramp(nowMs) ?? null;
     return this;
+  }
+
+  /** Asked after `refresh`. */
+  isDown(index: number): boolean {
+    return this.#wasDown[index] === 1;
   }
 
   /** Until it looks again, the endpoint at `index` is out; -1 is none of these. */

@@ -145,7 +145,9 @@ class World {
         return planOf();
       },
       responseLimits: { headerBytesMax: 0, headerFieldsMax: 0 },
+      read: () => undefined,
       pick: () => null,
+      pinField: () => new Uint8Array(0),
       connect: (_plan, _onHandshake, done) => this.#connect(done),
     };
     this.endpoint = new Endpoint(plane, service, this.plan.endpoints[0]!);

@@ -24,10 +24,12 @@ import type { Plane } from './plane.ts';
 import { BULK_BYTES, relay } from './relay.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { mayRetry } from './retry.ts';
-import type { Route, Service } from './service.ts';
+import type { Route, Service, Wanted } from './service.ts';
 import { openTunnel } from './tunnel.ts';
 import { isAccepted } from './web-socket.ts';
 import type { Wire } from './wire.ts';
+
+const NO_FIELD = new Uint8Array(0);
 
 const IDLE = 0;
 /** Attempts are made; no final answer yet. */
@@ -43,7 +45,7 @@ export const ENDED_BROKEN = 1;
 export const ENDED_ABORTED = 2;
 export type Ending = typeof ENDED_WELL | typeof ENDED_BROKEN | typeof ENDED_ABORTED;
 
-export class Exchange implements Deadline {
+export class Exchange implements Deadline, Wanted {
   readonly plane: Plane;
   client!: ClientConnection;
   route!: Route;
@@ -52,6 +54,10 @@ export class Exchange implements Deadline {
   readonly request = new Body();
   readonly attempt: Attempt;
   readonly answer: ResponseRelay;
+  keyHash = 0;
+  pinned: Endpoint | null = null;
+  /** Endpoints that are not to be picked again. */
+  readonly tried: Endpoint[] = [];
   methodId = 0;
   minorVersion = 1;
   /** The request asked for a tunnel and the route allows it. */
@@ -81,8 +87,6 @@ export class Exchange implements Deadline {
   #retainedBytes = 0;
   /** All of the request is in `#retained`. */
   #whole = false;
-  /** Endpoints that are not to be picked again. */
-  readonly #tried: Endpoint[] = [];
 
   constructor(plane: Plane) {
     this.plane = plane;
@@ -122,7 +126,6 @@ export class Exchange implements Deadline {
     this.attempts = 0;
     this.attempt.reset();
     this.answer.reset();
-    this.#tried.length = 0;
     if (totalMs > 0) plane.wheel.arm(this, plane.nowMs + totalMs);
     this.#retained = retained;
     let taken = from;
@@ -149,7 +152,7 @@ export class Exchange implements Deadline {
   /** `reuse` allows a connection that served others; `otherwise` is the refusal if no endpoint is left to try. */
   #ask(reuse: boolean, otherwise: Refusal): void {
     const { attempt } = this;
-    const endpoint = this.service.pick(this.#tried);
+    const endpoint = this.service.pick(this);
     if (endpoint === null) {
       this.fail(otherwise);
       return;
@@ -184,7 +187,7 @@ export class Exchange implements Deadline {
     }
     // A connection that died between two requests says nothing of its endpoint, but much of the others that are kept.
     const stale = attempt.reused;
-    if (!stale && attempt.endpoint !== null) this.#tried.push(attempt.endpoint);
+    if (!stale && attempt.endpoint !== null) this.tried.push(attempt.endpoint);
     this.#ask(!stale && !this.expectsContinue, refusal);
   }
 
@@ -231,6 +234,13 @@ export class Exchange implements Deadline {
     attempt.reusable = head.keepAlive && !this.upgrading && (!this.expectsContinue || attempt.continued);
     this.#state = ANSWERING;
     this.answer.begin(head, bytes, to);
+  }
+
+  /** What the answer's head gets besides: where the client is to come back to, if it is not known there yet. */
+  pinField(): Uint8Array {
+    const { endpoint } = this.attempt;
+    if (endpoint === null || endpoint === this.pinned) return NO_FIELD;
+    return this.service.pinField(endpoint, this.client.tlsVersion !== '');
   }
 
   /** Whether another request of the client may follow on its connection. */
@@ -318,6 +328,8 @@ export class Exchange implements Deadline {
     plane.accounts.exchange(this, plane.nowMs);
     if (this.#retained !== null) plane.buffers.giveBack(this.#retained);
     this.#retained = null;
+    this.pinned = null;
+    this.tried.length = 0;
   }
 
   /** Nobody will use it again. */

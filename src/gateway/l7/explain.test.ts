@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createLoadTable } from '../../balance/index.ts';
 import * as fc from 'fast-check';
 import { anyRequest } from '../../../test/engine/plans.ts';
 import { routed } from '../../../test/engine/routed.ts';
@@ -46,13 +47,15 @@ function listener(id: string, port: number, tls = false): ListenerPlan {
 function endpoint(id: string, weight = 1, health = 0): EndpointPlan {
   const own = createCell(2, ENDPOINT_SLOTS);
   Atomics.store(cellHeader(own), HEALTH, health);
-  return { id, host: '127.0.0.1', port: Number(id.split(':')[1]), weight, cell: own };
+  return { id, host: '127.0.0.1', port: Number(id.split(':')[1]), weight, pin: null, loadSlot: 0, cell: own };
 }
 
 function service(name: string, ...endpoints: EndpointPlan[]): ServicePlan {
   return {
     name,
-    balance: 'round-robin',
+    balance: { algorithm: 'round-robin', key: null, loadFactor: 1 },
+    slowStart: null,
+    affinity: null,
     endpoints,
     tls: null,
     allowLinkLocal: false,
@@ -90,6 +93,7 @@ function snapshot(routes: RoutePlan[], services: ServicePlan[], listeners = [lis
     services,
     routes,
     accessLog: { share: 0, target: 'stdout', redactQuery: [] },
+    loads: createLoadTable(1, 1),
     memoryBytesMax: 1,
     drainTimeoutMs: 1,
     cell,

@@ -130,7 +130,7 @@ export function explain(snapshot: Snapshot, request: ExplainRequest): Explanatio
   }
   noteExchange(head, written.bytes, route, notes);
   const endpoints = explainEndpoints(service);
-  const explained = { name: service.name, balance: service.balance, endpoints };
+  const explained = { name: service.name, balance: service.balance.algorithm, endpoints };
   return { ...base, service: explained, refusal: refusalAfterRouting(head, route, service, endpoints) };
 }
 
@@ -223,7 +223,7 @@ function noteExchange(head: Head, bytes: Uint8Array, route: RoutePlan, notes: st
 }
 
 function explainEndpoints(service: ServicePlan): ExplainedEndpoint[] {
-  const { eligible } = new Eligibility(service.endpoints).refresh();
+  const { eligible } = new Eligibility(service.endpoints).refresh(0);
   return service.endpoints.map((endpoint, index) => {
     const health = healthWord(endpoint);
     const mayBePicked = eligible[index] === 1;

@@ -41,7 +41,8 @@ export class Listener {
   readonly #lane: Lane;
   readonly #admission: Admission;
   #table: RouteTable;
-  readonly #request: RoutedRequest;
+  /** The last request that was routed: valid until the next. */
+  readonly routed: RoutedRequest;
   /** What the table's numbers mean: they belong to one config, and are kept or replaced together. */
   #routes: readonly Route[];
   #trusted: AddressSet;
@@ -58,7 +59,7 @@ export class Listener {
     this.requestLimits = limitsOf(plan);
     this.#table = plane.router.table(plan.id);
     this.#routes = plane.routes;
-    this.#request = { head: plane.head, path: plane.path, client: new Address() };
+    this.routed = { head: plane.head, path: plane.path, client: new Address() };
     this.#trusted = trustedBy(plan);
     this.forwarding = this.#forwardingWriter();
     const lanes = cellLanes(plan.cell, LISTENER_SLOTS);
@@ -135,7 +136,7 @@ export class Listener {
 
   /** The route for the request in `head`, whose path is `plane.path`, from this client. */
   route(head: Head, client: Address): Route | undefined {
-    const request = this.#request;
+    const request = this.routed;
     request.head = head;
     request.client = client;
     return this.#routes[this.#table.match(request)];

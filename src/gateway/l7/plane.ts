@@ -5,6 +5,7 @@
  * under one snapshot keeps its route, service and endpoint until it ends; pools survive a new snapshot as long as the
  * endpoint and how it is connected to stay the same.
  */
+import { Loads } from '../../balance/index.ts';
 import { cellLane, type Lane } from '../../kernel/cells.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -62,6 +63,8 @@ export class Plane {
   readonly #free: Exchange[] = [];
   readonly #options: PlaneOptions;
   readonly accounts: Accounts;
+  /** What this worker adds to what all know of endpoints, by `EndpointPlan.loadSlot`. */
+  readonly loads: Loads;
 
   constructor(options: PlaneOptions) {
     const { clock, snapshot } = options;
@@ -76,6 +79,7 @@ export class Plane {
     this.raw = options.transport === 'net' ? null : RawTransport.detect(this.buffers);
     this.lane[processSlots.fastPath] = this.raw === null ? 0 : 1;
     this.accounts = new Accounts({ clock, random: options.random, lane: this.lane, notice: options.notice });
+    this.loads = new Loads(snapshot.loads, options.lane);
     this.snapshot = snapshot;
     this.router = createRouter([]);
     this.apply(snapshot);

@@ -110,6 +110,7 @@ function begin(
   const { plane, listener } = client;
   const { service } = route;
   const exchange = plane.takeExchange(client, route, service);
+  service.read(listener.routed, exchange);
   exchange.methodId = head.methodId;
   exchange.minorVersion = head.minorVersion;
   exchange.clientKeepAlive = head.keepAlive;

@@ -26,6 +26,8 @@ import {
   writeResponseHead,
 } from './write-head.ts';
 
+const NOTHING = new Uint8Array(0);
+
 /** Nothing but interim heads so far. */
 const IDLE = 0;
 const RELAYING = 1;
@@ -59,15 +61,16 @@ export class ResponseRelay implements Deadline {
     const { client, expectsContinue, minorVersion, plane } = this.#exchange;
     if (minorVersion === 0 || (head.status === 100 && !expectsContinue)) return;
     const buffer = plane.buffers.borrow(head.end - head.start + HEAD_EXTRA_BYTES);
-    client.wire.give(buffer, writeResponseHead(head, NONE, CONNECTION_NONE, buffer, 0));
+    client.wire.give(buffer, writeResponseHead(head, NONE, CONNECTION_NONE, NOTHING, buffer, 0));
   }
 
   /** The 101 of an upgrade, and what the tunnel has brought with it. */
   passUpgrade(head: Head, bytes: Uint8Array, to: number): void {
     const { client, plane } = this.#exchange;
     const rest = to - head.end;
-    const buffer = plane.buffers.borrow(head.end - head.start + HEAD_EXTRA_BYTES + rest);
-    const at = writeResponseHead(head, NONE, CONNECTION_UPGRADE, buffer, 0);
+    const added = this.#exchange.pinField();
+    const buffer = plane.buffers.borrow(head.end - head.start + HEAD_EXTRA_BYTES + added.length + rest);
+    const at = writeResponseHead(head, NONE, CONNECTION_UPGRADE, added, buffer, 0);
     buffer.set(view(bytes, head.end, to), at);
     client.wire.give(buffer, at + rest);
   }
@@ -84,13 +87,15 @@ export class ResponseRelay implements Deadline {
     this.#state = RELAYING;
     let from = head.end;
     const together = body.done ? 0 : to - from;
-    const buffer = plane.buffers.borrow(head.end - head.start + HEAD_EXTRA_BYTES + body.room(together));
+    const added = this.#exchange.pinField();
+    const headRoom = head.end - head.start + HEAD_EXTRA_BYTES + added.length;
+    const buffer = plane.buffers.borrow(headRoom + body.room(together));
     const connection = !client.keepAlive
       ? CONNECTION_CLOSE
       : minorVersion === 0
         ? CONNECTION_KEEP_ALIVE
         : CONNECTION_NONE;
-    let at = writeResponseHead(head, outKind, connection, buffer, 0);
+    let at = writeResponseHead(head, outKind, connection, added, buffer, 0);
     if (together > 0) {
       at = body.encode(bytes, from, to, buffer, at);
       from = body.taken;

@@ -3,16 +3,21 @@
  *
  * Invariants: an endpoint that stays keeps its connections; one that leaves finishes what was sent its way; how endpoints are
  * connected to never changes, because a service that is connected to otherwise is another one.
- * Cost: a pick is O(endpoints).
+ * Cost: a pick is O(endpoints): their health is looked at anew for each.
  */
-import { createBalancer } from '../../balance/index.ts';
+import { type Balancer, createBalancer, Loads, SlowStart } from '../../balance/index.ts';
+import { createRequestKey, type RequestKey } from '../routing/request-key.ts';
+import type { RoutedRequest } from '../routing/routed-request.ts';
 import type { EndpointPlan, ServicePlan } from '../snapshot.ts';
+import { Affinity } from './affinity.ts';
 import { type Connected, Connector } from './connector.ts';
 import { Eligibility } from './eligibility.ts';
 import { Endpoint, type Opening } from './endpoint.ts';
 import type { ResponseLimits } from './head.ts';
 import type { Plane } from './plane.ts';
-import type { Service } from './service.ts';
+import type { Service, Wanted } from './service.ts';
+
+const NO_FIELD = new Uint8Array(0);
 
 export class RunningService implements Service {
   plan: ServicePlan;
@@ -20,8 +25,11 @@ export class RunningService implements Service {
   responseLimits: ResponseLimits = { headerBytesMax: 0, headerFieldsMax: 0 };
   readonly #plane: Plane;
   readonly #connector: Connector;
-  #balancer = createBalancer('round-robin', { weights: [] });
+  #balancer: Balancer = createBalancer('round-robin', { weights: [] });
   #eligibility = new Eligibility([]);
+  #slowStart: SlowStart | null = null;
+  #key: RequestKey | null = null;
+  #affinity: Affinity | null = null;
   #shape = '';
 
   /** A service with the same key can be given the plan; one with another must be made. */
@@ -43,33 +51,77 @@ export class RunningService implements Service {
       headerBytesMax: limits.responseHeaderBytesMax,
       headerFieldsMax: limits.responseHeaderFieldsMax,
     };
-    const shape = JSON.stringify([plan.balance, plan.endpoints.map(({ id, weight }) => [id, weight])]);
-    if (shape !== this.#shape) this.#reshape(shape, plan);
+    const shape = shapeOf(plan);
+    if (shape !== this.#shape) this.#reshape(plan);
+    this.#shape = shape;
     for (const endpoint of this.endpoints) endpoint.limitsChanged();
   }
 
-  #reshape(shape: string, plan: ServicePlan): void {
-    this.#shape = shape;
-    const old = new Map(this.endpoints.map((endpoint) => [endpoint.plan.id, endpoint]));
-    this.endpoints = plan.endpoints.map((each) => {
+  #reshape(plan: ServicePlan): void {
+    const { balance, endpoints, affinity } = plan;
+    const before = this.endpoints;
+    const old = new Map(before.map((endpoint) => [endpoint.plan.id, endpoint]));
+    this.endpoints = endpoints.map((each) => {
       const kept = old.get(each.id);
       old.delete(each.id);
       if (kept === undefined) return new Endpoint(this.#plane, this, each);
       kept.plan = each;
       return kept;
     });
-    this.#balancer = createBalancer(plan.balance, {
-      weights: plan.endpoints.map(({ weight }) => weight),
-      start: this.#plane.laneNumber - 1,
+    const { laneNumber, random, snapshot } = this.#plane;
+    this.#balancer = createBalancer(balance.algorithm, {
+      weights: endpoints.map(({ weight }) => weight),
+      names: endpoints.map(({ id }) => id),
+      loads: new Loads(
+        snapshot.loads,
+        laneNumber,
+        endpoints.map(({ loadSlot }) => loadSlot),
+      ),
+      loadFactor: balance.loadFactor,
+      start: laneNumber - 1,
+      random,
     });
-    this.#eligibility = new Eligibility(plan.endpoints);
+    this.#slowStart = this.#warmedAs(before, plan);
+    this.#eligibility = new Eligibility(endpoints, this.#slowStart);
+    this.#key = balance.key === null ? null : createRequestKey(balance.key);
+    this.#affinity = affinity === null ? null : new Affinity(affinity, endpoints);
     for (const endpoint of old.values()) endpoint.retire();
   }
 
-  pick(tried: readonly Endpoint[]): Endpoint | null {
-    const eligibility = this.#eligibility.refresh();
+  /** Slow start for the new list: who stays is as warm as before, who is new begins, unless all are. */
+  #warmedAs(before: readonly Endpoint[], { slowStart: plan, endpoints }: ServicePlan): SlowStart | null {
+    if (plan === null) return null;
+    const slowStart = new SlowStart(endpoints.length, plan);
+    if (before.length === 0) return slowStart;
+    for (const [index, endpoint] of this.endpoints.entries()) {
+      const place = before.indexOf(endpoint);
+      const sinceMs = place < 0 ? this.#plane.nowMs : (this.#slowStart?.sinceMs(place) ?? Number.NEGATIVE_INFINITY);
+      if (Number.isFinite(sinceMs)) slowStart.begin(index, sinceMs);
+    }
+    return slowStart;
+  }
+
+  read(request: RoutedRequest, into: Wanted): void {
+    const key = this.#key;
+    // Without the key, by chance: one endpoint would get them all otherwise.
+    into.keyHash = key === null ? 0 : key.read(request) ? key.hash : this.#plane.random.int32();
+    into.pinned = this.#affinity === null ? null : (this.endpoints[this.#affinity.find(request.head)] ?? null);
+  }
+
+  pick({ keyHash, pinned, tried }: Wanted): Endpoint | null {
+    const eligibility = this.#eligibility.refresh(this.#plane.nowMs);
+    if (pinned !== null && !tried.includes(pinned)) {
+      const index = this.endpoints.indexOf(pinned);
+      if (index >= 0 && !eligibility.isDown(index)) return pinned;
+    }
+    eligibility.keyHash = keyHash;
     for (const endpoint of tried) eligibility.exclude(this.endpoints.indexOf(endpoint));
     return this.endpoints[this.#balancer.pick(eligibility)] ?? null;
+  }
+
+  pinField(endpoint: Endpoint, overTls: boolean): Uint8Array {
+    const index = this.#affinity === null ? -1 : this.endpoints.indexOf(endpoint);
+    return index < 0 ? NO_FIELD : (this.#affinity?.field(index, overTls) ?? NO_FIELD);
   }
 
   connect(endpoint: EndpointPlan, onHandshake: () => void, done: Connected): Opening {
@@ -83,4 +135,9 @@ export class RunningService implements Service {
   closeIdle(): void {
     for (const endpoint of this.endpoints) endpoint.closeIdle();
   }
+}
+
+/** What a service is balanced by: as long as it is the same, counters and turns go on. */
+function shapeOf({ balance, slowStart, affinity, endpoints }: ServicePlan): string {
+  return JSON.stringify([balance, slowStart, affinity, endpoints.map(({ id, weight, pin }) => [id, weight, pin])]);
 }

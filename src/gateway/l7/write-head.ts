@@ -78,11 +78,15 @@ export const CONNECTION_CLOSE = 1;
 export const CONNECTION_KEEP_ALIVE = 2;
 export const CONNECTION_UPGRADE = 3;
 
-/** A whole response head, its empty line included. `bodyKind` is how the body goes out, `connection` what we say of it. */
+/**
+ * A whole response head, its empty line included. `bodyKind` is how the body goes out, `connection` what we say of it, `added`
+ * whole lines of ours.
+ */
 export function writeResponseHead(
   head: Head,
   bodyKind: number,
   connection: number,
+  added: Uint8Array,
   out: Uint8Array,
   at: number,
 ): number {
@@ -91,6 +95,7 @@ export function writeResponseHead(
   at = copyBytes(head.buffer, head.start, first, out, at);
   out[line + 7] = 49; // our version is 1.1, whatever the server's (RFC 9112 §2.3)
   at = writeFields(head, out, at);
+  at = copyBytes(added, 0, added.length, out, at);
   if (bodyKind === CHUNKED) at = copyBytes(TE_CHUNKED, 0, TE_CHUNKED.length, out, at);
   if (connection === CONNECTION_CLOSE) at = copyBytes(CLOSE, 0, CLOSE.length, out, at);
   else if (connection === CONNECTION_KEEP_ALIVE) at = copyBytes(KEEP_ALIVE, 0, KEEP_ALIVE.length, out, at);

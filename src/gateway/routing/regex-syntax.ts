@@ -18,7 +18,7 @@ export type Regex =
   | { readonly kind: 'repeat'; readonly of: Regex; readonly min: number; readonly max: number };
 
 /** Leaves of the tree with repetitions written out: an automaton has about so many states. */
-export const TREE_MAX = 2000;
+const TREE_MAX = 2000;
 /** Groups within groups: reading is recursive. */
 const DEPTH_MAX = 50;
 

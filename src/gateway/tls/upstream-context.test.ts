@@ -46,6 +46,8 @@ async function serve(
     host: '127.0.0.1',
     port,
     weight: 1,
+    pin: null,
+    loadSlot: 0,
     cell: new SharedArrayBuffer(64),
   };
   const dispose = async (): Promise<void> => {
@@ -180,7 +182,15 @@ describe('bytes before the end of the handshake', () => {
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const { port } = server.address() as AddressInfo;
-    const endpoint = { id: 'x', host: '127.0.0.1', port, weight: 1, cell: new SharedArrayBuffer(64) };
+    const endpoint = {
+      id: 'x',
+      host: '127.0.0.1',
+      port,
+      weight: 1,
+      pin: null,
+      loadSlot: 0,
+      cell: new SharedArrayBuffer(64),
+    };
     assert.match(await open(contextOf(plan), endpoint), /WRONG_VERSION_NUMBER|PACKET_LENGTH|ECONNRESET/);
     server.close();
   });

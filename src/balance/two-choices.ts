@@ -1,0 +1,49 @@
+/**
+ * Two choices: of two different endpoints drawn by chance, the one with fewer requests in flight for its weight.
+ *
+ * "The power of two choices" (Azar, Broder, Karlin and Upfal 1994; Mitzenmacher 1996): where random leaves the fullest of n
+ * with about ln n / ln ln n more than its share, one comparison leaves ln ln n. Counts may be late or partial: chance keeps
+ * gateways that know nothing of each other from all choosing the same server, which is what least connections then does.
+ * Both are drawn by weight: a strong server must be asked more often, or it cannot get its share.
+ *
+ * Cost: two draws of `WeightedSampler` and two costs, O(1).
+ */
+import { createRandom } from '../kernel/random.ts';
+import type { Balancer, BalancerOptions, PickContext } from './balancer.ts';
+import { type Cost, InFlightCost } from './cost.ts';
+import { createLoads } from './loads.ts';
+import { WeightedSampler } from './weighted-sampler.ts';
+import { checkedWeights } from './weights.ts';
+
+/** The cheaper of two, cost divided by weight; of equals the one drawn first. */
+export class TwoChoices implements Balancer {
+  readonly #weights: Float64Array;
+  readonly #sampler: WeightedSampler;
+  readonly #cost: Cost;
+
+  constructor(weights: Float64Array, sampler: WeightedSampler, cost: Cost) {
+    this.#weights = weights;
+    this.#sampler = sampler;
+    this.#cost = cost;
+  }
+
+  pick(context: PickContext): number {
+    const { eligible } = context;
+    const first = this.#sampler.draw(eligible, -1);
+    if (first < 0) return -1;
+    const second = this.#sampler.draw(eligible, first);
+    if (second < 0) return first;
+    return this.#weighed(second, context) < this.#weighed(first, context) ? second : first;
+  }
+
+  #weighed(index: number, { nowMs, ramp }: PickContext): number {
+    const weight = this.#weights[index]!;
+    return this.#cost.of(index, nowMs) / (ramp === null ? weight : weight * ramp[index]!);
+  }
+}
+
+export function createTwoChoices(options: BalancerOptions): Balancer {
+  const { random = createRandom(), loads = createLoads(options.weights.length) } = options;
+  const weights = checkedWeights(options.weights);
+  return new TwoChoices(weights, new WeightedSampler(weights, random), new InFlightCost(loads));
+}
