@@ -1,8 +1,8 @@
 /** Algorithm, slow start and affinity: from what people write to what the workers get, and what is said of mistakes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { config, lines, says, service } from '../../../test/config-text.ts';
-import { CellStore, compileSnapshot, parseConfig } from './index.ts';
+import { lines, says, service } from '../../../test/config-text.ts';
+import { CellStore, compileSnapshot, parseConfig, resolveConfig } from './index.ts';
 import type { ServicePlan } from '../snapshot.ts';
 
 const SECRET = 'sixteen-characters-or-more';
@@ -38,11 +38,14 @@ test('balance: what an algorithm does not have is a mistake and not ignored', ()
 });
 
 test('more endpoints than can be counted are refused, not lost', () => {
-  const of = (name: string) =>
-    `{ name: ${name}, endpoints: [${Array.from({ length: 9400 }, (_, at) => `"10.0.${at >> 8}.${at & 255}:80"`).join(', ')}] }`;
-  const services = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map(of).join(', ');
-  const found = lines(config({ services: `[${services}]`, routes: '[{ service: a }]' }));
-  assert.match(found.join('\n'), /Found 65800 endpoints, expected at most 65536/);
+  const endpoints = Array.from({ length: 9400 }, (_, at) => `10.0.${at >> 8}.${at & 255}:80`);
+  const { mistakes } = resolveConfig({
+    listeners: [{ name: 'web', address: '127.0.0.1:8080' }],
+    services: ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => ({ name, endpoints })),
+    routes: [{ service: 'a' }],
+  });
+  const [error] = mistakes.filter(({ severity }) => severity === 'error');
+  assert.deepEqual([error?.found, error?.expected], ['65800 endpoints', 'at most 65536']);
 });
 
 test('slow start: a duration, or all of it', () => {
