@@ -193,6 +193,12 @@ export interface EndpointPlan {
   readonly port: number;
   /** 0 gets no new work. */
   readonly weight: number;
+  /** 0 first; the next when too little of it is left. */
+  readonly priority: number;
+  /** In the zone of this gateway, or no zones are told. */
+  readonly local: boolean;
+  /** Only when nobody else is in. */
+  readonly backup: boolean;
   /** What an affinity cookie says of it: a MAC of its name, so nobody can make one up; null without affinity. */
   readonly pin: string | null;
   /** Its place in `Snapshot.loads`. */

@@ -16,7 +16,9 @@ export interface Changes {
   readonly serviceTimeouts?: Partial<ServicePlan['timeouts']>;
   readonly service?: Partial<Pick<ServicePlan, 'balance' | 'slowStart' | 'affinity'>>;
   /** Of the endpoint at `index`. */
-  readonly endpoint?: (index: number) => Partial<Pick<EndpointPlan, 'weight' | 'pin'>>;
+  readonly endpoint?: (
+    index: number,
+  ) => Partial<Pick<EndpointPlan, 'weight' | 'pin' | 'priority' | 'local' | 'backup'>>;
   readonly attemptsMax?: number;
   readonly route?: Partial<Omit<RoutePlan, 'cell' | 'service'>>;
   readonly memoryBytesMax?: number;
@@ -111,6 +113,9 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
     host: '127.0.0.1',
     port,
     weight: 1,
+    priority: 0,
+    local: true,
+    backup: false,
     pin: null,
     loadSlot: index,
     cell: createCell(LANES, ENDPOINT_SLOTS),

@@ -1,7 +1,7 @@
 /** Algorithm, slow start and affinity: from what people write to what the workers get, and what is said of mistakes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { lines, says, service } from '../../../test/config-text.ts';
+import { config, lines, says, service } from '../../../test/config-text.ts';
 import { CellStore, compileSnapshot, parseConfig, resolveConfig } from './index.ts';
 import type { ServicePlan } from '../snapshot.ts';
 
@@ -81,4 +81,25 @@ test('affinity: mistakes, without a word of the secret', () => {
   says(service(`affinity: { secret: "${SECRET}", sameSite: none, secure: never }`), 'browsers refuse');
   says(service(`affinity: { secret: "${SECRET}", sessionOnly: true }`), 'unknown key "sessionOnly"');
   assert.deepEqual(lines(service(`affinity: { secret: "${SECRET}" }`)), []);
+});
+
+test('zones: of which one the gateway is says which endpoints are near', () => {
+  const endpoints =
+    '[{ address: "a:1", zone: east }, { address: "b:1", zone: west }, "c:1", { address: "d:1", priority: 1, backup: true }]';
+  const of = (rest: string) => config({ services: `[{ name: shop, endpoints: ${endpoints} }]`, rest });
+  const { config: valid } = parseConfig(of('zone: east'));
+  const options = { version: 1, cells: new CellStore(2), ticketSecret: new Uint8Array(32), pseudonym: 'p' };
+  const plans = compileSnapshot(valid!, options).services[0]!.endpoints;
+  assert.deepEqual(
+    plans.map(({ local, priority, backup }) => [local, priority, backup]),
+    [
+      [true, 0, false],
+      [false, 0, false],
+      [true, 0, false],
+      [true, 1, true],
+    ],
+  );
+  says(of(''), 'not said which one this gateway is in');
+  says(of('zone: north'), 'no endpoint is in this zone');
+  assert.deepEqual(lines(of('zone: west')), []);
 });

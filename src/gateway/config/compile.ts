@@ -134,10 +134,12 @@ function compileService(service: Service, config: Config, cells: CellStore): Ser
         ? null
         : { windowMs: slowStart.window, floor: slowStart.floor, exponent: slowStart.curve },
     affinity: affinity === undefined ? null : compileAffinity(affinity),
-    endpoints: service.endpoints.map(({ address, weight }): EndpointPlan => {
+    endpoints: service.endpoints.map(({ address, weight, zone, priority, backup }): EndpointPlan => {
       const { text: id, host, port } = address;
       const pin = secret === undefined ? null : pinOf(secret, name, id);
-      return { id, host, port, weight, pin, loadSlot: cells.loadSlot(name, id), cell: cells.endpoint(name, id) };
+      const local = config.zone === undefined || zone === undefined || zone === config.zone;
+      const shared = { loadSlot: cells.loadSlot(name, id), cell: cells.endpoint(name, id) };
+      return { id, host, port, weight, priority, local, backup, pin, ...shared };
     }),
     tls: compileUpstreamTls(service, config),
     allowLinkLocal: service.allowLinkLocal,

@@ -24,6 +24,7 @@ export interface Parts {
   readonly listeners: readonly Part<Listener>[];
   readonly services: readonly Part<Service>[];
   readonly routes: readonly Part<Route>[];
+  readonly zone: string | null;
   readonly admin: Admin | null;
   readonly accessLog: ConfigValues['accessLog'];
 }
@@ -89,15 +90,18 @@ function whole<T>(values: readonly (T & { readonly name?: string | undefined })[
 /** `values` is the whole config if the schema accepts all of it. */
 export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
   if (values !== null) {
-    const { listeners, services, routes, admin = null, accessLog } = values;
-    return { listeners: whole(listeners), services: whole(services), routes: whole(routes), admin, accessLog };
+    const { zone = null, admin = null, accessLog } = values;
+    const { listeners, services, routes } = values;
+    return { listeners: whole(listeners), services: whole(services), routes: whole(routes), zone, admin, accessLog };
   }
+  const zone = configSchema.shape.zone.safeParse(field(raw, 'zone'));
   const admin = adminSchema.safeParse(field(raw, 'admin'));
   const accessLog = configSchema.shape.accessLog.safeParse(field(raw, 'accessLog'));
   return {
     listeners: partsOf(raw, 'listeners', listenerSchema),
     services: partsOf(raw, 'services', serviceSchema),
     routes: partsOf(raw, 'routes', routeSchema),
+    zone: zone.success ? (zone.data ?? null) : null,
     admin: admin.success ? admin.data : null,
     accessLog: accessLog.success ? accessLog.data : null,
   };

@@ -21,6 +21,7 @@ export function checkRules(parts: Parts, list: MistakeList, context: RuleContext
     if (value !== null) checkService(value, index, parts, list, context);
   }
   checkSize(parts, list);
+  checkZones(parts, list);
   checkRoutes(parts, list);
   checkAdmin(parts, list, context);
   checkLog(parts, list, context);
@@ -44,6 +45,25 @@ function checkSize({ services }: Parts, list: MistakeList): void {
   if (endpoints <= ENDPOINTS_MAX) return;
   const message = 'all services together have more endpoints than there is memory set aside for';
   list.error(['services'], { message, found: `${endpoints} endpoints`, expected: `at most ${ENDPOINTS_MAX}` });
+}
+
+function checkZones({ services, zone }: Parts, list: MistakeList): void {
+  const told = services.flatMap(({ value }, service) =>
+    (value?.endpoints ?? []).flatMap((endpoint, index) =>
+      endpoint.zone === undefined ? [] : [{ service, index, endpoint }],
+    ),
+  );
+  const [first] = told;
+  if (zone === null && first !== undefined) {
+    const message = 'endpoints have zones, but it is not said which one this gateway is in, so they do not count';
+    list.warning(['services', first.service, 'endpoints', first.index, 'zone'], {
+      message,
+      expected: 'a zone at the top',
+    });
+  }
+  if (zone === null || told.some(({ endpoint }) => endpoint.zone === zone)) return;
+  const message = first === undefined ? 'no endpoint has a zone' : 'no endpoint is in this zone';
+  list.warning(['zone'], { message, found: show(zone), expected: 'the zone of some endpoint' });
 }
 
 function checkLog({ accessLog }: Parts, list: MistakeList, { files }: RuleContext): void {

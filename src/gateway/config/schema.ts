@@ -8,7 +8,7 @@ import { listenerSchema } from './listener-schema.ts';
 import { secret } from './secret.ts';
 import { routeSchema } from './route-schema.ts';
 import { serviceSchema } from './service-schema.ts';
-import { adminAddress, count, duration, expects, list, percentage, section, size, text } from './values.ts';
+import { adminAddress, count, duration, expects, list, name, percentage, section, size, text } from './values.ts';
 
 export const adminSchema = section({
   address: adminAddress().describe(
@@ -75,6 +75,9 @@ export const configSchema = section({
     .describe(
       'Data-plane workers, each a thread with its own event loop. `auto` is one per core this process may use.',
     ),
+  zone: name()
+    .optional()
+    .describe('Where this gateway is. Endpoints of the same zone are asked first; absent, zones do not count.'),
   user: text('the name or number of a user', /^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})$/)
     .optional()
     .describe('User to become once every listener is bound, when started as root for a port below 1024.'),

@@ -28,13 +28,27 @@ const endpoint = z
     section({
       address: address('connect').describe('`host:port` of the server. Unique in its service.'),
       weight: weight().prefault(1).describe('Share of the work relative to the other endpoints. 0 gets no new work.'),
+      zone: name()
+        .optional()
+        .describe('Where the server is. Endpoints in the `zone` of this gateway are asked before those in others.'),
+      priority: count(0, 100)
+        .prefault(0)
+        .describe(
+          'Endpoints of priority 1 get work when less than 71 % of those of priority 0 are up (by weight), and so on.',
+        ),
+      backup: flag().prefault(false).describe('Gets work only when no other endpoint is up.'),
     }),
   ])
-  .transform((given): Endpoint => ('port' in given ? { address: given, weight: 1 } : given));
+  .transform((given): Endpoint =>
+    'port' in given ? { address: given, weight: 1, priority: 0, backup: false } : given,
+  );
 
 export interface Endpoint {
   readonly address: Address;
   readonly weight: number;
+  readonly zone?: string | undefined;
+  readonly priority: number;
+  readonly backup: boolean;
 }
 
 const upstreamTls = section({

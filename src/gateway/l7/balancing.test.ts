@@ -1,6 +1,6 @@
 /** Which endpoint a request goes to: by load, by key, by cookie, and slowly at first. */
 import assert from 'node:assert/strict';
-import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { type Bench, deadPort, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer, type Origin } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
@@ -149,4 +149,35 @@ onBoth('slow start: who comes back gets little at first, who was there all along
   setHealth(gateway, 1, HEALTH_UP);
   // One in a thousand of its turns: more than 3 of 30 is a chance of one in 40,000,000.
   assert.ok((await share()) <= 3);
+});
+
+onBoth('priority: the next one helps when too little of the first is left', async (bench) => {
+  const { client, gateway } = await pair(bench, { endpoint: (index) => ({ priority: index }) });
+  for (let i = 0; i < 10; i++) assert.equal(await ask(client), '0');
+  setHealth(gateway, 0, HEALTH_DOWN);
+  for (let i = 0; i < 10; i++) assert.equal(await ask(client), '1');
+});
+
+onBoth('a backup answers when nobody else is up, and for a request that failed everywhere else', async (bench) => {
+  const origin = await bench.origin();
+  origin.serve((_, connection) => {
+    connection.write(answer('backup'));
+  });
+  const gateway = await bench.gateway([await deadPort(), origin], { endpoint: (index) => ({ backup: index === 1 }) });
+  const client = await bench.client(gateway);
+  assert.equal(await ask(client), 'backup');
+  assert.equal(gateway.endpoint('connectFailures', 0), 1);
+});
+
+onBoth('an endpoint whose connections are all taken is left alone while another has room', async (bench) => {
+  const origins: Origin[] = [await bench.origin(), await bench.origin()];
+  const gateway = await bench.gateway(origins, {
+    serviceLimits: { connectionsMax: 2 },
+    endpoint: (index) => ({ weight: index === 0 ? 1000 : 1 }),
+  });
+  for (let i = 0; i < 4; i++) (await bench.client(gateway)).write(get());
+  for (const origin of origins) for (let i = 0; i < 2; i++) await origin.accept();
+  assert.deepEqual([gateway.endpoint('queued', 0), gateway.endpoint('queued', 1)], [0, 0]);
+  (await bench.client(gateway)).write(get());
+  await eventually('the fifth waits', () => gateway.endpoint('queued', 0) + gateway.endpoint('queued', 1) === 1);
 });

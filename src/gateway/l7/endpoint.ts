@@ -60,6 +60,11 @@ export class Endpoint {
     this.lane = cellLane(plan.cell, ENDPOINT_SLOTS, plane.laneNumber);
   }
 
+  /** A request that came now would not stand in the queue. */
+  get hasRoom(): boolean {
+    return this.#idle.length > 0 || this.#open < this.service.plan.limits.connectionsMax;
+  }
+
   /**
    * Finds a connection for `waiter`: `reuse` allows one that served others. Returns false if the queue is full; otherwise
    * the waiter is told, at once for an idle connection.

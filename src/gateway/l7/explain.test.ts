@@ -47,7 +47,18 @@ function listener(id: string, port: number, tls = false): ListenerPlan {
 function endpoint(id: string, weight = 1, health = 0): EndpointPlan {
   const own = createCell(2, ENDPOINT_SLOTS);
   Atomics.store(cellHeader(own), HEALTH, health);
-  return { id, host: '127.0.0.1', port: Number(id.split(':')[1]), weight, pin: null, loadSlot: 0, cell: own };
+  return {
+    id,
+    host: '127.0.0.1',
+    port: Number(id.split(':')[1]),
+    weight,
+    priority: 0,
+    local: true,
+    backup: false,
+    pin: null,
+    loadSlot: 0,
+    cell: own,
+  };
 }
 
 function service(name: string, ...endpoints: EndpointPlan[]): ServicePlan {

@@ -9,13 +9,14 @@
  * Not covered: what depends on the connection (its limits, PROXY protocol, certificates of clients) or on load (full queues).
  * Cost: one parse and O(routes + endpoints) strings; not for the hot path. Pure.
  */
+import { Tiers } from '../../balance/index.ts';
 import { cellLanes, sumSlot } from '../../kernel/cells.ts';
 import { addressFrom, AddressSet } from '../../kernel/ip-address.ts';
 import { seededRandom } from '../../kernel/random.ts';
 import { ENDPOINT_SLOTS, endpointSlots, refusals, type Refusal, refusalNumber } from '../slots.ts';
 import { judgeRoutes, type RouteVerdict } from '../routing/route-reasons.ts';
 import { createRouter } from '../routing/router.ts';
-import type { ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
+import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
 import { Eligibility, healthWord, type HealthWord } from './eligibility.ts';
 import { type ExplainRequest, writeRequest, type WrittenRequest } from './explain-request.ts';
 import { Forwarding, ForwardingWriter } from './forwarded.ts';
@@ -224,13 +225,23 @@ function noteExchange(head: Head, bytes: Uint8Array, route: RoutePlan, notes: st
 
 function explainEndpoints(service: ServicePlan): ExplainedEndpoint[] {
   const { eligible } = new Eligibility(service.endpoints).refresh(0);
+  const tiers = new Tiers(service.endpoints);
+  const shares = tiers.shares(eligible);
   return service.endpoints.map((endpoint, index) => {
     const health = healthWord(endpoint);
-    const mayBePicked = eligible[index] === 1;
+    const share = shares[tiers.tierOf(index)] ?? 0;
+    const mayBePicked = eligible[index] === 1 && share > 0;
     const inFlight = sumSlot(cellLanes(endpoint.cell, ENDPOINT_SLOTS), endpointSlots.inFlight);
-    const reason = endpointReason(health, endpoint.weight);
+    const isReserve = eligible[index] === 1 && share < 1;
+    const reason = endpointReason(health, endpoint.weight) + (isReserve ? reserveReason(endpoint, share) : '');
     return { address: endpoint.id, weight: endpoint.weight, health, inFlight, mayBePicked, reason };
   });
+}
+
+function reserveReason({ backup, local }: EndpointPlan, share: number): string {
+  const kind = backup ? 'a backup' : local ? 'of its priority' : 'of another zone';
+  if (share === 0) return `; in reserve: ${kind}, and those before it have enough`;
+  return `; ${kind}, which gets ${Math.round(share * 100)} % of the work now`;
 }
 
 function endpointReason(health: HealthWord, weight: number): string {

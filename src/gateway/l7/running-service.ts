@@ -5,7 +5,7 @@
  * connected to never changes, because a service that is connected to otherwise is another one.
  * Cost: a pick is O(endpoints): their health is looked at anew for each.
  */
-import { type Balancer, createBalancer, Loads, SlowStart } from '../../balance/index.ts';
+import { type Balancer, createBalancer, Loads, SlowStart, Tiers } from '../../balance/index.ts';
 import { createRequestKey, type RequestKey } from '../routing/request-key.ts';
 import type { RoutedRequest } from '../routing/routed-request.ts';
 import type { EndpointPlan, ServicePlan } from '../snapshot.ts';
@@ -30,6 +30,7 @@ export class RunningService implements Service {
   #slowStart: SlowStart | null = null;
   #key: RequestKey | null = null;
   #affinity: Affinity | null = null;
+  #tiers = new Tiers([]);
   #shape = '';
 
   /** A service with the same key can be given the plan; one with another must be made. */
@@ -83,6 +84,7 @@ export class RunningService implements Service {
     });
     this.#slowStart = this.#warmedAs(before, plan);
     this.#eligibility = new Eligibility(endpoints, this.#slowStart);
+    this.#tiers = new Tiers(endpoints);
     this.#key = balance.key === null ? null : createRequestKey(balance.key);
     this.#affinity = affinity === null ? null : new Affinity(affinity, endpoints);
     for (const endpoint of old.values()) endpoint.retire();
@@ -116,7 +118,28 @@ export class RunningService implements Service {
     }
     eligibility.keyHash = keyHash;
     for (const endpoint of tried) eligibility.exclude(this.endpoints.indexOf(endpoint));
+    if (this.#key === null) this.#leaveFull(eligibility.eligible);
+    if (this.#tiers.count > 1) this.#tiers.choose(eligibility.eligible, this.#chance(keyHash));
     return this.endpoints[this.#balancer.pick(eligibility)] ?? null;
+  }
+
+  /** While anybody has room, nobody stands in a queue. Not for keys: one that waits at its own endpoint finds what is kept there. */
+  #leaveFull(eligible: Uint8Array): void {
+    const { endpoints } = this;
+    let roomy = 0;
+    let full = 0;
+    for (let index = 0; index < eligible.length; index++) {
+      if (eligible[index] === 0) continue;
+      if (endpoints[index]!.hasRoom) roomy += 1;
+      else full += 1;
+    }
+    if (full === 0 || roomy === 0) return;
+    for (let index = 0; index < eligible.length; index++) if (!endpoints[index]!.hasRoom) eligible[index] = 0;
+  }
+
+  /** Which tier: by chance, and the same for the same key. */
+  #chance(keyHash: number): number {
+    return this.#key === null ? this.#plane.random.unit() : (Math.imul(keyHash, 0x9e3779b1) >>> 0) / 2 ** 32;
   }
 
   pinField(endpoint: Endpoint, overTls: boolean): Uint8Array {
@@ -139,5 +162,13 @@ export class RunningService implements Service {
 
 /** What a service is balanced by: as long as it is the same, counters and turns go on. */
 function shapeOf({ balance, slowStart, affinity, endpoints }: ServicePlan): string {
-  return JSON.stringify([balance, slowStart, affinity, endpoints.map(({ id, weight, pin }) => [id, weight, pin])]);
+  const shape = endpoints.map(({ id, weight, priority, local, backup, pin }) => [
+    id,
+    weight,
+    priority,
+    local,
+    backup,
+    pin,
+  ]);
+  return JSON.stringify([balance, slowStart, affinity, shape]);
 }
