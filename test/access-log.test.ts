@@ -72,6 +72,21 @@ test('a request is one line with its way, its times and its ids', async () => {
   assertAddsUp(ms);
 });
 
+test("a head that cannot be read is its sender's, whomever the request before it was for", async () => {
+  const file = join(folder(), 'access.log');
+  const { gateway, address } = await start({ target: file }, { trustedProxies: ['127.0.0.1'] });
+  const at = address();
+  await raw(at, `GET / HTTP/1.1\r\nHost: ${at}\r\nX-Forwarded-For: 192.0.2.7\r\n\r\nGET / HTTP/9\r\n\r\n`);
+  await gateway.stop();
+  assert.deepEqual(
+    linesIn(file).map(({ client, status }) => [client, status]),
+    [
+      ['192.0.2.7', 200],
+      ['127.0.0.1', 505],
+    ],
+  );
+});
+
 test('the time to connect and the one for the TLS handshake are told apart, and a kept connection has neither', async () => {
   const dir = folder();
   const file = join(dir, 'access.log');

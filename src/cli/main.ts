@@ -28,6 +28,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Say what would happen to a request, and why.',
     load: async () => (await import('./explain.ts')).explainCommand,
   },
+  reload: {
+    summary: 'Have a running gateway read its config again.',
+    load: async () => (await import('./reload.ts')).reloadCommand,
+  },
   history: {
     summary: 'List the configs that were in force, and what each changed.',
     load: async () => (await import('./history.ts')).historyCommand,

@@ -1,8 +1,8 @@
 /** `spillway rollback`: puts a config that was in force back in force, on all workers or on none. */
-import type { ReloadOutcome } from '../gateway/index.ts';
-import { adminOptions, adminRefusal, adminTarget, askAdmin, type AdminAnswer } from './admin-client.ts';
+import { adminOptions, adminRefusal, adminTarget, askAdmin } from './admin-client.ts';
 import { type Command, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
+import { readOutcome } from './reload-outcome.ts';
 import { reloadLines } from './up-text.ts';
 
 export const rollbackCommand: Command = {
@@ -25,7 +25,7 @@ export const rollbackCommand: Command = {
     }
     const target = adminTarget(args, environment);
     const answer = await askAdmin(target, '/api/rollback', number === undefined ? {} : { version: Number(number) });
-    const outcome = readOutcome(answer);
+    const outcome = readOutcome(answer, 'rollback');
     if (outcome === null) throw adminRefusal(target, answer);
     // A reload that was asked for later took its place.
     const isDone = outcome.kind !== 'refused' && outcome.cause === 'rollback';
@@ -34,19 +34,3 @@ export const rollbackCommand: Command = {
     return isDone ? exitCodes.ok : exitCodes.no;
   },
 };
-
-/** Null if it is none. */
-function readOutcome({ status, body }: AdminAnswer): ReloadOutcome | null {
-  const given = (body ?? {}) as Partial<ReloadOutcome> & Partial<RefusedBody>;
-  if (status === 200) return given.kind === 'applied' || given.kind === 'unchanged' ? (given as ReloadOutcome) : null;
-  if (status !== 422) return null;
-  const { detail = '', problems = [], version = 0 } = given;
-  return { kind: 'refused', cause: 'rollback', version, reason: detail, problems };
-}
-
-/** Of a problem document with status 422. */
-interface RefusedBody {
-  readonly detail: string;
-  readonly problems: readonly string[];
-  readonly version: number;
-}

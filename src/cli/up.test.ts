@@ -101,7 +101,7 @@ test('SIGHUP applies a changed file; a bad one is refused and says why', async (
   gateway.child.kill('SIGHUP');
   await gateway.printed(new RegExp(`reloaded: config 2 is in use\\n +service shop: endpoint ${first.address} removed`));
   assert.equal(await fetchText(web), 'second');
-  writeFileSync(file, configText([second.address]).replace('balance', 'balanse').replace('workers: 1', 'wrokers: 1'));
+  writeFileSync(file, configText([second.address]).replace('workers: 1', 'wrokers: 1'));
   gateway.child.kill('SIGHUP');
   await gateway.printed(/reload refused, config 2 goes on[^]*wrokers[^]*Did you mean workers\?/);
   assert.equal(await fetchText(web), 'second');
@@ -236,6 +236,25 @@ test('the admin API on a socket, with tokens from a file and from the environmen
   const { err, out } = await gateway.exit;
   assert.doesNotMatch(err + out, /0123456789/);
   assert.equal(existsSync(join(folder, 'admin.sock')), false);
+});
+
+test('reload reads the file again and says what came of it', async () => {
+  await using shop = await origin(() => 'hello');
+  const file = config([shop.address]);
+  await using gateway = new CliProcess(['up', file]);
+  const { web, admin } = await running(gateway);
+  const reload = (): Promise<Exit> => runCli(['reload', '--admin', admin]);
+  const same = await reload();
+  assert.deepEqual([same.code, same.out], [exitCodes.ok, 'reloaded: nothing changed\n']);
+  writeFileSync(file, configText([shop.address]).replace('workers: 1', 'wrokers: 1'));
+  const refused = await reload();
+  assert.equal(refused.code, exitCodes.no);
+  assert.match(refused.err, /^reload refused, config 1 goes on: /);
+  assert.match(refused.err, /Did you mean workers\?/);
+  assert.equal(await fetchText(web), 'hello');
+  gateway.child.kill('SIGTERM');
+  await gateway.exit;
+  assert.equal((await reload()).code, exitCodes.unreachable);
 });
 
 test('history lists what was in force and rollback puts it back, until the file is applied again', async () => {

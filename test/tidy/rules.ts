@@ -116,5 +116,5 @@ export function placeFaults(path: string, text: string): string[] {
 
 /** Production files that reach into Node's internals; there may be one, so that there is one place to mend. */
 export function usesInternals(file: SourceFile): boolean {
-  return !isTest(file.path) && /\bprocess\s*\.\s*binding\b|\._handle\b/.test(file.code);
+  return !isTest(file.path) && /\bprocess\s*\.\s*binding\b|\b_handle\b/.test(file.code);
 }

@@ -46,7 +46,7 @@ export const metricNames = {
   spillway_connections_refused_total: {
     type: 'counter',
     labels: ['listener'],
-    help: 'Connections closed at once because a limit was reached.',
+    help: 'Connections closed at once: over a limit, or without the PROXY header that they must begin with.',
   },
   spillway_listener_requests_total: { type: 'counter', labels: ['listener'], help: 'Requests received.' },
   spillway_tls_handshakes_total: { type: 'counter', labels: ['listener'], help: 'TLS handshakes completed.' },

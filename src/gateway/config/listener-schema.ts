@@ -48,7 +48,7 @@ const listenerLimits = section({
   // What nginx and Node allow; long enough for any URL a browser sends.
   requestLine: size({ min: 64, max: 65536 })
     .prefault('8kb')
-    .describe('Longest request line (method, target, version). Over it: 414. At most `header`.'),
+    .describe('Longest request line (method, target, version, line break). Over it: 414. At most `header`.'),
   // Four times the usual cookie limit of 8 kB for one field.
   header: size({ min: 256, max: 2 ** 20 })
     .prefault('32kb')

@@ -62,6 +62,8 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
    * the beginning of the connection on, for the others from their first byte.
    */
   #headTimed = true;
+  /** Set by `receive`: the request said `Connection: close` and had no body that is still to come. */
+  clientAskedToClose = false;
 
   // WHY five parameters: made once a connection, by one caller; an options object would say no more.
   constructor(listener: Listener, wire: Wire, place: Place, security: Security, forwarding: Forwarding) {
@@ -200,6 +202,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
 
   /** A refusal of a head that cannot be read, or did not come: nothing after it may be taken for a request. */
   #refuseHead(number: number): void {
+    this.forwarding.forget();
     this.plane.accounts.refused(this, null, number);
     this.refuse(number, false, false, -1);
     this.#linger();
@@ -367,13 +370,10 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
       return;
     }
     // A client that asked for the close, or has sent all it will, gets it at once; another may be sending still.
-    const isExpected = this.#halfClosed || (this.#carry.bytes === null && !this.keepAlive && this.clientAskedToClose);
-    if (isExpected) this.#lastStage().finish();
+    if (this.#halfClosed || (this.#carry.bytes === null && !this.keepAlive && this.clientAskedToClose))
+      this.#lastStage().finish();
     else this.#linger();
   }
-
-  /** Set by `receive`: the request said `Connection: close` and had no body that is still to come. */
-  clientAskedToClose = false;
 
   #linger(): void {
     if (this.#state !== GONE) this.#lastStage().linger();

@@ -99,6 +99,13 @@ export class Forwarding {
     this.clientLength = this.peerText.length;
   }
 
+  /** Of the next request nothing is known yet but where it comes from. */
+  forget(): void {
+    this.client = this.peer;
+    this.clientText = this.peerText;
+    this.clientLength = this.peerText.length;
+  }
+
   /** False if the other end has no address that can be read. */
   get isKnown(): boolean {
     return this.peerText !== UNKNOWN;

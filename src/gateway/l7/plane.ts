@@ -82,7 +82,6 @@ export class Plane {
     this.loads = new Loads(snapshot.loads, options.lane);
     this.snapshot = snapshot;
     this.router = createRouter([]);
-    this.apply(snapshot);
   }
 
   /** Reads the clock; called when an event begins. */
@@ -94,7 +93,7 @@ export class Plane {
     return this.lagging || this.buffers.full;
   }
 
-  /** Runs by another config from the next request on. All or nothing: if it throws, nothing has changed. */
+  /** Runs by a config, the first or another, from the next request on. All or nothing: if it throws, nothing has changed. */
   apply(snapshot: Snapshot): void {
     const services = new Map(
       snapshot.services.map((plan) => {

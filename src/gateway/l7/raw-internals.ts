@@ -1,6 +1,6 @@
 /**
- * What the fast path knows of Node's insides: libuv's stream handles below `net.Socket`, as Node wraps them. This is the only
- * file that names them. `findInternals` checks their shape on the running version and answers null if anything is not as
+ * What is known here of Node's insides: libuv's stream handles below `net.Socket`, as Node wraps them. This is the only file that
+ * names them. For the fast path, `findInternals` checks their shape on the running version and answers null if anything is not as
  * expected; the gateway then uses `net-wire.ts`. Both run the same tests.
  *
  * What to know about a write: libuv tries it at once. If the kernel took everything, the request object was not used and the
@@ -9,6 +9,7 @@
  * was pending is ever used again.
  */
 import net from 'node:net';
+import { constants } from 'node:os';
 import type tls from 'node:tls';
 import { READ_BYTES, type Buffers } from './buffers.ts';
 
@@ -224,3 +225,22 @@ function onWritten(this: Request, status: number): void {
 }
 
 function ignoreStatus(): void {}
+
+const ALREADY_READING = -constants.errno.EALREADY;
+
+/**
+ * At the moment at which the stream of a TLS socket ends: whether the connection below is being read still. To begin to read
+ * what is being read is refused (EALREADY), which says it. False where handles are not as expected.
+ */
+export function isReadBelow(socket: tls.TLSSocket): boolean {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  // Reading was stopped from above, so the connection below cannot have ended just now.
+  if (property(handle, 'reading') === false) return true;
+  const below = property(handle, '_parent');
+  const readStart = property(below, 'readStart');
+  return typeof readStart === 'function' && Reflect.apply(readStart, below, []) === ALREADY_READING;
+}
+
+function property(of: unknown, name: string): unknown {
+  return typeof of === 'object' && of !== null ? Reflect.get(of, name) : undefined;
+}

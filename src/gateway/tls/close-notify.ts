@@ -3,14 +3,11 @@
  * send a FIN. Where only the end of the stream tells that a message is whole, an end without the alert is a cut
  * (RFC 8446 §6.1, RFC 9112 §9.8). Node reports both alike; here they are told apart.
  *
- * How: OpenSSL reports the alert while the connection below is being read still; after a FIN libuv has stopped reading it.
- * Starting to read what is being read is refused (EALREADY), which says which of the two it was. That asks the handles below
- * a `tls.TLSSocket`: where they are not as expected, every end counts as a cut.
+ * How: OpenSSL reports the alert while the connection below is being read still; after a FIN libuv has stopped reading it. Where
+ * the handles below a `tls.TLSSocket` are not as expected, every end counts as a cut.
  */
-import { constants } from 'node:os';
 import type tls from 'node:tls';
-
-const ALREADY_READING = -constants.errno.EALREADY;
+import { isReadBelow } from '../l7/raw-internals.ts';
 
 /** Has `socket` fail with `ERR_TLS_TRUNCATED` in place of ending, once all that came was read, if it is cut. */
 export function requireCloseNotify(socket: tls.TLSSocket): void {
@@ -20,27 +17,13 @@ export function requireCloseNotify(socket: tls.TLSSocket): void {
   socket.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
     if (chunk === null && !ended) {
       ended = true;
-      notified = isNotified(socket);
+      notified = isReadBelow(socket);
     }
     return push(chunk, encoding);
   };
   socket.on('end', () => {
     if (!notified) socket.destroy(truncated());
   });
-}
-
-/** At the moment at which the stream ends: whether the alert ended it. */
-function isNotified(socket: tls.TLSSocket): boolean {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  // Reading was stopped from above, so the connection below cannot have ended just now.
-  if (property(handle, 'reading') === false) return true;
-  const below = property(handle, '_parent');
-  const readStart = property(below, 'readStart');
-  return typeof readStart === 'function' && Reflect.apply(readStart, below, []) === ALREADY_READING;
-}
-
-function property(of: unknown, name: string): unknown {
-  return typeof of === 'object' && of !== null ? Reflect.get(of, name) : undefined;
 }
 
 function truncated(): NodeJS.ErrnoException {
