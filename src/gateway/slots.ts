@@ -54,6 +54,8 @@ export const routeSlots = {
   bytesIn: 10,
   bytesOut: 11,
   durationSumMs: 12,
+  hedges: 13,
+  retriesDenied: 14, // by the budget
   buckets: 16, // BUCKETS slots from here
 } as const;
 export const ROUTE_SLOTS = 16 + BUCKETS;
@@ -110,6 +112,7 @@ export const refusals = [
   { word: 'misdirected', status: 421, text: 'This host is not served on this connection.' },
   { word: 'max_forwards', status: 400, text: 'The Max-Forwards field is malformed.' },
   { word: 'upgrade_refused', status: 400, text: 'The protocol upgrade is malformed.' },
+  { word: 'upstream_status', status: 502, text: 'A server answered that it cannot, and no other could be asked.' },
 ] as const;
 
 export type Refusal = (typeof refusals)[number]['word'];

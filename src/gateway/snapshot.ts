@@ -115,10 +115,14 @@ export interface ServicePlan {
   readonly tls: UpstreamTlsPlan | null;
   /** Names may stand for link-local addresses and those of cloud metadata services. */
   readonly allowLinkLocal: boolean;
+  /** The field that tells the endpoint how many ms it has; null tells none. */
+  readonly deadlineField: string | null;
   readonly timeouts: {
     readonly connectMs: number;
     /** From the request being sent to the head of the answer. 504. */
     readonly responseHeaderMs: number;
+    /** From the begin of one attempt to the head of its answer; 0 is none. Over it: another attempt, else 504. */
+    readonly perTryMs: number;
     /** The whole exchange; 0 is none. 504 if nothing was answered, else the message is broken off. */
     readonly totalMs: number;
     /** No byte of the answer's body arrived, or the endpoint took none of the request's. */
@@ -139,10 +143,23 @@ export interface ServicePlan {
     /** Requests on one upstream connection before it is closed. */
     readonly requestsPerConnectionMax: number;
   };
-  /** Attempts in all, the first included. 1 is no retry. */
-  readonly attemptsMax: number;
+  readonly retries: RetryPlan;
   /** Sent on a 503 when no endpoint is up, in seconds. */
   readonly retryAfterS: number;
+}
+
+export interface RetryPlan {
+  /** Attempts in all, the first included. 1 is no retry. */
+  readonly attemptsMax: number;
+  /** Of an endpoint's own answers, inclusive. */
+  readonly statuses: readonly { readonly from: number; readonly to: number }[];
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+  /** Retries and hedges as a share of requests, and how many a second and worker there may be anyway. */
+  readonly budgetShare: number;
+  readonly budgetMin: number;
+  /** A second attempt beside the first when that has not answered by then; 0 is none. */
+  readonly hedgeAfterMs: number;
 }
 
 /** What makes two requests the same. */

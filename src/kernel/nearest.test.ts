@@ -11,6 +11,12 @@ test('a slip of the finger finds the name: letter missing, added, changed, swapp
   assert.equal(nearest('tsl', names), 'tls');
 });
 
+test('an abbreviation finds the shortest name that begins so, unless a name is nearer', () => {
+  assert.equal(nearest('cert', ['certificates', 'certificate', 'key']), 'certificate');
+  assert.equal(nearest('Addr', ['adr', 'address']), 'adr');
+  assert.equal(nearest('en', ['endpoints', 'name']), null);
+});
+
 test('a different word finds nothing', () => {
   assert.equal(nearest('certificate', ['address', 'name']), null);
   assert.equal(nearest('on', ['off', 'stdout']), null);

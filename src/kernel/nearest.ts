@@ -2,11 +2,14 @@
  * The nearest valid name for a typo: "did you mean".
  *
  * Distance is optimal string alignment (insert, delete, substitute, swap neighbours: each 1), case ignored. A name is offered
- * only within a third of the typo's length, at least 1, so that a wrong guess is rarer than none.
+ * only within a third of the typo's length, at least 1, so that a wrong guess is rarer than none; if there is none, the
+ * shortest that begins with the word stands for its abbreviation.
  * Cost: O(candidates × length²); words over 64 characters are not compared.
  */
 
 const LENGTH_MAX = 64;
+/** `in` begins too many words to stand for one. */
+const ABBREVIATION_MIN = 3;
 
 /** The number of single-character edits that make `b` of `a`. */
 export function editDistance(a: string, b: string): number {
@@ -33,10 +36,13 @@ export function nearest(word: string, candidates: Iterable<string>): string | nu
   const lower = word.toLowerCase();
   let best: string | null = null;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let longer: string | null = null;
   for (const candidate of candidates) {
     if (candidate.length > LENGTH_MAX) continue;
-    const distance = editDistance(lower, candidate.toLowerCase());
+    const name = candidate.toLowerCase();
+    const distance = editDistance(lower, name);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+    if (name.startsWith(lower) && (longer === null || candidate.length < longer.length)) longer = candidate;
   }
-  return best;
+  return best ?? (word.length < ABBREVIATION_MIN ? null : longer);
 }

@@ -20,6 +20,8 @@ export interface Changes {
     index: number,
   ) => Partial<Pick<EndpointPlan, 'weight' | 'pin' | 'priority' | 'local' | 'backup'>>;
   readonly attemptsMax?: number;
+  readonly retries?: Partial<ServicePlan['retries']>;
+  readonly deadlineField?: string;
   readonly route?: Partial<Omit<RoutePlan, 'cell' | 'service'>>;
   readonly memoryBytesMax?: number;
   readonly drainTimeoutMs?: number;
@@ -72,6 +74,7 @@ function servicePlan(endpoints: readonly EndpointPlan[], changes: Changes): Serv
     timeouts: {
       connectMs: 60_000,
       responseHeaderMs: 60_000,
+      perTryMs: 0,
       totalMs: 0,
       bodyIdleMs: 60_000,
       idleMs: 60_000,
@@ -87,7 +90,17 @@ function servicePlan(endpoints: readonly EndpointPlan[], changes: Changes): Serv
       requestsPerConnectionMax: 1e9,
       ...changes.serviceLimits,
     },
-    attemptsMax: changes.attemptsMax ?? 3,
+    deadlineField: changes.deadlineField ?? null,
+    retries: {
+      attemptsMax: changes.attemptsMax ?? 3,
+      statuses: [],
+      backoffBaseMs: 0,
+      backoffMaxMs: 1000,
+      budgetShare: 0.2,
+      budgetMin: 1000,
+      hedgeAfterMs: 0,
+      ...changes.retries,
+    },
     retryAfterS: 7,
   };
 }

@@ -31,7 +31,13 @@ export const metricNames = {
     help: 'Answers that began and could not be finished.',
   },
   spillway_requests_aborted_total: { type: 'counter', labels: route, help: 'Requests whose client left first.' },
-  spillway_request_retries_total: { type: 'counter', labels: route, help: 'Attempts beyond the first.' },
+  spillway_request_retries_total: { type: 'counter', labels: route, help: 'Attempts after one that failed.' },
+  spillway_request_hedges_total: { type: 'counter', labels: route, help: 'Attempts beside one that took long.' },
+  spillway_request_retries_denied_total: {
+    type: 'counter',
+    labels: route,
+    help: 'Retries and hedges that the budget did not allow.',
+  },
   spillway_request_bytes_total: { type: 'counter', labels: route, help: 'Bytes of request bodies.' },
   spillway_response_bytes_total: { type: 'counter', labels: route, help: 'Bytes of response bodies.' },
   spillway_refusals_total: {

@@ -93,6 +93,8 @@ function routeSeries(snapshot: Snapshot): Series {
       spillway_requests_broken_total: routeSlots.broken,
       spillway_requests_aborted_total: routeSlots.aborted,
       spillway_request_retries_total: routeSlots.retries,
+      spillway_request_hedges_total: routeSlots.hedges,
+      spillway_request_retries_denied_total: routeSlots.retriesDenied,
       spillway_request_bytes_total: routeSlots.bytesIn,
       spillway_response_bytes_total: routeSlots.bytesOut,
     }),

@@ -26,8 +26,11 @@ test('what is no address is refused, with a suggestion where there is one', () =
   const suggestions: Readonly<Record<string, string | null>> = {
     '127.0.0.1': null,
     'http://shop:80/x': 'shop:80',
-    '::1': '[::1]:80',
-    '::1:80': '[::1:80]:80', // which is an address of its own: only the person knows
+    '::1': '"[::1]:80"', // in quotes: brackets begin a list in YAML
+    '::1:8080': '"[::1]:8080"', // an address of its own as well, but nobody means that one
+    '::1:8': '"[::1:8]:80"',
+    '2001:db8:0:0:0:0:0:8080': '"[2001:db8:0:0:0:0:0:8080]:80"',
+    '2001:db8:0:0:0:0:0:1:8080': '"[2001:db8:0:0:0:0:0:1]:8080"',
     ':80': '127.0.0.1:80',
     'a:0': null,
     'a:65536': null,

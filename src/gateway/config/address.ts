@@ -40,7 +40,7 @@ export function parseAddress(text: string, use: 'listen' | 'connect'): ParsedAdd
   const url = /^[a-z][a-z0-9+.-]*:\/\/([^/]+)/i.exec(text);
   if (url !== null) return refused('host:port without a scheme or path', url[1]);
   const colon = text.lastIndexOf(':');
-  if (isIPv6(text)) return refused('an IPv6 address in brackets, with a port', `[${text}]:80`);
+  if (isIPv6(text)) return bareIPv6(text, colon);
   const portText = text.slice(colon + 1);
   if (colon < 0 || !/^\d{1,5}$/.test(portText) || Number(portText) > 65535) {
     if (/^\d{1,5}$/.test(text) && use === 'listen') return refused(null, `:${text}`);
@@ -52,7 +52,7 @@ export function parseAddress(text: string, use: 'listen' | 'connect'): ParsedAdd
   if (host.startsWith('[') && host.endsWith(']')) {
     host = host.slice(1, -1);
     if (!isIPv6(host)) return refused('an IPv6 address between the brackets');
-  } else if (isIPv6(host)) return refused('an IPv6 address in brackets, with a port', `[${host}]:${port}`);
+  } else if (isIPv6(host)) return unbracketed(host, port);
   if (host === '' || host === '*') {
     if (use === 'connect') return refused(null, `127.0.0.1:${port}`);
     // IPv4 only, so the same file does the same on a machine without IPv6; `[::]:8080` asks for both families.
@@ -60,6 +60,17 @@ export function parseAddress(text: string, use: 'listen' | 'connect'): ParsedAdd
   }
   if (!isHost(host)) return refused('a host name or an IP address before the port');
   return { ok: true, address: { host, port, text: joinAddress(host, port) } };
+}
+
+/** `::1:8080` is an address as a whole, and meant as one with a port by whoever writes it. */
+function bareIPv6(text: string, colon: number): Refused {
+  const [host, last] = [text.slice(0, colon), text.slice(colon + 1)];
+  return isIPv6(host) && /^\d{2,5}$/.test(last) ? unbracketed(host, Number(last)) : unbracketed(text, 80);
+}
+
+function unbracketed(host: string, port: number): Refused {
+  // With the quotes that YAML needs: brackets begin a list there.
+  return refused('an IPv6 address in brackets, with a port', `"${joinAddress(host, port)}"`);
 }
 
 export function parseRange(text: string): { readonly ok: true; readonly range: string } | Refused {

@@ -66,6 +66,7 @@ test('every number of a service arrives in its own place', () => {
   const timeouts = {
     connect: '1s',
     responseHeader: '2s',
+    perTry: '1500ms',
     total: '3s',
     bodyIdle: '4s',
     idle: '4500ms',
@@ -86,6 +87,7 @@ test('every number of a service arrives in its own place', () => {
   assert.deepEqual(plan?.timeouts, {
     connectMs: 1000,
     responseHeaderMs: 2000,
+    perTryMs: 1500,
     totalMs: 3000,
     bodyIdleMs: 4000,
     idleMs: 4500,
@@ -99,7 +101,7 @@ test('every number of a service arrives in its own place', () => {
     responseHeaderFieldsMax: 5,
     requestsPerConnectionMax: 6,
   });
-  assert.deepEqual([plan?.attemptsMax, plan?.retryAfterS], [7, 2]);
+  assert.deepEqual([plan?.retries.attemptsMax, plan?.retryAfterS], [7, 2]);
 });
 
 test('a snapshot crosses to a worker, cells shared', () => {

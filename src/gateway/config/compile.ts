@@ -9,6 +9,7 @@ import type {
   EndpointPlan,
   ListenerPlan,
   ListenerTlsPlan,
+  RetryPlan,
   RoutePlan,
   ServicePlan,
   Snapshot,
@@ -146,6 +147,7 @@ function compileService(service: Service, config: Config, cells: CellStore): Ser
     timeouts: {
       connectMs: timeouts.connect,
       responseHeaderMs: timeouts.responseHeader,
+      perTryMs: timeouts.perTry,
       totalMs: timeouts.total,
       bodyIdleMs: timeouts.bodyIdle,
       idleMs: timeouts.idle,
@@ -159,7 +161,8 @@ function compileService(service: Service, config: Config, cells: CellStore): Ser
       responseHeaderFieldsMax: limits.responseHeaderFields,
       requestsPerConnectionMax: limits.requestsPerConnection,
     },
-    attemptsMax: service.retries.attempts,
+    deadlineField: timeouts.header ?? null,
+    retries: compileRetries(service),
     retryAfterS: Math.ceil(service.retryAfter / 1000),
   };
 }
@@ -168,6 +171,19 @@ function compileService(service: Service, config: Config, cells: CellStore): Ser
 function pinOf(secret: string, service: string, endpoint: string): string {
   const mac = createHmac('sha256', secret).update(`spillway pin ${service} ${endpoint}`).digest();
   return mac.subarray(0, 15).toString('base64url');
+}
+
+function compileRetries({ retries }: Service): RetryPlan {
+  const { attempts, statuses, backoff, budget, hedge } = retries;
+  return {
+    attemptsMax: attempts,
+    statuses,
+    backoffBaseMs: backoff.base,
+    backoffMaxMs: backoff.max,
+    budgetShare: budget.share,
+    budgetMin: budget.min,
+    hedgeAfterMs: hedge?.after ?? 0,
+  };
 }
 
 function compileUpstreamTls({ tls }: Service, config: Config): UpstreamTlsPlan | null {

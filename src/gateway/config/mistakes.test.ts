@@ -65,6 +65,15 @@ test('typos in keys, words and references find the nearest valid name', () => {
   );
 });
 
+test('an abbreviation and a word in small letters find what was meant', () => {
+  says(
+    listener('tls: { cert: a.pem, key: a.key }'),
+    'unknown key "cert" in listeners[0].tls',
+    'Did you mean certificate?',
+  );
+  says(config({ routes: '[{ service: shop, match: { methods: [get] } }]' }), 'Found "get"', 'Did you mean GET?');
+});
+
 test('what is missing is said where it should be', () => {
   says(
     'listeners:\n  - name: web\nservices: [{ name: s, endpoints: ["a:1"] }]\nroutes: [{ service: s }]',

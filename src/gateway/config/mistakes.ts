@@ -93,6 +93,7 @@ export class MistakeList {
   readonly #file: string;
   readonly #locate: Locate;
   readonly #mistakes: Mistake[] = [];
+  readonly #misread: Path[] = [];
   #left = 0;
 
   constructor(file: string, locate: Locate) {
@@ -100,12 +101,21 @@ export class MistakeList {
     this.#locate = locate;
   }
 
-  error(path: Path, finding: Finding, part: 'key' | 'value' = 'value'): void {
+  /**
+   * What breaks the schema. Its default stands in for it where rules look, so what one then says of a whole that this is
+   * a part of is not a mistake anybody made, and is left out.
+   */
+  misread(path: Path, finding: Finding, part: 'key' | 'value' = 'value'): void {
     this.#add('error', path, finding, this.#locate(path, part));
+    this.#misread.push(path);
+  }
+
+  error(path: Path, finding: Finding, part: 'key' | 'value' = 'value'): void {
+    this.#rule('error', path, finding, part);
   }
 
   warning(path: Path, finding: Finding, part: 'key' | 'value' = 'value'): void {
-    this.#add('warning', path, finding, this.#locate(path, part));
+    this.#rule('warning', path, finding, part);
   }
 
   /** A mistake whose place is known without a path. */
@@ -124,6 +134,11 @@ export class MistakeList {
     if (this.#left === 0 || last === undefined) return sorted;
     const rest = { message: `and ${this.#left} more`, path: '', found: null, expected: null, suggestion: null };
     return [...sorted, { ...last, ...rest, severity: 'error' }];
+  }
+
+  #rule(severity: Mistake['severity'], path: Path, finding: Finding, part: 'key' | 'value'): void {
+    if (this.#misread.some((misread) => isPartOf(misread, path))) return;
+    this.#add(severity, path, finding, this.#locate(path, part));
   }
 
   #add(severity: Mistake['severity'], path: Path, finding: Finding, place: Place): void {
@@ -145,6 +160,10 @@ export class MistakeList {
       suggestion: suggestion ?? null,
     });
   }
+}
+
+function isPartOf(part: Path, whole: Path): boolean {
+  return part.length > whole.length && whole.every((step, index) => part[index] === step);
 }
 
 /** `file:line:column: what. Found X, expected Y. Did you mean Z?` */

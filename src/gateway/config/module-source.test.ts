@@ -127,15 +127,25 @@ test('a module that cannot be run says why and where', async (t) => {
     'bare.ts': 'export const a = 1;',
     'code.ts': 'export default { listeners: () => 1 };',
     'exits.ts': 'process.exit(3);',
+    'waits.ts': 'await new Promise(() => {});\nexport default {};',
+    'types.ts': 'const a: number = 1;\nexport default { listeners: [ };\n',
   });
   assert.match((await complaints(at('throws.ts')))[0] ?? '', /^3:7 the config could not be run: no such host$/);
   assert.match((await complaints(at('syntax.mjs')))[0] ?? '', /^2:\d+ the config could not be run: Unexpected token/);
-  assert.match((await complaints(at('imports.ts')))[0] ?? '', /Cannot find module/);
+  assert.match(
+    (await complaints(at('imports.ts')))[0] ?? '',
+    /Cannot find module '.*nothing\.ts' imported from .*imports\.ts$/,
+  );
   const { files } = await loadConfig(at('syntax.mjs'));
   assert.deepEqual(files, [at('syntax.mjs')]);
-  assert.match((await complaints(at('bare.ts')))[0] ?? '', /no default export/);
+  assert.match(
+    (await complaints(at('bare.ts')))[0] ?? '',
+    /no default export; write: export default defineConfig\(\{ … \}\)$/,
+  );
   assert.match((await complaints(at('code.ts')))[0] ?? '', /not plain data/);
   assert.match((await complaints(at('exits.ts')))[0] ?? '', /ended the process \(exit 3\)/);
+  assert.match((await complaints(at('waits.ts')))[0] ?? '', /it waits for something that never comes/);
+  assert.match((await complaints(at('types.ts')))[0] ?? '', /^2:31 the config could not be run: Expression expected/);
 });
 
 test('what a config prints does not mix with what the program prints', async (t) => {

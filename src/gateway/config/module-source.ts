@@ -8,7 +8,6 @@
 import { pathToFileURL } from 'node:url';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Clock } from '../../kernel/clock.ts';
-import { show } from './mistakes.ts';
 import type { Place } from './mistakes.ts';
 import { locateInModule, syntaxErrorPlace } from './module-places.ts';
 import { fileStart, SOURCE_BYTES_MAX, unreadable } from './yaml-source.ts';
@@ -16,6 +15,8 @@ import type { Source } from './yaml-source.ts';
 
 /** Long enough for top-level awaits on a slow disk; a loop ends here. */
 const EVALUATE_MS_MAX = 10_000;
+/** Two paths and a sentence. */
+const MESSAGE_MAX = 1000;
 
 /** What the thread says. */
 type Outcome =
@@ -41,6 +42,9 @@ registerHooks({
     if (theirs && files.size < 1000) files.add(fileURLToPath(resolved.url));
     return resolved;
   },
+});
+process.once('beforeExit', () => {
+  port.postMessage({ kind: 'failure', message: 'it waits for something that never comes', stack: '', files: [...files] });
 });
 import(url).then(async (module) => {
   if (!('default' in module)) throw new Error('the module has no default export; write: export default defineConfig({ … })');
@@ -105,14 +109,16 @@ async function run(url: string, clock: Clock): Promise<Outcome> {
 function failure(message: string): string {
   const line = message.split('\n')[0] ?? '';
   if (/could not be cloned/.test(message)) return 'the config holds a function or another value that is not plain data';
-  return `the config could not be run: ${show(line).slice(1, -1)}`;
+  return `the config could not be run: ${line.slice(0, MESSAGE_MAX).replace(/\.$/, '')}`;
 }
 
-/** The first frame that is in the file, or `file:line` as a syntax error begins. */
+/** The first frame that is in the file, or `file:line` as a syntax error begins, with a mark below the column. */
 function placeInStack(stack: string, path: string): Place | null {
   const name = [pathToFileURL(path).href, path].find((each) => stack.includes(`${each}:`));
   if (name === undefined) return null;
   const raw = stack.slice(stack.indexOf(`${name}:`) + name.length);
-  const match = /^:(\d+)(?::(\d+))?/.exec(raw);
-  return match === null ? null : { line: Number(match[1]), column: Number(match[2] ?? 1) };
+  const match = /^:(\d+)(?::(\d+)|\n(?:.*\n){1,20}?([ \t]*)\^)?/.exec(raw);
+  if (match === null) return null;
+  const [, line, column, mark = ''] = match;
+  return { line: Number(line), column: Number(column ?? mark.length + 1) };
 }

@@ -186,7 +186,6 @@ export function checkSecrecy(files: FileSet, file: string, report: Report): void
 export function checkKey(files: FileSet, key: string, certificate: string | null, report: Report): void {
   const pem = read(files, key, report);
   if (pem === null) return;
-  checkSecrecy(files, key, report);
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
     report('error', {
       message: `${files.pathOf(key)} holds no private key`,
@@ -195,6 +194,7 @@ export function checkKey(files: FileSet, key: string, certificate: string | null
     });
     return;
   }
+  checkSecrecy(files, key, report);
   if (/ENCRYPTED/.test(pem)) {
     report('error', {
       message: `the key in ${files.pathOf(key)} is encrypted`,

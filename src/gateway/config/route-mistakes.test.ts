@@ -23,6 +23,14 @@ test('routes that can never match', () => {
   assert.deepEqual(lines(routes('{ listeners: [a] }', '{}')), []);
 });
 
+test('a route that is not understood is not said to be hidden by another', () => {
+  const second = (match: string) =>
+    config({ routes: `[{ service: shop }, { name: second, service: shop, match: ${match} }]` });
+  says(second('{ host: "a b" }'), 'routes[1].match.host is not valid');
+  says(second('{ hots: a.example }'), 'unknown key "hots" in routes[1].match');
+  says(second('{ paht: /x, listeners: [web] }'), 'unknown key "paht"');
+});
+
 test('paths that no request has after normalisation (duty 13)', () => {
   const route = (path: string) => config({ routes: `[{ service: shop, match: { path: "${path}" } }]` });
   says(route('/a/../b'), 'Did you mean /b?');

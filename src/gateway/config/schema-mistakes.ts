@@ -41,7 +41,7 @@ function addIssue(issue: Issue, raw: unknown, schema: JsonSchema, list: MistakeL
     const names = keysAt(schema, path);
     for (const key of issue.keys) {
       const where = path.length === 0 ? 'at the top level' : `in ${formatPath(path)}`;
-      list.error(
+      list.misread(
         [...path, key],
         { message: `unknown key ${show(key)} ${where}`, ...oneOfNames(key, names, 'one of') },
         'key',
@@ -52,7 +52,7 @@ function addIssue(issue: Issue, raw: unknown, schema: JsonSchema, list: MistakeL
   if (issue.code === 'invalid_key') {
     const key = path.at(-1);
     const wanted = issue.issues.slice(0, 1).map((each) => describe(each, key))[0];
-    list.error(
+    list.misread(
       path,
       { message: `${formatPath(path)} has a name that is not valid`, found: show(key), ...wanted },
       'key',
@@ -63,11 +63,11 @@ function addIssue(issue: Issue, raw: unknown, schema: JsonSchema, list: MistakeL
   const wanted = describe(issue, found);
   if (found === undefined) {
     const name = formatPath(path) || 'the config';
-    list.error(path, { message: `${name} is missing`, expected: wanted.expected ?? null });
+    list.misread(path, { message: `${name} is missing`, expected: wanted.expected ?? null });
     return;
   }
   const shown = isSecret(path) ? 'a value that is not shown' : showFound(found, issue);
-  list.error(path, { message: `${formatPath(path) || 'the config'} is not valid`, found: shown, ...wanted });
+  list.misread(path, { message: `${formatPath(path) || 'the config'} is not valid`, found: shown, ...wanted });
 }
 
 function isSecret(path: Path): boolean {
@@ -84,13 +84,22 @@ function describe(issue: Issue, found: unknown): Pick<Finding, 'expected' | 'sug
   if (problem !== undefined) return { expected: problem.expected, suggestion: problem.suggestion ?? null };
   const ours = issue.message.startsWith('expected ') ? { expected: issue.message.slice('expected '.length) } : null;
   if (issue.code === 'invalid_value') return { ...oneOfNames(found, issue.values.map(String), 'one of'), ...ours };
-  if (ours !== null) return ours;
+  if (ours !== null) return { ...ours, suggestion: inOtherLetters(issue, found) };
   if (issue.code === 'invalid_union') {
     const branches = issue.errors.flatMap((errors) => errors.slice(0, 1)).map((each) => describe(each, found));
     const suggestion = branches.find((branch) => typeof branch.suggestion === 'string')?.suggestion ?? null;
     return { expected: branches.map(({ expected }) => expected).join(' or '), suggestion };
   }
   return { expected: issue.message };
+}
+
+/** The same word in capital or small letters, if only that was wrong. */
+function inOtherLetters(issue: Issue, found: unknown): string | null {
+  const pattern = issue.code === 'invalid_format' ? issue.pattern : undefined;
+  const [, source, flags] = /^\/(.*)\/([a-z]*)$/s.exec(pattern ?? '') ?? [];
+  if (source === undefined || typeof found !== 'string') return null;
+  const accepts = new RegExp(source, flags);
+  return [found.toUpperCase(), found.toLowerCase()].find((word) => accepts.test(word)) ?? null;
 }
 
 function valueAt(raw: unknown, path: Path): unknown {

@@ -1,6 +1,7 @@
 /** `services`: named sets of endpoints, and how Spillway talks to them. The comment beside a default says why that number. */
 import * as z from 'zod';
 import { affinity, balance, slowStart } from './balance-schema.ts';
+import { retriesSchema } from './retry-schema.ts';
 import {
   address,
   count,
@@ -122,6 +123,16 @@ const serviceTimeouts = section({
   responseHeader: duration()
     .prefault('30s')
     .describe('From the request being sent to the complete head of the answer. Over it: 504.'),
+  perTry: duration({ min: 0 })
+    .prefault('0s')
+    .describe(
+      'From the begin of one attempt to the head of its answer; `0s` is no limit but `responseHeader`. Over it: another attempt if that is safe, else 504.',
+    ),
+  header: text('the name of a header field', /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { max: 64 })
+    .optional()
+    .describe(
+      'Tell the endpoint how many milliseconds it has in a field of this name, such as `X-Request-Timeout-Ms`; counted anew for each attempt. Absent: nothing is told.',
+    ),
   // No hard deadline by default: it would cut long downloads and streams, which the idle times bound well enough.
   total: duration({ min: 0 })
     .prefault('0s')
@@ -197,14 +208,7 @@ export const serviceSchema = section({
     .describe('How it is known which endpoints may get work.'),
   timeouts: serviceTimeouts.prefault({}).describe('How long an endpoint may take.'),
   limits: serviceLimits.prefault({}).describe('How much Spillway asks of an endpoint, and accepts from it.'),
-  retries: section({
-    // One for a pooled connection that turns out dead, one for an endpoint that died with it.
-    attempts: count(1, 10)
-      .prefault(3)
-      .describe(
-        'Attempts in all, the first included; 1 is no retry. Only what is safe is sent again: idempotent requests, and those of which nothing was sent.',
-      ),
-  })
+  retries: retriesSchema(statusRange)
     .prefault({})
     .describe('What happens when an endpoint fails a request before it answered.'),
   retryAfter: duration({ min: 1000, max: 86_400_000 })

@@ -48,7 +48,19 @@ test('what would be lost or has no end is refused, with its place', () => {
 });
 
 test('an address in brackets without quotes gets a hint', () => {
-  assert.match(complaints('a:\n  b: [::1]:8080\n')[0] ?? '', /^2:\d+ .*written in quotes/);
+  for (const address of ['[::1]:8080', '[::]:8080', '::', '::1:8080 :'])
+    assert.match(complaints(`a:\n  b: ${address}\n`)[0] ?? '', /^2:\d+ .*in brackets and quotes/, address);
+});
+
+test('what is no text is said to be none, with its place', () => {
+  const utf16 = Buffer.from('listeners: []', 'utf16le').toString('utf8');
+  assert.deepEqual(complaints(utf16), ['1:2 this is not text: the control character U+0000 stands here']);
+  assert.deepEqual(complaints('a: 1\nb: x\u0007y\n'), [
+    '2:5 this is not text: the control character U+0007 stands here',
+  ]);
+  const latin1 = Buffer.from('a: 1 # für\n', 'latin1').toString('utf8');
+  assert.deepEqual(complaints(latin1), ['1:9 this is not text: bytes that are not UTF-8 stand here']);
+  assert.deepEqual(complaints('\uFEFFa: "für \u{1F600}"\r\n\tb: 1'.replace('\tb: 1', '')), []);
 });
 
 test('one slip gives few mistakes', () => {

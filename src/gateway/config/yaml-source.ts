@@ -37,6 +37,8 @@ export function unreadable(file: string, message: string, place = fileStart, exp
 
 export function readYaml(text: string, file: string): Source {
   if (Buffer.byteLength(text) > SOURCE_BYTES_MAX) return unreadable(file, 'the file is larger than 1 MB');
+  const stray = strayCharacter(text);
+  if (stray !== null) return unreadable(file, `this is not text: ${stray.what}`, stray.place);
   const deep = tooDeep(text);
   if (deep !== null) return unreadable(file, `the file is nested more than ${DEPTH_MAX} levels deep`, deep);
   const lines = new LineCounter();
@@ -97,6 +99,19 @@ function refuseUnsound(document: AnyDocument, refuse: (offset: number, finding: 
   });
 }
 
+/** What no text file has: control characters (YAML 1.2 §5.1), and what decoding made of bytes that are not UTF-8. */
+function strayCharacter(text: string): { readonly what: string; readonly place: Place } | null {
+  // eslint-disable-next-line no-control-regex -- they are what is looked for
+  const at = text.search(/[\x00-\x08\x0B\x0C\x0E-\x1F\x7F\uFFFD]/);
+  if (at < 0) return null;
+  const code = text.charCodeAt(at);
+  const name = `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
+  const what = code === 0xfffd ? 'bytes that are not UTF-8 stand here' : `the control character ${name} stands here`;
+  const before = text.slice(0, at);
+  const lineStart = before.lastIndexOf('\n') + 1;
+  return { what, place: { line: before.split('\n').length, column: at - lineStart + 1 } };
+}
+
 /** The place where brackets or indentation go deeper than allowed: checked before the parser recurses into it. */
 function tooDeep(text: string): Place | null {
   let brackets = 0;
@@ -120,8 +135,8 @@ function explain(code: string, message: string, text: string, pos: readonly [num
   if (code === 'MULTIPLE_DOCS') return 'a second document begins here; a config is one document';
   const lineStart = text.lastIndexOf('\n', pos[0] - 1) + 1;
   const row = text.slice(lineStart, text.indexOf('\n', lineStart) + 1 || text.length);
-  const hint = /\[[0-9a-f]*:[0-9a-f:.]*\]:/i.test(row)
-    ? ' (an address with brackets is written in quotes: "[::1]:8080")'
+  const hint = /\[[0-9a-f]*:[0-9a-f:.]*\]:|\s::/i.test(row)
+    ? ' (an IPv6 address is written in brackets and quotes: "[::1]:8080")'
     : '';
   return `this is not YAML: ${message.replace(/\s+/g, ' ').replace(/\.$/, '').slice(0, 200)}${hint}`;
 }

@@ -54,6 +54,8 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   wheelPrevious: Deadline | null = null;
   #state = IDLE;
   #startMs = 0;
+  /** One try has no longer. */
+  #untilMs = Number.POSITIVE_INFINITY;
   /** Nothing has been said of its answer to those who balance. */
   #unanswered = false;
 
@@ -93,6 +95,8 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.count(slot.requests, 1);
     this.count(slot.inFlight, 1);
     this.#startMs = plane.nowMs;
+    const { perTryMs } = this.#exchange.service.plan.timeouts;
+    this.#untilMs = perTryMs > 0 ? plane.nowMs + perTryMs : Number.POSITIVE_INFINITY;
     this.#unanswered = true;
     plane.loads.started(endpoint.plan.loadSlot, plane.nowMs);
     if (!endpoint.acquire(this, reuse)) {
@@ -129,7 +133,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   onNoConnection(code: string): void {
     this.#answered(false);
     this.end();
-    this.#exchange.attemptFailed(code === 'ETIMEDOUT' ? 'connect_timeout' : 'connect_failed', true);
+    this.#exchange.attemptFailed(this, code === 'ETIMEDOUT' ? 'connect_timeout' : 'connect_failed', true);
   }
 
   // — What the server says
@@ -178,7 +182,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.#state = ANSWERED;
     this.#answered(head.status < 500);
     exchange.plane.wheel.disarm(this);
-    exchange.onAnswer(head, bytes, to);
+    exchange.onAnswer(this, head, bytes, to);
     return false;
   }
 
@@ -216,7 +220,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.count(fault, 1);
     this.#answered(false);
     this.end();
-    this.#exchange.attemptFailed(refusal, repeatable && this.firstByteMs === 0);
+    this.#exchange.attemptFailed(this, refusal, repeatable && this.firstByteMs === 0);
   }
 
   /** The connection is somebody else's from now on. */
@@ -270,9 +274,10 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
 
   // — Deadlines
 
+  /** Not beyond the time that one try has. */
   #arm(afterMs: number): void {
     const { plane } = this.#exchange;
-    plane.wheel.arm(this, plane.nowMs + afterMs);
+    plane.wheel.arm(this, Math.min(plane.nowMs + afterMs, this.#untilMs));
   }
 
   /** Some of the request's body moved on: the answer is not late before the request is whole. */
@@ -289,6 +294,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     // Neither our own queue nor a client that keeps its body to itself is the endpoint's fault.
     if (this.queuedAt !== null) exchange.fail('queue_timeout');
     else if (this.waiting) this.fail('connect_timeout', slot.timeouts, true);
+    else if (nowMs >= this.#untilMs) this.fail('upstream_timeout', slot.timeouts, true);
     else if (!exchange.request.done && exchange.takesBody) exchange.fail('body_timeout');
     else this.fail('upstream_timeout', slot.timeouts, false);
   }

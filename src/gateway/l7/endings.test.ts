@@ -3,7 +3,7 @@
  * told. A message that was not whole must never look whole (RFC 9112 §8), and nobody works for someone who is gone.
  */
 import assert from 'node:assert/strict';
-import { type Bench, eventually, onBoth } from '../../../test/engine/bench.ts';
+import { deadPort, type Bench, eventually, onBoth } from '../../../test/engine/bench.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
@@ -247,8 +247,8 @@ onBoth('the total ends what has no answer: 504', async (bench) => {
 
 onBoth('the total is for all attempts together', async (bench) => {
   await using port = await deafPort();
-  const changes = { serviceTimeouts: { connectMs: 300, totalMs: 500 }, attemptsMax: 3 };
-  const gateway = await bench.gateway([port.number, port.number, port.number], changes);
+  const changes = { serviceTimeouts: { totalMs: 300 }, endpoint: (index: number) => ({ priority: index }) };
+  const gateway = await bench.gateway([await deadPort(), port.number], changes);
   const client = await bench.client(gateway);
   client.write(GET);
   await client.refusal(504, 'total_timeout');

@@ -13,6 +13,7 @@ import type { ServicePlan } from '../snapshot.ts';
 import type { Connected } from './connector.ts';
 import { Endpoint, type Opening, type Waiter } from './endpoint.ts';
 import { Plane } from './plane.ts';
+import { RetryBudget } from './retry-budget.ts';
 import type { Service } from './service.ts';
 import type { UpstreamConnection } from './upstream.ts';
 import { nobody, type Wire } from './wire.ts';
@@ -146,6 +147,7 @@ class World {
       },
       responseLimits: { headerBytesMax: 0, headerFieldsMax: 0 },
       read: () => undefined,
+      budget: new RetryBudget(),
       pick: () => null,
       pinField: () => new Uint8Array(0),
       connect: (_plan, _onHandshake, done) => this.#connect(done),

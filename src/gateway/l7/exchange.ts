@@ -3,8 +3,8 @@
  *
  * What goes out is built in a buffer that is kept (`retained`) until the end: the head and as much of the body as came with
  * it. If that is the whole request, it can be sent again, to another endpoint (`retry.ts`), until a byte of an answer has come.
- * An attempt at one endpoint is `attempt.ts`, the answer's way to the client `response-relay.ts`; here is what outlasts both:
- * the request, which endpoint is next, and how it all ends.
+ * An attempt at one endpoint is `attempt.ts`, which attempts are made `asking.ts`, the answer's way to the client
+ * `response-relay.ts`; here is what outlasts them: the request, and how it all ends.
  *
  * Invariants:
  * - The client gets one final answer or a broken connection, never a clean end of a message that was not whole (RFC 9112 §8).
@@ -14,7 +14,8 @@
  */
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots, type Refusal, refusalNumber, routeSlots } from '../slots.ts';
-import { Attempt } from './attempt.ts';
+import { Asking } from './asking.ts';
+import type { Attempt } from './attempt.ts';
 import { Body } from './body.ts';
 import { view } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
@@ -23,11 +24,11 @@ import { type Head, METHOD_HEAD } from './head.ts';
 import type { Plane } from './plane.ts';
 import { BULK_BYTES, relay } from './relay.ts';
 import { ResponseRelay } from './response-relay.ts';
-import { mayRetry } from './retry.ts';
 import type { Route, Service, Wanted } from './service.ts';
 import { openTunnel } from './tunnel.ts';
 import { isAccepted } from './web-socket.ts';
 import type { Wire } from './wire.ts';
+import { writeDeadline } from './write-head.ts';
 
 const NO_FIELD = new Uint8Array(0);
 
@@ -52,7 +53,7 @@ export class Exchange implements Deadline, Wanted {
   /** The one of the route's services that this request goes to. */
   service!: Service;
   readonly request = new Body();
-  readonly attempt: Attempt;
+  readonly #asking: Asking;
   readonly answer: ResponseRelay;
   keyHash = 0;
   pinned: Endpoint | null = null;
@@ -71,8 +72,9 @@ export class Exchange implements Deadline, Wanted {
   status = 0;
   refusal = -1;
   ending: Ending = ENDED_WELL;
-  attempts = 0;
   startMs = 0;
+  /** Where in the head that is sent the digits are that tell the endpoint its time; 0 if nowhere. */
+  deadlineAt = 0;
   /** Of the head that was sent upstream. */
   requestHeadBytes = 0;
 
@@ -90,8 +92,21 @@ export class Exchange implements Deadline, Wanted {
 
   constructor(plane: Plane) {
     this.plane = plane;
-    this.attempt = new Attempt(this);
+    this.#asking = new Asking(this);
     this.answer = new ResponseRelay(this);
+  }
+
+  get attempt(): Attempt {
+    return this.#asking.attempt;
+  }
+
+  get attempts(): number {
+    return this.#asking.count;
+  }
+
+  /** No final answer yet. */
+  get asking(): boolean {
+    return this.#state === ASKING;
   }
 
   get active(): boolean {
@@ -123,8 +138,7 @@ export class Exchange implements Deadline, Wanted {
     this.status = 0;
     this.refusal = -1;
     this.ending = ENDED_WELL;
-    this.attempts = 0;
-    this.attempt.reset();
+    this.#asking.begin();
     this.answer.reset();
     if (totalMs > 0) plane.wheel.arm(this, plane.nowMs + totalMs);
     this.#retained = retained;
@@ -140,30 +154,21 @@ export class Exchange implements Deadline, Wanted {
     this.#retainedBytes = at;
     this.#whole = request.done;
     this.#state = ASKING;
-    this.#count(routeSlots.inFlight, 1);
+    this.count(routeSlots.inFlight, 1);
     if (request.bad) this.fail('bad_chunk');
     else if (request.tooLarge) this.fail('body_too_large');
-    else this.#ask(!this.expectsContinue, 'no_endpoint');
+    else this.#asking.ask(!this.expectsContinue, 'no_endpoint');
     return taken;
   }
 
   // — Attempts
 
-  /** `reuse` allows a connection that served others; `otherwise` is the refusal if no endpoint is left to try. */
-  #ask(reuse: boolean, otherwise: Refusal): void {
-    const { attempt } = this;
-    const endpoint = this.service.pick(this);
-    if (endpoint === null) {
-      this.fail(otherwise);
-      return;
-    }
-    if (attempt.endpoint !== null) {
-      this.#count(routeSlots.retries, 1);
-      attempt.count(endpointSlots.retries, 1);
-    }
-    this.attempts++;
-    if (!attempt.start(endpoint, reuse)) this.fail('queue_full');
-    else if (attempt.waiting && !this.request.done) this.client.wire.pause();
+  /** Writes how long the endpoint has; ten digits wide, so that a later attempt writes over what an earlier one told. */
+  tellDeadline(): void {
+    if (this.deadlineAt === 0 || this.#retained === null) return;
+    const { perTryMs, responseHeaderMs } = this.service.plan.timeouts;
+    const leftMs = Math.min(this.deadlineMs - this.plane.nowMs, perTryMs > 0 ? perTryMs : responseHeaderMs);
+    writeDeadline(leftMs, this.#retained, this.deadlineAt);
   }
 
   /** The attempt has a connection. */
@@ -177,18 +182,8 @@ export class Exchange implements Deadline, Wanted {
     this.client.takeRest();
   }
 
-  /** The attempt is over without an answer, or with less than all of one. Goes on elsewhere if that is `repeatable` and safe. */
-  attemptFailed(refusal: Refusal, repeatable: boolean): void {
-    const { attempt } = this;
-    const { attemptsMax } = this.service.plan;
-    if (this.#state !== ASKING || !repeatable || !mayRetry(this, attempt.sent, attemptsMax)) {
-      this.fail(refusal);
-      return;
-    }
-    // A connection that died between two requests says nothing of its endpoint, but much of the others that are kept.
-    const stale = attempt.reused;
-    if (!stale && attempt.endpoint !== null) this.tried.push(attempt.endpoint);
-    this.#ask(!stale && !this.expectsContinue, refusal);
+  attemptFailed(attempt: Attempt, refusal: Refusal, repeatable: boolean): void {
+    this.#asking.failed(attempt, refusal, repeatable);
   }
 
   // — The request's body
@@ -223,8 +218,8 @@ export class Exchange implements Deadline, Wanted {
   // — The answer
 
   /** The final head; `bytes[head.end, to)` came behind it. */
-  onAnswer(head: Head, bytes: Uint8Array, to: number): void {
-    const { attempt } = this;
+  onAnswer(attempt: Attempt, head: Head, bytes: Uint8Array, to: number): void {
+    if (!this.#asking.answered(attempt, head, to)) return;
     this.status = head.status;
     if (head.status === 101) {
       this.#switchProtocols(head, bytes, to);
@@ -309,7 +304,7 @@ export class Exchange implements Deadline, Wanted {
       client.breakOff();
       return;
     }
-    this.attempt.end();
+    this.#asking.end();
     const retryAfterS = refusal === 'no_endpoint' || refusal === 'queue_full' ? this.service.plan.retryAfterS : -1;
     const keep = this.mayKeepClient();
     this.status = client.refuse(this.refusal, keep, this.methodId === METHOD_HEAD, retryAfterS);
@@ -319,12 +314,12 @@ export class Exchange implements Deadline, Wanted {
 
   #end(ending: Ending): void {
     const { plane } = this;
-    this.attempt.end();
+    this.#asking.end();
     this.answer.end();
     plane.wheel.disarm(this);
     this.ending = ending;
     this.#state = IDLE;
-    this.#count(routeSlots.inFlight, -1);
+    this.count(routeSlots.inFlight, -1);
     plane.accounts.exchange(this, plane.nowMs);
     if (this.#retained !== null) plane.buffers.giveBack(this.#retained);
     this.#retained = null;
@@ -336,11 +331,12 @@ export class Exchange implements Deadline, Wanted {
   discard(): void {
     const { wheel } = this.plane;
     wheel.remove(this);
-    wheel.remove(this.attempt);
+    this.#asking.discard();
     wheel.remove(this.answer);
   }
 
-  #count(which: number, change: number): void {
+  /** Adds to what is counted of the route. */
+  count(which: number, change: number): void {
     const { lane } = this.route;
     lane[which] = (lane[which] ?? 0) + change;
   }

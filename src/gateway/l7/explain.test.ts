@@ -70,7 +70,15 @@ function service(name: string, ...endpoints: EndpointPlan[]): ServicePlan {
     endpoints,
     tls: null,
     allowLinkLocal: false,
-    timeouts: { connectMs: 1, responseHeaderMs: 1, totalMs: 0, bodyIdleMs: 1, idleMs: 1, queueMs: 1 },
+    timeouts: {
+      connectMs: 1,
+      responseHeaderMs: 1,
+      perTryMs: 0,
+      totalMs: 0,
+      bodyIdleMs: 1,
+      idleMs: 1,
+      queueMs: 1,
+    },
     limits: {
       connectionsMax: 1,
       idleConnectionsMax: 1,
@@ -79,7 +87,16 @@ function service(name: string, ...endpoints: EndpointPlan[]): ServicePlan {
       responseHeaderFieldsMax: 1,
       requestsPerConnectionMax: 1,
     },
-    attemptsMax: 1,
+    deadlineField: null,
+    retries: {
+      attemptsMax: 1,
+      statuses: [],
+      backoffBaseMs: 0,
+      backoffMaxMs: 0,
+      budgetShare: 0,
+      budgetMin: 0,
+      hedgeAfterMs: 0,
+    },
     retryAfterS: 3,
   };
 }

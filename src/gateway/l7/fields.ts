@@ -43,6 +43,7 @@ export const field = {
   secWebsocketVersion: 31,
   secWebsocketAccept: 32,
   proxyStatus: 33,
+  retryAfter: 34,
 } as const;
 
 /** Removed from every request that is forwarded, whatever `Connection` says. */
@@ -96,6 +97,7 @@ const known: readonly (readonly [id: number, name: string, flags: number])[] = [
   [field.secWebsocketVersion, 'sec-websocket-version', PROTECTED],
   [field.secWebsocketAccept, 'sec-websocket-accept', PROTECTED],
   [field.proxyStatus, 'proxy-status', PROTECTED | TRAILER_ALLOWED],
+  [field.retryAfter, 'retry-after', PROTECTED],
 ];
 
 /** End-to-end fields that need no number, but may not be named by `Connection` or, as most of these, sent as a trailer. */
@@ -127,7 +129,6 @@ const protectedNames: ReadonlySet<string> = new Set([
   'origin',
   'pragma',
   'range',
-  'retry-after',
   'strict-transport-security',
   'vary',
   'www-authenticate',

@@ -237,6 +237,7 @@ async function run(seed: number): Promise<void> {
     },
   };
   Reflect.set(plane, 'raw', transport);
+  plane.apply(snapshot);
   const listener = new Listener(plane, snapshot.listeners[0]!, () => {});
   listener.open();
   const planned: Planned[][] = [];

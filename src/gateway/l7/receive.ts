@@ -10,7 +10,15 @@ import type { ClientConnection } from './client.ts';
 import { listedNames } from './connection.ts';
 import { normalizePath, PATH_REFUSED, PATH_SAME } from './target.ts';
 import { acceptKey, isWebSocketRequest } from './web-socket.ts';
-import { endHead, HEAD_EXTRA_BYTES, writeField, writeRequestHead, writeUpgrade } from './write-head.ts';
+import { equalsFolded } from './syntax.ts';
+import {
+  endHead,
+  HEAD_EXTRA_BYTES,
+  writeDeadlineField,
+  writeField,
+  writeRequestHead,
+  writeUpgrade,
+} from './write-head.ts';
 import type { Route } from './service.ts';
 
 /** The request was answered here. */
@@ -98,6 +106,14 @@ function upgradeAllowed(head: Head, route: Route): boolean {
   return name === 'websocket' && route.plan.upgrade.includes(name);
 }
 
+/** What a client says of a field that the gateway writes itself is not passed on. */
+function dropField(head: Head, name: string): void {
+  for (let index = 0; index < head.count; index++) {
+    if (equalsFolded(head.buffer, head.nameStart[index]!, head.nameEnd[index]!, name.toLowerCase()))
+      head.drop[index] = 1;
+  }
+}
+
 // WHY six parameters: the hot path; an options object would be made for each request.
 function begin(
   client: ClientConnection,
@@ -122,7 +138,11 @@ function begin(
   request.begin(head.bodyKind, head.contentLength, head.bodyKind, route.plan.requestBodyBytesMax, listed);
 
   const behind = request.done ? 0 : to - head.end;
-  const headRoom = head.end - head.start + HEAD_EXTRA_BYTES + service.plan.name.length + client.forwarding.room;
+  const { deadlineField } = service.plan;
+  if (deadlineField !== null) dropField(head, deadlineField);
+  const deadlineRoom = deadlineField === null ? 0 : deadlineField.length + 16;
+  const headRoom =
+    head.end - head.start + HEAD_EXTRA_BYTES + service.plan.name.length + client.forwarding.room + deadlineRoom;
   const wanted = headRoom + request.room(behind);
   // A body larger than that could not be sent again anyway.
   const out = plane.buffers.borrow(wanted <= LARGE_BYTES ? wanted : Math.max(headRoom + SMALL_BYTES, LARGE_BYTES));
@@ -134,6 +154,11 @@ function begin(
   }
   if (head.maxForwards > 0) at = writeField('Max-Forwards', String(head.maxForwards - 1), out, at);
   if (upgrading) at = writeUpgrade(out, at);
+  exchange.deadlineAt = 0;
+  if (deadlineField !== null) {
+    at = writeDeadlineField(deadlineField, out, at);
+    exchange.deadlineAt = at;
+  }
   at = listener.forwarding.write(client.forwarding, head, out, at);
   at = endHead(out, at);
   exchange.requestHeadBytes = at;

@@ -3,7 +3,10 @@
  * what may be done twice (RFC 9110 §9.2.2) if all of it is still here. Something else decides whether it is worth it: where,
  * and whether an answer had begun.
  */
-import { METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT } from './head.ts';
+import type { Random } from '../../kernel/random.ts';
+import type { RetryPlan } from '../snapshot.ts';
+import { field } from './fields.ts';
+import { type Head, METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT } from './head.ts';
 
 /** What is known of a request when an attempt has failed. */
 export interface Repeatable {
@@ -20,7 +23,7 @@ export function mayRetry(request: Repeatable, sent: boolean, attemptsMax: number
   return !sent || (request.whole && isIdempotent(request.methodId));
 }
 
-function isIdempotent(methodId: number): boolean {
+export function isIdempotent(methodId: number): boolean {
   return (
     methodId === METHOD_GET ||
     methodId === METHOD_HEAD ||
@@ -28,4 +31,26 @@ function isIdempotent(methodId: number): boolean {
     methodId === METHOD_DELETE ||
     methodId === METHOD_OPTIONS
   );
+}
+
+/** How long to wait before the `retries`-th retry: any time up to a bound that doubles (full jitter), so that clients drift apart. */
+export function backoffMs(retries: number, { backoffBaseMs, backoffMaxMs }: RetryPlan, random: Random): number {
+  return random.unit() * Math.min(backoffMaxMs, backoffBaseMs * 2 ** (retries - 1));
+}
+
+/** The statuses of a server's answer that are asked for again. */
+export function isRetriedStatus(status: number, { statuses }: RetryPlan): boolean {
+  for (const { from, to } of statuses) if (status >= from && status <= to) return true;
+  return false;
+}
+
+/**
+ * What an answer's `Retry-After` asks to wait, in ms (RFC 9110 §10.2.3): 0 if it asks nothing, `Infinity` if it is a date or cannot
+ * be read. A gateway does not hold a request as long as a date is far.
+ */
+export function retryAfterMs(head: Head): number {
+  const index = head.find(field.retryAfter);
+  if (index < 0) return 0;
+  const text = head.text(head.valueStart[index]!, head.valueEnd[index]!);
+  return /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Number.POSITIVE_INFINITY;
 }

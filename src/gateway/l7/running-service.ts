@@ -15,6 +15,7 @@ import { Eligibility } from './eligibility.ts';
 import { Endpoint, type Opening } from './endpoint.ts';
 import type { ResponseLimits } from './head.ts';
 import type { Plane } from './plane.ts';
+import { RetryBudget } from './retry-budget.ts';
 import type { Service, Wanted } from './service.ts';
 
 const NO_FIELD = new Uint8Array(0);
@@ -23,6 +24,7 @@ export class RunningService implements Service {
   plan: ServicePlan;
   endpoints: readonly Endpoint[] = [];
   responseLimits: ResponseLimits = { headerBytesMax: 0, headerFieldsMax: 0 };
+  readonly budget = new RetryBudget();
   readonly #plane: Plane;
   readonly #connector: Connector;
   #balancer: Balancer = createBalancer('round-robin', { weights: [] });

@@ -7,6 +7,7 @@ import type { Connected } from './connector.ts';
 import type { Endpoint, Opening } from './endpoint.ts';
 import type { ResponseLimits } from './head.ts';
 import type { Plane } from './plane.ts';
+import type { RetryBudget } from './retry-budget.ts';
 
 /** What a request is picked an endpoint by. */
 export interface Wanted {
@@ -21,6 +22,7 @@ export interface Wanted {
 export interface Service {
   readonly plan: ServicePlan;
   readonly responseLimits: ResponseLimits;
+  readonly budget: RetryBudget;
   /** Reads what the service picks by out of a request. */
   read(request: RoutedRequest, into: Wanted): void;
   /** The next endpoint for a request, or null if there is none. */

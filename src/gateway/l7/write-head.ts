@@ -62,6 +62,23 @@ export function writeRequestHead(head: Head, path: Path, out: Uint8Array, at: nu
   return at;
 }
 
+/** Digits of a deadline. */
+const DEADLINE_DIGITS = 10;
+
+/** A field whose value `writeDeadline` writes. Returns the index after it, by which it is found again. */
+export function writeDeadlineField(name: string, out: Uint8Array, at: number): number {
+  return writeField(name, '0'.repeat(DEADLINE_DIGITS), out, at);
+}
+
+/** Writes whole ms into the field that ends at `at`. */
+export function writeDeadline(ms: number, out: Uint8Array, at: number): void {
+  let rest = Math.max(0, Math.ceil(ms));
+  for (let digit = at - 3; digit > at - 3 - DEADLINE_DIGITS; digit--) {
+    out[digit] = 48 + (rest % 10);
+    rest = Math.floor(rest / 10);
+  }
+}
+
 /** Asks the server for the tunnel the client asked for. */
 export function writeUpgrade(out: Uint8Array, at: number): number {
   return copyBytes(UPGRADE_WEBSOCKET, 0, UPGRADE_WEBSOCKET.length, out, at);

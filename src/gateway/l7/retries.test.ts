@@ -1,0 +1,197 @@
+/** Requests that are asked again: when, where, how often, and what it costs a service that fails as a whole. */
+import assert from 'node:assert/strict';
+import { type Bench, deadPort, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { fieldOf } from '../../../test/engine/message.ts';
+import { answer, type Origin } from '../../../test/engine/origin.ts';
+import type { Peer } from '../../../test/engine/peer.ts';
+import type { Changes } from '../../../test/engine/plans.ts';
+
+const get = (path = '/'): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody';
+const unavailable = (fields = ''): string =>
+  `HTTP/1.1 503 Service Unavailable\r\n${fields}Content-Length: 4\r\n\r\nbusy`;
+
+const on503: Changes = { retries: { statuses: [{ from: 502, to: 504 }] } };
+
+/** The first origin says `first` to everything, the second answers. */
+async function pair(
+  bench: Bench,
+  first: string,
+  changes: Changes,
+): Promise<{ origins: readonly Origin[]; gateway: TestGateway; client: Peer }> {
+  const origins = [await bench.origin(), await bench.origin()];
+  if (first !== '') {
+    origins[0]!.serve((_, connection) => {
+      connection.write(first);
+    });
+  }
+  origins[1]!.serve((_, connection) => {
+    connection.write(answer('second'));
+  });
+  const gateway = await bench.gateway(origins, { endpoint: (index) => ({ priority: index }), ...changes });
+  return { origins, gateway, client: await bench.client(gateway) };
+}
+
+onBoth('an answer that is to be asked again is dropped, and its connection kept', async (bench) => {
+  const { gateway, client, origins } = await pair(bench, unavailable(), on503);
+  for (let i = 0; i < 3; i++) {
+    client.write(get());
+    const response = await client.response();
+    assert.deepEqual([response.status, response.body.toString()], [200, 'second']);
+  }
+  assert.equal(origins[0]!.connections.length, 1);
+  assert.equal(gateway.endpoint('reuses', 0), 2);
+  assert.equal(gateway.route('retries'), 3);
+});
+
+onBoth('RFC 9110 §9.2.2: what may not be done twice is not asked again, whatever the answer', async (bench) => {
+  const { gateway, client } = await pair(bench, unavailable(), on503);
+  client.write(post);
+  assert.equal((await client.response()).status, 503);
+  assert.equal(gateway.route('retries'), 0);
+});
+
+onBoth('when everybody says no, the client gets what the last one said and not a word of ours', async (bench) => {
+  const { client, origins } = await pair(bench, unavailable(), on503);
+  origins[1]!.serve((_, connection) => {
+    connection.write(unavailable('X-Who: second\r\n'));
+  });
+  client.write(get());
+  const response = await client.response();
+  assert.deepEqual([response.status, fieldOf(response, 'x-who')], [503, 'second']);
+});
+
+onBoth('RFC 9110 §10.2.3: who asks to wait longer than we would is passed on with it', async (bench) => {
+  const { gateway, client } = await pair(bench, unavailable('Retry-After: 30\r\n'), on503);
+  client.write(get());
+  const response = await client.response();
+  assert.deepEqual([response.status, fieldOf(response, 'retry-after')], [503, '30']);
+  assert.equal(gateway.route('retries'), 0);
+});
+
+onBoth('one try has a time of its own, after which another endpoint is asked', async (bench) => {
+  const { client, gateway, origins } = await pair(bench, '', { serviceTimeouts: { perTryMs: 100 } });
+  client.write(get());
+  assert.equal((await client.response()).body.toString(), 'second');
+  assert.equal(gateway.endpoint('timeouts', 0), 1);
+  assert.equal(await origins[0]!.connections[0]!.gone(), 'end', 'the first is not waited for');
+});
+
+onBoth('no attempt is begun that the total leaves no time for', async (bench) => {
+  const { client, gateway } = await pair(bench, unavailable(), {
+    retries: { ...on503.retries, backoffBaseMs: 1e9, backoffMaxMs: 1e9 },
+    serviceTimeouts: { totalMs: 30_000 },
+  });
+  client.write(get());
+  assert.equal((await client.response()).status, 503);
+  assert.equal(gateway.route('retries'), 0);
+});
+
+onBoth('the endpoint is told how long it has, and the second less than the first', async (bench) => {
+  const { client, origins } = await pair(bench, '', {
+    ...on503,
+    deadlineField: 'X-Timeout',
+    serviceTimeouts: { responseHeaderMs: 50_000, totalMs: 20_000 },
+  });
+  client.write('GET / HTTP/1.1\r\nHost: a\r\nX-Timeout: 999999\r\n\r\n');
+  const first = await origins[0]!.accept();
+  const told = Number(fieldOf(await first.request(), 'x-timeout'));
+  assert.ok(told > 15_000 && told <= 20_000, `${told} of 20 s`);
+  const heldUntil = performance.now() + 20;
+  await eventually('some time has passed', () => performance.now() > heldUntil);
+  const second = Promise.withResolvers<number>();
+  origins[1]!.serve((request, connection) => {
+    second.resolve(Number(fieldOf(request, 'x-timeout')));
+    connection.write(answer('second'));
+  });
+  first.write(unavailable());
+  assert.equal((await client.response()).status, 200);
+  assert.ok((await second.promise) <= told - 20);
+});
+
+onBoth('a client that leaves before the next attempt is asked for no more', async (bench) => {
+  const { client, gateway, origins } = await pair(bench, unavailable(), {
+    retries: { ...on503.retries, backoffBaseMs: 1e6, backoffMaxMs: 1e6 },
+  });
+  client.write(get());
+  await eventually('the first has answered', () => gateway.endpoint('idle', 0) === 1);
+  client.reset();
+  await eventually('it is over', () => gateway.route('inFlight') === 0);
+  assert.equal(origins[1]!.connections.length, 0);
+});
+
+onBoth('under a total outage there are at most 1.2 attempts a request', async (bench) => {
+  const dead = [await deadPort(), await deadPort(), await deadPort()];
+  const gateway = await bench.gateway(dead, { retries: { budgetMin: 0 } });
+  const clients = await Promise.all(Array.from({ length: 10 }, async () => await bench.client(gateway)));
+  const requests = 1000;
+  for (let sent = 0; sent < requests / clients.length; sent++) {
+    for (const client of clients) client.write(get());
+    for (const client of clients) assert.equal((await client.response()).status, 502);
+  }
+  const attempts = [0, 1, 2].reduce((sum, index) => sum + gateway.endpoint('requests', index), 0);
+  assert.ok(attempts <= 1.2 * requests, `${attempts} attempts`);
+  assert.ok(attempts > 1.1 * requests, `${attempts} attempts: the budget is there to be used`);
+  assert.ok(gateway.route('retriesDenied') > 0);
+});
+
+onBoth('connections that all died while unused cost no budget: nothing was asked on them', async (bench) => {
+  const { origin, gateway } = await bench.line({ retries: { budgetShare: 0, budgetMin: 0 } });
+  const clients = await Promise.all(Array.from({ length: 5 }, async () => await bench.client(gateway)));
+  for (const client of clients) client.write(get());
+  const servers = await Promise.all(clients.map(async () => await origin.accept()));
+  for (const server of servers) await server.request();
+  for (const server of servers) server.write(answer());
+  for (const client of clients) await client.response();
+  for (const client of clients) client.write(get());
+  for (const server of servers) {
+    await server.request();
+    server.destroy();
+  }
+  for (let i = 0; i < clients.length; i++) (await origin.accept()).write(answer('again'));
+  for (const client of clients) assert.equal((await client.response()).body.toString(), 'again');
+});
+
+onBoth('hedge: a slow first attempt gets a second beside it, and the first answer counts', async (bench) => {
+  const { client, gateway, origins } = await pair(bench, '', { retries: { hedgeAfterMs: 30 } });
+  client.write(get());
+  assert.equal((await client.response()).body.toString(), 'second');
+  assert.equal(await origins[0]!.connections[0]!.gone(), 'end', 'the other is cancelled');
+  assert.deepEqual([gateway.route('hedges'), gateway.route('retries')], [1, 0]);
+  assert.deepEqual([gateway.endpoint('inFlight', 0), gateway.endpoint('inFlight', 1)], [0, 0]);
+});
+
+onBoth('hedge: one of the two failing is not the end, both failing is', async (bench) => {
+  const { client, gateway, origins } = await pair(bench, '', { attemptsMax: 2, retries: { hedgeAfterMs: 30 } });
+  const second = Promise.withResolvers<void>();
+  origins[1]!.serve((_, connection) => {
+    connection.destroy();
+    second.resolve();
+  });
+  client.write(get());
+  await second.promise;
+  await eventually('the second has failed', () => gateway.endpoint('resets', 1) === 1);
+  const [first] = origins[0]!.connections;
+  first!.write(answer('late'));
+  assert.equal((await client.response()).body.toString(), 'late');
+  client.write(get('/again'));
+  await eventually('both are asked again', () => gateway.endpoint('resets', 1) === 2);
+  first!.destroy();
+  assert.equal((await client.response()).status, 502);
+});
+
+onBoth('hedge: not of a request that may not be made twice, and not beyond the budget', async (bench) => {
+  const { client, gateway, origins } = await pair(bench, '', {
+    retries: { hedgeAfterMs: 20, budgetShare: 0, budgetMin: 0 },
+  });
+  client.write(get());
+  await eventually('it was denied', () => gateway.route('retriesDenied') === 1);
+  origins[0]!.connections[0]!.write(answer('first'));
+  assert.equal((await client.response()).body.toString(), 'first');
+  const { client: other, gateway: rich, origins: servers } = await pair(bench, '', { retries: { hedgeAfterMs: 20 } });
+  other.write(post);
+  await eventually('it is there', () => servers[0]!.connections.length === 1);
+  servers[0]!.connections[0]!.write(answer('first'));
+  assert.equal((await other.response()).body.toString(), 'first');
+  assert.equal(rich.route('hedges'), 0);
+});
