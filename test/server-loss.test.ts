@@ -96,6 +96,11 @@ function load(address: string, lanes: number) {
   const finished = new EventEmitter().setMaxListeners(0);
   let requests = 0;
   let running = true;
+  // A test that fails leaves no load behind, which would never end.
+  cleanups.push(() => {
+    running = false;
+    agent.destroy();
+  });
   const lane = async (number: number): Promise<void> => {
     for (let at = 0; running; at += 1) {
       const method = IDEMPOTENT[at % IDEMPOTENT.length]!;
@@ -141,6 +146,8 @@ async function running() {
           name: 'shop',
           endpoints: servers.map(({ address }) => address),
           health: { active: { path: '/health', interval: '200ms', timeout: '200ms' } },
+          // A third fails until it is noticed, of traffic that has only just begun: no ten seconds are behind it.
+          retries: { budget: { share: '50%', min: 100 } },
           retryAfter: '7s',
         },
       ],

@@ -126,6 +126,7 @@ test('parser and pattern agree on every text', () => {
 });
 
 test('a suggestion is itself valid', () => {
+  assert.equal(suggestionOf(parseSize('8200t')), null, 'too large in its turn');
   fc.assert(
     fc.property(fc.stringMatching(/^[0-9]{1,4} ?[a-z%]{0,5}$/), (given) => {
       for (const parse of [parseDuration, parseSize, parsePercentage]) {

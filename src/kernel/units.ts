@@ -87,7 +87,9 @@ export function parseSize(text: string): Parsed {
   }
   const known = factor === undefined ? sizeWords.get(lower) : lower;
   const guess = known ?? (unit === '' ? 'b' : null);
-  return { ok: false, expected: sizeExpected, suggestion: guess === null ? null : amount + guess };
+  // Not one that is too large in its turn.
+  const suggestion = guess !== null && parseSize(amount + guess).ok ? amount + guess : null;
+  return { ok: false, expected: sizeExpected, suggestion };
 }
 
 /** The share, 0 to 1, of a percentage such as `50%`. */

@@ -28,7 +28,7 @@ export function retriesSchema<Range extends z.ZodType>(statusRange: Range) {
         .prefault('20%')
         .describe('Retries and hedges, as a share of the requests of the last ten seconds.'),
       min: count(0, 10_000)
-        .prefault(3)
+        .prefault(10)
         .describe(
           'Retries a second and worker that there may be anyway, so that a service with little traffic has some.',
         ),

@@ -20,7 +20,7 @@ test('the budget is on when nothing is said, statuses and hedges are off', () =>
     backoffBaseMs: 25,
     backoffMaxMs: 1000,
     budgetShare: 0.2,
-    budgetMin: 3,
+    budgetMin: 10,
     hedgeAfterMs: 0,
   });
   assert.deepEqual([deadlineField, timeouts.perTryMs], [null, 0]);

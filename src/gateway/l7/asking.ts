@@ -55,10 +55,6 @@ export class Asking {
       exchange.fail(otherwise);
       return;
     }
-    if (attempt.endpoint !== null) {
-      exchange.count(routeSlots.retries, 1);
-      attempt.count(endpointSlots.retries, 1);
-    }
     this.count++;
     exchange.tellDeadline();
     if (!attempt.start(endpoint, reuse)) {
@@ -85,6 +81,7 @@ export class Asking {
     // It says nothing of its endpoint, but much of the other connections that are kept.
     if (attempt.reused && refusal === 'upstream_reset' && mayRetry(exchange, attempt.sent, this.#attemptsMax)) {
       this.#stopWaiting();
+      this.#countRetry();
       this.ask(false, refusal);
       return;
     }
@@ -153,6 +150,7 @@ export class Asking {
     const exchange = this.#exchange;
     const again = (): void => this.ask(!exchange.expectsContinue, refusal);
     this.#stopWaiting();
+    this.#countRetry();
     if (delayMs < 1) again();
     else {
       if (!exchange.request.done) exchange.client.wire.pause();
@@ -173,6 +171,12 @@ export class Asking {
     attempt.release();
     this.#askAfter(delayMs, 'upstream_status');
     return true;
+  }
+
+  /** When it is decided, and not when it is made: who looks must not see one that has failed and is in no account. */
+  #countRetry(): void {
+    this.#exchange.count(routeSlots.retries, 1);
+    this.attempt.count(endpointSlots.retries, 1);
   }
 
   // — Hedges
