@@ -229,6 +229,7 @@ export class ControlPlane {
   }
 
   async #end(timeoutMs: number): Promise<void> {
+    if (this.#phase === 'stopped') return; // its start failed
     const wasRunning = this.#phase === 'running';
     this.#phase = 'draining';
     if (wasRunning) this.#events.emit({ kind: 'draining', timeoutMs });

@@ -70,11 +70,24 @@ test('a config with mistakes, none at all, or a taken port: a coded error, and n
     [{ config: config('127.0.0.1:9', { admin: { address: one } }) }, 'LISTEN_FAILED', /The admin API .* in use/],
   ];
   for (const [options, code, message] of cases) {
-    const { gateway } = create(options);
+    const { gateway, seen } = create(options);
     await assert.rejects(gateway.start(), { code, message });
     assert.equal(gateway.state().phase, 'stopped');
+    await gateway.stop();
+    assert.deepEqual(seen, [], 'what never ran does not end');
   }
   assert.throws(() => createGateway({}), { code: 'GATEWAY_STATE' });
+});
+
+test('what every worker meets is said once', async () => {
+  const { gateway, seen, address } = create({ config: config('127.0.0.1:1') });
+  await gateway.start();
+  // Each on a connection of its own: all on the same worker is as likely as 40 heads in a row.
+  const asked = Array.from({ length: 40 }, () => fetch(`http://${address()}/`, { headers: { connection: 'close' } }));
+  for (const response of await Promise.all(asked)) assert.equal(response.status, 502);
+  await gateway.stop();
+  const notices = seen.flatMap((event) => (event.kind === 'notice' ? [event.message] : []));
+  assert.deepEqual(notices, ['endpoint 127.0.0.1:1 of shop: no connection: connection refused']);
 });
 
 test('stopped while it starts, it does not run', async () => {

@@ -140,7 +140,8 @@ test('a name that stands for where credentials are handed out is not asked, what
     done(null, [{ address: '169.254.169.254', family: 4 }]);
   });
   t.after(() => lookup.mock.restore());
-  const reason = 'its name stands for a link-local address, or one at which a cloud hands out credentials';
+  const reason =
+    'shop.example is 169.254.169.254: link-local, or where a cloud hands out credentials (allowLinkLocal is not set)';
   for (const kind of [http, { type: 'tcp' } as const]) {
     for (const tls of [null, { rejectUnauthorized: true }]) {
       assert.deepEqual(await check(80, { host: 'shop.example', kind, tls }), failure(reason));

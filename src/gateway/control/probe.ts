@@ -11,6 +11,7 @@ import { connect as tcpConnect, type LookupFunction, type Socket } from 'node:ne
 import { connect as tlsConnect, type ConnectionOptions } from 'node:tls';
 import type { CheckResult } from '../../health/index.ts';
 import type { Clock } from '../../kernel/clock.ts';
+import { failureReason } from '../connection-failure.ts';
 
 export type ProbeKind =
   | {
@@ -163,37 +164,9 @@ function failed(error: unknown): CheckResult {
   return { kind: 'failure', reason: reasonFor(code ?? '', message), timeout: code === 'ETIMEDOUT' };
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'connection reset before an answer',
-  EPIPE: 'connection reset before an answer',
-  EHOSTUNREACH: 'host unreachable',
-  ENETUNREACH: 'network unreachable',
-  ETIMEDOUT: 'no connection within the time of the operating system',
-  ENOTFOUND: 'name not found',
-  EAI_AGAIN: 'name not resolved: the name server did not answer',
-  ADDRESS_REFUSED: 'its name stands for a link-local address, or one at which a cloud hands out credentials',
-  EMFILE: 'this machine has no file descriptor left for the check',
-  EADDRNOTAVAIL: 'this machine has no port left for the check',
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-  CERT_NOT_YET_VALID: 'its certificate is not valid yet',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate comes from an authority that is not trusted',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate comes from an authority that is not trusted',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate comes from an authority that is not trusted',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
-  HPE_HEADER_OVERFLOW: `the head of its answer is over ${HEADER_BYTES_MAX} bytes`,
-};
-
 function reasonFor(code: string, message: string): string {
-  const known = reasons[code];
-  if (known !== undefined) return known;
-  const handshake = /SSL routines:[^:]*:([^:]+)/.exec(message)?.[1];
-  if (handshake === 'wrong version number') return 'it does not speak TLS';
-  if (handshake !== undefined) return `TLS handshake failed: ${handshake}`;
-  if (code.startsWith('HPE_')) return 'its answer is not valid HTTP';
-  // What a server sent can be part of a message, and a reason goes to terminals and logs.
-  return message.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, 200);
+  if (code === 'HPE_HEADER_OVERFLOW') return `the head of its answer is over ${HEADER_BYTES_MAX} bytes`;
+  return code.startsWith('HPE_') ? 'its answer is not valid HTTP' : failureReason(code, message);
 }
 
 function formatMs(ms: number): string {

@@ -15,6 +15,7 @@ import type { Random } from '../../kernel/random.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { clearGauges } from './gauges.ts';
 import type { WorkerState } from './gateway-state.ts';
+import { NoticeNews } from './notice-news.ts';
 import { restartDelayMs, STABLE_MS } from './restart-delay.ts';
 import { WorkerThread, type ApplyAnswer } from './worker-thread.ts';
 
@@ -66,6 +67,7 @@ interface Lane {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #lanes: Lane[];
+  readonly #notices = new NoticeNews();
   #current: Snapshot | null = null;
   #ports: Record<string, number> = {};
   #lastLossMs = 0;
@@ -177,7 +179,10 @@ export class Supervisor {
       start: { lane: lane.number, snapshot, ports: this.#ports },
       resourceLimits: this.#options.resourceLimits,
       clock: this.#options.clock,
-      onNotice: this.#options.onNotice,
+      onNotice: (level, message) => {
+        if (this.#notices.isNews(lane.number, message, this.#options.clock.nowMs()))
+          this.#options.onNotice(level, message);
+      },
       onEnd: (reason) => {
         if (lane.thread === thread) this.#lose(lane, reason, replace);
       },

@@ -82,7 +82,10 @@ onBoth('a name is not followed to where credentials are handed out, and an opera
     client.write(get);
     await client.refusal(502, 'connect_failed');
     const [notice = '', ...more] = gateway.notices.splice(0);
-    assert.match(notice, /^shop shop\.example:\d+: no connection: shop\.example is 169\.254\.169\.254: link-local/);
+    assert.match(
+      notice,
+      /^endpoint shop\.example:\d+ of shop: no connection: shop\.example is 169\.254\.169\.254: link-local/,
+    );
     assert.deepEqual(more, [], 'once, for however many attempts');
   }
 });

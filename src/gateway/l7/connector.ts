@@ -7,6 +7,7 @@
  * Cost: one object a connection; one TLS context a service.
  */
 import net from 'node:net';
+import { failureReason } from '../connection-failure.ts';
 import { lookupFor } from '../link-local.ts';
 import type { EndpointPlan, ServicePlan } from '../snapshot.ts';
 import { UpstreamContext } from '../tls/upstream-context.ts';
@@ -17,9 +18,6 @@ import type { Wire } from './wire.ts';
 
 /** Told a wire, or the code of why there is none, and the same in words. */
 export type Connected = (wire: Wire | null, code: string, reason: string) => void;
-
-/** Of a reason: it goes to terminals and logs, and can have parts of what a server sent, such as the names in a certificate. */
-const REASON_CHARACTERS_MAX = 200;
 
 export class Connector {
   readonly #plane: Plane;
@@ -37,9 +35,9 @@ export class Connector {
   connect(endpoint: EndpointPlan, onHandshake: () => void, done: Connected): Opening {
     const { host, port } = endpoint;
     const { raw } = this.#plane;
-    const told = (wire: Wire | null, code: string, reason = code): void => {
+    const told = (wire: Wire | null, code: string, message = code): void => {
       this.#plane.tick();
-      done(wire, code, reason);
+      done(wire, code, wire === null ? failureReason(code, message) : '');
     };
     if (this.#secure !== null) {
       const socket = this.#secure.connect(endpoint);
@@ -57,13 +55,9 @@ export class Connector {
   #open(socket: net.Socket, event: 'connect' | 'secureConnect', done: Connected): Opening {
     return new NetOpening(socket, event, (error) => {
       if (error === null) done(new NetWire(socket, this.#plane.buffers), '', '');
-      else done(null, error.code ?? 'ERR_SOCKET', printable(error.message));
+      else done(null, error.code ?? 'ERR_SOCKET', error.message);
     });
   }
-}
-
-function printable(message: string): string {
-  return message.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, REASON_CHARACTERS_MAX);
 }
 
 /** A socket on its way. Tells null when `event` has come, or what came in its place. */

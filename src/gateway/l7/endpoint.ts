@@ -146,7 +146,7 @@ export class Endpoint {
     if (plane.nowMs - this.#noticedMs < quietMs) return;
     this.#noticed = problem;
     this.#noticedMs = plane.nowMs;
-    plane.notice(`${this.service.plan.name} ${this.plan.id}: ${problem}`);
+    plane.notice(`endpoint ${this.plan.id} of ${this.service.plan.name}: ${problem}`);
   }
 
   /** To the first in the queue, unless that one must have a fresh connection: then this one makes room. */
