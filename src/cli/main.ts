@@ -32,6 +32,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Have a running gateway read its config again.',
     load: async () => (await import('./reload.ts')).reloadCommand,
   },
+  apply: {
+    summary: 'Put another config in force, on trial first if asked.',
+    load: async () => (await import('./apply.ts')).applyCommand,
+  },
   history: {
     summary: 'List the configs that were in force, and what each changed.',
     load: async () => (await import('./history.ts')).historyCommand,

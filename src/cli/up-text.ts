@@ -1,7 +1,7 @@
 /** What `spillway up` prints: one screen about what runs, then a line for each thing that changes. Pure. */
 import type { GatewayEvent, ReloadOutcome } from '../gateway/control/events.ts';
-import type { EndpointState, GatewayState, RouteState } from '../gateway/control/gateway-state.ts';
-import { formatDuration } from '../kernel/units.ts';
+import type { CanaryState, EndpointState, GatewayState, RouteState } from '../gateway/control/gateway-state.ts';
+import { formatDuration, formatPercentage } from '../kernel/units.ts';
 import { type Paint, printable, type Tone } from './terminal.ts';
 
 // One screen is one screen for a large config too: what is left out is counted.
@@ -90,6 +90,8 @@ export function eventLines(event: GatewayEvent, paint: Paint): string[] {
           `endpoint ${event.endpoint} of ${event.service} is kept though its checks fail: ${printable(event.reason)}`,
         ),
       ];
+    case 'canary':
+      return canaryLines(event.trial, paint);
     case 'reload':
       return reloadLines(event.outcome, paint);
     case 'worker-lost': {
@@ -115,6 +117,25 @@ export function eventLines(event: GatewayEvent, paint: Paint): string[] {
 const UNTIL_NEXT_RELOAD = 'The file still says otherwise: its next change, or SIGHUP, applies it again.';
 
 const noticeTones = { info: 'dim', warn: 'warn', error: 'bad' } as const satisfies Record<string, Tone>;
+
+/** A config on trial as lines; the first says how it stands. */
+export function canaryLines(
+  { phase, file, share, until, reason, canary, others }: CanaryState,
+  paint: Paint,
+): string[] {
+  const name = printable(file ?? 'a config');
+  const numbers = [`  it:         ${printable(canary)}`, `  the others: ${printable(others)}`];
+  switch (phase) {
+    case 'watching':
+      return [`${name} is on trial: ${formatPercentage(share)} of the connections, until ${printable(until)}`];
+    case 'promoted':
+      return [paint('good', `${name} is promoted: ${printable(reason ?? '')}`), ...numbers];
+    case 'rolled-back':
+      return [paint('bad', `${name} is taken back: ${printable(reason ?? '')}`), ...numbers];
+    default:
+      return phase satisfies never;
+  }
+}
 
 /** A reload or rollback as lines; the first says what became of it. */
 export function reloadLines(outcome: ReloadOutcome, paint: Paint): string[] {

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, get } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { CliProcess, type Exit, runCli } from '../../test/cli-process.ts';
 import { exitCodes, signalExitCodes } from './exit-codes.ts';
@@ -255,6 +255,33 @@ test('reload reads the file again and says what came of it', async () => {
   gateway.child.kill('SIGTERM');
   await gateway.exit;
   assert.equal((await reload()).code, exitCodes.unreachable);
+});
+
+test('apply puts another file in force, on trial first if asked', async () => {
+  await using first = await origin(() => 'first');
+  await using second = await origin(() => 'second');
+  const file = config([first.address]);
+  const next = join(dirname(file), 'next.yaml');
+  await using gateway = new CliProcess(['up', file]);
+  const { web, admin } = await running(gateway);
+  const apply = (...args: string[]): Promise<Exit> => runCli(['apply', next, ...args, '--admin', admin]);
+  const missing = await apply();
+  assert.equal(missing.code, exitCodes.no);
+  assert.match(missing.err, /next\.yaml/);
+  writeFileSync(next, configText([second.address]));
+  assert.equal((await apply('--canary', '10%')).code, exitCodes.usage);
+  const wrong = await apply('--canary', '200%', '--watch', '1s');
+  assert.equal(wrong.code, exitCodes.usage);
+  assert.match(wrong.err, /canary must be a percentage/);
+  // Nobody asks anything: nothing is proved.
+  const quiet = await apply('--canary', '50%', '--watch', '1s');
+  assert.equal(quiet.code, exitCodes.no, quiet.out);
+  assert.match(quiet.err, /next\.yaml is taken back: only 0 requests came its way/);
+  assert.equal(await fetchText(web), 'first');
+  const done = await apply();
+  assert.equal(done.code, exitCodes.ok, done.err);
+  assert.match(done.out, /^reloaded: config 2 is in use\n/);
+  assert.equal(await fetchText(web), 'second');
 });
 
 test('history lists what was in force and rollback puts it back, until the file is applied again', async () => {

@@ -84,6 +84,8 @@ export class Accounts {
       add(counted, endpointSlots.bytesReceived, response.bytes);
       add(counted, endpointSlots.durationSumMs, nowMs - attempt.connectedMs);
     }
+    const { canary } = exchange.plane;
+    if (canary !== null && ending !== ENDED_ABORTED) canary.count(route, status, ending === ENDED_BROKEN, totalMs);
     if (this.#sink !== null && this.#isLogged(status, ending !== ENDED_WELL))
       this.#logExchange(exchange, nowMs, totalMs);
   }
@@ -178,7 +180,7 @@ export class Accounts {
     record.clientText = client.forwarding.clientText;
     record.clientLength = client.forwarding.clientLength;
     record.listener = client.listener.plan.id;
-    record.tls = client.tlsVersion;
+    record.tls = client.security.version;
   }
 
   #write(): void {

@@ -7,7 +7,7 @@ import type { Timer } from '../kernel/clock.ts';
 import { Listener } from './l7/listener.ts';
 import { Plane, type PlaneOptions } from './l7/plane.ts';
 import { PROCESS_SLOTS, processSlots } from './slots.ts';
-import type { ListenerPlan, Snapshot } from './snapshot.ts';
+import type { CanaryPlan, ListenerPlan, Snapshot } from './snapshot.ts';
 
 /** How often gauges are written and the lag is judged. */
 const GAUGE_MS = 1000;
@@ -131,6 +131,11 @@ export class DataPlane {
     if (!this.#plane.draining) return;
     for (const listener of this.#leaving) if (listener.connections > 0) return;
     this.#empty.resolve();
+  }
+
+  /** Puts a config on trial, or ends the trial. Throws, with nothing changed, if it cannot be run. */
+  setCanary(plan: CanaryPlan | null): void {
+    this.#plane.setCanary(plan);
   }
 
   reopenLog(): void {

@@ -2,7 +2,9 @@
 export { createGateway } from './control/gateway.ts';
 export type { Gateway, GatewayOptions } from './control/gateway.ts';
 export type { GatewayEvent, GatewayListener, ReloadCause, ReloadOutcome } from './control/events.ts';
+export type { TrialOutcome } from './control/trials.ts';
 export type {
+  CanaryState,
   ConfigVersionState,
   EndpointHealth,
   EndpointState,

@@ -29,6 +29,16 @@ export interface Snapshot {
   readonly cell: Cell;
 }
 
+/** A config on trial: what a share of the connections runs by. */
+export interface CanaryPlan {
+  readonly snapshot: Snapshot;
+  /** Of the connections, 0 to 1. */
+  readonly share: number;
+  /** Where its exchanges are counted, and in the same time those of the others; with the slots of a route. */
+  readonly canary: Cell;
+  readonly others: Cell;
+}
+
 export interface ListenerPlan {
   /** `name`: unique in the file. */
   readonly id: string;

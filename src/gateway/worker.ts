@@ -6,6 +6,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FromWorker, ToWorker, WorkerStart } from './control/messages.ts';
 import { DataPlane } from './data-plane.ts';
+import type { CanaryPlan } from './snapshot.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { createRandom } from '../kernel/random.ts';
 
@@ -35,6 +36,16 @@ async function apply(message: WorkerStart | Extract<ToWorker, { kind: 'apply' }>
   }
 }
 
+/** A trial that this worker cannot run is one it is not part of. */
+function setCanary(plan: CanaryPlan | null): void {
+  try {
+    plane.setCanary(plan);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    say({ kind: 'notice', level: 'error', message: `worker ${start.lane} cannot run the config on trial: ${reason}` });
+  }
+}
+
 // One after another: an apply that binds a listener is not overtaken by the next.
 let last: Promise<void> = apply(start);
 
@@ -49,6 +60,9 @@ port.on('message', (message: ToWorker) => {
   switch (message.kind) {
     case 'apply':
       last = last.then(() => apply(message));
+      break;
+    case 'canary':
+      last = last.then(() => setCanary(message.plan));
       break;
     case 'drain':
       void drain(message.timeoutMs);

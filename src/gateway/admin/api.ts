@@ -3,6 +3,8 @@
  */
 import { chooseFormat, contentTypes, formatMetrics } from '../../observe/prometheus.ts';
 import type { ReloadOutcome } from '../control/events.ts';
+import type { TrialOutcome } from '../control/trials.ts';
+import { readApplyRequest } from './apply-body.ts';
 import type { GatewayState } from '../control/gateway-state.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { readExplainRequest } from './explain-body.ts';
@@ -23,6 +25,11 @@ export interface AdminBackend {
   reload(): Promise<ReloadOutcome>;
   /** Null is the version before the one in force. */
   rollback(version: number | null): Promise<ReloadOutcome>;
+  /** Null puts it in force on all connections at once. */
+  apply(
+    file: string,
+    trial: { readonly share: number; readonly watchMs: number } | null,
+  ): Promise<ReloadOutcome | TrialOutcome>;
   /** A line for the audit log. */
   audit(remote: string, action: string, outcome: string): void;
 }
@@ -50,6 +57,7 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/api/state': { methods: get, role: 'read', answer: (backend) => json(200, backend.state()) },
   '/api/explain': { methods: post, role: 'read', answer: answerExplain },
   '/api/reload': { methods: post, role: 'write', answer: async (backend) => outcomeAnswer(await backend.reload()) },
+  '/api/apply': { methods: post, role: 'write', answer: answerApply },
   '/api/rollback': { methods: post, role: 'write', answer: answerRollback },
 };
 
@@ -88,6 +96,14 @@ function badRequest(detail: string): ApiAnswer {
   return { kind: 'problem', problem: { status: 400, title: 'Bad Request', detail } };
 }
 
+async function answerApply(backend: AdminBackend, { body }: ApiRequest): Promise<ApiAnswer> {
+  const request = readApplyRequest(body);
+  if (typeof request === 'string') return badRequest(request);
+  const outcome = await backend.apply(request.file, request.trial);
+  if (outcome.kind === 'begun') return json(202, outcome);
+  return outcome.kind === 'refused' || 'cause' in outcome ? outcomeAnswer(outcome) : json(200, outcome);
+}
+
 async function answerRollback(backend: AdminBackend, { body }: ApiRequest): Promise<ApiAnswer> {
   const version = body.length === 0 ? null : readVersion(body);
   if (version !== undefined) return outcomeAnswer(await backend.rollback(version));
@@ -107,9 +123,9 @@ function readVersion(body: Buffer): number | null | undefined {
   }
 }
 
-function outcomeAnswer(outcome: ReloadOutcome): ApiAnswer {
+function outcomeAnswer(outcome: ReloadOutcome | Extract<TrialOutcome, { kind: 'refused' }>): ApiAnswer {
   if (outcome.kind !== 'refused') return json(200, outcome);
-  const { reason, problems, version } = outcome;
-  const members = { problems, version };
+  const { reason, problems } = outcome;
+  const members = { problems, ...('version' in outcome ? { version: outcome.version } : {}) };
   return { kind: 'problem', problem: { status: 422, title: 'Config refused', detail: reason, members } };
 }

@@ -51,6 +51,7 @@ function input(): MetricsInput {
       loopLagMs: 0,
       heapBytes: 0,
     })),
+    canary: null,
     history: [],
     pendingRestart: [],
     reloads: { applied: 2, refused: 1, lastAt: null, lastOutcome: 'refused', lastReason: 'x' },

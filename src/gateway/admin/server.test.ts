@@ -43,6 +43,10 @@ function backend(given: Partial<AdminBackend> = {}) {
       return { ...applied, cause: 'admin' };
     },
     rollback: async (version) => ({ ...applied, cause: 'rollback', restored: version }),
+    apply: async (file, trial) =>
+      trial === null
+        ? { ...applied, cause: 'admin' }
+        : { kind: 'refused', reason: `${file} ${JSON.stringify(trial)}`, problems: [] },
     audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
     ...given,
   };
@@ -161,6 +165,7 @@ const roles: readonly (readonly [string, number, number, number, number])[] = [
   ['POST /api/explain', 401, 403, 400, 400],
   ['POST /api/reload', 401, 403, 403, 200],
   ['POST /api/rollback', 401, 403, 403, 200],
+  ['POST /api/apply', 401, 403, 403, 400],
   ['GET /nowhere', 401, 403, 404, 404],
 ];
 
@@ -359,4 +364,28 @@ test('a changed token counts from the next request on', async () => {
   assert.equal((await request(port, 'GET /api/state')).status, 200);
   server.policy = closed;
   assert.equal((await request(port, 'GET /api/state')).status, 401);
+});
+
+test('an apply names a file, and a trial its share and its time', async () => {
+  const { port } = await serve();
+  const apply = async (body: object): Promise<[number, string]> => {
+    const { status, body: answer } = await request(port, 'POST /api/apply', [], JSON.stringify(body));
+    return [status, (JSON.parse(answer) as { detail?: string }).detail ?? ''];
+  };
+  assert.equal((await apply({ file: '/a.yaml' }))[0], 200);
+  const trial = '{"share":0.1,"watchMs":60000}';
+  assert.deepEqual(await apply({ file: '/a.yaml', canary: '10%', watch: '60s' }), [422, `/a.yaml ${trial}`]);
+  for (const [body, says] of [
+    [{}, /absolute path/],
+    [{ file: 'a.yaml' }, /absolute path/],
+    [{ file: '/a', canary: '0%', watch: '1m' }, /above 0%/],
+    [{ file: '/a', canary: '10%' }, /watch must be/],
+    [{ file: '/a', watch: '10s' }, /canary must be/],
+    [{ file: '/a', canary: '10%', watch: '10ms' }, /from 1s/],
+    [{ file: '/a', share: 1 }, /no key "share"/],
+  ] as const) {
+    const [status, detail] = await apply(body);
+    assert.equal(status, 400);
+    assert.match(detail, says);
+  }
 });

@@ -19,7 +19,7 @@ import { AdminEndpoint } from './admin-endpoint.ts';
 import { ConfigVersions } from './config-versions.ts';
 import { dropNotices, dropRoot } from './drop-root.ts';
 import { EventFan, type GatewayEvent, type GatewayListener, type ReloadCause, type ReloadOutcome } from './events.ts';
-import type { GatewayPhase, GatewayState } from './gateway-state.ts';
+import type { CanaryState, GatewayPhase, GatewayState } from './gateway-state.ts';
 import { HealthChecks } from './health-checks.ts';
 import {
   compileInForce,
@@ -34,9 +34,10 @@ import { InTurn } from './in-turn.ts';
 import { LatestWins } from './latest-wins.ts';
 import { checkListeners } from './listen-check.ts';
 import { boundAddress, readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
-import { adminPlace, type ConfigReading, type ConfigSource } from './read-config.ts';
+import { adminPlace, type ConfigReading, type ConfigSource, fileSource } from './read-config.ts';
 import { ReloadHistory } from './reload-history.ts';
 import { Supervisor } from './supervisor.ts';
+import { type TrialOutcome, type TrialRequest, Trials } from './trials.ts';
 import { hasTls, newTicketSecret, TICKET_SECRET_LIFE_MS } from './ticket-keys.ts';
 import { WatchFiles } from './watch-files.ts';
 import { resourceLimits } from './worker-memory.ts';
@@ -59,11 +60,13 @@ type Job =
   /** Null is the version before the one in force. */
   | { readonly kind: 'restore'; readonly cause: 'rollback'; readonly version: number | null };
 
+// WHY: it is the one order in which a config is put into force, and what it orders are files of their own.
 export class ControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #events = new EventFan();
   readonly #reloads: ReloadHistory;
   readonly #versions = new ConfigVersions();
+  readonly #trials: Trials;
   readonly #health: HealthChecks;
   readonly #files: WatchFiles;
   readonly #admin: AdminEndpoint;
@@ -94,6 +97,12 @@ export class ControlPlane {
     this.#health = new HealthChecks({ clock, random, onEvent: (event) => this.#events.emit(event) });
     this.#files = new WatchFiles({ clock, onChange: () => this.#fileChanged() });
     this.#queue = new LatestWins((job) => this.#reload(job));
+    this.#trials = new Trials({
+      clock,
+      tell: (plan) => this.#supervisor?.setCanary(plan),
+      promote: (source) => this.reload('canary', source),
+      onChange: (trial, next) => this.#trialChanged(trial, next),
+    });
     this.#admin = new AdminEndpoint({
       state: () => this.state(),
       metrics: () => this.#metrics(),
@@ -102,6 +111,7 @@ export class ControlPlane {
       explain: (request) => this.explain(request),
       reload: () => this.reload('admin', null),
       rollback: (version) => this.rollback(version),
+      apply: (file, trial) => this.apply(fileSource(file), trial),
       audit: (remote, action, outcome) => this.#events.emit({ kind: 'audit', remote, action, outcome }),
     });
   }
@@ -175,6 +185,13 @@ export class ControlPlane {
     return this.#ask({ kind: 'read', cause, source });
   }
 
+  /** Another config: on all connections, or on trial first. */
+  async apply(source: ConfigSource, trial: Omit<TrialRequest, 'source'> | null): Promise<ReloadOutcome | TrialOutcome> {
+    if (trial === null) return this.reload('admin', source);
+    if (this.#phase !== 'running') return { kind: 'refused', reason: `The gateway is ${this.#phase}.`, problems: [] };
+    return this.#turn.run(() => this.#tryTrial({ source, ...trial }));
+  }
+
   /** Null goes back to the version before the one in force. */
   async rollback(version: number | null): Promise<ReloadOutcome> {
     return this.#ask({ kind: 'restore', cause: 'rollback', version });
@@ -222,6 +239,7 @@ export class ControlPlane {
       routes: snapshot === null ? [] : readRoutes(snapshot),
       workers: snapshot === null ? [] : readWorkers(snapshot, this.#supervisor?.states() ?? []),
       reloads: this.#reloads.state,
+      canary: this.#trials.state,
       history: this.#versions.states,
       pendingRestart: this.#force === null ? [] : pendingRestart(this.#started, this.#force.config),
       refusals: snapshot === null ? {} : readRefusals(snapshot),
@@ -242,6 +260,7 @@ export class ControlPlane {
   async #release(timeoutMs: number): Promise<void> {
     this.#files.close();
     this.#rotation?.clear();
+    this.#trials.end('the gateway is ending');
     await this.#supervisor?.drain(timeoutMs);
     this.#health.stop();
     await this.#admin.close();
@@ -276,6 +295,7 @@ export class ControlPlane {
       await this.#watch(next.files);
       return { kind: 'unchanged', cause, version: this.#versions.current };
     }
+    if (cause !== 'canary') this.#trials.end('another config was put in force');
     await checkListeners(newAddresses(before, next));
     const admin = await this.#admin.prepare(adminPlace(next.config));
     const outcome = await this.#supervisor!.apply(next.snapshot);
@@ -293,6 +313,23 @@ export class ControlPlane {
     const version = this.#versions.current;
     const pending = pendingRestart(this.#started, next.config);
     return { kind: 'applied', cause, version, restored, changes, pendingRestart: pending };
+  }
+
+  async #tryTrial(request: TrialRequest): Promise<TrialOutcome> {
+    const before = this.#inForce();
+    const reading = await request.source.read(this.#options.clock);
+    if (reading.kind === 'refused') return { kind: 'refused', reason: reading.reason, problems: reading.problems };
+    const next = this.#compile(reading.config, reading.files);
+    if (sameConfig(before, next)) return { kind: 'unchanged' };
+    await checkListeners(newAddresses(before, next));
+    return { kind: 'begun', trial: this.#trials.begin(request, next, this.#cells!.lanes) };
+  }
+
+  #trialChanged(trial: CanaryState, next: InForce | null): void {
+    const { health } = this.#inForce();
+    const known = new Set(health.map(({ cell }) => cell));
+    this.#health.update([...health, ...(next?.health.filter(({ cell }) => !known.has(cell)) ?? [])]);
+    this.#events.emit({ kind: 'canary', trial });
   }
 
   #refused(cause: ReloadCause, reason: string, problems: readonly string[]): ReloadOutcome {

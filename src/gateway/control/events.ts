@@ -4,6 +4,7 @@
  * A listener of events is called synchronously on the control thread and must not wait; what it throws is caught and
  * dropped, because telling must never stop the traffic. Nothing here is on the way of a request.
  */
+import type { CanaryState } from './gateway-state.ts';
 
 export type GatewayEvent =
   /** A listener is bound by at least one worker (`host:port` as bound, so never port 0), or the admin API is. */
@@ -21,6 +22,8 @@ export type GatewayEvent =
     }
   /** Its check fails, but it is the last that is left and only ever timed out: it stays in (see src/health). */
   | { readonly kind: 'endpoint-kept'; readonly service: string; readonly endpoint: string; readonly reason: string }
+  /** A config is on trial, or was; with the numbers so far. */
+  | { readonly kind: 'canary'; readonly trial: CanaryState }
   | { readonly kind: 'reload'; readonly outcome: ReloadOutcome }
   | { readonly kind: 'worker-lost'; readonly lane: number; readonly reason: string; readonly restartInMs: number }
   | { readonly kind: 'worker-replaced'; readonly lane: number }
@@ -33,7 +36,7 @@ export type GatewayEvent =
 export type GatewayListener = (event: GatewayEvent) => void;
 
 /** Who asked for a reload. */
-export type ReloadCause = 'signal' | 'file' | 'admin' | 'call' | 'rollback';
+export type ReloadCause = 'signal' | 'file' | 'admin' | 'call' | 'rollback' | 'canary';
 
 export type ReloadOutcome =
   | {

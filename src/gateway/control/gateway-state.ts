@@ -26,6 +26,8 @@ export interface GatewayState {
   readonly workers: readonly WorkerState[];
   readonly reloads: ReloadState;
   /** The configs that were in force, newest first; the first is in use. The last 20. */
+  /** Null if there was none. */
+  readonly canary: CanaryState | null;
   readonly history: readonly ConfigVersionState[];
   /** What the config in use asks for that only a new process can give. */
   readonly pendingRestart: readonly string[];
@@ -111,6 +113,22 @@ export interface WorkerState {
   readonly lastLoss: string | null;
   readonly loopLagMs: number;
   readonly heapBytes: number;
+}
+
+/** A config on trial: the one that runs, or the last. */
+export interface CanaryState {
+  readonly phase: 'watching' | 'promoted' | 'rolled-back';
+  /** Where it comes from. */
+  readonly file: string | null;
+  /** Of the connections, 0 to 1. */
+  readonly share: number;
+  /** RFC 3339. */
+  readonly until: string;
+  /** What decided it; null while nothing has. */
+  readonly reason: string | null;
+  /** Requests, errors and times of connections on it, and of the others, in words. */
+  readonly canary: string;
+  readonly others: string;
 }
 
 export interface ConfigVersionState {

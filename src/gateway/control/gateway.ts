@@ -14,6 +14,7 @@ import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { fileSource, valueSource, type ConfigSource } from './read-config.ts';
 import { ControlPlane } from './control-plane.ts';
 import type { GatewayListener, ReloadCause, ReloadOutcome } from './events.ts';
+import type { TrialOutcome } from './trials.ts';
 import type { GatewayState } from './gateway-state.ts';
 
 export interface GatewayOptions {
@@ -35,6 +36,12 @@ export interface GatewayOptions {
   readonly workerEntry?: URL;
 }
 
+/** A file or a value, whatever the gateway was made with. */
+export interface ApplyRequest extends Pick<GatewayOptions, 'file' | 'config'> {
+  /** `share` of the connections, above 0 and at most 1. Null or absent: all at once. */
+  readonly trial?: { readonly share: number; readonly watchMs: number } | null;
+}
+
 export interface Gateway extends AsyncDisposable {
   /**
    * Resolves when every listener is bound and root is given up. Errors: `CONFIG_INVALID`, `CONFIG_NOT_FOUND`,
@@ -51,6 +58,11 @@ export interface Gateway extends AsyncDisposable {
    * in use. Who may call the admin API stays as it is. The next reload reads the config's own source again.
    */
   rollback(version?: number): Promise<ReloadOutcome>;
+  /**
+   * Puts another config in force, and takes its source for its own; with `trial`, a share of the connections runs by it first,
+   * and it is promoted or taken back by how it does: see `state().canary` and the event `canary`.
+   */
+  apply(request: ApplyRequest): Promise<ReloadOutcome | TrialOutcome>;
   /** Takes no new work, finishes what is running for at most `timeoutMs` (else the config's `drainTimeout`), ends. */
   drain(options?: { readonly timeoutMs?: number }): Promise<void>;
   /** Ends at once, cutting what is running, also in the middle of a drain. */
@@ -100,6 +112,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       }
       return plane.reload(cause, given === undefined ? null : valueSource(given));
     },
+    apply: async ({ trial = null, ...from }) => plane.apply(sourceOf(from), trial),
     rollback: (version) => plane.rollback(version ?? null),
     drain: ({ timeoutMs } = {}) => plane.drain(timeoutMs ?? null),
     stop: () => plane.stop(),
@@ -111,10 +124,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 }
 
-function sourceOf({ file, config }: GatewayOptions): ConfigSource {
+function sourceOf({ file, config }: Pick<GatewayOptions, 'file' | 'config'>): ConfigSource {
   if (file !== undefined && config === undefined) return fileSource(file);
   if (file === undefined && config !== undefined) return valueSource(config);
-  throw new SpillwayError('GATEWAY_STATE', 'Give createGateway either file or config.');
+  throw new SpillwayError('GATEWAY_STATE', 'Give either file or config.');
 }
 
 function defaultWorkerEntry(): URL {

@@ -1,5 +1,5 @@
 /** What the control thread and a worker say to each other. Rare by design: live numbers go through cells, never here. */
-import type { Snapshot } from '../snapshot.ts';
+import type { CanaryPlan, Snapshot } from '../snapshot.ts';
 
 /** `workerData` of a worker. */
 export interface WorkerStart {
@@ -13,6 +13,8 @@ export interface WorkerStart {
 export type ToWorker =
   /** Apply this config; answer `applied` or `refused`. What did not change is not touched. */
   | { readonly kind: 'apply'; readonly snapshot: Snapshot; readonly ports: Readonly<Record<string, number>> }
+  /** Run a config on trial, or with null none any more. */
+  | { readonly kind: 'canary'; readonly plan: CanaryPlan | null }
   /** Stop accepting, finish what is running, close what is idle; answer `drained`. */
   | { readonly kind: 'drain'; readonly timeoutMs: number }
   /** Open the access log anew (after it was rotated away). */

@@ -12,7 +12,7 @@ import type { ResourceLimits } from 'node:worker_threads';
 import { SpillwayError, type ErrorCode } from '../../kernel/errors.ts';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
-import type { Snapshot } from '../snapshot.ts';
+import type { CanaryPlan, Snapshot } from '../snapshot.ts';
 import { clearGauges } from './gauges.ts';
 import type { WorkerState } from './gateway-state.ts';
 import { NoticeNews } from './notice-news.ts';
@@ -69,6 +69,7 @@ export class Supervisor {
   readonly #lanes: Lane[];
   readonly #notices = new NoticeNews();
   #current: Snapshot | null = null;
+  #canary: CanaryPlan | null = null;
   #ports: Record<string, number> = {};
   #lastLossMs = 0;
   #applying = false;
@@ -128,6 +129,12 @@ export class Supervisor {
       this.#applying = false;
       this.#catchUp();
     }
+  }
+
+  /** Puts a config on trial on every worker, those that come later too; null ends the trial. */
+  setCanary(plan: CanaryPlan | null): void {
+    this.#canary = plan;
+    for (const lane of this.#lanes) lane.thread?.post({ kind: 'canary', plan });
   }
 
   reopenLogs(): void {
@@ -197,6 +204,7 @@ export class Supervisor {
     lane.phase = 'serving';
     lane.servingSinceMs = this.#options.clock.nowMs();
     if (lane.lastLoss !== null) this.#options.onReplaced(lane.number);
+    if (this.#canary !== null) lane.thread?.post({ kind: 'canary', plan: this.#canary });
     this.#catchUp();
   }
 

@@ -36,10 +36,9 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   readonly plane: Plane;
   readonly listener: Listener;
   readonly wire: Wire;
-  /** Server name of the TLS handshake, or '' . */
-  readonly serverName: string;
-  /** `TLSv1.3`, or '' in the clear. */
-  readonly tlsVersion: string;
+  readonly security: Security;
+  /** Uniform in [0, 1): who is below the share of a config on trial runs by it. */
+  readonly lot: number;
   exchange: Exchange | null = null;
   tunnel: Tunnel | null = null;
   /** What the forwarding writer keeps about this connection, the client's address above all. */
@@ -73,8 +72,8 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     this.forwarding = forwarding;
     this.wire = wire;
     this.#place = place;
-    this.serverName = security.serverName;
-    this.tlsVersion = security.version;
+    this.security = security;
+    this.lot = plane.random.unit();
     this.#carry = new Carry(plane.buffers);
     wire.owner = this;
     plane.wheel.arm(this, plane.nowMs + listener.plan.timeouts.headerMs);

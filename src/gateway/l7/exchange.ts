@@ -235,7 +235,7 @@ export class Exchange implements Deadline, Wanted {
   pinField(): Uint8Array {
     const { endpoint } = this.attempt;
     if (endpoint === null || endpoint === this.pinned) return NO_FIELD;
-    return this.service.pinField(endpoint, this.client.tlsVersion !== '');
+    return this.service.pinField(endpoint, this.client.security.version !== '');
   }
 
   /** Whether another request of the client may follow on its connection. */

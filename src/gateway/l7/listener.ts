@@ -134,18 +134,20 @@ export class Listener {
     this.#lane[listenerSlots.tunnels] = (this.#lane[listenerSlots.tunnels] ?? 0) + change;
   }
 
-  /** The route for the request in `head`, whose path is `plane.path`, from this client. */
-  route(head: Head, client: Address): Route | undefined {
+  /** The route for the request in `head`, whose path is `plane.path`, from this client, whose connection has drawn `lot`. */
+  route(head: Head, client: Address, lot: number): Route | undefined {
     const request = this.routed;
     request.head = head;
     request.client = client;
+    const { canary } = this.plane;
+    if (canary !== null && lot < canary.share) return canary.match(this.plan.id, request);
     return this.#routes[this.#table.match(request)];
   }
 
   /** With client certificates, what was proved for one name does not hold for another (RFC 9110 §15.5.20). */
   isMisdirected(client: ClientConnection, head: Head): boolean {
     if ((this.plan.tls?.clientCaPem ?? null) === null) return false;
-    return head.text(head.hostStart, head.hostNameEnd).toLowerCase() !== client.serverName.toLowerCase();
+    return head.text(head.hostStart, head.hostNameEnd).toLowerCase() !== client.security.serverName.toLowerCase();
   }
 
   // — From the accept to HTTP

@@ -12,8 +12,9 @@ import type { Random } from '../../kernel/random.ts';
 import { TimerWheel } from '../../kernel/timer-wheel.ts';
 import { Accounts } from '../account.ts';
 import { PROCESS_SLOTS, processSlots, refusals } from '../slots.ts';
-import type { Snapshot } from '../snapshot.ts';
+import type { CanaryPlan, Snapshot } from '../snapshot.ts';
 import { Buffers } from './buffers.ts';
+import { CanaryRun } from './canary-run.ts';
 import type { ClientConnection } from './client.ts';
 import { Exchange } from './exchange.ts';
 import { Head } from './head.ts';
@@ -59,6 +60,8 @@ export class Plane {
   snapshot: Snapshot;
   router: Router;
   routes: readonly Route[] = [];
+  /** A config on trial; null nearly always. */
+  canary: CanaryRun | null = null;
   #services: ReadonlyMap<string, RunningService> = new Map();
   readonly #free: Exchange[] = [];
   readonly #options: PlaneOptions;
@@ -118,10 +121,18 @@ export class Plane {
     this.accounts.apply(snapshot.accessLog);
   }
 
+  /** Puts a config on trial, or ends the trial. Throws, with nothing changed, if it cannot be run. */
+  setCanary(plan: CanaryPlan | null): void {
+    const next = plan === null ? null : new CanaryRun(this, plan);
+    this.canary?.retire();
+    this.canary = next;
+  }
+
   /** No new work for the upstream side: idle connections close. */
   drain(): void {
     this.draining = true;
     for (const service of this.#services.values()) service.closeIdle();
+    this.setCanary(null);
   }
 
   takeExchange(client: ClientConnection, route: Route, service: Service): Exchange {

@@ -36,7 +36,7 @@ export function receive(client: ClientConnection, head: Head, bytes: Uint8Array,
   }
   if (listener.isMisdirected(client, head)) return refuse(client, 'misdirected');
   if (!readPath(client, head)) return refuse(client, 'bad_path');
-  const route = listener.route(head, client.forwarding.client);
+  const route = listener.route(head, client.forwarding.client, client.lot);
   if (route === undefined) return refuse(client, 'no_route');
   if (head.contentLength > route.plan.requestBodyBytesMax) return refuse(client, 'body_too_large');
   const upgrading = head.upgrade && upgradeAllowed(head, route);

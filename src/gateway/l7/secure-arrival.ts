@@ -16,7 +16,9 @@ import type { Peer } from './raw-transport.ts';
 
 /** What the TLS handshake settled; empty in the clear. */
 export interface Security {
+  /** Of the TLS handshake, or ''. */
   readonly serverName: string;
+  /** `TLSv1.3`, or '' in the clear. */
   readonly version: string;
 }
 

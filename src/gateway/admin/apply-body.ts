@@ -1,0 +1,38 @@
+/** The body of `POST /api/apply`: which config, and whether it is on trial first. */
+import { isAbsolute } from 'node:path';
+import { parseDuration, parsePercentage } from '../../kernel/units.ts';
+
+export interface ApplyRequest {
+  /** Absolute, on the gateway's machine. */
+  readonly file: string;
+  readonly trial: { readonly share: number; readonly watchMs: number } | null;
+}
+
+/** Longer than a day nobody watches, and shorter than a second there is nothing to see. */
+const WATCH_MS = { min: 1000, max: 86_400_000 };
+const EXAMPLE = '{"file": "/etc/spillway/next.yaml", "canary": "10%", "watch": "60s"}';
+
+/** Or a sentence on what is wrong with it. */
+export function readApplyRequest(body: Buffer): ApplyRequest | string {
+  let given: unknown;
+  try {
+    given = JSON.parse(body.toString('utf8'));
+  } catch {
+    return `The body must be JSON such as ${EXAMPLE}.`;
+  }
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    return `The body must be JSON such as ${EXAMPLE}.`;
+  const { file, canary, watch, ...rest } = given as Readonly<Record<string, unknown>>;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) return `There is no key ${JSON.stringify(unknown)}; there are file, canary and watch.`;
+  if (typeof file !== 'string' || !isAbsolute(file))
+    return 'file must be an absolute path on the machine of the gateway.';
+  if (canary === undefined && watch === undefined) return { file, trial: null };
+  const share = parsePercentage(String(canary));
+  if (!share.ok || share.value === 0) return 'canary must be a percentage above 0% and up to 100%, such as 10%.';
+  const watchMs = parseDuration(String(watch));
+  if (!watchMs.ok || watchMs.value < WATCH_MS.min || watchMs.value > WATCH_MS.max) {
+    return 'watch must be a duration from 1s to 1d, such as 60s.';
+  }
+  return { file, trial: { share: share.value, watchMs: watchMs.value } };
+}

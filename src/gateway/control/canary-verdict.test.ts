@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from '../../kernel/random.ts';
+import { bucketOf, BUCKETS } from '../slots.ts';
+import { type CanaryCounts, describeCounts, quantileMs, tooFew, worseThan } from './canary-verdict.ts';
+
+function counts(requests: number, errors: number, ms: readonly number[] = []): CanaryCounts {
+  const buckets = Array.from({ length: BUCKETS }, () => 0);
+  for (const each of ms) buckets[bucketOf(each)]! += 1;
+  return { requests, errors, buckets };
+}
+
+const times = (count: number, ms: number): number[] => Array.from({ length: count }, () => ms);
+
+test('errors where there were none are seen at once, one among many decides nothing', () => {
+  assert.equal(worseThan(counts(1000, 0), counts(100, 1)), null);
+  assert.match(
+    worseThan(counts(1000, 0), counts(100, 20)) ?? '',
+    /^20\.0 % of its requests fail, 0\.00 % of the others$/,
+  );
+  assert.match(worseThan(counts(1000, 0), counts(5, 5)) ?? '', /^100\.0 %/);
+});
+
+test('what fails everywhere is not its fault', () => {
+  assert.equal(worseThan(counts(1000, 500), counts(100, 55)), null);
+  assert.match(worseThan(counts(1000, 100), counts(1000, 200)) ?? '', /^20\.0 % of its requests fail, 10\.0 %/);
+});
+
+test('chance alone is taken for worse less than once in a hundred trials', () => {
+  const random = seededRandom(11);
+  const draw = (requests: number, share: number): CanaryCounts => {
+    let errors = 0;
+    for (let request = 0; request < requests; request++) if (random.unit() < share) errors += 1;
+    return counts(requests, errors);
+  };
+  for (const share of [0, 0.01, 0.1, 0.5]) {
+    let wrong = 0;
+    for (let trial = 0; trial < 300; trial++) if (worseThan(draw(2000, share), draw(200, share)) !== null) wrong += 1;
+    assert.ok(wrong <= 3, `${wrong} of 300 at a share of ${share}`);
+  }
+});
+
+test('slower by half and by ten milliseconds, in the median or the tail', () => {
+  const old = counts(500, 0, times(500, 40));
+  assert.match(worseThan(old, counts(200, 0, times(200, 100))) ?? '', /^p50 is \d+ ms, \d+ ms for the others$/);
+  assert.match(worseThan(old, counts(200, 0, [...times(180, 40), ...times(20, 400)])) ?? '', /^p95 is/);
+  assert.equal(worseThan(old, counts(200, 0, times(200, 45))), null);
+  assert.equal(worseThan(counts(500, 0, times(500, 1)), counts(200, 0, times(200, 5))), null, 'nobody waits for that');
+  assert.equal(worseThan(old, counts(50, 0, times(50, 400))), null, 'too few to tell');
+});
+
+test('few requests are no proof', () => {
+  assert.match(tooFew(counts(3, 0)) ?? '', /^only 3 requests/);
+  assert.equal(tooFew(counts(20, 0)), null);
+});
+
+test('quantiles are at most a quarter too high', () => {
+  const many = counts(
+    100,
+    0,
+    Array.from({ length: 100 }, (_, index) => index + 1),
+  );
+  for (const share of [0.1, 0.5, 0.95]) {
+    const found = quantileMs(many, share);
+    assert.ok(found >= share * 100 && found <= share * 125 + 1, `${share}: ${found}`);
+  }
+  assert.equal(describeCounts(counts(0, 0)), 'no requests');
+  assert.match(describeCounts(many), /^100 requests, 0 errors \(0\.00 %\), p50 \d+ ms, p95 \d+ ms$/);
+});

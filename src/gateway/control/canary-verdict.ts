@@ -1,0 +1,90 @@
+/**
+ * Whether a config on trial is worse than the one in force: two counts of requests, errors and durations from the same time, one
+ * of connections on the new config and one of the others.
+ *
+ * Worse is what chance does not explain. Errors: more than the old share leads to expect, plus three standard deviations of a
+ * binomial, plus one; so a single error among few requests decides nothing, and twenty in a hundred where there were none do at
+ * once. Time: the median or the 95th percentile is half as long again, and by 10 ms at least, over 100 answers each: buckets are a
+ * quarter wide, and below that nobody waits.
+ *
+ * What it cannot see: an error that is answered with 200, and whatever takes longer to show than it was watched. Too few requests are
+ * no proof, so they do not promote. Pure.
+ */
+import { BUCKETS, bucketUpperMs } from '../slots.ts';
+
+export interface CanaryCounts {
+  /** Answered, or broken off: those that clients gave up are in neither. */
+  readonly requests: number;
+  /** 5xx, and answers that could not be finished. */
+  readonly errors: number;
+  /** Durations, by `bucketOf`. */
+  readonly buckets: readonly number[];
+}
+
+/** Fewer say nothing. */
+const REQUESTS_MIN = 20;
+const SAMPLES_MIN = 100;
+const DEVIATIONS = 3;
+const SLOWER = 1.5;
+const SLOWER_MIN_MS = 10;
+
+/** Why the new one is worse, in numbers; null if it is not known to be. */
+export function worseThan(before: CanaryCounts, canary: CanaryCounts): string | null {
+  return moreErrors(before, canary) ?? slower(before, canary, 0.5) ?? slower(before, canary, 0.95);
+}
+
+/** Why there is no telling; null if there is. */
+export function tooFew({ requests }: CanaryCounts): string | null {
+  return requests >= REQUESTS_MIN
+    ? null
+    : `only ${requests} requests came its way, of ${REQUESTS_MIN} that it takes to tell`;
+}
+
+/** The numbers, for people. */
+export function describeCounts(counts: CanaryCounts): string {
+  const { requests, errors } = counts;
+  if (requests === 0) return 'no requests';
+  const times = [0.5, 0.95].map((share) => `p${share * 100} ${formatMs(quantileMs(counts, share))}`);
+  return `${requests} requests, ${errors} errors (${percent(errors / requests)}), ${times.join(', ')}`;
+}
+
+function moreErrors(before: CanaryCounts, canary: CanaryCounts): string | null {
+  // As if one more request had failed and one had not: a share of 0 of 10 is not 0.
+  const share = (before.errors + 1) / (before.requests + 2);
+  const expected = share * canary.requests;
+  const most = expected + DEVIATIONS * Math.sqrt(expected * (1 - share)) + 1;
+  if (canary.errors <= most) return null;
+  const was = before.requests === 0 ? 0 : before.errors / before.requests;
+  return `${percent(canary.errors / canary.requests)} of its requests fail, ${percent(was)} of the others`;
+}
+
+function slower(before: CanaryCounts, canary: CanaryCounts, share: number): string | null {
+  if (sum(before.buckets) < SAMPLES_MIN || sum(canary.buckets) < SAMPLES_MIN) return null;
+  const [was, is] = [quantileMs(before, share), quantileMs(canary, share)];
+  if (is < was * SLOWER || is - was < SLOWER_MIN_MS) return null;
+  return `p${share * 100} is ${formatMs(is)}, ${formatMs(was)} for the others`;
+}
+
+/** Upper bound of the bucket in which the quantile lies: at most a quarter too high. 0 without samples. */
+export function quantileMs({ buckets }: Pick<CanaryCounts, 'buckets'>, share: number): number {
+  const total = sum(buckets);
+  if (total === 0) return 0;
+  let left = share * total;
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    left -= buckets[bucket] ?? 0;
+    if (left <= 0) return bucketUpperMs(Math.min(bucket, BUCKETS - 2));
+  }
+  return bucketUpperMs(BUCKETS - 2);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 2 : 1)} %`;
+}
+
+function formatMs(ms: number): string {
+  return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`;
+}

@@ -1,0 +1,117 @@
+/** A config on trial in a real gateway under load: promoted when it does as well, taken back when it does not. */
+import assert from 'node:assert/strict';
+import { Agent, createServer, get as httpGet } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import type { GatewayEvent } from '../src/gateway/index.ts';
+import { cleanups, config, create, origin } from './gateway-under-test.ts';
+
+type Phase = Extract<GatewayEvent, { kind: 'canary' }>['trial']['phase'];
+
+async function failing(): Promise<string> {
+  const server = createServer((_request, response) => void response.writeHead(500).end('broken'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** Requests one after another on connections of their own, in some lanes, until `stop`. */
+function load(address: string) {
+  const answers: Answer[] = [];
+  let running = true;
+  const one = (): Promise<Answer> =>
+    new Promise((resolve) => {
+      const agent = new Agent();
+      const request = httpGet(`http://${address}/`, { agent }, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+        response.on('error', ({ message }) => resolve({ status: 0, body: message }));
+      });
+      request.on('error', ({ message }) => resolve({ status: 0, body: message }));
+    });
+  const lane = async (): Promise<void> => {
+    while (running) answers.push(await one());
+  };
+  const all = Promise.all([lane(), lane(), lane(), lane()]);
+  const stop = async (): Promise<readonly Answer[]> => {
+    running = false;
+    await all;
+    return answers;
+  };
+  cleanups.push(stop);
+  return { answers, stop };
+}
+
+async function running() {
+  const under = create({ config: config(await origin('old')) });
+  const { gateway } = under;
+  await gateway.start();
+  const ended = (phase: Phase): Promise<Extract<GatewayEvent, { kind: 'canary' }>> =>
+    new Promise((resolve) => {
+      const leave = gateway.onEvent((event) => {
+        if (event.kind !== 'canary' || event.trial.phase !== phase) return;
+        leave();
+        resolve(event);
+      });
+    });
+  return { ...under, ended };
+}
+
+test('promoted when its time is over and it was no worse; no request fails', async () => {
+  const { gateway, address, get, ended } = await running();
+  const traffic = load(address());
+  const promoted = ended('promoted');
+  const begun = await gateway.apply({ config: config(await origin('new')), trial: { share: 0.3, watchMs: 1500 } });
+  assert.equal(begun.kind, 'begun');
+  assert.equal(gateway.state().canary?.phase, 'watching');
+  const { trial } = await promoted;
+  assert.match(trial.canary, /^\d+ requests, 0 errors/);
+  assert.equal(await get(), 'new');
+  const answers = await traffic.stop();
+  assert.deepEqual(
+    answers.filter(({ status }) => status !== 200),
+    [],
+  );
+  const [newer, older] = ['new', 'old'].map((name) => answers.filter(({ body }) => body === name).length);
+  assert.ok(newer! > 0 && older! > 0, `${newer} new, ${older} old`);
+  assert.equal(gateway.state().history[0]?.cause, 'canary');
+});
+
+test('taken back at once when it fails, with the numbers; the others never see it', async () => {
+  const { gateway, address, get, ended } = await running();
+  const traffic = load(address());
+  const back = ended('rolled-back');
+  await gateway.apply({ config: config(await failing()), trial: { share: 0.2, watchMs: 600_000 } });
+  const { trial } = await back;
+  assert.match(trial.reason ?? '', /^100\.0 % of its requests fail, 0\.00 % of the others$/);
+  await traffic.stop();
+  for (let sent = 0; sent < 20; sent++) assert.equal(await get(), 'old');
+  assert.deepEqual(
+    gateway.state().history.map(({ cause }) => cause),
+    ['start'],
+  );
+});
+
+test('another config, or the same one again, ends or begins no trial', async () => {
+  const { gateway, get, ended } = await running();
+  const back = ended('rolled-back');
+  await gateway.apply({ config: config(await origin('new')), trial: { share: 0.5, watchMs: 600_000 } });
+  await gateway.reload({ config: config(await origin('third')) });
+  assert.equal((await back).trial.reason, 'another config was put in force');
+  assert.equal(await get(), 'third');
+  const refused = await gateway.apply({
+    config: { ...config('a:1'), routes: [] },
+    trial: { share: 0.5, watchMs: 1000 },
+  });
+  assert.equal(refused.kind, 'refused');
+  assert.equal(gateway.state().canary?.phase, 'rolled-back');
+});
