@@ -56,10 +56,26 @@ export const routeSlots = {
   durationSumMs: 12,
   hedges: 13,
   retriesDenied: 14, // by the budget
-  buckets: 16, // BUCKETS slots from here
+  mirrored: 15, // copies that were sent
+  mirrorsDropped: 16, // copies there was no room for
+  mirrorFailures: 17, // copies that got no answer
+  buckets: 24, // BUCKETS slots from here
 } as const;
-export const ROUTE_SLOTS = 16 + BUCKETS;
+export const ROUTE_SLOTS = 24 + BUCKETS;
 export const ROUTE_GAUGES = 1;
+
+/** An arm of a split; all of it is in the route's cell as well. */
+export const armSlots = {
+  requests: 0,
+  responses1xx: 1,
+  responses2xx: 2,
+  responses3xx: 3,
+  responses4xx: 4,
+  responses5xx: 5,
+  broken: 6,
+  durationSumMs: 7,
+} as const;
+export const ARM_SLOTS = 8;
 
 export const listenerSlots = {
   connections: 0, // gauge

@@ -8,6 +8,7 @@
  */
 import type { BalancerName, LoadTable } from '../balance/index.ts';
 import type { Cell } from '../kernel/cells.ts';
+import type { ShapingPlan } from './shaping/plan.ts';
 
 export interface Snapshot {
   /** Grows by one with each applied config. */
@@ -261,8 +262,10 @@ export interface RoutePlan {
     /** Listener ids; null is all. */
     readonly listeners: readonly string[] | null;
   };
-  /** Index into `services`. */
-  readonly service: number;
+  /** Index into `services`; null if a split or the gateway itself answers, which is in `shaping`. */
+  readonly service: number | null;
+  /** What is done with its requests and answers besides; null for most routes. */
+  readonly shaping: ShapingPlan | null;
   /** Over it: 413. */
   readonly requestBodyBytesMax: number;
   /** Protocols that may be upgraded to. Anything else in `Upgrade` is removed and the request goes on without. */
@@ -270,6 +273,11 @@ export interface RoutePlan {
   /** A tunnel over which no byte went either way for this long is closed. */
   readonly tunnelIdleMs: number;
   readonly cell: Cell;
+}
+
+/** The one service a route leads to; '' if there are several, or none. */
+export function serviceNameOf({ services }: Snapshot, { service }: RoutePlan): string {
+  return service === null ? '' : (services[service]?.name ?? '');
 }
 
 export interface AccessLogPlan {

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { Loads } from '../../src/balance/index.ts';
 import { DataPlane } from '../../src/gateway/data-plane.ts';
 import * as slots from '../../src/gateway/slots.ts';
-import type { ServicePlan, Snapshot } from '../../src/gateway/snapshot.ts';
+import type { EndpointPlan, ServicePlan, Snapshot } from '../../src/gateway/snapshot.ts';
 import { cellLanes, sumSlot, type Cell } from '../../src/kernel/cells.ts';
 import { type Clock, systemClock } from '../../src/kernel/clock.ts';
 import { createRandom } from '../../src/kernel/random.ts';
@@ -69,8 +69,12 @@ export class TestGateway {
     await this.plane.apply({ ...snapshot, version: snapshot.version + 1, services }, {});
   }
 
+  get #endpoints(): readonly EndpointPlan[] {
+    return this.snapshot.services.flatMap(({ endpoints }) => endpoints);
+  }
+
   endpoint(slot: EndpointSlot, index = 0): number {
-    const { cell } = this.snapshot.services[0]!.endpoints[index]!;
+    const { cell } = this.#endpoints[index]!;
     return sum(cell, slots.ENDPOINT_SLOTS, slots.endpointSlots[slot]);
   }
 
@@ -99,7 +103,7 @@ export class TestGateway {
       requestsInFlight: this.route('inFlight'),
       bufferedBytes: this.bufferedBytes,
     };
-    this.snapshot.services[0]!.endpoints.forEach((_, i) => {
+    this.#endpoints.forEach((_, i) => {
       gauges[`endpoint ${i} inFlight`] = this.endpoint('inFlight', i);
       gauges[`endpoint ${i} connections`] = this.endpoint('connections', i);
       gauges[`endpoint ${i} idle`] = this.endpoint('idle', i);

@@ -22,7 +22,9 @@ export interface Changes {
   readonly attemptsMax?: number;
   readonly retries?: Partial<ServicePlan['retries']>;
   readonly deadlineField?: string;
-  readonly route?: Partial<Omit<RoutePlan, 'cell' | 'service'>>;
+  readonly route?: Partial<Omit<RoutePlan, 'cell'>>;
+  /** Services with these names, each with one of the endpoints. Without it one service has them all. */
+  readonly services?: readonly string[];
   readonly memoryBytesMax?: number;
   readonly drainTimeoutMs?: number;
 }
@@ -138,7 +140,9 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
     version: 1,
     pseudonym: 'engine-under-test',
     listeners: [listenerPlan(changes)],
-    services: [servicePlan(endpoints, changes)],
+    services: changes.services?.map((name, index) => ({ ...servicePlan([endpoints[index]!], changes), name })) ?? [
+      servicePlan(endpoints, changes),
+    ],
     routes: [
       {
         name: 'all',
@@ -146,6 +150,7 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
         service: 0,
         requestBodyBytesMax: 1e12,
         upgrade: ['websocket'],
+        shaping: null,
         tunnelIdleMs: 60_000,
         cell: createCell(LANES, ROUTE_SLOTS),
         ...changes.route,

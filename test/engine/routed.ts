@@ -3,6 +3,7 @@ import { addressFrom } from '../../src/kernel/ip-address.ts';
 import { Head, OK } from '../../src/gateway/l7/head.ts';
 import { parseRequestHead } from '../../src/gateway/l7/request-head.ts';
 import type { RoutedRequest } from '../../src/gateway/routing/routed-request.ts';
+import type { ShapedRequest } from '../../src/gateway/shaping/template.ts';
 
 export interface RequestText {
   readonly method?: string;
@@ -43,4 +44,10 @@ export function routed({
   const address = addressFrom(client ?? '192.0.2.1');
   if (address === null) throw new TypeError(`not an address: ${client}`);
   return { head, path: { bytes: buffer, start: head.hostEnd, end: buffer.length, changed: true }, client: address };
+}
+
+/** The same for what is made of a request that was routed. */
+export function shaped(request: RequestText): ShapedRequest {
+  const clientText = Buffer.from(request.client ?? '192.0.2.1');
+  return { routed: routed(request), clientText, clientLength: clientText.length, secure: false };
 }

@@ -29,6 +29,8 @@ function recordOf(target: string, fields: readonly string[]): LogRecord {
     },
     ...{ clientText, clientLength: clientText.length, listener: 'web', route: 'shop', service: 'shop', tls: 'TLSv1.3' },
     ...{
+      arm: '',
+      mirrored: false,
       endpoint: '127.0.0.1:9001',
       attempts: 1,
       reused: true,

@@ -29,6 +29,8 @@ function recordOf(head: string | Uint8Array, changes: Partial<LogRecord> = {}): 
       service: 's',
     },
     ...{
+      arm: '',
+      mirrored: false,
       endpoint: '127.0.0.1:9001',
       attempts: 1,
       reused: true,
@@ -165,7 +167,7 @@ describe('what a client sends cannot leave its string', () => {
             clientMs: time,
             totalMs: Math.max(0, time),
           };
-          const strings = { listener: text, route: text, service: text, endpoint: text };
+          const strings = { listener: text, route: text, service: text, arm: text, endpoint: text, mirrored: true };
           const counts = { bytesIn: count, bytesOut: count, status: 599, attempts: 100 };
           const ids = { requestIdFrom: 0, requestIdTo: head.length, traceIdFrom: 0 };
           const record = recordOf(head, {

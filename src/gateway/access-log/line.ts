@@ -41,6 +41,10 @@ export interface LogRecord {
   listener: string;
   route: string;
   service: string;
+  /** Of a split; '' without one. */
+  arm: string;
+  /** A copy went to another service. */
+  mirrored: boolean;
   endpoint: string;
   attempts: number;
   reused: boolean;
@@ -111,6 +115,8 @@ const ROUTE = ascii(',"route":');
 const SERVICE = ascii(',"service":');
 const ENDPOINT = ascii(',"endpoint":');
 const TLS = ascii(',"tls":');
+const ARM = ascii(',"arm":');
+const MIRRORED = ascii(',"mirrored":true');
 const ATTEMPTS = ascii(',"attempts":');
 const REUSED = ascii(',"reused":true');
 const REQUEST_ID = ascii(',"requestId":"');
@@ -169,6 +175,8 @@ export class LineWriter {
     at = integer(BYTES_IN, record.bytesIn, out, at);
     at = integer(BYTES_OUT, record.bytesOut, out, at);
     if (record.route !== '') at = this.#way(record, out, at);
+    if (record.arm !== '') at = this.#name(ARM, record.arm, out, at);
+    if (record.mirrored) at = copyBytes(MIRRORED, 0, MIRRORED.length, out, at);
     if (record.tls !== '') at = this.#name(TLS, record.tls, out, at);
     at = integer(ATTEMPTS, record.attempts, out, at);
     if (record.reused) at = copyBytes(REUSED, 0, REUSED.length, out, at);
@@ -341,7 +349,7 @@ export class LineWriter {
     let way = this.#ways.get(endpoint);
     if (way === undefined || way.route !== route || way.service !== service) {
       let length = this.#name(ROUTE, route, out, at);
-      length = this.#name(SERVICE, service, out, length);
+      if (service !== '') length = this.#name(SERVICE, service, out, length);
       if (endpoint !== '') length = this.#name(ENDPOINT, endpoint, out, length);
       // An endpoint that two routes lead to changes hands: it is then written in parts, which is slower and no more.
       if (way !== undefined || this.#ways.size >= NAMES_MAX) return length;

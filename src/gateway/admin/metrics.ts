@@ -21,7 +21,7 @@ import {
   ROUTE_SLOTS,
   routeSlots,
 } from '../slots.ts';
-import type { Snapshot } from '../snapshot.ts';
+import { serviceNameOf, type Snapshot } from '../snapshot.ts';
 import { metricNames, type MetricNames } from './metric-names.ts';
 
 export interface MetricsInput {
@@ -79,7 +79,7 @@ function statusSamples(subjects: readonly Subject[], first: number): Sample[] {
 
 function routeSubjects(snapshot: Snapshot): Subject[] {
   return snapshot.routes.map((route) => ({
-    labels: { route: route.name, service: snapshot.services[route.service]?.name ?? '' },
+    labels: { route: route.name, service: serviceNameOf(snapshot, route) },
     count: reader(route.cell, ROUTE_SLOTS),
   }));
 }

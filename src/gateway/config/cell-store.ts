@@ -8,7 +8,7 @@
 import { clearSlot, createLoadTable, type LoadTable, Loads } from '../../balance/index.ts';
 import { createCell } from '../../kernel/cells.ts';
 import type { Cell } from '../../kernel/cells.ts';
-import { ENDPOINT_SLOTS, LISTENER_SLOTS, PROCESS_SLOTS, ROUTE_SLOTS } from '../slots.ts';
+import { ARM_SLOTS, ENDPOINT_SLOTS, LISTENER_SLOTS, PROCESS_SLOTS, ROUTE_SLOTS } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
 
 /** Endpoints of all services together. Memory is only taken for those that are there: 32 B and 8 B a worker each. */
@@ -45,6 +45,11 @@ export class CellStore {
     return this.#cell(`route ${name}`, ROUTE_SLOTS);
   }
 
+  /** An arm of a split. */
+  arm(route: string, name: string): Cell {
+    return this.#cell(armKey(route, name), ARM_SLOTS);
+  }
+
   listener(name: string): Cell {
     return this.#cell(`listener ${name}`, LISTENER_SLOTS);
   }
@@ -54,6 +59,9 @@ export class CellStore {
     const used = new Set([
       ...snapshot.listeners.map(({ id }) => `listener ${id}`),
       ...snapshot.routes.map(({ name }) => `route ${name}`),
+      ...snapshot.routes.flatMap(({ name, shaping }) =>
+        (shaping?.split?.arms ?? []).map((arm) => armKey(name, arm.name)),
+      ),
       ...snapshot.services.flatMap(({ name, endpoints }) => endpoints.map(({ id }) => endpointKey(name, id))),
     ]);
     this.#cells = new Map([...this.#cells].filter(([key]) => used.has(key)));
@@ -84,6 +92,11 @@ export class CellStore {
     this.#cells.set(key, cell);
     return cell;
   }
+}
+
+// An arm's name has no space, so the key has one reading.
+function armKey(route: string, arm: string): string {
+  return `arm ${arm} ${route}`;
 }
 
 // A service's name has no space, so the key has one reading.

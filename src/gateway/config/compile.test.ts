@@ -167,6 +167,7 @@ test('routes: names, hosts without a final dot in lower case, /* is any path, se
     service: 0,
     requestBodyBytesMax: 2 ** 20,
     upgrade: ['websocket'],
+    shaping: null,
     tunnelIdleMs: 60_000,
   });
 });

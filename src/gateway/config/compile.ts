@@ -10,19 +10,16 @@ import type {
   ListenerPlan,
   ListenerTlsPlan,
   RetryPlan,
-  RoutePlan,
   ServicePlan,
   Snapshot,
   UpstreamTlsPlan,
-  ValueMatch,
 } from '../snapshot.ts';
 import { compileAffinity } from './balance-schema.ts';
 import type { CellStore } from './cell-store.ts';
+import { compileRoute } from './compile-route.ts';
 import type { Listener } from './listener-schema.ts';
 import type { Config } from './load.ts';
 import { certificateNames } from './pem.ts';
-import { routeName } from './route-name.ts';
-import type { AskedValue, Route } from './route-schema.ts';
 import type { ActiveHealth, Service } from './service-schema.ts';
 
 export interface CompileOptions {
@@ -43,7 +40,7 @@ export function compileSnapshot(config: Config, options: CompileOptions): Snapsh
     pseudonym: config.pseudonym ?? pseudonym,
     listeners: config.listeners.map((listener) => compileListener(listener, config, options)),
     services: config.services.map((service) => compileService(service, config, cells)),
-    routes: config.routes.map((route) => compileRoute(route, services, cells)),
+    routes: config.routes.map((route) => compileRoute(route, { services, cells })),
     accessLog: {
       share: config.accessLog?.sample ?? 0,
       target: targetOf(config),
@@ -196,43 +193,6 @@ function compileUpstreamTls({ tls }: Service, config: Config): UpstreamTlsPlan |
     keyPem: pemOrNull(config, tls.key),
     closeNotify: tls.closeNotify,
   };
-}
-
-function compileRoute(route: Route, services: ReadonlyMap<string, number>, cells: CellStore): RoutePlan {
-  const name = routeName(route);
-  const service = services.get(route.service);
-  if (service === undefined) throw new TypeError(`no such service: ${route.service}`);
-  const { host, path, pathRegex, listeners, methods, headers, query, cookies, contentTypes, clients } = route.match;
-  return {
-    name,
-    match: {
-      host: host?.toLowerCase().replace(/\.$/, '') ?? null,
-      path: path === undefined || path === '/*' ? null : path,
-      pathRegex: pathRegex ?? null,
-      listeners: listeners ?? null,
-      methods: methods ?? null,
-      headers: askedValues(headers),
-      query: askedValues(query),
-      cookies: askedValues(cookies),
-      contentTypes: contentTypes ?? null,
-      clients: clients ?? null,
-    },
-    service,
-    requestBodyBytesMax: route.limits.requestBody,
-    upgrade: route.upgrade,
-    tunnelIdleMs: route.tunnelIdle,
-    cell: cells.route(name),
-  };
-}
-
-function askedValues(asked: Readonly<Record<string, AskedValue>> = {}): ValueMatch[] {
-  return Object.entries(asked).map(([name, value]): ValueMatch => {
-    const { equals, prefix, regex, present } = typeof value === 'string' ? { equals: value } : value;
-    if (equals !== undefined) return { name, kind: 'equals', value: equals };
-    if (prefix !== undefined) return { name, kind: 'prefix', value: prefix };
-    if (regex !== undefined) return { name, kind: 'regex', value: regex };
-    return { name, kind: present === true ? 'present' : 'absent' };
-  });
 }
 
 /** What the control thread checks. `snapshot` is compiled from the same config: its endpoints have the cells. */

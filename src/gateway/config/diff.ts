@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { formatDuration, formatSize } from '../../kernel/units.ts';
-import type { EndpointPlan, RoutePlan, Snapshot } from '../snapshot.ts';
+import { type EndpointPlan, type RoutePlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
 import type { Config } from './load.ts';
 import type { ActiveHealth } from './service-schema.ts';
 
@@ -103,12 +103,28 @@ function diffAdmin(before: Config, after: Config): string[] {
 }
 
 function diffRoutes(before: Snapshot, after: Snapshot): string[] {
-  const readable = (snapshot: Snapshot) =>
-    snapshot.routes.map((route: RoutePlan) => ({ ...route, service: snapshot.services[route.service]?.name ?? '' }));
+  const readable = (snapshot: Snapshot) => snapshot.routes.map((route) => readableRoute(snapshot, route));
   const lines = diffNamed('route', readable(before), readable(after), ({ name }) => name);
   // Order decides only between routes of equal precedence; a move alone is still worth a line.
   const order = (snapshot: Snapshot) => snapshot.routes.map(({ name }) => name).join('\n');
   return lines.length === 0 && order(before) !== order(after) ? ['routes: order changed'] : lines;
+}
+
+/** With names of services in place of their indexes, and without what the route does not do. */
+function readableRoute(snapshot: Snapshot, route: RoutePlan) {
+  const { shaping, ...plan } = route;
+  const named = ({ service, ...rest }: { readonly service: number }) => ({
+    service: snapshot.services[service]?.name ?? '',
+    ...rest,
+  });
+  const { split = null, mirror = null, ...others } = shaping ?? {};
+  const actions = {
+    ...others,
+    split: split && { by: split.by, arms: Object.fromEntries(split.arms.map((arm) => [arm.name, named(arm)])) },
+    mirror: mirror && named(mirror),
+  };
+  const done = Object.entries(actions).filter(([, action]) => action !== null);
+  return { ...plan, service: serviceNameOf(snapshot, route), ...Object.fromEntries(done) };
 }
 
 function diffFields(subject: string, before: object, after: object, without: readonly string[] = []): string[] {

@@ -1,11 +1,13 @@
 /** Rules about routes: names, references, and routes that can never match. */
 import { normalizePath, PATH_REFUSED, PATH_SAME } from '../l7/target.ts';
 import { parsePathPattern } from '../routing/path-pattern.ts';
+import { BUILT_IN_NAMES } from '../shaping/template.ts';
 import type { MistakeList, Path } from './mistakes.ts';
 import { oneOfNames, show } from './mistakes.ts';
 import type { Part, Parts } from './parts.ts';
 import { routeName } from './route-name.ts';
 import type { Route } from './route-schema.ts';
+import { checkShaping } from './shaping-rules.ts';
 
 export function checkRoutes(parts: Parts, list: MistakeList): void {
   const { routes, services, listeners } = parts;
@@ -14,7 +16,8 @@ export function checkRoutes(parts: Parts, list: MistakeList): void {
   for (const [index, { value: route }] of routes.entries()) {
     if (route === null) continue;
     const path: Path = ['routes', index];
-    checkReference([...path, 'service'], route.service, services, 'service', list);
+    checkServices(route, path, services, list);
+    checkShaping(route, path, list);
     for (const [at, name] of (route.match.listeners ?? []).entries()) {
       checkReference([...path, 'match', 'listeners', at], name, listeners, 'listener', list);
     }
@@ -23,6 +26,16 @@ export function checkRoutes(parts: Parts, list: MistakeList): void {
     if (!hidden) checkName(route, index, byName, list);
   }
   warnUnrouted(parts, list);
+}
+
+/** Every service that the route names is there. */
+function checkServices(route: Route, path: Path, services: Parts['services'], list: MistakeList): void {
+  const { service, split, mirror } = route;
+  if (service !== undefined) checkReference([...path, 'service'], service, services, 'service', list);
+  for (const [index, arm] of (split?.arms ?? []).entries()) {
+    checkReference([...path, 'split', 'arms', index, 'service'], arm.service, services, 'service', list);
+  }
+  if (mirror !== undefined) checkReference([...path, 'mirror', 'service'], mirror.service, services, 'service', list);
 }
 
 /** The name refers to one of `items`, or it is a mistake. */
@@ -94,6 +107,11 @@ function checkPath({ match }: Route, path: Path, list: MistakeList): void {
     list.error([...path, 'match', 'pathRegex'], { message, expected: 'one of them' });
   }
   const names = parsePathPattern(written).names;
+  const own = names.find((name) => BUILT_IN_NAMES.some((builtIn) => builtIn === name));
+  if (own !== undefined) {
+    const message = `{${own}} is what the gateway itself fills in`;
+    list.error(place, { message, found: show(written), expected: 'another name' });
+  }
   const twice = names.find((name, index) => names.indexOf(name) < index);
   if (twice !== undefined) {
     list.error(place, {

@@ -1,6 +1,7 @@
 /** Routes in the config: which requests, and what happens to them. */
 import * as z from 'zod';
 import { RegexMatcher } from '../routing/regex.ts';
+import { fieldEdits, mirror, redirect, respond, rewrite, split } from './shaping-schema.ts';
 import {
   duration,
   expects,
@@ -116,7 +117,16 @@ export const routeSchema = section({
     .describe(
       'Which requests. The most specific host wins, then the most specific path, then who asks for more, then the order of the file.',
     ),
-  service: name().describe('Name of the service that answers.'),
+  service: name()
+    .optional()
+    .describe('Name of the service that answers. A route has this, or `split`, `redirect` or `respond`.'),
+  split: split.optional().describe('Instead of `service`: several, each with its share of the requests.'),
+  redirect: redirect.optional().describe('Instead of `service`: sends the client elsewhere.'),
+  respond: respond.optional().describe('Instead of `service`: an answer that is always the same.'),
+  rewrite: rewrite.optional().describe('Path and host that the service is asked for, where they are others.'),
+  requestHeaders: fieldEdits.optional().describe('Changes to the fields of a request before it is sent on.'),
+  responseHeaders: fieldEdits.optional().describe('Changes to the fields of an answer before the client gets it.'),
+  mirror: mirror.optional().describe('Copies of requests to another service, whose answers are thrown away.'),
   limits: section({
     // What the common CDNs let through; bodies are streamed, so a larger one costs time and not memory.
     requestBody: size({ min: 0 })
@@ -135,4 +145,11 @@ export const routeSchema = section({
 });
 
 export type Route = z.output<typeof routeSchema>;
+
+/** The names of all services a route leads to. */
+export function servicesOf({ service, split: division, mirror: copies }: Route): readonly string[] {
+  const names = [service, ...(division?.arms ?? []).map((each) => each.service), copies?.service];
+  return names.filter((each) => each !== undefined);
+}
+
 export type AskedValue = z.output<typeof valueMatch>;

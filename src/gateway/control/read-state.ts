@@ -17,7 +17,7 @@ import {
   routeSlots,
 } from '../slots.ts';
 import { joinAddress } from '../config/address.ts';
-import type { EndpointPlan, ListenerPlan, RoutePlan, Snapshot } from '../snapshot.ts';
+import { type EndpointPlan, type ListenerPlan, type RoutePlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
 import type {
   EndpointState,
   ListenerState,
@@ -87,7 +87,7 @@ export function readRoutes(snapshot: Snapshot): RouteState[] {
     return {
       name: route.name,
       ...route.match,
-      service: snapshot.services[route.service]?.name ?? '',
+      service: serviceNameOf(snapshot, route),
       inFlight: count(routeSlots.inFlight),
       requests: count(routeSlots.requests),
       responses: readStatuses(count, routeSlots.responses1xx),

@@ -27,7 +27,7 @@ export class CanaryRun {
   constructor(plane: Plane, { snapshot, share, canary, others }: CanaryPlan) {
     this.share = share;
     this.#services = snapshot.services.map((plan) => new RunningService(plane, plan));
-    this.#routes = snapshot.routes.map((plan) => new Route(plane, plan, this.#services[plan.service]!));
+    this.#routes = snapshot.routes.map((plan) => new Route(plane, plan, this.#services));
     this.#mine = new Set(this.#routes);
     const router = createRouter(snapshot.routes);
     this.#tables = new Map(snapshot.listeners.map(({ id }) => [id, router.table(id)]));

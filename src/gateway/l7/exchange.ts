@@ -24,13 +24,13 @@ import { type Head, METHOD_HEAD } from './head.ts';
 import type { Plane } from './plane.ts';
 import { BULK_BYTES, relay } from './relay.ts';
 import { ResponseRelay } from './response-relay.ts';
-import type { Route, Service, Wanted } from './service.ts';
+import type { Arm, Route, Service, Wanted } from './service.ts';
 import { openTunnel } from './tunnel.ts';
 import { isAccepted } from './web-socket.ts';
 import type { Wire } from './wire.ts';
 import { writeDeadline } from './write-head.ts';
 
-const NO_FIELD = new Uint8Array(0);
+const NO_LINES = new Uint8Array(0);
 
 const IDLE = 0;
 /** Attempts are made; no final answer yet. */
@@ -50,7 +50,9 @@ export class Exchange implements Deadline, Wanted {
   readonly plane: Plane;
   client!: ClientConnection;
   route!: Route;
-  /** The one of the route's services that this request goes to. */
+  /** Which of the route's services this request goes to. */
+  arm!: Arm;
+  /** The arm's. */
   service!: Service;
   readonly request = new Body();
   readonly #asking: Asking;
@@ -77,6 +79,10 @@ export class Exchange implements Deadline, Wanted {
   deadlineAt = 0;
   /** Of the head that was sent upstream. */
   requestHeadBytes = 0;
+  /** A copy went to another service. */
+  mirrored = false;
+  /** Lines that the route adds to the answer's head. */
+  answerLines: Uint8Array = NO_LINES;
 
   /** The total. What else may take too long is the attempt's and the answer's to watch. */
   deadlineMs = Number.POSITIVE_INFINITY;
@@ -128,6 +134,10 @@ export class Exchange implements Deadline, Wanted {
   /** The bytes that were sent upstream first: request line, fields, and the start of the body. */
   get retained(): Uint8Array | null {
     return this.#retained;
+  }
+
+  get retainedBytes(): number {
+    return this.#retainedBytes;
   }
 
   /** Begins with a request whose outgoing head is in `retained[0, at)`; `[from, to)` is what came behind the head. */
@@ -231,10 +241,19 @@ export class Exchange implements Deadline, Wanted {
     this.answer.begin(head, bytes, to);
   }
 
-  /** What the answer's head gets besides: where the client is to come back to, if it is not known there yet. */
-  pinField(): Uint8Array {
+  /** Takes out of the answer's head what the route does not pass on, and returns the lines it gets besides. */
+  editAnswer(head: Head): Uint8Array {
+    this.route.shaping?.responseFields?.drop(head);
+    const pin = this.#pinField();
+    const { answerLines } = this;
+    if (answerLines.length === 0) return pin;
+    return pin.length === 0 ? answerLines : Buffer.concat([answerLines, pin]);
+  }
+
+  /** Where the client is to come back to, if it is not known there yet. */
+  #pinField(): Uint8Array {
     const { endpoint } = this.attempt;
-    if (endpoint === null || endpoint === this.pinned) return NO_FIELD;
+    if (endpoint === null || endpoint === this.pinned) return NO_LINES;
     return this.service.pinField(endpoint, this.client.security.version !== '');
   }
 
@@ -325,6 +344,8 @@ export class Exchange implements Deadline, Wanted {
     this.#retained = null;
     this.pinned = null;
     this.tried.length = 0;
+    this.answerLines = NO_LINES;
+    this.mirrored = false;
   }
 
   /** Nobody will use it again. */

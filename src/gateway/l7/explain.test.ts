@@ -108,6 +108,7 @@ function route(name: string, match: Partial<RoutePlan['match']>, target = 0): Ro
     service: target,
     requestBodyBytesMax: 1000,
     upgrade: ['websocket'],
+    shaping: null,
     tunnelIdleMs: 1,
     cell,
   };

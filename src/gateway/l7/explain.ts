@@ -123,7 +123,7 @@ export function explain(snapshot: Snapshot, request: ExplainRequest): Explanatio
   const routes = judgeRoutes(snapshot.routes, winner, { ...known, routed });
   const route = snapshot.routes[winner];
   const base = { request: known, route: route?.name ?? null, routes, notes };
-  const service = route === undefined ? undefined : snapshot.services[route.service];
+  const service = route === undefined ? undefined : snapshot.services[route.service ?? -1];
   if (route === undefined || service === undefined) {
     const detail =
       snapshot.routes.length === 0 ? 'There are no routes.' : 'Each route is listed with what does not match.';

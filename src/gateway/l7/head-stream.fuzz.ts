@@ -117,7 +117,7 @@ test('RFC 9110 §7.6: what is forwarded of an accepted request is one request, t
 
       const out = Buffer.alloc(2048);
       const source = { bytes: head.buffer, start: head.pathStart, end: head.pathEnd, changed: false };
-      let at = writeRequestHead(head, source, out, 0);
+      let at = writeRequestHead(head, source, null, out, 0);
       at += out.write('\r\n', at);
       const again = new Head();
       const relaxed = { ...limits, headerBytesMax: 4096, requestLineBytesMax: 4096, headerFieldsMax: 50 };

@@ -25,10 +25,13 @@ import type { Plane } from './plane.ts';
 import { ProxiedWire } from './proxied.ts';
 import type { Peer } from './raw-transport.ts';
 import type { RoutedRequest } from '../routing/routed-request.ts';
+import type { ShapedRequest } from '../shaping/template.ts';
 import type { RouteTable } from '../routing/router.ts';
 import { inTheClear, SecureArrival, type Security } from './secure-arrival.ts';
 import type { Route } from './service.ts';
 import type { Wire } from './wire.ts';
+
+const NO_BYTES = new Uint8Array(0);
 
 export class Listener {
   readonly plane: Plane;
@@ -43,6 +46,7 @@ export class Listener {
   #table: RouteTable;
   /** The last request that was routed: valid until the next. */
   readonly routed: RoutedRequest;
+  readonly #shaped: ShapedRequest;
   /** What the table's numbers mean: they belong to one config, and are kept or replaced together. */
   #routes: readonly Route[];
   #trusted: AddressSet;
@@ -60,6 +64,7 @@ export class Listener {
     this.#table = plane.router.table(plan.id);
     this.#routes = plane.routes;
     this.routed = { head: plane.head, path: plane.path, client: new Address() };
+    this.#shaped = { routed: this.routed, clientText: NO_BYTES, clientLength: 0, secure: plan.tls !== null };
     this.#trusted = trustedBy(plan);
     this.forwarding = this.#forwardingWriter();
     const lanes = cellLanes(plan.cell, LISTENER_SLOTS);
@@ -142,6 +147,14 @@ export class Listener {
     const { canary } = this.plane;
     if (canary !== null && lot < canary.share) return canary.match(this.plan.id, request);
     return this.#routes[this.#table.match(request)];
+  }
+
+  /** The last request that was routed, as what is made of it sees it. */
+  shaped(forwarding: Forwarding): ShapedRequest {
+    const request = this.#shaped;
+    request.clientText = forwarding.clientText;
+    request.clientLength = forwarding.clientLength;
+    return request;
   }
 
   /** With client certificates, what was proved for one name does not hold for another (RFC 9110 §15.5.20). */

@@ -21,7 +21,7 @@ import { Head } from './head.ts';
 import { RawTransport } from './raw-transport.ts';
 import { createRouter, type Router } from '../routing/router.ts';
 import { RunningService } from './running-service.ts';
-import { Route, type Service } from './service.ts';
+import { type Arm, Route } from './service.ts';
 import type { Path } from './write-head.ts';
 
 /** Exchanges kept for reuse: about 1 KB each. */
@@ -105,12 +105,7 @@ export class Plane {
       }),
     );
     const running = [...services.values()];
-    const routes = snapshot.routes.map((plan) => {
-      const service = running[plan.service];
-      if (service === undefined)
-        throw new RangeError(`route ${plan.name} names service ${plan.service} of ${running.length}`);
-      return new Route(this, plan, service);
-    });
+    const routes = snapshot.routes.map((plan) => new Route(this, plan, running));
     const router = createRouter(snapshot.routes);
     for (const plan of snapshot.services) services.get(RunningService.keyOf(plan))?.apply(plan);
     for (const [key, service] of this.#services) if (!services.has(key)) service.retire();
@@ -135,11 +130,12 @@ export class Plane {
     this.setCanary(null);
   }
 
-  takeExchange(client: ClientConnection, route: Route, service: Service): Exchange {
+  takeExchange(client: ClientConnection, route: Route, arm: Arm): Exchange {
     const exchange = this.#free.pop() ?? new Exchange(this);
     exchange.client = client;
     exchange.route = route;
-    exchange.service = service;
+    exchange.arm = arm;
+    exchange.service = arm.service;
     client.exchange = exchange;
     return exchange;
   }

@@ -3,11 +3,15 @@
  * goes out. Every refusal here leaves no byte upstream.
  */
 import { ABSOLUTE_FORM, CHUNKED, METHOD_HEAD, METHOD_OPTIONS, NONE, OK, ORIGIN_FORM, type Head } from './head.ts';
+import type { RouteAnswer } from '../shaping/route-answer.ts';
+import type { Shaping } from '../shaping/shaping.ts';
+import type { ShapedRequest } from '../shaping/template.ts';
 import { routeSlots, refusalNumber, type Refusal } from '../slots.ts';
 import { OPTIONS_STATUS, optionsAnswer } from './answer.ts';
 import { LARGE_BYTES, SMALL_BYTES } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
 import { listedNames } from './connection.ts';
+import type { Exchange } from './exchange.ts';
 import { normalizePath, PATH_REFUSED, PATH_SAME } from './target.ts';
 import { acceptKey, isWebSocketRequest } from './web-socket.ts';
 import { equalsFolded } from './syntax.ts';
@@ -38,6 +42,12 @@ export function receive(client: ClientConnection, head: Head, bytes: Uint8Array,
   if (!readPath(client, head)) return refuse(client, 'bad_path');
   const route = listener.route(head, client.forwarding.client, client.lot);
   if (route === undefined) return refuse(client, 'no_route');
+  const { shaping } = route;
+  if (shaping !== null) {
+    const request = listener.shaped(client.forwarding);
+    if (shaping.answer !== null) return answerRequest(client, head, route, shaping.answer, request);
+    if (!shaping.rewrite(request, listener.plan.strict)) return refuse(client, 'bad_path');
+  }
   if (head.contentLength > route.plan.requestBodyBytesMax) return refuse(client, 'body_too_large');
   const upgrading = head.upgrade && upgradeAllowed(head, route);
   if (upgrading && !isWebSocketRequest(head)) return refuse(client, 'upgrade_refused');
@@ -62,6 +72,22 @@ function answerOptions(client: ClientConnection, head: Head): number {
   keepAliveAfter(client, head);
   plane.accounts.answered(client, head, OPTIONS_STATUS, '');
   wire.write(optionsAnswer(plane.clock.wallMs(), !client.keepAlive));
+  return ANSWERED;
+}
+
+/** The answer that the route gives by itself. */
+function answerRequest(
+  client: ClientConnection,
+  head: Head,
+  route: Route,
+  answer: RouteAnswer,
+  request: ShapedRequest,
+): number {
+  const { plane, wire } = client;
+  keepAliveAfter(client, head);
+  const isHead = head.methodId === METHOD_HEAD;
+  plane.accounts.answeredByRoute(client, head, route, answer.status, isHead ? 0 : answer.body.length);
+  wire.write(answer.write(request, { wallMs: plane.clock.wallMs(), close: !client.keepAlive, head: isHead }));
   return ANSWERED;
 }
 
@@ -124,8 +150,9 @@ function begin(
   to: number,
 ): number {
   const { plane, listener } = client;
-  const { service } = route;
-  const exchange = plane.takeExchange(client, route, service);
+  const arm = route.arm(listener.routed);
+  const { service } = arm;
+  const exchange = plane.takeExchange(client, route, arm);
   service.read(listener.routed, exchange);
   exchange.methodId = head.methodId;
   exchange.minorVersion = head.minorVersion;
@@ -136,34 +163,61 @@ function begin(
   const { request } = exchange;
   const listed = head.bodyKind === CHUNKED ? listedNames(head) : undefined;
   request.begin(head.bodyKind, head.contentLength, head.bodyKind, route.plan.requestBodyBytesMax, listed);
+  if (route.shaping !== null) edit(client, head, exchange, route.shaping);
 
   const behind = request.done ? 0 : to - head.end;
-  const { deadlineField } = service.plan;
-  if (deadlineField !== null) dropField(head, deadlineField);
-  const deadlineRoom = deadlineField === null ? 0 : deadlineField.length + 16;
-  const headRoom =
-    head.end - head.start + HEAD_EXTRA_BYTES + service.plan.name.length + client.forwarding.room + deadlineRoom;
+  const headRoom = roomOf(client, head, exchange);
   const wanted = headRoom + request.room(behind);
   // A body larger than that could not be sent again anyway.
   const out = plane.buffers.borrow(wanted <= LARGE_BYTES ? wanted : Math.max(headRoom + SMALL_BYTES, LARGE_BYTES));
+  const at = writeHead(client, head, exchange, out);
+  exchange.requestHeadBytes = at;
+  route.lane[routeSlots.requests] = (route.lane[routeSlots.requests] ?? 0) + 1;
+  const taken = exchange.begin(out, at, bytes, head.end, to);
+  route.mirror?.copy(exchange, listener.routed);
+  if (exchange.active && !request.done) client.watchBody();
+  return taken;
+}
+
+/** Takes out of the head what the route does not pass on, and keeps what its answer gets. */
+function edit(client: ClientConnection, head: Head, exchange: Exchange, shaping: Shaping): void {
+  shaping.requestFields?.drop(head);
+  const { responseFields } = shaping;
+  if (responseFields !== null) exchange.answerLines = responseFields.lines(client.listener.shaped(client.forwarding));
+}
+
+/** The most bytes that `writeHead` writes. */
+function roomOf(client: ClientConnection, head: Head, exchange: Exchange): number {
+  const { forwarding, listener } = client;
+  const { name, deadlineField } = exchange.service.plan;
+  const { shaping } = exchange.route;
+  let room = head.end - head.start + HEAD_EXTRA_BYTES + name.length + forwarding.room;
+  if (deadlineField !== null) room += deadlineField.length + 16;
+  if (shaping === null) return room;
+  room += shaping.path.end - shaping.path.start + (shaping.host?.length ?? 0);
+  return room + (shaping.requestFields?.room(listener.shaped(forwarding)) ?? 0);
+}
+
+/** The head that goes out, into `out` from 0. Returns its length. */
+function writeHead(client: ClientConnection, head: Head, exchange: Exchange, out: Uint8Array): number {
+  const { forwarding, listener, plane } = client;
+  const { deadlineField, name } = exchange.service.plan;
+  const { shaping } = exchange.route;
   if (head.maxForwards > 0) head.drop[head.maxForwardsIndex] = 1;
-  let at = writeRequestHead(head, plane.path, out, 0);
+  if (deadlineField !== null) dropField(head, deadlineField);
+  const host = shaping === null ? null : shaping.host;
+  let at = writeRequestHead(head, shaping === null ? plane.path : shaping.path, host, out, 0);
   // HTTP/1.0 may come without Host, 1.1 may not go without (RFC 9112 §3.2): the service's name, as nginx does.
-  if (head.hostIndex < 0 && head.targetForm !== ABSOLUTE_FORM) {
-    at = writeField('Host', service.plan.name, out, at);
-  }
+  if (head.hostIndex < 0 && head.targetForm !== ABSOLUTE_FORM && host === null) at = writeField('Host', name, out, at);
   if (head.maxForwards > 0) at = writeField('Max-Forwards', String(head.maxForwards - 1), out, at);
-  if (upgrading) at = writeUpgrade(out, at);
+  if (exchange.upgrading) at = writeUpgrade(out, at);
   exchange.deadlineAt = 0;
   if (deadlineField !== null) {
     at = writeDeadlineField(deadlineField, out, at);
     exchange.deadlineAt = at;
   }
-  at = listener.forwarding.write(client.forwarding, head, out, at);
-  at = endHead(out, at);
-  exchange.requestHeadBytes = at;
-  route.lane[routeSlots.requests] = (route.lane[routeSlots.requests] ?? 0) + 1;
-  const taken = exchange.begin(out, at, bytes, head.end, to);
-  if (exchange.active && !request.done) client.watchBody();
-  return taken;
+  if (shaping !== null && shaping.requestFields !== null)
+    at = shaping.requestFields.write(listener.shaped(forwarding), out, at);
+  at = listener.forwarding.write(forwarding, head, out, at);
+  return endHead(out, at);
 }

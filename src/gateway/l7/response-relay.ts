@@ -68,7 +68,7 @@ export class ResponseRelay implements Deadline {
   passUpgrade(head: Head, bytes: Uint8Array, to: number): void {
     const { client, plane } = this.#exchange;
     const rest = to - head.end;
-    const added = this.#exchange.pinField();
+    const added = this.#exchange.editAnswer(head);
     const buffer = plane.buffers.borrow(head.end - head.start + HEAD_EXTRA_BYTES + added.length + rest);
     const at = writeResponseHead(head, NONE, CONNECTION_UPGRADE, added, buffer, 0);
     buffer.set(view(bytes, head.end, to), at);
@@ -87,7 +87,7 @@ export class ResponseRelay implements Deadline {
     this.#state = RELAYING;
     let from = head.end;
     const together = body.done ? 0 : to - from;
-    const added = this.#exchange.pinField();
+    const added = this.#exchange.editAnswer(head);
     const headRoom = head.end - head.start + HEAD_EXTRA_BYTES + added.length;
     const buffer = plane.buffers.borrow(headRoom + body.room(together));
     const connection = !client.keepAlive

@@ -1,11 +1,13 @@
 /** Services and routes as a worker runs them: the plan of the snapshot with its endpoints and counters. */
 import { cellLane, type Lane } from '../../kernel/cells.ts';
 import type { RoutedRequest } from '../routing/routed-request.ts';
-import { ROUTE_SLOTS } from '../slots.ts';
+import { Shaping } from '../shaping/shaping.ts';
+import { ARM_SLOTS, ROUTE_SLOTS } from '../slots.ts';
 import type { EndpointPlan, RoutePlan, ServicePlan } from '../snapshot.ts';
 import type { Connected } from './connector.ts';
 import type { Endpoint, Opening } from './endpoint.ts';
 import type { ResponseLimits } from './head.ts';
+import { Mirror } from './mirror.ts';
 import type { Plane } from './plane.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
@@ -36,14 +38,50 @@ export interface Service {
   connect(endpoint: EndpointPlan, onHandshake: () => void, done: Connected): Opening;
 }
 
+/** A service that a route leads to; of a split there are several. */
+export interface Arm {
+  /** '' if the route has but one. */
+  readonly name: string;
+  readonly service: Service;
+  /** Where an arm of a split counts; null if the route has but one. */
+  readonly lane: Lane | null;
+}
+
 export class Route {
   readonly plan: RoutePlan;
-  readonly service: Service;
   readonly lane: Lane;
+  /** Null for a route that only leads to a service. */
+  readonly shaping: Shaping | null;
+  readonly mirror: Mirror | null;
+  readonly #arms: readonly Arm[];
 
-  constructor(plane: Plane, plan: RoutePlan, service: Service) {
+  /** `services` are those of the snapshot, in its order. */
+  constructor(plane: Plane, plan: RoutePlan, services: readonly Service[]) {
+    const { cell, name, shaping } = plan;
+    const serviceAt = (index: number): Service => {
+      const service = services[index];
+      if (service === undefined) throw new RangeError(`route ${name} names service ${index} of ${services.length}`);
+      return service;
+    };
+    const arms = shaping?.split?.arms ?? [];
+    const mirror = shaping?.mirror ?? null;
     this.plan = plan;
-    this.service = service;
-    this.lane = cellLane(plan.cell, ROUTE_SLOTS, plane.laneNumber);
+    this.lane = cellLane(cell, ROUTE_SLOTS, plane.laneNumber);
+    this.shaping = shaping === null ? null : new Shaping(shaping, plan, plane.random);
+    this.mirror = mirror === null ? null : new Mirror(plane, mirror, serviceAt(mirror.service), this.lane);
+    this.#arms =
+      plan.service === null
+        ? arms.map((arm) => ({
+            name: arm.name,
+            service: serviceAt(arm.service),
+            lane: cellLane(arm.cell, ARM_SLOTS, plane.laneNumber),
+          }))
+        : [{ name: '', service: serviceAt(plan.service), lane: null }];
+  }
+
+  /** Where `request` goes. Not for a route whose requests the gateway answers. */
+  arm(request: RoutedRequest): Arm {
+    const split = this.shaping === null ? null : this.shaping.split;
+    return this.#arms[split === null ? 0 : split.arm(request)]!;
   }
 }

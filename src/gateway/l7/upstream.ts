@@ -5,14 +5,24 @@
  */
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots as slot } from '../slots.ts';
-import type { Attempt } from './attempt.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Wire, WireOwner } from './wire.ts';
+
+/** Whose request a connection carries, and who is told what becomes of it. */
+export interface Sender {
+  onUpstreamBytes(bytes: Uint8Array, from: number, to: number): void;
+  /** The server sent FIN. */
+  onUpstreamEnd(): void;
+  /** The connection is gone; it has left its endpoint already. */
+  onUpstreamClose(): void;
+  onUpstreamDrain(): void;
+}
 
 export class UpstreamConnection implements WireOwner, Deadline {
   readonly endpoint: Endpoint;
   readonly wire: Wire;
-  attempt: Attempt | null = null;
+  /** An attempt of an exchange, or a mirrored request. */
+  attempt: Sender | null = null;
   /** Requests sent on it. */
   requests = 0;
   deadlineMs = Number.POSITIVE_INFINITY;

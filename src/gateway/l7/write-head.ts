@@ -33,8 +33,11 @@ export interface Path {
   changed: boolean;
 }
 
-/** Request line and kept fields, with the `Host` that routing used. What is added and the empty line are the caller's. */
-export function writeRequestHead(head: Head, path: Path, out: Uint8Array, at: number): number {
+/**
+ * Request line and kept fields, with the `Host` that routing used, or `host` if that is another. What is added and the empty line are
+ * the caller's.
+ */
+export function writeRequestHead(head: Head, path: Path, host: Uint8Array | null, out: Uint8Array, at: number): number {
   const { buffer } = head;
   const first = head.count > 0 ? (head.lineStart[0] ?? head.end) : head.end - 2;
   if (!path.changed && head.targetForm !== ABSOLUTE_FORM && head.minorVersion === 1) {
@@ -49,17 +52,21 @@ export function writeRequestHead(head: Head, path: Path, out: Uint8Array, at: nu
     }
     at = copyBytes(HTTP11_LINE, 0, HTTP11_LINE.length, out, at);
   }
-  if (head.targetForm === ABSOLUTE_FORM) {
-    // RFC 9112 §3.2.2: the target's authority replaces whatever Host said.
-    if (head.hostIndex >= 0) head.drop[head.hostIndex] = 1;
-    at = copyBytes(HOST, 0, HOST.length, out, at);
-    at = copyBytes(buffer, head.hostStart, head.hostEnd, out, at);
-    at = copyBytes(CRLF, 0, 2, out, at);
-  }
+  if (host !== null) at = writeHost(head, host, 0, host.length, out, at);
+  // RFC 9112 §3.2.2: the target's authority replaces whatever Host said.
+  else if (head.targetForm === ABSOLUTE_FORM) at = writeHost(head, buffer, head.hostStart, head.hostEnd, out, at);
   at = writeFields(head, out, at);
   if (head.bodyKind === CHUNKED) at = copyBytes(TE_CHUNKED, 0, TE_CHUNKED.length, out, at);
   if (head.teTrailers && !head.upgrade) at = copyBytes(TE_TRAILERS, 0, TE_TRAILERS.length, out, at);
   return at;
+}
+
+// WHY six parameters: the hot path; an options object would be made for each request.
+function writeHost(head: Head, host: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
+  if (head.hostIndex >= 0) head.drop[head.hostIndex] = 1;
+  at = copyBytes(HOST, 0, HOST.length, out, at);
+  at = copyBytes(host, from, to, out, at);
+  return copyBytes(CRLF, 0, 2, out, at);
 }
 
 /** Digits of a deadline. */

@@ -13,6 +13,7 @@ function route(match: Match): RoutePlan {
     service: 0,
     requestBodyBytesMax: 0,
     upgrade: [],
+    shaping: null,
     tunnelIdleMs: 0,
     cell: new SharedArrayBuffer(8),
   };

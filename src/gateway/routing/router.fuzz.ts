@@ -150,6 +150,7 @@ function plan(one: Match, index: number): RoutePlan {
     service: 0,
     requestBodyBytesMax: 0,
     upgrade: [],
+    shaping: null,
     tunnelIdleMs: 0,
     cell: new SharedArrayBuffer(8),
   };

@@ -20,6 +20,7 @@ function routes(...written: string[]): RoutePlan[] {
       service: 0,
       requestBodyBytesMax: 0,
       upgrade: [],
+      shaping: null,
       tunnelIdleMs: 0,
       cell: new SharedArrayBuffer(8),
     };
