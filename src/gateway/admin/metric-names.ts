@@ -11,6 +11,9 @@ interface MetricName {
 }
 
 const route = ['route', 'service'] as const;
+const arm = ['route', 'arm', 'service'] as const;
+/** The service is the one that gets copies. */
+const mirrored = ['route', 'service'] as const;
 const endpoint = ['service', 'endpoint'] as const;
 
 export const metricNames = {
@@ -40,6 +43,32 @@ export const metricNames = {
   },
   spillway_request_bytes_total: { type: 'counter', labels: route, help: 'Bytes of request bodies.' },
   spillway_response_bytes_total: { type: 'counter', labels: route, help: 'Bytes of response bodies.' },
+  spillway_arm_requests_total: {
+    type: 'counter',
+    labels: [...arm, 'code_class'],
+    help: 'Requests answered by an arm of a split, by the class of the status.',
+  },
+  spillway_arm_broken_total: {
+    type: 'counter',
+    labels: arm,
+    help: 'Answers of an arm that began and could not be finished.',
+  },
+  spillway_arm_duration_seconds_total: {
+    type: 'counter',
+    labels: arm,
+    help: 'Time of requests of an arm, from head to last byte.',
+  },
+  spillway_mirrored_requests_total: {
+    type: 'counter',
+    labels: mirrored,
+    help: 'Copies of requests that were sent to another service.',
+  },
+  spillway_mirrored_dropped_total: {
+    type: 'counter',
+    labels: mirrored,
+    help: 'Copies that there was no room for, or nobody to send them to.',
+  },
+  spillway_mirrored_failures_total: { type: 'counter', labels: mirrored, help: 'Copies that got no answer.' },
   spillway_refusals_total: {
     type: 'counter',
     labels: ['reason', 'code'],

@@ -16,6 +16,8 @@ import {
   PROCESS_SLOTS,
   processSlots,
   refusalNumber,
+  ARM_SLOTS,
+  armSlots,
   ROUTE_SLOTS,
   routeSlots,
 } from '../slots.ts';
@@ -25,7 +27,20 @@ import { gatewayMetrics, type MetricsInput } from './metrics.ts';
 const { config } = resolveConfig({
   listeners: [{ name: 'web', address: '127.0.0.1:0' }],
   services: [{ name: 'shop', endpoints: ['127.0.0.1:9001', '127.0.0.1:9002'] }],
-  routes: [{ name: 'all', service: 'shop' }],
+  routes: [
+    { name: 'all', service: 'shop' },
+    {
+      name: 'trial',
+      match: { path: '/trial' },
+      split: {
+        arms: [
+          { service: 'shop', weight: 90 },
+          { service: 'shop', weight: 10, name: 'canary' },
+        ],
+      },
+      mirror: { service: 'shop' },
+    },
+  ],
 });
 
 function input(): MetricsInput {
@@ -116,6 +131,22 @@ test('counters of all workers are summed, per route, endpoint and reason', () =>
   assert.equal(value('spillway_reloads_total', { outcome: 'applied' }), 2);
   assert.equal(value('spillway_reload_last_successful'), 0);
   assert.equal(value('process_start_time_seconds'), Date.UTC(2026, 0, 1) / 1000);
+});
+
+test('each arm of a split is told apart, and what was mirrored', () => {
+  const given = input();
+  const { cell, shaping } = given.snapshot.routes[1]!;
+  const canary = shaping!.split!.arms[1]!;
+  cellLane(canary.cell, ARM_SLOTS, 1)[armSlots.responses5xx] = 3;
+  cellLane(canary.cell, ARM_SLOTS, 2)[armSlots.durationSumMs] = 1500;
+  cellLane(cell, ROUTE_SLOTS, 1)[routeSlots.mirrorFailures] = 4;
+  const value = read(given);
+  const labels = { route: 'trial', service: 'shop' };
+  assert.equal(value('spillway_arm_requests_total', { ...labels, arm: 'canary', code_class: '5xx' }), 3);
+  assert.equal(value('spillway_arm_requests_total', { ...labels, arm: 'shop', code_class: '5xx' }), 0);
+  assert.equal(value('spillway_arm_duration_seconds_total', { ...labels, arm: 'canary' }), 1.5);
+  assert.equal(value('spillway_mirrored_failures_total', labels), 4);
+  assert.equal(value('spillway_requests_total', { route: 'trial', service: '' }), 0, 'no one service');
 });
 
 test('an endpoint is shown as down only when checks took it out', () => {

@@ -7,6 +7,8 @@ import type { HistogramSample, Labels, MetricFamily, Sample } from '../../observ
 import type { GatewayState, StatusCounts } from '../control/gateway-state.ts';
 import { readBuckets, reader, readStatuses } from '../control/read-state.ts';
 import {
+  ARM_SLOTS,
+  armSlots,
   BUCKETS,
   bucketUpperMs,
   ENDPOINT_SLOTS,
@@ -42,6 +44,8 @@ export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
   const { snapshot, state } = input;
   const series: Series = {
     ...routeSeries(snapshot),
+    ...armSeries(snapshot),
+    ...mirrorSeries(snapshot),
     spillway_refusals_total: refusalSamples(snapshot),
     ...listenerSeries(snapshot),
     ...endpointSeries(snapshot),
@@ -99,6 +103,34 @@ function routeSeries(snapshot: Snapshot): Series {
       spillway_response_bytes_total: routeSlots.bytesOut,
     }),
   };
+}
+
+function armSeries(snapshot: Snapshot): Series {
+  const subjects = snapshot.routes.flatMap(({ name, shaping }) =>
+    (shaping?.split?.arms ?? []).map((arm): Subject => ({
+      labels: { route: name, arm: arm.name, service: snapshot.services[arm.service]?.name ?? '' },
+      count: reader(arm.cell, ARM_SLOTS),
+    })),
+  );
+  return {
+    spillway_arm_requests_total: statusSamples(subjects, armSlots.responses1xx),
+    ...slotSeries(subjects, { spillway_arm_broken_total: armSlots.broken }),
+    ...slotSeries(subjects, { spillway_arm_duration_seconds_total: armSlots.durationSumMs }, 0.001),
+  };
+}
+
+function mirrorSeries(snapshot: Snapshot): Series {
+  const subjects = snapshot.routes.flatMap(({ name, shaping, cell }): Subject[] => {
+    const mirror = shaping?.mirror ?? null;
+    if (mirror === null) return [];
+    const service = snapshot.services[mirror.service]?.name ?? '';
+    return [{ labels: { route: name, service }, count: reader(cell, ROUTE_SLOTS) }];
+  });
+  return slotSeries(subjects, {
+    spillway_mirrored_requests_total: routeSlots.mirrored,
+    spillway_mirrored_dropped_total: routeSlots.mirrorsDropped,
+    spillway_mirrored_failures_total: routeSlots.mirrorFailures,
+  });
 }
 
 /** Every fourth bucket, one a doubling: 20 lines a route, where all 80 would tell a scraper little more. */
