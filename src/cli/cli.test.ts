@@ -140,6 +140,14 @@ test('explain: 0 if an endpoint would get it, 1 if it would be refused', async (
   assert.equal((JSON.parse(json.out) as { route: string }).route, 'shop.example /api/*');
 });
 
+test('explain --client: routes that look at the address', async () => {
+  const office = good.replace('/api/*', '/api/*, clients: [10.0.0.0/8]');
+  file('spillway.yaml', office);
+  const url = 'http://shop.example/api/x';
+  assert.equal((await run('explain', url)).code, exitCodes.no);
+  assert.equal((await run('explain', url, '--client', '10.1.2.3')).code, exitCodes.ok);
+});
+
 test('explain: a wrong question is a usage error', async () => {
   file('spillway.yaml', good);
   for (const args of [
@@ -148,6 +156,7 @@ test('explain: a wrong question is a usage error', async () => {
     ['/', '-H', 'nocolon'],
     ['/', '--admin', '127.0.0.1:1', '--file', 'x'],
     ['/', '--listener', 'wbe'],
+    ['/', '--client', '10.0.0'],
   ]) {
     const { code, err } = await run('explain', ...args);
     assert.equal(code, exitCodes.usage, args.join(' '));

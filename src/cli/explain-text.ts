@@ -63,11 +63,15 @@ function endpointLine(endpoint: ExplainedEndpoint, width: number, paint: Paint):
   return paint(mayBePicked ? 'good' : 'bad', text);
 }
 
-function passed({ route, service }: Explanation): string {
+function passed({ route, service, answer, arm }: Explanation): string {
+  if (answer !== null) {
+    const where = answer.location === null ? '' : ` to ${answer.location}`;
+    return `route ${route} answers by itself: ${answer.status}${where}`;
+  }
   const picked = service?.endpoints.filter(({ mayBePicked }) => mayBePicked) ?? [];
   const which =
     picked.length === 1 ? (picked[0]?.address ?? '') : `one of ${picked.length} endpoints of ${service?.name}`;
-  return `route ${route} sends it to ${which}`;
+  return `route ${route}${arm === null ? '' : `, arm ${arm},`} sends it to ${which}`;
 }
 
 /** The same with nothing in its texts that a terminal obeys: names, paths and reasons come from elsewhere. */

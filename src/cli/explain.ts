@@ -3,6 +3,7 @@ import { CellStore, compileSnapshot, formatMistakes, loadConfig } from '../gatew
 import { explain, type Explanation, type ExplainRequest } from '../gateway/l7/explain.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
+import { addressFrom } from '../kernel/ip-address.ts';
 import { nearest } from '../kernel/nearest.ts';
 import { adminOptions, adminRefusal, adminTarget, askAdmin, type AdminTarget } from './admin-client.ts';
 import { type Arguments, type Command, UsageError } from './command.ts';
@@ -13,7 +14,7 @@ import { printable } from './terminal.ts';
 
 export const explainCommand: Command = {
   spec: {
-    usage: "explain 'METHOD URL' [-H 'Name: value']… [--file FILE | --admin ADDRESS]",
+    usage: "explain 'METHOD URL' [-H 'Name: value']… [--client ADDRESS] [--file FILE | --admin ADDRESS]",
     description:
       'Shows the route that wins, each route that loses and why, each endpoint and whether it may be picked, or what\n' +
       'the request would be refused for. Nothing is sent to any endpoint. Asked of a file, health is unknown; asked of\n' +
@@ -32,6 +33,12 @@ export const explainCommand: Command = {
         short: 'l',
         value: 'NAME',
         summary: 'The listener it arrives on. Default: the one that fits the URL.',
+      },
+      client: {
+        type: 'string',
+        short: 'c',
+        value: 'ADDRESS',
+        summary: 'The address it comes from. Default: 127.0.0.1.',
       },
       file: {
         type: 'string',
@@ -88,7 +95,11 @@ function readRequest(args: Arguments): ExplainRequest {
     return [text.slice(0, colon), text.slice(colon + 1).trim()];
   });
   const listener = args.text('listener');
-  return { method, url, headers, ...(listener === null ? {} : { listener }) };
+  const client = args.text('client');
+  if (client !== null && addressFrom(client) === null) {
+    throw new UsageError(`--client ${JSON.stringify(client)} is no address; expected one such as 203.0.113.7`);
+  }
+  return { method, url, headers, ...(listener === null ? {} : { listener }), ...(client === null ? {} : { client }) };
 }
 
 async function askFile(file: string, request: ExplainRequest, clock: Clock): Promise<Explanation> {

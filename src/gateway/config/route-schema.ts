@@ -146,6 +146,11 @@ export const routeSchema = section({
 
 export type Route = z.output<typeof routeSchema>;
 
+/** Of `service`, `split`, `redirect` and `respond` it has one. */
+export function isAnswered({ service, split: division, redirect: elsewhere, respond: fixed }: Route): boolean {
+  return [service, division, elsewhere, fixed].some((answerer) => answerer !== undefined);
+}
+
 /** The names of all services a route leads to. */
 export function servicesOf({ service, split: division, mirror: copies }: Route): readonly string[] {
   const names = [service, ...(division?.arms ?? []).map((each) => each.service), copies?.service];

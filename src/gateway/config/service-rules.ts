@@ -6,7 +6,7 @@ import { isUnspecified, reaches } from './address.ts';
 import type { MistakeList, Path } from './mistakes.ts';
 import type { Parts, RuleContext } from './parts.ts';
 import { checkCertificates, checkKey } from './pem.ts';
-import { servicesOf } from './route-schema.ts';
+import { isAnswered, servicesOf } from './route-schema.ts';
 import type { Service } from './service-schema.ts';
 
 /** Where Node, Apache and uvicorn close an idle connection by default. */
@@ -35,7 +35,10 @@ export function checkService(
   // A route that leads nowhere was probably meant for this one, and is told so itself.
   const known = new Set(parts.services.map(({ name }) => name));
   const routed = parts.routes.some(
-    ({ value }) => value === null || servicesOf(value).some((name) => name === service.name || !known.has(name)),
+    ({ value }) =>
+      value === null ||
+      !isAnswered(value) ||
+      servicesOf(value).some((name) => name === service.name || !known.has(name)),
   );
   if (!routed) list.warning([...path, 'name'], { message: `no route leads to service "${service.name}"` });
 }

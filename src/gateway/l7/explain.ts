@@ -18,6 +18,7 @@ import { judgeRoutes, type RouteVerdict } from '../routing/route-reasons.ts';
 import { createRouter } from '../routing/router.ts';
 import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
 import { Eligibility, healthWord, type HealthWord } from './eligibility.ts';
+import { type ExplainedAnswer, explainShaping } from './explain-shaping.ts';
 import { type ExplainRequest, writeRequest, type WrittenRequest } from './explain-request.ts';
 import { Forwarding, ForwardingWriter } from './forwarded.ts';
 import { CHUNKED, Head, OK } from './head.ts';
@@ -63,6 +64,10 @@ export interface Explanation {
   readonly route: string | null;
   /** Every route in the order of the file; empty if the request is refused before routing. */
   readonly routes: readonly RouteVerdict[];
+  /** Of a split: the one that would get it. */
+  readonly arm: string | null;
+  /** What the route answers by itself; then there is no service. */
+  readonly answer: ExplainedAnswer | null;
   readonly service: {
     readonly name: string;
     readonly balance: string;
@@ -88,7 +93,7 @@ export function explain(snapshot: Snapshot, request: ExplainRequest): Explanatio
     path: written.path,
     query: written.query,
   };
-  const nothing = { request: read, route: null, routes: [], service: null, notes };
+  const nothing = { request: read, route: null, routes: [], arm: null, service: null, answer: null, notes };
   if (verdict !== OK) {
     const refusal = refusals[verdict]?.word ?? 'bad_field';
     return { ...nothing, refusal: refused(refusal, head.problem) };
@@ -122,17 +127,24 @@ export function explain(snapshot: Snapshot, request: ExplainRequest): Explanatio
   const winner = createRouter(snapshot.routes).table(listener.id).match(routed);
   const routes = judgeRoutes(snapshot.routes, winner, { ...known, routed });
   const route = snapshot.routes[winner];
-  const base = { request: known, route: route?.name ?? null, routes, notes };
-  const service = route === undefined ? undefined : snapshot.services[route.service ?? -1];
-  if (route === undefined || service === undefined) {
+  const base = { ...nothing, request: known, route: route?.name ?? null, routes };
+  if (route === undefined) {
     const detail =
       snapshot.routes.length === 0 ? 'There are no routes.' : 'Each route is listed with what does not match.';
-    return { ...base, service: null, refusal: refused('no_route', detail) };
+    return { ...base, refusal: refused('no_route', detail) };
   }
+  const { clientText, clientLength } = forwarding;
+  const shapedRequest = { routed, clientText, clientLength, secure: listener.tls !== null };
+  const shaped = explainShaping(snapshot, route, shapedRequest, listener.strict);
+  notes.push(...shaped.notes);
+  const { arm, answer } = shaped;
+  if (shaped.badPath) return { ...base, refusal: refused('bad_path', 'What the route makes of it is no path.') };
+  const service = shaped.service === null ? undefined : snapshot.services[shaped.service];
+  if (service === undefined) return { ...base, answer, refusal: null };
   noteExchange(head, written.bytes, route, notes);
   const endpoints = explainEndpoints(service);
   const explained = { name: service.name, balance: service.balance.algorithm, endpoints };
-  return { ...base, service: explained, refusal: refusalAfterRouting(head, route, service, endpoints) };
+  return { ...base, arm, service: explained, refusal: refusalAfterRouting(head, route, service, endpoints) };
 }
 
 /** What a listener makes of the fields about the client: which are believed, and which are not even looked at. */
