@@ -84,6 +84,7 @@ function answerRequest(
   request: ShapedRequest,
 ): number {
   const { plane, wire } = client;
+  if (answer.needsHost && head.hostStart === head.hostNameEnd) return refuse(client, 'bad_host');
   keepAliveAfter(client, head);
   const isHead = head.methodId === METHOD_HEAD;
   plane.accounts.answeredByRoute(client, head, route, answer.status, isHead ? 0 : answer.body.length);

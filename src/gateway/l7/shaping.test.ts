@@ -181,6 +181,8 @@ onBoth('a redirect: status, Location, no body, and the connection goes on', asyn
   }
   assert.equal(gateway.route('requests'), 3);
   assert.equal(gateway.route('responses3xx'), 3);
+  client.write('GET / HTTP/1.0\r\n\r\n');
+  await client.refusal(400, 'bad_host');
 });
 
 onBoth('a redirect to a path never leads to another host (RFC 3986 §4.2)', async (bench) => {

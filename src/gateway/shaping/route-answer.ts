@@ -26,6 +26,8 @@ const QUESTION = 0x3f;
 export class RouteAnswer {
   readonly status: number;
   readonly body: Uint8Array;
+  /** It cannot be told without the request's host, which HTTP/1.0 may leave out. */
+  readonly needsHost: boolean;
   readonly #to: Template | null;
   readonly #edits: FieldEdits | null;
   /** Lines that are the same each time. */
@@ -35,6 +37,7 @@ export class RouteAnswer {
     this.status = plan.status;
     this.body = plan.kind === 'respond' ? Buffer.from(plan.body) : NO_BYTES;
     this.#to = plan.kind === 'redirect' ? new Template(plan.to, placeOf(plan.to), pattern) : null;
+    this.needsHost = plan.kind === 'redirect' && /:\/\/[^/?#]*\{host\}/.test(plan.to);
     this.#edits = edits;
     const type = plan.kind === 'respond' && plan.body !== '' && edits?.replaces('content-type') !== true;
     const typeLine = type ? `Content-Type: ${plan.contentType}\r\n` : '';

@@ -33,14 +33,14 @@ export interface ShapedRequest {
 export type Place = 'path' | 'query' | 'field' | 'authority';
 
 /** A name in braces, or a text that stands for itself. */
-export type TemplatePart =
+type TemplatePart =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'name'; readonly name: string };
 
 export const BUILT_IN_NAMES = ['scheme', 'host', 'path', 'query', 'client', 'rest', '/rest'] as const;
 
 /** The parts of a template, or what is wrong with it. */
-export function parseTemplate(text: string): readonly TemplatePart[] | { readonly mistake: string } {
+function parseTemplate(text: string): readonly TemplatePart[] | { readonly mistake: string } {
   const parts: TemplatePart[] = [];
   let plain = '';
   for (let at = 0; at < text.length; at++) {
