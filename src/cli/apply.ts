@@ -15,12 +15,14 @@ const LINE_MS = 10_000;
 export const applyCommand: Command = {
   spec: {
     usage: 'apply FILE [--canary SHARE --watch TIME] [--admin ADDRESS]',
-    description:
-      'Puts another config file in force in a running gateway, which reads it from then on. With --canary it is on trial\n' +
-      'first: that share of the connections runs by its routes and services, errors and times are compared with those of\n' +
-      'the others, and after --watch it is promoted, or taken back as soon as it is worse, with the numbers that decided\n' +
-      'it. FILE is a path on the machine of the gateway. Needs the token for everything, if there is one.\n' +
+    description: [
+      'Puts another config file in force in a running gateway, which reads it from then on. With --canary it is ' +
+        'on trial first: that share of the connections runs by its routes and services, errors and times are ' +
+        'compared with those of the others, and after --watch it is promoted, or taken back as soon as it is ' +
+        'worse, with the numbers that decided it. FILE is a path on the machine of the gateway. Needs the token ' +
+        'for everything, if there is one.',
       'Exit code 0: it is in force, or was already; 1: it was refused or taken back.',
+    ],
     options: {
       canary: { type: 'string', value: 'SHARE', summary: 'Share of the connections to try it on, such as 10%.' },
       watch: { type: 'string', value: 'TIME', summary: 'How long to watch it, such as 60s.' },
@@ -43,13 +45,13 @@ export const applyCommand: Command = {
     const outcome = readOutcome(answer, 'admin');
     if (outcome === null) throw adminRefusal(target, answer);
     const output = outcome.kind === 'refused' ? io.err : io.out;
-    for (const line of reloadLines(outcome, output.paint)) output.line(line);
+    for (const line of reloadLines(outcome, output.paint)) output.prose(line);
     return outcome.kind === 'refused' ? exitCodes.no : exitCodes.ok;
   },
 };
 
 async function watchTrial(target: AdminTarget, begun: CanaryState, { out, err, clock }: CommandIo): Promise<ExitCode> {
-  for (const line of canaryLines(begun, out.paint)) out.line(line);
+  for (const line of canaryLines(begun, out.paint)) out.prose(line);
   let saidMs = clock.nowMs();
   for (;;) {
     await pause(clock, LOOK_MS);
@@ -59,12 +61,12 @@ async function watchTrial(target: AdminTarget, begun: CanaryState, { out, err, c
     if (trial.phase !== 'watching' || trial.until !== begun.until) {
       const isPromoted = trial.phase === 'promoted' && trial.until === begun.until;
       const output = isPromoted ? out : err;
-      for (const line of canaryLines(trial, output.paint)) output.line(line);
+      for (const line of canaryLines(trial, output.paint)) output.prose(line);
       return isPromoted ? exitCodes.ok : exitCodes.no;
     }
     if (clock.nowMs() - saidMs < LINE_MS) continue;
     saidMs = clock.nowMs();
-    out.line(`  it: ${trial.canary}; the others: ${trial.others}`);
+    out.prose(`  it: ${trial.canary}; the others: ${trial.others}`);
   }
 }
 

@@ -5,7 +5,7 @@ import { type CommandSpec, UsageError } from './command.ts';
 
 const spec: CommandSpec = {
   usage: 'do THING [options]',
-  description: 'Does it.',
+  description: ['Does it, and says what came of it.', 'Exit code 0: it is done.'],
   options: {
     json: { type: 'boolean', summary: 'As JSON.' },
     file: { type: 'string', short: 'f', value: 'FILE', summary: 'Which.' },
@@ -56,7 +56,7 @@ for (const [args, message] of wrong) {
 }
 
 test('the help lists every option with its value', () => {
-  const help = formatHelp(spec);
+  const help = formatHelp(spec, 80);
   for (const part of [
     'Usage: spillway do THING',
     '--json',
@@ -67,4 +67,12 @@ test('the help lists every option with its value', () => {
   ]) {
     assert.ok(help.includes(part), part);
   }
+});
+
+test('the help fits its width: paragraphs, options and usage go on below where they began', () => {
+  const help = formatHelp({ ...spec, description: ['word '.repeat(40).trim(), 'Exit code 0.'] }, 60);
+  for (const line of help.split('\n')) assert.ok(line.length <= 60, line);
+  assert.match(help, /word\n\nExit code 0\.\n\nOptions:/);
+  const long = { json: { type: 'boolean', summary: 'x '.repeat(40).trim() } } as const;
+  assert.match(formatHelp({ ...spec, options: long }, 60), /--json {2}x [x ]*\n {14}x/);
 });

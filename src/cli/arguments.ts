@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { nearest } from '../kernel/nearest.ts';
 import { type Arguments, type CommandSpec, type OptionSpec, UsageError } from './command.ts';
+import { wrap } from './wrap.ts';
 
 const helpOption: OptionSpec = { type: 'boolean', short: 'h', summary: 'Show this help.' };
 
@@ -74,26 +75,25 @@ function unknownOption(rawName: string, names: readonly string[]): UsageError {
   );
 }
 
-/** The help of one command. */
-export function formatHelp(spec: CommandSpec): string {
+/** The help of one command, for a terminal that is so wide. */
+export function formatHelp(spec: CommandSpec, width: number): string {
   const rows = Object.entries(optionsOf(spec)).map(([name, option]): [string, string] => {
     const short = option.short === undefined ? '    ' : `-${option.short}, `;
     const value = option.type === 'string' ? ` ${option.value ?? 'VALUE'}` : '';
     return [`${short}--${name}${value}`, option.summary];
   });
   return [
-    `Usage: spillway ${spec.usage}`,
+    ...wrap(`Usage: spillway ${spec.usage}`, width, 'Usage: spillway '.length),
     '',
-    spec.description,
-    '',
+    ...spec.description.flatMap((paragraph) => [...wrap(paragraph, width, 0), '']),
     'Options:',
-    ...formatRows(rows),
+    ...formatRows(rows, width),
     ...(spec.examples.length === 0 ? [] : ['', 'Examples:', ...spec.examples.map((example) => `  ${example}`)]),
   ].join('\n');
 }
 
 /** Two columns, the second aligned. */
-export function formatRows(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+export function formatRows(rows: readonly (readonly [string, string])[], width: number): string[] {
+  const first = Math.max(...rows.map(([left]) => left.length));
+  return rows.flatMap(([left, right]) => wrap(`  ${left.padEnd(first)}  ${right}`, width, first + 4));
 }

@@ -8,10 +8,11 @@ import { printable } from './terminal.ts';
 export const checkCommand: Command = {
   spec: {
     usage: 'check [FILE] [--json]',
-    description:
-      'Lists every mistake in one go, each with file:line:column, what was found, what was expected, and the\n' +
-      'nearest valid name. Files it refers to (certificates, keys) are read as well. Exit code 0: it can be used,\n' +
-      'perhaps with warnings; 1: it has mistakes.',
+    description: [
+      'Lists every mistake in one go, each with file:line:column, what was found, what was expected, and the ' +
+        'nearest valid name. Files it refers to (certificates, keys) are read as well.',
+      'Exit code 0: it can be used, perhaps with warnings; 1: it has mistakes.',
+    ],
     options: {
       json: { type: 'boolean', summary: 'Print one JSON object for programs: {file, valid, mistakes}.' },
     },

@@ -45,10 +45,14 @@ test('--version, --help and no command at all', async () => {
 });
 
 test('every command has a help', async () => {
-  for (const command of ['up', 'check', 'explain', 'init']) {
+  const { out: overview } = await run('--help');
+  const commands = [...overview.matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, command = '']) => command);
+  assert.ok(commands.length >= 8, overview);
+  for (const command of commands) {
     const { code, out } = await run(command, '--help');
     assert.equal(code, exitCodes.ok);
     assert.match(out, new RegExp(`^Usage: spillway ${command}`));
+    for (const line of out.split('\n')) assert.ok(line.length <= 80, line);
     assert.equal((await run('help', command)).out, out);
   }
 });

@@ -17,7 +17,7 @@ export interface CommandSpec {
   /** After `spillway`: `explain 'METHOD URL' [options]`. */
   readonly usage: string;
   /** Paragraphs for `--help`. */
-  readonly description: string;
+  readonly description: readonly string[];
   readonly options: Readonly<Record<string, OptionSpec>>;
   readonly positionalsMax: number;
   readonly examples: readonly string[];

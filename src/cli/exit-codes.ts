@@ -14,6 +14,16 @@ export const exitCodes = {
   fault: 70,
 } as const;
 
+/** For the help. */
+export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
+  0: 'done, or the answer is yes',
+  1: 'mistakes in the config, or the answer is no',
+  2: 'wrong command line',
+  3: 'it cannot run',
+  4: 'no running gateway answered',
+  70: 'a fault in Spillway',
+};
+
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** 128 + number, as shells say it: ended at once by a second signal. */

@@ -14,12 +14,14 @@ import { printable } from './terminal.ts';
 
 export const explainCommand: Command = {
   spec: {
-    usage: "explain 'METHOD URL' [-H 'Name: value']… [--client ADDRESS] [--file FILE | --admin ADDRESS]",
-    description:
-      'Shows the route that wins, each route that loses and why, each endpoint and whether it may be picked, or what\n' +
-      'the request would be refused for. Nothing is sent to any endpoint. Asked of a file, health is unknown; asked of\n' +
-      'a running gateway with --admin, it is what the gateway knows now. Exit code 0: it would reach an endpoint;\n' +
-      '1: the gateway would refuse it. A token for --admin is read from --token-file or SPILLWAY_ADMIN_TOKEN.',
+    usage: "explain 'METHOD URL' [-H FIELD]… [--client IP] [--file FILE | --admin ADDRESS]",
+    description: [
+      'Shows the route that wins, each route that loses and why, each endpoint and whether it may be picked, or ' +
+        'what the request would be refused for. Nothing is sent to any endpoint. Asked of a file, health is ' +
+        'unknown; asked of a running gateway with --admin, it is what the gateway knows now.',
+      'Exit code 0: it would reach an endpoint; 1: the gateway would refuse it.',
+      'A token for --admin is read from --token-file or SPILLWAY_ADMIN_TOKEN.',
+    ],
     options: {
       header: {
         type: 'string',
@@ -76,7 +78,7 @@ export const explainCommand: Command = {
       source = `the gateway on ${address}`;
     }
     if (args.flag('json')) out.line(JSON.stringify(explanation, null, 2));
-    else for (const line of explanationLines(explanation, source, out.paint)) out.line(line);
+    else for (const line of explanationLines(explanation, source, out.paint)) out.prose(line);
     return explanation.refusal === null ? exitCodes.ok : exitCodes.no;
   },
 };

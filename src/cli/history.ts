@@ -8,10 +8,12 @@ import { type Paint, printable } from './terminal.ts';
 export const historyCommand: Command = {
   spec: {
     usage: 'history [--admin ADDRESS] [--json]',
-    description:
-      'Lists the configs that were in force since the gateway was started (the last 20), the newest first: number,\n' +
-      'time, fingerprint, where it came from and what it changed. "spillway rollback NUMBER" puts one back.\n' +
-      'Gateways with the same fingerprint say the same, whatever machine they run on; secrets are left out of it.',
+    description: [
+      'Lists the configs that were in force since the gateway was started (the last 20), the newest first: ' +
+        'number, time, fingerprint, where it came from and what it changed. "spillway rollback NUMBER" puts one ' +
+        'back. Gateways with the same fingerprint say the same, whatever machine they run on; secrets are left ' +
+        'out of it.',
+    ],
     options: { ...adminOptions, json: { type: 'boolean', summary: 'Print the list as JSON.' } },
     positionalsMax: 0,
     examples: ['spillway history', 'spillway history --admin unix:/run/spillway/admin.sock'],
@@ -20,7 +22,7 @@ export const historyCommand: Command = {
   async run(args, { out, environment }) {
     const { history, pendingRestart } = await askState(adminTarget(args, environment));
     if (args.flag('json')) out.line(JSON.stringify(history, null, 2));
-    else for (const line of historyLines(history, pendingRestart, out.paint)) out.line(line);
+    else for (const line of historyLines(history, pendingRestart, out.paint)) out.prose(line);
     return exitCodes.ok;
   },
 };

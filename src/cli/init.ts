@@ -8,8 +8,9 @@ import { exitCodes } from './exit-codes.ts';
 export const initCommand: Command = {
   spec: {
     usage: 'init [FILE] [--force]',
-    description:
+    description: [
       'Writes a starter config, valid as it stands, to FILE (default: spillway.yaml). An existing file is kept.',
+    ],
     options: {
       force: { type: 'boolean', summary: 'Overwrite the file if it exists.' },
     },

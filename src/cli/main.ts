@@ -8,8 +8,9 @@ import { SpillwayError } from '../kernel/errors.ts';
 import { nearest } from '../kernel/nearest.ts';
 import { formatHelp, formatRows, parseArguments } from './arguments.ts';
 import { type Command, UsageError } from './command.ts';
-import { exitCodes, type ExitCode } from './exit-codes.ts';
+import { exitCodeMeanings, exitCodes, type ExitCode } from './exit-codes.ts';
 import { processIo } from './process-io.ts';
+import { helpWidth } from './terminal.ts';
 import { packageVersion } from '../kernel/version.ts';
 
 interface CommandEntry {
@@ -50,22 +51,29 @@ const commands: Readonly<Record<string, CommandEntry>> = {
 const io = processIo();
 
 function overview(): string {
+  const width = helpWidth(io.out);
   return [
     'Usage: spillway COMMAND [options]',
     '',
     'A load-balancing gateway, run from one config file.',
     '',
     'Commands:',
-    ...formatRows(Object.entries(commands).map(([name, { summary }]) => [name, summary])),
+    ...formatRows(
+      Object.entries(commands).map(([name, { summary }]) => [name, summary]),
+      width,
+    ),
     '',
     'Options:',
-    ...formatRows([
-      ['-h, --help', 'Show this help; after a command, the help of that command.'],
-      ['-v, --version', 'Show the version.'],
-    ]),
+    ...formatRows(
+      [
+        ['-h, --help', 'Show this help; after a command, the help of that command.'],
+        ['-v, --version', 'Show the version.'],
+      ],
+      width,
+    ),
     '',
-    'Exit codes: 0 ok · 1 mistakes in the config, or the answer is no · 2 wrong command line · 3 cannot run',
-    '            4 no running gateway answered · 70 a fault in Spillway',
+    'Exit codes:',
+    ...formatRows(Object.entries(exitCodeMeanings), width),
   ].join('\n');
 }
 
@@ -94,13 +102,13 @@ async function runCommand(name: string, args: readonly string[]): Promise<ExitCo
   try {
     const parsed = parseArguments(command.spec, args);
     if (parsed.flag('help')) {
-      io.out.line(formatHelp(command.spec));
+      io.out.line(formatHelp(command.spec, helpWidth(io.out)));
       return exitCodes.ok;
     }
     return await command.run(parsed, io);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    io.err.line(`spillway ${name}: ${error.message}`);
+    io.err.prose(`spillway ${name}: ${error.message}`);
     io.err.line(`Usage: spillway ${command.spec.usage}   (spillway ${name} --help)`);
     return exitCodes.usage;
   }
@@ -117,16 +125,16 @@ function unknownCommand(name: string): UsageError {
 
 function report(error: unknown): ExitCode {
   if (error instanceof UsageError) {
-    io.err.line(`spillway: ${error.message}`);
+    io.err.prose(`spillway: ${error.message}`);
     io.err.line('See spillway --help.');
     return exitCodes.usage;
   }
   if (!(error instanceof SpillwayError)) {
-    io.err.line('spillway: this is a fault in Spillway, not in what you did. Please report it with the lines below.');
+    io.err.prose('spillway: this is a fault in Spillway, not in what you did. Please report it with the lines below.');
     io.err.line(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return exitCodes.fault;
   }
-  io.err.line(`spillway: ${error.message}`);
+  io.err.prose(`spillway: ${error.message}`);
   switch (error.code) {
     case 'CONFIG_INVALID':
     case 'CONFIG_NOT_FOUND':

@@ -8,10 +8,11 @@ import { reloadLines } from './up-text.ts';
 export const reloadCommand: Command = {
   spec: {
     usage: 'reload [--admin ADDRESS]',
-    description:
-      'Has a running gateway read its config file again, as SIGHUP does, and waits until it is in force on all workers\n' +
-      'or refused. Needs the token for everything, if there is one.\n' +
+    description: [
+      'Has a running gateway read its config file again, as SIGHUP does, and waits until it is in force on all ' +
+        'workers or refused. Needs the token for everything, if there is one.',
       'Exit code 0: it is in force, or nothing had changed; 1: it was refused and nothing has changed.',
+    ],
     options: adminOptions,
     positionalsMax: 0,
     examples: ['spillway reload', 'spillway check && spillway reload --admin unix:/run/spillway/admin.sock'],
@@ -24,7 +25,7 @@ export const reloadCommand: Command = {
     if (outcome === null) throw adminRefusal(target, answer);
     const isDone = outcome.kind !== 'refused';
     const output = isDone ? out : err;
-    for (const line of reloadLines(outcome, output.paint)) output.line(line);
+    for (const line of reloadLines(outcome, output.paint)) output.prose(line);
     return isDone ? exitCodes.ok : exitCodes.no;
   },
 };

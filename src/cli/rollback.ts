@@ -8,11 +8,13 @@ import { reloadLines } from './up-text.ts';
 export const rollbackCommand: Command = {
   spec: {
     usage: 'rollback [NUMBER] [--admin ADDRESS]',
-    description:
-      'Puts a config of "spillway history" back in force, or without a number the one before the one in use: as it\n' +
-      'was, certificates included, on all workers or on none. Who may call the admin API stays as it is. The file is\n' +
-      'not changed: its next change, or SIGHUP, applies it again. Needs the token for everything, if there is one.\n' +
+    description: [
+      'Puts a config of "spillway history" back in force, or without a number the one before the one in use: as ' +
+        'it was, certificates included, on all workers or on none. Who may call the admin API stays as it is. The ' +
+        'file is not changed: its next change, or SIGHUP, applies it again. Needs the token for everything, if ' +
+        'there is one.',
       'Exit code 0: it is in force; 1: it was refused and nothing has changed.',
+    ],
     options: adminOptions,
     positionalsMax: 1,
     examples: ['spillway rollback', 'spillway rollback 3'],
@@ -30,7 +32,7 @@ export const rollbackCommand: Command = {
     // A reload that was asked for later took its place.
     const isDone = outcome.kind !== 'refused' && outcome.cause === 'rollback';
     const output = isDone ? out : err;
-    for (const line of reloadLines(outcome, output.paint)) output.line(line);
+    for (const line of reloadLines(outcome, output.paint)) output.prose(line);
     return isDone ? exitCodes.ok : exitCodes.no;
   },
 };

@@ -34,6 +34,17 @@ test('colour is for terminals alone, and never against NO_COLOR', () => {
   assert.equal(plainPaint('bad', 'x'), 'x');
 });
 
+test('on a terminal what is for people is broken at spaces; a pipe gets it whole', () => {
+  const text = `${'word '.repeat(30)}end`;
+  const narrow = stream(true);
+  createOutput(Object.assign(narrow.stream, { columns: 50 }), {}).prose(text);
+  assert.equal(narrow.text().split('\n').length, 5);
+  for (const line of narrow.text().split('\n')) assert.ok(line.length <= 50, line);
+  const pipe = stream(false);
+  createOutput(pipe.stream, {}).prose(text);
+  assert.equal(pipe.text(), `${text}\n`);
+});
+
 test('an error of the stream closes the output and nothing else', () => {
   const { stream: broken } = stream(false);
   const output = createOutput(broken, {});

@@ -7,6 +7,7 @@
  */
 import type { Writable } from 'node:stream';
 import { styleText } from 'node:util';
+import { wrapLine } from './wrap.ts';
 
 /** A screen is 10 KB; a log reader this far behind has gone away. */
 const PENDING_BYTES_MAX = 1024 * 1024;
@@ -28,10 +29,22 @@ export interface Output {
   readonly paint: Paint;
   /** True once the reader has gone. */
   readonly closed: boolean;
+  /** Characters in a line of the terminal as it is now; null if this is none. */
+  readonly columns: number | null;
   line(text: string): void;
+  /** For people: on a terminal, a line that is wider than it is broken at spaces. */
+  prose(text: string): void;
 }
 
-export type OutputStream = Writable & { readonly isTTY?: boolean; readonly fd?: number };
+export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly fd?: number };
+
+/** What a pipe gets, and far enough for the eye on any terminal. */
+const HELP_WIDTH = { least: 80, most: 100 };
+
+/** How wide a help is. */
+export function helpWidth({ columns }: Output): number {
+  return Math.min(columns ?? HELP_WIDTH.least, HELP_WIDTH.most);
+}
 
 class StreamOutput implements Output {
   readonly paint: Paint;
@@ -45,6 +58,23 @@ class StreamOutput implements Output {
     stream.on('error', () => {
       this.closed = true;
     });
+  }
+
+  get columns(): number | null {
+    const { isTTY, columns } = this.#stream;
+    return isTTY === true && columns !== undefined && columns > 0 ? columns : null;
+  }
+
+  prose(text: string): void {
+    const { columns } = this;
+    this.line(
+      columns === null
+        ? text
+        : text
+            .split('\n')
+            .flatMap((line) => wrapLine(line, columns))
+            .join('\n'),
+    );
   }
 
   line(text: string): void {

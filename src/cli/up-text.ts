@@ -1,68 +1,99 @@
 /** What `spillway up` prints: one screen about what runs, then a line for each thing that changes. Pure. */
 import type { GatewayEvent, ReloadOutcome } from '../gateway/control/events.ts';
-import type { CanaryState, EndpointState, GatewayState, RouteState } from '../gateway/control/gateway-state.ts';
+import type {
+  CanaryState,
+  GatewayState,
+  RouteState,
+  RouteTarget,
+  ServiceState,
+} from '../gateway/control/gateway-state.ts';
 import { formatDuration, formatPercentage } from '../kernel/units.ts';
 import { type Paint, printable, type Tone } from './terminal.ts';
 
 // One screen is one screen for a large config too: what is left out is counted.
 const ROUTES_MAX = 16;
+const SERVICES_MAX = 8;
 const ENDPOINTS_MAX = 6;
+// Columns that one long name must not push off the screen.
+const NAME_MAX = 20;
+const MATCH_MAX = 40;
 const CHANGES_MAX = 20;
 
 export function screenLines(state: GatewayState, paint: Paint): string[] {
-  const { version, pid, workers, file, admin, listeners } = state;
+  const { version, pid, workers, file, admin, listeners, routes, services } = state;
   const threads = `${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}`;
   const source = file === null ? 'config given by the program' : printable(file);
+  const shown = routes.slice(0, ROUTES_MAX);
+  const names = [...listeners, ...services].map(({ name }) => name).concat(shown.map(givenName));
+  const width = Math.min(NAME_MAX, Math.max(...names.map((name) => name.length)));
+  const row: Row = (what, name, rest) => `  ${what.padEnd(8)}  ${printable(name).padEnd(width)}  ${rest}`;
   return [
     `${paint('strong', `spillway ${version}`)}  ${source}, ${threads}, pid ${pid}`,
     '',
-    ...listeners.map(({ name, address, tls }) =>
-      row('listener', printable(name), `${tls ? 'https' : 'http'}://${address}`),
+    ...listeners.map(({ name, address, tls }, index) =>
+      row(index === 0 ? 'listener' : '', name, `${tls ? 'https' : 'http'}://${address}`),
     ),
-    row('admin', '', admin === null ? 'off' : adminText(admin.address)),
+    row('admin', '', admin === null ? paint('dim', 'off') : adminText(admin.address)),
     '',
-    ...routeLines(state, paint),
+    ...routeLines(shown, row),
+    ...left(routes.length - shown.length, 'routes', row, paint),
+    '',
+    ...services.slice(0, SERVICES_MAX).flatMap((service, index) => serviceLines(service, index, row, paint)),
+    ...left(services.length - SERVICES_MAX, 'services', row, paint),
   ];
 }
+
+/** A line in three columns: what it is about, its name, the rest. */
+type Row = (what: string, name: string, rest: string) => string;
 
 function adminText(address: string): string {
   return address.startsWith('unix:') ? printable(address) : `http://${address}`;
 }
 
-function row(what: string, name: string, rest: string): string {
-  return `  ${what.padEnd(8)}  ${name.padEnd(12)}  ${rest}`;
+function left(count: number, what: string, row: Row, paint: Paint): string[] {
+  return count > 0 ? [row('', '', paint('dim', `… and ${count} more ${what}`))] : [];
 }
 
-function routeLines({ routes, services }: GatewayState, paint: Paint): string[] {
-  const shown = routes.slice(0, ROUTES_MAX);
-  const matches = shown.map(routeMatch);
-  const width = Math.max(0, ...matches.map((match) => match.length));
-  const lines = shown.flatMap((route, index) => {
-    const service = services.find(({ name }) => name === route.service);
-    // A service that several routes lead to is listed below the first.
-    const first = shown.findIndex((other) => other.service === route.service) === index;
-    const head = `  ${matches[index]!.padEnd(width)}  → ${printable(route.service)}`;
-    if (service === undefined || !first) return [head];
-    return [`${head} ${paint('dim', `(${service.balance})`)}`, ...endpointLines(service.endpoints, width, paint)];
-  });
-  const left = routes.length - shown.length;
-  return left > 0 ? [...lines, paint('dim', `  … and ${left} more routes`)] : lines;
+/** A name that was not given is the match, which is shown in any case; only such a one has a space. */
+function givenName({ name }: RouteState): string {
+  return name.includes(' ') ? '' : name;
 }
 
-function routeMatch({ host, path, listeners }: RouteState): string {
-  const where = listeners === null ? '' : ` on ${listeners.join(', ')}`;
-  return printable(`${host ?? 'any host'} ${path ?? '/*'}${where}`);
+function routeLines(routes: readonly RouteState[], row: Row): string[] {
+  const matches = routes.map((route) => printable(route.matches));
+  const width = Math.min(MATCH_MAX, Math.max(0, ...matches.map((match) => match.length)));
+  return routes.map((route, index) =>
+    row(
+      index === 0 ? 'route' : '',
+      givenName(route),
+      `${matches[index]!.padEnd(width)}  → ${targetText(route.target)}`,
+    ),
+  );
 }
 
-function endpointLines(endpoints: readonly EndpointState[], width: number, paint: Paint): string[] {
-  const indent = ' '.repeat(width + 6);
+function targetText(target: RouteTarget): string {
+  if (target.kind === 'answer')
+    return target.to === null ? `${target.status}` : `${target.status} ${printable(target.to)}`;
+  const { arms } = target;
+  const sum = arms.reduce((total, { weight }) => total + weight, 0);
+  const share = (weight: number): string => (arms.length === 1 ? '' : ` ${Math.round((100 * weight) / sum)} %`);
+  return arms.map(({ service, weight }) => `${printable(service)}${share(weight)}`).join(', ');
+}
+
+function serviceLines({ name, balance, endpoints }: ServiceState, index: number, row: Row, paint: Paint): string[] {
   const lines = endpoints.slice(0, ENDPOINTS_MAX).map(({ address, weight, health }) => {
     const share = weight === 1 ? '' : paint('dim', `  weight ${weight}`);
     const down = health === 'down' ? paint('bad', '  down') : '';
-    return `${indent}${printable(address)}${share}${down}`;
+    return `${printable(address)}${share}${down}`;
   });
-  const left = endpoints.length - lines.length;
-  return left > 0 ? [...lines, paint('dim', `${indent}… and ${left} more`)] : lines;
+  const more = endpoints.length - lines.length;
+  if (more > 0) lines.push(paint('dim', `… and ${more} more`));
+  const indent = ' '.repeat(balance.length);
+  return lines.map((line, at) =>
+    at === 0
+      ? row(index === 0 ? 'service' : '', name, `${paint('dim', balance)}  ${line}`)
+      : row('', '', `${indent}  ${line}`),
+  );
 }
 
 /** The lines of an event, none if there is nothing to say. The first gets the time. */

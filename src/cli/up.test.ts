@@ -72,13 +72,41 @@ test('the screen has listeners, routes, services and endpoints; requests go thro
   await using shop = await origin(() => 'hello');
   await using gateway = new CliProcess(['up', config([shop.address])]);
   const { web } = await running(gateway);
-  assert.match(gateway.err, /any host \/\* +→ shop \(round-robin\)\n +127\.0\.0\.1:\d+\n/);
+  assert.match(gateway.err, /^ {2}route {11}any host any path {2}→ shop\n/m);
+  assert.match(gateway.err, /^ {2}service {3}shop {2}round-robin {2}127\.0\.0\.1:\d+\n/m);
   assert.equal(await fetchText(web), 'hello');
   assert.equal(gateway.out, '', 'stdout is for the access log');
   gateway.child.kill('SIGTERM');
   const { code, err } = await gateway.exit;
   assert.equal(code, exitCodes.ok, err);
   assert.match(err, /draining[^]*stopped/);
+});
+
+test('what is said while it starts comes after the screen', async () => {
+  const folders = configText(['127.0.0.1:1']).replace('name: web', 'name: web, trustedProxies: [0.0.0.0/0]');
+  const file = join(folder, 'warned.yaml');
+  writeFileSync(file, folders);
+  await using gateway = new CliProcess(['up', file]);
+  await gateway.printed(/Changes follow, one a line\.\n[^]*everyone is trusted/);
+  assert.doesNotMatch(gateway.err, /everyone is trusted[^]*Changes follow/);
+});
+
+test('the screen says where a route leads that leads to several services, or to none', async () => {
+  const file = join(folder, 'shapes.yaml');
+  const routes = `
+  - { name: try, match: { path: /try/*, methods: [GET] }, split: { arms: [{ service: shop, weight: 9 }, { service: new-shop, weight: 1 }] } }
+  - { match: { path: /old }, redirect: { to: /new } }
+  - { match: { path: /tea }, respond: { status: 418 } }
+`;
+  const services = 'services: [{ name: shop, endpoints: [127.0.0.1:1] }, { name: new-shop, endpoints: [127.0.0.1:2] }]';
+  const listeners = 'listeners: [{ name: web, address: 127.0.0.1:0 }]\nworkers: 1';
+  writeFileSync(file, `${listeners}\n${services}\nroutes:${routes}`);
+  await using gateway = new CliProcess(['up', file]);
+  await gateway.printed(/Ctrl-C drains/);
+  assert.match(gateway.err, /^ {2}route {5}try +any host \/try\/\* method is GET +→ shop 90 %, new-shop 10 %$/m);
+  assert.match(gateway.err, /^ +any host \/old +→ 308 \/new$/m);
+  assert.match(gateway.err, /^ +any host \/tea +→ 418$/m);
+  assert.match(gateway.err, /^ {2}service {3}shop {6}round-robin {2}127\.0\.0\.1:1\n +new-shop {2}round-robin {2}127/m);
 });
 
 test('says when an endpoint goes down and why, and when it is back', async () => {
@@ -223,7 +251,7 @@ test('the admin API on a socket, with tokens from a file and from the environmen
   await using gateway = new CliProcess(['up', file], { environment: { READ_TOKEN: reading } });
   await gateway.printed(/Ctrl-C drains/);
   const socket = `unix:${join(folder, 'admin.sock')}`;
-  assert.ok(gateway.err.includes(`admin                   ${socket}\n`), gateway.err);
+  assert.ok(gateway.err.includes(`admin           ${socket}\n`), gateway.err);
   const explain = (token: string): Promise<Exit> =>
     runCli(['explain', '/', '--admin', socket, '--json'], { environment: { SPILLWAY_ADMIN_TOKEN: token } });
   assert.equal((await explain('something-else-012')).code, exitCodes.unreachable);

@@ -18,13 +18,13 @@ const STOP_MS = 1000;
 export const upCommand: Command = {
   spec: {
     usage: 'up [FILE]',
-    description:
-      'Runs the gateway from a config file: the one named, else spillway.yaml or spillway.config.ts in this folder.\n' +
-      'Prints what runs, then a line for each thing that changes, on stderr. A changed file is applied when it is\n' +
-      'valid; a bad one changes nothing.\n' +
-      '\n' +
-      'Signals: Ctrl-C (SIGINT) or SIGTERM takes no new work, finishes what is running and ends; a second one ends now.\n' +
-      'SIGHUP reads the config again. SIGUSR2 opens the access log anew, after it was rotated away.',
+    description: [
+      'Runs the gateway from a config file: the one named, else spillway.yaml or spillway.config.ts in this ' +
+        'folder. Prints what runs, then a line for each thing that changes, on stderr. A changed file is applied ' +
+        'when it is valid; a bad one changes nothing.',
+      'Signals: Ctrl-C (SIGINT) or SIGTERM takes no new work, finishes what is running and ends; a second one ' +
+        'ends now. SIGHUP reads the config again. SIGUSR2 opens the access log anew, after it was rotated away.',
+    ],
     options: {},
     positionalsMax: 1,
     examples: ['spillway up', 'spillway up deploy/spillway.yaml'],
@@ -39,28 +39,48 @@ export async function runGateway(
   io: CommandIo,
   whenRunning: (gateway: Gateway) => void = () => undefined,
 ): Promise<ExitCode> {
-  const gateway = createGateway({ file, clock: io.clock, onEvent: (event) => printEvent(event, io) });
+  const events = new EventPrinter(io);
+  const gateway = createGateway({ file, clock: io.clock, onEvent: (event) => events.print(event) });
   const ending = endBySignals(gateway, io);
   try {
     // A start that a signal cut short is no failure.
     await Promise.race([gateway.start().catch(ending.unlessAsked), ending.promise]);
     if (gateway.state().phase === 'running') {
-      for (const line of screenLines(gateway.state(), io.err.paint)) io.err.line(line);
-      io.err.line(`\n${io.err.paint('dim', 'Ctrl-C drains and ends. Changes follow, one a line.')}`);
+      for (const line of screenLines(gateway.state(), io.err.paint)) io.err.prose(line);
+      io.err.prose(`\n${io.err.paint('dim', 'Ctrl-C drains and ends. Changes follow, one a line.')}`);
+      events.release();
       whenRunning(gateway);
     }
     return await ending.promise;
   } finally {
+    events.release();
     ending.dispose();
     await gateway.stop();
   }
 }
 
-function printEvent(event: GatewayEvent, { err, clock }: CommandIo): void {
-  const [first, ...more] = eventLines(event, err.paint);
-  if (first === undefined) return;
-  err.line(`${err.paint('dim', wallTime(clock.wallMs()))} ${first}`);
-  for (const line of more) err.line(`         ${line}`);
+/** Prints what happens, and what happens before the screen after it. */
+class EventPrinter {
+  readonly #io: CommandIo;
+  #held: string[] | null = [];
+
+  constructor(io: CommandIo) {
+    this.#io = io;
+  }
+
+  print(event: GatewayEvent): void {
+    const { err, clock } = this.#io;
+    const [first, ...more] = eventLines(event, err.paint);
+    if (first === undefined) return;
+    const lines = [`${err.paint('dim', wallTime(clock.wallMs()))} ${first}`, ...more.map((line) => `         ${line}`)];
+    if (this.#held === null) for (const line of lines) err.prose(line);
+    else this.#held.push(...lines);
+  }
+
+  release(): void {
+    for (const line of this.#held ?? []) this.#io.err.prose(line);
+    this.#held = null;
+  }
 }
 
 interface Ending {

@@ -79,12 +79,28 @@ export interface EndpointState {
   readonly meanMs: number | null;
 }
 
+/** Where the requests of a route go. */
+export type RouteTarget =
+  | { readonly kind: 'services'; readonly arms: readonly RouteArm[] }
+  /** The gateway answers itself; `to` is the address of a redirect. */
+  | { readonly kind: 'answer'; readonly status: number; readonly to: string | null };
+
+export interface RouteArm {
+  readonly service: string;
+  /** Relative to the other arms. */
+  readonly weight: number;
+}
+
 export interface RouteState {
   readonly name: string;
+  /** What it asks of a request, in words: `shop.example /api/*`, or `any host any path`. */
+  readonly matches: string;
   readonly host: string | null;
   readonly path: string | null;
   readonly listeners: readonly string[] | null;
+  /** Empty if it leads to several services or none: see `target`. */
   readonly service: string;
+  readonly target: RouteTarget;
   readonly inFlight: number;
   readonly requests: number;
   readonly responses: StatusCounts;

@@ -16,12 +16,14 @@ import {
   ROUTE_SLOTS,
   routeSlots,
 } from '../slots.ts';
+import { describeMatch } from '../routing/route-reasons.ts';
 import { joinAddress } from '../config/address.ts';
 import { type EndpointPlan, type ListenerPlan, type RoutePlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
 import type {
   EndpointState,
   ListenerState,
   RouteState,
+  RouteTarget,
   ServiceState,
   StatusCounts,
   WorkerState,
@@ -86,8 +88,10 @@ export function readRoutes(snapshot: Snapshot): RouteState[] {
     const buckets = readBuckets(route);
     return {
       name: route.name,
+      matches: describeMatch(route.match),
       ...route.match,
       service: serviceNameOf(snapshot, route),
+      target: targetOf(snapshot, route),
       inFlight: count(routeSlots.inFlight),
       requests: count(routeSlots.requests),
       responses: readStatuses(count, routeSlots.responses1xx),
@@ -98,6 +102,15 @@ export function readRoutes(snapshot: Snapshot): RouteState[] {
       p99Ms: quantileMs(buckets, 0.99),
     };
   });
+}
+
+function targetOf(snapshot: Snapshot, route: RoutePlan): RouteTarget {
+  const { answer = null, split = null } = route.shaping ?? {};
+  if (answer !== null) {
+    return { kind: 'answer', status: answer.status, to: answer.kind === 'redirect' ? answer.to : null };
+  }
+  const arms = split?.arms.map(({ service, weight }) => ({ service: snapshot.services[service]?.name ?? '', weight }));
+  return { kind: 'services', arms: arms ?? [{ service: serviceNameOf(snapshot, route), weight: 1 }] };
 }
 
 /** The counts of a route's histogram, one a bucket, all lanes together. */

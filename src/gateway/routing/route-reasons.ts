@@ -10,7 +10,7 @@ import { hostPattern } from './router.ts';
 
 export interface RouteVerdict {
   readonly name: string;
-  /** `shop.example /api/*`; `any host`, `any path` where nothing is asked. */
+  /** As `describeMatch` says it. */
   readonly match: string;
   readonly wins: boolean;
   readonly reason: string;
@@ -27,7 +27,17 @@ export interface JudgedRequest {
   readonly routed: RoutedRequest;
 }
 
-function describeMatch(match: Match): string {
+/** A plan is never changed, and state is asked for often: the words of its conditions are found once. */
+const described = new WeakMap<Match, string>();
+
+/** `shop.example /api/*`; `any host`, `any path` where nothing is asked. */
+export function describeMatch(match: Match): string {
+  const words = described.get(match) ?? wordsOf(match);
+  described.set(match, words);
+  return words;
+}
+
+function wordsOf(match: Match): string {
   const parts = [hostPattern(match) ?? 'any host', match.path ?? (match.pathRegex === null ? 'any path' : '')];
   parts.push(
     createConditions(match)
@@ -124,13 +134,13 @@ function pathOutranked(loser: Match, winner: Match): string | null {
 export function judgeRoutes(routes: readonly RoutePlan[], winner: number, request: JudgedRequest): RouteVerdict[] {
   const winning = routes[winner];
   return routes.map(({ name, match }, index) => {
-    const described = describeMatch(match);
+    const words = describeMatch(match);
     if (index === winner) {
       const others = routes.length > 1 ? ', and no other that matches is more specific or earlier' : '';
-      return { name, match: described, wins: true, reason: `it matches${others}` };
+      return { name, match: words, wins: true, reason: `it matches${others}` };
     }
     const mismatch = whyNoMatch(match, request);
     const reason = mismatch ?? (winning === undefined ? 'it matches' : whyOutranked(match, winning.match));
-    return { name, match: described, wins: false, reason };
+    return { name, match: words, wins: false, reason };
   });
 }
