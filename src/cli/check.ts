@@ -1,5 +1,7 @@
 /** `spillway check`: says everything that is wrong with a config, and runs nothing. */
 import { formatMistake, loadConfig, type Mistake } from '../gateway/config/index.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { SpillwayError } from '../kernel/errors.ts';
 import type { Command } from './command.ts';
 import { chooseConfig } from './config-file.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -21,19 +23,39 @@ export const checkCommand: Command = {
   },
 
   async run(args, { out, err, clock }) {
-    const file = chooseConfig(args.positionals[0] ?? null);
-    const { config, mistakes } = await loadConfig(file, { clock });
-    const valid = config !== null;
+    const named = args.positionals[0] ?? null;
     if (args.flag('json')) {
-      out.line(JSON.stringify({ file, valid, mistakes }, null, 2));
-      return valid ? exitCodes.ok : exitCodes.no;
+      const answer = await look(named, clock).catch((error: unknown) => unreadable(named, error));
+      out.line(JSON.stringify(answer, null, 2));
+      return answer.valid ? exitCodes.ok : exitCodes.no;
     }
+    const { file, valid, mistakes } = await look(named, clock);
     for (const mistake of mistakes) out.line(printable(formatMistake(mistake)));
     const verdict = `${printable(file)}: ${valid ? 'ok' : 'not usable'}${counted(mistakes)}`;
     err.line(err.paint(valid ? 'good' : 'bad', verdict));
     return valid ? exitCodes.ok : exitCodes.no;
   },
 };
+
+interface Checked {
+  readonly file: string | null;
+  readonly valid: boolean;
+  readonly mistakes: readonly Mistake[];
+}
+
+async function look(named: string | null, clock: Clock): Promise<Checked & { readonly file: string }> {
+  const file = chooseConfig(named);
+  const { config, mistakes } = await loadConfig(file, { clock });
+  return { file, valid: config !== null, mistakes };
+}
+
+/** A program that asked for JSON gets it, whatever is wrong. */
+function unreadable(file: string | null, error: unknown): Checked {
+  if (!(error instanceof SpillwayError)) throw error;
+  const place = { path: '', file: file ?? '', line: 1, column: 1 };
+  const nothing = { found: null, expected: null, suggestion: null };
+  return { file, valid: false, mistakes: [{ severity: 'error', ...place, message: error.message, ...nothing }] };
+}
 
 function counted(mistakes: readonly Mistake[]): string {
   const errors = mistakes.filter(({ severity }) => severity === 'error').length;

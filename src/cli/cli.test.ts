@@ -106,6 +106,21 @@ test('a file that is not there is a mistake, not a crash', async () => {
   }
 });
 
+test('check --json is JSON also of a file that is not there, or none', async () => {
+  const empty = mkdtempSync(join(folder, 'empty-'));
+  for (const [args, name] of [
+    [['nowhere.yaml'], 'nowhere.yaml'],
+    [[], null],
+  ] as const) {
+    const { code, out, err } = await runCli(['check', '--json', ...args], { cwd: empty });
+    assert.equal(code, exitCodes.no);
+    assert.equal(err, '');
+    const answer = JSON.parse(out) as { file: string | null; valid: boolean; mistakes: { message: string }[] };
+    assert.deepEqual([answer.file, answer.valid, answer.mistakes.length], [name, false, 1]);
+    assert.match(answer.mistakes[0]!.message, name === null ? /no spillway\.yaml/ : /does not exist/);
+  }
+});
+
 test('without a file in the folder, the message says what was looked for', async () => {
   const empty = mkdtempSync(join(folder, 'empty-'));
   const { code, err } = await runCli(['check'], { cwd: empty });

@@ -9,6 +9,7 @@ import { dirname, extname, resolve } from 'node:path';
 import { systemClock } from '../../kernel/clock.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
+import { readAccounts } from '../user-account.ts';
 import { adminGrants } from './admin-grants.ts';
 import type { AdminGrant } from './admin-grants.ts';
 import { MistakeList } from './mistakes.ts';
@@ -116,7 +117,8 @@ function check(source: Source, file: string, options: LoadOptions): Loaded {
   const parsed = configSchema.safeParse(value);
   if (!parsed.success) addSchemaMistakes(parsed.error.issues, value, list);
   const parts = partsFrom(value, parsed.success ? parsed.data : null);
-  checkRules(parts, list, { files, environment, nowMs: clock.wallMs(), ownAddresses: ownAddresses() });
+  const machine = { ownAddresses: ownAddresses(), accounts: readAccounts() };
+  checkRules(parts, list, { files, environment, nowMs: clock.wallMs(), ...machine });
   const values = parsed.success && !list.hasErrors ? parsed.data : null;
   return {
     config:

@@ -74,6 +74,12 @@ test('an abbreviation and a word in small letters find what was meant', () => {
   says(config({ routes: '[{ service: shop, match: { methods: [get] } }]' }), 'Found "get"', 'Did you mean GET?');
 });
 
+test('a user that this machine does not have is a warning, for it may be checked elsewhere; root is an error', () => {
+  says(config({ rest: 'user: no-such-user' }), /^f\.yaml:4:7: warning: this machine has no user no-such-user/);
+  for (const user of ['root', '"0"']) says(config({ rest: `user: ${user}` }), /^f\.yaml:4:7: user .* is root/);
+  assert.deepEqual(lines(config({ rest: 'user: "4711"' })), []);
+});
+
 test('what is missing is said where it should be', () => {
   says(
     'listeners:\n  - name: web\nservices: [{ name: s, endpoints: ["a:1"] }]\nroutes: [{ service: s }]',

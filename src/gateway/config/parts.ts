@@ -25,6 +25,7 @@ export interface Parts {
   readonly services: readonly Part<Service>[];
   readonly routes: readonly Part<Route>[];
   readonly zone: string | null;
+  readonly user: string | null;
   readonly admin: Admin | null;
   readonly accessLog: ConfigValues['accessLog'];
 }
@@ -38,6 +39,8 @@ export interface RuleContext {
   readonly nowMs: number;
   /** This machine's own addresses: for loops. */
   readonly ownAddresses: readonly string[];
+  /** This machine's passwd(5). */
+  readonly accounts: string;
 }
 
 function field(value: unknown, key: string): unknown {
@@ -90,11 +93,20 @@ function whole<T>(values: readonly (T & { readonly name?: string | undefined })[
 /** `values` is the whole config if the schema accepts all of it. */
 export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
   if (values !== null) {
-    const { zone = null, admin = null, accessLog } = values;
+    const { zone = null, user = null, admin = null, accessLog } = values;
     const { listeners, services, routes } = values;
-    return { listeners: whole(listeners), services: whole(services), routes: whole(routes), zone, admin, accessLog };
+    return {
+      listeners: whole(listeners),
+      services: whole(services),
+      routes: whole(routes),
+      zone,
+      user,
+      admin,
+      accessLog,
+    };
   }
   const zone = configSchema.shape.zone.safeParse(field(raw, 'zone'));
+  const user = configSchema.shape.user.safeParse(field(raw, 'user'));
   const admin = adminSchema.safeParse(field(raw, 'admin'));
   const accessLog = configSchema.shape.accessLog.safeParse(field(raw, 'accessLog'));
   return {
@@ -102,6 +114,7 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
     services: partsOf(raw, 'services', serviceSchema),
     routes: partsOf(raw, 'routes', routeSchema),
     zone: zone.success ? (zone.data ?? null) : null,
+    user: user.success ? (user.data ?? null) : null,
     admin: admin.success ? admin.data : null,
     accessLog: accessLog.success ? accessLog.data : null,
   };

@@ -2,6 +2,7 @@
  * What no schema can say: rules between two places of a config. Each adds its mistakes to a list and knows nothing of the
  * others. An error is a config that cannot do what it says or is not safe; a warning is one that probably was not meant.
  */
+import { findAccount } from '../user-account.ts';
 import { checkAdmin } from './admin-rules.ts';
 import { ENDPOINTS_MAX } from './cell-store.ts';
 import { checkListener } from './listener-rules.ts';
@@ -22,6 +23,7 @@ export function checkRules(parts: Parts, list: MistakeList, context: RuleContext
   }
   checkSize(parts, list);
   checkZones(parts, list);
+  checkUser(parts, list, context);
   checkRoutes(parts, list);
   checkAdmin(parts, list, context);
   checkLog(parts, list, context);
@@ -64,6 +66,18 @@ function checkZones({ services, zone }: Parts, list: MistakeList): void {
   if (zone === null || told.some(({ endpoint }) => endpoint.zone === zone)) return;
   const message = first === undefined ? 'no endpoint has a zone' : 'no endpoint is in this zone';
   list.warning(['zone'], { message, found: show(zone), expected: 'the zone of some endpoint' });
+}
+
+function checkUser({ user }: Parts, list: MistakeList, { accounts }: RuleContext): void {
+  if (user === null) return;
+  const account = findAccount(user, accounts);
+  if (account?.uid === 0) {
+    list.error(['user'], { message: `user ${user} is root`, expected: 'a user with fewer rights' });
+  } else if (account === null) {
+    // The machine that checks may not be the one that runs.
+    const message = `this machine has no user ${user}; started as root, the gateway would not run here`;
+    list.warning(['user'], { message });
+  }
 }
 
 function checkLog({ accessLog }: Parts, list: MistakeList, { files }: RuleContext): void {

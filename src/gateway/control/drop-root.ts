@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { SpillwayError } from '../../kernel/errors.ts';
 import type { ListenerPlan } from '../snapshot.ts';
+import { findAccount, readAccounts } from '../user-account.ts';
 
 export type DropOutcome =
   | { readonly kind: 'dropped'; readonly user: string }
@@ -16,7 +17,7 @@ export type DropOutcome =
 /** Throws `USER_FAILED` if it cannot: going on as root against the config would be worse than not going on. */
 export function dropRoot(user: string): DropOutcome {
   if (process.getuid?.() !== 0) return { kind: 'not-root' };
-  const account = findAccount(user, read('/etc/passwd'));
+  const account = findAccount(user, readAccounts());
   if (account === null) throw new SpillwayError('USER_FAILED', `Cannot become ${user}: this machine has no such user.`);
   if (account.uid === 0) throw new SpillwayError('USER_FAILED', `User ${user} is root: name one that is not.`);
   try {
@@ -52,34 +53,15 @@ interface ProcessWithGroups {
   initgroups?(user: string, group: number): void;
 }
 
-interface Account {
-  /** Null for a number that no user has. */
-  readonly name: string | null;
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** By name or number, in the text of a passwd(5) file. A number that no user has stands for user and group alike. */
-export function findAccount(user: string, passwd: string): Account | null {
-  const rows = passwd
-    .split('\n')
-    .map((line) => line.split(':'))
-    .filter((row) => row.length >= 4);
-  const row = rows.find(([name]) => name === user) ?? rows.find(([, , uid]) => uid === user);
-  if (row !== undefined) return { name: row[0] ?? null, uid: Number(row[2]), gid: Number(row[3]) };
-  return /^\d{1,10}$/.test(user) ? { name: null, uid: Number(user), gid: Number(user) } : null;
-}
-
 /** Whether this machine lets only root bind the port; 0 is any free one, which is never such. */
-export function isPrivileged(port: number): boolean {
-  const first = Number(read('/proc/sys/net/ipv4/ip_unprivileged_port_start') || 1024);
-  return port !== 0 && port < first;
+function isPrivileged(port: number): boolean {
+  return port !== 0 && port < firstUnprivilegedPort();
 }
 
-function read(file: string): string {
+function firstUnprivilegedPort(): number {
   try {
-    return readFileSync(file, 'utf8');
+    return Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
   } catch {
-    return '';
+    return 1024; // what it is everywhere else
   }
 }
