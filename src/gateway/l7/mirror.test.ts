@@ -96,12 +96,15 @@ onBoth('nobody there, a reset, nonsense, a cut answer: the client is served all 
 });
 
 onBoth('a service that is not there is no trouble', async (bench) => {
-  const { client, gateway } = await mirrored(bench, await deadPort());
+  const clock = new ManualClock();
+  const { client, gateway } = await mirrored(bench, await deadPort(), {}, clock);
   for (let i = 0; i < 3; i++) {
     client.write(post('x'));
     await served(client);
   }
   await eventually('all have failed', () => gateway.route('mirrorFailures') === 3);
+  clock.pass(70_000);
+  assert.equal(gateway.endpoint('timeouts', 1), 0, 'what is over is not late');
 });
 
 onBoth('one that never answers holds a bounded number of copies, and those for a bounded time', async (bench) => {

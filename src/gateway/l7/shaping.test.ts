@@ -103,6 +103,19 @@ onBoth('a rewritten path and host: the query stays, and what was asked for is to
   }
 });
 
+onBoth('a rewritten path begins with one slash: two are a host to some', async (bench) => {
+  const { client, origin } = await bench.line(shape({ path: '{/rest}' }, '/p/*'));
+  client.write(get('/p///evil.example/x'));
+  const server = await origin.accept();
+  assert.equal((await server.request()).target, '/evil.example/x');
+  server.write(answer('ok'));
+  await client.response();
+  client.write(get('/p'));
+  assert.equal((await server.request()).target, '/');
+  server.write(answer('ok'));
+  await client.response();
+});
+
 onBoth('a rewritten path that escapes as much as it removes is refused or normal, never raw', async (bench) => {
   const { client, origin, gateway } = await bench.line(shape({ path: '/%{rest}' }, '/p/*'));
   client.write(get('/p/zz'));
@@ -162,6 +175,23 @@ onBoth('fields of an answer: of that request, though others came in between', as
   assert.equal(first.body.toString(), '1');
   second.write(answer('2'));
   assert.equal(fieldOf(await other.response(), 'x-path'), '/two');
+});
+
+onBoth('what one route adds to its answers is in no other answer', async (bench) => {
+  const responseFields = edits({ set: [{ name: 'X-Path', value: '{path}' }] });
+  const { client, origin, gateway } = await bench.line(shape({ responseFields }));
+  const paths: (string | undefined)[] = [];
+  origin.serve((_, connection) => {
+    connection.write(answer('ok'));
+  });
+  client.write(get('/one'));
+  paths.push(fieldOf(await client.response(), 'x-path'));
+  const { snapshot } = gateway;
+  const routes = snapshot.routes.map((route) => ({ ...route, shaping: null }));
+  await gateway.plane.apply({ ...snapshot, version: 2, routes }, {});
+  client.write(get('/two'));
+  paths.push(fieldOf(await client.response(), 'x-path'));
+  assert.deepEqual(paths, ['/one', undefined]);
 });
 
 onBoth('a redirect: status, Location, no body, and the connection goes on', async (bench) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { routed } from '../../../test/engine/routed.ts';
-import { seededRandom } from '../../kernel/random.ts';
+import { createRandom, seededRandom } from '../../kernel/random.ts';
 import type { KeySource } from '../snapshot.ts';
 import { Split } from './split.ts';
 
@@ -18,7 +18,7 @@ interface Weights {
 /** The arm of each of many users. */
 function places(weights: Weights, route = 'shop'): string[] {
   const arms = Object.entries(weights).map(([name, weight]) => ({ name, weight, service: 0, cell }));
-  const split = new Split({ by: USER, arms }, route, seededRandom(1));
+  const split = new Split({ by: USER, arms }, route, createRandom());
   return Array.from({ length: KEYS }, (_, user) => {
     const request = routed({ fields: [['x-user', `user ${user}`]] });
     return arms[split.arm(request)]!.name;
