@@ -58,17 +58,28 @@ test('the lock file holds no download addresses', () => {
   assert.doesNotMatch(read('package-lock.json'), /"resolved"|https?:\/\/[^"]*\.tgz/);
 });
 
+interface Locked {
+  readonly integrity?: string;
+  /** Only of tools that this tree is worked on with. */
+  readonly dev?: boolean;
+  readonly optional?: boolean;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+const { packages } = JSON.parse(read('package-lock.json')) as { readonly packages: Readonly<Record<string, Locked>> };
+
 test('the lock file names every platform, so that npm ci works on each', () => {
   // A registry that mirrors a part of the platform packages leaves the rest out, and `npm ci` then refuses the lock file.
-  interface Locked {
-    readonly optionalDependencies?: Readonly<Record<string, string>>;
-  }
-  const { packages } = JSON.parse(read('package-lock.json')) as { readonly packages: Readonly<Record<string, Locked>> };
   const named = Object.values(packages).flatMap(({ optionalDependencies = {} }) =>
     Object.entries(optionalDependencies),
   );
   const absent = named.filter(([name]) => !Object.hasOwn(packages, `node_modules/${name}`));
   none(absent.map(([name, version]) => `${name} ${version} is not in package-lock.json: install from a full registry`));
+});
+
+test('the lock file holds the hash of all but the tools of other platforms', () => {
+  const bare = Object.entries(packages).filter(([path, { integrity }]) => path !== '' && integrity === undefined);
+  const unsafe = bare.filter(([, { dev, optional }]) => dev !== true || optional !== true);
+  none(unsafe.map(([path]) => `${path} has no integrity in package-lock.json: npm ci would take whatever it is given`));
 });
 
 test('everything that package.json promises exists', () => {
