@@ -125,6 +125,7 @@ export class Accounts {
     record.head = head?.buffer ?? NO_BYTES;
     record.headFrom = head?.start ?? 0;
     record.headTo = head?.end ?? 0;
+    record.askedPath = NO_BYTES;
     record.minorVersion = head?.minorVersion ?? 0;
     record.host = record.head;
     record.hostFrom = head?.hostStart ?? 0;
@@ -172,6 +173,7 @@ export class Accounts {
     record.head = exchange.retained ?? NO_BYTES;
     record.headFrom = 0;
     record.headTo = isRetained ? forwarding.start : 0;
+    record.askedPath = exchange.askedPath;
     record.minorVersion = exchange.minorVersion;
     record.host = forwarding.block?.host ?? NO_BYTES;
     record.hostFrom = 0;
@@ -299,6 +301,7 @@ function emptyRecord(): LogRecord {
     head: NO_BYTES,
     headFrom: 0,
     headTo: 0,
+    askedPath: NO_BYTES,
     minorVersion: 1,
     host: NO_BYTES,
     hostFrom: 0,

@@ -29,6 +29,7 @@ function recordOf(target: string, fields: readonly string[]): LogRecord {
     },
     ...{ clientText, clientLength: clientText.length, listener: 'web', route: 'shop', service: 'shop', tls: 'TLSv1.3' },
     ...{
+      askedPath: new Uint8Array(0),
       arm: '',
       mirrored: false,
       endpoint: '127.0.0.1:9001',

@@ -29,6 +29,7 @@ function recordOf(head: string | Uint8Array, changes: Partial<LogRecord> = {}): 
       service: 's',
     },
     ...{
+      askedPath: new Uint8Array(0),
       arm: '',
       mirrored: false,
       endpoint: '127.0.0.1:9001',
@@ -88,6 +89,15 @@ test('a line has the fields of the request and where its time went', () => {
   });
 });
 
+test('a line tells the path that was asked for, the arm, and that there was a copy', () => {
+  const route = { askedPath: Buffer.from('/users/7'), arm: 'canary', mirrored: true };
+  const line = lineOf(recordOf(get('/v2/7?c=1', 'User-Agent: curl/8'), route));
+  assert.deepEqual(
+    [line['path'], line['query'], line['arm'], line['mirrored'], line['userAgent']],
+    ['/users/7', 'c=1', 'canary', true, 'curl/8'],
+  );
+});
+
 test('a request that could not be read has a line too', () => {
   const nothing = {
     headTo: 0,
@@ -117,6 +127,8 @@ test('docs/access-log.md tells of each key a line can have, and of no other', ()
     connectMs: 1,
     tlsMs: 1,
     refusal: 'x',
+    arm: 'canary',
+    mirrored: true,
   };
   const { ms, ...line } = lineOf(recordOf(head, all));
   assert.deepEqual(named(lineKeys).toSorted(), [...Object.keys(line), 'ms'].toSorted());

@@ -20,6 +20,8 @@ export interface LogRecord {
   headFrom: number;
   /** Where the fields end that the client sent. */
   headTo: number;
+  /** The path that was asked for, where `head` has another; else empty. */
+  askedPath: Uint8Array;
   /** 0 or 1. */
   minorVersion: number;
   host: Uint8Array;
@@ -212,7 +214,9 @@ export class LineWriter {
     if (record.hostTo > record.hostFrom) {
       at = this.#text(HOST, HOST_BYTES, record.host, record.hostFrom, record.hostTo, out, at);
     }
-    at = this.#text(PATH, PATH_BYTES, head, methodEnd + 1, hasQuery ? pathEnd : targetEnd, out, at);
+    const { askedPath } = record;
+    if (askedPath.length > 0) at = this.#text(PATH, PATH_BYTES, askedPath, 0, askedPath.length, out, at);
+    else at = this.#text(PATH, PATH_BYTES, head, methodEnd + 1, hasQuery ? pathEnd : targetEnd, out, at);
     if (hasQuery) {
       at = copyBytes(QUERY, 0, QUERY.length, out, at);
       at = this.#query(head, pathEnd + 1, targetEnd, out, at, at + QUERY_BYTES);

@@ -30,7 +30,7 @@ import { isAccepted } from './web-socket.ts';
 import type { Wire } from './wire.ts';
 import { writeDeadline } from './write-head.ts';
 
-const NO_LINES = new Uint8Array(0);
+const NOTHING = new Uint8Array(0);
 
 const IDLE = 0;
 /** Attempts are made; no final answer yet. */
@@ -82,7 +82,9 @@ export class Exchange implements Deadline, Wanted {
   /** A copy went to another service. */
   mirrored = false;
   /** Lines that the route adds to the answer's head. */
-  answerLines: Uint8Array = NO_LINES;
+  answerLines: Uint8Array = NOTHING;
+  /** The path that was asked for, if the route sends on another. */
+  askedPath: Uint8Array = NOTHING;
 
   /** The total. What else may take too long is the attempt's and the answer's to watch. */
   deadlineMs = Number.POSITIVE_INFINITY;
@@ -253,7 +255,7 @@ export class Exchange implements Deadline, Wanted {
   /** Where the client is to come back to, if it is not known there yet. */
   #pinField(): Uint8Array {
     const { endpoint } = this.attempt;
-    if (endpoint === null || endpoint === this.pinned) return NO_LINES;
+    if (endpoint === null || endpoint === this.pinned) return NOTHING;
     return this.service.pinField(endpoint, this.client.security.version !== '');
   }
 
@@ -344,7 +346,8 @@ export class Exchange implements Deadline, Wanted {
     this.#retained = null;
     this.pinned = null;
     this.tried.length = 0;
-    this.answerLines = NO_LINES;
+    this.answerLines = NOTHING;
+    this.askedPath = NOTHING;
     this.mirrored = false;
   }
 

@@ -2,6 +2,7 @@
  * From a parsed request head to a running exchange: the checks that need more than the head, the route, and the head that
  * goes out. Every refusal here leaves no byte upstream.
  */
+import { ownBytes } from '../../kernel/bytes.ts';
 import { ABSOLUTE_FORM, CHUNKED, METHOD_HEAD, METHOD_OPTIONS, NONE, OK, ORIGIN_FORM, type Head } from './head.ts';
 import type { RouteAnswer } from '../shaping/route-answer.ts';
 import type { Shaping } from '../shaping/shaping.ts';
@@ -180,8 +181,10 @@ function begin(
   return taken;
 }
 
-/** Takes out of the head what the route does not pass on, and keeps what its answer gets. */
+/** Takes out of the head what the route does not pass on, and keeps what is of use when the head is gone. */
 function edit(client: ClientConnection, head: Head, exchange: Exchange, shaping: Shaping): void {
+  const { path } = client.plane;
+  if (shaping.rewrites) exchange.askedPath = ownBytes(path.bytes, path.start, path.end);
   shaping.requestFields?.drop(head);
   const { responseFields } = shaping;
   if (responseFields !== null) exchange.answerLines = responseFields.lines(client.listener.shaped(client.forwarding));

@@ -1,6 +1,9 @@
 /** What a route does with requests and answers on their way: arms, paths, hosts, fields, answers of its own. */
 import assert from 'node:assert/strict';
-import { type Bench, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
 import { fieldOf, valuesOf } from '../../../test/engine/message.ts';
 import { answer } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
@@ -256,4 +259,35 @@ onBoth('an answer without content has no length (RFC 9110 §8.6)', async (bench)
   const response = await client.response();
   assert.equal(response.status, 204);
   assert.equal(fieldOf(response, 'content-length'), undefined);
+});
+
+onBoth('the log tells what was asked for, the arm and the copy, and which route answered by itself', async (bench) => {
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-'));
+  try {
+    const target = join(folder, 'log');
+    const shaping = { ...splitOf(null, 0, 1), path: '/v2{path}', mirror: { service: 0, share: 1, bodyBytesMax: 0 } };
+    const { client, gateway } = await two(bench, shaping);
+    const { snapshot } = gateway;
+    const accessLog = { share: 1, target, redactQuery: [] };
+    await gateway.plane.apply({ ...snapshot, version: 2, accessLog }, {});
+    client.write(get('/users/7?a=b'));
+    await client.response();
+    const answers = { kind: 'respond', status: 200, contentType: 'text/plain', body: 'hello' } as const;
+    const routes = snapshot.routes.map((route) => ({ ...route, shaping: { ...nothing, answer: answers } }));
+    await gateway.plane.apply({ ...snapshot, version: 3, routes, accessLog }, {});
+    client.write(get('/x'));
+    await client.response();
+    const lines = (): string[] => (existsSync(target) ? readFileSync(target, 'utf8').split('\n').slice(0, -1) : []);
+    await eventually('two lines', () => lines().length === 2);
+    const [passed, answered] = lines().map((line) => JSON.parse(line) as Record<string, unknown>);
+    const { path, query, route, service, arm, mirrored } = passed!;
+    assert.deepEqual(
+      { path, query, route, service, arm, mirrored },
+      { path: '/users/7', query: 'a=b', route: 'all', service: 'b', arm: 'arm1', mirrored: true },
+    );
+    assert.deepEqual([answered!['route'], answered!['service'], answered!['bytesOut']], ['all', undefined, 5]);
+    await eventually('the copy is over', () => gateway.endpoint('inFlight', 0) === 0);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -42,6 +42,11 @@ export class Shaping {
     this.#path = plan.path === null ? null : new Template(plan.path, 'path', pattern);
   }
 
+  /** It sends on other paths than those that are asked for. */
+  get rewrites(): boolean {
+    return this.#path !== null;
+  }
+
   /** Sets `path` to the one that is sent on for `request`. False if what came out is no path that may be. */
   rewrite(request: ShapedRequest, rules: PathRules): boolean {
     const { path } = request.routed;
