@@ -80,7 +80,9 @@ export const configSchema = section({
     .describe('Where this gateway is. Endpoints of the same zone are asked first; absent, zones do not count.'),
   user: text('the name or number of a user', /^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})$/)
     .optional()
-    .describe('User to become once every listener is bound, when started as root for a port below 1024.'),
+    .describe(
+      'User to become once every listener is bound, when started as root for a port below 1024. Afterwards no worker that is replaced can bind it again: the capability CAP_NET_BIND_SERVICE is the better way.',
+    ),
   // Kubernetes kills 30 s after it asks: this leaves time to end in order.
   drainTimeout: duration({ min: 0 })
     .prefault('25s')

@@ -11,7 +11,7 @@ export const configTemplate = `# yaml-language-server: $schema=./node_modules/sp
 # Where clients come in.
 listeners:
   - name: web
-    address: 127.0.0.1:8080 # :8080 for every address of this machine
+    address: 127.0.0.1:8080 # :8080 for every IPv4 address of this machine, "[::]:8080" for IPv6 too
     # tls: { certificate: cert.pem, key: key.pem } # read again when the files change
     # trustedProxies: [10.0.0.0/8] # whose X-Forwarded-For is believed
 

@@ -43,8 +43,8 @@ export function dropNotices(
   const done = { level: 'info', message: `Root was given up: the process runs as ${user}.` } as const;
   const low = listeners.find(({ port }) => isPrivileged(port));
   if (low === undefined) return [done];
-  const advice = 'let it bind with the sysctl net.ipv4.ip_unprivileged_port_start';
-  const message = `As ${user}, a worker that is replaced cannot bind port ${low.port} again: ${advice}.`;
+  const advice = `Start as ${user} with the capability CAP_NET_BIND_SERVICE instead, or lower net.ipv4.ip_unprivileged_port_start`;
+  const message = `As ${user}, a worker that is replaced cannot bind port ${low.port} again. ${advice}.`;
   return [done, { level: 'warn', message }];
 }
 
