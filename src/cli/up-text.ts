@@ -114,6 +114,14 @@ export function eventLines(event: GatewayEvent, paint: Paint): string[] {
         ),
       ];
     }
+    case 'endpoint-trial':
+      return [paint('warn', `endpoint ${event.endpoint} of ${event.service} is ${printable(event.reason)}`)];
+    case 'endpoint-spared':
+      return [paint('warn', `endpoint ${event.endpoint} of ${event.service}: ${printable(event.reason)}`)];
+    case 'fail-open':
+      return event.reason === null
+        ? [paint('good', `service ${event.service}: health is believed again`)]
+        : [paint('bad', `service ${event.service}: ${printable(event.reason)}`)];
     case 'endpoint-kept':
       return [
         paint(

@@ -9,7 +9,10 @@ export const HEALTH = 0;
 /** Values of the `HEALTH` word. Unknown endpoints are used: a check that has not run yet is no reason to refuse. */
 export const HEALTH_UNKNOWN = 0;
 export const HEALTH_UP = 1;
+/** By its checks, or ejected for what its traffic says. */
 export const HEALTH_DOWN = 2;
+/** In again after an ejection, with a small share of its traffic. */
+export const HEALTH_TRIAL = 3;
 
 /** Duration histogram: four buckets to a doubling, from 0.064 ms; see `bucketOf`. */
 export const BUCKETS = 80;

@@ -7,6 +7,7 @@
  * these, so a reload touches only what changed.
  */
 import type { BalancerName, LoadTable } from '../balance/index.ts';
+import type { RowPolicy } from '../health/index.ts';
 import type { Cell } from '../kernel/cells.ts';
 import type { ShapingPlan } from './shaping/plan.ts';
 
@@ -122,6 +123,8 @@ export interface ServicePlan {
   readonly balance: BalancePlan;
   readonly slowStart: SlowStartPlan | null;
   readonly affinity: AffinityPlan | null;
+  /** How long a row of errors has control look at an endpoint at once; null: its traffic is not judged. */
+  readonly judged: { readonly row: RowPolicy | null } | null;
   readonly endpoints: readonly EndpointPlan[];
   readonly tls: UpstreamTlsPlan | null;
   /** Names may stand for link-local addresses and those of cloud metadata services. */
@@ -229,6 +232,8 @@ export interface EndpointPlan {
   readonly backup: boolean;
   /** What an affinity cookie says of it: a MAC of its name, so nobody can make one up; null without affinity. */
   readonly pin: string | null;
+  /** What its traffic says of it, for control to judge. */
+  readonly traffic: Cell;
   /** Its place in `Snapshot.loads`. */
   readonly loadSlot: number;
   readonly cell: Cell;

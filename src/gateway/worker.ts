@@ -22,6 +22,7 @@ const plane = new DataPlane({
   lane: start.lane,
   transport: process.env['SPILLWAY_TRANSPORT'] === 'net' ? 'net' : 'auto',
   snapshot: start.snapshot,
+  rowFull: () => say({ kind: 'row-full' }),
   notice: (level, message) => say({ kind: 'notice', level, message }),
 });
 

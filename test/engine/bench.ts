@@ -52,6 +52,7 @@ export class TestGateway {
       lane: 1,
       transport,
       snapshot,
+      rowFull: () => {},
       notice: (_level, message) => notices.push(message),
     });
   }

@@ -1,5 +1,6 @@
 /** A snapshot made by hand, with limits and times that a test changes one by one. */
 import { createLoadTable } from '../../src/balance/index.ts';
+import { createTrafficCell } from '../../src/health/index.ts';
 import { createCell } from '../../src/kernel/cells.ts';
 import { ENDPOINT_SLOTS, LISTENER_SLOTS, PROCESS_SLOTS, ROUTE_SLOTS } from '../../src/gateway/slots.ts';
 import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../../src/gateway/snapshot.ts';
@@ -14,7 +15,7 @@ export interface Changes {
   readonly listener?: Partial<Pick<ListenerPlan, 'tls' | 'trustedProxies' | 'proxyProtocol'>>;
   readonly serviceLimits?: Partial<ServicePlan['limits']>;
   readonly serviceTimeouts?: Partial<ServicePlan['timeouts']>;
-  readonly service?: Partial<Pick<ServicePlan, 'balance' | 'slowStart' | 'affinity'>>;
+  readonly service?: Partial<Pick<ServicePlan, 'balance' | 'slowStart' | 'affinity' | 'judged'>>;
   /** Of the endpoint at `index`. */
   readonly endpoint?: (
     index: number,
@@ -69,6 +70,7 @@ function servicePlan(endpoints: readonly EndpointPlan[], changes: Changes): Serv
     balance: { algorithm: 'round-robin', key: null, loadFactor: 1.25 },
     slowStart: null,
     affinity: null,
+    judged: null,
     ...changes.service,
     endpoints,
     tls: null,
@@ -132,6 +134,7 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
     local: true,
     backup: false,
     pin: null,
+    traffic: createTrafficCell(LANES),
     loadSlot: index,
     cell: createCell(LANES, ENDPOINT_SLOTS),
     ...changes.endpoint?.(index),

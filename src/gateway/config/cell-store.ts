@@ -6,6 +6,7 @@
  * survives a reload. `retain` forgets what a config that has been applied no longer names.
  */
 import { clearSlot, createLoadTable, type LoadTable, Loads } from '../../balance/index.ts';
+import { createTrafficCell } from '../../health/index.ts';
 import { createCell } from '../../kernel/cells.ts';
 import type { Cell } from '../../kernel/cells.ts';
 import { ARM_SLOTS, ENDPOINT_SLOTS, LISTENER_SLOTS, PROCESS_SLOTS, ROUTE_SLOTS } from '../slots.ts';
@@ -19,6 +20,7 @@ export class CellStore {
   readonly lanes: number;
   readonly process: Cell;
   readonly loads: LoadTable;
+  #traffic = new Map<string, Cell>();
   #slots = new Map<string, number>();
   #slotsTaken = 0;
   #cells = new Map<string, Cell>();
@@ -31,6 +33,14 @@ export class CellStore {
 
   endpoint(service: string, endpoint: string): Cell {
     return this.#cell(endpointKey(service, endpoint), ENDPOINT_SLOTS);
+  }
+
+  /** Where the endpoint's traffic is counted, to be judged. */
+  traffic(service: string, endpoint: string): Cell {
+    const key = endpointKey(service, endpoint);
+    const cell = this.#traffic.get(key) ?? createTrafficCell(this.lanes);
+    this.#traffic.set(key, cell);
+    return cell;
   }
 
   /** The endpoint's place in `loads`. */
@@ -65,6 +75,7 @@ export class CellStore {
       ...snapshot.services.flatMap(({ name, endpoints }) => endpoints.map(({ id }) => endpointKey(name, id))),
     ]);
     this.#cells = new Map([...this.#cells].filter(([key]) => used.has(key)));
+    this.#traffic = new Map([...this.#traffic].filter(([key]) => used.has(key)));
     this.#slots = new Map([...this.#slots].filter(([key]) => used.has(key)));
   }
 

@@ -20,6 +20,7 @@ import { compileRoute } from './compile-route.ts';
 import type { Listener } from './listener-schema.ts';
 import type { Config } from './load.ts';
 import { certificateNames } from './pem.ts';
+import { compileHealthPolicy } from './health-schema.ts';
 import type { ActiveHealth, Service } from './service-schema.ts';
 
 export interface CompileOptions {
@@ -122,7 +123,7 @@ function compileTls(
 }
 
 function compileService(service: Service, config: Config, cells: CellStore): ServicePlan {
-  const { name, balance, slowStart, affinity, timeouts, limits } = service;
+  const { name, balance, slowStart, affinity, health, timeouts, limits } = service;
   const secret = config.affinitySecrets[name];
   return {
     name,
@@ -132,11 +133,16 @@ function compileService(service: Service, config: Config, cells: CellStore): Ser
         ? null
         : { windowMs: slowStart.window, floor: slowStart.floor, exponent: slowStart.curve },
     affinity: affinity === undefined ? null : compileAffinity(affinity),
+    judged: health.passive === null ? null : { row: health.passive.consecutive },
     endpoints: service.endpoints.map(({ address, weight, zone, priority, backup }): EndpointPlan => {
       const { text: id, host, port } = address;
       const pin = secret === undefined ? null : pinOf(secret, name, id);
       const local = config.zone === undefined || zone === undefined || zone === config.zone;
-      const shared = { loadSlot: cells.loadSlot(name, id), cell: cells.endpoint(name, id) };
+      const shared = {
+        traffic: cells.traffic(name, id),
+        loadSlot: cells.loadSlot(name, id),
+        cell: cells.endpoint(name, id),
+      };
       return { id, host, port, weight, priority, local, backup, pin, ...shared };
     }),
     tls: compileUpstreamTls(service, config),
@@ -200,10 +206,11 @@ export function compileHealthPlans(config: Config, snapshot: Snapshot): readonly
   return config.services.flatMap(({ health }, index) => {
     const plan = snapshot.services[index];
     if (plan === undefined) return [];
+    const policy = compileHealthPolicy(health);
     return plan.endpoints.map((endpoint): HealthPlan => {
-      const { id, weight, cell } = endpoint;
+      const { id, weight, backup, cell, traffic } = endpoint;
       const check = health.active === undefined ? null : compileCheck(health.active, endpoint, plan);
-      return { service: plan.name, endpoint: id, weight, cell, check };
+      return { service: plan.name, endpoint: id, weight, backup, cell, traffic, policy, check };
     });
   });
 }

@@ -1,6 +1,7 @@
 /** `services`: named sets of endpoints, and how Spillway talks to them. The comment beside a default says why that number. */
 import * as z from 'zod';
 import { affinity, balance, slowStart } from './balance-schema.ts';
+import { failOpen, passiveHealth, startup } from './health-schema.ts';
 import { retriesSchema } from './retry-schema.ts';
 import {
   address,
@@ -203,6 +204,11 @@ export const serviceSchema = section({
     ),
   health: section({
     active: activeHealth.optional().describe('Ask each endpoint at an interval whether it is well. Absent: no checks.'),
+    passive: passiveHealth.describe(
+      'Judge each endpoint by what comes of its requests: who fails, or is slower than the others, gets none for a while. `off`, or options.',
+    ),
+    failOpen,
+    startup,
   })
     .prefault({})
     .describe('How it is known which endpoints may get work.'),

@@ -154,6 +154,7 @@ export class ControlPlane {
       random,
       onLost: (lane, reason, restartInMs) => this.#events.emit({ kind: 'worker-lost', lane, reason, restartInMs }),
       onReplaced: (lane) => this.#events.emit({ kind: 'worker-replaced', lane }),
+      onRowFull: () => this.#health.lookAtTraffic(),
       onNotice: (level, message) => this.#notice(level, message),
     });
     await this.#supervisor.start(force.snapshot);
@@ -235,7 +236,7 @@ export class ControlPlane {
       file: this.#source.file,
       admin: this.#admin.address === null ? null : { address: this.#admin.address },
       listeners: snapshot === null ? [] : readListeners(snapshot, ports),
-      services: snapshot === null ? [] : readServices(snapshot, (service, id) => this.#health.known(service, id)),
+      services: snapshot === null ? [] : readServices(snapshot, this.#health),
       routes: snapshot === null ? [] : readRoutes(snapshot),
       workers: snapshot === null ? [] : readWorkers(snapshot, this.#supervisor?.states() ?? []),
       reloads: this.#reloads.state,

@@ -20,6 +20,12 @@ export type GatewayEvent =
       /** How long it was out; null if it was not known to be down. */
       readonly downForMs: number | null;
     }
+  /** It was ejected for its traffic and is in again, with a small share, until that went well. */
+  | { readonly kind: 'endpoint-trial'; readonly service: string; readonly endpoint: string; readonly reason: string }
+  /** Its traffic is faulty, and it stays in; `reason` says both why. */
+  | { readonly kind: 'endpoint-spared'; readonly service: string; readonly endpoint: string; readonly reason: string }
+  /** Health is not believed any more and all endpoints are used, or believed again (`reason` is null then). */
+  | { readonly kind: 'fail-open'; readonly service: string; readonly reason: string | null }
   /** Its check fails, but it is the last that is left and only ever timed out: it stays in (see src/health). */
   | { readonly kind: 'endpoint-kept'; readonly service: string; readonly endpoint: string; readonly reason: string }
   /** A config is on trial, or was; with the numbers so far. */

@@ -50,10 +50,13 @@ export interface ListenerState {
 export interface ServiceState {
   readonly name: string;
   readonly balance: string;
+  /** Too few endpoints are left, so health is not believed and all are used. */
+  readonly failOpen: boolean;
   readonly endpoints: readonly EndpointState[];
 }
 
-export type EndpointHealth = 'unknown' | 'up' | 'down';
+/** `ejected` for what its traffic says; `trial`: in again after that, with a small share. */
+export type EndpointHealth = 'unknown' | 'up' | 'down' | 'ejected' | 'trial';
 
 export interface EndpointState {
   readonly address: string;

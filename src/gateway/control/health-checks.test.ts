@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, test } from 'node:test';
+import { createTrafficCell, defaultEjectionPolicy, defaultEligibilityPolicy } from '../../health/index.ts';
 import { cellHeader, createCell } from '../../kernel/cells.ts';
 import { systemClock, type Clock } from '../../kernel/clock.ts';
 import { seededRandom } from '../../kernel/random.ts';
@@ -37,6 +38,13 @@ function plan(port: number, given: Partial<HealthPlan> = {}, check: Partial<Chec
     service: 'shop',
     endpoint: `127.0.0.1:${port}`,
     weight: 1,
+    backup: false,
+    traffic: createTrafficCell(2),
+    policy: {
+      passive: null,
+      ejection: defaultEjectionPolicy,
+      eligibility: { ...defaultEligibilityPolicy, failOpenBelow: 0 },
+    },
     cell: createCell(2, ENDPOINT_SLOTS),
     check: {
       host: '127.0.0.1',

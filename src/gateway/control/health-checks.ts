@@ -1,9 +1,10 @@
 /**
- * Active health: when each check runs, and what its result means for the endpoints that share it.
+ * Health: when each check runs, and what its result and the traffic mean for the endpoints of a service.
  *
  * A *prober* is one check of one address; services that name the same check of the same address share it, so an endpoint
- * is not asked twice. A result goes through the pure machine (src/health/active.ts), then each service of the prober
- * decides anew which endpoints are in (src/health/eligible.ts), and the `HEALTH` words change.
+ * is not asked twice. A result goes through the pure machine (src/health/active.ts), then each service of the prober is looked
+ * at anew, together with what its traffic says (src/health/service-health.ts), and the `HEALTH` words change. Traffic is looked at
+ * in turn, and at once when a worker sees a row of errors.
  *
  * Invariants: a prober has at most one check under way and at most one place in the queue; at most `CHECKS_MAX` run at
  * once; what is known of an address survives an update as long as the same thing is asked of it, whatever the interval.
@@ -13,17 +14,16 @@ import { cellHeader, type Cell } from '../../kernel/cells.ts';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import {
-  conditionOf,
-  defaultEligibilityPolicy,
-  eligible,
   initialHealth,
+  ServiceHealth,
   step,
   type CheckResult,
-  type Eligibility,
+  type Condition,
+  type EvaluatedEndpoint,
   type HealthState,
 } from '../../health/index.ts';
 import { lookupFor } from '../link-local.ts';
-import { HEALTH, HEALTH_DOWN, HEALTH_UNKNOWN, HEALTH_UP } from '../slots.ts';
+import { HEALTH, HEALTH_DOWN, HEALTH_TRIAL, HEALTH_UNKNOWN, HEALTH_UP } from '../slots.ts';
 import type { GatewayEvent } from './events.ts';
 import type { CheckPlan, HealthPlan } from './health-plan.ts';
 import { probeTls } from './probe-tls.ts';
@@ -40,9 +40,9 @@ export interface HealthChecksOptions {
 
 /** What `state()` and metrics show of an endpoint. */
 export interface KnownHealth {
-  readonly health: 'unknown' | 'up' | 'down';
+  readonly health: Condition;
   readonly reason: string;
-  /** Wall time in ms; null if nothing ever checked it. */
+  /** Wall time in ms; null if nothing ever said anything of it. */
   readonly sinceMs: number | null;
 }
 
@@ -57,16 +57,26 @@ interface Prober {
 interface Member {
   readonly plan: HealthPlan;
   readonly prober: Prober | null;
-  eligibility: Eligibility;
-  /** Since when it is out or kept; meaningless while in. */
+  /** What is known of it; null before the first look. */
+  seen: EvaluatedEndpoint | null;
+  /** Since when it is out; meaningless while it is not. */
   outSinceMs: number;
   word: number;
+}
+
+/** A service: its endpoints in order, and what their checks and their traffic come to together. */
+interface Watched {
+  readonly members: Member[];
+  readonly health: ServiceHealth;
+  failOpen: boolean;
+  /** The next look that only time asks for. */
+  timer: Timer | null;
 }
 
 export class HealthChecks {
   readonly #options: HealthChecksOptions;
   #probers = new Map<string, Prober>();
-  #services = new Map<string, Member[]>();
+  #services = new Map<string, Watched>();
   #due: Prober[] = [];
   #running = 0;
 
@@ -80,13 +90,16 @@ export class HealthChecks {
     this.#probers = new Map();
     this.#services = new Map();
     const known = new Map([...before.probers.values()].map((prober) => [questionOf(prober.check), prober.state]));
-    for (const plan of plans) this.#addMember(plan, before, known);
+    for (const [service, own] of Map.groupBy(plans, (plan) => plan.service)) this.#watch(service, own, before, known);
     for (const [key, prober] of before.probers) if (this.#probers.get(key) !== prober) this.#retire(prober);
     const cells = new Set<Cell>(plans.map((plan) => plan.cell));
-    for (const member of [...before.services.values()].flat()) {
-      if (!cells.has(member.plan.cell)) Atomics.store(cellHeader(member.plan.cell), HEALTH, HEALTH_UNKNOWN);
+    for (const { members, timer } of before.services.values()) {
+      timer?.clear();
+      for (const { plan } of members) {
+        if (!cells.has(plan.cell)) Atomics.store(cellHeader(plan.cell), HEALTH, HEALTH_UNKNOWN);
+      }
     }
-    for (const service of this.#services.keys()) this.#decide(service);
+    for (const [service, watched] of this.#services) this.#look(service, watched);
     // The first checks of a large config are spread a little, about 1 ms each.
     for (const prober of this.#probers.values()) {
       if (prober.timer === null && prober.cancel === null && !this.#due.includes(prober)) {
@@ -96,40 +109,59 @@ export class HealthChecks {
   }
 
   known(service: string, endpoint: string): KnownHealth {
-    const member = this.#services.get(service)?.find(({ plan }) => plan.endpoint === endpoint);
-    const state = member?.prober?.state;
-    if (member === undefined || state === undefined) return { health: 'unknown', reason: 'not checked', sinceMs: null };
+    const watched = this.#services.get(service);
+    const seen = watched?.members.find(({ plan }) => plan.endpoint === endpoint)?.seen ?? null;
+    if (seen === null) return { health: 'unknown', reason: 'not checked', sinceMs: null };
+    const { condition, reason, checked } = seen.health;
     const { clock } = this.#options;
-    const sinceMs = clock.wallMs() - (clock.nowMs() - state.sinceMs);
-    if (member.eligibility === 'kept')
-      return { health: 'unknown', reason: `kept as the last: ${state.reason}`, sinceMs };
-    return { health: state.health, reason: state.reason, sinceMs };
+    const isNew = condition === 'unknown' && !checked;
+    const sinceMs = isNew ? null : clock.wallMs() - (clock.nowMs() - seen.health.sinceMs);
+    if (seen.eligibility !== 'kept') return { health: condition, reason, sinceMs };
+    const kept = watched?.failOpen === true ? 'used all the same, as too few are left' : 'kept as the last';
+    return { health: 'unknown', reason: `${kept}: ${reason}`, sinceMs };
+  }
+
+  /** Whether health of a service is not believed, because too few of its endpoints are left. */
+  isFailOpen(service: string): boolean {
+    return this.#services.get(service)?.failOpen ?? false;
+  }
+
+  /** A worker has seen so many errors in a row that nobody should wait for the next look. */
+  lookAtTraffic(): void {
+    for (const [service, watched] of this.#services) {
+      if (watched.members.some(({ plan }) => plan.policy.passive !== null)) this.#look(service, watched);
+    }
   }
 
   stop(): void {
     for (const prober of this.#probers.values()) this.#retire(prober);
+    for (const { timer } of this.#services.values()) timer?.clear();
     this.#probers.clear();
+    this.#services.clear();
   }
 
-  #addMember(
-    plan: HealthPlan,
-    before: { readonly probers: Map<string, Prober>; readonly services: Map<string, Member[]> },
+  /** Endpoints that stay keep what is known of them. */
+  #watch(
+    service: string,
+    plans: readonly HealthPlan[],
+    before: { readonly probers: Map<string, Prober>; readonly services: Map<string, Watched> },
     known: ReadonlyMap<string, HealthState>,
   ): void {
-    const prober = plan.check === null ? null : this.#proberFor(plan.check, before.probers, known);
-    prober?.services.add(plan.service);
-    const old = before.services.get(plan.service)?.find((member) => member.plan.endpoint === plan.endpoint);
-    const same = old?.plan.cell === plan.cell ? old : undefined;
-    const member: Member = {
-      plan,
-      prober,
-      eligibility: same?.eligibility ?? 'in',
-      outSinceMs: same?.outSinceMs ?? 0,
-      word: same?.word ?? HEALTH_UNKNOWN,
-    };
-    const members = this.#services.get(plan.service);
-    if (members === undefined) this.#services.set(plan.service, [member]);
-    else members.push(member);
+    const nowMs = this.#options.clock.nowMs();
+    const old = before.services.get(service);
+    const members = plans.map((plan): Member => {
+      const prober = plan.check === null ? null : this.#proberFor(plan.check, before.probers, known);
+      prober?.services.add(service);
+      const was = old?.members.find((member) => member.plan.endpoint === plan.endpoint);
+      const same = was?.plan.cell === plan.cell ? was : undefined;
+      const { seen = null, outSinceMs = 0, word = HEALTH_UNKNOWN } = same ?? {};
+      return { plan, prober, seen, outSinceMs, word };
+    });
+    const { policy } = plans[0]!;
+    const judged = plans.map(({ endpoint: id, weight, backup, traffic }) => ({ id, weight, backup, traffic }));
+    old?.health.update(policy, judged, nowMs);
+    const health = old?.health ?? new ServiceHealth(policy, judged, nowMs);
+    this.#services.set(service, { members, health, failOpen: old?.failOpen ?? false, timer: null });
   }
 
   #proberFor(check: CheckPlan, before: ReadonlyMap<string, Prober>, known: ReadonlyMap<string, HealthState>): Prober {
@@ -190,46 +222,59 @@ export class HealthChecks {
 
   #learn(prober: Prober, result: CheckResult): void {
     prober.state = step(prober.state, result, prober.check, this.#options.clock.nowMs()).state;
-    for (const service of prober.services) this.#decide(service);
-  }
-
-  #decide(service: string): void {
-    const members = this.#services.get(service) ?? [];
-    const candidates = members.map(({ plan, prober }) => ({
-      health: conditionOf(prober?.state ?? null, null),
-      weight: plan.weight,
-      backup: false,
-    }));
-    const policy = { ...defaultEligibilityPolicy, failOpenBelow: 0 };
-    const { verdicts } = eligible(candidates, policy, this.#options.clock.nowMs());
-    members.forEach((member, index) => this.#settle(member, verdicts[index] ?? 'in'));
-  }
-
-  #settle(member: Member, eligibility: Eligibility): void {
-    const { plan, prober } = member;
-    const word = wordFor(eligibility, prober?.state.health ?? 'unknown');
-    const before = { word: member.word, eligibility: member.eligibility };
-    member.word = word;
-    member.eligibility = eligibility;
-    Atomics.store(cellHeader(plan.cell), HEALTH, word);
-    const nowMs = this.#options.clock.nowMs();
-    const subject = { service: plan.service, endpoint: plan.endpoint, reason: prober?.state.reason ?? 'not checked' };
-    if (eligibility !== before.eligibility) {
-      const downForMs = before.eligibility === 'out' ? nowMs - member.outSinceMs : null;
-      member.outSinceMs = nowMs;
-      if (eligibility === 'out') this.#options.onEvent({ kind: 'endpoint-down', ...subject });
-      else if (eligibility === 'kept') this.#options.onEvent({ kind: 'endpoint-kept', ...subject });
-      else this.#options.onEvent({ kind: 'endpoint-up', ...subject, downForMs });
-    } else if (word === HEALTH_UP && before.word === HEALTH_UNKNOWN) {
-      this.#options.onEvent({ kind: 'endpoint-up', ...subject, downForMs: null });
+    for (const service of prober.services) {
+      const watched = this.#services.get(service);
+      if (watched !== undefined) this.#look(service, watched);
     }
+  }
+
+  /** Brings together what is known of a service, and says what has changed. */
+  #look(service: string, watched: Watched): void {
+    const { clock, onEvent } = this.#options;
+    const { members, health } = watched;
+    const nowMs = clock.nowMs();
+    const states = new Map(members.map(({ plan, prober }) => [plan.endpoint, prober?.state ?? null]));
+    const { endpoints, failOpen, againMs } = health.evaluate((id) => states.get(id) ?? null, nowMs);
+    if ((failOpen !== null) !== watched.failOpen) {
+      watched.failOpen = failOpen !== null;
+      onEvent({ kind: 'fail-open', service, reason: failOpen });
+    }
+    for (const [index, member] of members.entries()) this.#settle(member, endpoints[index]!, nowMs);
+    watched.timer?.clear();
+    watched.timer =
+      againMs === null ? null : clock.after(Math.max(1, againMs - nowMs), () => this.#look(service, watched));
+  }
+
+  #settle(member: Member, next: EvaluatedEndpoint, nowMs: number): void {
+    const { onEvent } = this.#options;
+    const { plan, seen } = member;
+    const word = wordFor(next);
+    const before = { word: member.word, eligibility: seen?.eligibility ?? 'in', spared: seen?.spared ?? null };
+    member.word = word;
+    member.seen = next;
+    Atomics.store(cellHeader(plan.cell), HEALTH, word);
+    const subject = { service: plan.service, endpoint: plan.endpoint, reason: next.health.reason };
+    const wasOut = before.eligibility === 'out';
+    const downForMs = wasOut || before.word === HEALTH_TRIAL ? nowMs - member.outSinceMs : null;
+    if (next.eligibility === 'out' && !wasOut) member.outSinceMs = nowMs;
+    if (next.spared !== null && before.spared === null) {
+      onEvent({ kind: 'endpoint-spared', ...subject, reason: next.spared });
+    }
+    if (word === HEALTH_TRIAL && before.word !== HEALTH_TRIAL) onEvent({ kind: 'endpoint-trial', ...subject });
+    else if (next.eligibility !== before.eligibility) {
+      if (next.eligibility === 'out') onEvent({ kind: 'endpoint-down', ...subject });
+      else if (next.eligibility === 'kept') onEvent({ kind: 'endpoint-kept', ...subject });
+      else if (next.eligibility === 'in') onEvent({ kind: 'endpoint-up', ...subject, downForMs });
+    } else if (word === HEALTH_UP && before.word !== HEALTH_UP) onEvent({ kind: 'endpoint-up', ...subject, downForMs });
   }
 }
 
 /** An endpoint that is kept is neither up nor down: it is used, as an unknown one is. */
-function wordFor(eligibility: Eligibility, health: HealthState['health']): number {
-  if (eligibility === 'out') return HEALTH_DOWN;
-  return health === 'up' ? HEALTH_UP : HEALTH_UNKNOWN;
+function wordFor({ eligibility, health: { condition } }: EvaluatedEndpoint): number {
+  if (eligibility === 'out' || eligibility === 'waiting') return HEALTH_DOWN;
+  if (eligibility === 'kept') return HEALTH_UNKNOWN;
+  if (condition === 'trial') return HEALTH_TRIAL;
+  return condition === 'up' ? HEALTH_UP : HEALTH_UNKNOWN;
 }
 
 /** What is asked of an address, without how often and how patiently: by this, knowledge survives a reload. */

@@ -1,4 +1,5 @@
 /** What the control thread checks: compiled from the config beside the snapshot, which the workers get. */
+import type { HealthPolicy } from '../../health/index.ts';
 import type { Cell } from '../../kernel/cells.ts';
 import type { UpstreamTlsPlan } from '../snapshot.ts';
 import type { ProbeKind } from './probe.ts';
@@ -8,6 +9,11 @@ export interface HealthPlan {
   /** `EndpointPlan.id`. */
   readonly endpoint: string;
   readonly weight: number;
+  readonly backup: boolean;
+  /** What its traffic says. */
+  readonly traffic: Cell;
+  /** Of its service. */
+  readonly policy: HealthPolicy;
   /** The endpoint's: its `HEALTH` word is written. */
   readonly cell: Cell;
   /** Null: nothing checks this endpoint, it is always used. */

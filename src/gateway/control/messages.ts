@@ -24,5 +24,7 @@ export type FromWorker =
   | { readonly kind: 'applied'; readonly version: number; readonly ports: Readonly<Record<string, number>> }
   | { readonly kind: 'refused'; readonly version: number; readonly code: string; readonly message: string }
   | { readonly kind: 'drained' }
+  /** Some endpoint failed so often in a row that it should be looked at now. */
+  | { readonly kind: 'row-full' }
   /** One line for the operator, such as a log target that cannot be written. */
   | { readonly kind: 'notice'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };

@@ -28,7 +28,7 @@ import type {
   StatusCounts,
   WorkerState,
 } from './gateway-state.ts';
-import type { KnownHealth } from './health-checks.ts';
+import type { HealthChecks, KnownHealth } from './health-checks.ts';
 
 export function readListeners(snapshot: Snapshot, ports: Readonly<Record<string, number>>): ListenerState[] {
   return snapshot.listeners.map((listener) => {
@@ -46,14 +46,12 @@ export function readListeners(snapshot: Snapshot, ports: Readonly<Record<string,
   });
 }
 
-export function readServices(
-  snapshot: Snapshot,
-  known: (service: string, endpoint: string) => KnownHealth,
-): ServiceState[] {
+export function readServices(snapshot: Snapshot, health: Pick<HealthChecks, 'known' | 'isFailOpen'>): ServiceState[] {
   return snapshot.services.map((service) => ({
     name: service.name,
     balance: service.balance.algorithm,
-    endpoints: service.endpoints.map((endpoint) => readEndpoint(endpoint, known(service.name, endpoint.id))),
+    failOpen: health.isFailOpen(service.name),
+    endpoints: service.endpoints.map((endpoint) => readEndpoint(endpoint, health.known(service.name, endpoint.id))),
   }));
 }
 

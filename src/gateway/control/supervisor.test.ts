@@ -77,6 +77,7 @@ function supervise(lanes: number) {
     random: seededRandom(7),
     onLost: (lane, reason, restartInMs) => events.emit('lost', { lane, reason, restartInMs }),
     onReplaced: (lane) => events.emit('replaced', lane),
+    onRowFull: () => {},
     onNotice: () => {},
   });
   cleanups.push(() => supervisor.drain(0));

@@ -33,6 +33,8 @@ export interface SupervisorOptions {
   readonly random: Random;
   readonly onLost: (lane: number, reason: string, restartInMs: number) => void;
   readonly onReplaced: (lane: number) => void;
+  /** A worker has seen an endpoint fail so often in a row that it should be looked at now. */
+  readonly onRowFull: () => void;
   readonly onNotice: (level: 'info' | 'warn' | 'error', message: string) => void;
 }
 
@@ -186,6 +188,7 @@ export class Supervisor {
       start: { lane: lane.number, snapshot, ports: this.#ports },
       resourceLimits: this.#options.resourceLimits,
       clock: this.#options.clock,
+      onRowFull: this.#options.onRowFull,
       onNotice: (level, message) => {
         if (this.#notices.isNews(lane.number, message, this.#options.clock.nowMs()))
           this.#options.onNotice(level, message);

@@ -22,6 +22,7 @@ export interface WorkerThreadOptions {
   readonly resourceLimits: ResourceLimits;
   readonly clock: Clock;
   readonly onNotice: (level: 'info' | 'warn' | 'error', message: string) => void;
+  readonly onRowFull: () => void;
   readonly onEnd: (reason: string) => void;
 }
 
@@ -112,6 +113,8 @@ export class WorkerThread {
         return this.#settle(message.version, { kind: 'refused', code: message.code, message: message.message });
       case 'drained':
         return this.#settleDrained();
+      case 'row-full':
+        return this.#options.onRowFull();
       case 'notice':
         return this.#options.onNotice(message.level, message.message);
       default:

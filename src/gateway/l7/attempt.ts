@@ -8,6 +8,7 @@
  * - A connection is given back only if it is fit for another request (`reusable`) and both messages ended on it.
  * Deadlines: for the place in the queue, the connection, and the head of the answer, one after another.
  */
+import { type TrafficResult, trafficResults } from '../../health/index.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots as slot, type Refusal } from '../slots.ts';
 import type { Endpoint, Opening, Waiter } from './endpoint.ts';
@@ -54,6 +55,8 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   wheelPrevious: Deadline | null = null;
   #state = IDLE;
   #startMs = 0;
+  /** The last of the request was sent. */
+  #sentMs = 0;
   /** One try has no longer. */
   #untilMs = Number.POSITIVE_INFINITY;
   /** Nothing has been said of its answer to those who balance. */
@@ -124,6 +127,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.upstream = connection;
     this.reused = reused;
     this.connectedMs = exchange.plane.nowMs;
+    this.#sentMs = this.connectedMs;
     this.#state = SENT;
     this.#heads.begin(service.responseLimits, exchange.methodId === METHOD_HEAD);
     this.#arm(service.plan.timeouts.responseHeaderMs);
@@ -131,6 +135,8 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   }
 
   onNoConnection(code: string): void {
+    const result = resultOfConnect(code, this.handshakeMs > 0);
+    if (result !== null) this.endpoint?.record(result, 0);
     this.#answered(false);
     this.end();
     this.#exchange.attemptFailed(this, code === 'ETIMEDOUT' ? 'connect_timeout' : 'connect_failed', true);
@@ -180,6 +186,8 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
       return true;
     }
     this.#state = ANSWERED;
+    const { answer, serverError } = trafficResults;
+    this.endpoint?.record(head.status < 500 ? answer : serverError, this.firstByteMs - this.#sentMs);
     this.#answered(head.status < 500);
     exchange.plane.wheel.disarm(this);
     exchange.onAnswer(this, head, bytes, to);
@@ -218,9 +226,30 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   /** Counts the fault as the endpoint's; `repeatable` if the request may go out again, as long as no answer had begun. */
   fail(refusal: Refusal, fault: number, repeatable: boolean): void {
     this.count(fault, 1);
+    const result = this.#resultOf(refusal);
+    if (result !== null) this.endpoint?.record(result, 0);
     this.#answered(false);
     this.end();
     this.#exchange.attemptFailed(this, refusal, repeatable && this.firstByteMs === 0);
+  }
+
+  /** What a failure says of the endpoint; null is nothing. */
+  #resultOf(refusal: Refusal): TrafficResult | null {
+    const begun = this.#state === ANSWERED;
+    switch (refusal) {
+      case 'connect_timeout':
+        return trafficResults.connectTimeout;
+      case 'upstream_protocol':
+        return trafficResults.protocol;
+      case 'upstream_timeout':
+        return begun ? trafficResults.brokenOff : trafficResults.answerTimeout;
+      case 'upstream_reset':
+        // A kept connection that was closed meanwhile says nothing: nobody had asked anything on it.
+        if (this.reused && this.firstByteMs === 0) return null;
+        return begun ? trafficResults.brokenOff : trafficResults.reset;
+      default:
+        return null;
+    }
   }
 
   /** The connection is somebody else's from now on. */
@@ -284,6 +313,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   extend(): void {
     const exchange = this.#exchange;
     if (!this.takesHeads) return;
+    this.#sentMs = exchange.plane.nowMs;
     const { bodyIdleMs, responseHeaderMs } = exchange.service.plan.timeouts;
     this.#arm(exchange.request.done ? responseHeaderMs : bodyIdleMs);
   }
@@ -298,4 +328,15 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     else if (!exchange.request.done && exchange.takesBody) exchange.fail('body_timeout');
     else this.fail('upstream_timeout', slot.timeouts, false);
   }
+}
+
+/** Out of what only this machine has; nothing that the endpoint did. */
+const LOCAL: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
+
+/** What a connection that could not be made says of the endpoint; null is nothing. */
+function resultOfConnect(code: string, shookHands: boolean): TrafficResult | null {
+  if (LOCAL.has(code)) return null;
+  if (shookHands) return trafficResults.tlsFailed;
+  if (code === 'ECONNREFUSED') return trafficResults.refused;
+  return code === 'ETIMEDOUT' ? trafficResults.connectTimeout : trafficResults.unreachable;
 }

@@ -5,8 +5,9 @@
  * not run yet is no reason to refuse. One mask per service and worker, refilled for each pick: O(n), no allocation.
  */
 import type { SlowStart } from '../../balance/index.ts';
+import { TRIAL_SHARE } from '../../health/index.ts';
 import { cellHeader } from '../../kernel/cells.ts';
-import { HEALTH, HEALTH_DOWN, HEALTH_UP } from '../slots.ts';
+import { HEALTH, HEALTH_DOWN, HEALTH_TRIAL, HEALTH_UP } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
 
 export class Eligibility {
@@ -19,10 +20,12 @@ export class Eligibility {
   readonly #weighted: Uint8Array;
   readonly #wasDown: Uint8Array;
   readonly #slowStart: SlowStart | null;
+  readonly #trials: Float64Array;
 
   /** With `slowStart`, whoever comes back begins slowly. */
   constructor(endpoints: readonly EndpointPlan[], slowStart: SlowStart | null = null) {
     this.#slowStart = slowStart;
+    this.#trials = new Float64Array(endpoints.length);
     this.#wasDown = new Uint8Array(endpoints.length);
     this.eligible = new Uint8Array(endpoints.length);
     this.#headers = endpoints.map((endpoint) => cellHeader(endpoint.cell));
@@ -44,8 +47,22 @@ export class Eligibility {
       wasDown[index] = isDown;
       if (isDown === 0) slowStart?.begin(index, nowMs);
     }
-    this.ramp = slowStart?.ramp(nowMs) ?? null;
+    this.ramp = this.#withTrials(slowStart?.ramp(nowMs) ?? null);
     return this;
+  }
+
+  /** Who is on trial gets a small share, whatever else it would. */
+  #withTrials(ramp: Float64Array | null): Float64Array | null {
+    const headers = this.#headers;
+    let found: Float64Array | null = null;
+    for (let index = 0; index < headers.length; index++) {
+      if (Atomics.load(headers[index]!, HEALTH) !== HEALTH_TRIAL) continue;
+      found ??= this.#trials;
+      if (found !== ramp) for (let at = 0; at < headers.length; at++) found[at] = ramp?.[at] ?? 1;
+      ramp = found;
+      found[index] = Math.min(found[index]!, TRIAL_SHARE);
+    }
+    return ramp;
   }
 
   /** Asked after `refresh`. */
@@ -59,10 +76,18 @@ export class Eligibility {
   }
 }
 
-export type HealthWord = 'up' | 'down' | 'unknown';
+export type HealthWord = 'up' | 'down' | 'unknown' | 'trial';
 
 /** What the cell of an endpoint says about it. */
 export function healthWord(endpoint: EndpointPlan): HealthWord {
-  const word = Atomics.load(cellHeader(endpoint.cell), HEALTH);
-  return word === HEALTH_UP ? 'up' : word === HEALTH_DOWN ? 'down' : 'unknown';
+  switch (Atomics.load(cellHeader(endpoint.cell), HEALTH)) {
+    case HEALTH_UP:
+      return 'up';
+    case HEALTH_DOWN:
+      return 'down';
+    case HEALTH_TRIAL:
+      return 'trial';
+    default:
+      return 'unknown';
+  }
 }

@@ -139,7 +139,15 @@ class World {
   constructor() {
     const { snapshot } = this;
     const random = seededRandom(1);
-    const plane = new Plane({ clock: systemClock, random, lane: 1, transport: 'net', snapshot, notice: () => {} });
+    const plane = new Plane({
+      clock: systemClock,
+      random,
+      lane: 1,
+      transport: 'net',
+      snapshot,
+      rowFull: () => {},
+      notice: () => {},
+    });
     const planOf = (): ServicePlan => this.plan;
     const service: Service = {
       get plan() {

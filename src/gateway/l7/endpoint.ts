@@ -9,6 +9,7 @@
  * Gauges are added to, never set: while a retired endpoint lasts, its successor may count in the same cell.
  * Cost: taking and giving back an idle connection is a pop and a push.
  */
+import { TrafficRecorder, type TrafficResult } from '../../health/index.ts';
 import { cellLane, type Lane } from '../../kernel/cells.ts';
 import { ENDPOINT_SLOTS, endpointSlots as slot } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
@@ -50,6 +51,7 @@ export class Endpoint {
   /** Connections, those being opened included. */
   #open = 0;
   #retired = false;
+  #recorder: TrafficRecorder | null;
   #noticed = '';
   #noticedMs = Number.NEGATIVE_INFINITY;
 
@@ -58,6 +60,12 @@ export class Endpoint {
     this.service = service;
     this.plan = plan;
     this.lane = cellLane(plan.cell, ENDPOINT_SLOTS, plane.laneNumber);
+    this.#recorder = recorderOf(this);
+  }
+
+  /** What came of an attempt. */
+  record(result: TrafficResult, answerMs: number): void {
+    if (this.#recorder?.record(result, answerMs) === true) this.plane.rowFull();
   }
 
   /** A request that came now would not stand in the queue. */
@@ -123,6 +131,7 @@ export class Endpoint {
 
   /** The limits of the service may be others: what is over them closes, and who waits gets the room there is. */
   limitsChanged(): void {
+    this.#recorder = recorderOf(this);
     const { connectionsMax, idleConnectionsMax } = this.service.plan.limits;
     while (this.#idle.length > 0 && (this.#open > connectionsMax || this.#idle.length > idleConnectionsMax)) {
       this.#idle[0]?.close();
@@ -219,4 +228,11 @@ export class Endpoint {
   #add(which: number, change: number): void {
     this.lane[which] = (this.lane[which] ?? 0) + change;
   }
+}
+
+/** Null where traffic is not judged. */
+function recorderOf({ plan, plane, service }: Endpoint): TrafficRecorder | null {
+  const { judged } = service.plan;
+  if (judged === null) return null;
+  return new TrafficRecorder({ cell: plan.traffic, lane: plane.laneNumber, row: judged.row });
 }

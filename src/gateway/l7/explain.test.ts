@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createTrafficCell } from '../../health/index.ts';
 import { test } from 'node:test';
 import { createLoadTable } from '../../balance/index.ts';
 import * as fc from 'fast-check';
@@ -56,6 +57,7 @@ function endpoint(id: string, weight = 1, health = 0): EndpointPlan {
     local: true,
     backup: false,
     pin: null,
+    traffic: createTrafficCell(1),
     loadSlot: 0,
     cell: own,
   };
@@ -67,6 +69,7 @@ function service(name: string, ...endpoints: EndpointPlan[]): ServicePlan {
     balance: { algorithm: 'round-robin', key: null, loadFactor: 1 },
     slowStart: null,
     affinity: null,
+    judged: null,
     endpoints,
     tls: null,
     allowLinkLocal: false,
@@ -180,7 +183,7 @@ test('says of each endpoint whether it may be picked and why not', () => {
     [
       ['127.0.0.1:9001', true, 'up', 'its health checks succeed', 2],
       ['127.0.0.1:9002', false, 'unknown', 'weight 0: it gets no new work', 0],
-      ['127.0.0.1:9003', false, 'down', 'its health checks fail', 0],
+      ['127.0.0.1:9003', false, 'down', 'its health checks fail, or its traffic did and it is ejected', 0],
     ],
   );
 });

@@ -260,9 +260,11 @@ function endpointReason(health: HealthWord, weight: number): string {
   if (weight === 0) return 'weight 0: it gets no new work';
   switch (health) {
     case 'down':
-      return 'its health checks fail';
+      return 'its health checks fail, or its traffic did and it is ejected';
     case 'up':
       return 'its health checks succeed';
+    case 'trial':
+      return 'on trial after an ejection, with a tenth of its share';
     case 'unknown':
       return 'its health is not known, and unknown is not down';
     default:

@@ -223,7 +223,15 @@ async function run(seed: number): Promise<void> {
   const random = seededRandom(seed);
   // Long bodies make a connection wait; two connections for three clients make requests wait for a connection.
   const snapshot = snapshotOf([1], { serviceLimits: { connectionsMax: 2 } });
-  const plane = new Plane({ clock: systemClock, random, lane: 1, transport: 'net', snapshot, notice: () => {} });
+  const plane = new Plane({
+    clock: systemClock,
+    random,
+    lane: 1,
+    transport: 'net',
+    snapshot,
+    rowFull: () => {},
+    notice: () => {},
+  });
   const world = new World(random, plane.buffers);
   const servers: Actor[] = [];
   const transport = {

@@ -26,7 +26,15 @@ async function bound(t: TestContext, transport: 'auto' | 'net', isSecure: boolea
   const coming = snapshotOf([next.port], { listener: { tls: isSecure ? tls : null } });
   const plan = { ...coming.listeners[0]!, id: 'new', cell: createCell(2, LISTENER_SLOTS) };
   const random = seededRandom(1);
-  const plane = new Plane({ clock: systemClock, random, lane: 1, transport, snapshot: running, notice: () => {} });
+  const plane = new Plane({
+    clock: systemClock,
+    random,
+    lane: 1,
+    transport,
+    snapshot: running,
+    rowFull: () => {},
+    notice: () => {},
+  });
   const listener = new Listener(plane, plan, () => {});
   const port = await listener.listen(0);
   const lane = cellLane(plan.cell, LISTENER_SLOTS, 1);

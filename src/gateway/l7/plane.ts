@@ -24,6 +24,8 @@ import { RunningService } from './running-service.ts';
 import { type Arm, Route } from './service.ts';
 import type { Path } from './write-head.ts';
 
+/** A server that fails every fifth request makes a row full with each: control is not told more often. */
+const ROW_QUIET_MS = 20;
 /** Exchanges kept for reuse: about 1 KB each. */
 const FREE_EXCHANGES_MAX = 1024;
 
@@ -35,6 +37,8 @@ export interface PlaneOptions {
   /** `net` takes the public path even where the fast one is there. */
   readonly transport: 'auto' | 'net';
   readonly snapshot: Snapshot;
+  /** Some endpoint has failed so often in a row that control should look at it now. */
+  readonly rowFull: () => void;
   /** One line for the operator. */
   readonly notice: (level: 'info' | 'warn' | 'error', message: string) => void;
 }
@@ -65,6 +69,7 @@ export class Plane {
   #services: ReadonlyMap<string, RunningService> = new Map();
   readonly #free: Exchange[] = [];
   readonly #options: PlaneOptions;
+  #rowQuietMs = 0;
   readonly accounts: Accounts;
   /** What this worker adds to what all know of endpoints, by `EndpointPlan.loadSlot`. */
   readonly loads: Loads;
@@ -150,6 +155,13 @@ export class Plane {
     const slot = processSlots.refusals + number;
     this.lane[slot] = (this.lane[slot] ?? 0) + 1;
     return refusals[number]?.status ?? 500;
+  }
+
+  /** Some endpoint has made its row of errors full. Control looks at all of them, so once in a while is enough. */
+  rowFull(): void {
+    if (this.nowMs < this.#rowQuietMs) return;
+    this.#rowQuietMs = this.nowMs + ROW_QUIET_MS;
+    this.#options.rowFull();
   }
 
   /** One line that an operator may want to read. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createTrafficCell } from '../../health/index.ts';
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import { after, describe, test } from 'node:test';
@@ -50,6 +51,7 @@ async function serve(
     local: true,
     backup: false,
     pin: null,
+    traffic: createTrafficCell(1),
     loadSlot: 0,
     cell: new SharedArrayBuffer(64),
   };
@@ -194,6 +196,7 @@ describe('bytes before the end of the handshake', () => {
       local: true,
       backup: false,
       pin: null,
+      traffic: createTrafficCell(1),
       loadSlot: 0,
       cell: new SharedArrayBuffer(64),
     };
