@@ -1,5 +1,5 @@
 /**
- * Healthy services, 10,000 of them, none like another: unequal machines, skewed loads, long tails, caches that hit every other
+ * Healthy services, 1,000 of them and others in each run, none alike: unequal machines, skewed loads, long tails, caches that hit every other
  * time, a few errors that everyone has. The default rules eject nobody. And in each of them, one that goes bad is out in time.
  */
 import assert from 'node:assert/strict';
@@ -44,6 +44,19 @@ const anyService: fc.Arbitrary<Service> = fc.record({
   hits: fc.constantFrom(0, 0, 0.1, 0.48, 0.5, 0.52, 0.9),
   errors: fc.constantFrom(0, 0.001, 0.01, 0.05),
 });
+
+/** Those that are hardest to tell from sick ones: as unequal, spread and often hit as any of them, and busy enough to be judged. */
+const hardService: fc.Arbitrary<Service> = fc
+  .record({
+    service: anyService,
+    servers: fc.integer({ min: 4, max: 10 }),
+    perSecond: fc.constantFrom(100, 400),
+    medianMs: fc.constantFrom(300, 1_500),
+    sigma: fc.double({ min: 1, max: 1.2, noNaN: true }),
+    hits: fc.constantFrom(0.48, 0.5, 0.52),
+    errors: fc.constantFrom(0, 0.05),
+  })
+  .map(({ service, ...hard }) => ({ ...service, ...hard, spread: 1.8 }));
 
 function gaussian(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random.unit())) * Math.cos(2 * Math.PI * random.unit());
@@ -93,12 +106,12 @@ function firstEjection(service: Service, answerOf: Answer, requests = REQUESTS) 
   return null;
 }
 
-test('no healthy endpoint of 10,000 services is ejected', () => {
+test('no healthy endpoint of 1,000 services is ejected', () => {
   fc.assert(
-    fc.property(anyService, (service) => {
+    fc.property(fc.oneof(hardService, anyService), (service) => {
       assert.equal(firstEjection(service, healthy(service)), null);
     }),
-    { numRuns: 10_000 },
+    { numRuns: 1_000 },
   );
 });
 
