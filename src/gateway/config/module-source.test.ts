@@ -55,6 +55,26 @@ test('a reload sees new content, also of a file that is imported', async (t) => 
   assert.deepEqual(files, [at('spillway.config.ts'), at('endpoint.ts')], 'both are to be watched');
 });
 
+test('a config beside a package.json that says commonjs, as npm init writes it, may export all the same', async (t) => {
+  const at = folder(t, {
+    'package.json': '{ "type": "commonjs" }',
+    'endpoint.ts': `export const endpoint: string = 'a:1';`,
+    'spillway.config.ts': `import { endpoint } from './endpoint.ts';${valid('endpoint')}`,
+    'required.js': `const endpoint = 'a:1';${valid('endpoint')
+      .replace(/interface.*/, '')
+      .replace(': Where', '')
+      .replace('export default', 'module.exports =')
+      .replace(' as const', '')}`,
+  });
+  for (const name of ['spillway.config.ts', 'required.js']) assert.deepEqual(await complaints(at(name)), [], name);
+});
+
+test('a config may import defineConfig where Spillway is not installed', async (t) => {
+  const text = valid(`'a:1'`).replace('export default {', 'export default defineConfig({').replace(/};$/, '});');
+  const at = folder(t, { 'spillway.config.ts': `import { defineConfig } from 'spillway';${text}` });
+  assert.deepEqual(await complaints(at('spillway.config.ts')), []);
+});
+
 test('.mjs, CommonJS-free .js and a promise as default export', async (t) => {
   const text = `export default Promise.resolve(${valid(`'a:1'`).split('export default')[1]?.replace(' as const', '').replace('where.host', "'127.0.0.1'").trim().slice(0, -1)});`;
   const at = folder(t, {

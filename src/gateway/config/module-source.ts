@@ -25,6 +25,7 @@ type Outcome =
 
 // What a config imports is watched; Spillway's own modules do not change under it.
 const ownModules = new URL('../../', import.meta.url).href;
+const ownEntry = new URL(import.meta.url.endsWith('.ts') ? 'index.ts' : 'index.js', ownModules).href;
 
 // Runs in the thread. As text, so that it needs no file of its own beside the source and beside the build.
 // What a config prints goes to stderr: stdout may be read by a program.
@@ -32,15 +33,31 @@ const evaluate = `
 const { workerData } = require('node:worker_threads');
 const { registerHooks } = require('node:module');
 const { fileURLToPath } = require('node:url');
-const { url, port, own } = workerData;
+const { readFileSync } = require('node:fs');
+const { url, port, own, self } = workerData;
 const files = new Set();
 process.stdout.write = (...rest) => process.stderr.write(...rest);
+// npm init writes "type": "commonjs", and whoever wrote the config has not thought of that.
+function formatOf({ url, format }) {
+  if (!format?.startsWith('commonjs') || !/\\.[jt]s$/.test(url)) return format;
+  const isModule = /^[ \\t]*(?:import|export)\\b(?!\\s*\\()/m.test(readFileSync(fileURLToPath(url), 'utf8'));
+  return isModule ? format.replace('commonjs', 'module') : format;
+}
+function find(specifier, context, next) {
+  try {
+    return next(specifier, context);
+  } catch (error) {
+    // Run by a Spillway that is not installed beside the config.
+    if (specifier !== 'spillway' || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    return next(self, context);
+  }
+}
 registerHooks({
   resolve(specifier, context, next) {
-    const resolved = next(specifier, context);
+    const resolved = find(specifier, context, next);
     const theirs = resolved.url.startsWith('file:') && !resolved.url.includes('/node_modules/') && !resolved.url.startsWith(own);
     if (theirs && files.size < 1000) files.add(fileURLToPath(resolved.url));
-    return resolved;
+    return theirs ? { ...resolved, format: formatOf(resolved) } : resolved;
   },
 });
 process.once('beforeExit', () => {
@@ -75,7 +92,7 @@ async function run(url: string, clock: Clock): Promise<Outcome> {
   const worker = new Worker(evaluate, {
     eval: true,
     name: 'spillway config',
-    workerData: { url, port: port2, own: ownModules },
+    workerData: { url, port: port2, own: ownModules, self: ownEntry },
     transferList: [port2],
     // What decides which file an import means, and nothing else: a --test or --watch flag has no business there.
     execArgv: [

@@ -31,6 +31,7 @@ export interface WrittenRequest {
 const ABSOLUTE = /^(https?|wss?):\/\/([^/?#]*)(.*)$/is;
 /** What a path alone is asked for, if no `Host` is given. */
 const HOST_DEFAULT = 'localhost';
+const USUAL: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 export function writeRequest(request: ExplainRequest): WrittenRequest {
   const notes: string[] = [];
@@ -50,10 +51,13 @@ export function writeRequest(request: ExplainRequest): WrittenRequest {
   const authority = absolute?.[2] ?? null;
   if (given === undefined) {
     fields.unshift(['Host', authority ?? HOST_DEFAULT]);
-    if (authority === null)
-      notes.push(`No host was given; ${HOST_DEFAULT} is assumed. Give a whole URL or -H 'Host: …'.`);
+    if (authority === null) notes.push(hostNote(request.url));
   } else if (authority !== null && given[1] !== authority)
     notes.push(`The Host field, ${given[1]}, is used and not ${authority}.`);
+
+  const method = request.method.toUpperCase();
+  if (method !== request.method && USUAL.has(method))
+    notes.push(`Methods are told apart by case, and ${request.method} is not ${method} (RFC 9110 §9.1).`);
 
   const lines = [`${request.method} ${target} HTTP/1.1`, ...fields.map(([name, value]) => `${name}: ${value}`)];
   const query = target.indexOf('?');
@@ -66,6 +70,11 @@ export function writeRequest(request: ExplainRequest): WrittenRequest {
     query: query < 0 ? null : target.slice(query + 1),
     notes,
   };
+}
+
+function hostNote(url: string): string {
+  if (/^[\w[][\w.:[\]-]*(\/|$)/.test(url)) return `A URL begins with http:// or https://. Did you mean http://${url}?`;
+  return `No host was given; ${HOST_DEFAULT} is assumed. Give a whole URL or -H 'Host: …'.`;
 }
 
 function portOf(authority: string | null, secure: boolean | null): number | null {

@@ -261,6 +261,18 @@ test('the listener is the one asked for, or the one that fits the URL', () => {
   assert.ok(plain.notes.some((note) => note.includes('No listener speaks TLS')));
 });
 
+test('what was probably meant is noted: a URL without a scheme, a method in small letters', () => {
+  const notes = (url: string, method = 'GET') => explain(plan, { method, url }).notes.join('\n');
+  assert.match(
+    notes('shop.example/api'),
+    /begins with http:\/\/ or https:\/\/\. Did you mean http:\/\/shop\.example\/api\?/,
+  );
+  assert.match(notes('[::1]:80/'), /Did you mean http:\/\/\[::1\]:80\/\?/);
+  assert.match(notes('/api'), /^No host was given; localhost is assumed/);
+  assert.match(notes('http://shop.example/', 'get'), /^Methods are told apart by case, and get is not GET/);
+  assert.doesNotMatch(notes('http://shop.example/', 'fetch-it'), /told apart/);
+});
+
 test('an upgrade and fields that stay behind are noted', () => {
   const headers: [string, string][] = [
     ['Connection', 'Upgrade'],
