@@ -79,7 +79,9 @@ class Run implements AsyncDisposable {
 
   /** The port of a listener, from the screen. */
   port(listener = 'web'): number {
-    return Number(new RegExp(`listener +${listener} +https://127\\.0\\.0\\.1:(\\d+)`).exec(this.#process!.err)?.[1]);
+    return Number(
+      new RegExp(`^ +(?:listener +)?${listener} +https://127\\.0\\.0\\.1:(\\d+)`, 'm').exec(this.#process!.err)?.[1],
+    );
   }
 
   async metric(name: string): Promise<number> {

@@ -59,6 +59,8 @@ interface Known {
   readonly health: EndpointHealth;
 }
 
+/** Out of an ejection without a trial. */
+const IN = { phase: 'in', reason: '' } as const;
 /** Evaluations in a window: often enough that the rules see what it holds, seldom enough to cost nothing. */
 const EVALUATIONS = 10;
 /** While one is on trial: it should not fail for longer than it takes to see it. */
@@ -112,9 +114,15 @@ export class ServiceHealth {
 
   /** Moves the ejections on; answers who was spared, and why. */
   #judgeTraffic(policy: PassivePolicy, actives: readonly (HealthState | null)[], nowMs: number): (string | null)[] {
-    const traffic = this.#known.map(({ window, health }, index) => {
-      // What was counted while it fell is no news about the server that came back.
-      if (health.condition === 'down' && actives[index]?.health !== 'down') window!.reset(nowMs);
+    // What was counted while it fell, and an ejection that followed, are no news about the server that came back.
+    const isBack = this.#known.map(
+      ({ health }, index) => health.condition === 'down' && actives[index]?.health === 'up',
+    );
+    this.#known = this.#known.map((known, index) =>
+      isBack[index] === true ? { ...known, ejection: { ...known.ejection, ...IN, sinceMs: nowMs } } : known,
+    );
+    const traffic = this.#known.map(({ window }, index) => {
+      if (isBack[index] === true) window!.reset(nowMs);
       window!.collect(nowMs);
       return window!.summary(resultsMinOf(policy));
     });

@@ -33,9 +33,7 @@ export interface ShapedRequest {
 export type Place = 'path' | 'query' | 'field' | 'authority';
 
 /** A name in braces, or a text that stands for itself. */
-type TemplatePart =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'name'; readonly name: string };
+type TemplatePart = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'name'; readonly name: string };
 
 export const BUILT_IN_NAMES = ['scheme', 'host', 'path', 'query', 'client', 'rest', '/rest'] as const;
 
