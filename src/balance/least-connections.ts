@@ -15,5 +15,5 @@ import { createLoads } from './loads.ts';
 import { checkedWeights } from './weights.ts';
 
 export function createLeastConnections({ weights, loads = createLoads(weights.length) }: BalancerOptions): Balancer {
-  return new LeastCost(checkedWeights(weights), new InFlightCost(loads));
+  return new LeastCost(weights.length, new InFlightCost(checkedWeights(weights), loads));
 }

@@ -14,5 +14,5 @@ import { createLoads } from './loads.ts';
 import { checkedWeights } from './weights.ts';
 
 export function createLeastTime({ weights, loads = createLoads(weights.length) }: BalancerOptions): Balancer {
-  return new LeastCost(checkedWeights(weights), new LatencyCost(loads));
+  return new LeastCost(weights.length, new LatencyCost(checkedWeights(weights), loads));
 }

@@ -15,14 +15,12 @@ import { createLoads } from './loads.ts';
 import { WeightedSampler } from './weighted-sampler.ts';
 import { checkedWeights } from './weights.ts';
 
-/** The cheaper of two, cost divided by weight; of equals the one drawn first. */
+/** The cheaper of two; of equals the one drawn first. */
 export class TwoChoices implements Balancer {
-  readonly #weights: Float64Array;
   readonly #sampler: WeightedSampler;
   readonly #cost: Cost;
 
-  constructor(weights: Float64Array, sampler: WeightedSampler, cost: Cost) {
-    this.#weights = weights;
+  constructor(sampler: WeightedSampler, cost: Cost) {
     this.#sampler = sampler;
     this.#cost = cost;
   }
@@ -33,17 +31,12 @@ export class TwoChoices implements Balancer {
     if (first < 0) return -1;
     const second = this.#sampler.draw(eligible, first);
     if (second < 0) return first;
-    return this.#weighed(second, context) < this.#weighed(first, context) ? second : first;
-  }
-
-  #weighed(index: number, { nowMs, ramp }: PickContext): number {
-    const weight = this.#weights[index]!;
-    return this.#cost.of(index, nowMs) / (ramp === null ? weight : weight * ramp[index]!);
+    return this.#cost.of(second, context) < this.#cost.of(first, context) ? second : first;
   }
 }
 
 export function createTwoChoices(options: BalancerOptions): Balancer {
   const { random = createRandom(), loads = createLoads(options.weights.length) } = options;
   const weights = checkedWeights(options.weights);
-  return new TwoChoices(weights, new WeightedSampler(weights, random), new InFlightCost(loads));
+  return new TwoChoices(new WeightedSampler(weights, random), new InFlightCost(weights, loads));
 }
