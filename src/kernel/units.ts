@@ -20,7 +20,7 @@ export type Percentage = `${number}%`;
 /** What a duration, a size and a percentage look like: for JSON Schema, so an editor refuses what the parser would. */
 export const durationPattern = '^\\d{1,16}(\\.\\d{1,6})?(ms|s|m|h|d)$';
 export const sizePattern = '^\\d{1,16}(\\.\\d{1,6})?([kKmMgGtT][iI]?)?[bB]$';
-export const percentagePattern = '^\\d{1,3}(\\.\\d{1,6})?%$';
+export const percentagePattern = '^\\d{1,16}(\\.\\d{1,6})?%$';
 
 export const durationExpected = 'a duration with a unit (ms, s, m, h, d), such as 500ms or 1.5s';
 export const sizeExpected = 'a size with a unit (b, kb, mb, gb, tb), such as 8kb or 10mb';
