@@ -2,11 +2,12 @@
  * One worker's data plane as a whole: the `Plane` that requests run through, the listeners in front of it, and the slow
  * periodic work beside it (deadlines, the event loop's lag, gauges).
  */
-import { cellLane, type Lane } from '../kernel/cells.ts';
+import { cellHeader, cellLane, type Lane } from '../kernel/cells.ts';
 import type { Timer } from '../kernel/clock.ts';
 import { Listener } from './l7/listener.ts';
 import { Plane, type PlaneOptions } from './l7/plane.ts';
-import { PROCESS_SLOTS, processSlots } from './slots.ts';
+import { LEAVE_MS } from './l7/tunnel.ts';
+import { DRAIN_CHANGES, PROCESS_SLOTS, processSlots } from './slots.ts';
 import type { CanaryPlan, ListenerPlan, Snapshot } from './snapshot.ts';
 
 /** How often gauges are written and the lag is judged. */
@@ -23,6 +24,7 @@ const LAST_REQUEST_MS = 5000;
 export class DataPlane {
   readonly #plane: Plane;
   readonly #lane: Lane;
+  readonly #header: Int32Array;
   readonly #listeners = new Map<string, Listener>();
   /** Listeners that are closed but still have connections. */
   readonly #leaving = new Set<Listener>();
@@ -30,6 +32,7 @@ export class DataPlane {
   #nextMs: number;
   #lagMs = 0;
   #gaugesDueMs = 0;
+  #drainChanges = 0;
   #drained: Promise<void> | null = null;
   /** While draining: no connection is left. */
   readonly #empty = Promise.withResolvers<void>();
@@ -40,6 +43,7 @@ export class DataPlane {
     const plane = new Plane(options);
     this.#plane = plane;
     this.#lane = cellLane(options.snapshot.cell, PROCESS_SLOTS, options.lane);
+    this.#header = cellHeader(options.snapshot.cell);
     this.#nextMs = plane.nowMs + plane.wheel.tickMs;
     // Who looks right after the start must not take a 0 for the truth.
     this.#writeGauges();
@@ -79,7 +83,7 @@ export class DataPlane {
       this.#listeners.delete(key);
       listener.close(Math.min(LAST_REQUEST_MS, snapshot.drainTimeoutMs / 2));
       this.#leaving.add(listener);
-      plane.clock.after(snapshot.drainTimeoutMs, () => listener.cut());
+      this.#endAfter(snapshot.drainTimeoutMs, new Set([listener]));
     }
     for (const listener of added) this.#listeners.set(keyOf(listener.plan), listener);
     for (const plan of snapshot.listeners) this.#listeners.get(keyOf(plan))?.apply(plan);
@@ -120,10 +124,23 @@ export class DataPlane {
     if (cutMs >= this.#cutMs) return;
     this.#cutMs = cutMs;
     this.#cut?.clear();
+    this.#cut = this.#endAfter(timeoutMs, this.#leaving);
+  }
+
+  /** Cuts what these listeners still have when the time is over; tunnels get the last of it to say goodbye. */
+  #endAfter(timeoutMs: number, listeners: ReadonlySet<Listener>): Timer {
+    const { clock, tunnels } = this.#plane;
+    const goodbyeMs = Math.min(LEAVE_MS, timeoutMs / 2);
     const cut = (): void => {
-      for (const listener of this.#leaving) listener.cut();
+      for (const listener of listeners) listener.cut();
     };
-    this.#cut = this.#plane.clock.after(timeoutMs, cut, { ref: true });
+    const leave = (): void => {
+      this.#plane.tick();
+      for (const tunnel of tunnels) if (listeners.has(tunnel.client.listener)) tunnel.leave();
+      timer = clock.after(goodbyeMs, cut, { ref: true });
+    };
+    let timer = clock.after(timeoutMs - goodbyeMs, leave, { ref: true });
+    return { clear: () => timer.clear() };
   }
 
   /** A connection has gone, or none need go. */
@@ -151,6 +168,11 @@ export class DataPlane {
     plane.wheel.advance(plane.nowMs);
     plane.lagging = late > LAG_MAX_MS;
     plane.accounts.tick(plane.nowMs);
+    const drainChanges = Atomics.load(this.#header, DRAIN_CHANGES);
+    if (drainChanges !== this.#drainChanges) {
+      this.#drainChanges = drainChanges;
+      plane.heedDrains();
+    }
     if (plane.nowMs >= this.#gaugesDueMs) this.#writeGauges();
   }
 

@@ -14,6 +14,18 @@ export const HEALTH_DOWN = 2;
 /** In again after an ejection, with a small share of its traffic. */
 export const HEALTH_TRIAL = 3;
 
+/** The header word that says whether an endpoint is being drained. */
+export const DRAIN = 1;
+/** Values of the `DRAIN` word. */
+export const SERVING = 0;
+/** No new work but that of clients who are pinned here; what is under way is finished. */
+export const DRAINING = 1;
+/** Nothing is left, or its time is over: not even for those, and tunnels are closed. */
+export const DRAINED = 2;
+
+/** Header word of the process's cell, written by control: grows whenever the `DRAIN` word of any endpoint changes. */
+export const DRAIN_CHANGES = 0;
+
 /** Duration histogram: four buckets to a doubling, from 0.064 ms; see `bucketOf`. */
 export const BUCKETS = 80;
 

@@ -29,10 +29,16 @@ export class TimerWheel {
   readonly tickMs: number;
   readonly #slots: (Deadline | null)[] = Array.from({ length: SLOTS }, () => null);
   #tick: number;
+  #entries = 0;
 
   constructor(nowMs: number, tickMs = 100) {
     this.tickMs = tickMs;
     this.#tick = Math.floor(nowMs / tickMs);
+  }
+
+  /** Nothing is in it, not even what was disarmed. */
+  get empty(): boolean {
+    return this.#entries === 0;
   }
 
   /** Sets the deadline of `entry`, replacing an earlier one. */
@@ -63,8 +69,9 @@ export class TimerWheel {
   /** Fires what is due at `nowMs`. Call it every `tickMs`; late calls catch up. */
   advance(nowMs: number): void {
     const until = Math.floor(nowMs / this.tickMs);
+    if (this.empty) this.#tick = Math.max(this.#tick, until);
     // A thread that slept longer than a turn need not visit a slot twice.
-    if (until - this.#tick > SLOTS) this.#tick = until - SLOTS;
+    else if (until - this.#tick > SLOTS) this.#tick = until - SLOTS;
     while (this.#tick < until) {
       this.#tick++;
       this.#expire((this.#tick - 1) & MASK, nowMs);
@@ -93,6 +100,7 @@ export class TimerWheel {
 
   #link(entry: Deadline, slot: number): void {
     const first = this.#slots[slot] ?? null;
+    this.#entries += 1;
     entry.wheelSlot = slot;
     entry.wheelPrevious = null;
     entry.wheelNext = first;
@@ -102,6 +110,7 @@ export class TimerWheel {
 
   #unlink(entry: Deadline): void {
     const { wheelNext: next, wheelPrevious: previous } = entry;
+    this.#entries -= 1;
     if (next !== null) next.wheelPrevious = previous;
     if (previous !== null) previous.wheelNext = next;
     else this.#slots[entry.wheelSlot] = next;

@@ -8,7 +8,7 @@ import { Loads } from '../../src/balance/index.ts';
 import { DataPlane } from '../../src/gateway/data-plane.ts';
 import * as slots from '../../src/gateway/slots.ts';
 import type { EndpointPlan, ServicePlan, Snapshot } from '../../src/gateway/snapshot.ts';
-import { cellLanes, sumSlot, type Cell } from '../../src/kernel/cells.ts';
+import { cellHeader, cellLanes, sumSlot, type Cell } from '../../src/kernel/cells.ts';
 import { type Clock, systemClock } from '../../src/kernel/clock.ts';
 import { createRandom } from '../../src/kernel/random.ts';
 import { Origin } from './origin.ts';
@@ -68,6 +68,13 @@ export class TestGateway {
     const { snapshot } = this;
     const services = snapshot.services.map((service) => ({ ...service, ...change(service) }));
     await this.plane.apply({ ...snapshot, version: snapshot.version + 1, services }, {});
+  }
+
+  /** What control says of an endpoint: one of the values of its `DRAIN` word. */
+  sayDrain(word: number, index = 0): void {
+    const { cell } = this.snapshot.services[0]!.endpoints[index]!;
+    Atomics.store(cellHeader(cell), slots.DRAIN, word);
+    Atomics.add(cellHeader(this.snapshot.cell), slots.DRAIN_CHANGES, 1);
   }
 
   get #endpoints(): readonly EndpointPlan[] {

@@ -9,29 +9,38 @@
  *   other attempt is cancelled.
  * - What a connection that was closed while it was unused did to a request costs nothing: it is sent again at once, on a new one.
  *
- * Cost: nothing but a look for an exchange whose first attempt is answered; a timer for each wait.
+ * Cost: nothing but a look for an exchange whose first attempt is answered; no allocation but for the first hedge it ever has.
+ * Source: Dean and Barroso, The Tail at Scale (2013), for hedges; Brooker, Exponential Backoff And Jitter (2015).
  */
-import type { Timer } from '../../kernel/clock.ts';
+import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots, type Refusal, routeSlots } from '../slots.ts';
 import { Attempt } from './attempt.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { Exchange } from './exchange.ts';
-import { type Head, LENGTH, NONE } from './head.ts';
-import { backoffMs, isIdempotent, isRetriedStatus, mayRetry, retryAfterMs } from './retry.ts';
+import type { Head } from './head.ts';
+import { backoffMs, isIdempotent, isRetriedStatus, mayRetry, retryAfterMs, type RetryReason } from './retry.ts';
 
 const NOT = -1;
 
-export class Asking {
+export class Asking implements Deadline {
   /** The one that counts: under way, or the last. */
   attempt: Attempt;
   /** Attempts so far. */
   count = 0;
+  /** Of the last one beyond the first. */
+  reason: RetryReason = '';
+  /** When the next attempt, or a hedge, is due. */
+  deadlineMs = Number.POSITIVE_INFINITY;
+  wheelSlot = -1;
+  wheelNext: Deadline | null = null;
+  wheelPrevious: Deadline | null = null;
   readonly #exchange: Exchange;
   /** Beside `attempt`. */
   #hedge: Attempt | null = null;
   /** The one that is not in use. */
   #spare: Attempt | null = null;
-  /** Until the next attempt, or until a hedge. */
-  #timer: Timer | null = null;
+  /** The refusal if nobody is left when the wait is over; null: it is a hedge that is waited for. */
+  #otherwise: Refusal | null = null;
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
@@ -39,9 +48,9 @@ export class Asking {
   }
 
   begin(): void {
-    const exchange = this.#exchange;
-    const { plane, service } = exchange;
+    const { plane, service } = this.#exchange;
     this.count = 0;
+    this.reason = '';
     this.attempt.reset();
     service.budget.requested(plane.nowMs);
   }
@@ -55,170 +64,189 @@ export class Asking {
       exchange.fail(otherwise);
       return;
     }
-    this.count++;
-    exchange.tellDeadline();
-    if (!attempt.start(endpoint, reuse)) {
+    if (!this.#start(attempt, endpoint, reuse)) {
       exchange.fail('queue_full');
       return;
     }
     if (attempt.waiting && !exchange.request.done) exchange.client.wire.pause();
-    const { hedgeAfterMs } = exchange.service.plan.retries;
-    if (hedgeAfterMs > 0 && this.count === 1 && exchange.asking) this.#after(hedgeAfterMs, () => this.#beginHedge());
+    if (this.count === 1 && exchange.service.plan.retries.hedgeAfterMs > 0) this.#awaitHedge();
+  }
+
+  #start(attempt: Attempt, endpoint: Endpoint, reuse: boolean): boolean {
+    this.count++;
+    this.#exchange.tellDeadline();
+    return attempt.start(endpoint, reuse);
   }
 
   /** An attempt is over without an answer, or with less than all of one; `repeatable`: as far as the attempt knows. */
   failed(attempt: Attempt, refusal: Refusal, repeatable: boolean): void {
     const exchange = this.#exchange;
-    const hedge = this.#hedge;
-    if (hedge !== null) {
-      this.#goOnWith(attempt === hedge ? this.attempt : hedge);
+    if (this.#hedge !== null) {
+      this.#leave(attempt);
       return;
     }
+    this.#stopWaiting();
     if (!repeatable || !exchange.asking) {
       exchange.fail(refusal);
       return;
     }
     // It says nothing of its endpoint, but much of the other connections that are kept.
-    if (attempt.reused && refusal === 'upstream_reset' && mayRetry(exchange, attempt.sent, this.#attemptsMax)) {
-      this.#stopWaiting();
-      this.#countRetry();
+    if (attempt.reused && refusal === 'upstream_reset' && this.#mayRetry(attempt)) {
+      this.#countRetry('stale_connection');
       this.ask(false, refusal);
       return;
     }
-    const delayMs = this.#delay(attempt.sent, 0);
+    const delayMs = this.#delay(attempt, 0);
     if (delayMs === NOT) exchange.fail(refusal);
     else this.#askAfter(delayMs, refusal);
   }
 
   /** An attempt has an answer. False if it is not for the client: another attempt is made, or the other one counts. */
-  answered(attempt: Attempt, head: Head, to: number): boolean {
+  answered(attempt: Attempt, head: Head, bytes: Uint8Array, to: number): boolean {
     const { service, upgrading } = this.#exchange;
-    const retried = !upgrading && isRetriedStatus(head.status, service.plan.retries);
-    const hedge = this.#hedge;
-    if (hedge !== null) {
-      this.#goOnWith(retried === (attempt === hedge) ? this.attempt : hedge);
-      return !retried;
-    }
-    if (retried && this.#askInstead(head, to)) return false;
     this.#stopWaiting();
-    return true;
+    const unwanted = !upgrading && isRetriedStatus(head.status, service.plan.retries);
+    if (this.#hedge !== null) {
+      if (unwanted) attempt.discard(head, bytes, to);
+      else this.#other(attempt).overtaken();
+      this.#leave(unwanted ? attempt : this.#other(attempt));
+      return !unwanted;
+    }
+    if (!unwanted) return true;
+    const waitMs = retryAfterMs(head);
+    const delayMs = waitMs > service.plan.retries.backoffMaxMs ? NOT : this.#delay(attempt, waitMs);
+    if (delayMs === NOT) return true;
+    attempt.discard(head, bytes, to);
+    this.#askAfter(delayMs, 'upstream_status');
+    return false;
+  }
+
+  /** The client takes heads again. */
+  readOn(): void {
+    const { attempt } = this;
+    const hedge = this.#hedge;
+    attempt.onClientDrain();
+    hedge?.onClientDrain();
   }
 
   end(): void {
     this.#stopWaiting();
     this.attempt.end();
-    if (this.#hedge !== null) this.#goOnWith(this.attempt);
+    if (this.#hedge === null) return;
+    this.#hedge.end();
+    this.#leave(this.#hedge);
   }
 
   /** Nobody will use it again. */
   discard(): void {
-    const { wheel } = this.#exchange.plane;
+    const { shortWaits, wheel } = this.#exchange.plane;
+    shortWaits.remove(this);
     wheel.remove(this.attempt);
     if (this.#spare !== null) wheel.remove(this.#spare);
   }
 
-  get #attemptsMax(): number {
-    return this.#exchange.service.plan.retries.attemptsMax;
+  // — Another attempt after one that failed
+
+  #mayRetry(attempt: Attempt): boolean {
+    return mayRetry(this.#exchange, attempt.sent, this.#exchange.service.plan.retries.attemptsMax);
   }
 
-  /** How long to wait before another attempt, at least `waitMs`, or NOT. Has paid for it, and left the endpoint, if it is to be. */
-  #delay(sent: boolean, waitMs: number): number {
+  /** How long to wait before another attempt, at least `waitMs`, or NOT. If it is to be, it is paid for and its endpoint left. */
+  #delay(attempt: Attempt, waitMs: number): number {
     const exchange = this.#exchange;
     const { plane, service, tried } = exchange;
-    const { retries } = service.plan;
-    if (!mayRetry(exchange, sent, retries.attemptsMax)) return NOT;
-    const delayMs = Math.max(waitMs, backoffMs(this.count, retries, plane.random));
+    if (!this.#mayRetry(attempt)) return NOT;
+    const delayMs = Math.max(waitMs, backoffMs(this.count, service.plan.retries, plane.random));
     if (plane.nowMs + delayMs >= exchange.deadlineMs) return NOT;
-    const { endpoint } = this.attempt;
-    if (endpoint !== null) tried.push(endpoint);
+    if (attempt.endpoint !== null) tried.push(attempt.endpoint);
     // Nobody else is there: what this one said is what the client is told.
-    if (service.pick(exchange) === null) {
-      tried.pop();
-      return NOT;
-    }
-    return this.#pay() ? delayMs : NOT;
+    return service.hasLeft(exchange) && this.#pay() ? delayMs : NOT;
   }
 
   #pay(): boolean {
     const { plane, service } = this.#exchange;
     const isPaid = service.budget.take(service.plan.retries, plane.nowMs);
-    if (!isPaid) this.#exchange.count(routeSlots.retriesDenied, 1);
+    if (!isPaid) {
+      this.reason = 'budget';
+      this.#exchange.count(routeSlots.retriesDenied, 1);
+    }
     return isPaid;
   }
 
   #askAfter(delayMs: number, refusal: Refusal): void {
     const exchange = this.#exchange;
-    const again = (): void => this.ask(!exchange.expectsContinue, refusal);
-    this.#stopWaiting();
-    this.#countRetry();
-    if (delayMs < 1) again();
+    this.#countRetry(refusal);
+    if (delayMs < 1) this.ask(!exchange.expectsContinue, refusal);
     else {
       if (!exchange.request.done) exchange.client.wire.pause();
-      this.#after(delayMs, again);
+      this.#wait(delayMs, refusal);
     }
   }
 
-  /** Drops an answer and asks elsewhere. Its connection is kept if all of the answer is here. */
-  #askInstead(head: Head, to: number): boolean {
-    const { attempt } = this;
-    const waitMs = retryAfterMs(head);
-    if (waitMs > this.#exchange.service.plan.retries.backoffMaxMs) return false;
-    const delayMs = this.#delay(true, waitMs);
-    if (delayMs === NOT) return false;
-    const isHere =
-      head.bodyKind === NONE ? head.end === to : head.bodyKind === LENGTH && head.contentLength === to - head.end;
-    attempt.reusable = head.keepAlive && isHere;
-    attempt.release();
-    this.#askAfter(delayMs, 'upstream_status');
-    return true;
-  }
-
   /** When it is decided, and not when it is made: who looks must not see one that has failed and is in no account. */
-  #countRetry(): void {
+  #countRetry(reason: RetryReason): void {
+    this.reason = reason;
     this.#exchange.count(routeSlots.retries, 1);
     this.attempt.count(endpointSlots.retries, 1);
   }
 
   // — Hedges
 
+  #awaitHedge(): void {
+    const exchange = this.#exchange;
+    const { attemptsMax, hedgeAfterMs } = exchange.service.plan.retries;
+    const isSafe = exchange.whole && !exchange.upgrading && isIdempotent(exchange.methodId);
+    if (isSafe && exchange.asking && attemptsMax > 1) this.#wait(hedgeAfterMs, null);
+  }
+
   #beginHedge(): void {
     const exchange = this.#exchange;
     const { attempt } = this;
-    const isSafe = exchange.whole && !exchange.upgrading && isIdempotent(exchange.methodId);
-    if (!isSafe || attempt.endpoint === null || this.count >= this.#attemptsMax) return;
-    exchange.tried.push(attempt.endpoint);
-    const endpoint = exchange.service.pick(exchange);
-    if (endpoint === null || !this.#pay()) return;
+    const { service, tried } = exchange;
+    if (attempt.endpoint === null) return;
+    tried.push(attempt.endpoint);
+    const endpoint = service.hasLeft(exchange) && this.#pay() ? service.pick(exchange) : null;
+    if (endpoint === null) {
+      // It is the only one there is, also for what may become of this attempt.
+      tried.pop();
+      return;
+    }
+    tried.push(endpoint);
     const hedge = this.#spare ?? new Attempt(exchange);
     this.#spare = null;
     this.#hedge = hedge;
-    this.count++;
+    this.reason = 'hedge';
     exchange.count(routeSlots.hedges, 1);
-    if (!hedge.start(endpoint, true)) this.#goOnWith(attempt);
+    if (!this.#start(hedge, endpoint, true)) this.#leave(hedge);
   }
 
-  /** Of the two attempts `attempt` is left; the other is cancelled. */
-  #goOnWith(attempt: Attempt): void {
-    const other = attempt === this.attempt ? this.#hedge : this.attempt;
-    this.attempt = attempt;
+  #other(attempt: Attempt): Attempt {
+    return attempt === this.#hedge || this.#hedge === null ? this.attempt : this.#hedge;
+  }
+
+  /** `attempt`, one of two, is over: the other is the one that counts. */
+  #leave(attempt: Attempt): void {
+    this.attempt = this.#other(attempt);
     this.#hedge = null;
-    this.#spare = other;
-    other?.end();
+    this.#spare = attempt;
   }
 
   // — Waiting
 
-  #after(delayMs: number, run: () => void): void {
-    const exchange = this.#exchange;
-    this.#timer = exchange.plane.clock.after(delayMs, () => {
-      this.#timer = null;
-      exchange.plane.tick();
-      if (exchange.asking) run();
-    });
+  #wait(delayMs: number, otherwise: Refusal | null): void {
+    const { plane } = this.#exchange;
+    this.#otherwise = otherwise;
+    plane.shortWaits.arm(this, plane.nowMs + delayMs);
   }
 
   #stopWaiting(): void {
-    this.#timer?.clear();
-    this.#timer = null;
+    if (this.deadlineMs !== Number.POSITIVE_INFINITY) this.#exchange.plane.shortWaits.disarm(this);
+  }
+
+  onDeadline(nowMs: number): void {
+    const exchange = this.#exchange;
+    exchange.plane.nowMs = nowMs;
+    if (this.#otherwise === null) this.#beginHedge();
+    else this.ask(!exchange.expectsContinue, this.#otherwise);
   }
 }

@@ -10,7 +10,8 @@
  */
 import { type TrafficResult, trafficResults } from '../../health/index.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
-import { endpointSlots as slot, type Refusal } from '../slots.ts';
+import { countStatus, endpointSlots as slot, type Refusal } from '../slots.ts';
+import { discardRest } from './discarded-answer.ts';
 import type { Endpoint, Opening, Waiter } from './endpoint.ts';
 import type { Exchange } from './exchange.ts';
 import { type Head, METHOD_HEAD } from './head.ts';
@@ -98,7 +99,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.count(slot.requests, 1);
     this.count(slot.inFlight, 1);
     this.#startMs = plane.nowMs;
-    const { perTryMs } = this.#exchange.service.plan.timeouts;
+    const { perTryMs } = this.#exchange;
     this.#untilMs = perTryMs > 0 ? plane.nowMs + perTryMs : Number.POSITIVE_INFINITY;
     this.#unanswered = true;
     plane.loads.started(endpoint.plan.loadSlot, plane.nowMs);
@@ -169,6 +170,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
 
   onUpstreamDrain(): void {
     this.#exchange.onRequestDrain();
+    this.extend();
   }
 
   // — Heads
@@ -260,6 +262,20 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     return upstream;
   }
 
+  /** Its answer is for nobody: what is still to come of it is thrown away for the sake of the connection. */
+  discard(head: Head, bytes: Uint8Array, to: number): void {
+    const upstream = this.handOver();
+    if (this.endpoint !== null) countStatus(this.endpoint.lane, slot.responses1xx, head.status);
+    this.end();
+    if (upstream !== null) discardRest(upstream, head, bytes, to);
+  }
+
+  /** Another attempt was quicker: of the endpoint it is known that it would have taken longer than that. */
+  overtaken(): void {
+    if (this.#state === SENT) this.#answered(true);
+    this.end();
+  }
+
   /** Both messages are whole. */
   release(): void {
     const upstream = this.handOver();
@@ -322,8 +338,10 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     const exchange = this.#exchange;
     exchange.plane.nowMs = nowMs;
     // Neither our own queue nor a client that keeps its body to itself is the endpoint's fault.
-    if (this.queuedAt !== null) exchange.fail('queue_timeout');
-    else if (this.waiting) this.fail('connect_timeout', slot.timeouts, true);
+    if (this.queuedAt !== null) {
+      this.end();
+      exchange.attemptFailed(this, 'queue_timeout', false);
+    } else if (this.waiting) this.fail('connect_timeout', slot.timeouts, true);
     else if (nowMs >= this.#untilMs) this.fail('upstream_timeout', slot.timeouts, true);
     else if (!exchange.request.done && exchange.takesBody) exchange.fail('body_timeout');
     else this.fail('upstream_timeout', slot.timeouts, false);

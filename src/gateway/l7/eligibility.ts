@@ -1,13 +1,13 @@
 /**
  * Which endpoints of a service may be picked now: the one answer that the data plane and `explain` share.
  *
- * Out are: weight 0, down by its health word, and whatever is excluded for one pick. Unknown health is in: a check that has
- * not run yet is no reason to refuse. One mask per service and worker, refilled for each pick: O(n), no allocation.
+ * Out are: weight 0, down by its health word, draining, and whatever is excluded for one pick. Unknown health is in: a check
+ * that has not run yet is no reason to refuse. One mask per service and worker, refilled for each pick: O(n), no allocation.
  */
 import type { SlowStart } from '../../balance/index.ts';
 import { TRIAL_SHARE } from '../../health/index.ts';
 import { cellHeader } from '../../kernel/cells.ts';
-import { HEALTH, HEALTH_DOWN, HEALTH_TRIAL, HEALTH_UP } from '../slots.ts';
+import { DRAIN, DRAINED, DRAINING, HEALTH, HEALTH_DOWN, HEALTH_TRIAL, HEALTH_UP, SERVING } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
 
 export class Eligibility {
@@ -18,7 +18,7 @@ export class Eligibility {
   ramp: Float64Array | null = null;
   readonly #headers: readonly Int32Array[];
   readonly #weighted: Uint8Array;
-  readonly #wasDown: Uint8Array;
+  readonly #wasOut: Uint8Array;
   readonly #slowStart: SlowStart | null;
   readonly #trials: Float64Array;
 
@@ -26,7 +26,7 @@ export class Eligibility {
   constructor(endpoints: readonly EndpointPlan[], slowStart: SlowStart | null = null) {
     this.#slowStart = slowStart;
     this.#trials = new Float64Array(endpoints.length);
-    this.#wasDown = new Uint8Array(endpoints.length);
+    this.#wasOut = new Uint8Array(endpoints.length);
     this.eligible = new Uint8Array(endpoints.length);
     this.#headers = endpoints.map((endpoint) => cellHeader(endpoint.cell));
     this.#weighted = Uint8Array.from(endpoints, (endpoint) => (endpoint.weight > 0 ? 1 : 0));
@@ -37,15 +37,16 @@ export class Eligibility {
     const { eligible } = this;
     const headers = this.#headers;
     const weighted = this.#weighted;
-    const wasDown = this.#wasDown;
+    const wasOut = this.#wasOut;
     const slowStart = this.#slowStart;
     this.nowMs = nowMs;
     for (let index = 0; index < headers.length; index++) {
-      const isDown = Atomics.load(headers[index]!, HEALTH) === HEALTH_DOWN ? 1 : 0;
-      eligible[index] = isDown === 0 ? weighted[index]! : 0;
-      if (isDown === wasDown[index]) continue;
-      wasDown[index] = isDown;
-      if (isDown === 0) slowStart?.begin(index, nowMs);
+      const header = headers[index]!;
+      const isOut = Atomics.load(header, HEALTH) === HEALTH_DOWN || Atomics.load(header, DRAIN) !== SERVING ? 1 : 0;
+      eligible[index] = isOut === 0 ? weighted[index]! : 0;
+      if (isOut === wasOut[index]) continue;
+      wasOut[index] = isOut;
+      if (isOut === 0) slowStart?.begin(index, nowMs);
     }
     this.ramp = this.#withTrials(slowStart?.ramp(nowMs) ?? null);
     return this;
@@ -65,9 +66,10 @@ export class Eligibility {
     return ramp;
   }
 
-  /** Asked after `refresh`. */
-  isDown(index: number): boolean {
-    return this.#wasDown[index] === 1;
+  /** Whether those who are pinned to it may go on coming: also while it drains. */
+  takesPinned(index: number): boolean {
+    const header = this.#headers[index]!;
+    return Atomics.load(header, HEALTH) !== HEALTH_DOWN && Atomics.load(header, DRAIN) !== DRAINED;
   }
 
   /** Until it looks again, the endpoint at `index` is out; -1 is none of these. */
@@ -90,4 +92,11 @@ export function healthWord(endpoint: EndpointPlan): HealthWord {
     default:
       return 'unknown';
   }
+}
+
+export type DrainWord = 'serving' | 'draining' | 'drained';
+
+export function drainWord(endpoint: EndpointPlan): DrainWord {
+  const word = Atomics.load(cellHeader(endpoint.cell), DRAIN);
+  return word === DRAINING ? 'draining' : word === DRAINED ? 'drained' : 'serving';
 }

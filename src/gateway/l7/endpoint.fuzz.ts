@@ -157,6 +157,7 @@ class World {
       read: () => undefined,
       budget: new RetryBudget(),
       pick: () => null,
+      hasLeft: () => false,
       pinField: () => new Uint8Array(0),
       connect: (_plan, _onHandshake, done) => this.#connect(done),
     };

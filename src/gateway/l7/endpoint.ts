@@ -4,14 +4,14 @@
  * Invariants: a connection carries one exchange or is idle, never both; the idle list is last in, first out, so a small set
  * stays warm and the rest times out; a request waits only when `connectionsMax` connections are open or being opened and
  * none is idle; who waits is served in order, and whoever must have a fresh connection gets one.
- * A retired endpoint (gone from the config, or connected to in another way) is one that keeps no idle connection: what was
- * sent its way, and waits, is still served.
+ * An endpoint that is retired (gone from the config, or connected to in another way) or drains keeps no idle connection: what
+ * was sent its way, and waits, is still served.
  * Gauges are added to, never set: while a retired endpoint lasts, its successor may count in the same cell.
  * Cost: taking and giving back an idle connection is a pop and a push.
  */
 import { TrafficRecorder, type TrafficResult } from '../../health/index.ts';
-import { cellLane, type Lane } from '../../kernel/cells.ts';
-import { ENDPOINT_SLOTS, endpointSlots as slot } from '../slots.ts';
+import { cellHeader, cellLane, type Lane } from '../../kernel/cells.ts';
+import { DRAIN, DRAINED, ENDPOINT_SLOTS, endpointSlots as slot, SERVING } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
 import type { Plane } from './plane.ts';
 import type { Service } from './service.ts';
@@ -51,6 +51,8 @@ export class Endpoint {
   /** Connections, those being opened included. */
   #open = 0;
   #retired = false;
+  /** The `DRAIN` word, as it was when it was last looked at. */
+  #drain = SERVING;
   #recorder: TrafficRecorder | null;
   #noticed = '';
   #noticedMs = Number.NEGATIVE_INFINITY;
@@ -61,6 +63,12 @@ export class Endpoint {
     this.plan = plan;
     this.lane = cellLane(plan.cell, ENDPOINT_SLOTS, plane.laneNumber);
     this.#recorder = recorderOf(this);
+    this.heedDrain();
+  }
+
+  /** Its time to finish what it has is over. */
+  get drained(): boolean {
+    return this.#drain === DRAINED;
   }
 
   /** What came of an attempt. */
@@ -144,6 +152,12 @@ export class Endpoint {
     this.closeIdle();
   }
 
+  /** A drain may have begun or ended here. */
+  heedDrain(): void {
+    this.#drain = Atomics.load(cellHeader(this.plan.cell), DRAIN);
+    if (this.#drain !== SERVING) this.closeIdle();
+  }
+
   closeIdle(): void {
     while (this.#idle.length > 0) this.#idle.at(-1)?.close();
   }
@@ -171,7 +185,7 @@ export class Endpoint {
 
   #keep(connection: UpstreamConnection): void {
     const full = this.#idle.length >= this.service.plan.limits.idleConnectionsMax;
-    if (full || this.#retired || this.plane.draining) {
+    if (full || this.#retired || this.#drain !== SERVING || this.plane.draining) {
       connection.close();
       return;
     }

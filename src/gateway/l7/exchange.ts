@@ -24,6 +24,7 @@ import { type Head, METHOD_HEAD } from './head.ts';
 import type { Plane } from './plane.ts';
 import { BULK_BYTES, relay } from './relay.ts';
 import { ResponseRelay } from './response-relay.ts';
+import type { RetryReason } from './retry.ts';
 import type { Arm, Route, Service, Wanted } from './service.ts';
 import { openTunnel } from './tunnel.ts';
 import { isAccepted } from './web-socket.ts';
@@ -112,6 +113,10 @@ export class Exchange implements Deadline, Wanted {
     return this.#asking.count;
   }
 
+  get retryReason(): RetryReason {
+    return this.#asking.reason;
+  }
+
   /** No final answer yet. */
   get asking(): boolean {
     return this.#state === ASKING;
@@ -175,11 +180,17 @@ export class Exchange implements Deadline, Wanted {
 
   // — Attempts
 
+  /** How long one attempt may take; 0 is no limit. None where another could not be made: its client may be slow, not the server. */
+  get perTryMs(): number {
+    return this.#whole ? this.service.plan.timeouts.perTryMs : 0;
+  }
+
   /** Writes how long the endpoint has; ten digits wide, so that a later attempt writes over what an earlier one told. */
   tellDeadline(): void {
     if (this.deadlineAt === 0 || this.#retained === null) return;
-    const { perTryMs, responseHeaderMs } = this.service.plan.timeouts;
-    const leftMs = Math.min(this.deadlineMs - this.plane.nowMs, perTryMs > 0 ? perTryMs : responseHeaderMs);
+    const { perTryMs } = this;
+    const triesMs = perTryMs > 0 ? perTryMs : this.service.plan.timeouts.responseHeaderMs;
+    const leftMs = Math.min(this.deadlineMs - this.plane.nowMs, triesMs);
     writeDeadline(leftMs, this.#retained, this.deadlineAt);
   }
 
@@ -224,14 +235,13 @@ export class Exchange implements Deadline, Wanted {
   onRequestDrain(): void {
     // Also behind the body: a client that goes away is noticed only while its wire is read.
     this.client.resume();
-    this.attempt.extend();
   }
 
   // — The answer
 
   /** The final head; `bytes[head.end, to)` came behind it. */
   onAnswer(attempt: Attempt, head: Head, bytes: Uint8Array, to: number): void {
-    if (!this.#asking.answered(attempt, head, to)) return;
+    if (!this.#asking.answered(attempt, head, bytes, to)) return;
     this.status = head.status;
     if (head.status === 101) {
       this.#switchProtocols(head, bytes, to);
@@ -266,6 +276,11 @@ export class Exchange implements Deadline, Wanted {
 
   onClientDrain(): void {
     this.answer.onClientDrain();
+  }
+
+  /** The client takes heads again. */
+  readHeads(): void {
+    this.#asking.readOn();
   }
 
   #switchProtocols(head: Head, bytes: Uint8Array, to: number): void {

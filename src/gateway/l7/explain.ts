@@ -17,7 +17,7 @@ import { ENDPOINT_SLOTS, endpointSlots, refusals, type Refusal, refusalNumber } 
 import { judgeRoutes, type RouteVerdict } from '../routing/route-reasons.ts';
 import { createRouter } from '../routing/router.ts';
 import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
-import { Eligibility, healthWord, type HealthWord } from './eligibility.ts';
+import { drainWord, type DrainWord, Eligibility, healthWord, type HealthWord } from './eligibility.ts';
 import { type ExplainedAnswer, explainShaping } from './explain-shaping.ts';
 import { type ExplainRequest, writeRequest, type WrittenRequest } from './explain-request.ts';
 import { Forwarding, ForwardingWriter } from './forwarded.ts';
@@ -245,7 +245,9 @@ function explainEndpoints(service: ServicePlan): ExplainedEndpoint[] {
     const mayBePicked = eligible[index] === 1 && share > 0;
     const inFlight = sumSlot(cellLanes(endpoint.cell, ENDPOINT_SLOTS), endpointSlots.inFlight);
     const isReserve = eligible[index] === 1 && share < 1;
-    const reason = endpointReason(health, endpoint.weight) + (isReserve ? reserveReason(endpoint, share) : '');
+    const reason =
+      (drainReasons[drainWord(endpoint)] ?? endpointReason(health, endpoint.weight)) +
+      (isReserve ? reserveReason(endpoint, share) : '');
     return { address: endpoint.id, weight: endpoint.weight, health, inFlight, mayBePicked, reason };
   });
 }
@@ -255,6 +257,12 @@ function reserveReason({ backup, local }: EndpointPlan, share: number): string {
   if (share === 0) return `; in reserve: ${kind}, and those before it have enough`;
   return `; ${kind}, which gets ${Math.round(share * 100)} % of the work now`;
 }
+
+const drainReasons: Readonly<Record<DrainWord, string | null>> = {
+  serving: null,
+  draining: 'it drains: what it has is finished, and only clients who are pinned to it may still come',
+  drained: 'it is drained: it gets no new work',
+};
 
 function endpointReason(health: HealthWord, weight: number): string {
   if (weight === 0) return 'weight 0: it gets no new work';

@@ -9,6 +9,7 @@ import { Loads } from '../../balance/index.ts';
 import { cellLane, type Lane } from '../../kernel/cells.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
+import { TicklessWheel } from '../../kernel/tickless-wheel.ts';
 import { TimerWheel } from '../../kernel/timer-wheel.ts';
 import { Accounts } from '../account.ts';
 import { PROCESS_SLOTS, processSlots, refusals } from '../slots.ts';
@@ -22,6 +23,7 @@ import { RawTransport } from './raw-transport.ts';
 import { createRouter, type Router } from '../routing/router.ts';
 import { RunningService } from './running-service.ts';
 import { type Arm, Route } from './service.ts';
+import type { Tunnel } from './tunnel.ts';
 import type { Path } from './write-head.ts';
 
 /** A server that fails every fifth request makes a row full with each: control is not told more often. */
@@ -49,6 +51,8 @@ export class Plane {
   readonly laneNumber: number;
   readonly lane: Lane;
   readonly wheel: TimerWheel;
+  /** For what is due sooner than the wheel is exact. */
+  readonly shortWaits: TicklessWheel;
   readonly buffers: Buffers;
   readonly raw: RawTransport | null;
   /** Scratch of the parsers: valid until the next parse. */
@@ -56,6 +60,8 @@ export class Plane {
   readonly responseHead = new Head();
   readonly path: Path = { bytes: new Uint8Array(0), start: 0, end: 0, changed: false };
   readonly pathScratch = new Uint8Array(64 * 1024);
+  /** All that are open. */
+  readonly tunnels = new Set<Tunnel>();
   /** The clock, read once per event. */
   nowMs: number;
   draining = false;
@@ -83,6 +89,7 @@ export class Plane {
     this.lane = cellLane(snapshot.cell, PROCESS_SLOTS, options.lane);
     this.nowMs = clock.nowMs();
     this.wheel = new TimerWheel(this.nowMs);
+    this.shortWaits = new TicklessWheel(clock);
     this.buffers = new Buffers(snapshot.memoryBytesMax);
     this.raw = options.transport === 'net' ? null : RawTransport.detect(this.buffers);
     this.lane[processSlots.fastPath] = this.raw === null ? 0 : 1;
@@ -133,6 +140,12 @@ export class Plane {
     this.draining = true;
     for (const service of this.#services.values()) service.closeIdle();
     this.setCanary(null);
+  }
+
+  /** A drain of some endpoint has begun, ended, or run out of time. */
+  heedDrains(): void {
+    for (const service of this.#services.values()) service.heedDrains();
+    for (const tunnel of this.tunnels) if (tunnel.endpoint.drained) tunnel.leave();
   }
 
   takeExchange(client: ClientConnection, route: Route, arm: Arm): Exchange {

@@ -173,7 +173,7 @@ export class ResponseRelay implements Deadline {
       attempt.upstream?.wire.resume();
     } else {
       plane.wheel.disarm(this);
-      attempt.onClientDrain();
+      this.#exchange.readHeads();
     }
   }
 

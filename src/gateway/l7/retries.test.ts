@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type Bench, deadPort, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
+import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { answer, type Origin } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
 import type { Changes } from '../../../test/engine/plans.ts';
@@ -44,6 +45,43 @@ onBoth('an answer that is to be asked again is dropped, and its connection kept'
   assert.equal(gateway.route('retries'), 3);
 });
 
+for (const [title, rest] of [
+  ['in pieces', 'Content-Length: 10\r\n\r\nbusy|later!'],
+  ['chunked', 'Transfer-Encoding: chunked\r\n\r\n4\r\nbusy\r\n|6\r\nlater!\r\n0\r\n\r\n'],
+] as const) {
+  onBoth(
+    `nobody waits for the rest of an answer that is dropped, and its connection is kept: ${title}`,
+    async (bench) => {
+      const { gateway, client, origins } = await pair(bench, '', on503);
+      const [now, later] = rest.split('|');
+      client.write(get());
+      const server = await origins[0]!.accept();
+      await server.request();
+      server.write(`HTTP/1.1 503 Service Unavailable\r\n${now!}`);
+      assert.equal((await client.response()).body.toString(), 'second');
+      assert.equal(gateway.endpoint('idle', 0), 0);
+      server.write(later!);
+      await eventually('it is kept', () => gateway.endpoint('idle', 0) === 1);
+      assert.equal(gateway.endpoint('responses5xx', 0), 1);
+    },
+  );
+}
+
+for (const [title, rest] of [
+  ['long', 'Content-Length: 100000\r\n\r\n'],
+  ['long, and does not say so', `Transfer-Encoding: chunked\r\n\r\n8000\r\n${'x'.repeat(0x8000)}`],
+  ['ended by its connection', '\r\n'],
+  ['more than was said', 'Content-Length: 4\r\n\r\nbusybody'],
+  ['malformed', 'Transfer-Encoding: chunked\r\n\r\nbusy'],
+] as const) {
+  onBoth(`an answer that is dropped ends its connection if it is ${title}`, async (bench) => {
+    const { client, origins } = await pair(bench, `HTTP/1.1 503 Service Unavailable\r\n${rest}`, on503);
+    client.write(get());
+    assert.equal((await client.response()).body.toString(), 'second');
+    await origins[0]!.connections[0]!.gone();
+  });
+}
+
 onBoth('RFC 9110 §9.2.2: what may not be done twice is not asked again, whatever the answer', async (bench) => {
   const { gateway, client } = await pair(bench, unavailable(), on503);
   client.write(post);
@@ -75,6 +113,21 @@ onBoth('one try has a time of its own, after which another endpoint is asked', a
   assert.equal((await client.response()).body.toString(), 'second');
   assert.equal(gateway.endpoint('timeouts', 0), 1);
   assert.equal(await origins[0]!.connections[0]!.gone(), 'end', 'the first is not waited for');
+});
+
+onBoth('one try has no time of its own while its client takes its time to send the body', async (bench) => {
+  const clock = new ManualClock();
+  const origin = await bench.origin();
+  const gateway = await bench.gateway([origin], { serviceTimeouts: { perTryMs: 1000 } }, clock);
+  const client = await bench.client(gateway);
+  client.write('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo');
+  const server = await origin.accept();
+  await eventually('it began', () => gateway.endpoint('inFlight') === 1);
+  clock.pass(5000);
+  client.write('dy');
+  assert.equal((await server.request()).body.toString(), 'body');
+  server.write(answer('done'));
+  assert.equal((await client.response()).body.toString(), 'done');
 });
 
 onBoth('no attempt is begun that the total leaves no time for', async (bench) => {
@@ -178,6 +231,51 @@ onBoth('hedge: one of the two failing is not the end, both failing is', async (b
   await eventually('both are asked again', () => gateway.endpoint('resets', 1) === 2);
   first!.destroy();
   assert.equal((await client.response()).status, 502);
+});
+
+onBoth('hedge: one that finds no place is not the end of the first', async (bench) => {
+  const clock = new ManualClock();
+  const origins = [await bench.origin(), await bench.origin()];
+  const gateway = await bench.gateway(
+    origins,
+    { serviceLimits: { connectionsMax: 1 }, serviceTimeouts: { queueMs: 1000 }, retries: { hedgeAfterMs: 10_000 } },
+    clock,
+  );
+  const clients = [await bench.client(gateway), await bench.client(gateway)];
+  const servers = [];
+  for (const [index, client] of clients.entries()) {
+    client.write(get());
+    servers.push(await origins[index]!.accept());
+  }
+  for (const server of servers) await server.request();
+  clock.over();
+  clock.pass(10_000);
+  await eventually('both stand in a queue', () => gateway.endpoint('queued', 0) + gateway.endpoint('queued', 1) === 2);
+  clock.pass(5000);
+  assert.equal(gateway.endpoint('queued', 0) + gateway.endpoint('queued', 1), 0);
+  for (const [index, server] of servers.entries()) {
+    server.write(answer('first'));
+    assert.equal((await clients[index]!.response()).body.toString(), 'first');
+  }
+});
+
+onBoth('hedge: without another endpoint, the only one may still be asked again', async (bench) => {
+  const clock = new ManualClock();
+  const origin = await bench.origin();
+  const gateway = await bench.gateway([origin], { retries: { hedgeAfterMs: 100 } }, clock);
+  const client = await bench.client(gateway);
+  client.write(get());
+  const server = await origin.accept();
+  await server.request();
+  server.write(answer());
+  await client.response();
+  client.write(get());
+  await server.request();
+  clock.pass(1000);
+  server.destroy();
+  (await origin.accept()).write(answer('again'));
+  assert.equal((await client.response()).body.toString(), 'again');
+  assert.equal(gateway.route('hedges'), 0);
 });
 
 onBoth('hedge: not of a request that may not be made twice, and not beyond the budget', async (bench) => {

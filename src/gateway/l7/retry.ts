@@ -4,9 +4,13 @@
  * and whether an answer had begun.
  */
 import type { Random } from '../../kernel/random.ts';
+import type { Refusal } from '../slots.ts';
 import type { RetryPlan } from '../snapshot.ts';
 import { field } from './fields.ts';
 import { type Head, METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT } from './head.ts';
+
+/** Why an attempt beyond the first was made, as the access log says it; `budget`: why it was not. */
+export type RetryReason = '' | Refusal | 'stale_connection' | 'hedge' | 'budget';
 
 /** What is known of a request when an attempt has failed. */
 export interface Repeatable {

@@ -116,13 +116,19 @@ export class RunningService implements Service {
     const eligibility = this.#eligibility.refresh(this.#plane.nowMs);
     if (pinned !== null && !tried.includes(pinned)) {
       const index = this.endpoints.indexOf(pinned);
-      if (index >= 0 && !eligibility.isDown(index)) return pinned;
+      if (index >= 0 && eligibility.takesPinned(index)) return pinned;
     }
     eligibility.keyHash = keyHash;
     for (const endpoint of tried) eligibility.exclude(this.endpoints.indexOf(endpoint));
     if (this.#key === null) this.#leaveFull(eligibility.eligible);
     if (this.#tiers.count > 1) this.#tiers.choose(eligibility.eligible, this.#chance(keyHash));
     return this.endpoints[this.#balancer.pick(eligibility)] ?? null;
+  }
+
+  hasLeft({ tried }: Wanted): boolean {
+    const eligibility = this.#eligibility.refresh(this.#plane.nowMs);
+    for (const endpoint of tried) eligibility.exclude(this.endpoints.indexOf(endpoint));
+    return eligibility.eligible.includes(1);
   }
 
   /** While anybody has room, nobody stands in a queue. Not for keys: one that waits at its own endpoint finds what is kept there. */
@@ -159,6 +165,10 @@ export class RunningService implements Service {
 
   closeIdle(): void {
     for (const endpoint of this.endpoints) endpoint.closeIdle();
+  }
+
+  heedDrains(): void {
+    for (const endpoint of this.endpoints) endpoint.heedDrain();
   }
 }
 

@@ -29,6 +29,8 @@ export interface Service {
   read(request: RoutedRequest, into: Wanted): void;
   /** The next endpoint for a request, or null if there is none. */
   pick(wanted: Wanted): Endpoint | null;
+  /** Whether there is one, without picking it. */
+  hasLeft(wanted: Wanted): boolean;
   /** The line, if any, that the answer of `endpoint` gets so that the client stays there. `overTls`: how the client came. */
   pinField(endpoint: Endpoint, overTls: boolean): Uint8Array;
   /**

@@ -1,56 +1,13 @@
 /** Upgrades and tunnels (RFC 9110 §7.8, RFC 6455 §4) on real sockets, and the checks that keep requests from hiding in them. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { eventually, onBoth } from '../../../test/engine/bench.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
-import { answer, type Origin } from '../../../test/engine/origin.ts';
-import { type Peer, turn } from '../../../test/engine/peer.ts';
-import type { Changes } from '../../../test/engine/plans.ts';
+import { answer } from '../../../test/engine/origin.ts';
+import { turn } from '../../../test/engine/peer.ts';
 import { ByteStream } from '../../../test/engine/stream.ts';
+import { ACCEPT, KEY, switching, tunnel, upgradeRequest } from '../../../test/engine/tunnel.ts';
 
-const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
-const ACCEPT = createHash('sha1').update(`${KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
 const MB = 1024 * 1024;
-
-function upgradeRequest(fields: Readonly<Record<string, string | null>> = {}, line = 'GET /chat HTTP/1.1'): string {
-  const all = {
-    Host: 'a',
-    Connection: 'Upgrade',
-    Upgrade: 'websocket',
-    'Sec-WebSocket-Version': '13',
-    'Sec-WebSocket-Key': KEY,
-    ...fields,
-  };
-  const lines = Object.entries(all).flatMap(([name, value]) => (value === null ? [] : [`${name}: ${value}\r\n`]));
-  return `${line}\r\n${lines.join('')}\r\n`;
-}
-
-function switching(accept = ACCEPT, fields = 'Upgrade: websocket\r\nConnection: Upgrade\r\n'): string {
-  return `HTTP/1.1 101 Switching Protocols\r\n${fields}Sec-WebSocket-Accept: ${accept}\r\n\r\n`;
-}
-
-interface Open {
-  readonly client: Peer;
-  readonly server: Peer;
-  readonly gateway: TestGateway;
-  readonly origin: Origin;
-}
-
-async function tunnel(bench: Bench, changes: Changes = {}): Promise<Open> {
-  const { origin, client, gateway } = await bench.line(changes);
-  client.write(upgradeRequest());
-  const server = await origin.accept();
-  const request = await server.request();
-  assert.equal(fieldOf(request, 'upgrade'), 'websocket');
-  assert.equal(fieldOf(request, 'connection'), 'Upgrade');
-  assert.equal(fieldOf(request, 'sec-websocket-key'), KEY);
-  server.write(switching());
-  const response = await client.response();
-  assert.equal(response.status, 101);
-  assert.equal(fieldOf(response, 'upgrade'), 'websocket');
-  assert.equal(fieldOf(response, 'sec-websocket-accept'), ACCEPT);
-  return { client, server, gateway, origin };
-}
 
 onBoth('a tunnel on a connection that had been idle is not closed by the idle time', async (bench) => {
   const { client, gateway, origin } = await bench.line({ serviceTimeouts: { idleMs: 200 } });
