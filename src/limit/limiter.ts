@@ -1,0 +1,131 @@
+/**
+ * Rate limiting: the concept. A limiter is a name, an algorithm and a store; it answers whether somebody, known by a key, may
+ * go on, and if not, when.
+ *
+ * Everything expected is a value: that something is refused, and also that the store is down (the decision's `source` says so). An
+ * error means that the call was wrong (`OPTIONS_INVALID`), or was given up by its signal.
+ * What is promised of every algorithm is in algorithm.ts, of every store in store.ts.
+ */
+import type { Algorithm, LeaseAlgorithm } from './algorithm.ts';
+import type { Decision, LeaseDecision } from './decision.ts';
+import { LocalLimiter } from './local-limiter.ts';
+import { memoryStore } from './memory.ts';
+import { checkKeys, invalid } from './options.ts';
+import type { LocalStore, Store } from './store.ts';
+
+export interface LimiterOptions<A extends Algorithm = Algorithm, S extends Store = Store> {
+  /**
+   * Identifies the counters in the store and the policy in decisions, header fields and metrics: 1 to 64 of `a-z A-Z 0-9 _ . -`.
+   * Limiters of one name in one store share their counters.
+   */
+  readonly name: string;
+  /** What is limited: `tokenBucket`, `gcra`, `fixedWindow`, `slidingWindow`, `slidingLog` or `concurrency`. */
+  readonly algorithm: A;
+  /** Where the counters are. @defaultValue a `memoryStore()` of its own */
+  readonly store?: S;
+  /**
+   * Decides and counts, but refuses nobody: for trying a limit on live traffic. `Decision.shadowed` says what would have been
+   * refused. @defaultValue false
+   */
+  readonly shadow?: boolean;
+}
+
+export interface TakeOptions {
+  /** What it costs: an integer, 0 (always granted, takes nothing) or more. @defaultValue 1 */
+  readonly cost?: number;
+  /** Gives up: the call rejects with its reason. What a remote store was asked meanwhile may still count. */
+  readonly signal?: AbortSignal;
+}
+
+/** How many takes were answered in which way, since the limiter was made. */
+export interface LimiterCounts {
+  readonly allowed: number;
+  readonly refused: number;
+  /** Allowed although the limit was reached, because of shadow mode; not counted in `allowed`. */
+  readonly shadowed: number;
+}
+
+/** What every limiter can do. A key is any string but the empty one. */
+export interface Limiter<D extends Decision = Decision> {
+  readonly name: string;
+  readonly algorithm: Algorithm;
+  readonly counts: LimiterCounts;
+  /** Takes `cost` if there is room for all of it, else nothing. */
+  take(key: string, options?: TakeOptions): Promise<D>;
+  /** What `take` would answer now; takes nothing, counts nothing. */
+  peek(key: string, options?: TakeOptions): Promise<D>;
+  /** Forgets what the key has taken. */
+  reset(key: string): Promise<void>;
+  /**
+   * Changes the limit while it runs. True if the counters go on, which they do for another limit or rate of the same kind of
+   * algorithm (each algorithm says more); false if everyone starts anew.
+   */
+  change(algorithm: Algorithm): boolean;
+}
+
+/** What algorithms can do whose limit comes back by itself: all but `concurrency`. */
+export interface Rates {
+  /**
+   * Takes as much of `amount` as there is room for; `granted` says how much. Allowed if that is anything, and `retryAfterMs` is then
+   * when there will be more.
+   */
+  takeUpTo(key: string, amount: number, options?: { readonly signal?: AbortSignal }): Promise<Decision>;
+  /** Gives back up to `amount` of what was taken and not yet come back: for work that turned out not to be done. */
+  refund(key: string, amount?: number): Promise<void>;
+}
+
+/** What `concurrency` can do, whose limit comes back when leases end. */
+export interface Leases {
+  /** Ends a lease. False if it had ended by itself: somebody else may have the slot since, and keeps it. */
+  release(key: string, lease: number): Promise<boolean>;
+  /** Another whole lease from now on. False if it had ended. */
+  renew(key: string, lease: number): Promise<boolean>;
+}
+
+/** The same without a promise, where the store is local: takes a tenth of the time. */
+export interface SyncLimiter<D extends Decision = Decision> {
+  takeSync(key: string, cost?: number): D;
+  peekSync(key: string, cost?: number): D;
+  resetSync(key: string): void;
+}
+
+export interface SyncRates {
+  takeUpToSync(key: string, amount: number): Decision;
+  refundSync(key: string, amount?: number): void;
+}
+
+export interface SyncLeases {
+  releaseSync(key: string, lease: number): boolean;
+  renewSync(key: string, lease: number): boolean;
+}
+
+type DecisionOf<A> = A extends LeaseAlgorithm ? LeaseDecision : Decision;
+
+/** What a limiter can do with this algorithm in this store. */
+export type LimiterOf<A extends Algorithm, S extends Store> = Limiter<DecisionOf<A>> &
+  (A extends LeaseAlgorithm ? Leases : Rates) &
+  (S extends LocalStore ? SyncLimiter<DecisionOf<A>> & (A extends LeaseAlgorithm ? SyncLeases : SyncRates) : unknown);
+
+const NAME = /^[\w.-]{1,64}$/;
+
+/**
+ * A limiter.
+ *
+ * @example
+ * const perUser = createLimiter({ name: 'api', algorithm: tokenBucket({ capacity: 100, refillPerSecond: 10 }) });
+ * const decision = await perUser.take('user:42');
+ * console.log(decision.allowed, decision.remaining); // true 99
+ */
+export function createLimiter<A extends Algorithm, S extends LocalStore = LocalStore>(
+  options: LimiterOptions<A, S>,
+): LimiterOf<A, S> {
+  checkKeys('createLimiter', options, ['name', 'algorithm', 'store', 'shadow']);
+  const { name, algorithm, store = memoryStore(), shadow = false } = options;
+  if (!NAME.test(name)) {
+    throw invalid(`createLimiter: name is “${name}”; expected 1 to 64 of the characters a-z A-Z 0-9 _ . -`);
+  }
+  if (typeof algorithm?.take !== 'function') {
+    throw invalid(`createLimiter: limiter “${name}” has no algorithm; expected one such as tokenBucket({ … }).`);
+  }
+  return new LocalLimiter({ name, algorithm, store, shadow }) as unknown as LimiterOf<A, S>;
+}

@@ -1,0 +1,103 @@
+/**
+ * The store in the memory of this thread: nothing to install, nothing to wait for, and as exact as its clock.
+ *
+ * Each limiter has its own table (memory-rows.ts). Nothing runs in the background: no timer, no sweep.
+ * What it is not: shared. Every thread and process that has one admits the whole limit.
+ */
+import type { Clock } from '../kernel/clock.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { createRandom, type Random } from '../kernel/random.ts';
+import type { Algorithm } from './algorithm.ts';
+import { MemoryRows } from './memory-rows.ts';
+import { checkInteger, checkKeys } from './options.ts';
+import { RowCounters } from './rows.ts';
+import { type Counters, type LocalPart, type LocalStore, StoreTime } from './store.ts';
+
+export interface MemoryStoreOptions {
+  /**
+   * Keys remembered for each limiter, from 1 to 16,777,216. Beyond it the least recently used are forgotten, so that whoever sends
+   * ever new keys fills no memory, and gets no more than a new key would get anyway. A key takes about 60 bytes.
+   * @defaultValue 100000
+   */
+  readonly keysMax?: number;
+  /** @defaultValue the machine's */
+  readonly clock?: Clock;
+  /** Where the secret of the tables comes from. @defaultValue the operating system */
+  readonly random?: Random;
+}
+
+export interface MemoryStore extends LocalStore {
+  /** Keys remembered under a limiter's name, and the bytes of their table. */
+  size(name: string): { readonly keys: number; readonly bytes: number };
+}
+
+/** 6 MB where every key is used; a service whose own clients are more knows it. */
+const KEYS_DEFAULT = 100_000;
+const KEYS_MAX = 2 ** 24;
+
+interface Table {
+  readonly rows: MemoryRows;
+  algorithm: Algorithm;
+}
+
+class ThreadMemory implements MemoryStore {
+  readonly local = true;
+  readonly clock: Clock;
+  readonly #time: StoreTime;
+  readonly #keysMax: number;
+  readonly #random: Random;
+  readonly #tables = new Map<string, Table>();
+
+  constructor({ keysMax = KEYS_DEFAULT, clock = systemClock, random = createRandom() }: MemoryStoreOptions) {
+    this.clock = clock;
+    this.#time = new StoreTime(clock);
+    this.#keysMax = checkInteger('memoryStore: keysMax', keysMax, 1, KEYS_MAX);
+    this.#random = random;
+  }
+
+  open(name: string, algorithm: Algorithm): Counters {
+    let table = this.#tables.get(name);
+    if (table === undefined || !algorithm.continues(table.algorithm)) {
+      const opened: Table = {
+        algorithm,
+        rows: new MemoryRows({
+          width: algorithm.width,
+          keysMax: this.#keysMax,
+          random: this.#random,
+          idle: (numbers, at) => opened.algorithm.idle(numbers, at, this.#time.nowUs()),
+        }),
+      };
+      table = opened;
+      this.#tables.set(name, table);
+    }
+    table.algorithm = algorithm;
+    return new RowCounters(table.rows, algorithm, this.#time);
+  }
+
+  takeAll(parts: readonly LocalPart[]): boolean {
+    // One thread: nothing comes between these lines.
+    for (const { counters, key, ask, out } of parts) counters.peek(key, ask, out);
+    if (parts.some(({ ask, out }) => out.granted < ask.times)) return false;
+    for (const { counters, key, ask, out } of parts) counters.take(key, ask, out);
+    return true;
+  }
+
+  size(name: string): { readonly keys: number; readonly bytes: number } {
+    const rows = this.#tables.get(name)?.rows;
+    return { keys: rows?.size ?? 0, bytes: rows?.bytes ?? 0 };
+  }
+}
+
+/**
+ * Counters in the memory of this thread.
+ *
+ * @example
+ * const store = memoryStore({ keysMax: 1_000_000 });
+ * const limiter = createLimiter({ name: 'api', algorithm: tokenBucket({ capacity: 5, refillPerSecond: 1 }), store });
+ * limiter.takeSync('ann');
+ * console.log(store.size('api').keys); // 1
+ */
+export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
+  checkKeys('memoryStore', options, ['keysMax', 'clock', 'random']);
+  return new ThreadMemory(options);
+}
