@@ -28,6 +28,13 @@ const reasons: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
 };
 
+/** Out of what only this machine has; nothing that the endpoint did. */
+const OURS: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
+
+export function isOurs(code: string): boolean {
+  return OURS.has(code);
+}
+
 /** `code` and `message` are those of the error; a code that is not known leaves the message. */
 export function failureReason(code: string, message: string): string {
   const known = reasons[code];

@@ -4,8 +4,8 @@ import * as fc from 'fast-check';
 import { initialHealth, step, type CheckPolicy, type CheckResult, type HealthState } from './active.ts';
 
 const success: CheckResult = { kind: 'success', reason: 'status 200' };
-const refused: CheckResult = { kind: 'failure', reason: 'connection refused', timeout: false };
-const timedOut: CheckResult = { kind: 'failure', reason: 'no answer within 500 ms', timeout: true };
+const refused: CheckResult = { kind: 'failure', code: 'connection', reason: 'connection refused' };
+const timedOut: CheckResult = { kind: 'failure', code: 'timeout', reason: 'no answer within 500 ms' };
 const threeOutOneIn: CheckPolicy = { unhealthyAfter: 3, healthyAfter: 1 };
 
 function run(results: readonly CheckResult[], policy: CheckPolicy): HealthState {

@@ -21,10 +21,25 @@ export interface CheckPolicy {
   readonly healthyAfter: number;
 }
 
+/**
+ * What was wrong, in a word: stable, for metrics and tests. `timeout`: it may be alive and only too busy to answer (see
+ * `eligible.ts`). `connection`: none, or it was cut. `protocol`: what came is not what the check speaks. The rest: that part of an
+ * answer was not as expected.
+ */
+export type CheckFailureCode =
+  | 'timeout'
+  | 'connection'
+  | 'tls'
+  | 'protocol'
+  | 'status'
+  | 'header'
+  | 'body'
+  | 'banner'
+  | 'grpc';
+
 export type CheckResult =
   | { readonly kind: 'success'; readonly reason: string }
-  /** `timeout`: it may be alive and only too busy to answer. See `eligible.ts`. */
-  | { readonly kind: 'failure'; readonly reason: string; readonly timeout: boolean };
+  | { readonly kind: 'failure'; readonly code: CheckFailureCode; readonly reason: string };
 
 export interface HealthState {
   readonly health: Health;
@@ -64,7 +79,8 @@ export function step(
   policy: CheckPolicy,
   nowMs: number,
 ): { readonly state: HealthState; readonly transition: HealthTransition | null } {
-  const counted = result.kind === 'success' ? succeeded(state, policy) : failed(state, policy, result.timeout);
+  const counted =
+    result.kind === 'success' ? succeeded(state, policy) : failed(state, policy, result.code === 'timeout');
   const health = verdict(state.health, counted, policy);
   if (health === state.health) return { state: { ...counted, reason: result.reason }, transition: null };
   return {

@@ -10,6 +10,7 @@
  *
  * What it is not: gRPC (`grpc-health.ts`), and the verdict over several checks (`active.ts`).
  */
+import type { CheckFailureCode, CheckResult } from './active.ts';
 import { ByteSearch } from './byte-search.ts';
 
 export interface StatusRange {
@@ -39,19 +40,6 @@ export interface TcpExpectation {
   readonly expect: string | null;
 }
 
-/** Which part of the answer was wrong: stable, for metrics and tests. */
-export type CheckFailureCode = 'status' | 'header' | 'body' | 'banner' | 'grpc';
-
-/** A `CheckResult` of active.ts that knows what was wrong. */
-export type CheckVerdict =
-  | { readonly kind: 'success'; readonly reason: string }
-  | {
-      readonly kind: 'failure';
-      readonly code: CheckFailureCode;
-      readonly reason: string;
-      readonly timeout: false;
-    };
-
 /** A health page over this is cut, and counts as answered. */
 export const BODY_BYTES_MAX = 16_384;
 /** Greetings are a line or a few. */
@@ -65,7 +53,7 @@ const SHOWN_CHARACTERS = 80;
 export type ReceivedHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** Of the head of an answer. A success stands only if there is no body to wait for. */
-export function judgeHead(expectation: HttpExpectation, status: number, headers: ReceivedHeaders): CheckVerdict {
+export function judgeHead(expectation: HttpExpectation, status: number, headers: ReceivedHeaders): CheckResult {
   if (!expectation.status.some(({ from, to }) => status >= from && status <= to)) {
     return failure('status', `status ${status}, expected ${expectation.status.map(rangeText).join(', ')}`);
   }
@@ -82,15 +70,15 @@ export function judgeHead(expectation: HttpExpectation, status: number, headers:
 /** Bytes of a body or a banner, and the verdict so far. */
 export interface Reading {
   /** Null: more must be read. */
-  push(chunk: Uint8Array): CheckVerdict | null;
+  push(chunk: Uint8Array): CheckResult | null;
   /** The last word, when it has ended. */
-  end(): CheckVerdict;
+  end(): CheckResult;
 }
 
 /** Reads the body of an answer whose head was fine; `head` is that verdict. */
-export function readBody({ body }: HttpExpectation, head: CheckVerdict): Reading {
+export function readBody({ body }: HttpExpectation, head: CheckResult): Reading {
   if (body === null || head.kind === 'failure') return readAll(head);
-  const failed = (search: ByteSearch): CheckVerdict =>
+  const failed = (search: ByteSearch): CheckResult =>
     failure('body', `${head.reason}, but ${notFound('its body', search, body)}`);
   return readFor(body, BODY_BYTES_MAX, { kind: 'success', reason: `${head.reason}, "${shown(body)}" found` }, failed);
 }
@@ -98,12 +86,12 @@ export function readBody({ body }: HttpExpectation, head: CheckVerdict): Reading
 /** Reads what a server says on a fresh connection. */
 export function readBanner({ expect }: TcpExpectation): Reading {
   if (expect === null) return readAll({ kind: 'success', reason: 'accepted a connection' });
-  const failed = (search: ByteSearch): CheckVerdict => failure('banner', notFound('the banner', search, expect));
+  const failed = (search: ByteSearch): CheckResult => failure('banner', notFound('the banner', search, expect));
   return readFor(expect, BANNER_BYTES_MAX, { kind: 'success', reason: `said "${shown(expect)}"` }, failed);
 }
 
 /** Nothing is expected, so the end is enough; what does not end is cut. */
-function readAll(verdict: CheckVerdict): Reading {
+function readAll(verdict: CheckResult): Reading {
   let bytes = 0;
   return {
     push(chunk) {
@@ -117,11 +105,11 @@ function readAll(verdict: CheckVerdict): Reading {
 function readFor(
   word: string,
   bytesMax: number,
-  success: CheckVerdict,
-  failed: (search: ByteSearch) => CheckVerdict,
+  success: CheckResult,
+  failed: (search: ByteSearch) => CheckResult,
 ): Reading {
   const search = new ByteSearch({ word: new TextEncoder().encode(word), bytesMax });
-  const end = (): CheckVerdict => (search.found ? success : failed(search));
+  const end = (): CheckResult => (search.found ? success : failed(search));
   return {
     push(chunk) {
       search.push(chunk);
@@ -165,8 +153,8 @@ export function matchesPattern(value: string, pattern: string): boolean {
   return patternAt === pattern.length;
 }
 
-function failure(code: CheckFailureCode, reason: string): CheckVerdict {
-  return { kind: 'failure', code, reason, timeout: false };
+function failure(code: CheckFailureCode, reason: string): CheckResult {
+  return { kind: 'failure', code, reason };
 }
 
 function rangeText({ from, to }: StatusRange): string {

@@ -9,7 +9,7 @@
  * Pure; what is not a message is a value, never an exception, and nothing is read beyond `GRPC_ANSWER_BYTES_MAX`. What it is not: an
  * HTTP/2 client, which is the shell's.
  */
-import type { CheckVerdict } from './expectation.ts';
+import type { CheckResult } from './active.ts';
 
 export const GRPC_HEALTH_PATH = '/grpc.health.v1.Health/Check';
 
@@ -49,7 +49,7 @@ const statusNames = [
 const servingNames = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 const SERVING = 1;
 
-export function judgeGrpcHealth(answer: GrpcAnswer, service: string): CheckVerdict {
+export function judgeGrpcHealth(answer: GrpcAnswer, service: string): CheckResult {
   const { httpStatus, contentType, grpcStatus } = answer;
   const subject = service === '' ? 'the server' : `service "${service}"`;
   if (httpStatus !== 200) return failed(`status ${httpStatus}, expected 200 of gRPC`);
@@ -119,8 +119,8 @@ function bigEndian(value: number): number[] {
   return [value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff];
 }
 
-function failed(reason: string): CheckVerdict {
-  return { kind: 'failure', code: 'grpc', reason, timeout: false };
+function failed(reason: string): CheckResult {
+  return { kind: 'failure', code: 'grpc', reason };
 }
 
 function named(name: string | undefined): string {

@@ -1,6 +1,6 @@
 /** `spillway/health`: what checks and traffic say about an endpoint, and what follows for the balancer. */
 export { initialHealth, step } from './active.ts';
-export type { CheckPolicy, CheckResult, Health, HealthState, HealthTransition } from './active.ts';
+export type { CheckFailureCode, CheckPolicy, CheckResult, Health, HealthState, HealthTransition } from './active.ts';
 export { conditionOf } from './condition.ts';
 export type { Condition, ConditionTransition, EndpointHealth } from './condition.ts';
 export { defaultEjectionPolicy, TRIAL_SHARE } from './ejection.ts';
@@ -8,8 +8,8 @@ export type { EjectionPolicy } from './ejection.ts';
 export { defaultEligibilityPolicy, eligible } from './eligible.ts';
 export type { Candidate, Decision, Eligibility, EligibilityPolicy } from './eligible.ts';
 export { judgeHead, readBanner, readBody } from './expectation.ts';
-export type { CheckVerdict, HttpExpectation, Reading, ReceivedHeaders, TcpExpectation } from './expectation.ts';
-export { GRPC_HEALTH_PATH, grpcHealthRequest, judgeGrpcHealth } from './grpc-health.ts';
+export type { HttpExpectation, Reading, ReceivedHeaders, StatusRange, TcpExpectation } from './expectation.ts';
+export { GRPC_ANSWER_BYTES_MAX, GRPC_HEALTH_PATH, grpcHealthRequest, judgeGrpcHealth } from './grpc-health.ts';
 export type { GrpcAnswer } from './grpc-health.ts';
 export { defaultPassivePolicy } from './passive.ts';
 export type { PassivePolicy } from './passive.ts';

@@ -246,7 +246,7 @@ test('a health page that breaks everywhere does not take the service down, and i
   const pageOf = (_server: number, nowMs: number): CheckResult =>
     nowMs < 10_000
       ? { kind: 'success', reason: 'status 200' }
-      : { kind: 'failure', reason: 'status 500, expected 200-299', timeout: false };
+      : { kind: 'failure', code: 'status', reason: 'status 500, expected 200-299' };
   const night = new Night([...five(well), well], { check: pageOf }).until(20_000);
   assert.ok(night.last.endpoints.every(({ eligibility }) => eligibility === 'kept'));
   assert.match(night.failOpen.at(-1) ?? '', /^6 of 6 endpoints are out; 0% of the weight is left, below 20%/);
@@ -257,7 +257,7 @@ test('checks and traffic make one story of one endpoint', () => {
   const gone = (nowMs: number) => nowMs >= 10_000 && nowMs < 60_000;
   const checkOf = (server: number, nowMs: number): CheckResult =>
     server === 1 && gone(nowMs)
-      ? { kind: 'failure', reason: 'connection refused', timeout: false }
+      ? { kind: 'failure', code: 'connection', reason: 'connection refused' }
       : { kind: 'success', reason: 'status 200' };
   const night = new Night([well, between(10_000, 60_000, dead), well], { check: checkOf }).until(100_000);
   assert.deepEqual(

@@ -230,7 +230,7 @@ test('health plans: the check of a service for each of its endpoints, with the c
             path: '/health',
             interval: '1s',
             timeout: '500ms',
-            expected: [200, '300-302'],
+            expect: { status: [200, '300-302'] },
             port: 9100,
             host: 'h.example',
             jitter: '0%',
@@ -256,10 +256,15 @@ test('health plans: the check of a service for each of its endpoints, with the c
       method: 'GET',
       path: '/health',
       host: 'h.example',
-      expected: [
-        { from: 200, to: 200 },
-        { from: 300, to: 302 },
-      ],
+      fields: {},
+      expectation: {
+        status: [
+          { from: 200, to: 200 },
+          { from: 300, to: 302 },
+        ],
+        headers: [],
+        body: null,
+      },
     },
     tls: {
       caPem: null,
@@ -276,7 +281,7 @@ test('health plans: the check of a service for each of its endpoints, with the c
     unhealthyAfter: 3,
     healthyAfter: 1,
   });
-  assert.deepEqual(plans[1]?.check?.probe, { type: 'tcp' });
+  assert.deepEqual(plans[1]?.check?.probe, { type: 'tcp', expectation: { send: null, expect: null } });
   assert.deepEqual([plans[2]?.check, plans[2]?.weight], [null, 4]);
 });
 
@@ -334,4 +339,26 @@ test('the config of a folder: yaml before ts, none is null', (t) => {
   assert.equal(findConfig(folder), 'spillway.config.ts');
   writeFileSync(join(folder, 'spillway.yaml'), '');
   assert.equal(findConfig(folder), 'spillway.yaml');
+});
+
+test('what is asked by a check: fields, a greeting, gRPC', () => {
+  const probeOf = (active: object) => {
+    const config = resolved({ ...base, services: [{ ...base.services[0]!, health: { active } }] });
+    return compileHealthPlans(config, compileSnapshot(config, options()))[0]?.check?.probe;
+  };
+  const expect = { headers: { 'X-Role': '*' }, body: 'ready' };
+  assert.deepEqual(probeOf({ method: 'GET', headers: { 'X-A': 'b' }, expect }), {
+    type: 'http',
+    method: 'GET',
+    path: '/',
+    host: null,
+    fields: { 'X-A': 'b' },
+    expectation: { status: [{ from: 200, to: 299 }], headers: [{ name: 'X-Role', value: '*' }], body: 'ready' },
+  });
+  assert.deepEqual(probeOf({ type: 'tcp', send: 'PING', expect: { banner: '+PONG' } }), {
+    type: 'tcp',
+    expectation: { send: 'PING', expect: '+PONG' },
+  });
+  const grpc = { type: 'grpc', service: 'shop', host: 'a.example', headers: { 'X-A': 'b' } };
+  assert.deepEqual(probeOf(grpc), { type: 'grpc', service: 'shop', host: 'a.example', fields: { 'X-A': 'b' } });
 });

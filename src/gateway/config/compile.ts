@@ -21,7 +21,8 @@ import type { Listener } from './listener-schema.ts';
 import type { Config } from './load.ts';
 import { certificateNames } from './pem.ts';
 import { compileHealthPolicy } from './health-schema.ts';
-import type { ActiveHealth, Service } from './service-schema.ts';
+import { type ActiveHealth, compileProbe } from './check-schema.ts';
+import type { Service } from './service-schema.ts';
 
 export interface CompileOptions {
   /** Grows by one with each config. */
@@ -216,11 +217,10 @@ export function compileHealthPlans(config: Config, snapshot: Snapshot): readonly
 }
 
 function compileCheck(active: ActiveHealth, endpoint: EndpointPlan, service: ServicePlan): CheckPlan {
-  const { path = '/', method = 'GET', expected = [{ from: 200, to: 299 }], host = null } = active;
   return {
     host: endpoint.host,
     port: active.port ?? endpoint.port,
-    probe: active.type === 'tcp' ? { type: 'tcp' } : { type: 'http', method, path, host, expected },
+    probe: compileProbe(active),
     tls: service.tls,
     allowLinkLocal: service.allowLinkLocal,
     intervalMs: active.interval,

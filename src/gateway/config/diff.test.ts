@@ -79,11 +79,11 @@ test('what the control thread goes by is told too, secrets only as changed', () 
     diffConfigs(compiled(before, cells), compiled(after, cells));
   assert.deepEqual(diff(base, checked({})), ['service shop: health checks added']);
   assert.deepEqual(diff(checked({}), base), ['service shop: health checks removed']);
-  const more = { interval: '10s', path: '/up', expected: [200, '204-206'], unhealthyAfter: 5 };
+  const more = { interval: '10s', path: '/up', expect: { status: [200, '204-206'] }, unhealthyAfter: 5 };
   assert.deepEqual(diff(checked({}), checked(more)), [
     'service shop: health.path none → /up',
     'service shop: health.unhealthyAfter 3 → 5',
-    'service shop: health.expected none → 200, 204-206',
+    'service shop: health.expect.status none → 200, 204-206',
     'service shop: health.interval 5s → 10s',
   ]);
   const admin = { address: '127.0.0.1:9900', token: 'first-0123456789' };

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { formatDuration, formatSize } from '../../kernel/units.ts';
 import { type EndpointPlan, type RoutePlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
 import type { Config } from './load.ts';
-import type { ActiveHealth } from './service-schema.ts';
+import type { ActiveHealth } from './check-schema.ts';
 
 /** A config with what was made of it for the data plane. */
 export interface Compiled {
@@ -91,9 +91,9 @@ function diffHealth(before: Config, after: Config): string[] {
   });
 }
 
-function readableCheck({ interval, timeout, expected, ...rest }: ActiveHealth): object {
-  const statuses = expected?.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`));
-  return { ...rest, expected: statuses, intervalMs: interval, timeoutMs: timeout };
+function readableCheck({ interval, timeout, expect = {}, ...rest }: ActiveHealth): object {
+  const status = expect.status?.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`));
+  return { ...rest, expect: { ...expect, status }, intervalMs: interval, timeoutMs: timeout };
 }
 
 function diffAdmin(before: Config, after: Config): string[] {
@@ -146,6 +146,8 @@ function line(subject: string, path: string, before: unknown, after: unknown): s
     const name = (pem[2] ?? '').replace(/Pem$/, '').replace(/^key$/, 'certificate');
     return `${subject}: ${pem[1]}${name} changed`;
   }
+  // What is sent with a check may be a credential.
+  if (path.startsWith('health.headers.')) return `${subject}: health.headers changed`;
   return `${subject}: ${nameOf(path)} ${show(path, before)} → ${show(path, after)}`;
 }
 

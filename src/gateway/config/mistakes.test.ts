@@ -106,8 +106,8 @@ test('a choice of forms says the mistake of the form that was meant', () => {
   );
   says(service('tls: { verfy: true }'), 'unknown key "verfy" in services[0].tls', 'Did you mean verify?');
   assert.match(lines(listener('tls: { minVersion: TLSv1.3 }')).join('\n'), /Found "TLSv1.3", expected 1.2 or 1.3\./);
-  says(service('health: { active: { expected: [2xx] } }'), 'Found "2xx", expected a status or a range');
-  says(service('health: { active: { expected: [299-200] } }'), 'Did you mean 200-299?');
+  says(service('health: { active: { expect: { status: [2xx] } } }'), 'Found "2xx", expected a status or a range');
+  says(service('health: { active: { expect: { status: [299-200] } } }'), 'Did you mean 200-299?');
   says(config({ rest: 'workers: 0' }), 'Found 0, expected a whole number from 1 to 256');
 });
 
@@ -190,8 +190,6 @@ test('limits and times that contradict each other say both values', () => {
   says(listener('limits: { requestLine: 64kb }'), 'requestLine (64kb) at most header (32kb)');
   says(listener('limits: { connections: 100 }'), 'warning', 'connectionsPerIp (4000) at most connections (100)');
   says(service('limits: { connections: 8 }'), 'warning', 'idleConnections (512) at most connections (8)');
-  says(service('health: { active: { interval: 1s } }'), 'timeout (2s) at most interval (1s)');
-  says(service('health: { active: { type: tcp, path: /x } }'), 'path means nothing to a check of type tcp');
   says(service('timeouts: { total: 10s }'), 'warning', 'total (10s) at least responseHeader (30s)');
   says(service('timeouts: { idle: 5s }'), 'warning', 'close an idle connection after 5s');
   says(service('tls: { verify: false }'), 'warning', 'anyone on the way can read and change');
@@ -313,7 +311,7 @@ function parseYaml(): Record<string, unknown> {
         name: 'shop',
         endpoints: ['a:1', { address: 'a:2', weight: 2 }],
         tls: true,
-        health: { active: { interval: '5s', expected: [200, '300-302'] } },
+        health: { active: { interval: '5s', expect: { status: [200, '300-302'] } } },
         retries: { attempts: 2 },
       },
     ],

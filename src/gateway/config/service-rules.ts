@@ -2,6 +2,7 @@
 import { formatDuration } from '../../kernel/units.ts';
 import { isLinkLocal } from '../link-local.ts';
 import { checkAffinity } from './affinity-rules.ts';
+import { checkActive } from './check-rules.ts';
 import { isUnspecified, reaches } from './address.ts';
 import type { MistakeList, Path } from './mistakes.ts';
 import type { Parts, RuleContext } from './parts.ts';
@@ -23,7 +24,8 @@ export function checkService(
   checkEndpoints(service, path, parts, list, context);
   checkAffinity(service, path, list, context);
   checkTimes(service, path, list);
-  checkHealth(service, path, list);
+  const { active } = service.health;
+  if (active !== undefined) checkActive(active, [...path, 'health', 'active'], list);
   if (service.tls !== undefined) checkTls(service.tls, [...path, 'tls'], list, context);
   const { connections, idleConnections } = service.limits;
   if (idleConnections > connections) {
@@ -122,27 +124,6 @@ function checkTimes({ timeouts }: Service, path: Path, list: MistakeList): void 
     const message = `timeouts.total ends a request before timeouts.${name} can`;
     const expected = `total (${formatDuration(total)}) at least ${name} (${formatDuration(value)})`;
     list.warning([...path, 'timeouts', 'total'], { message, expected });
-  }
-}
-
-function checkHealth({ health }: Service, path: Path, list: MistakeList): void {
-  const { active } = health;
-  if (active === undefined) return;
-  const place: Path = [...path, 'health', 'active'];
-  const { interval, timeout, type } = active;
-  if (timeout > interval) {
-    const message = 'a check would still wait when the next one is due';
-    const expected = `timeout (${formatDuration(timeout)}) at most interval (${formatDuration(interval)})`;
-    list.error([...place, 'timeout'], { message, expected });
-  }
-  if (type === 'http') return;
-  for (const name of ['path', 'method', 'expected', 'host'] as const) {
-    if (active[name] === undefined) continue;
-    list.error(
-      [...place, name],
-      { message: `${name} means nothing to a check of type tcp`, expected: 'type: http, or no such key' },
-      'key',
-    );
   }
 }
 

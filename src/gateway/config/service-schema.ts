@@ -1,24 +1,10 @@
 /** `services`: named sets of endpoints, and how Spillway talks to them. The comment beside a default says why that number. */
 import * as z from 'zod';
 import { affinity, balance, slowStart } from './balance-schema.ts';
+import { activeHealth, statusRange } from './check-schema.ts';
 import { failOpen, passiveHealth, startup } from './health-schema.ts';
 import { retriesSchema } from './retry-schema.ts';
-import {
-  address,
-  count,
-  duration,
-  expects,
-  file,
-  flag,
-  list,
-  name,
-  oneOf,
-  percentage,
-  section,
-  size,
-  text,
-} from './values.ts';
-import type { StatusRange } from '../control/probe.ts';
+import { address, count, duration, expects, file, flag, list, name, oneOf, section, size, text } from './values.ts';
 import type { Address } from './values.ts';
 
 /** Weights up to nginx's usual range; larger ones only make the cycle longer. */
@@ -70,49 +56,6 @@ const upstreamTls = section({
     .describe(
       'A body that ends with the connection is whole only if TLS said that it ends (close_notify); else the message is broken off. `optional` believes a server that never says so, and anyone on the way who cuts the connection.',
     ),
-});
-
-/** `200` or `200-299`, as an inclusive range. */
-const statusRange = z
-  .union([count(100, 599), text('a status or a range of statuses, such as 200 or 200-299', /^[1-5]\d\d(-[1-5]\d\d)?$/)])
-  .transform((given, context): StatusRange => {
-    const [from = 0, to = from] = String(given).split('-').map(Number);
-    if (from <= to) return { from, to };
-    context.addIssue({ code: 'custom', params: { expected: 'a range from low to high', suggestion: `${to}-${from}` } });
-    return z.NEVER;
-  });
-
-const activeHealth = section({
-  type: oneOf(['http', 'tcp'])
-    .prefault('http')
-    .describe('`http`: send a request and look at the status. `tcp`: only connect (and, with `tls`, shake hands).'),
-  path: text('a path that begins with /', /^\/[!-~]*$/)
-    .optional()
-    .describe('`http` only: what to ask for. Default `/`.'),
-  method: oneOf(['GET', 'HEAD', 'OPTIONS']).optional().describe('`http` only. Default `GET`.'),
-  expected: list(statusRange, { what: 'statuses or ranges', min: 1, max: 100 })
-    .optional()
-    .describe('`http` only: statuses that mean healthy. Default `[200-299]`.'),
-  host: text('a host name or host:port', /^[A-Za-z0-9_.:[\]-]+$/, { max: 260 })
-    .optional()
-    .describe('`http` only: the `Host` field. Default: the address of the endpoint.'),
-  port: count(1, 65535).optional().describe('Check this port instead of the one that gets traffic.'),
-  // Twelve small requests a minute and endpoint; a dead one is noticed in 15 s, sooner by the requests that fail.
-  interval: duration({ min: 10 })
-    .prefault('5s')
-    .describe('From the start of one check to the start of the next. Not below `timeout`.'),
-  // A server that needs longer for its own health page is not one to send people to.
-  timeout: duration()
-    .prefault('2s')
-    .describe('A check without a complete answer by then has failed. At most `interval`.'),
-  unhealthyAfter: count(1, 1000)
-    .prefault(3)
-    .describe('Failed checks in a row that take an endpoint out. More is calmer, fewer is faster.'),
-  healthyAfter: count(1, 1000).prefault(1).describe('Successful checks in a row that bring an endpoint back in.'),
-  // Enough that gateways started together drift apart within a few rounds.
-  jitter: percentage()
-    .prefault('10%')
-    .describe('How much an interval may vary, up or down, so that many gateways do not check in step.'),
 });
 
 const serviceTimeouts = section({
@@ -228,4 +171,3 @@ export const serviceSchema = section({
 });
 
 export type Service = z.output<typeof serviceSchema>;
-export type ActiveHealth = z.output<typeof activeHealth>;

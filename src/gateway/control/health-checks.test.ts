@@ -33,6 +33,11 @@ async function endpoint() {
   return { state, port: (server.address() as AddressInfo).port };
 }
 
+function question(path: string): CheckPlan['probe'] {
+  const expectation = { status: [{ from: 200, to: 299 }], headers: [], body: null };
+  return { type: 'http', method: 'GET', path, host: null, fields: {}, expectation };
+}
+
 function plan(port: number, given: Partial<HealthPlan> = {}, check: Partial<CheckPlan> = {}): HealthPlan {
   return {
     service: 'shop',
@@ -49,7 +54,7 @@ function plan(port: number, given: Partial<HealthPlan> = {}, check: Partial<Chec
     check: {
       host: '127.0.0.1',
       port,
-      probe: { type: 'http', method: 'GET', path: '/', host: null, expected: [{ from: 200, to: 299 }] },
+      probe: question('/'),
       tls: null,
       intervalMs: 30,
       allowLinkLocal: false,
@@ -135,7 +140,13 @@ test('what is known survives an update, also with another interval; another ques
   assert.equal(word(one), HEALTH_DOWN);
   assert.equal(health.known('shop', one.endpoint).health, 'down');
   assert.equal(seen.length, 1);
-  health.update([plan(port, { cell: one.cell }, { intervalMs: 60_000, probe: { type: 'tcp' } })]);
+  health.update([
+    plan(
+      port,
+      { cell: one.cell },
+      { intervalMs: 60_000, probe: { type: 'tcp', expectation: { send: null, expect: null } } },
+    ),
+  ]);
   assert.equal(word(one), HEALTH_UNKNOWN);
 });
 
@@ -215,13 +226,7 @@ test('at most 64 checks run at once', async () => {
       {
         timeoutMs: 5_000,
         intervalMs: 5_000,
-        probe: {
-          type: 'http',
-          method: 'GET',
-          path: `/${index}`,
-          host: null,
-          expected: [],
-        },
+        probe: question(`/${index}`),
       },
     ),
   );

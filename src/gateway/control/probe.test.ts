@@ -1,62 +1,37 @@
 import assert from 'node:assert/strict';
 import dns from 'node:dns';
-import { once } from 'node:events';
 import { createServer as createHttp, type RequestListener } from 'node:http';
-import { createServer as createTcp, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, mock, test } from 'node:test';
-import type { CheckResult } from '../../health/index.ts';
+import {
+  type Asked,
+  check as ask,
+  closeServers,
+  failure,
+  probeOf,
+  punctual,
+  raw,
+  serve,
+} from '../../../test/probe-under-test.ts';
+import type { HttpExpectation } from '../../health/index.ts';
 import { systemClock, type Clock } from '../../kernel/clock.ts';
-import { lookupFor } from '../link-local.ts';
-import { startProbe, type Probe, type ProbeKind } from './probe.ts';
+import { startProbe, type ProbeKind } from './probe.ts';
 
-const http: ProbeKind = {
+const http = {
   type: 'http',
   method: 'GET',
   path: '/health',
   host: null,
-  expected: [{ from: 200, to: 299 }],
-};
-/** By its own account never late, however busy the machine that runs the tests is. */
-const punctual: Clock = { ...systemClock, nowMs: () => 0 };
-const servers: { readonly server: Server; readonly sockets: Set<Socket> }[] = [];
+  fields: {},
+  expectation: { status: [{ from: 200, to: 299 }], headers: [], body: null },
+} as const satisfies ProbeKind;
+const tcp: ProbeKind = { type: 'tcp', expectation: { send: null, expect: null } };
+const grpc: ProbeKind = { type: 'grpc', service: '', host: null, fields: {} };
 
-afterEach(() => {
-  for (const { server, sockets } of servers.splice(0)) {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  }
-});
-
-async function serve(server: Server): Promise<number> {
-  const sockets = new Set<Socket>();
-  servers.push({ server, sockets });
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => sockets.delete(socket));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
-}
+afterEach(closeServers);
 
 const answering = (listener: RequestListener): Promise<number> => serve(createHttp(listener));
-const raw = (onSocket: (socket: Socket) => void): Promise<number> => serve(createTcp(onSocket));
-
-function check(port: number, given: Partial<Probe> = {}, clock: Clock = punctual): Promise<CheckResult | null> {
-  const probe = {
-    host: '127.0.0.1',
-    port,
-    timeoutMs: 2_000,
-    kind: http,
-    tls: null,
-    lookup: lookupFor(false),
-    ...given,
-  };
-  return new Promise((resolve) => startProbe(probe, clock, resolve));
-}
-
-const failure = (reason: string, timeout = false): CheckResult => ({ kind: 'failure', reason, timeout });
+const check = (port: number, given: Partial<Asked> = {}, clock = punctual) =>
+  ask(port, { kind: http, ...given }, clock);
 
 test('an expected status is a success; the request is what the config says, on a connection of its own', async () => {
   const port = await answering((request, response) => {
@@ -70,42 +45,40 @@ test('an expected status is a success; the request is what the config says, on a
     method: 'HEAD',
     path: '/ok?a',
     host: 'shop.example',
-    expected: [{ from: 204, to: 204 }],
+    expectation: { ...http.expectation, status: [{ from: 204, to: 204 }] },
   };
   assert.deepEqual(await check(port, { kind }), { kind: 'success', reason: 'status 204' });
 });
 
 test('another status is named beside what was expected', async () => {
   const port = await answering((_request, response) => void response.writeHead(503).end('busy'));
-  assert.deepEqual(await check(port), failure('status 503, expected 200-299'));
-  const kind: ProbeKind = {
-    ...http,
-    expected: [
-      { from: 200, to: 200 },
-      { from: 300, to: 399 },
-    ],
-  };
-  assert.deepEqual(await check(port, { kind }), failure('status 503, expected 200, 300-399'));
+  assert.deepEqual(await check(port), failure('status', 'status 503, expected 200-299'));
+  const status = [
+    { from: 200, to: 200 },
+    { from: 300, to: 399 },
+  ];
+  const kind: ProbeKind = { ...http, expectation: { ...http.expectation, status } };
+  assert.deepEqual(await check(port, { kind }), failure('status', 'status 503, expected 200, 300-399'));
 });
 
 test('nobody listens: connection refused', async () => {
   const port = await raw(() => {});
-  servers.pop()!.server.close();
-  assert.deepEqual(await check(port), failure('connection refused'));
-  assert.deepEqual(await check(port, { kind: { type: 'tcp' } }), failure('connection refused'));
+  closeServers();
+  assert.deepEqual(await check(port), failure('connection', 'connection refused'));
+  assert.deepEqual(await check(port, { kind: tcp }), failure('connection', 'connection refused'));
 });
 
 test('an answer that does not come, does not end or is cut is none', async () => {
   const silent = await raw(() => {});
-  assert.deepEqual(await check(silent, { timeoutMs: 60 }), failure('no answer within 60 ms', true));
+  assert.deepEqual(await check(silent, { timeoutMs: 60 }), failure('timeout', 'no answer within 60 ms'));
   const endless = await answering((_request, response) => void response.writeHead(200).write('a'));
-  assert.deepEqual(await check(endless, { timeoutMs: 60 }), failure('no answer within 60 ms', true));
+  assert.deepEqual(await check(endless, { timeoutMs: 60 }), failure('timeout', 'no answer within 60 ms'));
   const cut = await raw((socket) =>
     socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab')),
   );
-  assert.deepEqual(await check(cut), failure('connection closed within the answer'));
+  assert.deepEqual(await check(cut), failure('connection', 'connection closed within the answer'));
   const gone = await raw((socket) => socket.once('data', () => socket.end()));
-  assert.deepEqual(await check(gone), failure('connection reset before an answer'));
+  assert.deepEqual(await check(gone), failure('connection', 'connection reset before an answer'));
 });
 
 test('a body is read to its end, and only the begin of a long one', async () => {
@@ -120,19 +93,46 @@ test('a body is read to its end, and only the begin of a long one', async () => 
   assert.deepEqual(await check(long), { kind: 'success', reason: 'status 200' });
 });
 
+test('fields are sent along, in place of our own; what is expected of the answer is looked for in its fields and its body', async () => {
+  const asked: unknown[] = [];
+  const port = await answering(({ headers }, response) => {
+    asked.push([headers.accept, headers['x-forwarded-proto']]);
+    response.writeHead(200, { 'X-Role': 'replica' }).write('{"state":');
+    response.end('"up"}');
+  });
+  const given = (expectation: Partial<HttpExpectation>): Partial<Asked> => ({
+    kind: {
+      ...http,
+      fields: { accept: 'application/json', 'X-Forwarded-Proto': 'https' },
+      expectation: { ...http.expectation, ...expectation },
+    },
+  });
+  assert.deepEqual(await check(port, given({ body: '"state":"up"' })), {
+    kind: 'success',
+    reason: 'status 200, ""state":"up"" found',
+  });
+  assert.deepEqual(asked, [['application/json', 'https']]);
+  const headers = [{ name: 'x-role', value: 'primary' }];
+  assert.deepEqual(await check(port, given({ headers })), failure('header', 'x-role is "replica", expected "primary"'));
+  assert.deepEqual(
+    await check(port, given({ body: 'ready' })),
+    failure('body', 'status 200, but its body does not contain "ready" in 14 bytes; it begins "{"state":"up"}"'),
+  );
+});
+
 test('what is not HTTP, an unasked upgrade and a huge head are failures and nothing worse', async () => {
   const junk = await raw((socket) => socket.end('\x1b[31mnot http\r\n\r\n'));
-  assert.deepEqual(await check(junk), failure('its answer is not valid HTTP'));
+  assert.deepEqual(await check(junk), failure('protocol', 'its answer is not valid HTTP'));
   const upgrade = await raw((socket) =>
     socket.once('data', () =>
       socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
     ),
   );
-  assert.deepEqual(await check(upgrade), failure('an upgrade (status 101) that was not asked for'));
+  assert.deepEqual(await check(upgrade), failure('protocol', 'an upgrade (status 101) that was not asked for'));
   const huge = await raw((socket) =>
     socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\nA: ${'a'.repeat(20_000)}\r\n\r\n`)),
   );
-  assert.deepEqual(await check(huge), failure('the head of its answer is over 16384 bytes'));
+  assert.deepEqual(await check(huge), failure('protocol', 'the head of its answer is over 16384 bytes'));
 });
 
 test('a name that stands for where credentials are handed out is not asked, whatever the kind of check', async (t) => {
@@ -142,27 +142,27 @@ test('a name that stands for where credentials are handed out is not asked, what
   t.after(() => lookup.mock.restore());
   const reason =
     'shop.example is 169.254.169.254: link-local, or where a cloud hands out credentials (allowLinkLocal is not set)';
-  for (const kind of [http, { type: 'tcp' } as const]) {
+  for (const kind of [http, tcp, grpc]) {
     for (const tls of [null, { rejectUnauthorized: true }]) {
-      assert.deepEqual(await check(80, { host: 'shop.example', kind, tls }), failure(reason));
+      assert.deepEqual(await check(80, { host: 'shop.example', kind, tls }), failure('connection', reason));
     }
   }
 });
 
 test('tcp: a connection is enough', async () => {
   const port = await raw(() => {});
-  assert.deepEqual(await check(port, { kind: { type: 'tcp' } }), { kind: 'success', reason: 'accepted a connection' });
+  assert.deepEqual(await check(port, { kind: tcp }), { kind: 'success', reason: 'accepted a connection' });
 });
 
 test('TLS to a server that does not speak it fails', async () => {
   const port = await raw((socket) => socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
   const result = await check(port, { tls: { rejectUnauthorized: true } });
-  assert.deepEqual(result, failure('it does not speak TLS'));
+  assert.deepEqual(result, failure('tls', 'it does not speak TLS'));
 });
 
 test('options that Node refuses are a failure, told later and not by throwing', async () => {
   const port = await raw(() => {});
-  const result = await check(port, { tls: { key: 'no key' }, kind: { type: 'tcp' } });
+  const result = await check(port, { tls: { key: 'no key' }, kind: tcp });
   assert.equal(result?.kind, 'failure');
 });
 
@@ -188,7 +188,7 @@ test('a cancelled check closes its connection and tells nothing', async () => {
     socket.on('close', () => closed.resolve());
     socket.once('data', () => cancel());
   });
-  const probe = { host: '127.0.0.1', port, timeoutMs: 60_000, kind: http, tls: null, lookup: lookupFor(false) };
+  const probe = probeOf(port, { kind: http, timeoutMs: 60_000 });
   const cancel = startProbe(probe, systemClock, () => (told = true));
   await closed.promise;
   assert.equal(told, false);

@@ -1,18 +1,20 @@
 /**
- * One active check of one address: the I/O, and the words for how it failed.
+ * One active check of one address: its time, and that it settles once. What is asked is in a file of its own for each kind.
  *
  * A check is one fresh connection, used once and closed, so that it measures what a new client would meet and never a
  * connection that happens to have survived. It settles exactly once, never throws, and leaves no socket behind.
- * Costs one connection and at most `BODY_BYTES_MAX` of answer.
+ * Costs one connection and a bounded part of the answer (src/health/expectation.ts says how much).
  */
-import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
-import { connect as tcpConnect, type LookupFunction, type Socket } from 'node:net';
-import { connect as tlsConnect, type ConnectionOptions } from 'node:tls';
-import type { CheckResult } from '../../health/index.ts';
+import type { LookupFunction } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import type { CheckResult, HttpExpectation, TcpExpectation } from '../../health/index.ts';
 import type { Clock } from '../../kernel/clock.ts';
-import { failureReason } from '../connection-failure.ts';
+import { failed } from './probe-failure.ts';
+import { beginGrpc } from './probe-grpc.ts';
+import { beginHttp } from './probe-http.ts';
+import { beginTcp } from './probe-tcp.ts';
 
+/** What is asked, and what the answer must be. Plain data: services that ask the same are told from others by it. */
 export type ProbeKind =
   | {
       readonly type: 'http';
@@ -20,42 +22,58 @@ export type ProbeKind =
       readonly path: string;
       /** Value of the Host field; null is the address itself. */
       readonly host: string | null;
-      /** Inclusive ranges of status codes. */
-      readonly expected: readonly StatusRange[];
+      readonly fields: Readonly<Record<string, string>>;
+      readonly expectation: HttpExpectation;
     }
-  /** A connection that can be made (with the TLS handshake, if there is one) is a success. */
-  | { readonly type: 'tcp' };
+  | { readonly type: 'tcp'; readonly expectation: TcpExpectation }
+  | {
+      readonly type: 'grpc';
+      /** Of which service; empty is the server as a whole. */
+      readonly service: string;
+      /** `:authority`; null is the address itself. */
+      readonly host: string | null;
+      readonly fields: Readonly<Record<string, string>>;
+    };
 
-export interface StatusRange {
-  readonly from: number;
-  readonly to: number;
-}
+export type ProbeOf<Type extends ProbeKind['type']> = Extract<ProbeKind, { readonly type: Type }>;
 
-export interface Probe {
+/** Where to ask, and how to get there. */
+export interface ProbeTarget {
   readonly host: string;
   readonly port: number;
-  readonly timeoutMs: number;
-  readonly kind: ProbeKind;
   /** Null is a plain connection. */
   readonly tls: ConnectionOptions | null;
   readonly lookup: LookupFunction;
 }
 
-/** Of an answer's body: a health page over this is cut, and counts as answered. */
-const BODY_BYTES_MAX = 16_384;
-const HEADER_BYTES_MAX = 16_384;
+export interface Probe extends ProbeTarget {
+  readonly timeoutMs: number;
+  readonly kind: ProbeKind;
+}
 
-type Settle = (result: CheckResult) => void;
+/** How the I/O of a check tells what it has met. */
+export interface ProbeEvents {
+  readonly onConnect: () => void;
+  /** May be called again; only the first call counts. Null: the reason is ours and says nothing about the endpoint. */
+  readonly settle: (result: CheckResult | null) => void;
+}
+
+/** The I/O of a check under way. */
+export interface ProbeIo {
+  destroy(): void;
+  /** What an answer that is not complete comes to when its time is over; null or absent: it counts as none. */
+  unfinished?(): CheckResult | null;
+}
 
 /**
- * Starts a check; `done` gets its result, or null if this thread was so late itself that the result would say nothing
- * about the endpoint. Returns what cancels it: then `done` is not called.
+ * Starts a check; `done` gets its result, or null if what went wrong is this process's (it was late itself, or has no descriptor
+ * left) and says nothing about the endpoint. Returns what cancels it: then `done` is not called.
  */
 export function startProbe(probe: Probe, clock: Clock, done: (result: CheckResult | null) => void): () => void {
   const startedMs = clock.nowMs();
   let connected = false;
   let settled = false;
-  let io: { destroy(): unknown } | null = null;
+  let io: ProbeIo | null = null;
   const end = (): boolean => {
     if (settled) return false;
     settled = true;
@@ -70,103 +88,31 @@ export function startProbe(probe: Probe, clock: Clock, done: (result: CheckResul
     const lateMs = clock.nowMs() - startedMs - probe.timeoutMs;
     if (lateMs > probe.timeoutMs / 2) return settle(null);
     const missing = connected ? 'answer' : 'connection';
-    settle({ kind: 'failure', reason: `no ${missing} within ${formatMs(probe.timeoutMs)}`, timeout: true });
+    const reason = `no ${missing} within ${formatMs(probe.timeoutMs)}`;
+    settle(io?.unfinished?.() ?? { kind: 'failure', code: 'timeout', reason });
   });
-  io = begin(probe, settle, () => (connected = true));
+  io = begin(probe, { settle, onConnect: () => (connected = true) });
   return () => void end();
 }
 
-function begin(probe: Probe, settle: Settle, onConnect: () => void): { destroy(): unknown } | null {
+function begin(probe: Probe, events: ProbeEvents): ProbeIo | null {
+  const { kind } = probe;
   try {
-    return probe.kind.type === 'tcp'
-      ? beginTcp(probe, settle, onConnect)
-      : beginHttp(probe, probe.kind, settle, onConnect);
+    switch (kind.type) {
+      case 'http':
+        return beginHttp(probe, kind, events);
+      case 'tcp':
+        return beginTcp(probe, kind, events);
+      case 'grpc':
+        return beginGrpc(probe, kind, events);
+      default:
+        return kind satisfies never;
+    }
   } catch (error) {
     // Only options that Node refuses, such as a key that does not parse. Later, so that `done` never runs within the call.
-    queueMicrotask(() => settle(failed(error)));
+    queueMicrotask(() => events.settle(failed(error)));
     return null;
   }
-}
-
-function beginTcp(probe: Probe, settle: Settle, onConnect: () => void): Socket {
-  const { host, port, tls, lookup } = probe;
-  const socket = tls === null ? tcpConnect({ host, port, lookup }) : tlsConnect({ ...tls, host, port, lookup });
-  socket.on('error', (error) => settle(failed(error)));
-  socket.on('close', () => settle(failed(new Error('connection closed'))));
-  socket.on('connect', onConnect);
-  socket.on(tls === null ? 'connect' : 'secureConnect', () => {
-    settle({ kind: 'success', reason: 'accepted a connection' });
-  });
-  return socket;
-}
-
-function beginHttp(
-  probe: Probe,
-  kind: Extract<ProbeKind, { type: 'http' }>,
-  settle: Settle,
-  onConnect: () => void,
-): ClientRequest {
-  const { host, port, tls, lookup } = probe;
-  const options = {
-    host,
-    port,
-    lookup,
-    method: kind.method,
-    path: kind.path,
-    agent: false as const,
-    maxHeaderSize: HEADER_BYTES_MAX,
-    headers: { 'User-Agent': 'spillway-health', Accept: '*/*', ...(kind.host === null ? {} : { Host: kind.host }) },
-  };
-  const request = tls === null ? httpRequest(options) : httpsRequest({ ...tls, ...options });
-  request.on('error', (error) => settle(failed(error)));
-  let answering = false;
-  request.on('close', () =>
-    settle(failed(new Error(`connection closed ${answering ? 'within the' : 'before an'} answer`))),
-  );
-  request.on('socket', (socket) => socket.once('connect', onConnect));
-  request.on('upgrade', (_response, socket) => {
-    socket.on('error', () => {});
-    socket.destroy();
-    settle({ kind: 'failure', reason: 'an upgrade (status 101) that was not asked for', timeout: false });
-  });
-  request.on('response', (response) => {
-    answering = true;
-    const verdict = judge(response.statusCode ?? 0, kind.expected);
-    if (verdict.kind === 'failure') settle(verdict);
-    else readBody(response, verdict, settle);
-  });
-  request.end();
-  return request;
-}
-
-function judge(status: number, expected: readonly StatusRange[]): CheckResult {
-  if (expected.some(({ from, to }) => status >= from && status <= to))
-    return { kind: 'success', reason: `status ${status}` };
-  const wanted = expected.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(', ');
-  return { kind: 'failure', reason: `status ${status}, expected ${wanted}`, timeout: false };
-}
-
-/** An answer that begins and never ends is no answer; one that is too long to wait for is. */
-function readBody(response: IncomingMessage, verdict: CheckResult, settle: Settle): void {
-  let bytes = 0;
-  response.on('error', () =>
-    settle({ kind: 'failure', reason: 'connection closed within the answer', timeout: false }),
-  );
-  response.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) settle(verdict);
-  });
-  response.on('end', () => settle(verdict));
-}
-
-function failed(error: unknown): CheckResult {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return { kind: 'failure', reason: reasonFor(code ?? '', message), timeout: code === 'ETIMEDOUT' };
-}
-
-function reasonFor(code: string, message: string): string {
-  if (code === 'HPE_HEADER_OVERFLOW') return `the head of its answer is over ${HEADER_BYTES_MAX} bytes`;
-  return code.startsWith('HPE_') ? 'its answer is not valid HTTP' : failureReason(code, message);
 }
 
 function formatMs(ms: number): string {

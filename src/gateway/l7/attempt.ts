@@ -10,6 +10,7 @@
  */
 import { type TrafficResult, trafficResults } from '../../health/index.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { isOurs } from '../connection-failure.ts';
 import { countStatus, endpointSlots as slot, type Refusal } from '../slots.ts';
 import { discardRest } from './discarded-answer.ts';
 import type { Endpoint, Opening, Waiter } from './endpoint.ts';
@@ -348,12 +349,9 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   }
 }
 
-/** Out of what only this machine has; nothing that the endpoint did. */
-const LOCAL: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
-
 /** What a connection that could not be made says of the endpoint; null is nothing. */
 function resultOfConnect(code: string, shookHands: boolean): TrafficResult | null {
-  if (LOCAL.has(code)) return null;
+  if (isOurs(code)) return null;
   if (shookHands) return trafficResults.tlsFailed;
   if (code === 'ECONNREFUSED') return trafficResults.refused;
   return code === 'ETIMEDOUT' ? trafficResults.connectTimeout : trafficResults.unreachable;
