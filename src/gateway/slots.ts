@@ -20,8 +20,10 @@ export const DRAIN = 1;
 export const SERVING = 0;
 /** No new work but that of clients who are pinned here; what is under way is finished. */
 export const DRAINING = 1;
-/** Nothing is left, or its time is over: not even for those, and tunnels are closed. */
-export const DRAINED = 2;
+/** Nobody's new work; what is under way is finished. */
+export const CLOSED = 2;
+/** Nobody's new work, and what is under way is cut; tunnels are told goodbye. */
+export const CUT = 3;
 
 /** Header word of the process's cell, written by control: grows whenever the `DRAIN` word of any endpoint changes. */
 export const DRAIN_CHANGES = 0;
@@ -34,26 +36,27 @@ export const endpointSlots = {
   connections: 1, // gauge, idle ones included
   idle: 2, // gauge
   queued: 3, // gauge
-  requests: 4,
-  responses1xx: 5,
-  responses2xx: 6,
-  responses3xx: 7,
-  responses4xx: 8,
-  responses5xx: 9,
-  connects: 10,
-  connectFailures: 11,
-  reuses: 12,
-  timeouts: 13,
-  resets: 14,
-  protocolErrors: 15,
-  retries: 16,
-  bytesSent: 17,
-  bytesReceived: 18,
-  tlsHandshakes: 19,
-  durationSumMs: 20,
+  tunnels: 4, // gauge; they are in flight as well
+  requests: 5,
+  responses1xx: 6,
+  responses2xx: 7,
+  responses3xx: 8,
+  responses4xx: 9,
+  responses5xx: 10,
+  connects: 11,
+  connectFailures: 12,
+  reuses: 13,
+  timeouts: 14,
+  resets: 15,
+  protocolErrors: 16,
+  retries: 17,
+  bytesSent: 18,
+  bytesReceived: 19,
+  tlsHandshakes: 20,
+  durationSumMs: 21,
 } as const;
 export const ENDPOINT_SLOTS = 24;
-export const ENDPOINT_GAUGES = 4; // slots [0, 4) are gauges
+export const ENDPOINT_GAUGES = 5; // slots [0, 5) are gauges
 
 export const routeSlots = {
   inFlight: 0, // gauge
@@ -144,6 +147,7 @@ export const refusals = [
   { word: 'max_forwards', status: 400, text: 'The Max-Forwards field is malformed.' },
   { word: 'upgrade_refused', status: 400, text: 'The protocol upgrade is malformed.' },
   { word: 'upstream_status', status: 502, text: 'A server answered that it cannot, and no other could be asked.' },
+  { word: 'drained', status: 503, text: 'The server was taken out of service before it answered.' },
 ] as const;
 
 export type Refusal = (typeof refusals)[number]['word'];

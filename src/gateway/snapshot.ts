@@ -230,6 +230,8 @@ export interface EndpointPlan {
   readonly local: boolean;
   /** Only when nobody else is in. */
   readonly backup: boolean;
+  /** The config drains it, within this time; null: it serves, unless a command drains it. */
+  readonly drainMs: number | null;
   /** What an affinity cookie says of it: a MAC of its name, so nobody can make one up; null without affinity. */
   readonly pin: string | null;
   /** What its traffic says of it, for control to judge. */

@@ -114,6 +114,7 @@ export class TestGateway {
     this.#endpoints.forEach((_, i) => {
       gauges[`endpoint ${i} inFlight`] = this.endpoint('inFlight', i);
       gauges[`endpoint ${i} connections`] = this.endpoint('connections', i);
+      gauges[`endpoint ${i} tunnels`] = this.endpoint('tunnels', i);
       gauges[`endpoint ${i} idle`] = this.endpoint('idle', i);
       gauges[`endpoint ${i} load`] = this.#loads.inFlight(i);
       gauges[`endpoint ${i} queued`] = this.endpoint('queued', i);

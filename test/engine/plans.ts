@@ -19,7 +19,7 @@ export interface Changes {
   /** Of the endpoint at `index`. */
   readonly endpoint?: (
     index: number,
-  ) => Partial<Pick<EndpointPlan, 'weight' | 'pin' | 'priority' | 'local' | 'backup'>>;
+  ) => Partial<Pick<EndpointPlan, 'weight' | 'pin' | 'priority' | 'local' | 'backup' | 'drainMs'>>;
   readonly attemptsMax?: number;
   readonly retries?: Partial<ServicePlan['retries']>;
   readonly deadlineField?: string;
@@ -133,6 +133,7 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
     priority: 0,
     local: true,
     backup: false,
+    drainMs: null,
     pin: null,
     traffic: createTrafficCell(LANES),
     loadSlot: index,

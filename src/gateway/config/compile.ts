@@ -135,16 +135,17 @@ function compileService(service: Service, config: Config, cells: CellStore): Ser
         : { windowMs: slowStart.window, floor: slowStart.floor, exponent: slowStart.curve },
     affinity: affinity === undefined ? null : compileAffinity(affinity),
     judged: health.passive === null ? null : { row: health.passive.consecutive },
-    endpoints: service.endpoints.map(({ address, weight, zone, priority, backup }): EndpointPlan => {
+    endpoints: service.endpoints.map(({ address, weight, zone, priority, backup, drain }): EndpointPlan => {
       const { text: id, host, port } = address;
       const pin = secret === undefined ? null : pinOf(secret, name, id);
+      const drainMs = drain === true ? config.drainTimeout : drain === false ? null : drain;
       const local = config.zone === undefined || zone === undefined || zone === config.zone;
       const shared = {
         traffic: cells.traffic(name, id),
         loadSlot: cells.loadSlot(name, id),
         cell: cells.endpoint(name, id),
       };
-      return { id, host, port, weight, priority, local, backup, pin, ...shared };
+      return { id, host, port, weight, priority, local, backup, drainMs, pin, ...shared };
     }),
     tls: compileUpstreamTls(service, config),
     allowLinkLocal: service.allowLinkLocal,

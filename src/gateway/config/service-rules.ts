@@ -85,6 +85,10 @@ function checkEndpoints(service: Service, path: Path, parts: Parts, list: Mistak
       expected: 'one endpoint with a weight above 0',
     });
   }
+  if (service.endpoints.every(({ drain }) => drain !== false)) {
+    const message = `no endpoint of service "${service.name}" gets work`;
+    list.warning([...path, 'endpoints'], { message, found: 'drain everywhere', expected: 'one endpoint that serves' });
+  }
 }
 
 type Target = Service['endpoints'][number]['address'];

@@ -15,7 +15,11 @@ const endpoint = z
     address('connect'),
     section({
       address: address('connect').describe('`host:port` of the server. Unique in its service.'),
-      weight: weight().prefault(1).describe('Share of the work relative to the other endpoints. 0 gets no new work.'),
+      weight: weight()
+        .prefault(1)
+        .describe(
+          'Share of the work relative to the other endpoints. 0 gets none, but that of pinned clients, and does not drain.',
+        ),
       zone: name()
         .optional()
         .describe('Where the server is. Endpoints in the `zone` of this gateway are asked before those in others.'),
@@ -25,10 +29,16 @@ const endpoint = z
           'Endpoints of priority 1 get work when less than 71 % of those of priority 0 are up (by weight), and so on.',
         ),
       backup: flag().prefault(false).describe('Gets work only when no other endpoint is up.'),
+      drain: z
+        .union([flag(), duration({ min: 0 })], expects('true, false or a duration such as 30s'))
+        .prefault(false)
+        .describe(
+          'No new work, and what is under way is finished within this time, then cut; `true` takes `drainTimeout`. Unlike `weight: 0` it ends: connections are closed and clients pinned by a cookie are sent elsewhere after half the time. See the guide on deploys.',
+        ),
     }),
   ])
   .transform((given): Endpoint =>
-    'port' in given ? { address: given, weight: 1, priority: 0, backup: false } : given,
+    'port' in given ? { address: given, weight: 1, priority: 0, backup: false, drain: false } : given,
   );
 
 export interface Endpoint {
@@ -37,6 +47,8 @@ export interface Endpoint {
   readonly zone?: string | undefined;
   readonly priority: number;
   readonly backup: boolean;
+  /** In ms; `true` is as long as the gateway's own. */
+  readonly drain: boolean | number;
 }
 
 const upstreamTls = section({

@@ -13,7 +13,7 @@ import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { isOurs } from '../connection-failure.ts';
 import { countStatus, endpointSlots as slot, type Refusal } from '../slots.ts';
 import { discardRest } from './discarded-answer.ts';
-import type { Endpoint, Opening, Waiter } from './endpoint.ts';
+import { DRAIN_OVER, type Endpoint, type Opening, type Waiter } from './endpoint.ts';
 import type { Exchange } from './exchange.ts';
 import { type Head, METHOD_HEAD } from './head.ts';
 import { type HeadTaker, ResponseHeads } from './response-heads.ts';
@@ -137,6 +137,10 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   }
 
   onNoConnection(code: string): void {
+    if (code === DRAIN_OVER) {
+      this.cut();
+      return;
+    }
     const result = resultOfConnect(code, this.handshakeMs > 0);
     if (result !== null) this.endpoint?.record(result, 0);
     this.#answered(false);
@@ -234,6 +238,17 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.#answered(false);
     this.end();
     this.#exchange.attemptFailed(this, refusal, repeatable && this.firstByteMs === 0);
+  }
+
+  /** It says nothing of the endpoint. What may be done twice is done elsewhere, what was answered already is broken off. */
+  cut(): void {
+    const exchange = this.#exchange;
+    if (this.#state === ANSWERED) {
+      exchange.fail('drained');
+      return;
+    }
+    this.end();
+    exchange.attemptFailed(this, 'drained', this.firstByteMs === 0);
   }
 
   /** What a failure says of the endpoint; null is nothing. */

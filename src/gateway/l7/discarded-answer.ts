@@ -52,7 +52,7 @@ class DiscardedAnswer implements Sender, Deadline {
       buffers.giveBack(scratch);
       taken = body.taken;
     }
-    if (body.bad || body.tooLarge || taken < to) this.#cut();
+    if (body.bad || body.tooLarge || taken < to) this.cut();
     else if (body.done) this.#over();
   }
 
@@ -61,7 +61,7 @@ class DiscardedAnswer implements Sender, Deadline {
   }
 
   onUpstreamEnd(): void {
-    this.#cut();
+    this.cut();
   }
 
   onUpstreamClose(): void {
@@ -71,7 +71,7 @@ class DiscardedAnswer implements Sender, Deadline {
   onUpstreamDrain(): void {}
 
   onDeadline(): void {
-    this.#cut();
+    this.cut();
   }
 
   #over(): void {
@@ -81,7 +81,7 @@ class DiscardedAnswer implements Sender, Deadline {
     upstream.endpoint.release(upstream);
   }
 
-  #cut(): void {
+  cut(): void {
     this.#leave();
     this.#upstream.close();
   }

@@ -1,13 +1,13 @@
 /**
  * Which endpoints of a service may be picked now: the one answer that the data plane and `explain` share.
  *
- * Out are: weight 0, down by its health word, draining, and whatever is excluded for one pick. Unknown health is in: a check
+ * Out are: weight 0, down by its health word, draining by its word or its plan, and whatever is excluded for one pick. Unknown health is in: a check
  * that has not run yet is no reason to refuse. One mask per service and worker, refilled for each pick: O(n), no allocation.
  */
 import type { SlowStart } from '../../balance/index.ts';
 import { TRIAL_SHARE } from '../../health/index.ts';
 import { cellHeader } from '../../kernel/cells.ts';
-import { DRAIN, DRAINED, DRAINING, HEALTH, HEALTH_DOWN, HEALTH_TRIAL, HEALTH_UP, SERVING } from '../slots.ts';
+import { CLOSED, CUT, DRAIN, DRAINING, HEALTH, HEALTH_DOWN, HEALTH_TRIAL, HEALTH_UP, SERVING } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
 
 export class Eligibility {
@@ -29,7 +29,7 @@ export class Eligibility {
     this.#wasOut = new Uint8Array(endpoints.length);
     this.eligible = new Uint8Array(endpoints.length);
     this.#headers = endpoints.map((endpoint) => cellHeader(endpoint.cell));
-    this.#weighted = Uint8Array.from(endpoints, (endpoint) => (endpoint.weight > 0 ? 1 : 0));
+    this.#weighted = Uint8Array.from(endpoints, ({ weight, drainMs }) => (weight > 0 && drainMs === null ? 1 : 0));
   }
 
   /** Looks again. */
@@ -69,7 +69,7 @@ export class Eligibility {
   /** Whether those who are pinned to it may go on coming: also while it drains. */
   takesPinned(index: number): boolean {
     const header = this.#headers[index]!;
-    return Atomics.load(header, HEALTH) !== HEALTH_DOWN && Atomics.load(header, DRAIN) !== DRAINED;
+    return Atomics.load(header, HEALTH) !== HEALTH_DOWN && Atomics.load(header, DRAIN) < CLOSED;
   }
 
   /** Until it looks again, the endpoint at `index` is out; -1 is none of these. */
@@ -94,9 +94,16 @@ export function healthWord(endpoint: EndpointPlan): HealthWord {
   }
 }
 
-export type DrainWord = 'serving' | 'draining' | 'drained';
+type DrainWord = 'serving' | 'draining' | 'closed';
 
 export function drainWord(endpoint: EndpointPlan): DrainWord {
-  const word = Atomics.load(cellHeader(endpoint.cell), DRAIN);
-  return word === DRAINING ? 'draining' : word === DRAINED ? 'drained' : 'serving';
+  switch (Atomics.load(cellHeader(endpoint.cell), DRAIN)) {
+    case DRAINING:
+      return 'draining';
+    case CLOSED:
+    case CUT:
+      return 'closed';
+    default:
+      return 'serving';
+  }
 }

@@ -5,13 +5,13 @@
  * stays warm and the rest times out; a request waits only when `connectionsMax` connections are open or being opened and
  * none is idle; who waits is served in order, and whoever must have a fresh connection gets one.
  * An endpoint that is retired (gone from the config, or connected to in another way) or drains keeps no idle connection: what
- * was sent its way, and waits, is still served.
+ * was sent its way, and waits, is still served, until the drain has no more time: then all of it is cut.
  * Gauges are added to, never set: while a retired endpoint lasts, its successor may count in the same cell.
  * Cost: taking and giving back an idle connection is a pop and a push.
  */
 import { TrafficRecorder, type TrafficResult } from '../../health/index.ts';
 import { cellHeader, cellLane, type Lane } from '../../kernel/cells.ts';
-import { DRAIN, DRAINED, ENDPOINT_SLOTS, endpointSlots as slot, SERVING } from '../slots.ts';
+import { CUT, DRAIN, ENDPOINT_SLOTS, endpointSlots as slot, SERVING } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
 import type { Plane } from './plane.ts';
 import type { Service } from './service.ts';
@@ -20,6 +20,8 @@ import { UpstreamConnection } from './upstream.ts';
 /** What goes on being wrong is said once in this time, anything else at most as often as the second says. */
 const SAME_NOTICE_MS = 60_000;
 const NOTICE_MS = 1000;
+/** Why there is no connection: the drain of the endpoint has no more time. */
+export const DRAIN_OVER = 'ECANCELED';
 
 /** A request that wants a connection. Told once: with a connection, or with the errno name of why there is none. */
 export interface Waiter {
@@ -45,14 +47,15 @@ export class Endpoint {
   readonly service: Service;
   plan: EndpointPlan;
   readonly lane: Lane;
+  /** The `DRAIN` word is here. */
+  readonly #header: Int32Array;
+  readonly #connections = new Set<UpstreamConnection>();
   readonly #idle: UpstreamConnection[] = [];
   /** In order of service; true if a connection that served others will do. */
   readonly #queue = new Map<Waiter, boolean>();
   /** Connections, those being opened included. */
   #open = 0;
   #retired = false;
-  /** The `DRAIN` word, as it was when it was last looked at. */
-  #drain = SERVING;
   #recorder: TrafficRecorder | null;
   #noticed = '';
   #noticedMs = Number.NEGATIVE_INFINITY;
@@ -62,13 +65,13 @@ export class Endpoint {
     this.service = service;
     this.plan = plan;
     this.lane = cellLane(plan.cell, ENDPOINT_SLOTS, plane.laneNumber);
+    this.#header = cellHeader(plan.cell);
     this.#recorder = recorderOf(this);
-    this.heedDrain();
   }
 
-  /** Its time to finish what it has is over. */
-  get drained(): boolean {
-    return this.#drain === DRAINED;
+  /** It drains, and has no more time to finish what it has. */
+  get isCut(): boolean {
+    return Atomics.load(this.#header, DRAIN) === CUT;
   }
 
   /** What came of an attempt. */
@@ -128,6 +131,7 @@ export class Endpoint {
 
   /** A connection is gone, whatever the reason. */
   closed(connection: UpstreamConnection): void {
+    this.#connections.delete(connection);
     const at = this.#idle.lastIndexOf(connection);
     if (at >= 0) {
       this.#idle.splice(at, 1);
@@ -152,10 +156,19 @@ export class Endpoint {
     this.closeIdle();
   }
 
-  /** A drain may have begun or ended here. */
+  /** A drain may have begun or ended here, or have no more time. */
   heedDrain(): void {
-    this.#drain = Atomics.load(cellHeader(this.plan.cell), DRAIN);
-    if (this.#drain !== SERVING) this.closeIdle();
+    if (this.#drains) this.closeIdle();
+    if (!this.isCut) return;
+    for (const waiter of [...this.#queue.keys()]) {
+      this.#leaveQueue(waiter);
+      waiter.onNoConnection(DRAIN_OVER);
+    }
+    for (const { attempt } of [...this.#connections]) attempt?.cut();
+  }
+
+  get #drains(): boolean {
+    return Atomics.load(this.#header, DRAIN) !== SERVING;
   }
 
   closeIdle(): void {
@@ -185,7 +198,7 @@ export class Endpoint {
 
   #keep(connection: UpstreamConnection): void {
     const full = this.#idle.length >= this.service.plan.limits.idleConnectionsMax;
-    if (full || this.#retired || this.#drain !== SERVING || this.plane.draining) {
+    if (full || this.#retired || this.#drains || this.plane.draining) {
       connection.close();
       return;
     }
@@ -209,14 +222,25 @@ export class Endpoint {
       if (wire === null) {
         this.notice(`no connection: ${reason}`);
         this.#add(slot.connectFailures, 1);
-        this.#opened(-1);
-        this.#serveQueue();
-        waiter.onNoConnection(code);
+        this.#noConnection(waiter, code);
         return;
       }
       if (this.service.plan.tls !== null) this.#add(slot.tlsHandshakes, 1);
-      waiter.onConnection(new UpstreamConnection(this, wire), false);
+      if (this.isCut) {
+        wire.close();
+        this.#noConnection(waiter, DRAIN_OVER);
+        return;
+      }
+      const connection = new UpstreamConnection(this, wire);
+      this.#connections.add(connection);
+      waiter.onConnection(connection, false);
     });
+  }
+
+  #noConnection(waiter: Waiter, code: string): void {
+    this.#opened(-1);
+    this.#serveQueue();
+    waiter.onNoConnection(code);
   }
 
   /** Where there is room, the next in the queue gets a connection of its own. */
@@ -236,6 +260,8 @@ export class Endpoint {
 
   #opened(change: number): void {
     this.#open += change;
+    if (this.#open > 0) this.plane.busy.add(this);
+    else this.plane.busy.delete(this);
     this.#add(slot.connections, change);
   }
 

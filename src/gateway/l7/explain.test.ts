@@ -6,7 +6,18 @@ import * as fc from 'fast-check';
 import { anyRequest } from '../../../test/engine/plans.ts';
 import { routed } from '../../../test/engine/routed.ts';
 import { cellHeader, cellLane, createCell } from '../../kernel/cells.ts';
-import { ENDPOINT_SLOTS, endpointSlots, HEALTH, HEALTH_DOWN, HEALTH_UP } from '../slots.ts';
+import {
+  CLOSED,
+  CUT,
+  DRAIN,
+  DRAINING,
+  ENDPOINT_SLOTS,
+  endpointSlots,
+  SERVING,
+  HEALTH,
+  HEALTH_DOWN,
+  HEALTH_UP,
+} from '../slots.ts';
 import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
 import { explain } from './explain.ts';
 import { createRouter } from '../routing/router.ts';
@@ -56,6 +67,7 @@ function endpoint(id: string, weight = 1, health = 0): EndpointPlan {
     priority: 0,
     local: true,
     backup: false,
+    drainMs: null,
     pin: null,
     traffic: createTrafficCell(1),
     loadSlot: 0,
@@ -186,6 +198,26 @@ test('says of each endpoint whether it may be picked and why not', () => {
       ['127.0.0.1:9003', false, 'down', 'its health checks fail, or its traffic did and it is ejected', 0],
     ],
   );
+});
+
+test('says that an endpoint drains, by a command or by its config, and who may still come', () => {
+  const reasonOf = (drain: number, drainMs: number | null, affinity: ServicePlan['affinity'] = null) => {
+    const endpoint = { ...shop.endpoints[0]!, drainMs, cell: createCell(2, ENDPOINT_SLOTS) };
+    Atomics.store(cellHeader(endpoint.cell), DRAIN, drain);
+    const services = [{ ...shop, affinity, endpoints: [endpoint] }];
+    const { service: explained } = explain({ ...plan, services }, { method: 'GET', url: 'http://shop.example:8080/' });
+    const { mayBePicked, reason } = explained!.endpoints[0]!;
+    assert.equal(mayBePicked, false);
+    return reason;
+  };
+  const cookie = { cookie: 'pin', attributes: '', secure: 'never' } as const;
+  assert.equal(reasonOf(CLOSED, null), 'it drains: no new work');
+  assert.equal(
+    reasonOf(DRAINING, null, cookie),
+    'it drains: no new work but that of clients who are pinned to it, for half of its time',
+  );
+  assert.equal(reasonOf(CUT, 1000, cookie), 'it drains by its config: no new work');
+  assert.equal(reasonOf(SERVING, 1000), 'it drains by its config: no new work');
 });
 
 test('a loser says which half of its match fails', () => {

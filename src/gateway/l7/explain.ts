@@ -17,7 +17,7 @@ import { ENDPOINT_SLOTS, endpointSlots, refusals, type Refusal, refusalNumber } 
 import { judgeRoutes, type RouteVerdict } from '../routing/route-reasons.ts';
 import { createRouter } from '../routing/router.ts';
 import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
-import { drainWord, type DrainWord, Eligibility, healthWord, type HealthWord } from './eligibility.ts';
+import { drainWord, Eligibility, healthWord, type HealthWord } from './eligibility.ts';
 import { type ExplainedAnswer, explainShaping } from './explain-shaping.ts';
 import { type ExplainRequest, writeRequest, type WrittenRequest } from './explain-request.ts';
 import { Forwarding, ForwardingWriter } from './forwarded.ts';
@@ -246,7 +246,7 @@ function explainEndpoints(service: ServicePlan): ExplainedEndpoint[] {
     const inFlight = sumSlot(cellLanes(endpoint.cell, ENDPOINT_SLOTS), endpointSlots.inFlight);
     const isReserve = eligible[index] === 1 && share < 1;
     const reason =
-      (drainReasons[drainWord(endpoint)] ?? endpointReason(health, endpoint.weight)) +
+      (drainReason(endpoint, service) ?? endpointReason(health, endpoint.weight)) +
       (isReserve ? reserveReason(endpoint, share) : '');
     return { address: endpoint.id, weight: endpoint.weight, health, inFlight, mayBePicked, reason };
   });
@@ -258,11 +258,14 @@ function reserveReason({ backup, local }: EndpointPlan, share: number): string {
   return `; ${kind}, which gets ${Math.round(share * 100)} % of the work now`;
 }
 
-const drainReasons: Readonly<Record<DrainWord, string | null>> = {
-  serving: null,
-  draining: 'it drains: what it has is finished, and only clients who are pinned to it may still come',
-  drained: 'it is drained: it gets no new work',
-};
+/** Null if it does not drain. A config that runs nowhere has its word alone. */
+function drainReason(endpoint: EndpointPlan, { affinity }: ServicePlan): string | null {
+  const word = drainWord(endpoint);
+  if (word === 'serving' && endpoint.drainMs === null) return null;
+  const how = endpoint.drainMs === null ? 'it drains' : 'it drains by its config';
+  const mayPinned = affinity !== null && word !== 'closed';
+  return `${how}: no new work${mayPinned ? ' but that of clients who are pinned to it, for half of its time' : ''}`;
+}
 
 function endpointReason(health: HealthWord, weight: number): string {
   if (weight === 0) return 'weight 0: it gets no new work';

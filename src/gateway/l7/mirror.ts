@@ -171,6 +171,11 @@ class MirroredRequest implements Waiter, Sender, HeadTaker, Deadline {
 
   onUpstreamDrain(): void {}
 
+  cut(): void {
+    this.#reusable = false;
+    this.#end();
+  }
+
   // — As one who takes heads
 
   get takesHeads(): boolean {

@@ -17,6 +17,7 @@ import type { CanaryPlan, Snapshot } from '../snapshot.ts';
 import { Buffers } from './buffers.ts';
 import { CanaryRun } from './canary-run.ts';
 import type { ClientConnection } from './client.ts';
+import type { Endpoint } from './endpoint.ts';
 import { Exchange } from './exchange.ts';
 import { Head } from './head.ts';
 import { RawTransport } from './raw-transport.ts';
@@ -62,6 +63,8 @@ export class Plane {
   readonly pathScratch = new Uint8Array(64 * 1024);
   /** All that are open. */
   readonly tunnels = new Set<Tunnel>();
+  /** Those that have a connection, or one on its way: of the config in force, of one on trial, and of those that are over. */
+  readonly busy = new Set<Endpoint>();
   /** The clock, read once per event. */
   nowMs: number;
   draining = false;
@@ -144,8 +147,9 @@ export class Plane {
 
   /** A drain of some endpoint has begun, ended, or run out of time. */
   heedDrains(): void {
-    for (const service of this.#services.values()) service.heedDrains();
-    for (const tunnel of this.tunnels) if (tunnel.endpoint.drained) tunnel.leave();
+    this.tick();
+    for (const endpoint of [...this.busy]) endpoint.heedDrain();
+    for (const tunnel of this.tunnels) if (tunnel.endpoint.isCut) tunnel.leave();
   }
 
   takeExchange(client: ClientConnection, route: Route, arm: Arm): Exchange {

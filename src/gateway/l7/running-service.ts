@@ -166,20 +166,17 @@ export class RunningService implements Service {
   closeIdle(): void {
     for (const endpoint of this.endpoints) endpoint.closeIdle();
   }
-
-  heedDrains(): void {
-    for (const endpoint of this.endpoints) endpoint.heedDrain();
-  }
 }
 
 /** What a service is balanced by: as long as it is the same, counters and turns go on. */
 function shapeOf({ balance, slowStart, affinity, endpoints }: ServicePlan): string {
-  const shape = endpoints.map(({ id, weight, priority, local, backup, pin }) => [
+  const shape = endpoints.map(({ id, weight, priority, local, backup, drainMs, pin }) => [
     id,
     weight,
     priority,
     local,
     backup,
+    drainMs,
     pin,
   ]);
   return JSON.stringify([balance, slowStart, affinity, shape]);

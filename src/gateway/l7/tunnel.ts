@@ -10,6 +10,7 @@
  * Source: RFC 6455 §5.5.1, §7.1, §7.4.1.
  */
 import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { endpointSlots as slot } from '../slots.ts';
 import { view } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -166,10 +167,16 @@ export class Tunnel implements Deadline {
     client.wire.owner = this.#client;
     upstream.wire.owner = this.#server;
     client.listener.tunnels(1);
+    this.#count(1);
     plane.tunnels.add(this);
     this.touch();
     client.wire.resume();
     upstream.wire.resume();
+  }
+
+  #count(change: number): void {
+    const { lane } = this.endpoint;
+    lane[slot.tunnels] = (lane[slot.tunnels] ?? 0) + change;
   }
 
   get client(): ClientConnection {
@@ -237,6 +244,7 @@ export class Tunnel implements Deadline {
     const { client } = this.#exchange;
     this.plane.wheel.remove(this);
     client.listener.tunnels(-1);
+    this.#count(-1);
     this.plane.tunnels.delete(this);
     client.tunnel = null;
     client.wire.owner = client;

@@ -16,6 +16,8 @@ export interface Sender {
   /** The connection is gone; it has left its endpoint already. */
   onUpstreamClose(): void;
   onUpstreamDrain(): void;
+  /** The drain of the endpoint has no more time. */
+  cut(): void;
 }
 
 export class UpstreamConnection implements WireOwner, Deadline {
