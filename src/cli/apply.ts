@@ -1,10 +1,10 @@
 /** `spillway apply`: puts another config in force, on all connections or on trial on a share of them first. */
 import { resolve } from 'node:path';
-import type { Clock } from '../kernel/clock.ts';
 import type { CanaryState, GatewayState } from '../gateway/index.ts';
 import { adminOptions, adminRefusal, adminTarget, askAdmin, type AdminTarget } from './admin-client.ts';
 import { type Command, type CommandIo, UsageError } from './command.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { pause } from './pause.ts';
 import { readOutcome } from './reload-outcome.ts';
 import { canaryLines, reloadLines } from './up-text.ts';
 
@@ -68,8 +68,4 @@ async function watchTrial(target: AdminTarget, begun: CanaryState, { out, err, c
     saidMs = clock.nowMs();
     out.prose(`  it: ${trial.canary}; the others: ${trial.others}`);
   }
-}
-
-function pause(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolvePause) => clock.after(ms, resolvePause, { ref: true }));
 }

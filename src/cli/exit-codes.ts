@@ -10,21 +10,26 @@ export const exitCodes = {
   cannotRun: 3,
   /** No running gateway answered. */
   unreachable: 4,
+  /** Drained, but something took too long. */
+  cut: 5,
   /** A fault in Spillway itself, reported with its stack (EX_SOFTWARE of sysexits). */
   fault: 70,
 } as const;
 
 /** For the help. */
-export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
+export const exitCodeMeanings: Readonly<Record<(typeof exitCodes)[keyof typeof exitCodes], string>> = {
   0: 'done, or the answer is yes',
   1: 'mistakes in the config, or the answer is no',
   2: 'wrong command line',
   3: 'it cannot run',
   4: 'no running gateway answered',
+  5: 'drained, but something had to be cut',
   70: 'a fault in Spillway',
 };
 
-export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
-
-/** 128 + number, as shells say it: ended at once by a second signal. */
+/** 128 + number, as shells say it: ended by a signal before it was done. */
 export const signalExitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+export type ExitCode =
+  | (typeof exitCodes)[keyof typeof exitCodes]
+  | (typeof signalExitCodes)[keyof typeof signalExitCodes];

@@ -45,6 +45,14 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Put one of them back in force.',
     load: async () => (await import('./rollback.ts')).rollbackCommand,
   },
+  drain: {
+    summary: 'Take an endpoint out of work, and wait until nothing is left there.',
+    load: async () => (await import('./drain.ts')).drainCommand,
+  },
+  undrain: {
+    summary: 'Give it work again.',
+    load: async () => (await import('./drain.ts')).undrainCommand,
+  },
   init: { summary: 'Write a commented starter config.', load: async () => (await import('./init.ts')).initCommand },
 };
 

@@ -81,10 +81,11 @@ function targetText(target: RouteTarget): string {
 }
 
 function serviceLines({ name, balance, endpoints }: ServiceState, index: number, row: Row, paint: Paint): string[] {
-  const lines = endpoints.slice(0, ENDPOINTS_MAX).map(({ address, weight, health }) => {
+  const lines = endpoints.slice(0, ENDPOINTS_MAX).map(({ address, weight, health, drain }) => {
     const share = weight === 1 ? '' : paint('dim', `  weight ${weight}`);
     const down = health === 'down' ? paint('bad', '  down') : '';
-    return `${printable(address)}${share}${down}`;
+    const drains = drain === null ? '' : paint('warn', `  ${drain.phase === 'drained' ? 'drained' : 'draining'}`);
+    return `${printable(address)}${share}${down}${drains}`;
   });
   const more = endpoints.length - lines.length;
   if (more > 0) lines.push(paint('dim', `… and ${more} more`));
@@ -129,6 +130,10 @@ export function eventLines(event: GatewayEvent, paint: Paint): string[] {
           `endpoint ${event.endpoint} of ${event.service} is kept though its checks fail: ${printable(event.reason)}`,
         ),
       ];
+    case 'drain-begun':
+    case 'drain-ended':
+    case 'drain-undone':
+      return [drainLine(event, paint)];
     case 'canary':
       return canaryLines(event.trial, paint);
     case 'reload':
@@ -150,6 +155,42 @@ export function eventLines(event: GatewayEvent, paint: Paint): string[] {
     default:
       return event satisfies never;
   }
+}
+
+type DrainEvent = Extract<GatewayEvent, { readonly kind: `drain-${string}` }>;
+
+/** What has become of a drain, as a line. */
+export function drainLine(event: DrainEvent, paint: Paint): string {
+  const subject = `endpoint ${event.endpoint} of ${event.service}`;
+  switch (event.kind) {
+    case 'drain-begun': {
+      const who = event.by === 'config' ? ' by its config' : '';
+      return `${subject} drains${who}: no new work, and what it has may take ${formatDuration(event.withinMs)}`;
+    }
+    case 'drain-ended': {
+      const after = `${subject} is drained after ${roughly(event.tookMs)}`;
+      if (event.cut === null) return paint('good', `${after}: nothing is left`);
+      return paint('warn', `${after}: ${workText(event.cut)} had to be cut`);
+    }
+    case 'drain-undone':
+      return paint('good', `${subject} serves again`);
+    default:
+      return event satisfies never;
+  }
+}
+
+/** `3 requests and 1 tunnel`. */
+export function workText({ requests, tunnels }: { readonly requests: number; readonly tunnels: number }): string {
+  const parts = [
+    requests > 0 || tunnels === 0 ? counted(requests, 'request') : '',
+    tunnels > 0 ? counted(tunnels, 'tunnel') : '',
+  ];
+  return parts.filter((part) => part !== '').join(' and ');
+}
+
+/** `1 request`, `2 requests`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** A rollback is a repair of what runs, not of what is written. */

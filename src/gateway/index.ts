@@ -1,11 +1,13 @@
 /** The gateway as a program uses it. */
 export { createGateway } from './control/gateway.ts';
 export type { Gateway, GatewayOptions } from './control/gateway.ts';
+export type { DrainOutcome, DrainRequest, EndpointName } from './control/drains.ts';
 export type { GatewayEvent, GatewayListener, ReloadCause, ReloadOutcome } from './control/events.ts';
 export type { TrialOutcome } from './control/trials.ts';
 export type {
   CanaryState,
   ConfigVersionState,
+  DrainState,
   EndpointHealth,
   EndpointState,
   GatewayPhase,

@@ -4,7 +4,9 @@
 import { chooseFormat, contentTypes, formatMetrics } from '../../observe/prometheus.ts';
 import type { ReloadOutcome } from '../control/events.ts';
 import type { TrialOutcome } from '../control/trials.ts';
+import type { DrainOutcome, DrainRequest, EndpointName } from '../control/drains.ts';
 import { readApplyRequest } from './apply-body.ts';
+import { readDrainRequest, readEndpointName } from './drain-body.ts';
 import type { GatewayState } from '../control/gateway-state.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { readExplainRequest } from './explain-body.ts';
@@ -30,6 +32,8 @@ export interface AdminBackend {
     file: string,
     trial: { readonly share: number; readonly watchMs: number } | null,
   ): Promise<ReloadOutcome | TrialOutcome>;
+  drain(request: DrainRequest): DrainOutcome;
+  undrain(name: EndpointName): DrainOutcome;
   /** A line for the audit log. */
   audit(remote: string, action: string, outcome: string): void;
 }
@@ -59,6 +63,16 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/api/reload': { methods: post, role: 'write', answer: async (backend) => outcomeAnswer(await backend.reload()) },
   '/api/apply': { methods: post, role: 'write', answer: answerApply },
   '/api/rollback': { methods: post, role: 'write', answer: answerRollback },
+  '/api/drain': {
+    methods: post,
+    role: 'write',
+    answer: (backend, { body }) => answerDrain(readDrainRequest(body), (request) => backend.drain(request)),
+  },
+  '/api/undrain': {
+    methods: post,
+    role: 'write',
+    answer: (backend, { body }) => answerDrain(readEndpointName(body), (name) => backend.undrain(name)),
+  },
 };
 
 function word(problem: string | null, good: string): ApiAnswer {
@@ -102,6 +116,24 @@ async function answerApply(backend: AdminBackend, { body }: ApiRequest): Promise
   const outcome = await backend.apply(request.file, request.trial);
   if (outcome.kind === 'begun') return json(202, outcome);
   return outcome.kind === 'refused' || 'cause' in outcome ? outcomeAnswer(outcome) : json(200, outcome);
+}
+
+function answerDrain<Request extends EndpointName>(
+  request: Request | string,
+  run: (request: Request) => DrainOutcome,
+): ApiAnswer {
+  if (typeof request === 'string') return badRequest(request);
+  const outcome = run(request);
+  switch (outcome.kind) {
+    case 'done':
+      return json(200, { endpoints: outcome.endpoints });
+    case 'unknown':
+      return badRequest(outcome.reason);
+    case 'refused':
+      return { kind: 'problem', problem: { status: 409, title: 'Conflict', detail: outcome.reason } };
+    default:
+      return outcome satisfies never;
+  }
 }
 
 async function answerRollback(backend: AdminBackend, { body }: ApiRequest): Promise<ApiAnswer> {

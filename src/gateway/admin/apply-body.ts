@@ -1,5 +1,6 @@
 /** The body of `POST /api/apply`: which config, and whether it is on trial first. */
 import { isAbsolute } from 'node:path';
+import { readObject } from './json-body.ts';
 import { parseDuration, parsePercentage } from '../../kernel/units.ts';
 
 export interface ApplyRequest {
@@ -14,17 +15,9 @@ const EXAMPLE = '{"file": "/etc/spillway/next.yaml", "canary": "10%", "watch": "
 
 /** Or a sentence on what is wrong with it. */
 export function readApplyRequest(body: Buffer): ApplyRequest | string {
-  let given: unknown;
-  try {
-    given = JSON.parse(body.toString('utf8'));
-  } catch {
-    return `The body must be JSON such as ${EXAMPLE}.`;
-  }
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    return `The body must be JSON such as ${EXAMPLE}.`;
-  const { file, canary, watch, ...rest } = given as Readonly<Record<string, unknown>>;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) return `There is no key ${JSON.stringify(unknown)}; there are file, canary and watch.`;
+  const given = readObject(body, ['file', 'canary', 'watch'], EXAMPLE);
+  if (typeof given === 'string') return given;
+  const { file, canary, watch } = given;
   if (typeof file !== 'string' || !isAbsolute(file))
     return 'file must be an absolute path on the machine of the gateway.';
   if (canary === undefined && watch === undefined) return { file, trial: null };

@@ -98,7 +98,17 @@ export const metricNames = {
     labels: [...endpoint, 'code_class'],
     help: 'Answers of an endpoint, by the class of the status.',
   },
+  spillway_endpoint_draining: {
+    type: 'gauge',
+    labels: endpoint,
+    help: '1 while the endpoint drains or is drained, and so gets no new work, else 0.',
+  },
   spillway_endpoint_in_flight: { type: 'gauge', labels: endpoint, help: 'Requests an endpoint is working on.' },
+  spillway_endpoint_tunnels: {
+    type: 'gauge',
+    labels: endpoint,
+    help: 'Of these, the ones that were upgraded, such as WebSocket.',
+  },
   spillway_endpoint_queued: {
     type: 'gauge',
     labels: endpoint,

@@ -11,6 +11,7 @@ import {
   armSlots,
   BUCKETS,
   bucketUpperMs,
+  DRAIN,
   ENDPOINT_SLOTS,
   endpointSlots,
   HEALTH,
@@ -22,6 +23,7 @@ import {
   refusals,
   ROUTE_SLOTS,
   routeSlots,
+  SERVING,
 } from '../slots.ts';
 import { serviceNameOf, type Snapshot } from '../snapshot.ts';
 import { metricNames, type MetricNames } from './metric-names.ts';
@@ -188,9 +190,11 @@ function endpointSeries(snapshot: Snapshot): Series {
   );
   return {
     spillway_endpoint_up: subjects.map(({ labels, cell }) => ({ labels, value: isDown(cell) ? 0 : 1 })),
+    spillway_endpoint_draining: subjects.map(({ labels, cell }) => ({ labels, value: isServing(cell) ? 0 : 1 })),
     spillway_endpoint_requests_total: statusSamples(subjects, endpointSlots.responses1xx),
     ...slotSeries(subjects, {
       spillway_endpoint_in_flight: endpointSlots.inFlight,
+      spillway_endpoint_tunnels: endpointSlots.tunnels,
       spillway_endpoint_queued: endpointSlots.queued,
       spillway_upstream_connections: endpointSlots.connections,
       spillway_upstream_idle_connections: endpointSlots.idle,
@@ -211,6 +215,10 @@ function endpointSeries(snapshot: Snapshot): Series {
 
 function isDown(cell: Cell): boolean {
   return Atomics.load(cellHeader(cell), HEALTH) === HEALTH_DOWN;
+}
+
+function isServing(cell: Cell): boolean {
+  return Atomics.load(cellHeader(cell), DRAIN) === SERVING;
 }
 
 function workerSeries(snapshot: Snapshot, { workers }: GatewayState): Series {

@@ -47,6 +47,8 @@ function backend(given: Partial<AdminBackend> = {}) {
       trial === null
         ? { ...applied, cause: 'admin' }
         : { kind: 'refused', reason: `${file} ${JSON.stringify(trial)}`, problems: [] },
+    drain: () => assert.fail('not asked for'),
+    undrain: () => assert.fail('not asked for'),
     audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
     ...given,
   };
@@ -165,6 +167,8 @@ const roles: readonly (readonly [string, number, number, number, number])[] = [
   ['POST /api/explain', 401, 403, 400, 400],
   ['POST /api/reload', 401, 403, 403, 200],
   ['POST /api/rollback', 401, 403, 403, 200],
+  ['POST /api/drain', 401, 403, 403, 400],
+  ['POST /api/undrain', 401, 403, 403, 400],
   ['POST /api/apply', 401, 403, 403, 400],
   ['GET /nowhere', 401, 403, 404, 404],
 ];

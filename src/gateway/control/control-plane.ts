@@ -20,6 +20,7 @@ import { ConfigVersions } from './config-versions.ts';
 import { dropNotices, dropRoot } from './drop-root.ts';
 import { EventFan, type GatewayEvent, type GatewayListener, type ReloadCause, type ReloadOutcome } from './events.ts';
 import type { CanaryState, GatewayPhase, GatewayState } from './gateway-state.ts';
+import { type DrainOutcome, type DrainRequest, Drains, type EndpointName } from './drains.ts';
 import { HealthChecks } from './health-checks.ts';
 import {
   compileInForce,
@@ -68,6 +69,7 @@ export class ControlPlane {
   readonly #versions = new ConfigVersions();
   readonly #trials: Trials;
   readonly #health: HealthChecks;
+  readonly #drains: Drains;
   readonly #files: WatchFiles;
   readonly #admin: AdminEndpoint;
   readonly #queue: LatestWins<Job, ReloadOutcome>;
@@ -80,6 +82,8 @@ export class ControlPlane {
   #phase: GatewayPhase = 'new';
   #supervisor: Supervisor | null = null;
   #force: InForce | null = null;
+  /** What is on trial beside it. */
+  #trial: InForce | null = null;
   #started: Started = { workers: null, user: undefined };
   /** Made when the number of workers is known; lives as long as the gateway. */
   #cells: CellStore | null = null;
@@ -95,6 +99,11 @@ export class ControlPlane {
     this.#startedAt = { wallMs: clock.wallMs(), nowMs: clock.nowMs() };
     this.#reloads = new ReloadHistory(clock);
     this.#health = new HealthChecks({ clock, random, onEvent: (event) => this.#events.emit(event) });
+    this.#drains = new Drains({
+      clock,
+      onEvent: (event) => this.#events.emit(event),
+      onChange: () => this.#watchHealth(),
+    });
     this.#files = new WatchFiles({ clock, onChange: () => this.#fileChanged() });
     this.#queue = new LatestWins((job) => this.#reload(job));
     this.#trials = new Trials({
@@ -112,6 +121,8 @@ export class ControlPlane {
       reload: () => this.reload('admin', null),
       rollback: (version) => this.rollback(version),
       apply: (file, trial) => this.apply(fileSource(file), trial),
+      drain: (request) => this.drainEndpoint(request),
+      undrain: (name) => this.undrainEndpoint(name),
       audit: (remote, action, outcome) => this.#events.emit({ kind: 'audit', remote, action, outcome }),
     });
   }
@@ -214,6 +225,16 @@ export class ControlPlane {
     await this.drain(0);
   }
 
+  drainEndpoint(request: DrainRequest): DrainOutcome {
+    this.#inForce();
+    return this.#drains.drain(request);
+  }
+
+  undrainEndpoint(name: EndpointName): DrainOutcome {
+    this.#inForce();
+    return this.#drains.undrain(name);
+  }
+
   reopenLog(): void {
     this.#supervisor?.reopenLogs();
   }
@@ -236,7 +257,7 @@ export class ControlPlane {
       file: this.#source.file,
       admin: this.#admin.address === null ? null : { address: this.#admin.address },
       listeners: snapshot === null ? [] : readListeners(snapshot, ports),
-      services: snapshot === null ? [] : readServices(snapshot, this.#health),
+      services: snapshot === null ? [] : readServices(snapshot, this.#health, this.#drains),
       routes: snapshot === null ? [] : readRoutes(snapshot),
       workers: snapshot === null ? [] : readWorkers(snapshot, this.#supervisor?.states() ?? []),
       reloads: this.#reloads.state,
@@ -264,6 +285,7 @@ export class ControlPlane {
     this.#trials.end('the gateway is ending');
     await this.#supervisor?.drain(timeoutMs);
     this.#health.stop();
+    this.#drains.stop();
     await this.#admin.close();
   }
 
@@ -327,10 +349,22 @@ export class ControlPlane {
   }
 
   #trialChanged(trial: CanaryState, next: InForce | null): void {
+    this.#trial = next;
+    this.#watchEndpoints();
+    this.#events.emit({ kind: 'canary', trial });
+  }
+
+  /** Of the config in force and of the one on trial. */
+  #watchEndpoints(): void {
+    this.#drains.update(this.#inForce().snapshot, this.#trial?.snapshot ?? null);
+    this.#watchHealth();
+  }
+
+  #watchHealth(): void {
     const { health } = this.#inForce();
     const known = new Set(health.map(({ cell }) => cell));
-    this.#health.update([...health, ...(next?.health.filter(({ cell }) => !known.has(cell)) ?? [])]);
-    this.#events.emit({ kind: 'canary', trial });
+    const tried = this.#trial?.health.filter(({ cell }) => !known.has(cell)) ?? [];
+    this.#health.update(this.#drains.unweigh([...health, ...tried]));
   }
 
   #refused(cause: ReloadCause, reason: string, problems: readonly string[]): ReloadOutcome {
@@ -350,7 +384,7 @@ export class ControlPlane {
   async #follow(force: InForce): Promise<void> {
     if (this.#phase !== 'running') return;
     this.#cells?.retain(force.snapshot);
-    this.#health.update(force.health);
+    this.#watchEndpoints();
     await this.#watch(force.files);
   }
 

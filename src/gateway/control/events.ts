@@ -4,7 +4,7 @@
  * A listener of events is called synchronously on the control thread and must not wait; what it throws is caught and
  * dropped, because telling must never stop the traffic. Nothing here is on the way of a request.
  */
-import type { CanaryState } from './gateway-state.ts';
+import type { CanaryState, DrainState } from './gateway-state.ts';
 
 export type GatewayEvent =
   /** A listener is bound by at least one worker (`host:port` as bound, so never port 0), or the admin API is. */
@@ -28,6 +28,23 @@ export type GatewayEvent =
   | { readonly kind: 'fail-open'; readonly service: string; readonly reason: string | null }
   /** Its check fails, but it is the last that is left and only ever timed out: it stays in (see src/health). */
   | { readonly kind: 'endpoint-kept'; readonly service: string; readonly endpoint: string; readonly reason: string }
+  | {
+      readonly kind: 'drain-begun';
+      readonly service: string;
+      readonly endpoint: string;
+      readonly by: DrainState['by'];
+      readonly withinMs: number;
+    }
+  /** Nothing is left; `cut` is what was under way when the time was over, null if nothing was. */
+  | {
+      readonly kind: 'drain-ended';
+      readonly service: string;
+      readonly endpoint: string;
+      readonly tookMs: number;
+      readonly cut: DrainState['cut'];
+    }
+  /** It serves again, or is about to. */
+  | { readonly kind: 'drain-undone'; readonly service: string; readonly endpoint: string }
   /** A config is on trial, or was; with the numbers so far. */
   | { readonly kind: 'canary'; readonly trial: CanaryState }
   | { readonly kind: 'reload'; readonly outcome: ReloadOutcome }

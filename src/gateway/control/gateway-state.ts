@@ -25,9 +25,9 @@ export interface GatewayState {
   readonly routes: readonly RouteState[];
   readonly workers: readonly WorkerState[];
   readonly reloads: ReloadState;
-  /** The configs that were in force, newest first; the first is in use. The last 20. */
   /** Null if there was none. */
   readonly canary: CanaryState | null;
+  /** The configs that were in force, newest first; the first is in use. The last 20. */
   readonly history: readonly ConfigVersionState[];
   /** What the config in use asks for that only a new process can give. */
   readonly pendingRestart: readonly string[];
@@ -66,7 +66,12 @@ export interface EndpointState {
   readonly reason: string;
   /** RFC 3339: since when it is so; null if no check ever ran. */
   readonly since: string | null;
+  /** Null while it serves. */
+  readonly drain: DrainState | null;
+  /** Tunnels too. */
   readonly inFlight: number;
+  /** Of these, connections that were upgraded. */
+  readonly tunnels: number;
   readonly connections: number;
   readonly idleConnections: number;
   readonly queued: number;
@@ -80,6 +85,21 @@ export interface EndpointState {
   readonly retries: number;
   /** Mean of all requests; null before the first. */
   readonly meanMs: number | null;
+}
+
+/** An endpoint that drains, or has; what it still has is beside it. Times are RFC 3339. */
+export interface DrainState {
+  /** `cutting`: its time is over, and what was left is being ended. */
+  readonly phase: 'draining' | 'cutting' | 'drained';
+  /** Who asked for it: only the config brings back what it drains. */
+  readonly by: 'command' | 'config';
+  readonly since: string;
+  /** When what is left is cut. */
+  readonly until: string;
+  /** When nothing was left; null before. */
+  readonly ended: string | null;
+  /** What was under way when the time was over; null if nothing was, or it is not. */
+  readonly cut: { readonly requests: number; readonly tunnels: number } | null;
 }
 
 /** Where the requests of a route go. */

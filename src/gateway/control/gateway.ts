@@ -13,6 +13,7 @@ import type { ConfigInput } from '../config/index.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { fileSource, valueSource, type ConfigSource } from './read-config.ts';
 import { ControlPlane } from './control-plane.ts';
+import type { DrainOutcome, DrainRequest, EndpointName } from './drains.ts';
 import type { GatewayListener, ReloadCause, ReloadOutcome } from './events.ts';
 import type { TrialOutcome } from './trials.ts';
 import type { GatewayState } from './gateway-state.ts';
@@ -67,6 +68,13 @@ export interface Gateway extends AsyncDisposable {
   drain(options?: { readonly timeoutMs?: number }): Promise<void>;
   /** Ends at once, cutting what is running, also in the middle of a drain. */
   stop(): Promise<void>;
+  /**
+   * Gives an endpoint no new work and lets it finish what it has; what is left after `withinMs` is cut. Progress is in `state()`,
+   * the end is the event `drain-ended`. Asked for again it has a new time. The config it names stays as it is.
+   */
+  drainEndpoint(request: DrainRequest): DrainOutcome;
+  /** The endpoint serves again. What the config drains, only the config brings back. */
+  undrainEndpoint(name: EndpointName): DrainOutcome;
   /** Opens the access log anew, after it was rotated away. */
   reopenLog(): void;
   state(): GatewayState;
@@ -116,6 +124,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     rollback: (version) => plane.rollback(version ?? null),
     drain: ({ timeoutMs } = {}) => plane.drain(timeoutMs ?? null),
     stop: () => plane.stop(),
+    drainEndpoint: (request) => plane.drainEndpoint(request),
+    undrainEndpoint: (name) => plane.undrainEndpoint(name),
     reopenLog: () => plane.reopenLog(),
     state: () => plane.state(),
     explain: (request) => plane.explain(request),

@@ -28,6 +28,7 @@ import type {
   StatusCounts,
   WorkerState,
 } from './gateway-state.ts';
+import type { Drains } from './drains.ts';
 import type { HealthChecks, KnownHealth } from './health-checks.ts';
 
 export function readListeners(snapshot: Snapshot, ports: Readonly<Record<string, number>>): ListenerState[] {
@@ -46,16 +47,23 @@ export function readListeners(snapshot: Snapshot, ports: Readonly<Record<string,
   });
 }
 
-export function readServices(snapshot: Snapshot, health: Pick<HealthChecks, 'known' | 'isFailOpen'>): ServiceState[] {
+export function readServices(
+  snapshot: Snapshot,
+  health: Pick<HealthChecks, 'known' | 'isFailOpen'>,
+  drains: Pick<Drains, 'state'>,
+): ServiceState[] {
   return snapshot.services.map((service) => ({
     name: service.name,
     balance: service.balance.algorithm,
     failOpen: health.isFailOpen(service.name),
-    endpoints: service.endpoints.map((endpoint) => readEndpoint(endpoint, health.known(service.name, endpoint.id))),
+    endpoints: service.endpoints.map((endpoint) => ({
+      ...readEndpoint(endpoint, health.known(service.name, endpoint.id)),
+      drain: drains.state(service.name, endpoint.id),
+    })),
   }));
 }
 
-function readEndpoint(endpoint: EndpointPlan, { health, reason, sinceMs }: KnownHealth): EndpointState {
+function readEndpoint(endpoint: EndpointPlan, { health, reason, sinceMs }: KnownHealth): Omit<EndpointState, 'drain'> {
   const count = reader(endpoint.cell, ENDPOINT_SLOTS);
   const requests = count(endpointSlots.requests);
   return {
@@ -65,6 +73,7 @@ function readEndpoint(endpoint: EndpointPlan, { health, reason, sinceMs }: Known
     reason,
     since: sinceMs === null ? null : new Date(sinceMs).toISOString(),
     inFlight: count(endpointSlots.inFlight),
+    tunnels: count(endpointSlots.tunnels),
     connections: count(endpointSlots.connections),
     idleConnections: count(endpointSlots.idle),
     queued: count(endpointSlots.queued),
