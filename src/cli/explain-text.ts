@@ -49,7 +49,7 @@ function isDefaultName(name: string, match: string): boolean {
 function serviceLines({ service }: Explanation, paint: Paint): string[] {
   if (service === null) return [];
   const { endpoints } = service;
-  const width = Math.max(...endpoints.map(({ address }) => address.length));
+  const width = Math.max(0, ...endpoints.map(({ address }) => address.length));
   const lines = endpoints.slice(0, ENDPOINTS_MAX).map((endpoint) => endpointLine(endpoint, width, paint));
   const left = endpoints.length - lines.length;
   if (left > 0) lines.push(paint('dim', `  … and ${left} more`));
@@ -57,8 +57,9 @@ function serviceLines({ service }: Explanation, paint: Paint): string[] {
 }
 
 function endpointLine(endpoint: ExplainedEndpoint, width: number, paint: Paint): string {
-  const { address, weight, health, inFlight, mayBePicked, reason } = endpoint;
-  const facts = [`weight ${weight}`, health, ...(inFlight > 0 ? [`${inFlight} in flight`] : [])].join(', ');
+  const { address, source, weight, health, inFlight, mayBePicked, reason } = endpoint;
+  const from = source === 'config' ? [] : [`by ${source}`];
+  const facts = [...from, `weight ${weight}`, health, ...(inFlight > 0 ? [`${inFlight} in flight`] : [])].join(', ');
   const text = `  ${mayBePicked ? '✓' : '✗'} ${address.padEnd(width)}  ${facts}: ${reason}`;
   return paint(mayBePicked ? 'good' : 'bad', text);
 }

@@ -146,6 +146,9 @@ function report(error: unknown): ExitCode {
   switch (error.code) {
     case 'CONFIG_INVALID':
     case 'CONFIG_NOT_FOUND':
+    case 'ENDPOINTS_INVALID':
+    case 'ENDPOINTS_ELSEWHERE':
+    case 'ENDPOINT_UNKNOWN':
     case 'ADMIN_TOKEN_REQUIRED':
       return exitCodes.no;
     case 'ADMIN_UNREACHABLE':

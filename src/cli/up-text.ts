@@ -2,6 +2,7 @@
 import type { GatewayEvent, ReloadOutcome } from '../gateway/control/events.ts';
 import type {
   CanaryState,
+  DiscoveryState,
   GatewayState,
   RouteState,
   RouteTarget,
@@ -80,7 +81,12 @@ function targetText(target: RouteTarget): string {
   return arms.map(({ service, weight }) => `${printable(service)}${share(weight)}`).join(', ');
 }
 
-function serviceLines({ name, balance, endpoints }: ServiceState, index: number, row: Row, paint: Paint): string[] {
+function serviceLines(
+  { name, balance, endpoints, discovery }: ServiceState,
+  index: number,
+  row: Row,
+  paint: Paint,
+): string[] {
   const lines = endpoints.slice(0, ENDPOINTS_MAX).map(({ address, weight, health, drain }) => {
     const share = weight === 1 ? '' : paint('dim', `  weight ${weight}`);
     const down = health === 'down' ? paint('bad', '  down') : '';
@@ -89,12 +95,19 @@ function serviceLines({ name, balance, endpoints }: ServiceState, index: number,
   });
   const more = endpoints.length - lines.length;
   if (more > 0) lines.push(paint('dim', `… and ${more} more`));
+  if (discovery !== null) lines.push(sourceText(discovery, paint));
   const indent = ' '.repeat(balance.length);
   return lines.map((line, at) =>
     at === 0
       ? row(index === 0 ? 'service' : '', name, `${paint('dim', balance)}  ${line}`)
       : row('', '', `${indent}  ${line}`),
   );
+}
+
+function sourceText({ source, problem, endpoints }: DiscoveryState, paint: Paint): string {
+  const [why = ''] = problem?.split('\n') ?? [];
+  if (problem !== null) return paint('warn', `${printable(source)}: ${printable(why)}`);
+  return paint('dim', `${endpoints ?? 'none yet'} by ${printable(source)}`);
 }
 
 /** The lines of an event, none if there is nothing to say. The first gets the time. */
@@ -134,6 +147,10 @@ export function eventLines(event: GatewayEvent, paint: Paint): string[] {
     case 'drain-ended':
     case 'drain-undone':
       return [drainLine(event, paint)];
+    case 'endpoints-found':
+      return foundLines(event, paint);
+    case 'discovery':
+      return discoveryLines(event, paint);
     case 'canary':
       return canaryLines(event.trial, paint);
     case 'reload':
@@ -191,6 +208,29 @@ export function workText({ requests, tunnels }: { readonly requests: number; rea
 /** `1 request`, `2 requests`. */
 export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+type Told<Kind extends GatewayEvent['kind']> = Extract<GatewayEvent, { readonly kind: Kind }>;
+
+function foundLines({ service, source, changes }: Told<'endpoints-found'>, paint: Paint): string[] {
+  const [first = '', ...more] = changes.slice(0, CHANGES_MAX).map(printable);
+  const left = changes.length - CHANGES_MAX;
+  return [
+    paint('good', `service ${service}: ${first}, by ${printable(source)}`),
+    ...more.map((change) => `  ${change}`),
+    ...(left > 0 ? [`  … and ${left} more changes`] : []),
+  ];
+}
+
+function discoveryLines({ service, source, problem, leftOut }: Told<'discovery'>, paint: Paint): string[] {
+  const [first = 'answers again', ...more] = problem === null ? [] : problem.split('\n').map(printable);
+  const isWell = problem === null && leftOut.length === 0;
+  const head = `service ${service}: ${printable(source)}: ${problem === null && leftOut.length > 0 ? 'not all of its answer is used' : first}`;
+  return [
+    paint(isWell ? 'good' : 'warn', head),
+    ...more.map((line) => `  ${line}`),
+    ...leftOut.map((line) => `  not used: ${printable(line)}`),
+  ];
 }
 
 /** A rollback is a repair of what runs, not of what is written. */

@@ -126,6 +126,8 @@ export interface ServicePlan {
   /** How long a row of errors has control look at an endpoint at once; null: its traffic is not judged. */
   readonly judged: { readonly row: RowPolicy | null } | null;
   readonly endpoints: readonly EndpointPlan[];
+  /** Where more of them come from, in words: `file endpoints.yaml`; null if they are all in the config. */
+  readonly discovery: string | null;
   readonly tls: UpstreamTlsPlan | null;
   /** Names may stand for link-local addresses and those of cloud metadata services. */
   readonly allowLinkLocal: boolean;
@@ -208,7 +210,7 @@ export interface AffinityPlan {
 export interface UpstreamTlsPlan {
   /** PEM; null is the machine's own roots. */
   readonly caPem: string | null;
-  /** Name sent as SNI and checked; null takes the endpoint's host. */
+  /** Name sent as SNI and checked; null takes the endpoint's identity. */
   readonly serverName: string | null;
   readonly verify: boolean;
   readonly certificatePem: string | null;
@@ -217,11 +219,17 @@ export interface UpstreamTlsPlan {
   readonly closeNotify: 'required' | 'optional';
 }
 
+export type EndpointOrigin = 'config' | 'file' | 'api';
+
 export interface EndpointPlan {
   /** `host:port`, unique in its service. */
   readonly id: string;
   readonly host: string;
   readonly port: number;
+  /** Whom its certificate is to be for, if the service names nobody: the host, or the name that it was found by. */
+  readonly identity: string;
+  /** Where it is known from. */
+  readonly source: EndpointOrigin;
   /** 0 gets no new work. */
   readonly weight: number;
   /** 0 first; the next when too little of it is left. */

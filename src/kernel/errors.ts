@@ -33,6 +33,11 @@ export const errorCodes = {
   USER_FAILED: 'The process is root and could not become the user that the config names.',
   ADDRESS_REFUSED:
     'The name of an endpoint stands for nothing but link-local addresses or those at which a cloud hands out credentials.',
+  ENDPOINTS_INVALID:
+    'A list of endpoints that a service was given has mistakes, or does not fit; the ones before stay.',
+  ENDPOINTS_ELSEWHERE:
+    'The service does not take its endpoints from whoever gave some: the config names another source.',
+  ENDPOINT_UNKNOWN: 'There is no such service, or it was not given such an endpoint.',
   ADMIN_UNREACHABLE: 'No running gateway answered on the admin address.',
   OPTIONS_INVALID: 'A module was given options or data that it cannot work with.',
 } as const satisfies Record<string, string>;

@@ -73,6 +73,7 @@ function servicePlan(endpoints: readonly EndpointPlan[], changes: Changes): Serv
     judged: null,
     ...changes.service,
     endpoints,
+    discovery: null,
     tls: null,
     allowLinkLocal: false,
     timeouts: {
@@ -129,6 +130,8 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
     id: `127.0.0.1:${port}`,
     host: '127.0.0.1',
     port,
+    identity: '127.0.0.1',
+    source: 'config' as const,
     weight: 1,
     priority: 0,
     local: true,

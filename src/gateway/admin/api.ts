@@ -7,6 +7,8 @@ import type { TrialOutcome } from '../control/trials.ts';
 import type { DrainOutcome, DrainRequest, EndpointName } from '../control/drains.ts';
 import { readApplyRequest } from './apply-body.ts';
 import { readDrainRequest, readEndpointName } from './drain-body.ts';
+import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
+import { answerEndpoints } from './endpoints-api.ts';
 import type { GatewayState } from '../control/gateway-state.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { readExplainRequest } from './explain-body.ts';
@@ -34,11 +36,16 @@ export interface AdminBackend {
   ): Promise<ReloadOutcome | TrialOutcome>;
   drain(request: DrainRequest): DrainOutcome;
   undrain(name: EndpointName): DrainOutcome;
+  /** Resolves to how many endpoints the service has then; throws coded errors. */
+  changeEndpoints(service: string, change: EndpointChange): Promise<number>;
   /** A line for the audit log. */
   audit(remote: string, action: string, outcome: string): void;
 }
 
 export interface ApiRequest {
+  readonly method: string;
+  /** What stands in the path where `apiPaths` has a name in braces, decoded. */
+  readonly names: readonly string[];
   readonly body: Buffer;
   readonly accept: string | undefined;
 }
@@ -48,8 +55,13 @@ export type ApiAnswer =
   | { readonly kind: 'problem'; readonly problem: Problem };
 
 interface ApiPath extends AdminAccess {
+  /** @defaultValue 64 kB */
+  readonly bodyBytesMax?: number;
   readonly answer: (backend: AdminBackend, request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
 }
+
+/** 10,000 endpoints with all options. */
+const ENDPOINTS_BYTES_MAX = 2 ** 21;
 
 const get = ['GET', 'HEAD'];
 const post = ['POST'];
@@ -73,7 +85,32 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
     role: 'write',
     answer: (backend, { body }) => answerDrain(readEndpointName(body), (name) => backend.undrain(name)),
   },
+  '/api/services/{service}/endpoints': {
+    methods: ['PUT', 'POST'],
+    role: 'write',
+    bodyBytesMax: ENDPOINTS_BYTES_MAX,
+    answer: answerEndpoints,
+  },
+  '/api/services/{service}/endpoints/{endpoint}': { methods: ['DELETE'], role: 'write', answer: answerEndpoints },
 };
+
+/** The entry for a path, and what stands where it has names in braces; null if there is none. */
+export function findApiPath(path: string): { readonly found: ApiPath; readonly names: readonly string[] } | null {
+  if (Object.hasOwn(apiPaths, path)) return path.includes('{') ? null : { found: apiPaths[path]!, names: [] };
+  const segments = path.split('/');
+  for (const [pattern, found] of Object.entries(apiPaths)) {
+    const wanted = pattern.split('/');
+    const isNamed = (index: number): boolean => wanted[index]!.startsWith('{');
+    if (wanted.length !== segments.length || !pattern.includes('{')) continue;
+    if (!segments.every((segment, index) => (isNamed(index) ? segment !== '' : segment === wanted[index]))) continue;
+    try {
+      return { found, names: segments.filter((_, index) => isNamed(index)).map(decodeURIComponent) };
+    } catch {
+      return null; // an escape that is none
+    }
+  }
+  return null;
+}
 
 function word(problem: string | null, good: string): ApiAnswer {
   const [status, text] = problem === null ? [200, good] : [503, problem];
@@ -161,3 +198,6 @@ function outcomeAnswer(outcome: ReloadOutcome | Extract<TrialOutcome, { kind: 'r
   const members = { problems, ...('version' in outcome ? { version: outcome.version } : {}) };
   return { kind: 'problem', problem: { status: 422, title: 'Config refused', detail: reason, members } };
 }
+
+/** For an answer to a path that there is not. */
+export const apiPathNames = Object.keys(apiPaths).join(', ');

@@ -15,6 +15,7 @@ const arm = ['route', 'arm', 'service'] as const;
 /** The service is the one that gets copies. */
 const mirrored = ['route', 'service'] as const;
 const endpoint = ['service', 'endpoint'] as const;
+const discovered = ['service', 'source'] as const;
 
 export const metricNames = {
   spillway_requests_total: {
@@ -87,6 +88,32 @@ export const metricNames = {
   spillway_tls_handshakes_total: { type: 'counter', labels: ['listener'], help: 'TLS handshakes completed.' },
   spillway_tls_resumptions_total: { type: 'counter', labels: ['listener'], help: 'Of these, resumed sessions.' },
   spillway_tls_handshake_failures_total: { type: 'counter', labels: ['listener'], help: 'TLS handshakes that failed.' },
+
+  spillway_service_endpoints: {
+    type: 'gauge',
+    labels: ['service', 'source'],
+    help: 'Endpoints of a service, by where they are known from: config, file or api.',
+  },
+  spillway_discovery_answers_total: {
+    type: 'counter',
+    labels: discovered,
+    help: 'Good answers of a source of endpoints.',
+  },
+  spillway_discovery_failures_total: {
+    type: 'counter',
+    labels: discovered,
+    help: 'Answers of a source that did not come, could not be understood, or were empty; what was known stays.',
+  },
+  spillway_discovery_age_seconds: {
+    type: 'gauge',
+    labels: discovered,
+    help: 'Since the last good answer of a source; absent before the first.',
+  },
+  spillway_discovery_failing: {
+    type: 'gauge',
+    labels: discovered,
+    help: '1 if something is wrong with a source now, else 0.',
+  },
 
   spillway_endpoint_up: {
     type: 'gauge',

@@ -5,7 +5,7 @@ import { parseExposition } from '../../../test/exposition-parser.ts';
 import { cellHeader, cellLane } from '../../kernel/cells.ts';
 import { formatMetrics } from '../../observe/prometheus.ts';
 import { CellStore, compileSnapshot, resolveConfig } from '../config/index.ts';
-import type { GatewayState } from '../control/gateway-state.ts';
+import type { DiscoveryState, GatewayState } from '../control/gateway-state.ts';
 import { quantileMs, readBuckets } from '../control/read-state.ts';
 import {
   bucketOf,
@@ -43,6 +43,18 @@ const { config } = resolveConfig({
   ],
 });
 
+const discovery: DiscoveryState = {
+  source: 'api',
+  endpoints: 1,
+  answeredAt: '2026-01-01T00:00:00.000Z',
+  ageMs: 1500,
+  nextAt: null,
+  problem: 'its answer is empty',
+  leftOut: [],
+  answers: 2,
+  failures: 3,
+};
+
 function input(): MetricsInput {
   const options = { version: 3, cells: new CellStore(3), ticketSecret: new Uint8Array(32), pseudonym: 'p' };
   const snapshot = compileSnapshot(config!, options);
@@ -56,7 +68,15 @@ function input(): MetricsInput {
     file: null,
     admin: null,
     listeners: [],
-    services: [],
+    services: [
+      {
+        name: 'shop',
+        balance: 'random',
+        failOpen: false,
+        discovery,
+        endpoints: snapshot.services[0]!.endpoints.map(({ source }) => ({ source })) as never,
+      },
+    ],
     routes: [],
     workers: [1, 2].map((lane) => ({
       lane,
@@ -176,4 +196,14 @@ test('docs/metrics.md lists exactly these series', () => {
     return `| \`${name}\` | ${type} | ${shown} | ${help} |`;
   });
   assert.deepEqual(rows, expected);
+});
+
+test('where endpoints come from, and how their sources do', () => {
+  const value = read(input());
+  const source = { service: 'shop', source: 'api' };
+  assert.equal(value('spillway_service_endpoints', { service: 'shop', source: 'config' }), 2);
+  assert.equal(value('spillway_discovery_answers_total', source), 2);
+  assert.equal(value('spillway_discovery_failures_total', source), 3);
+  assert.equal(value('spillway_discovery_age_seconds', source), 1.5);
+  assert.equal(value('spillway_discovery_failing', source), 1);
 });

@@ -4,7 +4,7 @@
  */
 import { cellHeader, cellLanes, type Cell } from '../../kernel/cells.ts';
 import type { HistogramSample, Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
-import type { GatewayState, StatusCounts } from '../control/gateway-state.ts';
+import type { DiscoveryState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
 import { readBuckets, reader, readStatuses } from '../control/read-state.ts';
 import {
   ARM_SLOTS,
@@ -50,6 +50,7 @@ export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
     ...mirrorSeries(snapshot),
     spillway_refusals_total: refusalSamples(snapshot),
     ...listenerSeries(snapshot),
+    ...discoverySeries(state),
     ...endpointSeries(snapshot),
     ...workerSeries(snapshot, state),
     ...processSeries(input),
@@ -177,6 +178,29 @@ function listenerSeries(snapshot: Snapshot): Series {
       spillway_tls_resumptions_total: listenerSlots.resumptions,
       spillway_tls_handshake_failures_total: listenerSlots.handshakeFailures,
     }),
+  };
+}
+
+function discoverySeries({ services }: GatewayState): Series {
+  const sources = services.flatMap(({ name: service, discovery }) =>
+    discovery === null ? [] : [{ service, discovery }],
+  );
+  const each = (read: (state: DiscoveryState) => number | null): Sample[] =>
+    sources.flatMap(({ service, discovery }) => {
+      const value = read(discovery);
+      return value === null ? [] : [{ labels: { service, source: discovery.source }, value }];
+    });
+  return {
+    spillway_service_endpoints: services.flatMap(({ name: service, endpoints }) =>
+      [...Map.groupBy(endpoints, ({ source }) => source)].map(([source, { length }]): Sample => ({
+        labels: { service, source },
+        value: length,
+      })),
+    ),
+    spillway_discovery_answers_total: each(({ answers }) => answers),
+    spillway_discovery_failures_total: each(({ failures }) => failures),
+    spillway_discovery_age_seconds: each(({ ageMs }) => (ageMs === null ? null : ageMs / 1000)),
+    spillway_discovery_failing: each(({ problem }) => (problem === null ? 0 : 1)),
   };
 }
 

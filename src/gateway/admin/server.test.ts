@@ -28,13 +28,14 @@ const applied = {
   changes: ['route a: added'],
   pendingRestart: [],
 } as const;
+const notAsked = (): never => assert.fail('not asked for');
 
 function backend(given: Partial<AdminBackend> = {}) {
   const audits: string[] = [];
   let reloads = 0;
   const whole: AdminBackend = {
     state: () => ({ phase: 'running' }) as never,
-    metrics: () => assert.fail('not asked for'),
+    metrics: notAsked,
     notAlive: () => null,
     notReady: () => null,
     explain: (request) => ({ request }) as never,
@@ -47,8 +48,7 @@ function backend(given: Partial<AdminBackend> = {}) {
       trial === null
         ? { ...applied, cause: 'admin' }
         : { kind: 'refused', reason: `${file} ${JSON.stringify(trial)}`, problems: [] },
-    drain: () => assert.fail('not asked for'),
-    undrain: () => assert.fail('not asked for'),
+    ...{ drain: notAsked, undrain: notAsked, changeEndpoints: notAsked },
     audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
     ...given,
   };
@@ -63,19 +63,21 @@ async function serve(policy: Partial<AdminPolicy> = {}, given: Partial<AdminBack
   return { port: 'port' in bound ? bound.port : 0, server, audits, reloads };
 }
 
-/** Enough for `/metrics` to be written. */
+/** Enough for `/metrics`. */
 const metrics = (): never => {
-  const state = { version: '', startedAt: '', configVersion: 0, reloads: { applied: 0, refused: 0 }, workers: [] };
+  const state = {
+    version: '',
+    startedAt: '',
+    configVersion: 0,
+    reloads: { applied: 0, refused: 0 },
+    workers: [],
+    services: [],
+  };
   const snapshot = { listeners: [], services: [], routes: [], cell: createCell(1, PROCESS_SLOTS) };
-  const process = { residentBytes: 0, cpuSeconds: 0, nodeVersion: '', configAppliedS: 0 };
-  return { snapshot, state, process } as never;
+  return { snapshot, state, process: { residentBytes: 0, cpuSeconds: 0, nodeVersion: '', configAppliedS: 0 } } as never;
 };
 
-interface Answer {
-  readonly status: number;
-  readonly head: string;
-  readonly body: string;
-}
+type Answer = { readonly status: number } & Readonly<Record<'head' | 'body', string>>;
 
 /** Sends exactly these bytes and reads to the end, so that nothing between test and server repairs the request. */
 function send(to: { readonly port: number } | { readonly path: string }, bytes: string): Promise<Answer> {

@@ -1,18 +1,18 @@
 /**
  * The admin listener: `node:http` on an address or a socket of its own, never on a data port.
  *
- * Invariants: every answer is complete and says `no-store`; a body over `BODY_BYTES_MAX` is not read; no request can throw
+ * Invariants: every answer is complete and says `no-store`; a body over the limit of its path is not read; no request can throw
  * past `#handle`; each write leaves one audit line, refused or not. Slow and idle callers are cut by `node:http`'s own timers,
  * and `CONNECTIONS_MAX` bounds them all: operators are few.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { joinAddress } from '../config/address.ts';
-import { apiPaths, type AdminBackend, type ApiAnswer } from './api.ts';
+import { type AdminBackend, type ApiAnswer, apiPathNames, findApiPath } from './api.ts';
 import { guard, type AdminPolicy } from './guard.ts';
 import { listenAdmin, type AdminAddress } from './listen.ts';
 import { problemBody, type Problem } from './problem.ts';
 
-/** A request description for `explain` is the largest body, and a head is at most 32 KiB. */
+/** Unless a path says otherwise: a request description for `explain`, whose head is at most 32 KiB. */
 const BODY_BYTES_MAX = 65_536;
 /** Probes, a scraper, a dashboard and a few people, with room. */
 const CONNECTIONS_MAX = 256;
@@ -95,8 +95,9 @@ export class AdminServer {
 
   async #answer(request: IncomingMessage): Promise<ApiAnswer> {
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
-    const known = Object.hasOwn(apiPaths, path) ? apiPaths[path] : undefined;
-    const access = known ?? { methods: ['GET', 'HEAD', 'POST'], role: 'read' as const };
+    const matched = findApiPath(path);
+    const known = matched?.found;
+    const access = known ?? { methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'], role: 'read' as const };
     const facts = { method: request.method ?? '', rawHeaders: request.rawHeaders };
     const refusal = guard(facts, access, this.#policy);
     const outcome = refusal === null ? null : `refused: ${refusal.status} ${refusal.title}`;
@@ -104,15 +105,17 @@ export class AdminServer {
       if (known?.role === 'write') this.#backend.audit(remoteOf(request), describe(request), outcome ?? '');
       return problem(refusal);
     }
-    if (known === undefined) {
-      const detail = `There is ${Object.keys(apiPaths).join(', ')}.`;
+    if (matched === null || known === undefined) {
+      const detail = `There is ${apiPathNames}.`;
       return problem({ status: 404, title: 'Not Found', detail });
     }
-    const body = await readBody(request);
+    const { bodyBytesMax = BODY_BYTES_MAX } = known;
+    const body = await readBody(request, bodyBytesMax);
     if (body === null) {
-      return problem({ status: 413, title: 'Content Too Large', detail: `The limit is ${BODY_BYTES_MAX} bytes.` });
+      return problem({ status: 413, title: 'Content Too Large', detail: `The limit is ${bodyBytesMax} bytes.` });
     }
-    const answer = await known.answer(this.#backend, { body, accept: request.headers.accept });
+    const { names } = matched;
+    const answer = await known.answer(this.#backend, { ...facts, names, body, accept: request.headers.accept });
     if (known.role === 'write') this.#backend.audit(remoteOf(request), describe(request), outcomeOf(answer));
     return answer;
   }
@@ -150,19 +153,19 @@ function remoteOf(request: IncomingMessage): string {
   return request.socket.destroyed ? 'gone' : 'the socket';
 }
 
-/** Such as `POST /api/reload`: only paths of the table come here, so nothing a caller made up. */
+/** Such as `POST /api/reload`. Printable ASCII, as in every request line. */
 function describe(request: IncomingMessage): string {
-  return `${request.method ?? ''} ${(request.url ?? '').split('?', 1)[0] ?? ''}`.slice(0, 100);
+  return `${request.method ?? ''} ${(request.url ?? '').split('?', 1)[0] ?? ''}`.slice(0, 200);
 }
 
 /** Null if it is too long; what comes after the limit is not kept. */
-function readBody(request: IncomingMessage): Promise<Buffer | null> {
+function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= BODY_BYTES_MAX) {
+      if (bytes <= bytesMax) {
         chunks.push(chunk);
         return;
       }

@@ -64,16 +64,9 @@ export class CellStore {
     return this.#cell(`listener ${name}`, LISTENER_SLOTS);
   }
 
-  /** Drops every cell that `snapshot` does not use. Call it when the workers have all applied it. */
-  retain(snapshot: Snapshot): void {
-    const used = new Set([
-      ...snapshot.listeners.map(({ id }) => `listener ${id}`),
-      ...snapshot.routes.map(({ name }) => `route ${name}`),
-      ...snapshot.routes.flatMap(({ name, shaping }) =>
-        (shaping?.split?.arms ?? []).map((arm) => armKey(name, arm.name)),
-      ),
-      ...snapshot.services.flatMap(({ name, endpoints }) => endpoints.map(({ id }) => endpointKey(name, id))),
-    ]);
+  /** Drops every cell that none of `snapshots` uses. Call it when the workers have all applied them. */
+  retain(...snapshots: readonly Snapshot[]): void {
+    const used = new Set(snapshots.flatMap(keysOf));
     this.#cells = new Map([...this.#cells].filter(([key]) => used.has(key)));
     this.#traffic = new Map([...this.#traffic].filter(([key]) => used.has(key)));
     this.#slots = new Map([...this.#slots].filter(([key]) => used.has(key)));
@@ -103,6 +96,15 @@ export class CellStore {
     this.#cells.set(key, cell);
     return cell;
   }
+}
+
+function keysOf({ listeners, routes, services }: Snapshot): string[] {
+  return [
+    ...listeners.map(({ id }) => `listener ${id}`),
+    ...routes.map(({ name }) => `route ${name}`),
+    ...routes.flatMap(({ name, shaping }) => (shaping?.split?.arms ?? []).map((arm) => armKey(name, arm.name))),
+    ...services.flatMap(({ name, endpoints }) => endpoints.map(({ id }) => endpointKey(name, id))),
+  ];
 }
 
 // An arm's name has no space, so the key has one reading.

@@ -250,6 +250,7 @@ test('health plans: the check of a service for each of its endpoints, with the c
   assert.equal(plans[0]?.cell, snapshot.services[0]?.endpoints[0]?.cell);
   assert.deepEqual(plans[0]?.check, {
     host: '127.0.0.1',
+    identity: '127.0.0.1',
     port: 9100,
     probe: {
       type: 'http',

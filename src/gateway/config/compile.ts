@@ -6,6 +6,7 @@ import { createHmac, hkdfSync } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { CheckPlan, HealthPlan } from '../control/health-plan.ts';
 import type {
+  EndpointOrigin,
   EndpointPlan,
   ListenerPlan,
   ListenerTlsPlan,
@@ -17,6 +18,8 @@ import type {
 import { compileAffinity } from './balance-schema.ts';
 import type { CellStore } from './cell-store.ts';
 import { compileRoute } from './compile-route.ts';
+import { describeDiscovery } from './discovery-schema.ts';
+import type { Endpoint } from './endpoint-schema.ts';
 import type { Listener } from './listener-schema.ts';
 import type { Config } from './load.ts';
 import { certificateNames } from './pem.ts';
@@ -32,6 +35,15 @@ export interface CompileOptions {
   readonly ticketSecret: Uint8Array;
   /** The name in `Via` if the config has none: unique per process, the same in each version. */
   readonly pseudonym: string;
+  /** What discovery knows of a service's endpoints. @defaultValue nothing, as for a config that does not run */
+  readonly found?: (service: Service) => readonly FoundEndpoint[];
+}
+
+/** An endpoint that is not in the config. */
+export interface FoundEndpoint extends Endpoint {
+  readonly source: EndpointOrigin;
+  /** The name it was found by, for its certificate; null is its host. */
+  readonly identity: string | null;
 }
 
 export function compileSnapshot(config: Config, options: CompileOptions): Snapshot {
@@ -41,7 +53,7 @@ export function compileSnapshot(config: Config, options: CompileOptions): Snapsh
     version,
     pseudonym: config.pseudonym ?? pseudonym,
     listeners: config.listeners.map((listener) => compileListener(listener, config, options)),
-    services: config.services.map((service) => compileService(service, config, cells)),
+    services: config.services.map((service) => compileService(service, config, options)),
     routes: config.routes.map((route) => compileRoute(route, { services, cells })),
     accessLog: {
       share: config.accessLog?.sample ?? 0,
@@ -123,8 +135,8 @@ function compileTls(
   };
 }
 
-function compileService(service: Service, config: Config, cells: CellStore): ServicePlan {
-  const { name, balance, slowStart, affinity, health, timeouts, limits } = service;
+function compileService(service: Service, config: Config, { cells, found }: CompileOptions): ServicePlan {
+  const { name, discovery, balance, slowStart, affinity, health, timeouts, limits } = service;
   const secret = config.affinitySecrets[name];
   return {
     name,
@@ -135,8 +147,10 @@ function compileService(service: Service, config: Config, cells: CellStore): Ser
         : { windowMs: slowStart.window, floor: slowStart.floor, exponent: slowStart.curve },
     affinity: affinity === undefined ? null : compileAffinity(affinity),
     judged: health.passive === null ? null : { row: health.passive.consecutive },
-    endpoints: service.endpoints.map(({ address, weight, zone, priority, backup, drain }): EndpointPlan => {
+    endpoints: endpointsOf(service, found?.(service) ?? []).map(({ address, ...each }): EndpointPlan => {
       const { text: id, host, port } = address;
+      const { weight, zone, priority, backup, drain, source } = each;
+      const identity = each.identity ?? host;
       const pin = secret === undefined ? null : pinOf(secret, name, id);
       const drainMs = drain === true ? config.drainTimeout : drain === false ? null : drain;
       const local = config.zone === undefined || zone === undefined || zone === config.zone;
@@ -145,8 +159,9 @@ function compileService(service: Service, config: Config, cells: CellStore): Ser
         loadSlot: cells.loadSlot(name, id),
         cell: cells.endpoint(name, id),
       };
-      return { id, host, port, weight, priority, local, backup, drainMs, pin, ...shared };
+      return { id, host, port, identity, source, weight, priority, local, backup, drainMs, pin, ...shared };
     }),
+    discovery: discovery === undefined ? null : describeDiscovery(discovery),
     tls: compileUpstreamTls(service, config),
     allowLinkLocal: service.allowLinkLocal,
     timeouts: {
@@ -170,6 +185,13 @@ function compileService(service: Service, config: Config, cells: CellStore): Ser
     retries: compileRetries(service),
     retryAfterS: Math.ceil(service.retryAfter / 1000),
   };
+}
+
+/** Those of the config first; one that is found as well is what the config says of it. */
+function endpointsOf(service: Service, found: readonly FoundEndpoint[]): readonly FoundEndpoint[] {
+  const own = service.endpoints.map((each): FoundEndpoint => ({ ...each, source: 'config', identity: null }));
+  const known = new Set(own.map(({ address }) => address.text));
+  return [...own, ...found.filter(({ address }) => !known.has(address.text))];
 }
 
 /** 120 bits of a MAC of the endpoint's name: what an affinity cookie holds. */
@@ -220,6 +242,7 @@ export function compileHealthPlans(config: Config, snapshot: Snapshot): readonly
 function compileCheck(active: ActiveHealth, endpoint: EndpointPlan, service: ServicePlan): CheckPlan {
   return {
     host: endpoint.host,
+    identity: endpoint.identity,
     port: active.port ?? endpoint.port,
     probe: compileProbe(active),
     tls: service.tls,

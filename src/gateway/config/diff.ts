@@ -4,9 +4,10 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { formatDuration, formatSize } from '../../kernel/units.ts';
-import { type EndpointPlan, type RoutePlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
+import { type EndpointPlan, type RoutePlan, serviceNameOf, type ServicePlan, type Snapshot } from '../snapshot.ts';
 import type { Config } from './load.ts';
 import type { ActiveHealth } from './check-schema.ts';
+import type { Service } from './service-schema.ts';
 
 /** A config with what was made of it for the data plane. */
 export interface Compiled {
@@ -19,6 +20,7 @@ export function diffConfigs(before: Compiled, after: Compiled): readonly string[
   return [
     ...diffSnapshots(before.snapshot, after.snapshot),
     ...diffAffinity(before.config, after.config),
+    ...diffDiscovery(before.config, after.config),
     ...diffHealth(before.config, after.config),
     ...diffAdmin(before.config, after.config),
     ...diffFields('gateway', ownValues(before.config), ownValues(after.config)),
@@ -33,7 +35,7 @@ function ownValues({ workers, user }: Config): object {
 function diffSnapshots(before: Snapshot, after: Snapshot): readonly string[] {
   return [
     ...diffNamed('listener', before.listeners, after.listeners, ({ id }) => id),
-    ...diffNamed('service', before.services, after.services, ({ name }) => name, ['endpoints']),
+    ...diffNamed('service', before.services, after.services, ({ name }) => name, ['endpoints', 'discovery']),
     ...diffEndpoints(before, after),
     ...diffRoutes(before, after),
     ...diffFields('access log', before.accessLog, after.accessLog),
@@ -63,21 +65,34 @@ function diffNamed<T extends object>(
 }
 
 function diffEndpoints(before: Snapshot, after: Snapshot): string[] {
-  const old = new Map(before.services.map(({ name, endpoints }) => [name, endpoints]));
-  return after.services.flatMap(({ name, endpoints }) => {
-    const was = old.get(name);
-    if (was === undefined) return [];
-    const shown = (endpoint: EndpointPlan) => `endpoint ${endpoint.id}`;
-    return diffNamed('', was, endpoints, shown, ['pin', 'loadSlot']).map(
-      (line) => `service ${name}:${line.replace(/: (added|removed)$/, ' $1')}`,
-    );
+  const old = new Map(before.services.map((service) => [service.name, service]));
+  return after.services.flatMap((service) => {
+    const was = old.get(service.name);
+    return was === undefined ? [] : diffServed(was, service).map((line) => `service ${service.name}: ${line}`);
   });
+}
+
+/** What endpoints a service has more, fewer or with other options: `endpoint 127.0.0.1:9003 added`. */
+export function diffServed(before: ServicePlan, after: ServicePlan): string[] {
+  const shown = (endpoint: EndpointPlan) => `endpoint ${endpoint.id}`;
+  // Where it is known from is told with what else changes.
+  const lines = diffNamed('', before.endpoints, after.endpoints, shown, ['pin', 'loadSlot', 'identity', 'source']);
+  return lines.map((line) => line.trimStart().replace(/: (added|removed)$/, ' $1'));
 }
 
 function diffAffinity(before: Config, after: Config): string[] {
   return Object.entries(after.affinitySecrets).flatMap(([service, secret]) => {
     const was = before.affinitySecrets[service];
     return was === undefined || was === secret ? [] : [`service ${service}: affinity secret changed`];
+  });
+}
+
+function diffDiscovery(before: Config, after: Config): string[] {
+  const readable = ({ discovery }: Service) => ({ discovery: discovery ?? null });
+  const old = new Map(before.services.map((service) => [service.name, service]));
+  return after.services.flatMap((service) => {
+    const was = old.get(service.name);
+    return was === undefined ? [] : diffFields(`service ${service.name}`, readable(was), readable(service));
   });
 }
 

@@ -1,8 +1,8 @@
 /** The config: read, checked, compiled. */
 export { CellStore } from './cell-store.ts';
 export { compileHealthPlans, compileSnapshot } from './compile.ts';
-export type { CompileOptions } from './compile.ts';
-export { diffConfigs } from './diff.ts';
+export type { CompileOptions, FoundEndpoint } from './compile.ts';
+export { diffConfigs, diffServed } from './diff.ts';
 export { fingerprint } from './fingerprint.ts';
 export { configNames, findConfig, loadConfig, parseConfig, resolveConfig } from './load.ts';
 export type { Config, Loaded } from './load.ts';

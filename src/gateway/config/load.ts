@@ -133,10 +133,15 @@ function check(source: Source, file: string, options: LoadOptions): Loaded {
             affinitySecrets: affinitySecrets(values.services, files, environment),
           },
     mistakes: list.toArray(),
-    files: [path, ...source.files, ...files.paths],
+    files: [path, ...source.files, ...files.paths, ...(values === null ? otherFiles(list, file) : [])],
   };
 }
 
-function ownAddresses(): readonly string[] {
+/** Files that are not part of the config, and keep it from being used: their repair is a change. */
+function otherFiles(list: MistakeList, file: string): readonly string[] {
+  return [...new Set(list.toArray().map((mistake) => mistake.file))].filter((each) => each !== file);
+}
+
+export function ownAddresses(): readonly string[] {
   return Object.values(networkInterfaces()).flatMap((addresses = []) => addresses.map(({ address }) => address));
 }

@@ -123,13 +123,21 @@ export class MistakeList {
     this.#add('error', [], finding, place);
   }
 
+  /** Mistakes in another file, which this one names. */
+  addFrom(mistakes: readonly Mistake[]): void {
+    for (const mistake of mistakes) this.#push(mistake);
+  }
+
   get hasErrors(): boolean {
     return this.#mistakes.some((mistake) => mistake.severity === 'error');
   }
 
-  /** In the order of the file. */
+  /** In the order of the file; what stands in others comes after. */
   toArray(): readonly Mistake[] {
-    const sorted = this.#mistakes.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    const order = ({ file }: Mistake): string => (file === this.#file ? '' : file);
+    const sorted = this.#mistakes.toSorted(
+      (a, b) => order(a).localeCompare(order(b)) || a.line - b.line || a.column - b.column,
+    );
     const last = sorted.at(-1);
     if (this.#left === 0 || last === undefined) return sorted;
     const rest = { message: `and ${this.#left} more`, path: '', found: null, expected: null, suggestion: null };
@@ -142,23 +150,24 @@ export class MistakeList {
   }
 
   #add(severity: Mistake['severity'], path: Path, finding: Finding, place: Place): void {
-    if (this.#mistakes.length === MISTAKES_MAX) {
-      this.#left++;
-      return;
-    }
     const { line, column } = place;
     const text = (value: string | null | undefined) =>
       value === undefined || value === null ? null : printable(value);
     const message = printable(finding.message);
     const [found, expected, suggestion] = [finding.found, finding.expected, finding.suggestion].map(text);
     const where = { severity, path: formatPath(path), file: this.#file, line, column };
-    this.#mistakes.push({
+    this.#push({
       ...where,
       message,
       found: found ?? null,
       expected: expected ?? null,
       suggestion: suggestion ?? null,
     });
+  }
+
+  #push(mistake: Mistake): void {
+    if (this.#mistakes.length < MISTAKES_MAX) this.#mistakes.push(mistake);
+    else this.#left++;
   }
 }
 

@@ -14,8 +14,13 @@ export function configJsonSchema(): JsonSchema {
   return z.toJSONSchema(configSchema, { io: 'input', target: 'draft-2020-12' });
 }
 
-export function addSchemaMistakes(issues: readonly Issue[], raw: unknown, list: MistakeList): void {
-  const schema = configJsonSchema();
+/** `schema` is what `raw` should be, as editors get it: the config if nothing else is said. */
+export function addSchemaMistakes(
+  issues: readonly Issue[],
+  raw: unknown,
+  list: MistakeList,
+  schema: JsonSchema = configJsonSchema(),
+): void {
   for (const issue of issues.flatMap((each) => flatten(each, []))) addIssue(issue, raw, schema, list);
 }
 

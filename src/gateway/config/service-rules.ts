@@ -1,9 +1,9 @@
 /** Rules about one service and what stands beside it. */
 import { formatDuration } from '../../kernel/units.ts';
-import { isLinkLocal } from '../link-local.ts';
 import { checkAffinity } from './affinity-rules.ts';
 import { checkActive } from './check-rules.ts';
-import { isUnspecified, reaches } from './address.ts';
+import { checkDiscovery } from './discovery-rules.ts';
+import { checkEndpointList } from './endpoint-rules.ts';
 import type { MistakeList, Path } from './mistakes.ts';
 import type { Parts, RuleContext } from './parts.ts';
 import { checkCertificates, checkKey } from './pem.ts';
@@ -46,69 +46,19 @@ export function checkService(
 }
 
 function checkEndpoints(service: Service, path: Path, parts: Parts, list: MistakeList, context: RuleContext): void {
-  const seen = new Map<string, number>();
-  for (const [index, { address }] of service.endpoints.entries()) {
-    const place: Path = [...path, 'endpoints', index, 'address'];
-    const before = seen.get(address.text);
-    if (before !== undefined) {
-      const message = `endpoint ${index} of service "${service.name}" is endpoint ${before} again`;
-      list.error(place, {
-        message,
-        found: address.text,
-        expected: 'each endpoint once (use weight for a larger share)',
-      });
-    }
-    seen.set(address.text, before ?? index);
-    if (isUnspecified(address.host)) {
-      const message = 'this is an address to listen on, not one to connect to';
-      list.error(place, {
-        message,
-        found: address.text,
-        expected: 'the address of a server',
-        suggestion: `127.0.0.1:${address.port}`,
-      });
-    } else if (isLinkLocal(address.host) && !service.allowLinkLocal) {
-      const message = 'this is a link-local address or a cloud metadata service, which hands out credentials';
-      list.error(place, {
-        message,
-        found: address.text,
-        expected: 'another address, or allowLinkLocal: true in this service',
-      });
-    }
-    checkLoop(address, place, parts, list, context.ownAddresses);
+  const { endpoints, discovery, name } = service;
+  const around = {
+    listeners: parts.listeners.map(({ value }) => value?.address ?? null),
+    admin: parts.admin?.address ?? null,
+    ownAddresses: context.ownAddresses,
+    allowLinkLocal: service.allowLinkLocal,
+  };
+  checkEndpointList(endpoints, { service: name, path: [...path, 'endpoints'], list, around });
+  if (discovery !== undefined) checkDiscovery(service, discovery, { path, list, context, around });
+  else if (endpoints.length === 0) {
+    const message = `service "${name}" has no endpoints`;
+    list.error(path, { message, expected: 'endpoints, discovery, or both' });
   }
-  if (service.endpoints.every(({ weight }) => weight === 0)) {
-    const message = `no endpoint of service "${service.name}" gets work`;
-    list.warning([...path, 'endpoints'], {
-      message,
-      found: 'weight 0 everywhere',
-      expected: 'one endpoint with a weight above 0',
-    });
-  }
-  if (service.endpoints.every(({ drain }) => drain !== false)) {
-    const message = `no endpoint of service "${service.name}" gets work`;
-    list.warning([...path, 'endpoints'], { message, found: 'drain everywhere', expected: 'one endpoint that serves' });
-  }
-}
-
-type Target = Service['endpoints'][number]['address'];
-
-function checkLoop(
-  target: Target,
-  place: Path,
-  { listeners, admin }: Parts,
-  list: MistakeList,
-  own: readonly string[],
-): void {
-  for (const [index, { value }] of listeners.entries()) {
-    if (value === null || !reaches(target, value.address, own)) continue;
-    const message = `this endpoint is the gateway itself (listeners[${index}]): requests would go in a circle`;
-    list.error(place, { message, found: target.text, expected: 'the address of a server' });
-    return;
-  }
-  if (admin?.address.kind !== 'tcp' || !reaches(target, admin.address, own)) return;
-  const message = "this endpoint is the gateway's own admin address: clients would get at it";
-  list.error(place, { message, found: target.text, expected: 'the address of a server' });
 }
 
 function checkTimes({ timeouts }: Service, path: Path, list: MistakeList): void {

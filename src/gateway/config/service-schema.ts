@@ -2,54 +2,11 @@
 import * as z from 'zod';
 import { affinity, balance, slowStart } from './balance-schema.ts';
 import { activeHealth, statusRange } from './check-schema.ts';
+import { discoverySchema } from './discovery-schema.ts';
+import { endpointList } from './endpoint-schema.ts';
 import { failOpen, passiveHealth, startup } from './health-schema.ts';
 import { retriesSchema } from './retry-schema.ts';
-import { address, count, duration, expects, file, flag, list, name, oneOf, section, size, text } from './values.ts';
-import type { Address } from './values.ts';
-
-/** Weights up to nginx's usual range; larger ones only make the cycle longer. */
-const weight = () => count(0, 1000);
-
-const endpoint = z
-  .union([
-    address('connect'),
-    section({
-      address: address('connect').describe('`host:port` of the server. Unique in its service.'),
-      weight: weight()
-        .prefault(1)
-        .describe(
-          'Share of the work relative to the other endpoints. 0 gets none, but that of pinned clients, and does not drain.',
-        ),
-      zone: name()
-        .optional()
-        .describe('Where the server is. Endpoints in the `zone` of this gateway are asked before those in others.'),
-      priority: count(0, 100)
-        .prefault(0)
-        .describe(
-          'Endpoints of priority 1 get work when less than 71 % of those of priority 0 are up (by weight), and so on.',
-        ),
-      backup: flag().prefault(false).describe('Gets work only when no other endpoint is up.'),
-      drain: z
-        .union([flag(), duration({ min: 0 })], expects('true, false or a duration such as 30s'))
-        .prefault(false)
-        .describe(
-          'No new work, and what is under way is finished within this time, then cut; `true` takes `drainTimeout`. Unlike `weight: 0` it ends: connections are closed and clients pinned by a cookie are sent elsewhere after half the time. See the guide on deploys.',
-        ),
-    }),
-  ])
-  .transform((given): Endpoint =>
-    'port' in given ? { address: given, weight: 1, priority: 0, backup: false, drain: false } : given,
-  );
-
-export interface Endpoint {
-  readonly address: Address;
-  readonly weight: number;
-  readonly zone?: string | undefined;
-  readonly priority: number;
-  readonly backup: boolean;
-  /** In ms; `true` is as long as the gateway's own. */
-  readonly drain: boolean | number;
-}
+import { count, duration, expects, file, flag, name, oneOf, section, size, text } from './values.ts';
 
 const upstreamTls = section({
   ca: file().optional().describe('PEM file of the authorities to trust instead of the ones this machine trusts.'),
@@ -147,9 +104,14 @@ export const serviceSchema = section({
   affinity: affinity
     .optional()
     .describe('Keep a client at the endpoint that answered it first, by a cookie. Absent: each request for itself.'),
-  endpoints: list(endpoint, { what: 'endpoints', min: 1, max: 10_000 }).describe(
-    'The servers: `host:port`, or `{ address, weight }`.',
-  ),
+  endpoints: endpointList(1)
+    .default([])
+    .describe(
+      'The servers: `host:port`, or `{ address, weight }`. Needed unless there is `discovery`; beside it, both.',
+    ),
+  discovery: discoverySchema
+    .optional()
+    .describe('Learn endpoints while running, from exactly one of `file` and `api`. Absent: only `endpoints`.'),
   tls: z
     .union([z.literal(true, expects('true')), upstreamTls])
     .transform((given) => (given === true ? upstreamTls.parse({}) : given))

@@ -13,14 +13,16 @@ import { SpillwayError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
 import { packageVersion } from '../../kernel/version.ts';
 import type { MetricsInput } from '../admin/metrics.ts';
-import { CellStore, type Config } from '../config/index.ts';
+import { CellStore, type Config, diffServed } from '../config/index.ts';
 import { explain, type ExplainRequest, type Explanation } from '../l7/explain.ts';
 import { AdminEndpoint } from './admin-endpoint.ts';
 import { ConfigVersions } from './config-versions.ts';
+import { Discovery } from './discovery/discovery.ts';
+import type { EndpointChange } from './discovery/endpoint-change.ts';
 import { dropNotices, dropRoot } from './drop-root.ts';
 import { EventFan, type GatewayEvent, type GatewayListener, type ReloadCause, type ReloadOutcome } from './events.ts';
-import type { CanaryState, GatewayPhase, GatewayState } from './gateway-state.ts';
 import { type DrainOutcome, type DrainRequest, Drains, type EndpointName } from './drains.ts';
+import type { CanaryState, DiscoveryState, GatewayPhase, GatewayState } from './gateway-state.ts';
 import { HealthChecks } from './health-checks.ts';
 import {
   compileInForce,
@@ -70,9 +72,12 @@ export class ControlPlane {
   readonly #trials: Trials;
   readonly #health: HealthChecks;
   readonly #drains: Drains;
+  readonly #discovery: Discovery;
   readonly #files: WatchFiles;
   readonly #admin: AdminEndpoint;
   readonly #queue: LatestWins<Job, ReloadOutcome>;
+  /** For endpoints that are found; resolves to why they could not be put in force, or null. */
+  readonly #finds = new LatestWins<null, string | null>(() => this.#turn.run(() => this.#again()));
   /** For whatever changes what is in force. */
   readonly #turn = new InTurn();
   readonly #startedAt: { readonly wallMs: number; readonly nowMs: number };
@@ -104,6 +109,12 @@ export class ControlPlane {
       onEvent: (event) => this.#events.emit(event),
       onChange: () => this.#watchHealth(),
     });
+    this.#discovery = new Discovery({
+      clock,
+      random,
+      onChange: () => this.#found(),
+      onEvent: (event) => this.#events.emit(event),
+    });
     this.#files = new WatchFiles({ clock, onChange: () => this.#fileChanged() });
     this.#queue = new LatestWins((job) => this.#reload(job));
     this.#trials = new Trials({
@@ -123,6 +134,7 @@ export class ControlPlane {
       apply: (file, trial) => this.apply(fileSource(file), trial),
       drain: (request) => this.drainEndpoint(request),
       undrain: (name) => this.undrainEndpoint(name),
+      changeEndpoints: (service, change) => this.changeEndpoints(service, change),
       audit: (remote, action, outcome) => this.#events.emit({ kind: 'audit', remote, action, outcome }),
     });
   }
@@ -151,6 +163,8 @@ export class ControlPlane {
     if (reading.kind === 'refused') throw configError(reading);
     const lanes = this.#options.workers ?? workersOf(reading.config);
     this.#cells = new CellStore(lanes + 1);
+    await this.#discovery.prepare(reading.config);
+    this.#checkStarting();
     const force = this.#compile(reading.config, reading.files);
     this.#force = force;
     await checkListeners(force.snapshot.listeners);
@@ -179,6 +193,7 @@ export class ControlPlane {
     for (const warning of reading.warnings) this.#notice('warn', warning);
     this.#rotation = clock.every(TICKET_SECRET_LIFE_MS, () => void this.#rotate());
     await this.#follow(force);
+    this.#found();
     if (this.#changedEarly) this.#fileChanged();
   }
 
@@ -202,6 +217,18 @@ export class ControlPlane {
     if (trial === null) return this.reload('admin', source);
     if (this.#phase !== 'running') return { kind: 'refused', reason: `The gateway is ${this.#phase}.`, problems: [] };
     return this.#turn.run(() => this.#tryTrial({ source, ...trial }));
+  }
+
+  /**
+   * Takes what somebody says about the endpoints of a service, and puts it in force. Resolves to how many it has then.
+   * Throws `ENDPOINT_UNKNOWN`, `ENDPOINTS_ELSEWHERE`, `ENDPOINTS_INVALID` or `GATEWAY_STATE`.
+   */
+  async changeEndpoints(service: string, change: EndpointChange): Promise<number> {
+    if (this.#phase !== 'running') throw new SpillwayError('GATEWAY_STATE', `The gateway is ${this.#phase}.`);
+    this.#discovery.change(service, change, this.#inForce().config);
+    const refusal = await this.#finds.ask(null);
+    if (refusal !== null) throw new SpillwayError('WORKER_FAILED', refusal);
+    return this.#inForce().snapshot.services.find(({ name }) => name === service)?.endpoints.length ?? 0;
   }
 
   /** Null goes back to the version before the one in force. */
@@ -257,7 +284,10 @@ export class ControlPlane {
       file: this.#source.file,
       admin: this.#admin.address === null ? null : { address: this.#admin.address },
       listeners: snapshot === null ? [] : readListeners(snapshot, ports),
-      services: snapshot === null ? [] : readServices(snapshot, this.#health, this.#drains),
+      services:
+        snapshot === null
+          ? []
+          : readServices(snapshot, { health: this.#health, drains: this.#drains, discovery: this.#sources() }),
       routes: snapshot === null ? [] : readRoutes(snapshot),
       workers: snapshot === null ? [] : readWorkers(snapshot, this.#supervisor?.states() ?? []),
       reloads: this.#reloads.state,
@@ -282,6 +312,7 @@ export class ControlPlane {
   async #release(timeoutMs: number): Promise<void> {
     this.#files.close();
     this.#rotation?.clear();
+    this.#discovery.close();
     this.#trials.end('the gateway is ending');
     await this.#supervisor?.drain(timeoutMs);
     this.#health.stop();
@@ -291,7 +322,7 @@ export class ControlPlane {
 
   async #reload(job: Job): Promise<ReloadOutcome> {
     const outcome = await this.#turn
-      .run(() => this.#tryReload(job))
+      .run(() => this.#tryReload(job).finally(() => this.#retainSources()))
       .catch((error: unknown): ReloadOutcome => {
         const reason = error instanceof Error ? error.message : String(error);
         return this.#refused(job.cause, reason, []);
@@ -300,6 +331,17 @@ export class ControlPlane {
     this.#reloads.record(outcome);
     this.#events.emit({ kind: 'reload', outcome });
     return outcome;
+  }
+
+  /** Endpoints were found, or are gone; what is found while the gateway starts is looked at once it runs. */
+  #found(): void {
+    if (this.#phase !== 'running') return;
+    const failed = (reason: string): void =>
+      this.#notice('error', `The endpoints that were found could not be put in force: ${reason}`);
+    this.#finds.ask(null).then(
+      (refusal) => refusal === null || failed(refusal),
+      (error: unknown) => failed(String(error)),
+    );
   }
 
   async #tryReload(job: Job): Promise<ReloadOutcome> {
@@ -313,6 +355,7 @@ export class ControlPlane {
       await this.#watch([...before.files, ...reading.files]);
       return this.#refused(cause, reading.reason, reading.problems);
     }
+    await this.#discovery.prepare(reading.config);
     const next = this.#compile(reading.config, reading.files);
     if (sameConfig(before, next)) {
       await this.#watch(next.files);
@@ -342,6 +385,7 @@ export class ControlPlane {
     const before = this.#inForce();
     const reading = await request.source.read(this.#options.clock);
     if (reading.kind === 'refused') return { kind: 'refused', reason: reading.reason, problems: reading.problems };
+    await this.#discovery.prepare(reading.config);
     const next = this.#compile(reading.config, reading.files);
     if (sameConfig(before, next)) return { kind: 'unchanged' };
     await checkListeners(newAddresses(before, next));
@@ -351,6 +395,8 @@ export class ControlPlane {
   #trialChanged(trial: CanaryState, next: InForce | null): void {
     this.#trial = next;
     this.#watchEndpoints();
+    // Not at once: it may have ended for a config that is about to be put in force, whose sources are there already.
+    void this.#turn.run(async () => this.#retainSources());
     this.#events.emit({ kind: 'canary', trial });
   }
 
@@ -367,6 +413,11 @@ export class ControlPlane {
     this.#health.update(this.#drains.unweigh([...health, ...tried]));
   }
 
+  #retainSources(): void {
+    const used = [this.#inForce(), this.#trial].filter((each) => each !== null);
+    this.#discovery.retain(used.map(({ config }) => config));
+  }
+
   #refused(cause: ReloadCause, reason: string, problems: readonly string[]): ReloadOutcome {
     return { kind: 'refused', cause, version: this.#versions.current, reason, problems };
   }
@@ -377,13 +428,14 @@ export class ControlPlane {
       cells: this.#cells!,
       ticketSecret,
       pseudonym: this.#pseudonym,
+      found: (service) => this.#discovery.found(service, config),
     });
   }
 
   /** What follows a config that is in force. */
   async #follow(force: InForce): Promise<void> {
     if (this.#phase !== 'running') return;
-    this.#cells?.retain(force.snapshot);
+    this.#cells?.retain(force.snapshot, ...(this.#trial === null ? [] : [this.#trial.snapshot]));
     this.#watchEndpoints();
     await this.#watch(force.files);
   }
@@ -394,21 +446,42 @@ export class ControlPlane {
 
   /** A new secret, by the same way as a new config. */
   async #rotate(): Promise<void> {
-    const refusal = await this.#turn.run(() => this.#changeTicketSecret()).catch((error: unknown) => String(error));
+    const rotated = this.#turn.run(async () => {
+      if (!hasTls(this.#inForce().snapshot)) return null;
+      return this.#again(newTicketSecret());
+    });
+    const refusal = await rotated.catch((error: unknown) => String(error));
     if (refusal !== null) this.#notice('warn', `The secret of TLS session tickets could not be changed: ${refusal}`);
   }
 
-  /** Null, or why it could not. */
-  async #changeTicketSecret(): Promise<string | null> {
-    const force = this.#inForce();
-    if (this.#phase !== 'running' || !hasTls(force.snapshot)) return null;
-    const ticketSecret = newTicketSecret();
-    const next = this.#compile(force.config, force.files, ticketSecret);
-    const outcome = await this.#supervisor!.apply(next.snapshot);
-    if (outcome.kind === 'refused') return outcome.reason;
-    this.#ticketSecret = ticketSecret;
-    this.#force = next;
+  /** The config in force once more, with the endpoints that are known now. Null, or why it could not. */
+  async #again(ticketSecret = this.#ticketSecret): Promise<string | null> {
+    const before = this.#inForce();
+    if (this.#phase !== 'running') return null;
+    const trial = this.#trial;
+    const next = this.#compile(before.config, before.files, ticketSecret);
+    if (!sameConfig(before, next)) {
+      const outcome = await this.#supervisor!.apply(next.snapshot);
+      if (outcome.kind === 'refused') return outcome.reason;
+      this.#ticketSecret = ticketSecret;
+      this.#force = next;
+      this.#tellFound(before, next);
+    }
+    if (trial !== null && trial === this.#trial) {
+      this.#trial = this.#compile(trial.config, trial.files, ticketSecret);
+      this.#trials.renew(this.#trial.snapshot);
+    }
+    await this.#follow(next);
     return null;
+  }
+
+  #tellFound(before: InForce, next: InForce): void {
+    for (const [index, service] of next.snapshot.services.entries()) {
+      const changes = diffServed(before.snapshot.services[index]!, service);
+      const { name, discovery: source } = service;
+      if (changes.length === 0 || source === null) continue;
+      this.#events.emit({ kind: 'endpoints-found', service: name, source, changes });
+    }
   }
 
   #becomeUser({ config: { user }, snapshot }: InForce): void {
@@ -446,6 +519,11 @@ export class ControlPlane {
         configAppliedS: this.#reloads.appliedAtS,
       },
     };
+  }
+
+  #sources(): (DiscoveryState | null)[] {
+    const { config } = this.#inForce();
+    return config.services.map((service) => this.#discovery.state(service, config));
   }
 
   #notReady(): string | null {

@@ -45,6 +45,21 @@ export type GatewayEvent =
     }
   /** It serves again, or is about to. */
   | { readonly kind: 'drain-undone'; readonly service: string; readonly endpoint: string }
+  /** Endpoints of a service came or went, because its source said so; a line each: `endpoint 10.0.0.7:80 added`. */
+  | {
+      readonly kind: 'endpoints-found';
+      readonly service: string;
+      readonly source: string;
+      readonly changes: readonly string[];
+    }
+  /** What is wrong with a source of endpoints, or null again; and what it names that is not used. */
+  | {
+      readonly kind: 'discovery';
+      readonly service: string;
+      readonly source: string;
+      readonly problem: string | null;
+      readonly leftOut: readonly string[];
+    }
   /** A config is on trial, or was; with the numbers so far. */
   | { readonly kind: 'canary'; readonly trial: CanaryState }
   | { readonly kind: 'reload'; readonly outcome: ReloadOutcome }

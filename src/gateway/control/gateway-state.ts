@@ -3,6 +3,7 @@
  * `spillway up` prints. Counters are since the start of the process; no value here is a secret.
  */
 
+import type { EndpointOrigin } from '../snapshot.ts';
 import type { ReloadCause } from './events.ts';
 
 export type GatewayPhase = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
@@ -52,7 +53,28 @@ export interface ServiceState {
   readonly balance: string;
   /** Too few endpoints are left, so health is not believed and all are used. */
   readonly failOpen: boolean;
+  /** Where endpoints come from that are not in the config; null if all are. */
+  readonly discovery: DiscoveryState | null;
   readonly endpoints: readonly EndpointState[];
+}
+
+export interface DiscoveryState {
+  /** `file endpoints.yaml`, `api`. */
+  readonly source: string;
+  /** How many it has given; null before its first good answer. */
+  readonly endpoints: number | null;
+  /** RFC 3339: when its last good answer came. */
+  readonly answeredAt: string | null;
+  readonly ageMs: number | null;
+  /** RFC 3339: when it is asked again; null if it tells by itself. */
+  readonly nextAt: string | null;
+  /** What is wrong with it now, in words; null if nothing is. */
+  readonly problem: string | null;
+  /** What it names and is not used, and why; a line each. */
+  readonly leftOut: readonly string[];
+  /** Good ones. */
+  readonly answers: number;
+  readonly failures: number;
 }
 
 /** `ejected` for what its traffic says; `trial`: in again after that, with a small share. */
@@ -60,6 +82,8 @@ export type EndpointHealth = 'unknown' | 'up' | 'down' | 'ejected' | 'trial';
 
 export interface EndpointState {
   readonly address: string;
+  /** Where it is known from. */
+  readonly source: EndpointOrigin;
   readonly weight: number;
   readonly health: EndpointHealth;
   /** Why it is so, in words. */

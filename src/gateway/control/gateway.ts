@@ -14,6 +14,7 @@ import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { fileSource, valueSource, type ConfigSource } from './read-config.ts';
 import { ControlPlane } from './control-plane.ts';
 import type { DrainOutcome, DrainRequest, EndpointName } from './drains.ts';
+import type { EndpointChange } from './discovery/endpoint-change.ts';
 import type { GatewayListener, ReloadCause, ReloadOutcome } from './events.ts';
 import type { TrialOutcome } from './trials.ts';
 import type { GatewayState } from './gateway-state.ts';
@@ -64,6 +65,12 @@ export interface Gateway extends AsyncDisposable {
    * and it is promoted or taken back by how it does: see `state().canary` and the event `canary`.
    */
   apply(request: ApplyRequest): Promise<ReloadOutcome | TrialOutcome>;
+  /**
+   * Tells a service with `discovery: { api: true }` its endpoints: all of them, one more, or one fewer. Resolves, when all workers
+   * have them, to how many it has. Kept across reloads, not by another process.
+   * Errors: `ENDPOINT_UNKNOWN`, `ENDPOINTS_ELSEWHERE`, `ENDPOINTS_INVALID`, `GATEWAY_STATE`.
+   */
+  changeEndpoints(service: string, change: EndpointChange): Promise<number>;
   /** Takes no new work, finishes what is running for at most `timeoutMs` (else the config's `drainTimeout`), ends. */
   drain(options?: { readonly timeoutMs?: number }): Promise<void>;
   /** Ends at once, cutting what is running, also in the middle of a drain. */
@@ -121,6 +128,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return plane.reload(cause, given === undefined ? null : valueSource(given));
     },
     apply: async ({ trial = null, ...from }) => plane.apply(sourceOf(from), trial),
+    changeEndpoints: (service, change) => plane.changeEndpoints(service, change),
     rollback: (version) => plane.rollback(version ?? null),
     drain: ({ timeoutMs } = {}) => plane.drain(timeoutMs ?? null),
     stop: () => plane.stop(),

@@ -53,6 +53,7 @@ function plan(port: number, given: Partial<HealthPlan> = {}, check: Partial<Chec
     cell: createCell(2, ENDPOINT_SLOTS),
     check: {
       host: '127.0.0.1',
+      identity: '127.0.0.1',
       port,
       probe: question('/'),
       tls: null,

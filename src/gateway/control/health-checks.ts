@@ -207,7 +207,7 @@ export class HealthChecks {
     const { check } = prober;
     const startedMs = clock.nowMs();
     this.#running += 1;
-    const tls = check.tls === null ? null : probeTls(check.tls, check.host);
+    const tls = check.tls === null ? null : probeTls(check.tls, check.identity);
     const lookup = lookupFor(check.allowLinkLocal);
     const probe = { host: check.host, port: check.port, timeoutMs: check.timeoutMs, kind: check.probe, tls, lookup };
     prober.cancel = startProbe(probe, clock, (result) => {
@@ -278,6 +278,6 @@ function wordFor({ eligibility, health: { condition } }: EvaluatedEndpoint): num
 }
 
 /** What is asked of an address, without how often and how patiently: by this, knowledge survives a reload. */
-function questionOf({ host, port, probe, tls, allowLinkLocal }: CheckPlan): string {
-  return JSON.stringify({ host, port, probe, tls, allowLinkLocal });
+function questionOf({ host, identity, port, probe, tls, allowLinkLocal }: CheckPlan): string {
+  return JSON.stringify({ host, identity, port, probe, tls, allowLinkLocal });
 }

@@ -22,6 +22,8 @@ export interface HealthPlan {
 
 export interface CheckPlan {
   readonly host: string;
+  /** `EndpointPlan.identity`. */
+  readonly identity: string;
   /** The check's own port if it has one, else the endpoint's. */
   readonly port: number;
   readonly probe: ProbeKind;

@@ -4,8 +4,8 @@ import type { ConnectionOptions } from 'node:tls';
 import type { UpstreamTlsPlan } from '../snapshot.ts';
 import { contextOptions } from '../tls/upstream-context.ts';
 
-export function probeTls(plan: UpstreamTlsPlan, host: string): ConnectionOptions {
-  const name = plan.serverName ?? host;
+export function probeTls(plan: UpstreamTlsPlan, identity: string): ConnectionOptions {
+  const name = plan.serverName ?? identity;
   return {
     ...contextOptions(plan),
     rejectUnauthorized: plan.verify,

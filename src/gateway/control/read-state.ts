@@ -20,6 +20,7 @@ import { describeMatch } from '../routing/route-reasons.ts';
 import { joinAddress } from '../config/address.ts';
 import { type EndpointPlan, type ListenerPlan, type RoutePlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
 import type {
+  DiscoveryState,
   EndpointState,
   ListenerState,
   RouteState,
@@ -49,13 +50,22 @@ export function readListeners(snapshot: Snapshot, ports: Readonly<Record<string,
 
 export function readServices(
   snapshot: Snapshot,
-  health: Pick<HealthChecks, 'known' | 'isFailOpen'>,
-  drains: Pick<Drains, 'state'>,
+  {
+    health,
+    drains,
+    discovery,
+  }: {
+    readonly health: Pick<HealthChecks, 'known' | 'isFailOpen'>;
+    readonly drains: Pick<Drains, 'state'>;
+    /** Of each service, in the order of the snapshot. */
+    readonly discovery: readonly (DiscoveryState | null)[];
+  },
 ): ServiceState[] {
-  return snapshot.services.map((service) => ({
+  return snapshot.services.map((service, index) => ({
     name: service.name,
     balance: service.balance.algorithm,
     failOpen: health.isFailOpen(service.name),
+    discovery: discovery[index] ?? null,
     endpoints: service.endpoints.map((endpoint) => ({
       ...readEndpoint(endpoint, health.known(service.name, endpoint.id)),
       drain: drains.state(service.name, endpoint.id),
@@ -68,6 +78,7 @@ function readEndpoint(endpoint: EndpointPlan, { health, reason, sinceMs }: Known
   const requests = count(endpointSlots.requests);
   return {
     address: endpoint.id,
+    source: endpoint.source,
     weight: endpoint.weight,
     health,
     reason,

@@ -1,56 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { Agent, createServer, request, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { test } from 'node:test';
 import type { ConfigInput } from '../config/index.ts';
 import { cleanups, create, origin } from '../../../test/gateway-under-test.ts';
+import { steadyLoad } from '../../../test/steady-load.ts';
 
 const RELOADS = 100;
-
-interface Load {
-  requests: number;
-  readonly failures: string[];
-  stop(): Promise<void>;
-}
-
-/** Keeps requests going, one at a time on each of `lanes`, over kept connections or a new one each. */
-function load(address: string, lanes: number, keepAlive: boolean): Load {
-  const [host, port] = address.split(':');
-  const agent = new Agent({ keepAlive, maxSockets: lanes });
-  const stopping = new AbortController();
-  const one = (): Promise<string> =>
-    new Promise((resolve) => {
-      const sent = request({ host, port, agent, method: 'POST', path: '/x' }, (response) => {
-        let body = '';
-        response.setEncoding('latin1');
-        response.on('data', (chunk: string) => (body += chunk));
-        response.on('error', (error) => resolve(`broken: ${error.message}`));
-        response.on('end', () => resolve(response.statusCode === 200 ? body : `status ${response.statusCode}`));
-      });
-      sent.on('error', (error) => resolve(`error: ${error.message}`));
-      // POST is never sent twice by the gateway, so no retry can hide a lost request.
-      sent.end('body');
-    });
-  const state: Load = {
-    requests: 0,
-    failures: [],
-    stop: async () => {
-      stopping.abort();
-      await all;
-      agent.destroy();
-    },
-  };
-  const lane = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      const answer = await one();
-      state.requests += 1;
-      if (!/^[abc]$/.test(answer)) state.failures.push(answer);
-    }
-  };
-  const all = Promise.all(Array.from({ length: lanes }, lane));
-  return state;
-}
 
 /** A server that upgrades and then sends back what it gets. */
 async function echo(): Promise<string> {
@@ -106,7 +63,7 @@ test(`${RELOADS} reloads under load: no request fails, no connection is refused,
   const { gateway, address } = create({ config: config([a, b], false) });
   await gateway.start();
   const ask = await tunnel(address());
-  const loads = [load(address(), 8, true), load(address(), 4, false)];
+  const loads = [steadyLoad(address(), 8, true), steadyLoad(address(), 4, false)];
   for (let reload = 1; reload <= RELOADS; reload += 1) {
     const before = loads.map(({ requests }) => requests);
     const outcome = await gateway.reload({

@@ -4,8 +4,8 @@
 import { createCell } from '../../kernel/cells.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { ROUTE_SLOTS } from '../slots.ts';
-import type { CanaryPlan } from '../snapshot.ts';
-import { Canary, type CanaryVerdict } from './canary.ts';
+import type { CanaryPlan, Snapshot } from '../snapshot.ts';
+import { Canary, type CanaryCells, type CanaryVerdict } from './canary.ts';
 import type { ReloadOutcome } from './events.ts';
 import type { CanaryState } from './gateway-state.ts';
 import type { InForce } from './in-force.ts';
@@ -35,6 +35,7 @@ export interface TrialsOptions {
 
 interface Trial {
   readonly request: TrialRequest;
+  readonly cells: CanaryCells;
   readonly canary: Canary;
 }
 
@@ -62,10 +63,17 @@ export class Trials {
     tell({ snapshot: next.snapshot, share, ...cells });
     const canary = new Canary({ clock, cells, watchMs, onVerdict: (verdict) => void this.#conclude(verdict) });
     const until = new Date(clock.wallMs() + watchMs).toISOString();
-    this.#trial = { request, canary };
+    this.#trial = { request, cells, canary };
     this.#state = { phase: 'watching', file: source.file, share, until, reason: null, ...canary.describe() };
     onChange(this.#state, next);
     return this.#state;
+  }
+
+  /** The config on trial once more, because its endpoints are others now. */
+  renew(snapshot: Snapshot): void {
+    if (this.#trial === null) return;
+    const { request, cells } = this.#trial;
+    this.#options.tell({ snapshot, share: request.share, ...cells });
   }
 
   /** Takes back the one that runs, if one does. */

@@ -63,6 +63,8 @@ function endpoint(id: string, weight = 1, health = 0): EndpointPlan {
     id,
     host: '127.0.0.1',
     port: Number(id.split(':')[1]),
+    identity: '127.0.0.1',
+    source: 'config',
     weight,
     priority: 0,
     local: true,
@@ -83,6 +85,7 @@ function service(name: string, ...endpoints: EndpointPlan[]): ServicePlan {
     affinity: null,
     judged: null,
     endpoints,
+    discovery: null,
     tls: null,
     allowLinkLocal: false,
     timeouts: {

@@ -16,7 +16,7 @@ import { seededRandom } from '../../kernel/random.ts';
 import { ENDPOINT_SLOTS, endpointSlots, refusals, type Refusal, refusalNumber } from '../slots.ts';
 import { judgeRoutes, type RouteVerdict } from '../routing/route-reasons.ts';
 import { createRouter } from '../routing/router.ts';
-import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
+import type { EndpointOrigin, EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
 import { drainWord, Eligibility, healthWord, type HealthWord } from './eligibility.ts';
 import { type ExplainedAnswer, explainShaping } from './explain-shaping.ts';
 import { type ExplainRequest, writeRequest, type WrittenRequest } from './explain-request.ts';
@@ -32,6 +32,8 @@ const CLIENT_DEFAULT = '127.0.0.1';
 
 export interface ExplainedEndpoint {
   readonly address: string;
+  /** Where it is known from. */
+  readonly source: EndpointOrigin;
   readonly weight: number;
   readonly health: HealthWord;
   readonly inFlight: number;
@@ -175,7 +177,12 @@ function refusalAfterRouting(
     return refused('body_too_large', `${head.contentLength} bytes; the route takes ${route.requestBodyBytesMax}.`);
   }
   if (!endpoints.some(({ mayBePicked }) => mayBePicked)) {
-    return refused('no_endpoint', `No endpoint of ${service.name} may be picked; Retry-After: ${service.retryAfterS}.`);
+    const { name, discovery } = service;
+    const isUnknown = endpoints.length === 0 && discovery !== null;
+    const why = isUnknown
+      ? `No endpoint of ${name} is known: ${discovery} has given none`
+      : `No endpoint of ${name} may be picked`;
+    return refused('no_endpoint', `${why}; Retry-After: ${service.retryAfterS}.`);
   }
   return null;
 }
@@ -248,7 +255,8 @@ function explainEndpoints(service: ServicePlan): ExplainedEndpoint[] {
     const reason =
       (drainReason(endpoint, service) ?? endpointReason(health, endpoint.weight)) +
       (isReserve ? reserveReason(endpoint, share) : '');
-    return { address: endpoint.id, weight: endpoint.weight, health, inFlight, mayBePicked, reason };
+    const { id: address, source, weight } = endpoint;
+    return { address, source, weight, health, inFlight, mayBePicked, reason };
   });
 }
 

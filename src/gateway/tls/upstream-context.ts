@@ -47,8 +47,8 @@ export class UpstreamContext {
 
   /** Begins a connection and its handshake; it is there at `secureConnect`. */
   connect(endpoint: EndpointPlan): tls.TLSSocket {
-    const identity = this.#plan.serverName ?? endpoint.host;
-    const session = this.#sessions.get(endpoint.id);
+    const identity = this.#plan.serverName ?? endpoint.identity;
+    const session = this.#sessions.get(sessionKey(endpoint));
     const options: tls.ConnectionOptions & { readonly allowHalfOpen: boolean; readonly lookup: LookupFunction } = {
       host: endpoint.host,
       port: endpoint.port,
@@ -69,7 +69,8 @@ export class UpstreamContext {
   }
 
   /** Keeps the newest session of a connection to this endpoint, and forgets it if the handshake fails. */
-  #remember({ id }: EndpointPlan, socket: tls.TLSSocket): void {
+  #remember(endpoint: EndpointPlan, socket: tls.TLSSocket): void {
+    const id = sessionKey(endpoint);
     socket.on('session', (session) => {
       this.#sessions.delete(id);
       this.#sessions.set(id, session);
@@ -77,4 +78,9 @@ export class UpstreamContext {
     });
     socket.once('error', () => this.#sessions.delete(id));
   }
+}
+
+/** A session was verified for one identity and says nothing of another. */
+function sessionKey({ id, identity }: EndpointPlan): string {
+  return `${id} ${identity}`;
 }
