@@ -45,11 +45,14 @@ export function createOutcome(): Outcome {
   return { granted: 0, remaining: 0, retryAfterUs: 0, resetAfterUs: 0 };
 }
 
-/** Which arithmetic; a store on another engine has one script or statement for each. */
-export type AlgorithmKind = 'token-bucket' | 'fixed-window' | 'sliding-window' | 'sliding-log' | 'concurrency';
-
-export interface Algorithm {
-  readonly kind: AlgorithmKind;
+interface AlgorithmOf<Kind extends string> {
+  /** Which arithmetic; a store on another engine has one script or statement for each. */
+  readonly kind: Kind;
+  /**
+   * Which state: with a limiter's name the identity of its counters. Algorithms of one layout read each other's numbers, so that
+   * counters go on when a limit is changed.
+   */
+  readonly layout: string;
   /** The most that can be taken at once. */
   readonly limit: number;
   /** How long the whole limit takes to come back, in milliseconds. */
@@ -62,26 +65,41 @@ export interface Algorithm {
   take(state: Float64Array, at: number, ask: Ask, out: Outcome): void;
   /** Decides the same and takes nothing. It writes only if the clock stepped back: the numbers as of now. */
   peek(state: Float64Array, at: number, ask: Ask, out: Outcome): void;
-  /** Gives back `ask.cost`. */
-  refund(state: Float64Array, at: number, ask: Ask): void;
   /** The key is as if it had never been used. */
   idle(state: Float64Array, at: number, nowUs: number): boolean;
-  /** True if counters made under `before` go on under this one: the limit was changed, not what is counted. */
-  continues(before: Algorithm): boolean;
   /** The same with a share (above 0, at most 1) of the limit and the rate, at least 1: for one of several who share it. */
   share(ratio: number): Algorithm;
 }
 
+/** An algorithm whose limit comes back by itself. */
+export interface RateAlgorithm extends AlgorithmOf<'token-bucket' | 'fixed-window' | 'sliding-window' | 'sliding-log'> {
+  /** Gives back up to `ask.cost` of what has not come back yet. */
+  refund(state: Float64Array, at: number, ask: Ask): void;
+}
+
 /** An algorithm whose takes are leases: they end when they are released, or by themselves. */
-export interface LeaseAlgorithm extends Algorithm {
+export interface LeaseAlgorithm extends AlgorithmOf<'concurrency'> {
   /** Gives back what `ask.holder` holds; false if it holds nothing any more. */
   release(state: Float64Array, at: number, ask: Ask): boolean;
   /** Lets it hold on for another whole lease from now; false if it holds nothing any more. */
   renew(state: Float64Array, at: number, ask: Ask): boolean;
 }
 
+export type Algorithm = RateAlgorithm | LeaseAlgorithm;
+
 /** Below it, `Math.floor(a / b)` and `Math.ceil(a / b)` of integers are exact in doubles, in Lua as in JavaScript. */
 export const EXACT_MAX = 2 ** 52;
 
 /** Far beyond what is limited in one place; and a limit times a window still fits. */
 export const LIMIT_MAX = 1e9;
+
+/** How many takes of `cost` there is room for, at most `times`. A cost of 0 always has room. */
+export function fitting(room: number, cost: number, times: number): number {
+  if (cost === 0 || cost * times <= room) return times;
+  return Math.max(0, Math.floor(room / cost));
+}
+
+/** A share of a limit: at least 1. */
+export function shareOf(limit: number, ratio: number): number {
+  return Math.max(1, Math.floor(limit * ratio));
+}

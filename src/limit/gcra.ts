@@ -9,7 +9,7 @@
  * `slidingLog`.
  */
 import type { Duration } from '../kernel/units.ts';
-import { type Algorithm, LIMIT_MAX } from './algorithm.ts';
+import { LIMIT_MAX, type RateAlgorithm } from './algorithm.ts';
 import { checkInteger, checkKeys, durationUs } from './options.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -30,7 +30,7 @@ export interface GcraOptions {
  * limiter.takeSync('ann');
  * console.log(limiter.takeSync('ann').retryAfterMs > 9_000); // true
  */
-export function gcra(options: GcraOptions): Algorithm {
+export function gcra(options: GcraOptions): RateAlgorithm {
   checkKeys('gcra', options, ['limit', 'per', 'burst']);
   const limit = checkInteger('gcra: limit', options.limit, 1, LIMIT_MAX);
   const burst = checkInteger('gcra: burst', options.burst ?? limit, 1, LIMIT_MAX);

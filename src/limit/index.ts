@@ -1,6 +1,8 @@
 /** `spillway/limit`: who may go on, how often, and when again. */
-export type { Algorithm, AlgorithmKind, Ask, LeaseAlgorithm, Outcome } from './algorithm.ts';
+export type { Algorithm, Ask, LeaseAlgorithm, Outcome, RateAlgorithm } from './algorithm.ts';
+export { fixedWindow, type WindowOptions } from './fixed-window.ts';
 export { gcra, type GcraOptions } from './gcra.ts';
+export { concurrency, type ConcurrencyOptions } from './concurrency.ts';
 export type { Decision, DecisionSource, LeaseDecision } from './decision.ts';
 export { createLimiter } from './limiter.ts';
 export type {
@@ -16,5 +18,7 @@ export type {
   TakeOptions,
 } from './limiter.ts';
 export { memoryStore, type MemoryStore, type MemoryStoreOptions } from './memory.ts';
+export { slidingLog } from './sliding-log.ts';
+export { slidingWindow } from './sliding-window.ts';
 export type { Counters, LocalPart, LocalStore, Question, RemotePart, RemoteStore, Store } from './store.ts';
 export { tokenBucket, type TokenBucketOptions } from './token-bucket.ts';

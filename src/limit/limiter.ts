@@ -57,8 +57,9 @@ export interface Limiter<D extends Decision = Decision> {
   /** Forgets what the key has taken. */
   reset(key: string): Promise<void>;
   /**
-   * Changes the limit while it runs. True if the counters go on, which they do for another limit or rate of the same kind of
-   * algorithm (each algorithm says more); false if everyone starts anew.
+   * Changes the limit while it runs. True if the counters go on, as they do for another limit, rate or window of the same
+   * algorithm; false if everyone starts anew: another algorithm, or another limit of `slidingLog` or `concurrency`, which have
+   * as much state as their limit.
    */
   change(algorithm: Algorithm): boolean;
 }
@@ -116,7 +117,7 @@ const NAME = /^[\w.-]{1,64}$/;
  * const decision = await perUser.take('user:42');
  * console.log(decision.allowed, decision.remaining); // true 99
  */
-export function createLimiter<A extends Algorithm, S extends LocalStore = LocalStore>(
+export function createLimiter<const A extends Algorithm, S extends LocalStore = LocalStore>(
   options: LimiterOptions<A, S>,
 ): LimiterOf<A, S> {
   checkKeys('createLimiter', options, ['name', 'algorithm', 'store', 'shadow']);

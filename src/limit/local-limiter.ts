@@ -3,10 +3,11 @@
  * promise. A take allocates its decision and nothing else.
  */
 import { type Algorithm, type Ask, createOutcome, type Outcome } from './algorithm.ts';
-import { type Decision, decide, type DecisionFrame } from './decision.ts';
+import { type Decision, decide, type DecisionFrame, type LeaseDecision } from './decision.ts';
+import { drawHolder } from './holder.ts';
 import type { LimiterCounts, TakeOptions } from './limiter.ts';
-import { checkAmount, checkKey } from './options.ts';
-import type { Counters, LocalStore } from './store.ts';
+import { checkAmount, checkKey, invalid } from './options.ts';
+import { type Counters, hasLeases, type LocalStore } from './store.ts';
 
 export interface LocalLimiterOptions {
   readonly name: string;
@@ -24,6 +25,7 @@ export class LocalLimiter {
   readonly #counts = { allowed: 0, refused: 0, shadowed: 0 };
   #algorithm: Algorithm;
   #counters: Counters;
+  #leases: boolean;
   #frame: DecisionFrame;
 
   constructor({ name, algorithm, store, shadow }: LocalLimiterOptions) {
@@ -32,6 +34,7 @@ export class LocalLimiter {
     this.#shadow = shadow;
     this.#algorithm = algorithm;
     this.#counters = store.open(name, algorithm);
+    this.#leases = hasLeases(algorithm);
     this.#frame = { name, limit: algorithm.limit, shadow, source: 'store' };
   }
 
@@ -43,7 +46,7 @@ export class LocalLimiter {
     return { ...this.#counts };
   }
 
-  takeSync(key: string, cost = 1): Decision {
+  takeSync(key: string, cost = 1): Decision | LeaseDecision {
     checkKey(key);
     checkAmount('cost', cost);
     return this.#take(key, cost, 1);
@@ -52,13 +55,14 @@ export class LocalLimiter {
   takeUpToSync(key: string, amount: number): Decision {
     checkKey(key);
     checkAmount('amount', amount);
+    if (this.#leases) throw invalid(`takeUpTo: limiter “${this.name}” has leases, which are taken whole.`);
     return this.#take(key, 1, amount);
   }
 
   peekSync(key: string, cost = 1): Decision {
     checkKey(key);
     checkAmount('cost', cost);
-    this.#counters.peek(key, this.#fill(cost, 1), this.#out);
+    this.#counters.peek(key, this.#fill(cost, 1, 0), this.#out);
     return decide(this.#frame, this.#out, 0, this.#out.granted === 1);
   }
 
@@ -70,7 +74,17 @@ export class LocalLimiter {
   refundSync(key: string, amount = 1): void {
     checkKey(key);
     checkAmount('amount', amount);
-    this.#counters.refund(key, this.#fill(amount, 1));
+    this.#counters.refund(key, this.#fill(amount, 1, 0));
+  }
+
+  releaseSync(key: string, lease: number): boolean {
+    checkKey(key);
+    return this.#counters.release(key, this.#fill(1, 1, lease));
+  }
+
+  renewSync(key: string, lease: number): boolean {
+    checkKey(key);
+    return this.#counters.renew(key, this.#fill(1, 1, lease));
   }
 
   async take(key: string, { cost = 1, signal }: TakeOptions = {}): Promise<Decision> {
@@ -96,28 +110,39 @@ export class LocalLimiter {
     this.refundSync(key, amount);
   }
 
+  async release(key: string, lease: number): Promise<boolean> {
+    return this.releaseSync(key, lease);
+  }
+
+  async renew(key: string, lease: number): Promise<boolean> {
+    return this.renewSync(key, lease);
+  }
+
   change(algorithm: Algorithm): boolean {
-    const continues = algorithm.continues(this.#algorithm);
+    const continues = algorithm.layout === this.#algorithm.layout;
     this.#counters = this.#store.open(this.name, algorithm);
+    this.#leases = hasLeases(algorithm);
     this.#algorithm = algorithm;
     this.#frame = { name: this.name, limit: algorithm.limit, shadow: this.#shadow, source: 'store' };
     return continues;
   }
 
-  #take(key: string, cost: number, times: number): Decision {
+  #take(key: string, cost: number, times: number): Decision | LeaseDecision {
     const out = this.#out;
-    this.#counters.take(key, this.#fill(cost, times), out);
+    const holder = this.#leases ? drawHolder() : 0;
+    this.#counters.take(key, this.#fill(cost, times, holder), out);
     const decision = decide(this.#frame, out, out.granted * cost, out.granted > 0 || times === 0);
     if (decision.shadowed) this.#counts.shadowed += 1;
     else if (decision.allowed) this.#counts.allowed += 1;
     else this.#counts.refused += 1;
-    return decision;
+    return this.#leases ? { ...decision, lease: out.granted > 0 ? holder : 0 } : decision;
   }
 
-  #fill(cost: number, times: number): Ask {
+  #fill(cost: number, times: number, holder: number): Ask {
     const ask = this.#ask;
     ask.cost = cost;
     ask.times = times;
+    ask.holder = holder;
     return ask;
   }
 }

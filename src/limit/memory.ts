@@ -57,7 +57,7 @@ class ThreadMemory implements MemoryStore {
 
   open(name: string, algorithm: Algorithm): Counters {
     let table = this.#tables.get(name);
-    if (table === undefined || !algorithm.continues(table.algorithm)) {
+    if (table === undefined || algorithm.layout !== table.algorithm.layout) {
       const opened: Table = {
         algorithm,
         rows: new MemoryRows({

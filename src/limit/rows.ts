@@ -54,8 +54,10 @@ export class RowCounters implements Counters {
   }
 
   refund(key: string, ask: Ask): void {
+    const algorithm = this.#algorithm;
+    if (hasLeases(algorithm)) throw invalid(`refund: ${algorithm.kind} has leases; release gives back what was taken.`);
     this.#change(key, ask, (numbers, at) => {
-      this.#algorithm.refund(numbers, at, ask);
+      algorithm.refund(numbers, at, ask);
       return true;
     });
   }

@@ -10,8 +10,8 @@
  * - A question is decided at one moment, whoever else asks: no take comes between its parts.
  * - Time is the store's own clock, never the caller's.
  * - The numbers are those of the algorithm (algorithm.ts), to the microsecond.
- * - The name of a limiter is the identity of its counters: who opens the same name meets the same counters, also with a changed
- *   limit. Counters of another kind of algorithm are others.
+ * - The name of a limiter and the layout of its algorithm are the identity of its counters: who opens the same meets the same
+ *   counters, also with a changed limit.
  * - What is forgotten, to save memory or by a crash, can only admit more.
  */
 import type { Clock } from '../kernel/clock.ts';
@@ -42,7 +42,7 @@ export interface LocalPart {
 export interface LocalStore {
   readonly local: true;
   readonly clock: Clock;
-  /** The counters of that name, which go on if `algorithm` continues what they were opened with before. */
+  /** The counters of that name and of the algorithm's layout. */
   open(name: string, algorithm: Algorithm): Counters;
   /**
    * Takes from all or from none, as if at one moment; true if from all, and each `out` says what `Counters.take` would have said.
@@ -53,7 +53,7 @@ export interface LocalStore {
 
 /** What a remote store is asked. `take` grants as many of `times` takes as there is room for. */
 export interface RemotePart {
-  /** Of the limiter: with the algorithm's kind, the identity of the counters. */
+  /** Of the limiter: with the algorithm's layout, the identity of the counters. */
   readonly name: string;
   readonly algorithm: Algorithm;
   readonly key: string;

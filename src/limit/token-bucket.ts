@@ -11,7 +11,7 @@
  * Cost: O(1), three numbers a key. In any time t it admits at most capacity + t × rate.
  * Source: J. Turner, "New Directions in Communications" (1986). GCRA is the same in another notation: gcra.ts.
  */
-import { type Algorithm, type Ask, EXACT_MAX, LIMIT_MAX, type Outcome } from './algorithm.ts';
+import { type Ask, EXACT_MAX, fitting, LIMIT_MAX, type Outcome, type RateAlgorithm, shareOf } from './algorithm.ts';
 import { checkInteger, checkKeys, invalid } from './options.ts';
 
 export interface TokenBucketOptions {
@@ -29,8 +29,9 @@ function commonDivisor(a: number, b: number): number {
   return a;
 }
 
-export class TokenBucket implements Algorithm {
+export class TokenBucket implements RateAlgorithm {
   readonly kind = 'token-bucket';
+  readonly layout = 'token-bucket';
   readonly limit: number;
   readonly windowMs: number;
   readonly width = 3;
@@ -82,14 +83,9 @@ export class TokenBucket implements Algorithm {
     return this.#owed(state, at, nowUs) === 0;
   }
 
-  continues(before: Algorithm): boolean {
-    return before.kind === this.kind;
-  }
-
-  share(ratio: number): Algorithm {
+  share(ratio: number): RateAlgorithm {
     // The time is stretched, not the rate rounded, so that the share is kept to a microsecond of the time for a token.
-    const capacity = Math.max(1, Math.floor(this.limit * ratio));
-    return new TokenBucket('share', capacity, this.#refill, Math.ceil(this.#unit / ratio));
+    return new TokenBucket('share', shareOf(this.limit, ratio), this.#refill, Math.ceil(this.#unit / ratio));
   }
 
   /** Says how many are granted, and when the next would be; answers what is owed before they are taken. */
@@ -97,15 +93,10 @@ export class TokenBucket implements Algorithm {
     const owed = this.#owed(state, at, nowUs);
     const room = this.#full - owed;
     const price = cost * this.#unit;
-    out.granted = times;
-    out.retryAfterUs = 0;
-    if (cost > this.limit) {
-      out.granted = 0;
-      out.retryAfterUs = times === 0 ? 0 : Infinity;
-    } else if (price * times > room) {
-      out.granted = Math.floor(room / price);
-      out.retryAfterUs = Math.ceil(((out.granted + 1) * price - room) / this.#refill);
-    }
+    out.granted = cost > this.limit ? 0 : fitting(room, price, times);
+    if (out.granted === times) out.retryAfterUs = 0;
+    else if (cost > this.limit) out.retryAfterUs = Infinity;
+    else out.retryAfterUs = Math.ceil(((out.granted + 1) * price - room) / this.#refill);
     return owed;
   }
 
@@ -139,7 +130,7 @@ const DECIMALS = 1e6;
  * const limiter = createLimiter({ name: 'api', algorithm: tokenBucket({ capacity: 2, refillPerSecond: 0.5 }) });
  * console.log([1, 2, 3].map(() => limiter.takeSync('ann').allowed).join(' ')); // true true false
  */
-export function tokenBucket(options: TokenBucketOptions): Algorithm {
+export function tokenBucket(options: TokenBucketOptions): RateAlgorithm {
   checkKeys('tokenBucket', options, ['capacity', 'refillPerSecond']);
   const capacity = checkInteger('tokenBucket: capacity', options.capacity, 1, LIMIT_MAX);
   const { refillPerSecond } = options;
