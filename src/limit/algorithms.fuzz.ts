@@ -173,8 +173,14 @@ function checkPromises(algorithm: Algorithm, state: Float64Array, ask: Ask, mode
   assert.ok(model.fits(nowUs, remaining) && !model.fits(nowUs, remaining + 1), `${remaining} remain`);
   assert.equal(algorithm.idle(state.slice(), AT, nowUs + resetAfterUs), true, `idle after ${resetAfterUs} µs`);
   if (resetAfterUs > 0) assert.equal(algorithm.idle(state.slice(), AT, nowUs + resetAfterUs - 1), false);
-  if (out.granted === ask.times) return void assert.equal(out.retryAfterUs, 0);
-  if (ask.cost > algorithm.limit) return void assert.equal(out.retryAfterUs, Number.POSITIVE_INFINITY);
+  if (out.granted === ask.times) {
+    assert.equal(out.retryAfterUs, 0);
+    return;
+  }
+  if (ask.cost > algorithm.limit) {
+    assert.equal(out.retryAfterUs, Number.POSITIVE_INFINITY);
+    return;
+  }
   const dueUs = nowUs + out.retryAfterUs;
   assert.ok(model.fits(dueUs, ask.cost) && !model.fits(dueUs - 1, ask.cost), `due after ${out.retryAfterUs} µs`);
   const early = peekAt(algorithm, state, { ...ask, nowUs: dueUs - 1, times: 1 });

@@ -12,10 +12,10 @@ function limiter(limit = 2) {
 test('as many are in flight as there are slots, and a release makes room', async () => {
   const { jobs } = limiter();
   const [first, second, third] = [jobs.takeSync('ann'), await jobs.take('ann'), jobs.takeSync('ann')];
-  assert.deepEqual([first!.allowed, second.allowed, third!.allowed], [true, true, false]);
-  assert.deepEqual([third!.lease, third!.remaining, third!.retryAfterMs], [0, 0, 30_000]);
-  assert.equal(await jobs.release('ann', first!.lease), true);
-  assert.equal(jobs.releaseSync('ann', first!.lease), false, 'once');
+  assert.deepEqual([first.allowed, second.allowed, third.allowed], [true, true, false]);
+  assert.deepEqual([third.lease, third.remaining, third.retryAfterMs], [0, 0, 30_000]);
+  assert.equal(await jobs.release('ann', first.lease), true);
+  assert.equal(jobs.releaseSync('ann', first.lease), false, 'once');
   assert.equal(jobs.takeSync('ann').allowed, true);
 });
 
