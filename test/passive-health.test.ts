@@ -126,6 +126,10 @@ test('errors in a row: out at once, on trial after its time, in when that went w
   const up = await told('endpoint-up', ({ endpoint }) => endpoint === victim!.address);
   assert.ok((up.downForMs ?? 0) >= 300, `${up.downForMs}`);
   assert.equal(state(victim!).health, 'up');
+  const became = state(victim!).changes.map(({ to, cause }) => `${to} ${cause}`);
+  for (const change of ['ejected consecutive-errors', 'trial consecutive-errors', 'up trial']) {
+    assert.ok(became.includes(change), `${change} in ${became.join(', ')}`);
+  }
   assert.deepEqual([...statuses.keys()], [200], JSON.stringify([...statuses]));
 });
 

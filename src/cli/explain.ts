@@ -117,7 +117,7 @@ async function askFile(file: string, request: ExplainRequest, clock: Clock): Pro
     const hint = guess === null ? `; there are ${names.join(', ')}` : `. Did you mean ${guess}?`;
     throw new UsageError(`there is no listener ${JSON.stringify(request.listener)}${hint}`);
   }
-  return explain(snapshot, request);
+  return explain(snapshot, request, null);
 }
 
 async function askGateway(target: AdminTarget, request: ExplainRequest): Promise<Explanation> {

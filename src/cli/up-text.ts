@@ -89,7 +89,7 @@ function serviceLines(
 ): string[] {
   const lines = endpoints.slice(0, ENDPOINTS_MAX).map(({ address, weight, health, drain }) => {
     const share = weight === 1 ? '' : paint('dim', `  weight ${weight}`);
-    const down = health === 'down' ? paint('bad', '  down') : '';
+    const down = health === 'down' || health === 'ejected' ? paint('bad', `  ${health}`) : '';
     const drains = drain === null ? '' : paint('warn', `  ${drain.phase === 'drained' ? 'drained' : 'draining'}`);
     return `${printable(address)}${share}${down}${drains}`;
   });
@@ -117,7 +117,12 @@ export function eventLines(event: GatewayEvent, paint: Paint): string[] {
     case 'admin-listening':
       return []; // on the screen already; a reload names them among its changes
     case 'endpoint-down':
-      return [paint('bad', `endpoint ${event.endpoint} of ${event.service} is down: ${printable(event.reason)}`)];
+      return [
+        paint(
+          'bad',
+          `endpoint ${event.endpoint} of ${event.service} is ${event.ejected ? 'ejected' : 'down'}: ${printable(event.reason)}`,
+        ),
+      ];
     case 'endpoint-up': {
       if (event.downForMs === null) return []; // a first check that succeeds is no change
       const after = roughly(event.downForMs);

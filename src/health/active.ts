@@ -45,6 +45,8 @@ export interface HealthState {
   readonly health: Health;
   /** Of the last check, for people. */
   readonly reason: string;
+  /** What was wrong with it; null: nothing, or there was none. */
+  readonly code: CheckFailureCode | null;
   /** When `health` became what it is. */
   readonly sinceMs: number;
   readonly successes: number;
@@ -65,6 +67,7 @@ export function initialHealth(nowMs: number): HealthState {
   return {
     health: 'unknown',
     reason: 'not checked yet',
+    code: null,
     sinceMs: nowMs,
     successes: 0,
     failures: 0,
@@ -79,13 +82,18 @@ export function step(
   policy: CheckPolicy,
   nowMs: number,
 ): { readonly state: HealthState; readonly transition: HealthTransition | null } {
-  const counted =
-    result.kind === 'success' ? succeeded(state, policy) : failed(state, policy, result.code === 'timeout');
+  const code = result.kind === 'success' ? null : result.code;
+  const { reason } = result;
+  const counted = {
+    ...(code === null ? succeeded(state, policy) : failed(state, policy, code === 'timeout')),
+    reason,
+    code,
+  };
   const health = verdict(state.health, counted, policy);
-  if (health === state.health) return { state: { ...counted, reason: result.reason }, transition: null };
+  if (health === state.health) return { state: counted, transition: null };
   return {
-    state: { ...counted, health, reason: result.reason, sinceMs: nowMs },
-    transition: { from: state.health, to: health, reason: result.reason, afterMs: nowMs - state.sinceMs },
+    state: { ...counted, health, sinceMs: nowMs },
+    transition: { from: state.health, to: health, reason, afterMs: nowMs - state.sinceMs },
   };
 }
 

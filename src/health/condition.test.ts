@@ -9,10 +9,18 @@ const down: HealthState = {
   ...up,
   health: 'down',
   reason: 'no answer within 500 ms',
+  code: 'timeout',
   sinceMs: 700,
   timeoutsOnly: true,
 };
-const ejected: Ejection = { phase: 'ejected', sinceMs: 400, level: 1, untilMs: 900, reason: '5 errors in a row' };
+const ejected: Ejection = {
+  phase: 'ejected',
+  sinceMs: 400,
+  level: 1,
+  untilMs: 900,
+  reason: '5 errors in a row',
+  cause: 'consecutive-errors',
+};
 const short = (active: HealthState | null, ejection: Ejection | null) => {
   const { condition, reason, sinceMs } = conditionOf(active, ejection);
   return [condition, reason, sinceMs];
@@ -51,12 +59,23 @@ test('the newer reason is the one of what is up', () => {
   assert.deepEqual(short({ ...up, sinceMs: 1_200 }, returned), ['up', 'status 200', 1_200]);
 });
 
+test('the class of the reason follows the reason', () => {
+  const returned: Ejection = { ...ejected, phase: 'in', sinceMs: 950, reason: '3 of 3 succeeded', cause: 'trial' };
+  assert.equal(conditionOf(down, ejected).cause, 'timeout');
+  assert.equal(conditionOf(up, ejected).cause, 'consecutive-errors');
+  assert.equal(conditionOf(up, initialEjection(300)).cause, 'check');
+  assert.equal(conditionOf(up, returned).cause, 'trial');
+  assert.equal(conditionOf({ ...up, sinceMs: 1_200 }, returned).cause, 'check');
+  assert.equal(conditionOf(null, null).cause, 'none');
+});
+
 test('a transition says from what, to what, why and after how long', () => {
   const before = conditionOf(up, initialEjection(0));
   assert.deepEqual(transitionOf(before, conditionOf(up, ejected), 400), {
     from: 'up',
     to: 'ejected',
     reason: '5 errors in a row',
+    cause: 'consecutive-errors',
     afterMs: 300,
   });
   assert.equal(transitionOf(before, conditionOf({ ...up, reason: 'status 204' }, initialEjection(0)), 500), null);

@@ -6,15 +6,19 @@
  * is for. `sinceMs` is when the condition became what it is, and `reason` is for people; both follow from the two states, so
  * nothing here can disagree with them. Pure, O(1).
  */
-import type { HealthState } from './active.ts';
-import type { Ejection } from './ejection.ts';
+import type { CheckFailureCode, HealthState } from './active.ts';
+import type { Ejection, EjectionCause } from './ejection.ts';
 
 /** `trial`: in again, with a small share of its traffic, until that went well. */
 export type Condition = 'unknown' | 'up' | 'down' | 'ejected' | 'trial';
 
+/** The class of a reason: stable, for metrics. `check`: one that succeeded. `none`: nothing has said anything yet. */
+export type HealthCause = CheckFailureCode | EjectionCause | 'check';
+
 export interface EndpointHealth {
   readonly condition: Condition;
   readonly reason: string;
+  readonly cause: HealthCause;
   readonly sinceMs: number;
   /** Whether anything checks it. What nothing checks stays unknown until its traffic says something. */
   readonly checked: boolean;
@@ -26,6 +30,7 @@ export interface ConditionTransition {
   readonly from: Condition;
   readonly to: Condition;
   readonly reason: string;
+  readonly cause: HealthCause;
   /** How long it was `from`. */
   readonly afterMs: number;
 }
@@ -37,29 +42,34 @@ export function conditionOf(active: HealthState | null, ejection: Ejection | nul
     return {
       condition: 'down',
       reason: active.reason,
+      cause: active.code ?? 'none',
       sinceMs: active.sinceMs,
       checked,
       timeoutsOnly: active.timeoutsOnly,
     };
   }
   if (ejection !== null && ejection.phase !== 'in') {
-    const { phase, sinceMs } = ejection;
+    const { phase, cause } = ejection;
     const reason = phase === 'trial' ? `on trial after ${ejection.reason}` : ejection.reason;
     // An ejection may outlast a time of being down: then it is out for this reason since it was up again.
-    return { condition: phase, reason, sinceMs: Math.max(sinceMs, active?.sinceMs ?? 0), checked, timeoutsOnly: false };
+    const sinceMs = Math.max(ejection.sinceMs, active?.sinceMs ?? 0);
+    return { condition: phase, reason, cause, sinceMs, checked, timeoutsOnly: false };
   }
   const returned = ejection !== null && ejection.reason !== '';
   // An ejection that never was says only since when it is known, which matters where nothing else does.
   const sinceMs = Math.max(active?.sinceMs ?? 0, returned || active === null ? (ejection?.sinceMs ?? 0) : 0);
   const isUp = active === null ? returned : active.health === 'up';
-  const reason =
-    returned && ejection.sinceMs >= (active?.sinceMs ?? 0) ? ejection.reason : (active?.reason ?? 'not checked');
-  return { condition: isUp ? 'up' : 'unknown', reason, sinceMs, checked, timeoutsOnly: false };
+  const condition = isUp ? 'up' : 'unknown';
+  if (returned && ejection.sinceMs >= (active?.sinceMs ?? 0)) {
+    return { condition, reason: ejection.reason, cause: ejection.cause, sinceMs, checked, timeoutsOnly: false };
+  }
+  const cause = isUp ? 'check' : 'none';
+  return { condition, reason: active?.reason ?? 'not checked', cause, sinceMs, checked, timeoutsOnly: false };
 }
 
 /** Null if it stayed what it was. */
 export function transitionOf(before: EndpointHealth, after: EndpointHealth, nowMs: number): ConditionTransition | null {
   const { condition: from } = before;
-  const { condition: to, reason } = after;
-  return from === to ? null : { from, to, reason, afterMs: nowMs - before.sinceMs };
+  const { condition: to, reason, cause } = after;
+  return from === to ? null : { from, to, reason, cause, afterMs: nowMs - before.sinceMs };
 }

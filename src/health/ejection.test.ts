@@ -19,6 +19,7 @@ const policy: EjectionPolicy = {
   forgiveAfterMs: 10_000,
 };
 const row: Fault = { rule: 'consecutive-errors', reason: '5 errors in a row', severity: 3 };
+const whyRow = { reason: row.reason, cause: row.rule } as const;
 const rate: Fault = { rule: 'error-rate', reason: '60 % failed', severity: 1.6 };
 const slow: Fault = { rule: 'latency', reason: 'slow', severity: 0.8 };
 const none = { good: 0, bad: 0 };
@@ -59,7 +60,7 @@ test('a fault ejects for the base time, then a trial decides', () => {
     sinceMs: 100,
     level: 1,
     untilMs: 1_100,
-    reason: '5 errors in a row',
+    ...whyRow,
   });
   assert.equal(pair.after(999).ejection.phase, 'ejected');
   assert.equal(pair.after(1).ejection.phase, 'trial');
@@ -106,7 +107,7 @@ test('the last one in use stays, whatever its fault, and says why', () => {
 });
 
 test('when nobody in use is well, nobody is ejected and the ejected come back', () => {
-  const ejected: Ejection = { phase: 'ejected', sinceMs: 0, level: 3, untilMs: 9_999, reason: '5 errors in a row' };
+  const ejected: Ejection = { phase: 'ejected', sinceMs: 0, level: 3, untilMs: 9_999, ...whyRow };
   const fleet = [member({ fault: row }), member({ fault: rate }), member({ ejection: ejected })];
   assert.deepEqual(phases(fleet), ['in', 'in', 'in']);
   const back = stepEjections(fleet, policy, 50)[2]!.ejection;
@@ -115,6 +116,7 @@ test('when nobody in use is well, nobody is ejected and the ejected come back', 
     phase: 'in',
     sinceMs: 50,
     reason: 'none of the others is better; before: 5 errors in a row',
+    cause: 'no-better',
   });
 });
 

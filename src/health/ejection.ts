@@ -53,6 +53,12 @@ export const TRIAL_SHARE = 0.1;
 /** Best of five. */
 const TRIAL_RESULTS = 3;
 
+/**
+ * The class of a reason: stable, for metrics. A rule of passive.ts; `trial`: how that went; `no-better`: none of the others is; `none`:
+ * never ejected.
+ */
+export type EjectionCause = Fault['rule'] | 'trial' | 'no-better' | 'none';
+
 export interface Ejection {
   readonly phase: 'in' | 'ejected' | 'trial';
   /** When the phase began. */
@@ -63,6 +69,7 @@ export interface Ejection {
   readonly untilMs: number;
   /** Why it was ejected, or why it is in again; empty if it was never ejected. */
   readonly reason: string;
+  readonly cause: EjectionCause;
 }
 
 export interface EjectionInput {
@@ -83,7 +90,7 @@ export interface EjectionOutcome {
 }
 
 export function initialEjection(nowMs: number): Ejection {
-  return { phase: 'in', sinceMs: nowMs, level: 0, untilMs: 0, reason: '' };
+  return { phase: 'in', sinceMs: nowMs, level: 0, untilMs: 0, reason: '', cause: 'none' };
 }
 
 /** In use by its traffic and its checks; what has weight 0 gets no work and is no measure of anything. */
@@ -110,7 +117,7 @@ export function stepEjections(
     const spared = room.take(weight, fault);
     outcomes[index] =
       spared === null
-        ? { ejection: eject(ejection, fault.reason, policy, nowMs), spared }
+        ? { ejection: eject(ejection, { reason: fault.reason, cause: fault.rule }, policy, nowMs), spared }
         : { ejection, spared: `${fault.reason}; in use all the same: ${spared}` };
   }
   return outcomes;
@@ -128,7 +135,7 @@ function suspended({ ejection, fault }: EjectionInput, nowMs: number): EjectionO
     return { ejection, spared: fault === null ? null : `${fault.reason}; in use all the same: no other is better` };
   }
   const reason = `none of the others is better; before: ${ejection.reason}`;
-  return { ejection: { ...ejection, phase: 'in', sinceMs: nowMs, reason }, spared: null };
+  return { ejection: { ...ejection, phase: 'in', sinceMs: nowMs, reason, cause: 'no-better' }, spared: null };
 }
 
 /** What time and the trial bring. */
@@ -139,18 +146,22 @@ function endOfPhase({ ejection, down, trial }: EjectionInput, policy: EjectionPo
   if (phase !== 'trial') return ejection;
   const results = `${trial.good} of ${trial.good + trial.bad} requests on trial succeeded`;
   if (trial.bad >= TRIAL_RESULTS && trial.bad >= trial.good) {
-    return eject(ejection, `${results}; before: ${reason.split('; before: ').at(-1)}`, policy, nowMs);
+    const before = reason.split('; before: ').at(-1);
+    return eject(ejection, { reason: `${results}; before: ${before}`, cause: 'trial' }, policy, nowMs);
   }
-  return trial.good >= TRIAL_RESULTS ? { ...ejection, phase: 'in', sinceMs: nowMs, reason: results } : ejection;
+  if (trial.good < TRIAL_RESULTS) return ejection;
+  return { ...ejection, phase: 'in', sinceMs: nowMs, reason: results, cause: 'trial' };
 }
 
-function eject({ phase, level, sinceMs }: Ejection, reason: string, policy: EjectionPolicy, nowMs: number): Ejection {
+type Why = Pick<Ejection, 'reason' | 'cause'>;
+
+function eject({ phase, level, sinceMs }: Ejection, why: Why, policy: EjectionPolicy, nowMs: number): Ejection {
   const forgiven = phase === 'in' ? Math.floor((nowMs - sinceMs) / policy.forgiveAfterMs) : 0;
   // A level above what the longest ejection needs would only take longer to forgive.
   const levelMax = Math.max(1, Math.ceil(policy.ejectionMaxMs / policy.baseMs));
   const next = Math.min(Math.max(0, level - forgiven) + 1, levelMax);
   const untilMs = nowMs + Math.min(next * policy.baseMs, policy.ejectionMaxMs);
-  return { phase: 'ejected', sinceMs: nowMs, level: next, untilMs, reason };
+  return { phase: 'ejected', sinceMs: nowMs, level: next, untilMs, ...why };
 }
 
 /** How much weight may still be ejected. `take` answers null, or why not. */

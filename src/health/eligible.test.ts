@@ -14,7 +14,7 @@ interface CandidateOptions {
 
 function candidate(condition: Condition, options: CandidateOptions = {}): Candidate {
   const { timeoutsOnly = false, weight = 1, backup = false, checked = true, sinceMs = 0 } = options;
-  return { health: { condition, reason: '', sinceMs, checked, timeoutsOnly }, weight, backup };
+  return { health: { condition, reason: '', cause: 'none', sinceMs, checked, timeoutsOnly }, weight, backup };
 }
 
 const closed: EligibilityPolicy = { ...defaultEligibilityPolicy, failOpenBelow: 0 };
@@ -108,6 +108,7 @@ test('backups that are well spare a service the fail-open; those that are not st
 const anyHealth: fc.Arbitrary<EndpointHealth> = fc.record({
   condition: fc.constantFrom<Condition>('up', 'down', 'unknown', 'ejected', 'trial'),
   reason: fc.constant(''),
+  cause: fc.constant('none'),
   sinceMs: fc.nat(2_000),
   checked: fc.boolean(),
   timeoutsOnly: fc.boolean(),

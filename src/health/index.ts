@@ -2,7 +2,7 @@
 export { initialHealth, step } from './active.ts';
 export type { CheckFailureCode, CheckPolicy, CheckResult, Health, HealthState, HealthTransition } from './active.ts';
 export { conditionOf } from './condition.ts';
-export type { Condition, ConditionTransition, EndpointHealth } from './condition.ts';
+export type { Condition, ConditionTransition, EndpointHealth, HealthCause } from './condition.ts';
 export { defaultEjectionPolicy, TRIAL_SHARE } from './ejection.ts';
 export type { EjectionPolicy } from './ejection.ts';
 export { defaultEligibilityPolicy, eligible } from './eligible.ts';

@@ -60,7 +60,7 @@ interface Known {
 }
 
 /** Out of an ejection without a trial. */
-const IN = { phase: 'in', reason: '' } as const;
+const IN = { phase: 'in', reason: '', cause: 'none' } as const;
 /** Evaluations in a window: often enough that the rules see what it holds, seldom enough to cost nothing. */
 const EVALUATIONS = 10;
 /** While one is on trial: it should not fail for longer than it takes to see it. */

@@ -118,7 +118,12 @@ export const metricNames = {
   spillway_endpoint_up: {
     type: 'gauge',
     labels: endpoint,
-    help: '0 if health checks took the endpoint out, else 1; also 1 while nothing has checked it.',
+    help: '0 if the endpoint is out by its checks or its traffic, else 1; also 1 while nothing is known of it.',
+  },
+  spillway_endpoint_health_changes_total: {
+    type: 'counter',
+    labels: [...endpoint, 'to', 'cause'],
+    help: 'Changes of the health of an endpoint, by what it became and the class of the reason.',
   },
   spillway_endpoint_requests_total: {
     type: 'counter',

@@ -5,7 +5,7 @@ import { parseExposition } from '../../../test/exposition-parser.ts';
 import { cellHeader, cellLane } from '../../kernel/cells.ts';
 import { formatMetrics } from '../../observe/prometheus.ts';
 import { CellStore, compileSnapshot, resolveConfig } from '../config/index.ts';
-import type { DiscoveryState, GatewayState } from '../control/gateway-state.ts';
+import type { DiscoveryState, EndpointState, GatewayState } from '../control/gateway-state.ts';
 import { quantileMs, readBuckets } from '../control/read-state.ts';
 import {
   bucketOf,
@@ -55,6 +55,11 @@ const discovery: DiscoveryState = {
   failures: 3,
 };
 
+const changes: EndpointState['changes'] = [
+  { to: 'up', cause: 'check', count: 1 },
+  { to: 'down', cause: 'status', count: 2 },
+];
+
 function input(): MetricsInput {
   const options = { version: 3, cells: new CellStore(3), ticketSecret: new Uint8Array(32), pseudonym: 'p' };
   const snapshot = compileSnapshot(config!, options);
@@ -74,7 +79,11 @@ function input(): MetricsInput {
         balance: 'random',
         failOpen: false,
         discovery,
-        endpoints: snapshot.services[0]!.endpoints.map(({ source }) => ({ source })) as never,
+        endpoints: snapshot.services[0]!.endpoints.map(({ id, source }, index) => ({
+          address: id,
+          source,
+          changes: index === 0 ? changes : [],
+        })) as never,
       },
     ],
     routes: [],
@@ -175,6 +184,16 @@ test('an endpoint is shown as down only when checks took it out', () => {
   const value = read(given);
   assert.equal(value('spillway_endpoint_up', { endpoint: '127.0.0.1:9001' }), 0);
   assert.equal(value('spillway_endpoint_up', { endpoint: '127.0.0.1:9002' }), 1);
+});
+
+test('changes of health are counted by what an endpoint became and why', () => {
+  const value = read(input());
+  const labels = { service: 'shop', endpoint: '127.0.0.1:9001' };
+  const changed = (more: Record<string, string>) =>
+    value('spillway_endpoint_health_changes_total', { ...labels, ...more });
+  assert.equal(changed({ to: 'down', cause: 'status' }), 2);
+  assert.equal(changed({ to: 'up', cause: 'check' }), 1);
+  assert.equal(changed({ to: 'ejected' }), undefined);
 });
 
 test('a quantile is read from the histogram at most a quarter too high', () => {

@@ -52,6 +52,7 @@ export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
     ...listenerSeries(snapshot),
     ...discoverySeries(state),
     ...endpointSeries(snapshot),
+    spillway_endpoint_health_changes_total: healthSamples(state),
     ...workerSeries(snapshot, state),
     ...processSeries(input),
   };
@@ -235,6 +236,18 @@ function endpointSeries(snapshot: Snapshot): Series {
     }),
     ...slotSeries(subjects, { spillway_upstream_duration_seconds_total: endpointSlots.durationSumMs }, 0.001),
   };
+}
+
+/** Only what has happened: an endpoint could become five things for some fifteen reasons. */
+function healthSamples({ services }: GatewayState): Sample[] {
+  return services.flatMap(({ name, endpoints }) =>
+    endpoints.flatMap(({ address, changes }) =>
+      changes.map(({ to, cause, count }) => ({
+        labels: { service: name, endpoint: address, to, cause },
+        value: count,
+      })),
+    ),
+  );
 }
 
 function isDown(cell: Cell): boolean {

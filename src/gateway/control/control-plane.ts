@@ -267,7 +267,7 @@ export class ControlPlane {
   }
 
   explain(request: ExplainRequest): Explanation {
-    return explain(this.#inForce().snapshot, request);
+    return explain(this.#inForce().snapshot, request, (service, endpoint) => this.#health.known(service, endpoint));
   }
 
   state(): GatewayState {

@@ -11,7 +11,14 @@ export type GatewayEvent =
   | { readonly kind: 'listening'; readonly listener: string; readonly address: string; readonly tls: boolean }
   | { readonly kind: 'admin-listening'; readonly address: string }
   /** `reason` is a sentence part for people: “connection refused”, “status 503, expected 200-299”. */
-  | { readonly kind: 'endpoint-down'; readonly service: string; readonly endpoint: string; readonly reason: string }
+  | {
+      readonly kind: 'endpoint-down';
+      readonly service: string;
+      readonly endpoint: string;
+      readonly reason: string;
+      /** For what its traffic says; else its checks fail. */
+      readonly ejected: boolean;
+    }
   | {
       readonly kind: 'endpoint-up';
       readonly service: string;

@@ -3,6 +3,7 @@
  * `spillway up` prints. Counters are since the start of the process; no value here is a secret.
  */
 
+import type { Condition, HealthCause } from '../../health/index.ts';
 import type { EndpointOrigin } from '../snapshot.ts';
 import type { ReloadCause } from './events.ts';
 
@@ -78,7 +79,7 @@ export interface DiscoveryState {
 }
 
 /** `ejected` for what its traffic says; `trial`: in again after that, with a small share. */
-export type EndpointHealth = 'unknown' | 'up' | 'down' | 'ejected' | 'trial';
+export type EndpointHealth = Condition;
 
 export interface EndpointState {
   readonly address: string;
@@ -88,6 +89,10 @@ export interface EndpointState {
   readonly health: EndpointHealth;
   /** Why it is so, in words. */
   readonly reason: string;
+  /** The same in a word, as metrics have it: `timeout`, `status`, `error-rate`, … */
+  readonly cause: HealthCause;
+  /** How often its health changed, by what it became and why; since it is in the config. */
+  readonly changes: readonly { readonly to: EndpointHealth; readonly cause: HealthCause; readonly count: number }[];
   /** RFC 3339: since when it is so; null if no check ever ran. */
   readonly since: string | null;
   /** Null while it serves. */

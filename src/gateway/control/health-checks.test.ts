@@ -100,12 +100,18 @@ test('an endpoint is unknown, then up, then down after three failures with the r
   const down = once(emitter, 'endpoint-down');
   const before = state.asked;
   const subject = { service: 'shop', endpoint: one.endpoint };
-  assert.deepEqual(await down, [{ kind: 'endpoint-down', ...subject, reason: 'status 503, expected 200-299' }]);
+  assert.deepEqual(await down, [
+    { kind: 'endpoint-down', ...subject, reason: 'status 503, expected 200-299', ejected: false },
+  ]);
   assert.ok(state.asked - before >= 3, `asked ${state.asked - before} times`);
   assert.equal(word(one), HEALTH_DOWN);
   state.status = 200;
   const [event] = (await once(emitter, 'endpoint-up')) as [Extract<GatewayEvent, { kind: 'endpoint-up' }>];
   assert.equal(event.reason, 'status 200');
+  assert.deepEqual(health.known('shop', one.endpoint).changes, [
+    { to: 'up', cause: 'check', count: 2 },
+    { to: 'down', cause: 'status', count: 1 },
+  ]);
   assert.ok((event.downForMs ?? -1) > 0);
   assert.equal(word(one), HEALTH_UP);
 });
@@ -125,6 +131,10 @@ test('services that name the same check of the same address share one prober', a
   );
   assert.deepEqual(down.sort(), ['blog', 'shop']);
   assert.deepEqual([word(shop), word(blog)], [HEALTH_DOWN, HEALTH_DOWN]);
+  for (const service of ['shop', 'blog']) {
+    const { reason, cause } = health.known(service, shop.endpoint);
+    assert.deepEqual([reason, cause], ['status 500, expected 200-299', 'status']);
+  }
   // Two probers of their own would have asked at least six times until both were down.
   assert.ok(state.asked <= 4, `asked ${state.asked} times`);
 });
@@ -160,7 +170,16 @@ test('an endpoint that is no longer checked, or gone, is not left down', async (
   await once(emitter, 'endpoint-down');
   health.update([{ ...one, check: null }]);
   assert.equal(word(one), HEALTH_UNKNOWN);
-  assert.deepEqual(health.known('shop', one.endpoint), { health: 'unknown', reason: 'not checked', sinceMs: null });
+  assert.deepEqual(health.known('shop', one.endpoint), {
+    health: 'unknown',
+    reason: 'not checked',
+    cause: 'none',
+    sinceMs: null,
+    changes: [
+      { to: 'down', cause: 'status', count: 1 },
+      { to: 'unknown', cause: 'none', count: 1 },
+    ],
+  });
   health.update([one]);
   await once(emitter, 'endpoint-down');
   health.update([]);

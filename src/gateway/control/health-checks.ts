@@ -19,7 +19,9 @@ import {
   step,
   type CheckResult,
   type Condition,
+  type ConditionTransition,
   type EvaluatedEndpoint,
+  type HealthCause,
   type HealthState,
 } from '../../health/index.ts';
 import { lookupFor } from '../link-local.ts';
@@ -42,8 +44,18 @@ export interface HealthChecksOptions {
 export interface KnownHealth {
   readonly health: Condition;
   readonly reason: string;
+  readonly cause: HealthCause;
   /** Wall time in ms; null if nothing ever said anything of it. */
   readonly sinceMs: number | null;
+  /** How often it changed, by what it became and why. */
+  readonly changes: readonly HealthChange[];
+}
+
+/** Counted since it is known. */
+export interface HealthChange {
+  readonly to: Condition;
+  readonly cause: HealthCause;
+  readonly count: number;
 }
 
 interface Prober {
@@ -62,6 +74,8 @@ interface Member {
   /** Since when it is out; meaningless while it is not. */
   outSinceMs: number;
   word: number;
+  /** By `to` and `cause`, of which there are few. */
+  readonly changes: Map<string, HealthChange>;
 }
 
 /** A service: its endpoints in order, and what their checks and their traffic come to together. */
@@ -110,15 +124,19 @@ export class HealthChecks {
 
   known(service: string, endpoint: string): KnownHealth {
     const watched = this.#services.get(service);
-    const seen = watched?.members.find(({ plan }) => plan.endpoint === endpoint)?.seen ?? null;
-    if (seen === null) return { health: 'unknown', reason: 'not checked', sinceMs: null };
-    const { condition, reason, checked } = seen.health;
+    const member = watched?.members.find(({ plan }) => plan.endpoint === endpoint);
+    const changes = [...(member?.changes.values() ?? [])];
+    const seen = member?.seen ?? null;
+    if (seen === null) return { health: 'unknown', reason: 'not checked', cause: 'none', sinceMs: null, changes };
+    const { condition: health, reason, cause, checked } = seen.health;
     const { clock } = this.#options;
-    const isNew = condition === 'unknown' && !checked;
+    const isNew = health === 'unknown' && !checked;
     const sinceMs = isNew ? null : clock.wallMs() - (clock.nowMs() - seen.health.sinceMs);
-    if (seen.eligibility !== 'kept') return { health: condition, reason, sinceMs };
+    const known = { health, reason, cause, sinceMs, changes };
+    if (seen.eligibility === 'waiting') return { ...known, reason: `waits for its first success: ${reason}` };
+    if (seen.eligibility !== 'kept') return known;
     const kept = watched?.failOpen === true ? 'used all the same, as too few are left' : 'kept as the last';
-    return { health: 'unknown', reason: `${kept}: ${reason}`, sinceMs };
+    return { ...known, health: 'unknown', reason: `${kept}: ${reason}` };
   }
 
   /** Whether health of a service is not believed, because too few of its endpoints are left. */
@@ -154,8 +172,8 @@ export class HealthChecks {
       prober?.services.add(service);
       const was = old?.members.find((member) => member.plan.endpoint === plan.endpoint);
       const same = was?.plan.cell === plan.cell ? was : undefined;
-      const { seen = null, outSinceMs = 0, word = HEALTH_UNKNOWN } = same ?? {};
-      return { plan, prober, seen, outSinceMs, word };
+      const { seen = null, outSinceMs = 0, word = HEALTH_UNKNOWN, changes = new Map() } = same ?? {};
+      return { plan, prober, seen, outSinceMs, word, changes };
     });
     const { policy } = plans[0]!;
     const judged = plans.map(({ endpoint: id, weight, backup, traffic }) => ({ id, weight, backup, traffic }));
@@ -252,8 +270,10 @@ export class HealthChecks {
     const before = { word: member.word, eligibility: seen?.eligibility ?? 'in', spared: seen?.spared ?? null };
     member.word = word;
     member.seen = next;
+    if (next.transition !== null) count(member.changes, next.transition);
     Atomics.store(cellHeader(plan.cell), HEALTH, word);
     const subject = { service: plan.service, endpoint: plan.endpoint, reason: next.health.reason };
+    const { condition } = next.health;
     const wasOut = before.eligibility === 'out';
     const downForMs = wasOut || before.word === HEALTH_TRIAL ? nowMs - member.outSinceMs : null;
     if (next.eligibility === 'out' && !wasOut) member.outSinceMs = nowMs;
@@ -262,11 +282,19 @@ export class HealthChecks {
     }
     if (word === HEALTH_TRIAL && before.word !== HEALTH_TRIAL) onEvent({ kind: 'endpoint-trial', ...subject });
     else if (next.eligibility !== before.eligibility) {
-      if (next.eligibility === 'out') onEvent({ kind: 'endpoint-down', ...subject });
+      if (next.eligibility === 'out') onEvent({ kind: 'endpoint-down', ...subject, ejected: condition === 'ejected' });
       else if (next.eligibility === 'kept') onEvent({ kind: 'endpoint-kept', ...subject });
       else if (next.eligibility === 'in') onEvent({ kind: 'endpoint-up', ...subject, downForMs });
+    } else if (wasOut && next.transition !== null) {
+      // Out as before, and not for the same: its checks fail by now, or succeed while its ejection lasts.
+      onEvent({ kind: 'endpoint-down', ...subject, ejected: condition === 'ejected' });
     } else if (word === HEALTH_UP && before.word !== HEALTH_UP) onEvent({ kind: 'endpoint-up', ...subject, downForMs });
   }
+}
+
+function count(changes: Map<string, HealthChange>, { to, cause }: ConditionTransition): void {
+  const key = `${to} ${cause}`;
+  changes.set(key, { to, cause, count: (changes.get(key)?.count ?? 0) + 1 });
 }
 
 /** An endpoint that is kept is neither up nor down: it is used, as an unknown one is. */

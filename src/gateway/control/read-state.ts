@@ -73,7 +73,10 @@ export function readServices(
   }));
 }
 
-function readEndpoint(endpoint: EndpointPlan, { health, reason, sinceMs }: KnownHealth): Omit<EndpointState, 'drain'> {
+function readEndpoint(
+  endpoint: EndpointPlan,
+  { health, reason, cause, sinceMs, changes }: KnownHealth,
+): Omit<EndpointState, 'drain'> {
   const count = reader(endpoint.cell, ENDPOINT_SLOTS);
   const requests = count(endpointSlots.requests);
   return {
@@ -82,6 +85,8 @@ function readEndpoint(endpoint: EndpointPlan, { health, reason, sinceMs }: Known
     weight: endpoint.weight,
     health,
     reason,
+    cause,
+    changes,
     since: sinceMs === null ? null : new Date(sinceMs).toISOString(),
     inFlight: count(endpointSlots.inFlight),
     tunnels: count(endpointSlots.tunnels),

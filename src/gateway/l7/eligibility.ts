@@ -7,7 +7,7 @@
 import type { SlowStart } from '../../balance/index.ts';
 import { TRIAL_SHARE } from '../../health/index.ts';
 import { cellHeader } from '../../kernel/cells.ts';
-import { CLOSED, CUT, DRAIN, DRAINING, HEALTH, HEALTH_DOWN, HEALTH_TRIAL, HEALTH_UP, SERVING } from '../slots.ts';
+import { CLOSED, CUT, DRAIN, DRAINING, HEALTH, HEALTH_DOWN, HEALTH_TRIAL, SERVING } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
 
 export class Eligibility {
@@ -75,22 +75,6 @@ export class Eligibility {
   /** Until it looks again, the endpoint at `index` is out; -1 is none of these. */
   exclude(index: number): void {
     if (index >= 0) this.eligible[index] = 0;
-  }
-}
-
-export type HealthWord = 'up' | 'down' | 'unknown' | 'trial';
-
-/** What the cell of an endpoint says about it. */
-export function healthWord(endpoint: EndpointPlan): HealthWord {
-  switch (Atomics.load(cellHeader(endpoint.cell), HEALTH)) {
-    case HEALTH_UP:
-      return 'up';
-    case HEALTH_DOWN:
-      return 'down';
-    case HEALTH_TRIAL:
-      return 'trial';
-    default:
-      return 'unknown';
   }
 }
 

@@ -186,7 +186,12 @@ test('names the winner, and for every loser why', () => {
 test('says of each endpoint whether it may be picked and why not', () => {
   const busy = cellLane(shop.endpoints[0]!.cell, ENDPOINT_SLOTS, 1);
   busy[endpointSlots.inFlight] = 2;
-  const { service: explained } = explain(plan, { method: 'GET', url: 'http://shop.example:8080/' });
+  const known = { up: 'status 200', down: 'connection refused' };
+  const healthOf = (_service: string, id: string) => {
+    const health = id.endsWith('9003') ? 'down' : 'up';
+    return { health, reason: known[health] } as const;
+  };
+  const { service: explained } = explain(plan, { method: 'GET', url: 'http://shop.example:8080/' }, healthOf);
   assert.deepEqual(
     explained?.endpoints.map(({ address, mayBePicked, health, reason, inFlight }) => [
       address,
@@ -196,9 +201,9 @@ test('says of each endpoint whether it may be picked and why not', () => {
       inFlight,
     ]),
     [
-      ['127.0.0.1:9001', true, 'up', 'its health checks succeed', 2],
-      ['127.0.0.1:9002', false, 'unknown', 'weight 0: it gets no new work', 0],
-      ['127.0.0.1:9003', false, 'down', 'its health checks fail, or its traffic did and it is ejected', 0],
+      ['127.0.0.1:9001', true, 'up', 'status 200', 2],
+      ['127.0.0.1:9002', false, 'up', 'weight 0: it gets no new work', 0],
+      ['127.0.0.1:9003', false, 'down', 'its checks fail: connection refused', 0],
     ],
   );
 });
@@ -269,6 +274,20 @@ test('no route and no endpoint are answers too', () => {
   assert.equal(down.refusal?.word, 'no_endpoint');
   assert.match(down.refusal.detail, /Retry-After: 3/);
   assert.equal(down.route, 'api');
+});
+
+test('says which of checks and traffic took an endpoint out, and that a file knows of neither', () => {
+  const reasonOf = (...known: Parameters<typeof explain>[2][]) =>
+    explain(plan, { method: 'GET', url: 'http://shop.example:8080/' }, ...known).service?.endpoints[0]?.reason;
+  assert.equal(
+    reasonOf(() => ({ health: 'ejected', reason: '5 errors in a row: 502 connection refused' })),
+    'ejected for what its traffic says: 5 errors in a row: 502 connection refused',
+  );
+  assert.equal(
+    reasonOf(() => ({ health: 'trial', reason: 'on trial after 5 errors in a row' })),
+    'on trial after 5 errors in a row, with a tenth of its share',
+  );
+  assert.equal(reasonOf(), 'not known to a file, only to a running gateway (--admin)');
 });
 
 test('the path is explained in the form that is routed', () => {

@@ -3,13 +3,14 @@
  * endpoints may be picked. Nothing is sent and nothing changes.
  *
  * The same parser, path rules, router and eligibility as the data plane decide, on the bytes that a client would send; so the
- * answer cannot differ from what happens. Health is read from the cells of the snapshot: live in a running gateway, unknown
- * in one made from a file.
+ * answer cannot differ from what happens. Who may be picked is read from the cells of the snapshot: live in a running gateway,
+ * of nobody in one made from a file. Why is what its control thread knows (`HealthReader`).
  *
  * Not covered: what depends on the connection (its limits, PROXY protocol, certificates of clients) or on load (full queues).
  * Cost: one parse and O(routes + endpoints) strings; not for the hot path. Pure.
  */
 import { Tiers } from '../../balance/index.ts';
+import type { Condition } from '../../health/index.ts';
 import { cellLanes, sumSlot } from '../../kernel/cells.ts';
 import { addressFrom, AddressSet } from '../../kernel/ip-address.ts';
 import { seededRandom } from '../../kernel/random.ts';
@@ -17,7 +18,7 @@ import { ENDPOINT_SLOTS, endpointSlots, refusals, type Refusal, refusalNumber } 
 import { judgeRoutes, type RouteVerdict } from '../routing/route-reasons.ts';
 import { createRouter } from '../routing/router.ts';
 import type { EndpointOrigin, EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
-import { drainWord, Eligibility, healthWord, type HealthWord } from './eligibility.ts';
+import { drainWord, Eligibility } from './eligibility.ts';
 import { type ExplainedAnswer, explainShaping } from './explain-shaping.ts';
 import { type ExplainRequest, writeRequest, type WrittenRequest } from './explain-request.ts';
 import { Forwarding, ForwardingWriter } from './forwarded.ts';
@@ -30,12 +31,18 @@ export type { ExplainRequest } from './explain-request.ts';
 /** Who asks, if nothing else is said. */
 const CLIENT_DEFAULT = '127.0.0.1';
 
+/** What a running gateway knows of an endpoint of a service. */
+export type HealthReader = (
+  service: string,
+  endpoint: string,
+) => { readonly health: Condition; readonly reason: string };
+
 export interface ExplainedEndpoint {
   readonly address: string;
   /** Where it is known from. */
   readonly source: EndpointOrigin;
   readonly weight: number;
-  readonly health: HealthWord;
+  readonly health: Condition;
   readonly inFlight: number;
   readonly mayBePicked: boolean;
   /** Why, in words. */
@@ -79,8 +86,11 @@ export interface Explanation {
   readonly notes: readonly string[];
 }
 
-/** Explains `request` under `snapshot`. Throws TypeError if the snapshot has no listener, or none of that name. */
-export function explain(snapshot: Snapshot, request: ExplainRequest): Explanation {
+/**
+ * Explains `request` under `snapshot`; `known` is absent for one made from a file. Throws TypeError if the snapshot has no listener, or
+ * none of that name.
+ */
+export function explain(snapshot: Snapshot, request: ExplainRequest, known: HealthReader | null = null): Explanation {
   const notes: string[] = [];
   const written = writeRequest(request);
   notes.push(...written.notes);
@@ -119,7 +129,7 @@ export function explain(snapshot: Snapshot, request: ExplainRequest): Explanatio
     .text(head.hostStart, head.hostNameEnd)
     .toLowerCase()
     .replace(/(.)\.$/, '$1');
-  const known = { ...read, host, path };
+  const asked = { ...read, host, path };
   const forwarding = new Forwarding(addressFrom(request.client ?? CLIENT_DEFAULT));
   const prepared = forwardingWriter(snapshot, listener).prepare(forwarding, head);
   if (prepared !== OK)
@@ -127,9 +137,9 @@ export function explain(snapshot: Snapshot, request: ExplainRequest): Explanatio
   const bytes = Buffer.from(path, 'latin1');
   const routed = { head, path: { bytes, start: 0, end: bytes.length, changed: true }, client: forwarding.client };
   const winner = createRouter(snapshot.routes).table(listener.id).match(routed);
-  const routes = judgeRoutes(snapshot.routes, winner, { ...known, routed });
+  const routes = judgeRoutes(snapshot.routes, winner, { ...asked, routed });
   const route = snapshot.routes[winner];
-  const base = { ...nothing, request: known, route: route?.name ?? null, routes };
+  const base = { ...nothing, request: asked, route: route?.name ?? null, routes };
   if (route === undefined) {
     const detail =
       snapshot.routes.length === 0 ? 'There are no routes.' : 'Each route is listed with what does not match.';
@@ -144,7 +154,7 @@ export function explain(snapshot: Snapshot, request: ExplainRequest): Explanatio
   const service = shaped.service === null ? undefined : snapshot.services[shaped.service];
   if (service === undefined) return { ...base, answer, refusal: null };
   noteExchange(head, written.bytes, route, notes);
-  const endpoints = explainEndpoints(service);
+  const endpoints = explainEndpoints(service, known);
   const explained = { name: service.name, balance: service.balance.algorithm, endpoints };
   return { ...base, arm, service: explained, refusal: refusalAfterRouting(head, route, service, endpoints) };
 }
@@ -242,18 +252,18 @@ function noteExchange(head: Head, bytes: Uint8Array, route: RoutePlan, notes: st
   if (dropped.length > 0) notes.push(`Not forwarded, as of this connection only: ${dropped.join(', ')}.`);
 }
 
-function explainEndpoints(service: ServicePlan): ExplainedEndpoint[] {
+function explainEndpoints(service: ServicePlan, known: HealthReader | null): ExplainedEndpoint[] {
   const { eligible } = new Eligibility(service.endpoints).refresh(0);
   const tiers = new Tiers(service.endpoints);
   const shares = tiers.shares(eligible);
   return service.endpoints.map((endpoint, index) => {
-    const health = healthWord(endpoint);
+    const { health, reason: why } = known?.(service.name, endpoint.id) ?? NOTHING_KNOWN;
     const share = shares[tiers.tierOf(index)] ?? 0;
     const mayBePicked = eligible[index] === 1 && share > 0;
     const inFlight = sumSlot(cellLanes(endpoint.cell, ENDPOINT_SLOTS), endpointSlots.inFlight);
     const isReserve = eligible[index] === 1 && share < 1;
     const reason =
-      (drainReason(endpoint, service) ?? endpointReason(health, endpoint.weight)) +
+      (drainReason(endpoint, service) ?? healthReason(endpoint, health, why)) +
       (isReserve ? reserveReason(endpoint, share) : '');
     const { id: address, source, weight } = endpoint;
     return { address, source, weight, health, inFlight, mayBePicked, reason };
@@ -275,17 +285,24 @@ function drainReason(endpoint: EndpointPlan, { affinity }: ServicePlan): string 
   return `${how}: no new work${mayPinned ? ' but that of clients who are pinned to it, for half of its time' : ''}`;
 }
 
-function endpointReason(health: HealthWord, weight: number): string {
+const NOTHING_KNOWN = {
+  health: 'unknown',
+  reason: 'not known to a file, only to a running gateway (--admin)',
+} as const;
+
+/** `why` comes from servers and the network, and is printable already. */
+function healthReason({ weight }: EndpointPlan, health: Condition, why: string): string {
   if (weight === 0) return 'weight 0: it gets no new work';
   switch (health) {
     case 'down':
-      return 'its health checks fail, or its traffic did and it is ejected';
-    case 'up':
-      return 'its health checks succeed';
+      return `its checks fail: ${why}`;
+    case 'ejected':
+      return `ejected for what its traffic says: ${why}`;
     case 'trial':
-      return 'on trial after an ejection, with a tenth of its share';
+      return `${why}, with a tenth of its share`;
+    case 'up':
     case 'unknown':
-      return 'its health is not known, and unknown is not down';
+      return why;
     default:
       return health satisfies never;
   }
