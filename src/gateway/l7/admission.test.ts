@@ -134,7 +134,7 @@ async function served(bench: Bench, changes: Changes): Promise<TestGateway> {
   return await bench.gateway([origin], changes);
 }
 
-/** A client that ends in the middle of a handshake is waited for until this is over. */
+/** Of a handshake that does not come. */
 const timeouts = { handshakeMs: 1000 };
 
 const counted = (gateway: TestGateway) => [gateway.listener('connections'), gateway.listener('refused')];
@@ -224,7 +224,7 @@ onBoth('a place is given back once, wherever a TLS connection ends', async (benc
   const { port } = gateway;
   const garbage = (await bench.client(gateway)).write('GET / HTTP/1.1\r\n\r\n');
   const silent = await bench.client(gateway);
-  const half = (await bench.client(gateway)).write(Buffer.from([22, 3, 1, 2, 0, 1]));
+  const half = (await bench.client(gateway)).write(hello);
   for (const each of [garbage, silent, half]) assert.notEqual(await each.gone(), 'open');
   const ended = connect({ port, host: '127.0.0.1' });
   ended.on('error', () => {});
@@ -241,6 +241,22 @@ onBoth('a place is given back once, wherever a TLS connection ends', async (benc
   assert.equal(gateway.listener('handshakes'), 2);
   assert.equal(gateway.listener('handshakeFailures'), 4);
 });
+
+/** The beginning of a ClientHello. */
+const hello = Buffer.from([22, 3, 1, 2, 0, 1]);
+
+for (const [how, leave] of [
+  ['a FIN and no byte', (client: Peer) => client.end()],
+  ['a FIN within its hello', (client: Peer) => client.write(hello).end()],
+  ['a reset within its hello', (client: Peer) => client.write(hello).reset()],
+] as const) {
+  onBoth(`a client that leaves before the handshake has ended is not waited for: ${how}`, async (bench) => {
+    const gateway = await served(bench, { listener: { tls }, timeouts: { handshakeMs: 3_600_000 } });
+    leave(await bench.client(gateway));
+    await eventually('it has failed', () => gateway.listener('handshakeFailures') === 1);
+    await eventually('it is out', () => gateway.listener('connections') === 0);
+  });
+}
 
 onBoth('a drain ends handshakes and headers that have not arrived, and counts none as failed', async (bench) => {
   const trusted = { proxyProtocol: 'required', trustedProxies: ['127.0.0.1'] } as const;

@@ -103,3 +103,14 @@ onSecureLine('a broken answer is no whole one', async ({ origin, client }) => {
   await client.until('the end', () => client.ended || client.wasReset || client.closed);
   assert.ok(client.text.endsWith('half'));
 });
+
+onSecureLine('a client that half-closes behind its request gets its answer, and then the end', async (line) => {
+  const { origin, gateway, client } = line;
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n').end();
+  const server = await origin.accept();
+  await server.request();
+  server.write(answer('late'));
+  assert.equal((await client.response()).body.toString(), 'late');
+  assert.equal(await client.gone(), 'end');
+  await eventually('its place is free', () => gateway.listener('connections') === 0);
+});

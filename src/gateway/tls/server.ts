@@ -1,6 +1,8 @@
 /**
  * The TLS server of a listener: shakes hands on sockets that are given to it, with certificates that can be replaced while it
  * runs. It does not listen and sets no deadline: who accepts counts, and ends what takes too long.
+ *
+ * Invariant: a client that sends FIN within its handshake is gone; one that sends it afterwards may still read.
  */
 import type net from 'node:net';
 import tls from 'node:tls';
@@ -22,8 +24,7 @@ export class SecureServer {
   constructor(listenerId: string, plan: ListenerTlsPlan) {
     this.#listenerId = listenerId;
     this.#contexts = new ServerContexts(listenerId, plan);
-    const options = { ...this.#contexts.serverOptions(HANDSHAKE_MS_MAX), allowHalfOpen: true };
-    this.#server = tls.createServer(options, (socket) => {
+    this.#server = tls.createServer(this.#contexts.serverOptions(HANDSHAKE_MS_MAX), (socket) => {
       const secured = this.#underWay.get(keyOf(socket));
       if (secured === undefined) socket.destroy();
       else secured(socket);
@@ -40,10 +41,13 @@ export class SecureServer {
     };
     const told: Secured = (secure) => {
       over();
+      secure.allowHalfOpen = true;
       secured(secure);
     };
     this.#underWay.set(key, told);
     socket.once('close', over);
+    // The TLS socket takes it over from the one below.
+    socket.allowHalfOpen = false;
     this.#server.emit('connection', socket);
   }
 
