@@ -157,9 +157,14 @@ export class Listener {
     return request;
   }
 
-  /** With client certificates, what was proved for one name does not hold for another (RFC 9110 §15.5.20). */
+  /**
+   * With client certificates, what was proved for one name does not hold for another (RFC 9110 §15.5.20). What was to be asked by
+   * TLS is not answered in the clear, except to a proxy that is trusted to have been asked so (§7.4).
+   */
   isMisdirected(client: ClientConnection, head: Head): boolean {
-    if ((this.plan.tls?.clientCaPem ?? null) === null) return false;
+    const { tls } = this.plan;
+    if (tls === null) return head.targetSecure && client.forwarding.passed === null;
+    if (tls.clientCaPem === null) return false;
     return head.text(head.hostStart, head.hostNameEnd).toLowerCase() !== client.security.serverName.toLowerCase();
   }
 
