@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { checkListeners, listenMessage } from './listen-check.ts';
-import { listeningInodes, portOwner } from './port-owner.ts';
+import { commandOf, listeningInodes, portOwner } from './port-owner.ts';
 
 async function taken(reusePort: boolean) {
   const server = createServer();
@@ -18,7 +18,7 @@ const code = 'LISTEN_FAILED';
 test('a port in use is refused with the listener, the address and who has it', async () => {
   await using other = await taken(false);
   const { port } = other;
-  const owner = process.platform === 'linux' ? `by \\S.* \\(process ${process.pid}\\)` : 'by another process';
+  const owner = process.platform === 'linux' ? `by node\\S* .*\\(process ${process.pid}\\)` : 'by another process';
   const message = new RegExp(`^Listener web cannot listen on 127.0.0.1:${port}: the port is in use ${owner}\\.`);
   await assert.rejects(checkListeners([{ id: 'web', host: '127.0.0.1', port }]), { code, message });
 });
@@ -65,4 +65,12 @@ test('the kernel table is read for sockets that listen on the port, and no other
   assert.deepEqual(listeningInodes(table.join('\n'), 80), ['13']);
   assert.deepEqual(listeningInodes('', 80), []);
   assert.equal(portOwner(0), null);
+});
+
+test('who has the port is named as it was started, in plain text', () => {
+  assert.equal(commandOf('/usr/bin/node\0/srv/app/server.js\0--secret=1\0'), 'node server.js');
+  assert.equal(commandOf('nginx: master process /usr/sbin/nginx\0'), 'nginx');
+  assert.equal(commandOf('python3\0-m\0http.server\0'), 'python3');
+  assert.equal(commandOf(`evil\x1b[2J\n\0${'x'.repeat(100)}\0`), `evil[2J ${'x'.repeat(52)}`);
+  assert.equal(commandOf(''), 'a process without a name');
 });

@@ -5,12 +5,15 @@
  * Runs once, on the way to a failed start; bounded by the number of open files on the machine.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 
 const LISTEN = '0A';
+/** Enough to know one's own. */
+const COMMAND_MAX = 60;
 
 export interface PortOwner {
   readonly pid: number;
-  /** As the kernel shows it: at most 15 characters. */
+  /** Program and, where that is no option, its first argument, without folders: `nginx`, `node server.js`. */
   readonly command: string;
 }
 
@@ -19,7 +22,7 @@ export function portOwner(port: number): PortOwner | null {
   if (inodes.size === 0) return null;
   const pids = list('/proc').filter((name) => /^\d+$/.test(name));
   const pid = pids.find((candidate) => holdsSocket(candidate, inodes));
-  return pid === undefined ? null : { pid: Number(pid), command: read(`/proc/${pid}/comm`).trim() };
+  return pid === undefined ? null : { pid: Number(pid), command: commandOf(read(`/proc/${pid}/cmdline`)) };
 }
 
 /** Inodes of the sockets that listen on `port` in the text of a /proc/net/tcp table (proc_net_tcp in the kernel's docs). */
@@ -27,6 +30,20 @@ export function listeningInodes(table: string, port: number): string[] {
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const rows = table.split('\n').map((line) => line.trim().split(/\s+/));
   return rows.filter((row) => row[1]?.endsWith(wanted) && row[3] === LISTEN).flatMap((row) => row[9] ?? []);
+}
+
+/** Of a command line as the kernel shows it. Its name for the process would not do: that of Node's is `MainThread`. */
+export function commandOf(commandLine: string): string {
+  const [program = '', argument = ''] = commandLine.split('\0');
+  const words = argument.startsWith('-') ? [program] : [program, argument];
+  const text = words.map((word) => basename(word)).join(' ');
+  // Whoever runs it wrote it: a terminal is given plain text.
+  return (
+    text
+      .replace(/[^ -~]/g, '')
+      .trim()
+      .slice(0, COMMAND_MAX) || 'a process without a name'
+  );
 }
 
 function holdsSocket(pid: string, inodes: ReadonlySet<string>): boolean {
