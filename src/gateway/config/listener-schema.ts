@@ -52,9 +52,13 @@ const listenerLimits = section({
   // Four times the usual cookie limit of 8 kB for one field.
   header: size({ min: 256, max: 2 ** 20 })
     .prefault('32kb')
-    .describe('Largest request head, request line included. Over it: 431. Also bounds trailers.'),
+    .describe(
+      'Largest request head, request line included. Over it: 431. A trailer section may have 8 kB, whatever this is.',
+    ),
   // Browsers send about 20; hash-flood and field-smuggling tricks need many.
-  headerFields: count(1, 10_000).prefault(100).describe('Most fields in a request head or trailer. Over it: 431.'),
+  headerFields: count(1, 10_000)
+    .prefault(100)
+    .describe('Most fields in a request head. Over it: 431. A trailer section may have 100, whatever this is.'),
   // Idle over TLS at 40 KB each: 800 MB. Below the usual hard limit of 20,480+ open files with room for upstreams.
   connections: count(1, 1_000_000)
     .prefault(20_000)
