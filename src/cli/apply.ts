@@ -19,8 +19,8 @@ export const applyCommand: Command = {
       'Puts another config file in force in a running gateway, which reads it from then on. With --canary it is ' +
         'on trial first: that share of the connections runs by its routes and services, errors and times are ' +
         'compared with those of the others, and after --watch it is promoted, or taken back as soon as it is ' +
-        'worse, with the numbers that decided it. FILE is a path on the machine of the gateway. Needs the token ' +
-        'for everything, if there is one.',
+        'worse, with the numbers that decided it. FILE is a path on the machine of the gateway, in the folder of the ' +
+        'config it was started with or below. Needs the token for everything, if there is one.',
       'Exit code 0: it is in force, or was already; 1: it was refused or taken back.',
     ],
     options: {

@@ -16,6 +16,7 @@ import type { MetricsInput } from '../admin/metrics.ts';
 import { CellStore, type Config, diffServed } from '../config/index.ts';
 import { explain, type ExplainRequest, type Explanation } from '../l7/explain.ts';
 import { AdminEndpoint } from './admin-endpoint.ts';
+import { applyRefusal } from './applied-file.ts';
 import { ConfigVersions } from './config-versions.ts';
 import { Discovery } from './discovery/discovery.ts';
 import type { EndpointChange } from './discovery/endpoint-change.ts';
@@ -131,7 +132,7 @@ export class ControlPlane {
       explain: (request) => this.explain(request),
       reload: () => this.reload('admin', null),
       rollback: (version) => this.rollback(version),
-      apply: (file, trial) => this.apply(fileSource(file), trial),
+      apply: (file, trial) => this.#applyFile(file, trial),
       drain: (request) => this.drainEndpoint(request),
       undrain: (name) => this.undrainEndpoint(name),
       changeEndpoints: (service, change) => this.changeEndpoints(service, change),
@@ -229,6 +230,12 @@ export class ControlPlane {
     const refusal = await this.#finds.ask(null);
     if (refusal !== null) throw new SpillwayError('WORKER_FAILED', refusal);
     return this.#inForce().snapshot.services.find(({ name }) => name === service)?.endpoints.length ?? 0;
+  }
+
+  /** The same for whoever calls the admin API. */
+  async #applyFile(file: string, trial: Omit<TrialRequest, 'source'> | null): Promise<ReloadOutcome | TrialOutcome> {
+    const refusal = await applyRefusal(file, this.#options.source.file);
+    return refusal === null ? this.apply(fileSource(file), trial) : this.#refused('admin', refusal, []);
   }
 
   /** Null goes back to the version before the one in force. */
