@@ -5,8 +5,8 @@
  * the caller's, said with each pick. So a balancer has no I/O, no clock and no opinion on health, and one endpoint being
  * out needs no rebuild.
  *
- * To add an algorithm: a file beside this one, a line in `algorithms.ts`; `contract.test.ts` then runs it. What an algorithm
- * needs to know about the work is a field of `PickContext`.
+ * To add an algorithm: a file beside this one, a line in `algorithms.ts`, and what kind it is in `contract.test.ts`, which runs the
+ * contract that `spillway/testing` has for everybody's. What an algorithm needs to know about the work is a field of `PickContext`.
  */
 import type { Random } from '../kernel/random.ts';
 import type { Loads } from './loads.ts';

@@ -5,20 +5,19 @@
  * A cost counts the work that is about to be added, so that of two idle endpoints the stronger is the cheaper one. An
  * endpoint that warms up costs as if it were so much weaker (slow-start.ts).
  *
- * Each kind has a loop of its own over many endpoints, alike but for its name: a loop that meets two kinds of cost, or a ramp that
- * may be there or not, is compiled for none of them and takes three times as long (`npm run bench -- pick`).
+ * Each kind has a loop of its own, alike but for its name: a loop that meets two kinds of cost, or a ramp that may be there or
+ * not, is compiled for none of them and takes three times as long (`npm run bench -- pick`). And costs stay inside: a call
+ * that hands over a fraction allocates it, unless the engine happens to inline the call.
  */
 import type { PickContext } from './balancer.ts';
 import type { Loads } from './loads.ts';
 
 export interface Cost {
-  /** At least 0; compared, never shown. Infinite, or not a number, for a weight of 0. */
-  of(index: number, context: PickContext): number;
   /** The first of the cheapest eligible ones from `from` up to `to`, or `before` (-1: nobody) if none is cheaper than that. */
   cheapest(context: PickContext, from: number, to: number, before: number): number;
 }
 
-/** What a cost is multiplied by: 1 / (weight × ramp). */
+/** What a cost is multiplied by: 1 / (weight × ramp). Infinite for a weight of 0. */
 class PerWeight {
   readonly #warm: Float64Array;
   readonly #cold: Float64Array;
@@ -31,14 +30,10 @@ class PerWeight {
     this.least = this.#warm.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   }
 
-  at(index: number, ramp: Float64Array | null): number {
-    return ramp === null ? this.#warm[index]! : this.#warm[index]! / ramp[index]!;
-  }
-
-  /** Of all; valid until the next call. */
-  all(ramp: Float64Array | null): Float64Array {
+  /** From `from` up to `to`; by index, and valid until the next call. */
+  of({ ramp }: PickContext, from: number, to: number): Float64Array {
     if (ramp === null) return this.#warm;
-    for (let index = 0; index < ramp.length; index++) this.#cold[index] = this.#warm[index]! / ramp[index]!;
+    for (let index = from; index < to; index++) this.#cold[index] = this.#warm[index]! / ramp[index]!;
     return this.#cold;
   }
 }
@@ -53,19 +48,17 @@ export class InFlightCost implements Cost {
     this.#perWeight = new PerWeight(weights);
   }
 
-  of(index: number, { ramp }: PickContext): number {
-    return this.#weighed(index, this.#perWeight.at(index, ramp));
-  }
-
   cheapest(context: PickContext, from: number, to: number, before: number): number {
-    const { eligible, ramp } = context;
-    const perWeight = this.#perWeight.all(ramp);
-    // Who costs that little has nothing to do and is the strongest: nobody is cheaper.
+    const { eligible } = context;
+    const loads = this.#loads;
     const { least } = this.#perWeight;
     let best = before;
-    let bestCost = before < 0 ? Number.POSITIVE_INFINITY : this.of(before, context);
+    let bestCost = Number.POSITIVE_INFINITY;
+    if (before >= 0) bestCost = (loads.inFlight(before) + 1) * this.#perWeight.of(context, before, before + 1)[before]!;
+    const perWeight = this.#perWeight.of(context, from, to);
+    // Who costs that little has nothing to do and is the strongest: nobody is cheaper.
     for (let index = from; index < to && bestCost > least; index++) {
-      const cost = this.#weighed(index, perWeight[index]!);
+      const cost = (loads.inFlight(index) + 1) * perWeight[index]!;
       // Few are cheaper than all before them: of those alone it is asked whether they are eligible.
       if (cost < bestCost && eligible[index] === 1) {
         best = index;
@@ -73,10 +66,6 @@ export class InFlightCost implements Cost {
       }
     }
     return best;
-  }
-
-  #weighed(index: number, perWeight: number): number {
-    return (this.#loads.inFlight(index) + 1) * perWeight;
   }
 }
 
@@ -90,27 +79,22 @@ export class LatencyCost implements Cost {
     this.#perWeight = new PerWeight(weights);
   }
 
-  of(index: number, { nowMs, ramp }: PickContext): number {
-    return this.#weighed(index, nowMs, this.#perWeight.at(index, ramp));
-  }
-
   cheapest(context: PickContext, from: number, to: number, before: number): number {
-    const { eligible, nowMs, ramp } = context;
-    const perWeight = this.#perWeight.all(ramp);
+    const { eligible } = context;
+    const loads = this.#loads;
     let best = before;
-    let bestCost = before < 0 ? Number.POSITIVE_INFINITY : this.of(before, context);
-    // One of which nothing is known costs nothing: it is to be tried.
-    for (let index = from; index < to && bestCost > 0; index++) {
-      const cost = this.#weighed(index, nowMs, perWeight[index]!);
-      if (cost < bestCost && eligible[index] === 1) {
+    let bestCost = Number.POSITIVE_INFINITY;
+    if (before >= 0) {
+      const perWeight = this.#perWeight.of(context, before, before + 1);
+      bestCost = loads.expectedMs(context, perWeight, before, before + 1)[before]!;
+    }
+    const costs = loads.expectedMs(context, this.#perWeight.of(context, from, to), from, to);
+    for (let index = from; index < to; index++) {
+      if (costs[index]! < bestCost && eligible[index] === 1) {
         best = index;
-        bestCost = cost;
+        bestCost = costs[index]!;
       }
     }
     return best;
-  }
-
-  #weighed(index: number, nowMs: number, perWeight: number): number {
-    return this.#loads.estimateMs(index, nowMs) * (this.#loads.inFlight(index) + 1) * perWeight;
   }
 }

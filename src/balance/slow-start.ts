@@ -12,7 +12,7 @@
  *
  * Cost: nothing while all are warm; O(n) a hundred times in a window while one is not; no allocation.
  */
-import { createRandom, type Random } from '../kernel/random.ts';
+import { createRandom } from '../kernel/random.ts';
 import type { Balancer, BalancerOptions, PickContext } from './balancer.ts';
 
 /** A ramp moves in steps of 1 %. */
@@ -78,18 +78,18 @@ export class SlowStart {
   }
 }
 
-/** Where thinning takes its chance from: uniform in [0, 1). */
+/** Where thinning takes its chance from: 32 uniform bits. */
 interface Chance {
-  unit(context: PickContext, index: number): number;
+  int32(context: PickContext, index: number): number;
 }
 
 /** The same for the same key and endpoint: MurmurHash3's finalizer (Appleby) over both. */
 const chanceOfKey: Chance = {
-  unit({ keyHash }, index) {
+  int32({ keyHash }, index) {
     let bits = keyHash ^ Math.imul(index + 1, 0x9e3779b9);
     bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
     bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
-    return ((bits ^ (bits >>> 16)) >>> 0) / 2 ** 32;
+    return bits ^ (bits >>> 16);
   },
 };
 
@@ -106,7 +106,7 @@ class Thinned implements Balancer {
     const { eligible, ramp } = context;
     const index = this.#inner.pick(context);
     if (ramp === null || index < 0 || ramp[index] === 1) return index;
-    if (this.#chance.unit(context, index) < ramp[index]!) return index;
+    if (this.#chance.int32(context, index) >>> 0 < ramp[index]! * 2 ** 32) return index;
     eligible[index] = 0;
     const other = this.pick(context);
     eligible[index] = 1;
@@ -116,15 +116,11 @@ class Thinned implements Balancer {
 
 type Create = (options: BalancerOptions) => Balancer;
 
-function chanceOf(random: Random): Chance {
-  return { unit: () => random.unit() };
-}
-
 /** An algorithm that is blind to load, with slow start. */
 export function thinned(create: Create): Create {
   return (options) => {
     const random = options.random ?? createRandom();
-    return new Thinned(create({ ...options, random }), chanceOf(random));
+    return new Thinned(create({ ...options, random }), random);
   };
 }
 

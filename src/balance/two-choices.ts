@@ -31,7 +31,7 @@ export class TwoChoices implements Balancer {
     if (first < 0) return -1;
     const second = this.#sampler.draw(eligible, first);
     if (second < 0) return first;
-    return this.#cost.of(second, context) < this.#cost.of(first, context) ? second : first;
+    return this.#cost.cheapest(context, second, second + 1, first);
   }
 }
 

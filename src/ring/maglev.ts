@@ -13,10 +13,13 @@ import { multiplyHigh } from '../kernel/int64.ts';
 import { xxh64 } from '../kernel/xxh64.ts';
 import { byName, type CheckedNode, checkedInteger, checkedNodes, type Node, optionsInvalid } from './node.ts';
 import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
+import { mix32 } from './points.ts';
 
 /** Primes, the first and the last as in the paper and in Envoy. At least 100 slots a node keep shares within 1 %. */
 const SIZES = [65_537, 655_373, 5_000_011] as const;
 const SIZE_MAX = 5_000_011;
+/** With nine tenths of the slots out, one position in thirty is still without a node, and walks. */
+const REHASHES = 32;
 
 export interface MaglevOptions {
   /**
@@ -43,7 +46,12 @@ class MaglevLocator implements Locator {
     let owner = table[slot]!;
     if (eligible === null || eligible[owner] === 1) return owner;
     if (!anyOf(eligible, this.#weights)) return -1;
-    // The slots behind belong to others as if drawn by lot: the keys of one that is out spread over all.
+    // Hashed again, the keys of one that is out spread over all others by their shares. Slots that follow one another are no
+    // such lot: two permutations may keep step, and one neighbour would inherit most.
+    for (let attempt = 1; attempt <= REHASHES; attempt++) {
+      owner = table[multiplyHigh(mix32((position + Math.imul(attempt, 0x9e3779b9)) | 0), length)]!;
+      if (eligible[owner] === 1) return owner;
+    }
     do {
       slot = slot + 1 === length ? 0 : slot + 1;
       owner = table[slot]!;

@@ -26,7 +26,7 @@ const floors: ReadonlyMap<string, number> = new Map([
   ['drivers', 1],
   ...patterns.map((name) => [name, 2] as const),
   ...['gateway', 'recover', 'chaos', 'scale'].map((name) => [name, 3] as const),
-  ...['cli', 'dashboard'].map((name) => [name, 4] as const),
+  ...['cli', 'dashboard', 'testing'].map((name) => [name, 4] as const),
 ]);
 
 /** Sideways imports that are allowed. Types of `observe` are for everyone. */
