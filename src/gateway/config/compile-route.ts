@@ -14,27 +14,32 @@ export interface RouteContext {
 
 export function compileRoute(route: Route, context: RouteContext): RoutePlan {
   const name = routeName(route);
-  const { host, path, pathRegex, listeners, methods, headers, query, cookies, contentTypes, clients } = route.match;
   return {
     name,
-    match: {
-      host: host?.toLowerCase().replace(/\.$/, '') ?? null,
-      path: path === undefined || path === '/*' ? null : path,
-      pathRegex: pathRegex ?? null,
-      listeners: listeners ?? null,
-      methods: methods ?? null,
-      headers: askedValues(headers),
-      query: askedValues(query),
-      cookies: askedValues(cookies),
-      contentTypes: contentTypes ?? null,
-      clients: clients ?? null,
-    },
+    match: compileMatch(route.match),
     service: route.service === undefined ? null : indexOf(route.service, context),
     shaping: compileShaping(route, name, context),
     requestBodyBytesMax: route.limits.requestBody,
     upgrade: route.upgrade,
     tunnelIdleMs: route.tunnelIdle,
     cell: context.cells.route(name),
+  };
+}
+
+/** Hosts and paths in the form in which they are compared. */
+export function compileMatch(match: Route['match']): RoutePlan['match'] {
+  const { host, path, pathRegex, listeners, methods, headers, query, cookies, contentTypes, clients } = match;
+  return {
+    host: host?.toLowerCase().replace(/\.$/, '') ?? null,
+    path: path === undefined || path === '/*' ? null : path,
+    pathRegex: pathRegex ?? null,
+    listeners: listeners ?? null,
+    methods: methods ?? null,
+    headers: askedValues(headers),
+    query: askedValues(query),
+    cookies: askedValues(cookies),
+    contentTypes: contentTypes ?? null,
+    clients: clients ?? null,
   };
 }
 

@@ -249,6 +249,29 @@ test('all mistakes come in one go, in the order of the file, whatever else is wr
   ]);
 });
 
+test('an endpoint that is the gateway itself goes in a circle, however it is written', () => {
+  const both = (listen: string, endpoint: string) =>
+    config({
+      listeners: `[{ name: web, address: "${listen}" }]`,
+      services: `[{ name: shop, endpoints: ["${endpoint}"] }]`,
+    });
+  for (const [listen, endpoint] of [
+    [':8080', '127.0.0.1:8080'],
+    [':8080', 'localhost:8080'],
+    ['0.0.0.0:8080', '127.9.9.9:8080'],
+    ['[::]:8080', '[::1]:8080'],
+    ['[::]:8080', '127.0.0.1:8080'],
+    ['localhost:8080', '127.0.0.1:8080'],
+    ['[::1]:8080', 'localhost:8080'],
+    ['127.0.0.1:8080', '[::ffff:127.0.0.1]:8080'],
+  ] as const)
+    says(both(listen, endpoint), 'this endpoint is the gateway itself (listeners[0]): requests would go in a circle');
+  assert.deepEqual(lines(both('127.0.0.1:8080', '127.0.0.2:8080')), []);
+  assert.deepEqual(lines(both(':8080', '127.0.0.1:8081')), []);
+  assert.deepEqual(lines(both('127.0.0.1:0', '127.0.0.1:8080')), []);
+  says(config({ rest: 'admin: { address: "127.0.0.1:9001" }' }), "this endpoint is the gateway's own admin address");
+});
+
 test('a thousand mistakes are cut short', () => {
   const all = lines(
     config({

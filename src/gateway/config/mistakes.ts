@@ -118,6 +118,11 @@ export class MistakeList {
     this.#rule('warning', path, finding, part);
   }
 
+  /** For a mistake that has two places: it stands at the one and names the other. */
+  lineOf(path: Path): number {
+    return this.#locate(path).line;
+  }
+
   /** A mistake whose place is known without a path. */
   errorAt(place: Place, finding: Finding): void {
     this.#add('error', [], finding, place);

@@ -55,6 +55,8 @@ test('what a route asks for', () => {
   says(route('{ path: "/users/{id}/{id}" }'), 'the name {id} stands twice');
   says(route('{ path: "/img-{id}" }'), 'names as whole segments');
   says(route('{ path: /a, pathRegex: "^/b" }'), 'a path or a pathRegex, not both');
+  assert.deepEqual(lines(route('{ pathRegex: "^/(a+)+$" }')), [], 'it takes linear time here');
+  says(route('{ pathRegex: "^/(?=a)b" }'), 'look-around cannot be matched in linear time (character 3)');
   for (const match of [
     '{ path: "/users/{id}/*", methods: [GET, PURGE], query: { q: "" }, cookies: { a: { present: false } } }',
     '{ pathRegex: "(?i)^/v[0-9]+/", contentTypes: [image/*], clients: ["fd00::/8"] }',
@@ -76,6 +78,31 @@ test('routes with the same conditions in another order, or other names in the pa
   );
   assert.deepEqual(lines(both('{ headers: { a: "1" } }', '{ headers: { a: "2" } }')), []);
   assert.deepEqual(lines(both('{ path: /u }', '{ path: /u, methods: [GET] }')), []);
+});
+
+test('a route whose requests an earlier one takes all, and more, is a warning with both places', () => {
+  const both = (a: string, b: string) =>
+    config({ routes: `\n  - { service: shop, name: a, match: ${a} }\n  - { service: shop, name: b, match: ${b} }` });
+  const never = /^f.yaml:5:5: warning: routes\[1\] can never match: routes\[0\] \(line 4\) takes all of its requests/;
+  says(both('{ methods: [GET, POST] }', '{ methods: [GET] }'), never, 'it before routes[0]');
+  says(both('{ headers: { X-A: { present: true } } }', '{ headers: { x-a: "1" } }'), never);
+  says(both('{ query: { q: { prefix: ab } } }', '{ query: { q: { prefix: abc } } }'), never);
+  says(both('{ cookies: { a: { regex: "^v[0-9]+$" } } }', '{ cookies: { a: v12 } }'), never);
+  says(both('{ contentTypes: [image/*] }', '{ contentTypes: [image/png, IMAGE/gif] }'), never);
+  for (const [a, b] of [
+    ['{ methods: [GET] }', '{ methods: [GET, POST] }'],
+    ['{ headers: { x-a: { present: true } } }', '{ headers: { x-a: "1" }, methods: [GET] }'],
+    ['{ cookies: { A: { present: true } } }', '{ cookies: { a: "1" } }'],
+    ['{ headers: { x-a: { prefix: a } } }', '{ headers: { x-a: { regex: "^a" } } }'],
+    ['{ path: /x, methods: [GET, POST] }', '{ path: "/{x}", methods: [GET] }'],
+  ] as const)
+    assert.deepEqual(lines(both(a, b)), [], `${a} and ${b}`);
+});
+
+test('what is not an option of a condition is told, in a cookie as anywhere', () => {
+  const route = (match: string) => config({ routes: `[{ service: shop, match: ${match} }]` });
+  says(route('{ cookies: { session: { equls: a } } }'), 'unknown key "equls"', 'Did you mean equals?');
+  says(route('{ cookie: { session: a } }'), 'unknown key "cookie" in routes[0].match', 'Did you mean cookies?');
 });
 
 test('hosts have no port and a * only in front', () => {

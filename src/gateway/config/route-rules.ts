@@ -2,6 +2,8 @@
 import { normalizePath, PATH_REFUSED, PATH_SAME } from '../l7/target.ts';
 import { parsePathPattern } from '../routing/path-pattern.ts';
 import { BUILT_IN_NAMES } from '../shaping/template.ts';
+import { compileMatch } from './compile-route.ts';
+import { HiddenRoutes } from './hidden-routes.ts';
 import type { MistakeList, Path } from './mistakes.ts';
 import { oneOfNames, show } from './mistakes.ts';
 import type { Part, Parts } from './parts.ts';
@@ -12,7 +14,7 @@ import { checkShaping } from './shaping-rules.ts';
 export function checkRoutes(parts: Parts, list: MistakeList): void {
   const { routes, services, listeners } = parts;
   const byName = new Map<string, number>();
-  const byMatch = new Map<string, Claim[]>();
+  const hiddenRoutes = new HiddenRoutes();
   for (const [index, { value: route }] of routes.entries()) {
     if (route === null) continue;
     const path: Path = ['routes', index];
@@ -22,7 +24,7 @@ export function checkRoutes(parts: Parts, list: MistakeList): void {
       checkReference([...path, 'match', 'listeners', at], name, listeners, 'listener', list);
     }
     checkPath(route, path, list);
-    const hidden = checkHidden(route, index, byMatch, list);
+    const hidden = checkHidden(route, index, hiddenRoutes, list);
     if (!hidden) checkName(route, index, byName, list);
   }
   warnUnrouted(parts, list);
@@ -61,40 +63,20 @@ function checkName(route: Route, index: number, byName: Map<string, number>, lis
   }
 }
 
-/** An earlier route with the same match, and the listeners it takes; null is all. */
-interface Claim {
-  readonly index: number;
-  readonly listeners: readonly string[] | null;
-}
-
-/** Of two routes with the same match only the first can win. */
-function checkHidden(route: Route, index: number, byMatch: Map<string, Claim[]>, list: MistakeList): boolean {
-  const { host, path, listeners = null, ...conditions } = route.match;
-  const place = `${host?.toLowerCase().replace(/\.$/, '') ?? '*'} ${path === '/*' ? '*' : (path?.replaceAll(/\{\w+\}/g, '{}') ?? '*')}`;
-  const match = `${place} ${canonical(conditions)}`;
-  const claims = byMatch.get(match) ?? [];
-  byMatch.set(match, [...claims, { index, listeners }]);
-  const takes = (claim: Claim, listener: string) => claim.listeners?.includes(listener) ?? true;
-  const winner =
-    claims.find((claim) => claim.listeners === null) ??
-    (listeners?.every((listener) => claims.some((claim) => takes(claim, listener))) === true
-      ? claims.find((claim) => takes(claim, listeners[0] ?? ''))
-      : undefined);
-  if (winner === undefined) return false;
-  const message = `routes[${index}] can never match: routes[${winner.index}] matches the same requests and comes first`;
-  list.error(['routes', index], { message, found: routeName(route), expected: 'another host, path or listener' });
-  return true;
-}
-
-const inOrder = (a: unknown, b: unknown): number => (String(a) < String(b) ? -1 : 1);
-
-/** The same text for the same conditions, in whatever order they are written; names in a path only say what is captured. */
-function canonical(conditions: unknown): string {
-  return JSON.stringify(conditions, (_, value: unknown) => {
-    if (Array.isArray(value)) return value.toSorted(inOrder);
-    if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
-  });
+/** Says so if another route takes each of its requests first, and where that one stands. */
+function checkHidden(route: Route, index: number, routes: HiddenRoutes, list: MistakeList): boolean {
+  const hidden = routes.add(index, compileMatch(route.match));
+  if (hidden === null) return false;
+  const { by, same } = hidden;
+  const line = list.lineOf(['routes', by]);
+  const place = line === list.lineOf(['routes', index]) ? '' : ` (line ${line})`;
+  const what = same ? 'matches the same requests' : 'takes all of its requests';
+  const message = `routes[${index}] can never match: routes[${by}]${place} ${what} and comes first`;
+  const finding = { message, found: routeName(route) };
+  const path: Path = ['routes', index];
+  if (same) list.error(path, { ...finding, expected: 'another host, path or listener' });
+  else list.warning(path, { ...finding, expected: `it before routes[${by}]` });
+  return same;
 }
 
 /** Paths are compared in their normal form; one that is written otherwise would match nothing. */
