@@ -44,13 +44,13 @@ class RoundRobin implements Balancer {
 
   pick(context: PickContext): number {
     const { eligible } = context;
-    if (!eligible.includes(1)) return -1;
     const weights = this.#weights;
     const turns = this.#turns;
     const line = this.#line;
     const missed = this.#missed;
     let misses = 0;
     let first = line.first();
+    if (first >= 0 && eligible[first] !== 1 && !eligible.includes(1)) return -1;
     while (first >= 0 && eligible[first] !== 1) {
       missed[misses++] = first;
       line.set(first, Number.POSITIVE_INFINITY);
