@@ -72,7 +72,7 @@ export class TestGateway {
 
   /** What control says of an endpoint: one of the values of its `DRAIN` word. */
   sayDrain(word: number, index = 0): void {
-    const { cell } = this.snapshot.services[0]!.endpoints[index]!;
+    const { cell } = this.#endpoints[index]!;
     Atomics.store(cellHeader(cell), slots.DRAIN, word);
     Atomics.add(cellHeader(this.snapshot.cell), slots.DRAIN_CHANGES, 1);
   }

@@ -1,13 +1,39 @@
-/** An endpoint that drains: no new work, the old is finished; and what becomes of tunnels when there is no more time. */
+/** An endpoint that drains: no new work, the old is finished; when there is no more time it is cut. Tunnels: drain-tunnel.test.ts. */
 import assert from 'node:assert/strict';
-import { eventually, onBoth } from '../../../test/engine/bench.ts';
+import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
-import { answer } from '../../../test/engine/origin.ts';
+import { answer, type Origin } from '../../../test/engine/origin.ts';
+import type { Peer } from '../../../test/engine/peer.ts';
 import type { Changes } from '../../../test/engine/plans.ts';
-import { type Open, tunnel } from '../../../test/engine/tunnel.ts';
-import { CLOSED, CUT, DRAINING, SERVING } from '../slots.ts';
+import { createCell } from '../../kernel/cells.ts';
+import type { ShapingPlan } from '../shaping/plan.ts';
+import { CLOSED, CUT, DRAINING, ROUTE_SLOTS, SERVING } from '../slots.ts';
 
 const get = (fields = ''): string => `GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
+const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody';
+
+interface Pair {
+  readonly gateway: TestGateway;
+  /** Says nothing by itself. */
+  readonly first: Origin;
+  /** Has a request there, which waits for its answer. */
+  ask(request: string): Promise<{ readonly client: Peer; readonly server: Peer }>;
+}
+
+/** The first of two gets the work as long as it takes any; the other answers `other` at once. */
+async function pair(bench: Bench, changes: Changes = {}): Promise<Pair> {
+  const [first, other] = [await bench.origin(), await bench.origin()];
+  other.serve((_, server) => void server.write(answer('other')));
+  const gateway = await bench.gateway([first, other], { endpoint: (index) => ({ priority: index }), ...changes });
+  const ask = async (request: string): Promise<{ client: Peer; server: Peer }> => {
+    const client = await bench.client(gateway);
+    client.write(request);
+    const server = await first.accept();
+    await server.request();
+    return { client, server };
+  };
+  return { gateway, first, ask };
+}
 
 onBoth(
   'no new work for one that drains, from the next request on; its clients keep their connections',
@@ -70,113 +96,159 @@ onBoth(
   },
 );
 
-// — Tunnels
+onBoth('a stream goes on for as long as there is time; then it is broken off and counted', async (bench) => {
+  const { gateway, ask } = await pair(bench);
+  const { client, server } = await ask(get());
+  server.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
+  for (const word of [DRAINING, CLOSED]) {
+    gateway.sayDrain(word);
+    const other = await bench.client(gateway);
+    other.write(get());
+    assert.equal((await other.response()).body.toString(), 'other');
+    server.write('5\r\nevent\r\n');
+    await client.until('the event', () => client.text.endsWith('5\r\nevent\r\n'));
+  }
+  gateway.sayDrain(CUT);
+  assert.notEqual(await client.gone(), 'open');
+  assert.ok(!client.text.endsWith('0\r\n\r\n'), 'a message that is not whole has no clean end');
+  assert.notEqual(await server.gone(), 'open');
+  assert.deepEqual([gateway.route('broken'), gateway.endpoint('resets')], [1, 0]);
+});
 
-/** The head of a text frame, and a text in it. */
-const text = (content: string): Buffer => Buffer.concat([Buffer.from([0x81, content.length]), Buffer.from(content)]);
-const masked = (content: string): Buffer =>
-  Buffer.concat([Buffer.from([0x81, 0x80 | content.length, 0, 0, 0, 0]), Buffer.from(content)]);
-const closed = Buffer.from([0x88, 0]);
-const maskedClose = Buffer.from([0x88, 0x80, 1, 2, 3, 4]);
+onBoth('what was not answered when the time is over is asked elsewhere if it may be, else told so', async (bench) => {
+  const { gateway, ask } = await pair(bench);
+  const [safe, unsafe] = [await ask(get()), await ask(post)];
+  gateway.sayDrain(CUT);
+  assert.equal((await safe.client.response()).body.toString(), 'other');
+  await unsafe.client.refusal(503, 'drained');
+  unsafe.client.write(get());
+  assert.equal((await unsafe.client.response()).body.toString(), 'other', 'its connection is as good as before');
+  for (const { server } of [safe, unsafe]) assert.notEqual(await server.gone(), 'open');
+  assert.deepEqual([gateway.route('retries'), gateway.endpoint('resets'), gateway.endpoint('timeouts')], [1, 0, 0]);
+});
 
-const CLOSE_1001 = Buffer.from([0x88, 2, 3, 0xe9]);
+onBoth('who waits for a connection is served while there is time, then elsewhere, whatever it asks', async (bench) => {
+  const changes: Changes = {
+    service: { balance: { algorithm: 'consistent-hash', key: { kind: 'header', name: 'key' }, loadFactor: 100 } },
+    serviceLimits: { connectionsMax: 1 },
+  };
+  const { gateway, ask } = await pair(bench, changes);
+  const { client, server } = await ask(get('Key: a\r\n'));
+  const waiting = await bench.client(gateway);
+  const last = await bench.client(gateway);
+  waiting.write(get('Key: a\r\n'));
+  await eventually('it waits', () => gateway.endpoint('queued') === 1);
+  last.write(post.replace('Host: a', 'Host: a\r\nKey: a'));
+  await eventually('both wait', () => gateway.endpoint('queued') === 2);
+  gateway.sayDrain(CLOSED);
+  server.write(answer('first'));
+  assert.equal((await client.response()).body.toString(), 'first');
+  await server.request();
+  gateway.sayDrain(CUT);
+  assert.equal((await waiting.response()).body.toString(), 'other');
+  assert.equal((await last.response()).body.toString(), 'other');
+});
 
-/** The next that came to a server is a masked Close 1001. */
-async function closeOf(server: Open['server']): Promise<void> {
-  const frame = await server.bytes(8);
-  assert.deepEqual([...frame.subarray(0, 2)], [0x88, 0x82]);
-  assert.equal(((frame[6]! ^ frame[2]!) << 8) | (frame[7]! ^ frame[3]!), 1001);
+for (const algorithm of ['consistent-hash', 'maglev'] as const) {
+  onBoth(`${algorithm}: of the keys only those of the endpoint that drains move, and they come back`, async (bench) => {
+    const origins = [await bench.origin(), await bench.origin(), await bench.origin()];
+    origins.forEach((origin, index) => origin.serve((_, server) => void server.write(answer(String(index)))));
+    const balance = { algorithm, key: { kind: 'header', name: 'key' }, loadFactor: 1.25 } as const;
+    const gateway = await bench.gateway(origins, { service: { balance } });
+    const client = await bench.client(gateway);
+    const places = async (): Promise<string[]> => {
+      const found: string[] = [];
+      for (let key = 0; key < 60; key += 1) {
+        client.write(get(`Key: ${key}\r\n`));
+        found.push((await client.response()).body.toString());
+      }
+      return found;
+    };
+    const before = await places();
+    gateway.sayDrain(DRAINING);
+    const during = await places();
+    for (const [key, place] of before.entries()) {
+      if (place === '0') assert.notEqual(during[key], '0');
+      else assert.equal(during[key], place);
+    }
+    assert.ok(before.includes('0'));
+    gateway.sayDrain(SERVING);
+    assert.deepEqual(await places(), before);
+  });
 }
 
-onBoth('RFC 6455 §7.4.1: when the time is over both sides are told 1001, and end in good order', async (bench) => {
-  const { client, server, gateway } = await tunnel(bench);
-  client.write(masked('hello'));
-  await server.bytes(11);
-  gateway.sayDrain(DRAINING);
-  server.write(text('still here'));
-  assert.equal((await client.bytes(12)).subarray(2).toString(), 'still here');
-  gateway.sayDrain(CUT);
-  assert.deepEqual(await client.bytes(4), CLOSE_1001);
-  await closeOf(server);
-  client.write(maskedClose);
-  server.write(closed);
-  assert.equal(await client.gone(), 'end');
-  assert.equal(await server.gone(), 'end');
-  await eventually('it is over', () => gateway.listener('tunnels') === 0 && gateway.endpoint('tunnels') === 0);
-  assert.deepEqual([client.text, server.text], ['', ''], 'nothing follows a Close');
-  assert.equal(gateway.route('broken'), 0);
+onBoth('a retry goes to one that serves, or nowhere', async (bench) => {
+  const origins = [await bench.origin(), await bench.origin(), await bench.origin()];
+  const busy = answer('busy', '', '503 Service Unavailable');
+  origins[0]!.serve((_, server) => void server.write(busy));
+  for (const index of [1, 2]) origins[index]!.serve((_, server) => void server.write(answer(String(index))));
+  const changes: Changes = {
+    retries: { statuses: [{ from: 503, to: 503 }] },
+    endpoint: (index) => ({ priority: index === 0 ? 0 : 1 }),
+  };
+  const gateway = await bench.gateway(origins, changes);
+  const client = await bench.client(gateway);
+  gateway.sayDrain(DRAINING, 1);
+  for (let request = 0; request < 6; request += 1) {
+    client.write(get());
+    assert.equal((await client.response()).body.toString(), '2');
+  }
+  gateway.sayDrain(CLOSED, 2);
+  client.write(get());
+  assert.equal((await client.response()).body.toString(), 'busy');
+  assert.equal(origins[1]!.connections.length, 0);
 });
 
-onBoth(
-  'RFC 6455 §5.4: a frame on its way is finished before the Close; what follows it is not passed on',
-  async (bench) => {
-    const { client, server, gateway } = await tunnel(bench);
-    const frame = text('0123456789');
-    server.write(frame.subarray(0, 7));
-    await client.bytes(7);
-    gateway.sayDrain(CUT);
-    await closeOf(server);
-    server.write(Buffer.concat([frame.subarray(7), text('more')]));
-    assert.deepEqual(await client.bytes(9), Buffer.concat([frame.subarray(7), CLOSE_1001]));
-    client.write(maskedClose);
-    server.write(closed);
-    assert.equal(await client.gone(), 'end');
-    assert.equal(client.text, '');
-  },
-);
-
-onBoth('RFC 6455 §5.5.1: who was told goodbye already is not told again', async (bench) => {
-  const { client, server, gateway } = await tunnel(bench);
-  server.write(closed);
-  assert.deepEqual(await client.bytes(2), closed);
-  gateway.sayDrain(CUT);
-  await closeOf(server);
-  client.write(maskedClose);
-  assert.equal(await client.gone(), 'end');
-  assert.equal(client.text, '');
+onBoth('no copy goes to one that drains, and one that is there when the time is over is cut unseen', async (bench) => {
+  const [origin, shadow] = [await bench.origin(), await bench.origin()];
+  origin.serve((_, server) => void server.write(answer('the answer')));
+  const mirror = { service: 1, share: 1, bodyBytesMax: 1000 };
+  const none = { split: null, answer: null, path: null, host: null, requestFields: null, responseFields: null };
+  const shaping: ShapingPlan = { ...none, mirror };
+  const gateway = await bench.gateway([origin, shadow], { services: ['shop', 'shadow'], route: { shaping } });
+  const client = await bench.client(gateway);
+  const ask = async (): Promise<void> => {
+    client.write(get());
+    assert.equal((await client.response()).body.toString(), 'the answer');
+  };
+  await ask();
+  const copy = await shadow.accept();
+  await copy.request();
+  gateway.sayDrain(DRAINING, 1);
+  await ask();
+  assert.deepEqual([gateway.route('mirrored'), gateway.route('mirrorsDropped')], [1, 1]);
+  gateway.sayDrain(CUT, 1);
+  assert.notEqual(await copy.gone(), 'open');
+  await eventually('it is counted', () => gateway.route('mirrorFailures') === 1);
+  await ask();
 });
 
-onBoth('a side that does not say goodbye is cut after a while; one without frames at once', async (bench) => {
-  const { client, server, gateway } = await tunnel(bench);
+onBoth('a config on trial heeds drains: it closes what is unused, and cuts at the end', async (bench) => {
+  const { gateway, ask, first } = await pair(bench);
+  const cells = { canary: createCell(2, ROUTE_SLOTS), others: createCell(2, ROUTE_SLOTS) };
+  gateway.plane.setCanary({ snapshot: gateway.snapshot, share: 1, ...cells });
+  const [unused, busy] = [await ask(get()), await ask(get())];
+  unused.server.write(answer('kept'));
+  await unused.client.response();
+  await eventually('it is unused', () => gateway.endpoint('idle') === 1);
+  busy.server.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ');
+  gateway.sayDrain(CLOSED);
+  assert.equal(await unused.server.gone(), 'end');
   gateway.sayDrain(CUT);
-  assert.deepEqual(await client.bytes(4), CLOSE_1001);
-  assert.equal(await client.gone(), 'reset');
-  assert.equal(await server.gone(), 'reset');
-  gateway.sayDrain(SERVING);
-  const other = await tunnel(bench);
-  other.client.write('no frame');
-  other.server.write('nor this');
-  await other.client.bytes(8);
-  await other.server.bytes(8);
-  other.gateway.sayDrain(CUT);
-  assert.equal(await other.client.gone(), 'reset');
-  assert.equal(other.client.text, '');
+  assert.notEqual(await busy.client.gone(), 'open');
+  const other = await bench.client(gateway);
+  other.write(get());
+  assert.equal((await other.response()).body.toString(), 'other');
+  assert.equal(first.connections.length, 2);
+  gateway.plane.setCanary(null);
 });
 
-onBoth('a Close waits for a client that does not take what it was sent', async (bench) => {
-  const { client, server, gateway } = await tunnel(bench);
-  const head = Buffer.from([0x82, 127, 0, 0, 0, 0, 0, 0x40, 0, 0]); // 4 MB
-  server.write(head);
-  await client.bytes(head.length);
-  client.pause();
-  server.write(Buffer.alloc(4 * 1024 * 1024));
+onBoth('what an endpoint has that has left the config is cut as well', async (bench) => {
+  const { gateway, ask } = await pair(bench);
+  const { client, server } = await ask(get());
+  server.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ');
+  await client.until('the half', () => client.text.endsWith('half '));
+  await gateway.changeServices(({ endpoints }) => ({ endpoints: endpoints.slice(1) }));
   gateway.sayDrain(CUT);
-  await closeOf(server);
-  client.resume();
-  const all = await client.bytes(4 * 1024 * 1024 + 4);
-  assert.deepEqual(all.subarray(-4), CLOSE_1001);
-  client.write(maskedClose);
-  server.write(closed);
-  assert.equal(await client.gone(), 'end');
-});
-
-onBoth('the drain of the gateway itself tells tunnels 1001 before it cuts them', async (bench) => {
-  const { client, server, gateway } = await tunnel(bench);
-  const drained = gateway.plane.drain(2000);
-  assert.deepEqual(await client.bytes(4), CLOSE_1001);
-  await closeOf(server);
-  client.write(maskedClose);
-  server.write(closed);
-  assert.equal(await client.gone(), 'end');
-  await drained;
+  assert.notEqual(await client.gone(), 'open');
 });

@@ -1,6 +1,6 @@
 /**
- * The line for a connection against what is said of it: any order of requests, answers, losses, departures and reloads keeps
- * the limits, serves in order, gives a fresh connection to whoever must have one, and counts right.
+ * The line for a connection against what is said of it: any order of requests, answers, losses, departures, drains and reloads
+ * keeps the limits, serves in order, gives a fresh connection to whoever must have one, and counts right.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,14 +8,15 @@ import fc from 'fast-check';
 import { snapshotOf } from '../../../test/engine/plans.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { seededRandom } from '../../kernel/random.ts';
-import { endpointSlots as slot } from '../slots.ts';
+import { cellHeader } from '../../kernel/cells.ts';
+import { CLOSED, CUT, DRAIN, DRAINING, endpointSlots as slot, SERVING } from '../slots.ts';
 import type { ServicePlan } from '../snapshot.ts';
 import type { Connected } from './connector.ts';
-import { Endpoint, type Opening, type Waiter } from './endpoint.ts';
+import { DRAIN_OVER, Endpoint, type Opening, type Waiter } from './endpoint.ts';
 import { Plane } from './plane.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { Service } from './service.ts';
-import type { UpstreamConnection } from './upstream.ts';
+import type { Sender, UpstreamConnection } from './upstream.ts';
 import { nobody, type Wire } from './wire.ts';
 
 const QUEUE_MAX = 5;
@@ -49,7 +50,7 @@ class SilentWire implements Wire {
 
 type Told = 'nothing' | 'connecting' | 'connected' | 'failed' | 'left';
 
-class Request implements Waiter {
+class Request implements Waiter, Sender {
   opening: Opening | null = null;
   queuedAt: Endpoint | null = null;
   told: Told = 'nothing';
@@ -77,12 +78,25 @@ class Request implements Waiter {
     if (reused) this.#onTurn(this);
     this.told = 'connected';
     this.connection = connection;
+    connection.attempt = this;
     connection.requests += 1;
   }
 
-  onNoConnection(): void {
-    assert.equal(this.told, 'connecting');
+  onNoConnection(code: string): void {
+    if (code === DRAIN_OVER && this.told === 'nothing') this.#onTurn(this);
+    else assert.equal(this.told, 'connecting');
     this.told = 'failed';
+  }
+
+  onUpstreamBytes(): void {}
+  onUpstreamEnd(): void {}
+  onUpstreamClose(): void {}
+  onUpstreamDrain(): void {}
+
+  cut(): void {
+    assert.equal(this.told, 'connected');
+    this.told = 'failed';
+    this.connection?.close();
   }
 }
 
@@ -91,6 +105,7 @@ type Step =
   /** Of what is there, the one at this number. */
   | { readonly kind: 'opened' | 'refused' | 'answered' | 'broken' | 'lost' | 'left'; readonly which: number }
   | { readonly kind: 'limits'; readonly connectionsMax: number; readonly idleConnectionsMax: number }
+  | { readonly kind: 'drain'; readonly word: number }
   | { readonly kind: 'retire' };
 
 const which = fc.nat(20);
@@ -110,6 +125,13 @@ const steps = fc.array(
         kind: fc.constant('limits' as const),
         connectionsMax: fc.integer({ min: 1, max: 4 }),
         idleConnectionsMax: fc.nat(4),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('drain' as const),
+        word: fc.constantFrom(SERVING, SERVING, DRAINING, CLOSED, CUT),
       }),
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('retire' as const) }) },
@@ -135,6 +157,7 @@ class World {
   /** In the order in which they came. */
   readonly line: Request[] = [];
   retired = false;
+  word = SERVING;
 
   constructor() {
     const { snapshot } = this;
@@ -206,6 +229,9 @@ class World {
         this.plan = { ...this.plan, limits: { ...this.plan.limits, ...step } };
         this.endpoint.limitsChanged();
         break;
+      case 'drain':
+        this.#drain(step.word);
+        break;
       case 'retire':
         this.retired = true;
         this.endpoint.retire();
@@ -214,6 +240,15 @@ class World {
         step satisfies never;
     }
     this.check();
+  }
+
+  #drain(word: number): void {
+    const { plane, plan } = this.endpoint;
+    Atomics.store(cellHeader(plan.cell), DRAIN, word);
+    this.word = word;
+    plane.heedDrains();
+    if (word === CUT)
+      assert.deepEqual([this.served.length, this.line.length], [0, 0], 'all is cut but what is on its way');
   }
 
   #ask(reuse: boolean): void {
@@ -270,7 +305,8 @@ class World {
       'connections, idle, queued',
     );
     assert.ok(idle <= idleConnectionsMax);
-    if (this.retired) assert.equal(idle, 0);
+    if (this.retired || this.word !== SERVING) assert.equal(idle, 0);
+    assert.equal(this.endpoint.plane.busy.has(this.endpoint), open > 0, 'a worker knows who has something');
     if (idle > 0) assert.ok(open <= connectionsMax);
     if (this.line.length > 0) assert.ok(open >= connectionsMax && idle === 0, 'nobody waits for what is there');
   }
