@@ -37,7 +37,7 @@ export const drainCommand: Command = {
     description: [
       'Takes an endpoint out of work without dropping anything: it gets no new requests, those under way are finished, ' +
         'and the command waits until none is left. Then its server can be stopped. What is not finished --within that ' +
-        'time is cut; WebSockets are told so (1001). ENDPOINT is an address as the config has it. Clients who are ' +
+        'time is cut; WebSockets are told to go (1001), which is no cut. ENDPOINT is an address as the config has it. Clients who are ' +
         'pinned to it by a cookie may come for the first half of the time. It lasts until "spillway undrain", whatever ' +
         'is reloaded meanwhile. Needs the token for everything, if there is one.',
       'Ctrl-C ends the command, not the drain.',
@@ -200,14 +200,18 @@ function newsLine(watched: Watched, nowMs: number, { paint }: Output): string {
       return `${subject}: ${workText(watched)} left on ${counted(connections, 'connection')}, ${rest} to go`;
     }
     case 'cutting':
-      return paint('warn', `${subject}: the time is over, ${workText(drain.cut ?? watched)} are cut`);
+      return paint('warn', `${subject}: the time is over, what is left is ended`);
     case 'drained': {
       const tookMs = Date.parse(drain.ended ?? drain.until) - Date.parse(drain.since);
-      return drainLine({ kind: 'drain-ended', service, endpoint, tookMs, cut: drain.cut }, paint);
+      return drainLine({ kind: 'drain-ended', service, endpoint, tookMs, ...endOf(drain) }, paint);
     }
     default:
       return drain.phase satisfies never;
   }
+}
+
+function endOf({ cut, told }: DrainState): Pick<DrainState, 'cut' | 'told'> {
+  return { cut, told };
 }
 
 function codeOf(watched: readonly Watched[]): ExitCode {

@@ -190,9 +190,11 @@ export function drainLine(event: DrainEvent, paint: Paint): string {
       return `${subject} drains${who}: no new work, and what it has may take ${formatDuration(event.withinMs)}`;
     }
     case 'drain-ended': {
-      const after = `${subject} is drained after ${roughly(event.tookMs)}`;
-      if (event.cut === null) return paint('good', `${after}: nothing is left`);
-      return paint('warn', `${after}: ${workText(event.cut)} had to be cut`);
+      const { tookMs, told, cut } = event;
+      const went = told === 0 ? [] : [`${counted(told, 'tunnel')} told to go`];
+      const ends = cut === null ? went : [...went, `${workText(cut)} had to be cut`];
+      const end = ends.length === 0 ? 'nothing is left' : ends.join(', ');
+      return paint(cut === null ? 'good' : 'warn', `${subject} is drained after ${roughly(tookMs)}: ${end}`);
     }
     case 'drain-undone':
       return paint('good', `${subject} serves again`);

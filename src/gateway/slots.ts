@@ -54,6 +54,8 @@ export const endpointSlots = {
   bytesReceived: 19,
   tlsHandshakes: 20,
   durationSumMs: 21,
+  requestsCut: 22, // broken off or refused, because the drain had no more time
+  tunnelsCut: 23, // reset for that, without a goodbye
 } as const;
 export const ENDPOINT_SLOTS = 24;
 export const ENDPOINT_GAUGES = 5; // slots [0, 5) are gauges

@@ -141,6 +141,16 @@ export const metricNames = {
     labels: endpoint,
     help: 'Of these, the ones that were upgraded, such as WebSocket.',
   },
+  spillway_endpoint_requests_cut_total: {
+    type: 'counter',
+    labels: endpoint,
+    help: 'Requests that were broken off or refused because the drain of their endpoint had no more time.',
+  },
+  spillway_endpoint_tunnels_cut_total: {
+    type: 'counter',
+    labels: endpoint,
+    help: 'Tunnels that were reset because a drain had no more time, without a goodbye.',
+  },
   spillway_endpoint_queued: {
     type: 'gauge',
     labels: endpoint,

@@ -220,6 +220,8 @@ function endpointSeries(snapshot: Snapshot): Series {
     ...slotSeries(subjects, {
       spillway_endpoint_in_flight: endpointSlots.inFlight,
       spillway_endpoint_tunnels: endpointSlots.tunnels,
+      spillway_endpoint_requests_cut_total: endpointSlots.requestsCut,
+      spillway_endpoint_tunnels_cut_total: endpointSlots.tunnelsCut,
       spillway_endpoint_queued: endpointSlots.queued,
       spillway_upstream_connections: endpointSlots.connections,
       spillway_upstream_idle_connections: endpointSlots.idle,

@@ -11,7 +11,7 @@ import type { Clock, Timer } from '../../kernel/clock.ts';
 import { nearest } from '../../kernel/nearest.ts';
 import { DRAIN, DRAIN_CHANGES, ENDPOINT_SLOTS, endpointSlots as slot, HEALTH, HEALTH_DOWN, SERVING } from '../slots.ts';
 import type { EndpointPlan, ServicePlan, Snapshot } from '../snapshot.ts';
-import { type DrainEvent, type EndpointDrain, type Left, serving, step, wordOf } from './endpoint-drain.ts';
+import { type Cut, type DrainEvent, type EndpointDrain, type Left, serving, step, wordOf } from './endpoint-drain.ts';
 import type { GatewayEvent } from './events.ts';
 import type { DrainState } from './gateway-state.ts';
 import type { HealthPlan } from './health-plan.ts';
@@ -141,8 +141,9 @@ export class Drains {
       by,
       since: this.#wall(sinceMs),
       until: this.#wall(untilMs),
-      ended: drain.phase === 'drained' ? this.#wall(drain.endedMs) : null,
-      cut: drain.phase === 'draining' ? null : drain.cut,
+      ...(drain.phase === 'drained'
+        ? { ended: this.#wall(drain.endedMs), cut: drain.cut, told: drain.told }
+        : { ended: null, cut: null, told: 0 }),
     };
   }
 
@@ -214,7 +215,7 @@ export class Drains {
     let isUnderWay = false;
     for (const running of this.#drains.values()) {
       if (running.drain.phase === 'drained') continue;
-      this.#step(running, { kind: 'look', left: leftAt(running.cell) });
+      this.#step(running, { kind: 'look', ...readWork(running.cell) });
       if (!this.#tellEnd(running)) isUnderWay = true;
     }
     if (!isUnderWay) this.stop();
@@ -223,8 +224,8 @@ export class Drains {
   /** False if it goes on. */
   #tellEnd({ drain, name }: Running): boolean {
     if (drain.phase !== 'drained') return false;
-    const { cut, endedMs, sinceMs } = drain;
-    this.#options.onEvent({ kind: 'drain-ended', ...name, tookMs: endedMs - sinceMs, cut });
+    const { cut, told, endedMs, sinceMs } = drain;
+    this.#options.onEvent({ kind: 'drain-ended', ...name, tookMs: endedMs - sinceMs, cut, told });
     return true;
   }
 
@@ -266,8 +267,11 @@ function missing(what: string, given: string, known: ReadonlySet<string>): strin
   return `There is no ${what} ${JSON.stringify(given)}${hint}`;
 }
 
-function leftAt(cell: Cell): Left {
+function readWork(cell: Cell): { readonly left: Left; readonly cut: Cut } {
   const count = reader(cell, ENDPOINT_SLOTS);
   const tunnels = count(slot.tunnels);
-  return { requests: count(slot.inFlight) - tunnels, tunnels, connections: count(slot.connections) };
+  return {
+    left: { requests: count(slot.inFlight) - tunnels, tunnels, connections: count(slot.connections) },
+    cut: { requests: count(slot.requestsCut), tunnels: count(slot.tunnelsCut) },
+  };
 }

@@ -16,6 +16,7 @@ const event: fc.Arbitrary<DrainEvent> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('look' as const),
+      cut: fc.constant({ requests: 0, tunnels: 0 }),
       left: fc.record({ requests: small, tunnels: small, connections: small }),
     }),
   },

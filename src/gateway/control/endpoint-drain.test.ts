@@ -6,7 +6,7 @@ import { type DrainEvent, type EndpointDrain, type Left, serving, step, wordOf }
 const nothing: Left = { requests: 0, tunnels: 0, connections: 0 };
 const busy: Left = { requests: 2, tunnels: 1, connections: 4 };
 const drain = (withinMs: number, takesPinned = false): DrainEvent => ({ kind: 'drain', withinMs, takesPinned });
-const look = (left: Left): DrainEvent => ({ kind: 'look', left });
+const look = (left: Left, cut = { requests: 0, tunnels: 0 }): DrainEvent => ({ kind: 'look', left, cut });
 
 /** Steps through `[at, event]` pairs; answers the phase and the word after each. */
 function run(...events: readonly (readonly [number, DrainEvent])[]): (readonly [string, number])[] {
@@ -51,13 +51,13 @@ test('what is left when the time is over is cut and told, and waited for', () =>
   let state = step(serving, drain(1000), 0);
   state = step(state, look(busy), 999);
   assert.equal(state.phase, 'draining');
-  state = step(state, look(busy), 1000);
+  state = step(state, look(busy, { requests: 7, tunnels: 3 }), 1000);
   assert.deepEqual([state.phase, wordOf(state, 1000)], ['cutting', CUT]);
-  state = step(state, look({ ...nothing, tunnels: 1, connections: 1 }), 2000);
+  state = step(state, look({ ...nothing, tunnels: 1, connections: 1 }, { requests: 9, tunnels: 3 }), 2000);
   assert.equal(state.phase, 'cutting');
-  state = step(state, look(nothing), 3000);
-  const cut = { requests: 2, tunnels: 1 };
-  assert.deepEqual(state, { phase: 'drained', sinceMs: 0, untilMs: 1000, endedMs: 3000, cut });
+  state = step(state, look(nothing, { requests: 9, tunnels: 3 }), 3000);
+  const cut = { requests: 2, tunnels: 0 };
+  assert.deepEqual(state, { phase: 'drained', sinceMs: 0, untilMs: 1000, endedMs: 3000, cut, told: 1 });
   assert.equal(wordOf(state, 3000), CUT);
 });
 
@@ -67,6 +67,8 @@ test('a worker that hangs does not hold the end up for ever', () => {
     steps.map(([phase]) => phase),
     ['draining', 'cutting', 'cutting', 'drained'],
   );
+  const state = step(step(step(serving, drain(1000), 0), look(busy), 1000), look(busy), 6000);
+  assert.deepEqual(state.phase === 'drained' && [state.cut, state.told], [{ requests: 2, tunnels: 1 }, 0]);
 });
 
 test('no time at all cuts at once; nothing under way is nothing cut', () => {

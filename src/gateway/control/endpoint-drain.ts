@@ -23,7 +23,7 @@ export interface Left {
   readonly connections: number;
 }
 
-/** What was under way when the time was over. */
+/** What was not ended in good order. */
 export type Cut = Pick<Left, 'requests' | 'tunnels'>;
 
 export type EndpointDrain =
@@ -35,20 +35,30 @@ export type EndpointDrain =
       /** From then on not even those who are pinned. */
       readonly closesMs: number;
     }
-  | { readonly phase: 'cutting'; readonly sinceMs: number; readonly untilMs: number; readonly cut: Cut }
+  | {
+      readonly phase: 'cutting';
+      readonly sinceMs: number;
+      readonly untilMs: number;
+      /** Tunnels when the time was over, and what had been cut at the endpoint before. */
+      readonly tunnels: number;
+      readonly before: Cut;
+    }
   | {
       readonly phase: 'drained';
       readonly sinceMs: number;
       readonly untilMs: number;
       readonly endedMs: number;
-      /** Null if all of it was finished. */
+      /** Null if nothing was. */
       readonly cut: Cut | null;
+      /** Tunnels that said goodbye when the time was over. */
+      readonly told: number;
     };
 
 export type DrainEvent =
   /** Asked for again it has a new time, as long as the old one is not over. */
   | { readonly kind: 'drain'; readonly withinMs: number; readonly takesPinned: boolean }
-  | { readonly kind: 'look'; readonly left: Left }
+  /** `cut`: all that ever was, at this endpoint. */
+  | { readonly kind: 'look'; readonly left: Left; readonly cut: Cut }
   | { readonly kind: 'undrain' };
 
 /** Workers look at the words every 100 ms. */
@@ -63,7 +73,7 @@ export function step(drain: EndpointDrain, event: DrainEvent, nowMs: number): En
     case 'drain':
       return begin(drain, event, nowMs);
     case 'look':
-      return look(drain, event.left, nowMs);
+      return look(drain, event, nowMs);
     case 'undrain':
       return serving;
     default:
@@ -84,7 +94,11 @@ function begin(
   return { ...drain, untilMs, closesMs: drain.closesMs <= nowMs ? drain.closesMs : closesMs };
 }
 
-function look(drain: EndpointDrain, left: Left, nowMs: number): EndpointDrain {
+function look(
+  drain: EndpointDrain,
+  { left, cut }: Extract<DrainEvent, { kind: 'look' }>,
+  nowMs: number,
+): EndpointDrain {
   const { requests, tunnels, connections } = left;
   const isEmpty = requests + tunnels + connections === 0;
   switch (drain.phase) {
@@ -94,14 +108,26 @@ function look(drain: EndpointDrain, left: Left, nowMs: number): EndpointDrain {
     case 'draining': {
       const { sinceMs, untilMs, closesMs } = drain;
       if (isEmpty && nowMs >= closesMs + HEED_MS) {
-        return { phase: 'drained', sinceMs, untilMs, endedMs: nowMs, cut: null };
+        return { phase: 'drained', sinceMs, untilMs, endedMs: nowMs, cut: null, told: 0 };
       }
-      return nowMs < untilMs ? drain : { phase: 'cutting', sinceMs, untilMs, cut: { requests, tunnels } };
+      return nowMs < untilMs ? drain : { phase: 'cutting', sinceMs, untilMs, tunnels, before: cut };
     }
     case 'cutting': {
-      const { sinceMs, untilMs, cut } = drain;
-      if (!isEmpty && nowMs < untilMs + CUT_MS_MAX) return drain;
-      return { ...drain, phase: 'drained', sinceMs, endedMs: nowMs, cut: cut.requests + cut.tunnels > 0 ? cut : null };
+      if (!isEmpty && nowMs < drain.untilMs + CUT_MS_MAX) return drain;
+      const { sinceMs, untilMs, before } = drain;
+      const all = {
+        requests: cut.requests - before.requests + requests,
+        tunnels: cut.tunnels - before.tunnels + tunnels,
+      };
+      const told = Math.max(0, drain.tunnels - all.tunnels);
+      return {
+        phase: 'drained',
+        sinceMs,
+        untilMs,
+        endedMs: nowMs,
+        cut: all.requests + all.tunnels > 0 ? all : null,
+        told,
+      };
     }
     default:
       return drain satisfies never;
@@ -118,7 +144,7 @@ export function wordOf(drain: EndpointDrain, nowMs: number): number {
     case 'cutting':
       return CUT;
     case 'drained':
-      return drain.cut === null ? CLOSED : CUT;
+      return drain.endedMs < drain.untilMs ? CLOSED : CUT;
     default:
       return drain satisfies never;
   }

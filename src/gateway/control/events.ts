@@ -42,13 +42,14 @@ export type GatewayEvent =
       readonly by: DrainState['by'];
       readonly withinMs: number;
     }
-  /** Nothing is left; `cut` is what was under way when the time was over, null if nothing was. */
+  /** Nothing is left; `cut` and `told` as in the state. */
   | {
       readonly kind: 'drain-ended';
       readonly service: string;
       readonly endpoint: string;
       readonly tookMs: number;
       readonly cut: DrainState['cut'];
+      readonly told: DrainState['told'];
     }
   /** It serves again, or is about to. */
   | { readonly kind: 'drain-undone'; readonly service: string; readonly endpoint: string }

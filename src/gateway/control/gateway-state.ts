@@ -127,8 +127,10 @@ export interface DrainState {
   readonly until: string;
   /** When nothing was left; null before. */
   readonly ended: string | null;
-  /** What was under way when the time was over; null if nothing was, or it is not. */
+  /** What had to be cut when the time was over; null if nothing had. */
   readonly cut: { readonly requests: number; readonly tunnels: number } | null;
+  /** Tunnels that were told to go then, and did in good order. */
+  readonly told: number;
 }
 
 /** Where the requests of a route go. */

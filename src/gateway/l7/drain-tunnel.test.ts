@@ -36,7 +36,7 @@ onBoth('RFC 6455 §7.4.1: when the time is over both sides are told 1001, and en
   assert.equal(await server.gone(), 'end');
   await eventually('it is over', () => gateway.listener('tunnels') === 0 && gateway.endpoint('tunnels') === 0);
   assert.deepEqual([client.text, server.text], ['', ''], 'nothing follows a Close');
-  assert.equal(gateway.route('broken'), 0);
+  assert.deepEqual([gateway.route('broken'), gateway.endpoint('tunnelsCut')], [0, 0]);
 });
 
 onBoth(
@@ -74,6 +74,7 @@ onBoth('a side that does not say goodbye is cut after a while; one without frame
   assert.deepEqual(await client.bytes(4), CLOSE_1001);
   assert.equal(await client.gone(), 'reset');
   assert.equal(await server.gone(), 'reset');
+  assert.equal(gateway.endpoint('tunnelsCut'), 1);
   gateway.sayDrain(SERVING);
   const other = await tunnel(bench);
   other.client.write('no frame');

@@ -17,7 +17,7 @@ interface Pair {
   /** Says nothing by itself. */
   readonly first: Origin;
   /** Has a request there, which waits for its answer. */
-  ask(request: string): Promise<{ readonly client: Peer; readonly server: Peer }>;
+  readonly ask: (request: string) => Promise<{ readonly client: Peer; readonly server: Peer }>;
 }
 
 /** The first of two gets the work as long as it takes any; the other answers `other` at once. */
@@ -112,7 +112,7 @@ onBoth('a stream goes on for as long as there is time; then it is broken off and
   assert.notEqual(await client.gone(), 'open');
   assert.ok(!client.text.endsWith('0\r\n\r\n'), 'a message that is not whole has no clean end');
   assert.notEqual(await server.gone(), 'open');
-  assert.deepEqual([gateway.route('broken'), gateway.endpoint('resets')], [1, 0]);
+  assert.deepEqual([gateway.route('broken'), gateway.endpoint('requestsCut'), gateway.endpoint('resets')], [1, 1, 0]);
 });
 
 onBoth('what was not answered when the time is over is asked elsewhere if it may be, else told so', async (bench) => {
@@ -124,6 +124,7 @@ onBoth('what was not answered when the time is over is asked elsewhere if it may
   unsafe.client.write(get());
   assert.equal((await unsafe.client.response()).body.toString(), 'other', 'its connection is as good as before');
   for (const { server } of [safe, unsafe]) assert.notEqual(await server.gone(), 'open');
+  assert.equal(gateway.endpoint('requestsCut'), 1, 'the other was answered');
   assert.deepEqual([gateway.route('retries'), gateway.endpoint('resets'), gateway.endpoint('timeouts')], [1, 0, 0]);
 });
 

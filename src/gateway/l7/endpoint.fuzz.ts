@@ -305,6 +305,7 @@ class World {
       'connections, idle, queued',
     );
     assert.ok(idle <= idleConnectionsMax);
+    if (this.word === CUT) assert.equal(this.served.length, 0, 'nothing begins where all is cut');
     if (this.retired || this.word !== SERVING) assert.equal(idle, 0);
     assert.equal(this.endpoint.plane.busy.has(this.endpoint), open > 0, 'a worker knows who has something');
     if (idle > 0) assert.ok(open <= connectionsMax);

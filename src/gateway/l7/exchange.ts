@@ -335,6 +335,7 @@ export class Exchange implements Deadline, Wanted {
   fail(refusal: Refusal): void {
     const { client } = this;
     this.refusal = refusalNumber(refusal);
+    if (refusal === 'drained') this.attempt.count(endpointSlots.requestsCut, 1);
     if (this.#state === ANSWERING) {
       this.#end(ENDED_BROKEN);
       client.breakOff();

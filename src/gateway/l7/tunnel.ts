@@ -167,16 +167,16 @@ export class Tunnel implements Deadline {
     client.wire.owner = this.#client;
     upstream.wire.owner = this.#server;
     client.listener.tunnels(1);
-    this.#count(1);
+    this.#count(slot.tunnels, 1);
     plane.tunnels.add(this);
     this.touch();
     client.wire.resume();
     upstream.wire.resume();
   }
 
-  #count(change: number): void {
+  #count(which: number, change: number): void {
     const { lane } = this.endpoint;
-    lane[slot.tunnels] = (lane[slot.tunnels] ?? 0) + change;
+    lane[which] = (lane[which] ?? 0) + change;
   }
 
   get client(): ClientConnection {
@@ -244,7 +244,8 @@ export class Tunnel implements Deadline {
     const { client } = this.#exchange;
     this.plane.wheel.remove(this);
     client.listener.tunnels(-1);
-    this.#count(-1);
+    this.#count(slot.tunnels, -1);
+    if (reset && this.#leaving) this.#count(slot.tunnelsCut, 1);
     this.plane.tunnels.delete(this);
     client.tunnel = null;
     client.wire.owner = client;
