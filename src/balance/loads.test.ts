@@ -118,7 +118,17 @@ test('one that fails fast is no bargain; one failure in a hundred is forgiven', 
     done(loads, 1, 0.1, made * 10 + 1, made < 300);
   }
   assert.ok(estimateMs(loads, 0, 4000) < 10, `${estimateMs(loads, 0, 4000)}`);
-  assert.ok(estimateMs(loads, 1, 4000) > 900, `${estimateMs(loads, 1, 4000)}`);
+  assert.ok(estimateMs(loads, 1, 4000) > 9000, `${estimateMs(loads, 1, 4000)}`);
+});
+
+test('a single failure costs little, and a row of them more than any server that works', () => {
+  const loads = createLoads(1);
+  const costs = Array.from({ length: 20 }, (_, failed) => {
+    loads.started(0, failed);
+    done(loads, 0, 0, failed, false);
+    return estimateMs(loads, 0, failed);
+  });
+  assert.ok(costs[0]! < 200 && costs[4]! > 2000 && costs[19]! > 8000, costs.map(Math.round).join(' '));
 });
 
 test('a stream that has begun is in flight but does not wait: its silence is not slowness', () => {

@@ -23,8 +23,11 @@
 
 /** Finagle's and Linkerd's own: long enough to average over, short enough that a server is asked again within a minute. */
 const DECAY_MS = 10_000;
-/** What a server that always fails is taken to need: longer than a server that works, short of a client's patience. */
-const FAILURE_MS = 1000;
+/**
+ * What a server that always fails is taken to need, times the square of its share of failures: longer than a busy server that
+ * works, so that it gets nothing, and next to nothing for one failure among many (`npm run bench -- balance`).
+ */
+const FAILURE_MS = 10_000;
 /** A first answer is outstanding: taken to be slow, so that one request explores an unknown server and not a burst. */
 const UNKNOWN_MS = 1000;
 /** The share of a sample in the failure average: a server that begins to fail is out of favour within a few requests. */
@@ -190,7 +193,7 @@ export class Loads {
     const expected = this.#expectedMs;
     for (let index = from; index < to; index++) {
       const slot = this.#slots[index]!;
-      const known = this.#latencyMs[slot]! + this.#failures[slot]! * FAILURE_MS;
+      const known = this.#latencyMs[slot]! + this.#failures[slot]! ** 2 * FAILURE_MS;
       const sinceMs = nowMs - this.#newsMs[slot]!;
       const places = (this.#inFlight[slot]! + 1) * factors[index]!;
       // Either may be larger, as if by chance: a branch would be guessed wrong.

@@ -14,7 +14,7 @@
  *   - at no time is an endpoint two picks from its share.
  *
  * Cost: O(log n) a pick, and O(log n) more for each turn of an endpoint that is out; no allocation; 36 to 52 B an endpoint
- * (`balance.bench.ts`). nginx's smooth weighted round robin gives about the same order in O(n).
+ * (`npm run bench -- pick`). nginx's smooth weighted round robin gives about the same order in O(n).
  * What it is not: aware of load. It counts picks, not what they cost, and each worker counts its own.
  */
 import { type Balancer, type BalancerOptions, createPickContext, type PickContext } from './balancer.ts';
