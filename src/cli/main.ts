@@ -158,6 +158,7 @@ function report(error: unknown): ExitCode {
     case 'GATEWAY_STATE':
     case 'WORKER_FAILED':
     case 'ADDRESS_REFUSED':
+    case 'STORE_UNAVAILABLE':
     case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:

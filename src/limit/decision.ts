@@ -63,3 +63,7 @@ export function decide(frame: DecisionFrame, out: Outcome, granted: number, enou
     shadowed: !enough && frame.shadow,
   };
 }
+
+export function withLease(decision: Decision, lease: number): LeaseDecision {
+  return { ...decision, lease };
+}

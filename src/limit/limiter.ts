@@ -8,10 +8,15 @@
  */
 import type { Algorithm, LeaseAlgorithm } from './algorithm.ts';
 import type { Decision, LeaseDecision } from './decision.ts';
+import type { Outage } from './line.ts';
 import { LocalLimiter } from './local-limiter.ts';
 import { memoryStore } from './memory.ts';
 import { checkKeys, invalid } from './options.ts';
-import type { LocalStore, Store } from './store.ts';
+import { type OutageOptions, readOutage } from './outage.ts';
+import { RemoteLimiter } from './remote-limiter.ts';
+import type { LocalStore, RemoteStore, Store } from './store.ts';
+import type { LimiterCounts } from './tally.ts';
+import type { WaitOptions } from './waiting.ts';
 
 export interface LimiterOptions<A extends Algorithm = Algorithm, S extends Store = Store> {
   /**
@@ -28,6 +33,13 @@ export interface LimiterOptions<A extends Algorithm = Algorithm, S extends Store
    * refused. @defaultValue false
    */
   readonly shadow?: boolean;
+  /** With a remote store: what to answer while it does not. @defaultValue a local limiter at the whole limit */
+  readonly outage?: OutageOptions;
+  /**
+   * With a remote store: whether a key that was refused is refused here, without asking, until the moment the store named. False
+   * where other processes refund or reset, and should be heard at once. Never done for leases. @defaultValue true
+   */
+  readonly knownRefusals?: boolean;
 }
 
 export interface TakeOptions {
@@ -35,14 +47,6 @@ export interface TakeOptions {
   readonly cost?: number;
   /** Gives up: the call rejects with its reason. What a remote store was asked meanwhile may still count. */
   readonly signal?: AbortSignal;
-}
-
-/** How many takes were answered in which way, since the limiter was made. */
-export interface LimiterCounts {
-  readonly allowed: number;
-  readonly refused: number;
-  /** Allowed although the limit was reached, because of shadow mode; not counted in `allowed`. */
-  readonly shadowed: number;
 }
 
 /** What every limiter can do. A key is any string but the empty one. */
@@ -54,6 +58,11 @@ export interface Limiter<D extends Decision = Decision> {
   take(key: string, options?: TakeOptions): Promise<D>;
   /** What `take` would answer now; takes nothing, counts nothing. */
   peek(key: string, options?: TakeOptions): Promise<D>;
+  /**
+   * Takes `cost` when its turn has come: those who wait for a key are served by priority and, within it, in the order of coming. The
+   * decision says no if it does not come within `maxWait`, at once if that is known before, and if ten thousand wait already.
+   */
+  wait(key: string, options?: WaitOptions): Promise<D>;
   /** Forgets what the key has taken. */
   reset(key: string): Promise<void>;
   /**
@@ -90,6 +99,12 @@ export interface SyncLimiter<D extends Decision = Decision> {
   resetSync(key: string): void;
 }
 
+/** What a limiter with a remote store knows of it. */
+export interface StoreState {
+  /** Since when the store does not answer, and why; null while it does. */
+  readonly outage: Outage | null;
+}
+
 export interface SyncRates {
   takeUpToSync(key: string, amount: number): Decision;
   refundSync(key: string, amount?: number): void;
@@ -105,7 +120,8 @@ type DecisionOf<A> = A extends LeaseAlgorithm ? LeaseDecision : Decision;
 /** What a limiter can do with this algorithm in this store. */
 export type LimiterOf<A extends Algorithm, S extends Store> = Limiter<DecisionOf<A>> &
   (A extends LeaseAlgorithm ? Leases : Rates) &
-  (S extends LocalStore ? SyncLimiter<DecisionOf<A>> & (A extends LeaseAlgorithm ? SyncLeases : SyncRates) : unknown);
+  (S extends LocalStore ? SyncLimiter<DecisionOf<A>> & (A extends LeaseAlgorithm ? SyncLeases : SyncRates) : unknown) &
+  (S extends RemoteStore ? StoreState : unknown);
 
 const NAME = /^[\w.-]{1,64}$/;
 
@@ -117,16 +133,34 @@ const NAME = /^[\w.-]{1,64}$/;
  * const decision = await perUser.take('user:42');
  * console.log(decision.allowed, decision.remaining); // true 99
  */
-export function createLimiter<const A extends Algorithm, S extends LocalStore = LocalStore>(
+export function createLimiter<const A extends Algorithm, S extends Store = LocalStore>(
   options: LimiterOptions<A, S>,
 ): LimiterOf<A, S> {
-  checkKeys('createLimiter', options, ['name', 'algorithm', 'store', 'shadow']);
-  const { name, algorithm, store = memoryStore(), shadow = false } = options;
+  checkKeys('createLimiter', options, ['name', 'algorithm', 'store', 'shadow', 'outage', 'knownRefusals']);
+  const { name, algorithm, shadow = false, outage, knownRefusals } = options;
+  const store: Store = options.store ?? memoryStore();
   if (!NAME.test(name)) {
     throw invalid(`createLimiter: name is “${name}”; expected 1 to 64 of the characters a-z A-Z 0-9 _ . -`);
   }
   if (typeof algorithm?.take !== 'function') {
     throw invalid(`createLimiter: limiter “${name}” has no algorithm; expected one such as tokenBucket({ … }).`);
+  }
+  if (!store.local) {
+    const outages = readOutage(outage ?? {});
+    const limiter = new RemoteLimiter({
+      name,
+      algorithm,
+      store,
+      shadow,
+      outages,
+      knownRefusals: knownRefusals ?? true,
+    });
+    return limiter as unknown as LimiterOf<A, S>;
+  }
+  if (outage !== undefined || knownRefusals !== undefined) {
+    throw invalid(
+      `createLimiter: limiter “${name}” has a local store, which never fails; outage and knownRefusals are for remote ones.`,
+    );
   }
   return new LocalLimiter({ name, algorithm, store, shadow }) as unknown as LimiterOf<A, S>;
 }

@@ -3,39 +3,53 @@
  * promise. A take allocates its decision and nothing else.
  */
 import { type Algorithm, type Ask, createOutcome, type Outcome } from './algorithm.ts';
-import { type Decision, decide, type DecisionFrame, type LeaseDecision } from './decision.ts';
+import {
+  type Decision,
+  decide,
+  type DecisionFrame,
+  type DecisionSource,
+  type LeaseDecision,
+  withLease,
+} from './decision.ts';
 import { drawHolder } from './holder.ts';
-import type { LimiterCounts, TakeOptions } from './limiter.ts';
+import type { TakeOptions } from './limiter.ts';
 import { checkAmount, checkKey, invalid } from './options.ts';
-import { type Counters, hasLeases, type LocalStore } from './store.ts';
+import { type Counters, hasLeases, type LocalPart, type LocalStore } from './store.ts';
+import { type LimiterCounts, Tally } from './tally.ts';
+import { readWait, Waiting, type WaitOptions } from './waiting.ts';
 
 export interface LocalLimiterOptions {
   readonly name: string;
   readonly algorithm: Algorithm;
   readonly store: LocalStore;
   readonly shadow: boolean;
+  /** @defaultValue 'store' */
+  readonly source?: DecisionSource;
 }
 
 export class LocalLimiter {
   readonly name: string;
-  readonly #store: LocalStore;
-  readonly #shadow: boolean;
+  readonly store: LocalStore;
+  readonly shadow: boolean;
+  readonly tally = new Tally();
   readonly #ask: Ask = { nowUs: 0, cost: 1, times: 1, holder: 0 };
   readonly #out: Outcome = createOutcome();
-  readonly #counts = { allowed: 0, refused: 0, shadowed: 0 };
+  readonly #source: DecisionSource;
   #algorithm: Algorithm;
   #counters: Counters;
   #leases: boolean;
   #frame: DecisionFrame;
+  #waiting: Waiting | null = null;
 
-  constructor({ name, algorithm, store, shadow }: LocalLimiterOptions) {
+  constructor({ name, algorithm, store, shadow, source = 'store' }: LocalLimiterOptions) {
     this.name = name;
-    this.#store = store;
-    this.#shadow = shadow;
+    this.store = store;
+    this.shadow = shadow;
+    this.#source = source;
     this.#algorithm = algorithm;
     this.#counters = store.open(name, algorithm);
     this.#leases = hasLeases(algorithm);
-    this.#frame = { name, limit: algorithm.limit, shadow, source: 'store' };
+    this.#frame = { name, limit: algorithm.limit, shadow, source };
   }
 
   get algorithm(): Algorithm {
@@ -43,20 +57,20 @@ export class LocalLimiter {
   }
 
   get counts(): LimiterCounts {
-    return { ...this.#counts };
+    return this.tally.read();
   }
 
   takeSync(key: string, cost = 1): Decision | LeaseDecision {
     checkKey(key);
     checkAmount('cost', cost);
-    return this.#take(key, cost, 1);
+    return this.tally.count(this.#take(key, cost, 1));
   }
 
   takeUpToSync(key: string, amount: number): Decision {
     checkKey(key);
     checkAmount('amount', amount);
     if (this.#leases) throw invalid(`takeUpTo: limiter “${this.name}” has leases, which are taken whole.`);
-    return this.#take(key, 1, amount);
+    return this.tally.count(this.#take(key, 1, amount));
   }
 
   peekSync(key: string, cost = 1): Decision {
@@ -69,17 +83,21 @@ export class LocalLimiter {
   resetSync(key: string): void {
     checkKey(key);
     this.#counters.reset(key);
+    this.#waiting?.givenBack(key);
   }
 
   refundSync(key: string, amount = 1): void {
     checkKey(key);
     checkAmount('amount', amount);
     this.#counters.refund(key, this.#fill(amount, 1, 0));
+    this.#waiting?.givenBack(key);
   }
 
   releaseSync(key: string, lease: number): boolean {
     checkKey(key);
-    return this.#counters.release(key, this.#fill(1, 1, lease));
+    const released = this.#counters.release(key, this.#fill(1, 1, lease));
+    this.#waiting?.givenBack(key);
+    return released;
   }
 
   renewSync(key: string, lease: number): boolean {
@@ -102,6 +120,19 @@ export class LocalLimiter {
     return this.peekSync(key, cost);
   }
 
+  async wait(key: string, options: WaitOptions = {}): Promise<Decision> {
+    checkKey(key);
+    this.#waiting ??= new Waiting({
+      clock: this.store.clock,
+      take: (of, cost) => this.#take(of, cost, 1),
+      peek: (of, cost) => this.peekSync(of, cost),
+      // What a local store grants, it grants while the caller is there.
+      giveBack: () => undefined,
+      leases: () => this.#leases,
+    });
+    return this.tally.count(await this.#waiting.wait(key, readWait(options)));
+  }
+
   async reset(key: string): Promise<void> {
     this.resetSync(key);
   }
@@ -120,22 +151,30 @@ export class LocalLimiter {
 
   change(algorithm: Algorithm): boolean {
     const continues = algorithm.layout === this.#algorithm.layout;
-    this.#counters = this.#store.open(this.name, algorithm);
+    this.#counters = this.store.open(this.name, algorithm);
     this.#leases = hasLeases(algorithm);
     this.#algorithm = algorithm;
-    this.#frame = { name: this.name, limit: algorithm.limit, shadow: this.#shadow, source: 'store' };
+    this.#frame = { name: this.name, limit: algorithm.limit, shadow: this.shadow, source: this.#source };
     return continues;
+  }
+
+  /** For `allOf`: one of several that are taken from together. */
+  part(key: string, cost: number): LocalPart {
+    const holder = this.#leases ? drawHolder() : 0;
+    return { counters: this.#counters, key, ask: { nowUs: 0, cost, times: 1, holder }, out: createOutcome() };
+  }
+
+  /** For `allOf`: `granted` was taken; `enough` says whether this limiter would have let it pass. */
+  decisionOf(out: Outcome, granted: number, enough: boolean, holder: number): Decision {
+    const decision = decide(this.#frame, out, granted, enough);
+    return this.#leases ? withLease(decision, granted > 0 ? holder : 0) : decision;
   }
 
   #take(key: string, cost: number, times: number): Decision | LeaseDecision {
     const out = this.#out;
     const holder = this.#leases ? drawHolder() : 0;
     this.#counters.take(key, this.#fill(cost, times, holder), out);
-    const decision = decide(this.#frame, out, out.granted * cost, out.granted > 0 || times === 0);
-    if (decision.shadowed) this.#counts.shadowed += 1;
-    else if (decision.allowed) this.#counts.allowed += 1;
-    else this.#counts.refused += 1;
-    return this.#leases ? { ...decision, lease: out.granted > 0 ? holder : 0 } : decision;
+    return this.decisionOf(out, out.granted * cost, out.granted > 0 || times === 0, holder);
   }
 
   #fill(cost: number, times: number, holder: number): Ask {

@@ -1,0 +1,15 @@
+/** Giving up on a promise: whoever no longer wants the result is told at once, and no listener stays behind. */
+
+/** The promise's result; rejects with the signal's reason if that comes first. What the promise does afterwards is nobody's error. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([aborted, promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

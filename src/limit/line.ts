@@ -1,0 +1,228 @@
+/**
+ * The way to a remote store: what one tick asks goes out as one call, and if no answer comes in time, everyone is told so at once.
+ *
+ * - Takes of one key and one cost that come in the same tick are one question, "grant at most n", and the answer is dealt out in
+ *   the order of asking: n decisions for the price of one, and the same as if they had been asked one after another. A take of another
+ *   cost, or anything else that is asked of the key, comes after them and keeps its place.
+ * - A call that fails or is not answered by the deadline makes the store *unavailable*: nobody is made to wait for it during a
+ *   pause, after which the next tick's questions try again. The pause doubles up to a bound, and ends with the first answer.
+ *   There is no timer but the deadline of each call.
+ *
+ * Cost: a promise and two small objects a take; a call and a timer a tick.
+ */
+import type { Clock, Timer } from '../kernel/clock.ts';
+import { SpillwayError } from '../kernel/errors.ts';
+import type { Outcome } from './algorithm.ts';
+import { drawHolder } from './holder.ts';
+import { type MemoryStore, memoryStore } from './memory.ts';
+import { hasLeases, type Question, type RemotePart, type RemoteStore } from './store.ts';
+
+/** An outcome, and when it was true: at some moment between these two, on this process's clock. */
+export interface Answer extends Outcome {
+  /** The first of the holders of what was granted. */
+  readonly holder: number;
+  readonly sentMs: number;
+  readonly receivedMs: number;
+}
+
+export interface Outage {
+  /** When the first call failed, in milliseconds since the Unix epoch. */
+  readonly sinceMs: number;
+  /** Why the last one did. */
+  readonly error: SpillwayError;
+}
+
+/** Short: most failures are one connection that is made anew. */
+const PAUSE_FIRST_MS = 100;
+/** How late a store that is back may be noticed. */
+const PAUSE_MAX_MS = 5_000;
+
+interface Caller {
+  readonly wanted: number;
+  readonly resolve: (answers: readonly Answer[]) => void;
+  readonly reject: (error: SpillwayError) => void;
+}
+
+/** A question that is still to go out, and who waits for it. */
+interface Pending {
+  readonly verb: Question['verb'];
+  readonly parts: [RemotePart, ...RemotePart[]];
+  readonly callers: Caller[];
+}
+
+export interface PartOfQuestion {
+  readonly name: string;
+  readonly algorithm: RemotePart['algorithm'];
+  readonly key: string;
+  readonly cost: number;
+  readonly times: number;
+  /** Of `release` and `renew`. */
+  readonly holder?: number;
+}
+
+export class Line {
+  readonly #store: RemoteStore;
+  readonly #deadlineMs: number;
+  #pending: Pending[] = [];
+  /** By key, the take that others of this tick may join. */
+  readonly #joinable = new Map<string, Pending>();
+  #failures = 0;
+  #sinceMs = 0;
+  #retryMs = 0;
+  #error: SpillwayError | null = null;
+  #probing = false;
+  /** Where the limiters of this store count while it is unavailable. */
+  readonly fallback: MemoryStore;
+
+  constructor(store: RemoteStore, deadlineMs: number, fallback: MemoryStore) {
+    this.#store = store;
+    this.fallback = fallback;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  get clock(): Clock {
+    return this.#store.clock;
+  }
+
+  get outage(): Outage | null {
+    return this.#error === null ? null : { sinceMs: this.#sinceMs, error: this.#error };
+  }
+
+  /** In how many milliseconds it is worth asking again; 0 if it is now. */
+  get pauseMs(): number {
+    if (this.#error === null) return 0;
+    const leftMs = Math.max(0, this.#retryMs - this.#store.clock.nowMs());
+    return this.#probing ? Math.max(1, leftMs) : leftMs;
+  }
+
+  /** Asks in this tick's call. Rejects with `STORE_UNAVAILABLE`, at once during a pause. */
+  ask(verb: Question['verb'], ...parts: readonly [PartOfQuestion, ...PartOfQuestion[]]): Promise<readonly Answer[]> {
+    if (this.#error !== null && this.pauseMs > 0) return Promise.reject(this.#error);
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Answer[]>();
+    if (this.#pending.length === 0) process.nextTick(() => void this.#flush());
+    const caller: Caller = { wanted: parts[0].times, resolve, reject };
+    const single = verb === 'take' && parts.length === 1;
+    for (const part of parts) {
+      const identity = `${part.name}\0${part.algorithm.layout}\0${part.key}`;
+      const pending = this.#joinable.get(identity);
+      if (single && pending?.parts[0].cost === part.cost && pending.parts[0].algorithm === part.algorithm) {
+        pending.parts[0] = { ...pending.parts[0], times: pending.parts[0].times + part.times };
+        pending.callers.push(caller);
+        return promise;
+      }
+      this.#joinable.delete(identity);
+    }
+    const held = parts.map((part) => ({
+      ...part,
+      holder: part.holder ?? (hasLeases(part.algorithm) ? drawHolder() : 0),
+    })) as [RemotePart, ...RemotePart[]];
+    const pending: Pending = { verb, parts: held, callers: [caller] };
+    this.#pending.push(pending);
+    if (single) this.#joinable.set(`${held[0].name}\0${held[0].algorithm.layout}\0${held[0].key}`, pending);
+    return promise;
+  }
+
+  async #flush(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    this.#joinable.clear();
+    const { clock } = this.#store;
+    const probe = this.#error !== null;
+    this.#probing = probe;
+    const sentMs = clock.nowMs();
+    try {
+      const replies = await this.#call(pending);
+      if (replies.length !== pending.length)
+        throw new Error(`${pending.length} questions had ${replies.length} answers`);
+      const receivedMs = clock.nowMs();
+      if (probe) {
+        this.#error = null;
+        this.#failures = 0;
+      }
+      pending.forEach((each, index) => deal(each, replies[index]!, sentMs, receivedMs));
+    } catch (cause) {
+      const error = unavailable(this.#store.name, cause);
+      // Calls that were under way when the first failed say nothing new.
+      if (this.#error === null || probe) this.#fail(error);
+      for (const { callers } of pending) for (const { reject } of callers) reject(error);
+    } finally {
+      if (probe) this.#probing = false;
+    }
+  }
+
+  #fail(error: SpillwayError): void {
+    const { clock } = this.#store;
+    if (this.#error === null) this.#sinceMs = clock.wallMs();
+    this.#error = error;
+    this.#retryMs = clock.nowMs() + Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** this.#failures);
+    this.#failures += 1;
+  }
+
+  /** One call, with its deadline. */
+  async #call(questions: readonly Question[]): Promise<readonly (readonly Outcome[])[]> {
+    const controller = new AbortController();
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer: Timer = this.#store.clock.after(this.#deadlineMs, () => {
+      const error = new Error(`no answer within ${this.#deadlineMs} ms`);
+      reject(error);
+      controller.abort(error);
+    });
+    try {
+      return await Promise.race([this.#store.ask(questions, { signal: controller.signal }), late]);
+    } finally {
+      timer.clear();
+    }
+  }
+}
+
+function unavailable(name: string, cause: unknown): SpillwayError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const message = `The store ${name} is unavailable: ${why}. Limiters answer as their option outage says until it is back.`;
+  return new SpillwayError('STORE_UNAVAILABLE', message, { cause, retryable: true });
+}
+
+/** Gives each caller its part of an answer, in the order of asking. */
+function deal({ parts, callers }: Pending, outcomes: readonly Outcome[], sentMs: number, receivedMs: number): void {
+  if (callers.length === 1) {
+    callers[0]!.resolve(outcomes.map((out, index) => ({ ...out, holder: parts[index]!.holder, sentMs, receivedMs })));
+    return;
+  }
+  const { cost, holder } = parts[0];
+  const { granted, remaining, retryAfterUs, resetAfterUs } = outcomes[0]!;
+  let dealt = 0;
+  for (const { wanted, resolve } of callers) {
+    const own = Math.min(wanted, granted - dealt);
+    dealt += own;
+    resolve([
+      {
+        granted: own,
+        remaining: remaining + (granted - dealt) * cost,
+        retryAfterUs: own < wanted ? retryAfterUs : 0,
+        resetAfterUs,
+        holder: holder + dealt - own,
+        sentMs,
+        receivedMs,
+      },
+    ]);
+  }
+}
+
+interface Lines {
+  readonly byDeadline: Map<number, Line>;
+  readonly fallback: MemoryStore;
+}
+
+const lines = new WeakMap<RemoteStore, Lines>();
+
+/** The line to a store that all limiters with this deadline share; those of all deadlines share the fallback. */
+export function lineTo(store: RemoteStore, deadlineMs: number): Line {
+  let ofStore = lines.get(store);
+  if (ofStore === undefined) {
+    ofStore = { byDeadline: new Map(), fallback: memoryStore({ clock: store.clock }) };
+    lines.set(store, ofStore);
+  }
+  const { byDeadline, fallback } = ofStore;
+  let line = byDeadline.get(deadlineMs);
+  if (line === undefined) byDeadline.set(deadlineMs, (line = new Line(store, deadlineMs, fallback)));
+  return line;
+}

@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { DistantStore, pass, settle } from '../../test/limit/distant-store.ts';
+import {
+  concurrency,
+  createLimiter,
+  fixedWindow,
+  type LimiterOptions,
+  memoryStore,
+  slidingWindow,
+  tokenBucket,
+} from './index.ts';
+
+const bucket = tokenBucket({ capacity: 10, refillPerSecond: 10 });
+
+function limiter(options: Partial<LimiterOptions<typeof bucket, DistantStore>> = {}) {
+  const store = options.store ?? new DistantStore();
+  return { store, clock: store.clock, api: createLimiter({ name: 'api', algorithm: bucket, ...options, store }) };
+}
+
+test('takes of a tick are one call, those of a key one question, and the answer is dealt out in order', async () => {
+  const { store, api } = limiter();
+  const decisions = await Promise.all([
+    ...Array.from({ length: 12 }, () => api.take('ann')),
+    api.take('bob', { cost: 3 }),
+    api.takeUpTo('carl', 50),
+  ]);
+  assert.deepEqual(
+    decisions.slice(0, 12).map(({ allowed }) => allowed),
+    [...Array(10).fill(true), false, false],
+  );
+  assert.deepEqual(
+    decisions.slice(0, 12).map(({ remaining }) => remaining),
+    [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0],
+  );
+  assert.deepEqual(
+    decisions.slice(0, 12).map(({ retryAfterMs }) => retryAfterMs),
+    [...Array(10).fill(0), 100, 100],
+  );
+  assert.deepEqual([decisions[12]!.remaining, decisions[13]!.granted], [7, 10]);
+  assert.equal(store.calls.length, 1);
+  assert.deepEqual(
+    store.calls[0]!.map(({ parts }) => [parts[0].key, parts[0].cost, parts[0].times]),
+    [
+      ['ann', 1, 12],
+      ['bob', 3, 1],
+      ['carl', 1, 11],
+    ],
+  );
+});
+
+test('whatever is asked in a tick is answered as if asked one after another', async () => {
+  const ask = fc.oneof(
+    fc.record({ verb: fc.constant('take' as const), amount: fc.nat(4) }),
+    fc.record({ verb: fc.constant('upTo' as const), amount: fc.nat(6) }),
+    fc.record({ verb: fc.constant('refund' as const), amount: fc.nat(3) }),
+    fc.record({ verb: fc.constant('peek' as const), amount: fc.nat(3) }),
+  );
+  const key = fc.constantFrom('ann', 'bob');
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.record({ key, ask }), { maxLength: 30 }), async (asks) => {
+      const { api } = limiter({ knownRefusals: false });
+      const here = createLimiter({
+        name: 'api',
+        algorithm: bucket,
+        store: memoryStore({ clock: new DistantStore().clock }),
+      });
+      const tell = (
+        of: Pick<typeof api, 'take' | 'takeUpTo' | 'refund' | 'peek'>,
+        { key, ask }: (typeof asks)[number],
+      ) => {
+        if (ask.verb === 'take') return of.take(key, { cost: ask.amount });
+        if (ask.verb === 'upTo') return of.takeUpTo(key, ask.amount);
+        if (ask.verb === 'peek') return of.peek(key, { cost: ask.amount });
+        return of.refund(key, ask.amount);
+      };
+      const there = await Promise.all(asks.map((each) => tell(api, each)));
+      for (const [index, each] of asks.entries()) {
+        const expected = await tell(here, each);
+        const seen = there[index];
+        if (expected === undefined || seen === undefined) continue;
+        // When all has come back is told as of the end of the tick.
+        assert.deepEqual({ ...seen, resetAfterMs: 0 }, { ...expected, resetAfterMs: 0 });
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('2,000 callers at once on a budget of 100 are granted exactly 100 (R2)', async () => {
+  const store = new DistantStore();
+  const daily = createLimiter({ name: 'daily', algorithm: fixedWindow({ limit: 100, per: '1d' }), store });
+  const decisions = await Promise.all(Array.from({ length: 2_000 }, () => daily.take('all')));
+  assert.equal(decisions.filter(({ allowed }) => allowed).length, 100);
+  assert.deepEqual(daily.counts, { allowed: 100, refused: 1_900, shadowed: 0 });
+});
+
+test('a key that was refused is refused here until the moment that the store named, and then asked for again', async () => {
+  const { store, clock, api } = limiter();
+  store.roundTripMs = 20;
+  const first = api.take('ann', { cost: 10 });
+  await pass(clock, 20, 1);
+  await first;
+  const second = api.take('ann');
+  await pass(clock, 20, 1);
+  assert.equal((await second).source, 'store');
+  assert.equal((await second).retryAfterMs, 80);
+  const calls = store.calls.length;
+  const known = await api.take('ann');
+  assert.deepEqual([known.allowed, known.source, known.retryAfterMs], [false, 'cache', 80]);
+  // The question was sent 20 ms ago: had it been answered at once, the moment would be 60 ms from now.
+  clock.pass(59);
+  assert.equal((await api.take('ann')).source, 'cache');
+  assert.equal(store.calls.length, calls);
+  clock.pass(21);
+  const third = api.take('ann');
+  await pass(clock, 20, 1);
+  assert.deepEqual([(await third).allowed, (await third).source], [true, 'store']);
+});
+
+test('a known refusal never refuses what the store would grant', async () => {
+  const algorithms = fc.constantFrom(
+    () => tokenBucket({ capacity: 3, refillPerSecond: 20 }),
+    () => fixedWindow({ limit: 3, per: 200 }),
+    () => slidingWindow({ limit: 3, per: 200 }),
+  );
+  const step = fc.record({ afterMs: fc.nat(60), cost: fc.integer({ min: 1, max: 4 }) });
+  await fc.assert(
+    fc.asyncProperty(algorithms, fc.array(step, { maxLength: 30 }), fc.nat(40), async (make, steps, roundTripMs) => {
+      const store = new DistantStore();
+      const api = createLimiter({ name: 'api', algorithm: make(), store });
+      store.roundTripMs = roundTripMs;
+      for (const { afterMs, cost } of steps) {
+        const truth = createLimiter({ name: 'api', algorithm: make(), store: store.memory }).peekSync('ann', cost);
+        const taking = api.take('ann', { cost });
+        await pass(store.clock, roundTripMs, roundTripMs / 2);
+        const { source, allowed } = await taking;
+        if (source === 'cache') {
+          assert.equal(allowed, false);
+          assert.equal(truth.allowed, false, 'refused here and granted there');
+        }
+        store.clock.pass(afterMs);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('what this process gives back it also forgets to refuse, and a limiter can be told to always ask', async () => {
+  const { api } = limiter();
+  await api.take('ann', { cost: 10 });
+  assert.equal((await api.take('ann')).allowed, false);
+  await api.refund('ann', 1);
+  assert.equal((await api.take('ann')).allowed, true);
+  assert.equal((await api.take('ann')).allowed, false);
+  await api.reset('ann');
+  assert.equal((await api.take('ann')).allowed, true);
+  const asking = limiter({ knownRefusals: false });
+  await asking.api.take('ann', { cost: 10 });
+  await asking.api.take('ann');
+  assert.equal((await asking.api.take('ann')).source, 'store');
+});
+
+test('R10: a store that is down is answered for as the limiter says, at once after the first time, and is back by itself', async () => {
+  for (const answer of ['open', 'closed', 'fallback'] as const) {
+    const { store, clock, api } = limiter({ outage: { answer, deadline: 100 } });
+    await api.take('ann', { cost: 9 });
+    store.silent = true;
+    const taking = api.take('ann', { cost: 2 });
+    await pass(clock, 99, 99);
+    assert.equal(await Promise.race([taking, settle().then(() => 'waiting')]), 'waiting');
+    await pass(clock, 1);
+    const decision = await taking;
+    assert.equal(decision.source, answer);
+    assert.equal(decision.allowed, answer !== 'closed');
+    assert.equal(api.outage?.error.code, 'STORE_UNAVAILABLE');
+    assert.match(api.outage.error.message, /distant is unavailable: no answer within 100 ms/);
+    if (answer === 'closed') assert.equal(decision.retryAfterMs, 100);
+    if (answer === 'fallback') assert.equal(decision.remaining, 8, 'counted here, anew');
+    // Nobody waits for it during the pause.
+    assert.equal((await api.take('ann')).source, answer);
+    store.silent = false;
+    assert.equal((await api.take('ann')).source, answer);
+    clock.pass(100);
+    const [probe, other] = await Promise.all([api.take('ann'), api.take('bob')]);
+    assert.deepEqual([probe.source, other.source], ['store', 'store']);
+    assert.equal(api.outage, null);
+    assert.equal(probe.remaining, 2, 'nine of ten were taken, two came back, and this took one');
+  }
+});
+
+test('while a store stays down it is tried less and less often, by one call at a time', async () => {
+  const { store, clock, api } = limiter({ outage: { answer: 'open', deadline: 100 } });
+  store.failure = new Error('connection refused');
+  let calls = 0;
+  const ask = store.ask.bind(store);
+  store.ask = (questions) => {
+    calls += 1;
+    return ask(questions);
+  };
+  for (let ms = 0; ms < 60_000; ms += 50) {
+    clock.pass(50);
+    const answers = await Promise.all([api.take('ann'), api.take('bob')]);
+    for (const { source } of answers) assert.equal(source, 'open');
+  }
+  // At 0, 0.1, 0.3, 0.7, 1.5, 3.1 s, and every 5 s from then on.
+  assert.ok(calls >= 15 && calls <= 19, `${calls} calls in a minute`);
+  const sinceMs = api.outage!.sinceMs;
+  assert.ok(clock.wallMs() - sinceMs > 59_000, 'the outage began with the first failure');
+});
+
+test('a share of the limit is kept during an outage, and leases of the outage end here', async () => {
+  const { store, api } = limiter({ outage: { share: 0.5 } });
+  store.failure = new Error('down');
+  const granted = await Promise.all(Array.from({ length: 10 }, () => api.take('ann')));
+  assert.equal(granted.filter(({ allowed }) => allowed).length, 5);
+  const jobs = createLimiter({
+    name: 'jobs',
+    algorithm: concurrency({ limit: 2, lease: '1m' }),
+    store,
+    outage: { share: 0.5 },
+  });
+  const lease = await jobs.take('ann');
+  assert.deepEqual([lease.allowed, lease.source], [true, 'fallback']);
+  assert.equal((await jobs.take('ann')).allowed, false);
+  assert.equal(await jobs.release('ann', lease.lease), true);
+  assert.equal((await jobs.take('ann')).allowed, true);
+  await assert.rejects(jobs.release('ann', 12345), { code: 'STORE_UNAVAILABLE', retryable: true });
+});
+
+test('leases of one tick each have their own holder', async () => {
+  const store = new DistantStore();
+  const jobs = createLimiter({ name: 'jobs', algorithm: concurrency({ limit: 3, lease: '1m' }), store });
+  const leases = await Promise.all([1, 2, 3, 4].map(() => jobs.take('ann')));
+  assert.deepEqual(
+    leases.map(({ allowed }) => allowed),
+    [true, true, true, false],
+  );
+  assert.equal(new Set(leases.slice(0, 3).map(({ lease }) => lease)).size, 3);
+  assert.equal(await jobs.release('ann', leases[1]!.lease), true);
+  assert.equal(await jobs.renew('ann', leases[0]!.lease), true);
+  assert.equal(await jobs.release('ann', leases[1]!.lease), false);
+  assert.equal((await jobs.take('ann')).allowed, true, 'a release is never too late to be seen: refusals are not kept');
+});
+
+test('a call that is given up rejects with the reason of its signal and leaves no listener', async () => {
+  const { store, clock, api } = limiter();
+  store.roundTripMs = 50;
+  const controller = new AbortController();
+  const taking = api.take('ann', { signal: controller.signal });
+  await pass(clock, 10);
+  const reason = new Error('client left');
+  controller.abort(reason);
+  await assert.rejects(taking, reason);
+  await pass(clock, 100);
+  await assert.rejects(api.take('ann', { signal: AbortSignal.abort(reason) }), reason);
+  assert.equal(clock.timers, 0);
+});
+
+test('a store that answers nonsense is unavailable, not believed', async () => {
+  const { store, api } = limiter({ outage: { answer: 'closed' } });
+  store.ask = async () => [];
+  assert.equal((await api.take('ann')).source, 'closed');
+  assert.match(api.outage!.error.message, /1 questions had 0 answers/);
+});
+
+test('options of an outage that mean nothing are refused', () => {
+  const refused = (outage: object, message: RegExp): void => {
+    assert.throws(() => limiter({ outage }), { code: 'OPTIONS_INVALID', message });
+  };
+  refused({ answer: 'opne' }, /outage\.answer is “opne”/);
+  refused({ share: 0 }, /outage\.share is 0/);
+  refused({ share: 2 }, /outage\.share is 2/);
+  refused({ answer: 'open', share: 0.5 }, /share is for fallback/);
+  refused({ deadline: 0 }, /deadline is 0/);
+  refused({ deadline: '2m' }, /deadline is 2m/);
+  refused({ dead: 1 }, /no option “dead”/);
+  const local = { name: 'a', algorithm: bucket, store: memoryStore(), outage: {} };
+  assert.throws(() => createLimiter(local), { code: 'OPTIONS_INVALID', message: /never fails/ });
+});

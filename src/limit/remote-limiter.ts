@@ -1,0 +1,244 @@
+/**
+ * A limiter whose store is somewhere else. What is between it and the store: refusals that are known (refusals.ts), calls of one
+ * tick made one (line.ts), and what to answer when the store does not (outage.ts).
+ */
+import { abortable } from '../kernel/abort.ts';
+import { SpillwayError } from '../kernel/errors.ts';
+import type { Algorithm, Outcome } from './algorithm.ts';
+import { type Decision, decide, type DecisionSource, type LeaseDecision, withLease } from './decision.ts';
+import type { TakeOptions } from './limiter.ts';
+import { type Answer, type Line, lineTo, type Outage, type PartOfQuestion } from './line.ts';
+import { LocalLimiter } from './local-limiter.ts';
+import { checkAmount, checkKey, invalid } from './options.ts';
+import type { Outages } from './outage.ts';
+import { Refusals } from './refusals.ts';
+import { hasLeases, type Question, type RemoteStore } from './store.ts';
+import { type LimiterCounts, Tally } from './tally.ts';
+import { readWait, Waiting, type WaitOptions } from './waiting.ts';
+
+export interface RemoteLimiterOptions {
+  readonly name: string;
+  readonly algorithm: Algorithm;
+  readonly store: RemoteStore;
+  readonly shadow: boolean;
+  readonly outages: Outages;
+  readonly knownRefusals: boolean;
+}
+
+export class RemoteLimiter {
+  readonly name: string;
+  readonly store: RemoteStore;
+  readonly shadow: boolean;
+  readonly line: Line;
+  readonly tally = new Tally();
+  readonly #outages: Outages;
+  readonly #refusals: Refusals | null;
+  #algorithm: Algorithm;
+  #leases: boolean;
+  #fallback: LocalLimiter | null = null;
+  #waiting: Waiting | null = null;
+
+  constructor({ name, algorithm, store, shadow, outages, knownRefusals }: RemoteLimiterOptions) {
+    this.name = name;
+    this.#algorithm = algorithm;
+    this.#leases = hasLeases(algorithm);
+    this.store = store;
+    this.shadow = shadow;
+    this.#outages = outages;
+    this.line = lineTo(store, outages.deadlineMs);
+    this.#refusals = knownRefusals && !this.#leases ? new Refusals() : null;
+  }
+
+  get algorithm(): Algorithm {
+    return this.#algorithm;
+  }
+
+  get counts(): LimiterCounts {
+    return this.tally.read();
+  }
+
+  get outage(): Outage | null {
+    return this.line.outage;
+  }
+
+  async take(key: string, { cost = 1, signal }: TakeOptions = {}): Promise<Decision | LeaseDecision> {
+    checkKey(key);
+    checkAmount('cost', cost);
+    return this.tally.count(await this.#take(key, { cost, times: 1 }, signal));
+  }
+
+  async takeUpTo(key: string, amount: number, { signal }: TakeOptions = {}): Promise<Decision> {
+    checkKey(key);
+    checkAmount('amount', amount);
+    if (this.#leases) throw invalid(`takeUpTo: limiter “${this.name}” has leases, which are taken whole.`);
+    // One more than the limit is as good as any number above it, and what many ask for together still adds up.
+    const times = Math.min(amount, this.#algorithm.limit + 1);
+    return this.tally.count(await this.#take(key, { cost: 1, times }, signal));
+  }
+
+  async peek(key: string, { cost = 1, signal }: TakeOptions = {}): Promise<Decision> {
+    checkKey(key);
+    checkAmount('cost', cost);
+    try {
+      const answer = await this.#ask('peek', key, { cost, times: 1 }, signal);
+      return this.#decision(answer, 0, answer.granted === 1, 'store');
+    } catch (error) {
+      signal?.throwIfAborted();
+      return this.withoutStore(error, () => this.fallback.peekSync(key, cost), 0);
+    }
+  }
+
+  async wait(key: string, options: WaitOptions = {}): Promise<Decision> {
+    checkKey(key);
+    this.#waiting ??= new Waiting({
+      clock: this.line.clock,
+      take: (of, cost) => this.#take(of, { cost, times: 1 }),
+      peek: (of, cost) => this.peek(of, { cost }),
+      giveBack: (of, cost, decision) =>
+        'lease' in decision ? this.release(of, Number(decision.lease)) : this.refund(of, cost),
+      leases: () => this.#leases,
+    });
+    return this.tally.count(await this.#waiting.wait(key, readWait(options)));
+  }
+
+  async reset(key: string): Promise<void> {
+    checkKey(key);
+    await this.#ask('reset', key, { cost: 0, times: 1 });
+    this.#refusals?.forget(key);
+    this.#waiting?.givenBack(key);
+  }
+
+  async refund(key: string, amount = 1): Promise<void> {
+    checkKey(key);
+    checkAmount('amount', amount);
+    if (this.#leases) throw invalid(`refund: limiter “${this.name}” has leases; release gives back what was taken.`);
+    await this.#ask('refund', key, { cost: amount, times: 1 });
+    this.#refusals?.forget(key);
+    this.#waiting?.givenBack(key);
+  }
+
+  async release(key: string, lease: number): Promise<boolean> {
+    const released = await this.#ofLease('release', key, lease);
+    this.#waiting?.givenBack(key);
+    return released;
+  }
+
+  async renew(key: string, lease: number): Promise<boolean> {
+    return this.#ofLease('renew', key, lease);
+  }
+
+  change(algorithm: Algorithm): boolean {
+    const continues = algorithm.layout === this.#algorithm.layout;
+    this.#algorithm = algorithm;
+    this.#leases = hasLeases(algorithm);
+    this.#refusals?.clear();
+    this.#fallback?.change(algorithm.share(this.#outages.share));
+    return continues;
+  }
+
+  async #ofLease(verb: 'release' | 'renew', key: string, lease: number): Promise<boolean> {
+    checkKey(key);
+    if (!this.#leases)
+      throw invalid(`${verb}: limiter “${this.name}” has no leases; refund gives back what was taken.`);
+    if (lease === 0) return false;
+    if (lease < 0) {
+      const fallback = this.fallback;
+      return verb === 'release' ? fallback.releaseSync(key, -lease) : fallback.renewSync(key, -lease);
+    }
+    return (await this.#ask(verb, key, { cost: 0, times: 1, holder: lease })).granted === 1;
+  }
+
+  async #take(
+    key: string,
+    ask: { readonly cost: number; readonly times: number },
+    signal?: AbortSignal,
+  ): Promise<Decision> {
+    const { cost, times } = ask;
+    const known = this.known(key, cost);
+    if (known !== null) {
+      signal?.throwIfAborted();
+      return known;
+    }
+    try {
+      const answer = await this.#ask('take', key, ask, signal);
+      if (answer.granted < times) this.learn(key, cost, answer);
+      return this.decisionOf(answer, answer.granted * cost, answer.granted > 0 || times === 0, answer.holder);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const { fallback } = this;
+      const local = (): Decision => (times === 1 ? fallback.takeSync(key, cost) : fallback.takeUpToSync(key, times));
+      return this.withoutStore(error, () => this.ofFallback(local()), cost * times);
+    }
+  }
+
+  async #ask(
+    verb: Question['verb'],
+    key: string,
+    ask: { readonly cost: number; readonly times: number; readonly holder?: number },
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    signal?.throwIfAborted();
+    const part: PartOfQuestion = { name: this.name, algorithm: this.#algorithm, key, ...ask };
+    const [answer] = await abortable(this.line.ask(verb, part), signal);
+    return answer!;
+  }
+
+  /** The decision that needs no asking, because the store has refused the same until later. */
+  known(key: string, cost: number): Decision | null {
+    const out = this.#refusals?.find(key, cost, this.line.clock.nowMs()) ?? null;
+    return out === null ? null : this.#decision(out, 0, false, 'cache');
+  }
+
+  /** Remembers a refusal. */
+  learn(key: string, cost: number, answer: Answer): void {
+    if (answer.retryAfterUs > 0) this.#refusals?.note(key, cost, answer);
+  }
+
+  /** For `allOf`: one of several that are taken from together. */
+  part(key: string, cost: number): PartOfQuestion {
+    return { name: this.name, algorithm: this.#algorithm, key, cost, times: 1 };
+  }
+
+  /** What the store said: `granted` was taken; `enough` says whether this limiter would have let it pass. */
+  decisionOf(out: Outcome, granted: number, enough: boolean, holder: number): Decision {
+    const decision = this.#decision(out, granted, enough, 'store');
+    return this.#leases ? withLease(decision, granted > 0 ? holder : 0) : decision;
+  }
+
+  /** The answer of `outage`, if the store is unavailable; any other error is the caller's to hear. */
+  withoutStore<T>(error: unknown, local: () => T, amount: number): Decision | T {
+    if (!isUnavailable(error)) throw error;
+    const { answer } = this.#outages;
+    if (answer === 'fallback') return local();
+    const { limit } = this.#algorithm;
+    const open = answer === 'open';
+    const retryAfterUs = open ? 0 : Math.max(1, this.line.pauseMs) * 1000;
+    const out: Outcome = { granted: 0, remaining: open ? limit : 0, retryAfterUs, resetAfterUs: retryAfterUs };
+    const decision = this.#decision(out, open ? Math.min(amount, limit) : 0, open, answer);
+    return this.#leases ? withLease(decision, 0) : decision;
+  }
+
+  /** Who limits while the store is unavailable. */
+  get fallback(): LocalLimiter {
+    return (this.#fallback ??= new LocalLimiter({
+      name: this.name,
+      algorithm: this.#algorithm.share(this.#outages.share),
+      store: this.line.fallback,
+      shadow: this.shadow,
+      source: 'fallback',
+    }));
+  }
+
+  /** A decision of the fallback as this limiter's own: its leases are told by their sign. */
+  ofFallback<D extends Decision | null>(decision: D): D {
+    return decision !== null && 'lease' in decision ? { ...decision, lease: -Number(decision.lease) } : decision;
+  }
+
+  #decision(out: Outcome, granted: number, enough: boolean, source: DecisionSource): Decision {
+    return decide({ name: this.name, limit: this.#algorithm.limit, shadow: this.shadow, source }, out, granted, enough);
+  }
+}
+
+export function isUnavailable(error: unknown): error is SpillwayError {
+  return error instanceof SpillwayError && error.code === 'STORE_UNAVAILABLE';
+}

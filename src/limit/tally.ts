@@ -1,0 +1,28 @@
+/** Counting what a limiter answered. */
+import type { Decision } from './decision.ts';
+
+/** How many takes were answered in which way, since the limiter was made. */
+export interface LimiterCounts {
+  readonly allowed: number;
+  readonly refused: number;
+  /** Allowed although the limit was reached, because of shadow mode; not counted in `allowed`. */
+  readonly shadowed: number;
+}
+
+export class Tally {
+  #allowed = 0;
+  #refused = 0;
+  #shadowed = 0;
+
+  /** Counts a decision and hands it on. */
+  count<D extends Decision>(decision: D): D {
+    if (decision.shadowed) this.#shadowed += 1;
+    else if (decision.allowed) this.#allowed += 1;
+    else this.#refused += 1;
+    return decision;
+  }
+
+  read(): LimiterCounts {
+    return { allowed: this.#allowed, refused: this.#refused, shadowed: this.#shadowed };
+  }
+}
