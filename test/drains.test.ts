@@ -196,3 +196,45 @@ test('a config on trial heeds drains, and what it drains itself is its own affai
   await gateway.reload({ config: shop(one, two, three) });
   assert.deepEqual(await whoServes(), ['one', 'three', 'two']);
 });
+
+test('pinned clients may come for the first half of the time, then they are pinned elsewhere', async () => {
+  const [one, two] = [await origin('one'), await origin('two')];
+  const services = [{ name: 'shop', endpoints: [one, two], affinity: { secret: '0123456789abcdef0123456789abcdef' } }];
+  const { gateway, next, address } = await running(config(one, { services }));
+  const ask = async (cookie: string): Promise<{ readonly body: string; readonly pin: string }> => {
+    const response = await fetch(`http://${address()}/`, { headers: { cookie } });
+    const [pin = ''] = (response.headers.get('set-cookie') ?? '').split(';');
+    return { body: await response.text(), pin };
+  };
+  let { body, pin } = await ask('');
+  while (body !== 'one') ({ body, pin } = await ask(''));
+  const ended = next('drain-ended');
+  gateway.drainEndpoint({ endpoint: one, withinMs: 4000 });
+  for (let client = 0; client < 4; client++) assert.equal((await ask('')).body, 'two', 'a new client');
+  assert.deepEqual(await ask(pin), { body: 'one', pin: '' });
+  // One request after another, none of which may fail or be held up.
+  let answer = await ask(pin);
+  while (answer.body === 'one') answer = await ask(pin);
+  assert.equal(answer.body, 'two');
+  assert.equal((await ask(answer.pin)).body, 'two');
+  const { cut, tookMs } = await ended;
+  assert.equal(cut, null);
+  assert.ok(tookMs >= 2000, 'not before half of the time');
+});
+
+test('health spares the last one beside those that drain', async () => {
+  let hangs = false;
+  const server = createServer((_request, response) => void (hangs || response.end('two')));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const [one, two] = [await origin('one'), `127.0.0.1:${(server.address() as AddressInfo).port}`];
+  const health = { active: { interval: '100ms', timeout: '100ms', unhealthyAfter: 1 } } as const;
+  const { gateway, next } = await running(config(one, { services: [{ name: 'shop', endpoints: [one, two], health }] }));
+  gateway.drainEndpoint({ endpoint: one });
+  const kept = next('endpoint-kept');
+  hangs = true;
+  assert.equal((await kept).endpoint, two);
+});

@@ -13,7 +13,7 @@ import { SpillwayError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
 import { packageVersion } from '../../kernel/version.ts';
 import type { MetricsInput } from '../admin/metrics.ts';
-import { CellStore, type Config, diffServed } from '../config/index.ts';
+import { CellStore, type Config } from '../config/index.ts';
 import { explain, type ExplainRequest, type Explanation } from '../l7/explain.ts';
 import { AdminEndpoint } from './admin-endpoint.ts';
 import { applyRefusal } from './applied-file.ts';
@@ -22,9 +22,10 @@ import { Discovery } from './discovery/discovery.ts';
 import type { EndpointChange } from './discovery/endpoint-change.ts';
 import { dropNotices, dropRoot } from './drop-root.ts';
 import { EventFan, type GatewayEvent, type GatewayListener, type ReloadCause, type ReloadOutcome } from './events.ts';
-import { type DrainOutcome, type DrainRequest, Drains, type EndpointName } from './drains.ts';
+import { foundNews, listeningNews } from './config-news.ts';
+import type { DrainOutcome, DrainRequest, EndpointName } from './drains.ts';
+import { EndpointWatch } from './endpoint-watch.ts';
 import type { CanaryState, DiscoveryState, GatewayPhase, GatewayState } from './gateway-state.ts';
-import { HealthChecks } from './health-checks.ts';
 import {
   compileInForce,
   newAddresses,
@@ -37,7 +38,7 @@ import {
 import { InTurn } from './in-turn.ts';
 import { LatestWins } from './latest-wins.ts';
 import { checkListeners } from './listen-check.ts';
-import { boundAddress, readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
+import { readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
 import { adminPlace, type ConfigReading, type ConfigSource, fileSource } from './read-config.ts';
 import { ReloadHistory } from './reload-history.ts';
 import { Supervisor } from './supervisor.ts';
@@ -71,8 +72,7 @@ export class ControlPlane {
   readonly #reloads: ReloadHistory;
   readonly #versions = new ConfigVersions();
   readonly #trials: Trials;
-  readonly #health: HealthChecks;
-  readonly #drains: Drains;
+  readonly #endpoints: EndpointWatch;
   readonly #discovery: Discovery;
   readonly #files: WatchFiles;
   readonly #admin: AdminEndpoint;
@@ -104,18 +104,9 @@ export class ControlPlane {
     this.#source = options.source;
     this.#startedAt = { wallMs: clock.wallMs(), nowMs: clock.nowMs() };
     this.#reloads = new ReloadHistory(clock);
-    this.#health = new HealthChecks({ clock, random, onEvent: (event) => this.#events.emit(event) });
-    this.#drains = new Drains({
-      clock,
-      onEvent: (event) => this.#events.emit(event),
-      onChange: () => this.#watchHealth(),
-    });
-    this.#discovery = new Discovery({
-      clock,
-      random,
-      onChange: () => this.#found(),
-      onEvent: (event) => this.#events.emit(event),
-    });
+    const onEvent = (event: GatewayEvent): void => this.#events.emit(event);
+    this.#endpoints = new EndpointWatch({ clock, random, onEvent });
+    this.#discovery = new Discovery({ clock, random, onChange: () => this.#found(), onEvent });
     this.#files = new WatchFiles({ clock, onChange: () => this.#fileChanged() });
     this.#queue = new LatestWins((job) => this.#reload(job));
     this.#trials = new Trials({
@@ -180,7 +171,7 @@ export class ControlPlane {
       random,
       onLost: (lane, reason, restartInMs) => this.#events.emit({ kind: 'worker-lost', lane, reason, restartInMs }),
       onReplaced: (lane) => this.#events.emit({ kind: 'worker-replaced', lane }),
-      onRowFull: () => this.#health.lookAtTraffic(),
+      onRowFull: () => this.#endpoints.health.lookAtTraffic(),
       onNotice: (level, message) => this.#notice(level, message),
     });
     await this.#supervisor.start(force.snapshot);
@@ -261,12 +252,12 @@ export class ControlPlane {
 
   drainEndpoint(request: DrainRequest): DrainOutcome {
     this.#inForce();
-    return this.#drains.drain(request);
+    return this.#endpoints.drains.drain(request);
   }
 
   undrainEndpoint(name: EndpointName): DrainOutcome {
     this.#inForce();
-    return this.#drains.undrain(name);
+    return this.#endpoints.drains.undrain(name);
   }
 
   reopenLog(): void {
@@ -274,13 +265,16 @@ export class ControlPlane {
   }
 
   explain(request: ExplainRequest): Explanation {
-    return explain(this.#inForce().snapshot, request, (service, endpoint) => this.#health.known(service, endpoint));
+    return explain(this.#inForce().snapshot, request, (service, endpoint) =>
+      this.#endpoints.health.known(service, endpoint),
+    );
   }
 
   state(): GatewayState {
     const { clock } = this.#options;
     const snapshot = this.#force?.snapshot ?? null;
     const ports = this.#supervisor?.ports ?? {};
+    const { health, drains } = this.#endpoints;
     return {
       version: packageVersion(),
       configVersion: this.#versions.current,
@@ -291,10 +285,7 @@ export class ControlPlane {
       file: this.#source.file,
       admin: this.#admin.address === null ? null : { address: this.#admin.address },
       listeners: snapshot === null ? [] : readListeners(snapshot, ports),
-      services:
-        snapshot === null
-          ? []
-          : readServices(snapshot, { health: this.#health, drains: this.#drains, discovery: this.#sources() }),
+      services: snapshot === null ? [] : readServices(snapshot, { health, drains, discovery: this.#sources() }),
       routes: snapshot === null ? [] : readRoutes(snapshot),
       workers: snapshot === null ? [] : readWorkers(snapshot, this.#supervisor?.states() ?? []),
       reloads: this.#reloads.state,
@@ -322,8 +313,7 @@ export class ControlPlane {
     this.#discovery.close();
     this.#trials.end('the gateway is ending');
     await this.#supervisor?.drain(timeoutMs);
-    this.#health.stop();
-    this.#drains.stop();
+    this.#endpoints.stop();
     await this.#admin.close();
   }
 
@@ -401,23 +391,10 @@ export class ControlPlane {
 
   #trialChanged(trial: CanaryState, next: InForce | null): void {
     this.#trial = next;
-    this.#watchEndpoints();
+    this.#endpoints.update(this.#inForce(), this.#trial);
     // Not at once: it may have ended for a config that is about to be put in force, whose sources are there already.
     void this.#turn.run(async () => this.#retainSources());
     this.#events.emit({ kind: 'canary', trial });
-  }
-
-  /** Of the config in force and of the one on trial. */
-  #watchEndpoints(): void {
-    this.#drains.update(this.#inForce().snapshot, this.#trial?.snapshot ?? null);
-    this.#watchHealth();
-  }
-
-  #watchHealth(): void {
-    const { health } = this.#inForce();
-    const known = new Set(health.map(({ cell }) => cell));
-    const tried = this.#trial?.health.filter(({ cell }) => !known.has(cell)) ?? [];
-    this.#health.update(this.#drains.unweigh([...health, ...tried]));
   }
 
   #retainSources(): void {
@@ -443,7 +420,7 @@ export class ControlPlane {
   async #follow(force: InForce): Promise<void> {
     if (this.#phase !== 'running') return;
     this.#cells?.retain(force.snapshot, ...(this.#trial === null ? [] : [this.#trial.snapshot]));
-    this.#watchEndpoints();
+    this.#endpoints.update(this.#inForce(), this.#trial);
     await this.#watch(force.files);
   }
 
@@ -472,7 +449,7 @@ export class ControlPlane {
       if (outcome.kind === 'refused') return outcome.reason;
       this.#ticketSecret = ticketSecret;
       this.#force = next;
-      this.#tellFound(before, next);
+      for (const event of foundNews(before.snapshot, next.snapshot)) this.#events.emit(event);
     }
     if (trial !== null && trial === this.#trial) {
       this.#trial = this.#compile(trial.config, trial.files, ticketSecret);
@@ -482,30 +459,17 @@ export class ControlPlane {
     return null;
   }
 
-  #tellFound(before: InForce, next: InForce): void {
-    for (const [index, service] of next.snapshot.services.entries()) {
-      const changes = diffServed(before.snapshot.services[index]!, service);
-      const { name, discovery: source } = service;
-      if (changes.length === 0 || source === null) continue;
-      this.#events.emit({ kind: 'endpoints-found', service: name, source, changes });
-    }
-  }
-
   #becomeUser({ config: { user }, snapshot }: InForce): void {
     if (user === undefined) return;
     for (const { level, message } of dropNotices(dropRoot(user), user, snapshot.listeners))
       this.#notice(level, message);
   }
 
-  /** Emits an address for each listener that is new or has moved; null before the first config. */
+  /** `before` is null for the first config. */
   #tellListening(before: InForce | null): void {
     const ports = this.#supervisor?.ports ?? {};
-    const old = new Map(before?.snapshot.listeners.map((listener) => [listener.id, boundAddress(listener, ports)]));
-    for (const listener of this.#inForce().snapshot.listeners) {
-      const address = boundAddress(listener, ports);
-      if (old.get(listener.id) === address) continue;
-      this.#events.emit({ kind: 'listening', listener: listener.id, address, tls: listener.tls !== null });
-    }
+    const { snapshot } = this.#inForce();
+    for (const event of listeningNews(before?.snapshot ?? null, snapshot, ports)) this.#events.emit(event);
     const admin = this.#admin.takeNews();
     if (admin !== null) this.#events.emit({ kind: 'admin-listening', address: admin });
   }
