@@ -25,6 +25,7 @@ export const servers = {
   nginx: { commands: ['nginx'], packages: ['nginx'], neededBy: 'oracle tests, benchmarks' },
   haproxy: { commands: ['haproxy'], packages: ['haproxy'], neededBy: 'oracle tests, benchmarks' },
   openssl: { commands: ['openssl'], packages: ['openssl'], neededBy: 'TLS tests' },
+  dnsmasq: { commands: ['dnsmasq'], packages: ['dnsmasq-base'], neededBy: 'tests of discovery by DNS' },
   curl: { commands: ['curl'], packages: ['curl'], neededBy: 'the tour of the README' },
 } as const satisfies Record<string, Server>;
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import { config, create, folder, origin } from './gateway-under-test.ts';
+import { a, dnsServer, srv, zone } from './dns-server.ts';
 import { steadyLoad } from './steady-load.ts';
 
 const CHANGES = 50;
@@ -56,4 +57,18 @@ test(`${CHANGES} changes of a file under load: no request fails`, async () => {
     writeFileSync(`${file}.new`, JSON.stringify(list));
     renameSync(`${file}.new`, file);
   });
+});
+
+test(`${CHANGES} changes of SRV records under load: no request fails`, async () => {
+  const name = '_http._tcp.shop.test';
+  let list: readonly string[] = [];
+  await using dns = await dnsServer(
+    zone(() => [
+      a('here.test', '127.0.0.1'),
+      ...list.map((endpoint) => srv(name, 'here.test', Number(endpoint.split(':')[1]), { ttlS: 0 })),
+    ]),
+  );
+  const refresh = { min: '100ms', max: '1s' } as const;
+  const discovery = { dns: { srv: name, servers: [`127.0.0.1:${dns.port}`], family: 'ipv4' as const, refresh } };
+  await changeUnderLoad(discovery, await origins(), (next) => void (list = next));
 });

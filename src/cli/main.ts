@@ -159,6 +159,7 @@ function report(error: unknown): ExitCode {
     case 'WORKER_FAILED':
     case 'ADDRESS_REFUSED':
     case 'STORE_UNAVAILABLE':
+    case 'DNS_FAILED':
     case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:

@@ -126,7 +126,7 @@ export interface ServicePlan {
   /** How long a row of errors has control look at an endpoint at once; null: its traffic is not judged. */
   readonly judged: { readonly row: RowPolicy | null } | null;
   readonly endpoints: readonly EndpointPlan[];
-  /** Where more of them come from, in words: `file endpoints.yaml`; null if they are all in the config. */
+  /** Where more of them come from, in words: `dns shop.internal:8080`; null if they are all in the config. */
   readonly discovery: string | null;
   readonly tls: UpstreamTlsPlan | null;
   /** Names may stand for link-local addresses and those of cloud metadata services. */
@@ -219,7 +219,7 @@ export interface UpstreamTlsPlan {
   readonly closeNotify: 'required' | 'optional';
 }
 
-export type EndpointOrigin = 'config' | 'file' | 'api';
+export type EndpointOrigin = 'config' | 'dns' | 'file' | 'api';
 
 export interface EndpointPlan {
   /** `host:port`, unique in its service. */

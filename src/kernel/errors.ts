@@ -38,6 +38,7 @@ export const errorCodes = {
   ENDPOINTS_ELSEWHERE:
     'The service does not take its endpoints from whoever gave some: the config names another source.',
   ENDPOINT_UNKNOWN: 'There is no such service, or it was not given such an endpoint.',
+  DNS_FAILED: 'No DNS server gave an answer to a question that can be used.',
   ADMIN_UNREACHABLE: 'No running gateway answered on the admin address.',
   STORE_UNAVAILABLE: 'A store did not answer in time, or answered with an error.',
   OPTIONS_INVALID: 'A module was given options or data that it cannot work with.',

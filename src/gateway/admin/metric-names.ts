@@ -92,7 +92,7 @@ export const metricNames = {
   spillway_service_endpoints: {
     type: 'gauge',
     labels: ['service', 'source'],
-    help: 'Endpoints of a service, by where they are known from: config, file or api.',
+    help: 'Endpoints of a service, by where they are known from: config, dns, file or api.',
   },
   spillway_discovery_answers_total: {
     type: 'counter',

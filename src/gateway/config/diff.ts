@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatDuration, formatSize } from '../../kernel/units.ts';
 import { type EndpointPlan, type RoutePlan, serviceNameOf, type ServicePlan, type Snapshot } from '../snapshot.ts';
+import { joinAddress } from './address.ts';
 import type { Config } from './load.ts';
 import type { ActiveHealth } from './check-schema.ts';
 import type { Service } from './service-schema.ts';
@@ -88,7 +89,13 @@ function diffAffinity(before: Config, after: Config): string[] {
 }
 
 function diffDiscovery(before: Config, after: Config): string[] {
-  const readable = ({ discovery }: Service) => ({ discovery: discovery ?? null });
+  const readable = ({ discovery }: Service): object => {
+    if (discovery?.dns === undefined) return { discovery: discovery ?? null };
+    const { timeout, refresh, servers, ...dns } = discovery.dns;
+    const addresses = servers?.map(({ host, port }) => joinAddress(host, port));
+    const times = { timeoutMs: timeout, refresh: { minMs: refresh.min, maxMs: refresh.max } };
+    return { discovery: { ...discovery, dns: { ...dns, ...times, servers: addresses } } };
+  };
   const old = new Map(before.services.map((service) => [service.name, service]));
   return after.services.flatMap((service) => {
     const was = old.get(service.name);

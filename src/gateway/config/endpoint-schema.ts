@@ -16,9 +16,9 @@ export interface Endpoint {
 }
 
 /** Weights up to nginx's usual range; larger ones only make the cycle longer. */
-const WEIGHT_MAX = 1000;
+export const WEIGHT_MAX = 1000;
 /** More ranks of reserves than that nobody keeps. */
-const PRIORITY_MAX = 100;
+export const PRIORITY_MAX = 100;
 
 const endpointSchema = z
   .union([

@@ -111,7 +111,7 @@ export const serviceSchema = section({
     ),
   discovery: discoverySchema
     .optional()
-    .describe('Learn endpoints while running, from exactly one of `file` and `api`. Absent: only `endpoints`.'),
+    .describe('Learn endpoints while running, from exactly one of `dns`, `file` and `api`. Absent: only `endpoints`.'),
   tls: z
     .union([z.literal(true, expects('true')), upstreamTls])
     .transform((given) => (given === true ? upstreamTls.parse({}) : given))

@@ -60,7 +60,7 @@ export interface ServiceState {
 }
 
 export interface DiscoveryState {
-  /** `file endpoints.yaml`, `api`. */
+  /** `dns shop.internal:8080`, `file endpoints.yaml`, `api`. */
   readonly source: string;
   /** How many it has given; null before its first good answer. */
   readonly endpoints: number | null;

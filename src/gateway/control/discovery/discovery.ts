@@ -9,10 +9,15 @@
  * nothing is called after `close`.
  */
 import { resolve } from 'node:path';
+import { DnsClient } from '../../../drivers/dns/client.ts';
 import type { Clock } from '../../../kernel/clock.ts';
 import { SpillwayError } from '../../../kernel/errors.ts';
 import type { Random } from '../../../kernel/random.ts';
-import { describeDiscovery, type Discovery as DiscoveryPlan } from '../../config/discovery-schema.ts';
+import {
+  describeDiscovery,
+  type Discovery as DiscoveryPlan,
+  type DnsDiscovery,
+} from '../../config/discovery-schema.ts';
 import type { EndpointListPlace } from '../../config/endpoint-list.ts';
 import { endpointFaults } from '../../config/endpoint-rules.ts';
 import type { Config, FoundEndpoint } from '../../config/index.ts';
@@ -20,12 +25,13 @@ import { ownAddresses } from '../../config/load.ts';
 import type { Service } from '../../config/service-schema.ts';
 import type { GatewayEvent } from '../events.ts';
 import type { DiscoveryState } from '../gateway-state.ts';
+import { DnsSource } from './dns-source.ts';
 import { changedEndpoints, type EndpointChange } from './endpoint-change.ts';
 import { FileSource } from './file-source.ts';
 import { ignorance, type Knowledge, type KnowledgePolicy, learn, type Outcome } from './knowledge.ts';
 import type { Source } from './source.ts';
 
-/** Longer than any disk needs for a file. After it a config is put in force without. */
+/** Two servers that do not answer within the default of 2 s each, and a little. After it a config is put in force without. */
 const FIRST_ANSWER_MS = 5000;
 
 export interface DiscoveryOptions {
@@ -50,11 +56,13 @@ interface Known {
 
 export class Discovery {
   readonly #options: DiscoveryOptions;
+  readonly #client: DnsClient;
   #known = new Map<string, Known>();
   #closed = false;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
+    this.#client = new DnsClient(options.clock);
   }
 
   /** Starts what the config needs; resolves when all of it has answered or failed once, or after `FIRST_ANSWER_MS`. */
@@ -133,7 +141,10 @@ export class Discovery {
 
   close(): void {
     this.#closed = true;
-    for (const { source } of this.#known.values()) source?.close();
+    for (const { source, asked } of this.#known.values()) {
+      source?.close();
+      asked.resolve();
+    }
   }
 
   #find(service: Service, config: Config): Known | undefined {
@@ -171,14 +182,19 @@ export class Discovery {
     return known;
   }
 
-  #start(key: string, { file }: DiscoveryPlan, { folder }: Config): Source | null {
-    const { clock } = this.#options;
+  #start(key: string, { dns, file }: DiscoveryPlan, { folder }: Config): Source | null {
+    const { clock, random } = this.#options;
     const told = (outcome: Outcome): void => {
       const known = this.#known.get(key);
       if (known !== undefined) this.#learn(known, outcome);
     };
-    if (file === undefined) return null;
-    return new FileSource({ clock, path: resolve(folder, file), place: () => this.#known.get(key)!.place, told });
+    const now = (): Known => this.#known.get(key)!;
+    if (file !== undefined) {
+      return new FileSource({ clock, path: resolve(folder, file), place: () => now().place, told });
+    }
+    if (dns === undefined) return null;
+    const plan = (): DnsDiscovery => now().plan.dns ?? dns;
+    return new DnsSource({ clock, random, client: this.#client, plan, targetsMax: () => now().policy.max, told });
   }
 
   #learn(known: Known, outcome: Outcome): void {
@@ -199,6 +215,8 @@ export class Discovery {
 /** What is asked where, for whom: as long as it is the same, so is what is known. */
 function keyOf({ name, discovery }: Service, { folder }: Config): string {
   if (discovery === undefined) return '';
-  const { file, api = null } = discovery;
-  return JSON.stringify([name, file === undefined ? null : resolve(folder, file), api]);
+  const { dns, file, api = null } = discovery;
+  // Not how often and how patiently: those may change under it.
+  const asked = dns === undefined ? null : [dns.name, dns.port, dns.srv, dns.family, dns.servers];
+  return JSON.stringify([name, asked, file === undefined ? null : resolve(folder, file), api]);
 }

@@ -9,7 +9,7 @@ const endpoint = fc
   .record({ host: fc.integer({ min: 0, max: 12 }), weight: fc.integer({ min: 0, max: 3 }) })
   .map(({ host, weight }): FoundEndpoint => ({
     address: { host: `10.0.0.${host}`, port: 80, text: `10.0.0.${host}:80` },
-    ...{ weight, priority: 0, backup: false, drain: false, source: 'file', identity: null },
+    ...{ weight, priority: 0, backup: false, drain: false, source: 'dns', identity: null },
   }));
 const outcome: fc.Arbitrary<Outcome> = fc.record({
   endpoints: fc.option(fc.array(endpoint, { maxLength: 10 }), { nil: null }),
