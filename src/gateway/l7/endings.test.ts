@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { deadPort, type Bench, eventually, onBoth } from '../../../test/engine/bench.ts';
+import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
@@ -286,7 +287,7 @@ onBoth('a client that takes nothing of its answer is let go, and the server with
 
 onBoth('RFC 9112 §9.6: a refusal before the body reaches a client that is still sending it', async (bench) => {
   const { client, origin } = await bench.line({ route: { requestBodyBytesMax: 1000 } });
-  const body = Buffer.alloc(900_000);
+  const body = Buffer.alloc(40_000_000);
   client.pause(); // what it is told, it reads when it has sent all: a reset would have destroyed it
   client.write(UPLOAD.replace('100000', String(body.length)));
   await client.flushed(body);
@@ -295,6 +296,26 @@ onBoth('RFC 9112 §9.6: a refusal before the body reaches a client that is still
   assert.equal(fieldOf(refusal, 'connection'), 'close');
   assert.equal(await client.gone(), 'end');
   assert.equal(origin.connections.length, 0);
+});
+
+onBoth('RFC 9112 §9.6: one that sends more than is read on can still read its refusal', async (bench) => {
+  const clock = new ManualClock();
+  const { client } = await bench.line({ route: { requestBodyBytesMax: 1000 } }, clock);
+  client.pause();
+  client.write(UPLOAD.replace('100000', '900000000'));
+  const piece = Buffer.alloc(65_536);
+  const pouring = client.pour(() => piece);
+  let sent = 0;
+  await eventually('nothing more is taken', () => {
+    const before = sent;
+    sent = client.socket.bytesWritten;
+    return client.closed || (sent === before && sent > 64 * 1024 * 1024);
+  });
+  client.resume();
+  await client.refusal(413, 'body_too_large');
+  clock.pass(2000);
+  clock.over();
+  await pouring;
 });
 
 onBoth('RFC 9112 §9.6: a client that never stops sending is not listened to for ever', async (bench) => {

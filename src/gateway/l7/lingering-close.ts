@@ -2,7 +2,8 @@
  * The last stage of a client's connection: the last answer is on its way, and then it closes.
  *
  * A client that may still be sending gets FIN and is read on for a while: what arrives at a closed socket is answered with a
- * reset, which destroys what the client has not read yet (RFC 9112 §9.6). One that expects the close gets it at once.
+ * reset, which destroys what the client has not read yet (RFC 9112 §9.6). One that sends more than is read on is kept waiting
+ * until the while is over, so that it looks at its answer. One that expects the close gets it at once.
  *
  * Invariants: nothing that is read here is a request; bounded in time and bytes; the place is given back at the end.
  */
@@ -11,9 +12,10 @@ import type { Guest, Place } from './admission.ts';
 import type { Listener } from './listener.ts';
 import type { Wire, WireOwner } from './wire.ts';
 
-/** How long and how much a client may go on sending after our last answer. */
+/** How long a client may go on sending after our last answer: several round trips, after which who reads has read it. */
 const LINGER_MS = 2000;
-const LINGER_BYTES_MAX = 1024 * 1024;
+/** And how much. Many read no answer before all is sent; what is forgotten costs a read for each 64 KiB. */
+const LINGER_BYTES_MAX = 64 * 1024 * 1024;
 
 export class LingeringClose implements Guest, WireOwner, Deadline {
   deadlineMs = Number.POSITIVE_INFINITY;
@@ -52,7 +54,7 @@ export class LingeringClose implements Guest, WireOwner, Deadline {
 
   onBytes(_bytes: Uint8Array, from: number, to: number): void {
     this.#bytes += to - from;
-    if (this.#bytes > LINGER_BYTES_MAX && !this.#finishing) this.#leave(true);
+    if (this.#bytes > LINGER_BYTES_MAX) this.#wire.pause();
   }
 
   onEnd(): void {
