@@ -105,9 +105,11 @@ export class NetWire implements Wire {
   reset(): void {
     this.owner = nobody;
     this.closed = true;
-    // Node resets no TLS socket. Its end without close_notify says the same (RFC 8446 §6.1).
-    if (this.#socket instanceof tls.TLSSocket) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    const socket = this.#socket;
+    // Node resets no TLS socket, whose end without close_notify says the same (RFC 8446 §6.1); and while FIN is on its way it
+    // neither resets nor closes.
+    if (socket instanceof tls.TLSSocket || (socket.writableEnded && socket.writableLength === 0)) socket.destroy();
+    else socket.resetAndDestroy();
   }
 
   /** Piece by piece, as long as the kernel takes each at once. */

@@ -34,6 +34,10 @@ export class RawWire implements Wire {
   /** Borrowed buffers that a pending write still reads. */
   #given: Uint8Array<ArrayBuffer>[] = none;
   #finishing = false;
+  /** FIN was asked for. */
+  #ending = false;
+  /** FIN is with libuv, which from now on closes, but does not reset. */
+  #shutDown = false;
   /** What a write failed with; 0 while the peer takes bytes. */
   #failure = 0;
   readonly #toServer: boolean;
@@ -55,7 +59,7 @@ export class RawWire implements Wire {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.closed || this.#failure !== 0) return false;
+    if (this.closed || this.#failure !== 0 || this.#ending) return false;
     const result = this.#insides.write(this.#handle, this, bytes);
     if (result === DONE) return true;
     if (result === PENDING) this.#pending++;
@@ -90,7 +94,11 @@ export class RawWire implements Wire {
   }
 
   end(): void {
-    if (this.closed) return;
+    if (this.closed || this.#shutDown) return;
+    this.#ending = true;
+    // Not before: what waits in libuv behind bytes that the peer does not take could not be reset any more.
+    if (!this.#flushed) return;
+    this.#shutDown = true;
     this.#insides.shutdown(this.#handle);
   }
 
@@ -111,8 +119,8 @@ export class RawWire implements Wire {
     this.owner = nobody;
     if (this.closed) return;
     this.#release();
-    // libuv refuses to reset what has a FIN waiting behind pending bytes.
-    if (this.#handle.reset() !== 0) this.#handle.close();
+    if (this.#shutDown) this.#handle.close();
+    else this.#handle.reset();
   }
 
   /** libuv has something to read, or an error. The answer is the buffer for the next read, if it changes. */
@@ -144,6 +152,7 @@ export class RawWire implements Wire {
       this.owner.onClose('');
     } else if (this.#failure === 0) {
       this.#giveAllBack();
+      if (this.#ending) this.end();
       this.owner.onDrain();
     }
   }

@@ -140,3 +140,22 @@ for (const ending of ['end', 'finish'] as const) {
     } else await owner.until(() => owner.closed === 'close ');
   });
 }
+
+// A handle that libuv keeps is a descriptor for ever, and a worker that has one cannot be ended: Node waits for it.
+for (const [what, bytes] of [
+  ['behind pending bytes', MUCH],
+  ['in the same turn', 0],
+] as const) {
+  onWires(`a reset ends a wire whose FIN waits ${what}`, wireKinds, async ({ wire, owner, peer }) => {
+    peer.pause();
+    if (bytes > 0) wire.write(Buffer.alloc(bytes));
+    wire.end();
+    wire.reset();
+    assert.ok(wire.closed);
+    peer.resume();
+    assert.notEqual(await peer.gone(), 'open');
+    peer.destroy();
+    await eventually('no handle is left', () => !process.getActiveResourcesInfo().includes('TCPSocketWrap'));
+    assert.deepEqual(owner.events, []);
+  });
+}
