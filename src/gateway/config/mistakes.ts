@@ -118,6 +118,13 @@ export class MistakeList {
     this.#rule('warning', path, finding, part);
   }
 
+  /** What stands there has been told to be wrong: whatever depends on it is no mistake anybody made. */
+  isMisread(path: Path): boolean {
+    return this.#misread.some(
+      (misread) => misread.length === path.length && misread.every((step, at) => step === path[at]),
+    );
+  }
+
   /** For a mistake that has two places: it stands at the one and names the other. */
   lineOf(path: Path): number {
     return this.#locate(path).line;

@@ -1,6 +1,7 @@
 /** Rules about routes: names, references, and routes that can never match. */
 import { normalizePath, PATH_REFUSED, PATH_SAME } from '../l7/target.ts';
 import { parsePathPattern } from '../routing/path-pattern.ts';
+import { groupNames } from '../routing/regex-syntax.ts';
 import { BUILT_IN_NAMES } from '../shaping/template.ts';
 import { compileMatch } from './compile-route.ts';
 import { HiddenRoutes } from './hidden-routes.ts';
@@ -81,6 +82,7 @@ function checkHidden(route: Route, index: number, routes: HiddenRoutes, list: Mi
 
 /** Paths are compared in their normal form; one that is written otherwise would match nothing. */
 function checkPath({ match }: Route, path: Path, list: MistakeList): void {
+  checkNames(match, [...path, 'match'], list);
   if (match.path === undefined) return;
   const { path: written } = match;
   const place: Path = [...path, 'match', 'path'];
@@ -88,12 +90,7 @@ function checkPath({ match }: Route, path: Path, list: MistakeList): void {
     const message = 'a route has a path or a pathRegex, not both';
     list.error([...path, 'match', 'pathRegex'], { message, expected: 'one of them' });
   }
-  const names = parsePathPattern(written).names;
-  const own = names.find((name) => BUILT_IN_NAMES.some((builtIn) => builtIn === name));
-  if (own !== undefined) {
-    const message = `{${own}} is what the gateway itself fills in`;
-    list.error(place, { message, found: show(written), expected: 'another name' });
-  }
+  const { names } = parsePathPattern(written);
   const twice = names.find((name, index) => names.indexOf(name) < index);
   if (twice !== undefined) {
     list.error(place, {
@@ -117,6 +114,19 @@ function checkPath({ match }: Route, path: Path, list: MistakeList): void {
   if (normal === written) return;
   const message = 'this path is not in its normal form, and no request ever has it';
   list.error(place, { message, found: show(written), expected: 'the normal form', suggestion: normal });
+}
+
+/** Names of segments or groups are none that stand for something else. */
+function checkNames({ path, pathRegex }: Route['match'], place: Path, list: MistakeList): void {
+  for (const [key, written, names] of [
+    ['path', path, path === undefined ? [] : parsePathPattern(path).names],
+    ['pathRegex', pathRegex, pathRegex === undefined ? [] : groupNames(pathRegex)],
+  ] as const) {
+    const own = names.find((name) => BUILT_IN_NAMES.some((builtIn) => builtIn === name));
+    if (own === undefined) continue;
+    const message = `{${own}} is what the gateway itself fills in`;
+    list.error([...place, key], { message, found: show(written), expected: 'another name' });
+  }
 }
 
 /** As the data plane brings a request's path into form; null for one that it refuses. */

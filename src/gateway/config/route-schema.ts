@@ -72,7 +72,7 @@ const routeMatch = section({
   pathRegex: regex()
     .optional()
     .describe(
-      'Instead of `path`: a regular expression, `^/v[0-9]+/`. Runs in linear time, so no look-around and no back-references.',
+      'Instead of `path`: a regular expression, `^/v[0-9]+/`. Runs in linear time, so no look-around and no back-references. What a named group takes, as in `^/v(?<version>[0-9]+)/`, can be used as `{version}` in rewrites, redirects and header edits.',
     ),
   methods: list(text('a method, such as GET', /^[A-Z][A-Z0-9_-]*$/, { max: 32 }), { what: 'methods', min: 1, max: 32 })
     .optional()

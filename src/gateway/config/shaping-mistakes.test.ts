@@ -66,6 +66,13 @@ test('rewrites', () => {
   says(rewrite('host: "a b"'), 'a host name with or without a port');
   says(rewrite('path: "/{host}"', '/{host}/*'), '{host} is what the gateway itself fills in');
   fine('match: { path: "/u/{id}/*" }, service: shop, rewrite: { path: "/v2/{id}{/rest}", host: "b.example:81" }');
+  const regex = (pathRegex: string, path: string) =>
+    route(`match: { pathRegex: "${pathRegex}" }, service: shop, rewrite: { path: "${path}" }`);
+  assert.deepEqual(lines(regex('^/v(?<version>[0-9]+)/(?P<name>.*)', '/{name}/{version}')), []);
+  says(regex('^/v(?<version>[0-9]+)/', '/{vresion}'), 'there is no {vresion}', '{version}');
+  says(regex('^/(?<path>.*)', '/{path}'), '{path} is what the gateway itself fills in');
+  says(regex('^/(?<a>.)(?<a>.)', '/{a}'), 'the name a stands twice (character 10)');
+  says(regex('^/(?<a>[0-9]{600})', '/{a}'), 'more than 500 parts: repeat less, or give no names');
 });
 
 test('fields that are not to be changed, and values that would break out', () => {

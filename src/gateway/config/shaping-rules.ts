@@ -1,8 +1,10 @@
 /** Rules about what a route does with its requests: who answers, what is changed, and that no request can break out of it. */
-import { parsePathPattern, type PathPattern } from '../routing/path-pattern.ts';
+import { parsePathPattern } from '../routing/path-pattern.ts';
 import { refusedField } from '../shaping/field-edits.ts';
 import { placeOf, hasLength } from '../shaping/route-answer.ts';
+import { type PathNames, pathNames } from '../shaping/path-names.ts';
 import { mistakeInTemplate, type Place } from '../shaping/template.ts';
+import { compileMatch } from './compile-route.ts';
 import type { MistakeList, Path } from './mistakes.ts';
 import { show } from './mistakes.ts';
 import type { Route } from './route-schema.ts';
@@ -13,12 +15,13 @@ export function checkShaping(route: Route, path: Path, list: MistakeList): void 
   checkAnswerer(route, path, list);
   if (route.split !== undefined) checkArms(route.split.arms, [...path, 'split', 'arms'], list);
   const { match, redirect, respond, rewrite, requestHeaders, responseHeaders } = route;
-  const pattern = match.path === undefined ? null : parsePathPattern(match.path);
-  if (redirect !== undefined) checkRedirect(redirect.to, route, pattern, [...path, 'redirect', 'to'], list);
-  if (respond !== undefined) checkRespond(respond, pattern, [...path, 'respond'], list);
-  if (rewrite !== undefined) checkRewrite(rewrite, pattern, [...path, 'rewrite'], list);
-  if (requestHeaders !== undefined) checkEdits(requestHeaders, 'request', pattern, [...path, 'requestHeaders'], list);
-  if (responseHeaders !== undefined) checkEdits(responseHeaders, 'answer', pattern, [...path, 'responseHeaders'], list);
+  if (list.isMisread([...path, 'match', 'path']) || list.isMisread([...path, 'match', 'pathRegex'])) return;
+  const names = pathNames(compileMatch(match));
+  if (redirect !== undefined) checkRedirect(redirect.to, route, names, [...path, 'redirect', 'to'], list);
+  if (respond !== undefined) checkRespond(respond, names, [...path, 'respond'], list);
+  if (rewrite !== undefined) checkRewrite(rewrite, route, names, [...path, 'rewrite'], list);
+  if (requestHeaders !== undefined) checkEdits(requestHeaders, 'request', names, [...path, 'requestHeaders'], list);
+  if (responseHeaders !== undefined) checkEdits(responseHeaders, 'answer', names, [...path, 'responseHeaders'], list);
 }
 
 /** Somebody has to answer, and only one can. */
@@ -54,20 +57,14 @@ function checkArms(arms: NonNullable<Route['split']>['arms'], path: Path, list: 
 }
 
 // WHY five parameters: a text, what it is for, and where it stands; the four callers differ in each.
-function checkTemplate(
-  text: string,
-  place: Place,
-  pattern: PathPattern | null,
-  path: Path,
-  list: MistakeList,
-): boolean {
-  const mistake = mistakeInTemplate(text, place, pattern);
+function checkTemplate(text: string, place: Place, names: PathNames, path: Path, list: MistakeList): boolean {
+  const mistake = mistakeInTemplate(text, place, names);
   if (mistake === null) return true;
   list.error(path, { message: mistake, found: show(text) });
   return false;
 }
 
-function checkRedirect(to: string, { match }: Route, pattern: PathPattern | null, path: Path, list: MistakeList): void {
+function checkRedirect(to: string, { match }: Route, names: PathNames, path: Path, list: MistakeList): void {
   const isAddress = /^(https?|\{scheme\}):\/\/[^/?#]/.test(to);
   const isPath = placeOf(to) === 'path' && !to.startsWith('//');
   if (!isAddress && !isPath) {
@@ -75,28 +72,24 @@ function checkRedirect(to: string, { match }: Route, pattern: PathPattern | null
     list.error(path, { message, found: show(to), expected: '/users/{id} or https://{host}{path}' });
     return;
   }
-  if (!checkTemplate(to, placeOf(to), pattern, path, list)) return;
+  if (!checkTemplate(to, placeOf(to), names, path, list)) return;
   if (to !== match.path && to !== '{path}') return;
   list.error(path, { message: 'this redirect leads to itself', found: show(to), expected: 'another path' });
 }
 
-function checkRespond(
-  respond: NonNullable<Route['respond']>,
-  pattern: PathPattern | null,
-  path: Path,
-  list: MistakeList,
-): void {
+function checkRespond(respond: NonNullable<Route['respond']>, names: PathNames, path: Path, list: MistakeList): void {
   const { status, body, headers } = respond;
   if (body !== '' && (!hasLength(status) || status === 205)) {
     const message = `an answer ${status} has no content (RFC 9110 §15)`;
     list.error([...path, 'body'], { message, expected: 'no body, or another status' });
   }
-  checkFields(headers, 'answer', pattern, [...path, 'headers'], list);
+  checkFields(headers, 'answer', names, [...path, 'headers'], list);
 }
 
 function checkRewrite(
   rewrite: NonNullable<Route['rewrite']>,
-  pattern: PathPattern | null,
+  { match }: Route,
+  names: PathNames,
   path: Path,
   list: MistakeList,
 ): void {
@@ -107,7 +100,7 @@ function checkRewrite(
       'key',
     );
   }
-  if (rewrite.prefix !== undefined && pattern !== null && !pattern.open) {
+  if (rewrite.prefix !== undefined && match.path !== undefined && !parsePathPattern(match.path).open) {
     const message = 'a prefix can be replaced only where the path of the route ends in /*';
     list.error([...path, 'prefix'], { message, found: show(rewrite.prefix), expected: 'path' });
   }
@@ -121,7 +114,7 @@ function checkRewrite(
     } else if (key === 'prefix' && /[{}]/.test(text)) {
       const message = 'a prefix has no names in it';
       list.error([...path, key], { message, found: show(text), expected: `path: ${text}{/rest}` });
-    } else checkTemplate(text, 'path', pattern, [...path, key], list);
+    } else checkTemplate(text, 'path', names, [...path, key], list);
   }
 }
 
@@ -130,25 +123,25 @@ type Message = 'request' | 'answer';
 function checkEdits(
   edits: NonNullable<Route['requestHeaders']>,
   message: Message,
-  pattern: PathPattern | null,
+  names: PathNames,
   path: Path,
   list: MistakeList,
 ): void {
-  checkFields(edits.set, message, pattern, [...path, 'set'], list);
-  checkFields(edits.add, message, pattern, [...path, 'add'], list);
+  checkFields(edits.set, message, names, [...path, 'set'], list);
+  checkFields(edits.add, message, names, [...path, 'add'], list);
   for (const [index, name] of edits.remove.entries()) checkName(name, message, [...path, 'remove', index], list);
 }
 
 function checkFields(
   fields: Readonly<Record<string, string>>,
   message: Message,
-  pattern: PathPattern | null,
+  names: PathNames,
   path: Path,
   list: MistakeList,
 ): void {
   for (const [name, value] of Object.entries(fields)) {
     checkName(name, message, [...path, name], list);
-    checkTemplate(value, 'field', pattern, [...path, name], list);
+    checkTemplate(value, 'field', names, [...path, name], list);
   }
 }
 

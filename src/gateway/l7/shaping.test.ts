@@ -106,6 +106,31 @@ onBoth('a rewritten path and host: the query stays, and what was asked for is to
   }
 });
 
+onBoth('a path and a field from the groups of a regular expression', async (bench) => {
+  const { client, origin } = await bench.line({
+    route: {
+      match: { ...anyRequest, pathRegex: '^/v(?<version>[0-9]+)/(?<rest_of_it>.*)$' },
+      shaping: {
+        ...nothing,
+        path: '/{rest_of_it}',
+        requestFields: edits({ set: [{ name: 'X-Version', value: '{version}' }] }),
+      },
+    },
+  });
+  client.write(get('/v1/a'));
+  const server = await origin.accept();
+  for (const [target, version] of [
+    ['/a', '1'],
+    ['/b/c?q=1', '23'],
+  ] as const) {
+    if (version !== '1') client.write(get(`/v${version}${target}`));
+    const request = await server.request();
+    assert.deepEqual([request.target, fieldOf(request, 'x-version')], [target, version]);
+    server.write(answer('ok'));
+    await client.response();
+  }
+});
+
 onBoth('a rewritten path begins with one slash: two are a host to some', async (bench) => {
   const { client, origin } = await bench.line(shape({ path: '{/rest}' }, '/p/*'));
   client.write(get('/p///evil.example/x'));

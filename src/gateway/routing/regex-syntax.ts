@@ -2,7 +2,7 @@
  * Reads a regular expression into a tree, refusing what cannot be matched in linear time.
  *
  * The syntax is the common part of RE2, PCRE and JavaScript: literals, `.`, classes, `\d \w \s`, groups, `|`, `* + ? {n,m}`, `^`
- * and `$`, and `(?i)` in front. Lazy quantifiers are taken and mean the same, because only yes or no is asked. Back-references
+ * and `$`, and `(?i)` in front. Where only yes or no is asked, lazy quantifiers and names of groups mean nothing. Back-references
  * and look-around are refused by name: no automaton has them.
  *
  * The alphabet is bytes: `.` is one byte of any value, and a letter beyond ASCII is the sequence of its UTF-8 bytes.
@@ -15,10 +15,15 @@ export type Regex =
   /** One byte out of a set: 1 at each that is taken. */
   | { readonly kind: 'byte'; readonly set: Uint8Array }
   | { readonly kind: 'sequence' | 'choice'; readonly parts: readonly Regex[] }
-  | { readonly kind: 'repeat'; readonly of: Regex; readonly min: number; readonly max: number };
+  | { readonly kind: 'repeat'; readonly of: Regex; readonly min: number; readonly max: number; readonly lazy: boolean }
+  /** A group with a name: what it takes may be asked for. */
+  | { readonly kind: 'group'; readonly name: string; readonly of: Regex };
 
 /** Leaves of the tree with repetitions written out: an automaton has about so many states. */
 const TREE_MAX = 2000;
+/** The same for one with names: what a group takes is found by looking at every state at every byte (regex-captures.ts). */
+const NAMED_TREE_MAX = 500;
+const NAMES_MAX = 32;
 /** Groups within groups: reading is recursive. */
 const DEPTH_MAX = 50;
 
@@ -33,16 +38,34 @@ export class RegexError extends Error {
   }
 }
 
+export interface ParsedRegex {
+  readonly tree: Regex;
+  /** Of its groups, as they are written from left to right. */
+  readonly names: readonly string[];
+}
+
 /** Throws RegexError. */
-export function parseRegex(text: string): Regex {
+export function parseRegex(text: string): ParsedRegex {
   const foldCase = text.startsWith('(?i)');
   const reader = new Reader(text, foldCase ? 4 : 0, foldCase);
   const tree = reader.choice(0);
   if (reader.at < text.length) throw new RegexError('this ) closes nothing', reader.at);
-  if (leaves(tree) > TREE_MAX) {
-    throw new RegexError(`written out it has more than ${TREE_MAX} parts: repeat less`, 0);
+  const most = reader.names.length === 0 ? TREE_MAX : NAMED_TREE_MAX;
+  if (leaves(tree) > most) {
+    const why = most === TREE_MAX ? 'repeat less' : 'repeat less, or give no names';
+    throw new RegexError(`written out it has more than ${most} parts: ${why}`, 0);
   }
-  return tree;
+  return { tree, names: reader.names };
+}
+
+/** The names of groups in `text`; none of what is no expression. */
+export function groupNames(text: string): readonly string[] {
+  try {
+    return parseRegex(text).names;
+  } catch (error) {
+    if (error instanceof RegexError) return [];
+    throw error;
+  }
 }
 
 function leaves(tree: Regex): number {
@@ -50,6 +73,8 @@ function leaves(tree: Regex): number {
     case 'sequence':
     case 'choice':
       return tree.parts.reduce((sum, part) => sum + leaves(part), 1);
+    case 'group':
+      return 2 + leaves(tree.of);
     case 'repeat':
       return 1 + leaves(tree.of) * (tree.max === Number.POSITIVE_INFINITY ? tree.min + 1 : tree.max);
     default:
@@ -59,6 +84,7 @@ function leaves(tree: Regex): number {
 
 class Reader {
   at: number;
+  readonly names: string[] = [];
   readonly #text: string;
   readonly #foldCase: boolean;
 
@@ -86,11 +112,11 @@ class Reader {
   #quantified(of: Regex): Regex {
     const bounds = this.#bounds();
     if (bounds === null) return of;
-    this.#take('?');
+    const lazy = this.#take('?');
     if (this.at < this.#text.length && '*+?'.includes(this.#text[this.at]!)) {
       throw new RegexError('a quantifier follows a quantifier', this.at);
     }
-    return { kind: 'repeat', of, ...bounds };
+    return { kind: 'repeat', of, ...bounds, lazy };
   }
 
   #bounds(): { min: number; max: number } | null {
@@ -112,10 +138,10 @@ class Reader {
     const character = this.#next();
     switch (character) {
       case '(': {
-        this.#groupKind(at);
+        const name = this.#groupName(at);
         const inner = this.choice(depth + 1);
         if (!this.#take(')')) throw new RegexError('this ( is never closed', at);
-        return inner;
+        return name === null ? inner : { kind: 'group', name, of: inner };
       }
       case '[':
         return { kind: 'byte', set: this.#class(at) };
@@ -136,12 +162,14 @@ class Reader {
     }
   }
 
-  #groupKind(at: number): void {
-    if (!this.#take('?') || this.#take(':')) return;
-    const name = /^(P?<[A-Za-z]\w*>)/.exec(this.#text.slice(this.at))?.[1];
-    if (name !== undefined) {
-      this.at += name.length;
-      return;
+  #groupName(at: number): string | null {
+    if (!this.#take('?') || this.#take(':')) return null;
+    const [begin, name] = /^P?<([A-Za-z_]\w*)>/.exec(this.#text.slice(this.at)) ?? [];
+    if (begin !== undefined && name !== undefined) {
+      this.at += begin.length;
+      if (this.names.includes(name)) throw new RegexError(`the name ${name} stands twice`, at);
+      if (this.names.push(name) > NAMES_MAX) throw new RegexError(`more than ${NAMES_MAX} groups have names`, at);
+      return name;
     }
     if (/^<?[=!]/.test(this.#text.slice(this.at))) {
       throw new RegexError('look-around cannot be matched in linear time', at);

@@ -10,7 +10,8 @@
  * Cost: a few ns a byte on known ground; a new set of states costs O(states of the automaton), at most once a byte. At most
  * `STATES_MAX` × classes × 2 B. Allocates only when inputs reach new ground.
  */
-import { parseRegex, type Regex, RegexError } from './regex-syntax.ts';
+import { automatonOf, type State } from './regex-automaton.ts';
+import { RegexError } from './regex-syntax.ts';
 
 /** Deterministic states remembered; typical expressions have below 50. */
 const STATES_MAX = 500;
@@ -19,21 +20,6 @@ const UNKNOWN = 0; // no transition found yet
 const DEAD = 1; // no match can come any more
 const MATCHED = 2; // whatever follows
 const FIRST = 3;
-
-/** One state: a set of bytes and where it leads, or up to two ways on without a byte. */
-interface State {
-  readonly kind: 'byte' | 'split' | 'start' | 'end' | 'match';
-  readonly set: Uint8Array | null;
-  next: number;
-  other: number;
-}
-
-/** The automaton of `text`, and the state in which it begins. */
-function automatonOf(text: string): { readonly builder: Builder; readonly entry: number } {
-  const builder = new Builder();
-  const match = builder.state('match');
-  return { builder, entry: builder.build(parseRegex(text), match) };
-}
 
 export class RegexMatcher {
   readonly #states: readonly State[];
@@ -67,10 +53,10 @@ export class RegexMatcher {
 
   /** Throws a `RegexError` for what is not a regular expression, or cannot run in linear time. */
   constructor(text: string) {
-    const { builder, entry } = automatonOf(text);
+    const { states, entry } = automatonOf(text);
     this.#entry = entry;
-    this.#states = builder.states;
-    this.#classes = classesOf(builder.states);
+    this.#states = states;
+    this.#classes = classesOf(states);
     this.#classCount = Math.max(...this.#classes) + 1;
     this.#transitions = new Uint16Array((FIRST + STATES_MAX) * (this.#classCount + 1));
     this.#marks = new Int32Array(this.#states.length);
@@ -132,6 +118,7 @@ export class RegexMatcher {
       this.#marks[number] = this.#mark;
       const { kind, next, other } = this.#states[number]!;
       if (kind === 'split') stack.push(other, next);
+      else if (kind === 'save') stack.push(next);
       else if (kind === 'start') {
         if (atStart) stack.push(next);
       } else if (kind === 'end' && atEnd) stack.push(next);
@@ -159,50 +146,6 @@ export class RegexMatcher {
     this.#numbers = new Map();
     this.#transitions.fill(UNKNOWN);
     if (this.#begin === FIRST) this.#number(this.#first);
-  }
-}
-
-class Builder {
-  readonly states: State[] = [];
-
-  state(kind: State['kind'], next = -1, other = -1, set: Uint8Array | null = null): number {
-    return this.states.push({ kind, set, next, other }) - 1;
-  }
-
-  /** The entry of an automaton for `tree` that goes on at `next`. */
-  build(tree: Regex, next: number): number {
-    switch (tree.kind) {
-      case 'empty':
-        return next;
-      case 'start':
-      case 'end':
-        return this.state(tree.kind, next);
-      case 'byte':
-        return this.state('byte', next, -1, tree.set);
-      case 'sequence':
-        return tree.parts.reduceRight((after, part) => this.build(part, after), next);
-      case 'choice':
-        return tree.parts
-          .map((part) => this.build(part, next))
-          .reduceRight((otherwise, entry) => this.state('split', entry, otherwise));
-      case 'repeat':
-        return this.#repeat(tree, next);
-      default:
-        return tree satisfies never;
-    }
-  }
-
-  #repeat({ of, min, max }: Extract<Regex, { kind: 'repeat' }>, next: number): number {
-    let entry = next;
-    if (max === Number.POSITIVE_INFINITY) {
-      const loop = this.state('split', -1, next);
-      this.states[loop]!.next = this.build(of, loop);
-      entry = loop;
-    } else {
-      for (let count = min; count < max; count++) entry = this.state('split', this.build(of, entry), next);
-    }
-    for (let count = 0; count < min; count++) entry = this.build(of, entry);
-    return entry;
   }
 }
 

@@ -8,8 +8,8 @@
 import { ascii, copyBytes } from '../../kernel/bytes.ts';
 import type { Head } from '../l7/head.ts';
 import { equalsFolded } from '../l7/syntax.ts';
-import type { PathPattern } from '../routing/path-pattern.ts';
 import type { FieldEditsPlan } from './plan.ts';
+import type { PathNames } from './path-names.ts';
 import { type ShapedRequest, Template } from './template.ts';
 
 interface Line {
@@ -27,11 +27,11 @@ export class FieldEdits {
   /** The lines, if no request changes them. */
   readonly #fixed: Uint8Array | null;
 
-  constructor({ set, add, remove }: FieldEditsPlan, pattern: PathPattern | null) {
+  constructor({ set, add, remove }: FieldEditsPlan, names: PathNames) {
     this.#dropped = [...set.map(({ name }) => name), ...remove].map((name) => name.toLowerCase());
     this.#lines = [...set, ...add].map(({ name, value }) => ({
       name: ascii(`${name}: `),
-      value: new Template(value, 'field', pattern),
+      value: new Template(value, 'field', names),
     }));
     const whole = this.#lines.map(({ name, value }) => (value.fixed === null ? null : [name, value.fixed, CRLF]));
     this.#fixed = whole.includes(null) ? null : Buffer.concat(whole.flatMap((line) => line ?? []));

@@ -7,9 +7,9 @@
  */
 import { STATUS_CODES } from 'node:http';
 import { ascii, copyBytes } from '../../kernel/bytes.ts';
-import type { PathPattern } from '../routing/path-pattern.ts';
 import type { FieldEdits } from './field-edits.ts';
 import type { AnswerPlan } from './plan.ts';
+import type { PathNames } from './path-names.ts';
 import { type ShapedRequest, Template } from './template.ts';
 
 export interface AnswerOptions {
@@ -33,10 +33,10 @@ export class RouteAnswer {
   /** Lines that are the same each time. */
   readonly #lines: string;
 
-  constructor(plan: AnswerPlan, edits: FieldEdits | null, pattern: PathPattern | null) {
+  constructor(plan: AnswerPlan, edits: FieldEdits | null, names: PathNames) {
     this.status = plan.status;
     this.body = plan.kind === 'respond' ? Buffer.from(plan.body) : NO_BYTES;
-    this.#to = plan.kind === 'redirect' ? new Template(plan.to, placeOf(plan.to), pattern) : null;
+    this.#to = plan.kind === 'redirect' ? new Template(plan.to, placeOf(plan.to), names) : null;
     this.needsHost = plan.kind === 'redirect' && /:\/\/[^/?#]*\{host\}/.test(plan.to);
     this.#edits = edits;
     const type = plan.kind === 'respond' && plan.body !== '' && edits?.replaces('content-type') !== true;

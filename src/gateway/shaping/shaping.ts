@@ -6,9 +6,9 @@
 import type { Random } from '../../kernel/random.ts';
 import { normalizePath, PATH_REFUSED, PATH_SAME, type PathRules } from '../l7/target.ts';
 import type { Path } from '../l7/write-head.ts';
-import { parsePathPattern } from '../routing/path-pattern.ts';
 import type { RoutePlan } from '../snapshot.ts';
 import { FieldEdits } from './field-edits.ts';
+import { pathNames } from './path-names.ts';
 import type { ShapingPlan } from './plan.ts';
 import { RouteAnswer } from './route-answer.ts';
 import { Split } from './split.ts';
@@ -32,14 +32,14 @@ export class Shaping {
   readonly #path: Template | null;
 
   constructor(plan: ShapingPlan, { name, match }: Pick<RoutePlan, 'name' | 'match'>, random: Random) {
-    const pattern = match.path === null ? null : parsePathPattern(match.path);
+    const names = pathNames(match);
     const { requestFields, responseFields } = plan;
     this.split = plan.split === null ? null : new Split(plan.split, name, random);
-    this.requestFields = requestFields === null ? null : new FieldEdits(requestFields, pattern);
-    this.responseFields = responseFields === null ? null : new FieldEdits(responseFields, pattern);
-    this.answer = plan.answer === null ? null : new RouteAnswer(plan.answer, this.responseFields, pattern);
+    this.requestFields = requestFields === null ? null : new FieldEdits(requestFields, names);
+    this.responseFields = responseFields === null ? null : new FieldEdits(responseFields, names);
+    this.answer = plan.answer === null ? null : new RouteAnswer(plan.answer, this.responseFields, names);
     this.host = plan.host === null ? null : Buffer.from(plan.host, 'latin1');
-    this.#path = plan.path === null ? null : new Template(plan.path, 'path', pattern);
+    this.#path = plan.path === null ? null : new Template(plan.path, 'path', names);
   }
 
   /** It sends on other paths than those that are asked for. */

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { shaped } from '../../../test/engine/routed.ts';
 import { normalizePath, PATH_REFUSED, PATH_SAME } from '../l7/target.ts';
-import { parsePathPattern } from '../routing/path-pattern.ts';
 import { FieldEdits } from './field-edits.ts';
+import { pathNames } from './path-names.ts';
 import { RouteAnswer } from './route-answer.ts';
 import { Shaping } from './shaping.ts';
 import { seededRandom } from '../../kernel/random.ts';
@@ -15,11 +15,11 @@ const byte = fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(
 const sign = fc.constantFrom('/', '.', '%', '%2F', '%0d%0a', '\\', '\r\n', '?', '#', '&', '@', ':', ' ', 'a');
 const path = fc.array(fc.oneof(byte, sign), { maxLength: 20 }).map((signs) => `/${signs.join('')}`);
 const RULES = { escapedSlashes: 'reject', mergeSlashes: false } as const;
-const PATTERN = parsePathPattern('/{id}/*');
+const NAMES = pathNames({ path: '/{id}/*', pathRegex: null });
 
 test('a field is one line, and holds nothing but what may be seen', () => {
   const value = '{id}|{rest}|{/rest}|{path}|{host}|{query}|{client}';
-  const edits = new FieldEdits({ set: [{ name: 'X-A', value }], add: [], remove: [] }, PATTERN);
+  const edits = new FieldEdits({ set: [{ name: 'X-A', value }], add: [], remove: [] }, NAMES);
   fc.assert(
     fc.property(path, fc.string({ unit: byte, maxLength: 20 }), (given, host) => {
       const line = Buffer.from(edits.lines(shaped({ path: given, host }))).toString('latin1');
@@ -30,7 +30,7 @@ test('a field is one line, and holds nothing but what may be seen', () => {
 
 test('a redirect to a path stays on this host, and its line is one', () => {
   for (const to of ['/{rest}', '{path}', '/{id}', '/{rest}?next={path}&{query}']) {
-    const answer = new RouteAnswer({ kind: 'redirect', status: 308, to }, null, PATTERN);
+    const answer = new RouteAnswer({ kind: 'redirect', status: 308, to }, null, NAMES);
     fc.assert(
       fc.property(path, (given) => {
         const location = Buffer.from(answer.location(shaped({ path: given }))!).toString('latin1');
@@ -43,7 +43,7 @@ test('a redirect to a path stays on this host, and its line is one', () => {
 
 test('a redirect to an address goes to its host', () => {
   const to = 'https://there.example{path}?{query}';
-  const answer = new RouteAnswer({ kind: 'redirect', status: 308, to }, null, PATTERN);
+  const answer = new RouteAnswer({ kind: 'redirect', status: 308, to }, null, NAMES);
   fc.assert(
     fc.property(path, (given) => {
       const location = Buffer.from(answer.location(shaped({ path: given }))!).toString('latin1');
@@ -71,7 +71,7 @@ test('a rewritten path is one path in its normal form, below what the route says
     responseFields: null,
     mirror: null,
   };
-  const match = { path: '/{id}/*' } as ConstructorParameters<typeof Shaping>[1]['match'];
+  const match = { path: '/{id}/*', pathRegex: null } as ConstructorParameters<typeof Shaping>[1]['match'];
   const shaping = new Shaping(plan, { name: 'r', match }, seededRandom(1));
   fc.assert(
     fc.property(path, (given) => {

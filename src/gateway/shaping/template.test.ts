@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shaped } from '../../../test/engine/routed.ts';
-import { parsePathPattern } from '../routing/path-pattern.ts';
+import { pathNames } from './path-names.ts';
 import { mistakeInTemplate, type Place, Template } from './template.ts';
+
+const namesOf = (path: string | null) => pathNames({ path, pathRegex: null });
 
 /** What `text` becomes for a request of `path` that the pattern `match` takes. */
 function filled(text: string, place: Place, match: string | null, request: Parameters<typeof shaped>[0]): string {
-  const template = new Template(text, place, match === null ? null : parsePathPattern(match));
+  const template = new Template(text, place, namesOf(match));
   const made = shaped(request);
   const out = new Uint8Array(template.room(made));
   return Buffer.from(out.subarray(0, template.write(made, out, 0))).toString('latin1');
@@ -29,6 +31,24 @@ test('names are filled in from the request', () => {
     filled('{scheme}://{host}{path}', 'authority', match, request),
     'http://shop.example/users/7/orders/9/x',
   );
+});
+
+test('groups of a regular expression are filled in, each request its own, also where the bytes lie as before', () => {
+  const names = pathNames({ path: null, pathRegex: '^/v(?<version>[0-9]+)(?:/(?<name>[^/]+))?' });
+  assert.deepEqual(names.names, ['version', 'name']);
+  const template = new Template('{name}|{version}|{/rest}', 'field', names);
+  const buffer = Buffer.alloc(64);
+  const fill = (path: string): string => {
+    const made = shaped({ path });
+    made.routed.path = { bytes: buffer, start: 3, end: 3 + buffer.write(path, 3), changed: true };
+    const out = new Uint8Array(template.room(made));
+    return Buffer.from(out.subarray(0, template.write(made, out, 0))).toString('latin1');
+  };
+  assert.equal(fill('/v12/ann'), 'ann|12|/v12/ann');
+  assert.equal(fill('/v13/bob'), 'bob|13|/v13/bob');
+  assert.equal(fill('/v13'), '|13|/v13');
+  assert.equal(fill('/other'), '||/other');
+  assert.equal(fill('/v13'), '|13|/v13');
 });
 
 test('a rest: what /* stands for, all of it where any path is taken, nothing where the path is given', () => {
@@ -56,7 +76,7 @@ test('a value cannot end the place it stands in (RFC 3986 §2.2)', () => {
 
 test('what a template may not be, when the config is read', () => {
   const mistake = (text: string, place: Place = 'path', match: string | null = '/u/{id}') =>
-    mistakeInTemplate(text, place, match === null ? null : parsePathPattern(match)) ?? 'none';
+    mistakeInTemplate(text, place, namesOf(match)) ?? 'none';
   assert.match(mistake('/{nr}'), /there is no \{nr\}; there are \{scheme\}.*\{id\}/);
   assert.match(mistake('/{id', 'path'), /no name in braces/);
   assert.match(mistake('/a}b'), /\}\} is the sign itself/);

@@ -4,20 +4,20 @@
  *     {scheme}  http or https, as the client came        {path}   the path, in its normal form
  *     {host}    the request's host without its port      {rest}   what `/*` of the route's pattern stands for
  *     {client}  the client's address                     {/rest}  the same with the slash before it; nothing without a rest
- *     {query}   what is behind the `?`                   {id}     the segment that the pattern calls so
+ *     {query}   what is behind the `?`                   {id}     the segment or the group that the route calls so
  *
  * `{{` and `}}` are the braces themselves.
  *
  * Invariant: whatever the request holds, a value cannot end the part of the text it stands in. Each value is written through the
  * table of its place; a byte that is not in it is percent-encoded, an escape stays one. So no value brings a line break into a field,
  * a `?` into a path, an `&` into a parameter or a `@` into a host.
- * Cost: one pass over each value; a name of the pattern is a walk over the path. No allocation after compilation.
+ * Cost: one pass over each value, and finding those of the path (path-names.ts). No allocation after compilation.
  * Sources: RFC 3986 §2-3, RFC 9110 §5.5.
  */
 import { copyBytes } from '../../kernel/bytes.ts';
-import type { PathPattern } from '../routing/path-pattern.ts';
 import type { RoutedRequest } from '../routing/routed-request.ts';
 import { isUnreserved } from '../l7/syntax.ts';
+import type { PathNames, Span } from './path-names.ts';
 
 /** What a request has to fill in. Mutable, to be filled anew for each. */
 export interface ShapedRequest {
@@ -61,11 +61,11 @@ function parseTemplate(text: string): readonly TemplatePart[] | { readonly mista
   return parts;
 }
 
-/** What keeps `text` from being used where it stands, or null. `pattern` is the route's, null if it takes any path. */
-export function mistakeInTemplate(text: string, place: Place, pattern: PathPattern | null): string | null {
+/** What keeps `text` from being used where it stands, or null. `names` are those of the route's path. */
+export function mistakeInTemplate(text: string, place: Place, names: PathNames): string | null {
   const parts = parseTemplate(text);
   if ('mistake' in parts) return parts.mistake;
-  const known: readonly string[] = [...BUILT_IN_NAMES, ...(pattern?.names ?? [])];
+  const known: readonly string[] = [...BUILT_IN_NAMES, ...names.names];
   for (const { part, place: here } of placed(parts, place)) {
     if (part.kind === 'text') {
       const odd = literals[here].exec(part.text)?.[0];
@@ -125,13 +125,6 @@ function tableWith(signs: string): Uint8Array {
   return table;
 }
 
-/** Bytes found in a request. */
-interface Span {
-  bytes: Uint8Array;
-  start: number;
-  end: number;
-}
-
 type Read = (request: ShapedRequest, into: Span) => void;
 
 interface Value {
@@ -142,8 +135,7 @@ interface Value {
 }
 
 const NOTHING = new Uint8Array(0);
-const SLASH = 0x2f;
-const ROOT = Uint8Array.of(SLASH);
+const ROOT = Uint8Array.of(0x2f);
 const HTTP = Buffer.from('http');
 const HTTPS = Buffer.from('https');
 const DIGITS = Buffer.from('0123456789ABCDEF');
@@ -155,7 +147,7 @@ export class Template {
   readonly fixed: Uint8Array | null;
 
   /** `place` is where it begins. Throws TypeError for a text that is none. */
-  constructor(text: string, place: Place, pattern: PathPattern | null) {
+  constructor(text: string, place: Place, names: PathNames) {
     const parts = parseTemplate(text);
     if ('mistake' in parts) throw new TypeError(`not a template: ${parts.mistake}`);
     const values: Value[] = [];
@@ -164,7 +156,7 @@ export class Template {
       if (part.kind === 'text') literal += part.text;
       else {
         const table = part.name === 'query' && here === 'query' ? wholeQuery : tables[here];
-        values.push({ literal: Buffer.from(literal, 'latin1'), read: readerOf(part.name, pattern), table });
+        values.push({ literal: Buffer.from(literal, 'latin1'), read: readerOf(part.name, names), table });
         literal = '';
       }
     }
@@ -213,9 +205,9 @@ function writeSafe({ bytes, start, end }: Span, table: Uint8Array, out: Uint8Arr
   return at;
 }
 
-function readerOf(name: string, pattern: PathPattern | null): Read {
-  const segment = pattern?.segments.findIndex((_, index) => nameAt(pattern, index) === name) ?? -1;
-  if (segment >= 0) return segmentReader(segment);
+function readerOf(name: string, names: PathNames): Read {
+  const read = names.reader(name);
+  if (read !== null) return ({ routed: { path } }, into) => read(path, into);
   switch (name) {
     case 'scheme':
       return ({ secure }, into) => set(into, secure ? HTTPS : HTTP, 0, secure ? 5 : 4);
@@ -230,44 +222,9 @@ function readerOf(name: string, pattern: PathPattern | null): Read {
         if (path.start === path.end) set(into, ROOT, 0, 1);
         else set(into, path.bytes, path.start, path.end);
       };
-    case 'rest':
-    case '/rest':
-      return restReader(pattern, name === '/rest');
     default:
       throw new TypeError(`not a template: there is no {${name}}`);
   }
-}
-
-/** The name of a segment of a pattern, or null. */
-function nameAt({ segments, names }: PathPattern, index: number): string | null {
-  if (segments[index] !== null) return null;
-  return names[segments.slice(0, index).filter((segment) => segment === null).length] ?? null;
-}
-
-function segmentReader(index: number): Read {
-  return ({ routed: { path } }, into) => {
-    const start = afterSegments(path.bytes, path.start, path.end, index) + 1;
-    set(into, path.bytes, Math.min(start, path.end), afterSegments(path.bytes, path.start, path.end, index + 1));
-  };
-}
-
-/** Behind the segments of an open pattern; for any path all of it; for one that is given to its end nothing. */
-function restReader(pattern: PathPattern | null, withSlash: boolean): Read {
-  const skipped = pattern === null ? 0 : pattern.open ? pattern.segments.length : Number.POSITIVE_INFINITY;
-  return ({ routed: { path } }, into) => {
-    const start = afterSegments(path.bytes, path.start, path.end, skipped);
-    set(into, path.bytes, withSlash ? start : Math.min(start + 1, path.end), path.end);
-  };
-}
-
-/** The slash behind the first `count` segments, or the end. */
-function afterSegments(bytes: Uint8Array, start: number, end: number, count: number): number {
-  let at = start;
-  for (let left = count; left > 0 && at < end; left--) {
-    at++;
-    while (at < end && bytes[at] !== SLASH) at++;
-  }
-  return at;
 }
 
 function set(into: Span, bytes: Uint8Array, start: number, end: number): void {
