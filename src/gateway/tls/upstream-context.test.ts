@@ -114,6 +114,15 @@ describe('verification (RFC 9525 §6)', () => {
     assert.equal(await open(other, origin.endpoint), 'ERR_TLS_CERT_ALTNAME_INVALID');
   });
 
+  test('an endpoint that was found by a name is expected to be that, also by a session of another name’s', async () => {
+    await using origin = await serve({ ...keyOf(named), ticketKeys: Buffer.alloc(48, 3) });
+    const found = (name: string): EndpointPlan => ({ ...origin.endpoint, source: 'dns', identity: name });
+    const context = contextOf(plan);
+    assert.equal(await open(context, found('origin.example')), 'ok');
+    assert.equal(await open(context, found('origin.example')), 'resumed');
+    assert.equal(await open(context, found('other.example')), 'ERR_TLS_CERT_ALTNAME_INVALID');
+  });
+
   test('another authority is refused, and so is the machine’s own list for a private one', async () => {
     await using origin = await serve(keyOf(addressed));
     const refusals = /UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT_LOCALLY|SELF_SIGNED_CERT_IN_CHAIN/;
