@@ -9,6 +9,7 @@ import { readApplyRequest } from './apply-body.ts';
 import { readDrainRequest, readEndpointName } from './drain-body.ts';
 import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
 import { answerEndpoints } from './endpoints-api.ts';
+import { readObject } from './json-body.ts';
 import type { GatewayState } from '../control/gateway-state.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { readExplainRequest } from './explain-body.ts';
@@ -173,23 +174,20 @@ function answerDrain<Request extends EndpointName>(
   }
 }
 
+const VERSION_EXAMPLE = '{"version": 3}';
+
 async function answerRollback(backend: AdminBackend, { body }: ApiRequest): Promise<ApiAnswer> {
   const version = body.length === 0 ? null : readVersion(body);
   if (version !== undefined) return outcomeAnswer(await backend.rollback(version));
-  return badRequest('The body must be empty, or JSON such as {"version": 3}.');
+  return badRequest(`The body must be empty, or JSON such as ${VERSION_EXAMPLE}.`);
 }
 
 /** Null if none is named, undefined if it cannot be understood. */
 function readVersion(body: Buffer): number | null | undefined {
-  try {
-    const given: unknown = JSON.parse(body.toString('utf8'));
-    if (typeof given !== 'object' || given === null || Array.isArray(given)) return undefined;
-    const { version = null, ...rest } = given as { readonly version?: unknown };
-    const isVersion = version === null || Number.isSafeInteger(version);
-    return isVersion && Object.keys(rest).length === 0 ? (version as number | null) : undefined;
-  } catch {
-    return undefined;
-  }
+  const given = readObject(body, ['version'], VERSION_EXAMPLE);
+  if (typeof given === 'string') return undefined;
+  const { version = null } = given;
+  return version === null || Number.isSafeInteger(version) ? (version as number | null) : undefined;
 }
 
 function outcomeAnswer(outcome: ReloadOutcome | Extract<TrialOutcome, { kind: 'refused' }>): ApiAnswer {

@@ -41,6 +41,16 @@ test('a reload is told in lines for people', () => {
   assert.deepEqual(
     diff({
       ...base,
+      services: base.services.map((service) => ({
+        ...service,
+        endpoints: ['127.0.0.1:9001', { address: '127.0.0.1:9002', weight: 3, drain: true }],
+      })),
+    }),
+    ['service shop: endpoint 127.0.0.1:9002: drain none → 25s'],
+  );
+  assert.deepEqual(
+    diff({
+      ...base,
       listeners: [{ name: 'web', address: '127.0.0.1:8081', timeouts: { idle: '90s' }, limits: { header: '64kb' } }],
     }),
     [

@@ -170,6 +170,16 @@ test('the same endpoint twice, and endpoints without work', () => {
     config({ services: '[{ name: shop, endpoints: [{ address: "a:1", weight: 0 }] }]' }),
     'warning: no endpoint of service "shop" gets work',
   );
+  says(
+    config({
+      services: '[{ name: shop, endpoints: [{ address: "a:1", drain: true }, { address: "a:2", drain: 1m }] }]',
+    }),
+    'warning: no endpoint of service "shop" gets work. Found drain everywhere',
+  );
+  says(
+    config({ services: '[{ name: shop, endpoints: ["a:1", { address: "a:2", drain: soon }] }]' }),
+    'services[0].endpoints[1].drain is not valid. Found "soon", expected a duration',
+  );
 });
 
 test('what nobody uses is a warning', () => {
