@@ -21,6 +21,7 @@ export type {
 export type { Outage } from './line.ts';
 export { memoryStore, type MemoryStore, type MemoryStoreOptions } from './memory.ts';
 export type { OutageOptions } from './outage.ts';
+export { createSharedMemory, sharedMemoryStore, type SharedMemoryOptions } from './shared.ts';
 export { slidingLog } from './sliding-log.ts';
 export { slidingWindow } from './sliding-window.ts';
 export type { Counters, LocalPart, LocalStore, Question, RemotePart, RemoteStore, Store } from './store.ts';

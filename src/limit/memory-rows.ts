@@ -109,7 +109,9 @@ export class MemoryRows implements Rows {
     return create ? this.#create(upper, lower) : -1;
   }
 
-  leave(_changed: boolean): void {}
+  leave(): boolean {
+    return true;
+  }
 
   remove(key: string): void {
     const at = this.enter(key, false);

@@ -35,6 +35,9 @@ export interface MemoryStore extends LocalStore {
 const KEYS_DEFAULT = 100_000;
 const KEYS_MAX = 2 ** 24;
 
+/** Of one name: whoever changes a limiter from one algorithm to another again and again leaves no more behind. */
+const LAYOUTS_MAX = 4;
+
 interface Table {
   readonly rows: MemoryRows;
   algorithm: Algorithm;
@@ -46,7 +49,8 @@ class ThreadMemory implements MemoryStore {
   readonly #time: StoreTime;
   readonly #keysMax: number;
   readonly #random: Random;
-  readonly #tables = new Map<string, Table>();
+  /** By name and layout, those of a name in the order of their making. */
+  readonly #tables = new Map<string, Map<string, Table>>();
 
   constructor({ keysMax = KEYS_DEFAULT, clock = systemClock, random = createRandom() }: MemoryStoreOptions) {
     this.clock = clock;
@@ -56,21 +60,12 @@ class ThreadMemory implements MemoryStore {
   }
 
   open(name: string, algorithm: Algorithm): Counters {
-    let table = this.#tables.get(name);
-    if (table === undefined || algorithm.layout !== table.algorithm.layout) {
-      const opened: Table = {
-        algorithm,
-        rows: new MemoryRows({
-          width: algorithm.width,
-          keysMax: this.#keysMax,
-          random: this.#random,
-          idle: (numbers, at) => opened.algorithm.idle(numbers, at, this.#time.nowUs()),
-        }),
-      };
-      table = opened;
-      this.#tables.set(name, table);
-    }
+    let ofName = this.#tables.get(name);
+    if (ofName === undefined) this.#tables.set(name, (ofName = new Map()));
+    const table = ofName.get(algorithm.layout) ?? this.#create(algorithm);
     table.algorithm = algorithm;
+    ofName.set(algorithm.layout, table);
+    if (ofName.size > LAYOUTS_MAX) ofName.delete(ofName.keys().next().value!);
     return new RowCounters(table.rows, algorithm, this.#time);
   }
 
@@ -83,8 +78,25 @@ class ThreadMemory implements MemoryStore {
   }
 
   size(name: string): { readonly keys: number; readonly bytes: number } {
-    const rows = this.#tables.get(name)?.rows;
-    return { keys: rows?.size ?? 0, bytes: rows?.bytes ?? 0 };
+    const tables = [...(this.#tables.get(name)?.values() ?? [])];
+    return {
+      keys: tables.reduce((sum, { rows }) => sum + rows.size, 0),
+      bytes: tables.reduce((sum, { rows }) => sum + rows.bytes, 0),
+    };
+  }
+
+  #create(algorithm: Algorithm): Table {
+    const table: Table = {
+      algorithm,
+      rows: new MemoryRows({
+        width: algorithm.width,
+        keysMax: this.#keysMax,
+        random: this.#random,
+        // By what the limit is now.
+        idle: (numbers, at) => table.algorithm.idle(numbers, at, this.#time.nowUs()),
+      }),
+    };
+    return table;
   }
 }
 

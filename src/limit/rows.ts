@@ -12,8 +12,11 @@ export interface Rows {
   readonly numbers: Float64Array;
   /** Finds the row of a key and holds it; makes one if `create` says so, else answers -1 where there is none. */
   enter(key: string, create: boolean): number;
-  /** Lets go of the row that was entered last. `changed` says whether its numbers count. */
-  leave(changed: boolean): void;
+  /**
+   * Lets go of the row that was entered last; `changed` says whether its numbers were written. False if what was done to it does
+   * not count, because the row was taken from under it: enter again.
+   */
+  leave(changed: boolean): boolean;
   /** Forgets a key. */
   remove(key: string): void;
 }
@@ -34,11 +37,12 @@ export class RowCounters implements Counters {
 
   take(key: string, ask: Ask, out: Outcome): void {
     const rows = this.#rows;
-    const at = rows.enter(key, true);
-    // Read while the row is held: later takes of a key never have an earlier time.
-    ask.nowUs = this.#time.nowUs();
-    this.#algorithm.take(rows.numbers, at, ask, out);
-    rows.leave(true);
+    do {
+      const at = rows.enter(key, true);
+      // Read while the row is held: later takes of a key never have an earlier time.
+      ask.nowUs = this.#time.nowUs();
+      this.#algorithm.take(rows.numbers, at, ask, out);
+    } while (!rows.leave(true));
   }
 
   peek(key: string, ask: Ask, out: Outcome): void {
@@ -81,11 +85,12 @@ export class RowCounters implements Counters {
 
   #change(key: string, ask: Ask, change: (numbers: Float64Array, at: number) => boolean): boolean {
     const rows = this.#rows;
-    const at = rows.enter(key, false);
-    if (at < 0) return false;
-    ask.nowUs = this.#time.nowUs();
-    const changed = change(rows.numbers, at);
-    rows.leave(true);
-    return changed;
+    for (;;) {
+      const at = rows.enter(key, false);
+      if (at < 0) return false;
+      ask.nowUs = this.#time.nowUs();
+      const changed = change(rows.numbers, at);
+      if (rows.leave(true)) return changed;
+    }
   }
 }

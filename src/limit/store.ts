@@ -103,7 +103,7 @@ export class StoreTime {
   readonly #clock: Clock;
   readonly #originUs: number;
 
-  constructor(clock: Clock, originUs = Math.floor(clock.wallMs() * 1000) - Math.floor(clock.nowMs() * 1000)) {
+  constructor(clock: Clock, originUs = Math.round(clock.wallMs() * 1000) - Math.round(clock.nowMs() * 1000)) {
     this.#clock = clock;
     this.#originUs = originUs;
   }
@@ -113,6 +113,6 @@ export class StoreTime {
   }
 
   nowUs(): number {
-    return this.#originUs + Math.floor(this.#clock.nowMs() * 1000);
+    return this.#originUs + Math.round(this.#clock.nowMs() * 1000);
   }
 }

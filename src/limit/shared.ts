@@ -1,0 +1,168 @@
+/**
+ * The store in memory that the threads of a process share: one limit for all of them, exact however they contend, without a
+ * message and without a thread that must be asked. Tables and threads that die: shared-table.ts.
+ *
+ * One memory serves any number of limiters, each by its name. Time is the monotonic clock, which threads have in common.
+ * What it is not: shared with other processes, or kept when this one ends.
+ */
+import type { Clock } from '../kernel/clock.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { createHashSecret, halfSipHash, type HashSecret } from '../kernel/half-sip-hash.ts';
+import { createRandom } from '../kernel/random.ts';
+import type { Algorithm } from './algorithm.ts';
+import { checkInteger, checkKeys, invalid } from './options.ts';
+import { RowCounters, type Rows } from './rows.ts';
+import { createTable, type Hold, layoutFor, secretFor, SharedTable } from './shared-table.ts';
+import { type Counters, type LocalPart, type LocalStore, StoreTime } from './store.ts';
+
+export interface SharedMemoryOptions {
+  /**
+   * How many keys of all limiters together are to be remembered, from 1 to 4,194,304. Fixed: the memory, 128 to 256 bytes a key, is
+   * taken at once. When it is full, keys that were not used lately are forgotten. @defaultValue 10000
+   */
+  readonly keysMax?: number;
+  /**
+   * The algorithms that will be used in it, of which only `slidingLog` and `concurrency` matter: they need larger rows.
+   * @defaultValue none that needs more than three numbers a key
+   */
+  readonly algorithms?: readonly Algorithm[];
+  /** @defaultValue the machine's */
+  readonly clock?: Clock;
+}
+
+/** What token buckets and windows need. */
+const WIDTH_DEFAULT = 3;
+const KEYS_DEFAULT = 10_000;
+const KEYS_MAX = 2 ** 22;
+/** Far below what an Int32Array can index, and what anybody meant. */
+const BYTES_MAX = 2 ** 32;
+
+/**
+ * Memory for the counters of all threads. Make it once, and hand it to each thread (`workerData`, `postMessage`).
+ *
+ * @example
+ * const memory = createSharedMemory({ keysMax: 1_000 });
+ * // In each thread:
+ * const store = sharedMemoryStore(memory);
+ * const limiter = createLimiter({ name: 'api', algorithm: tokenBucket({ capacity: 5, refillPerSecond: 1 }), store });
+ * console.log(limiter.takeSync('ann').remaining); // 4
+ */
+export function createSharedMemory(options: SharedMemoryOptions = {}): SharedArrayBuffer {
+  checkKeys('createSharedMemory', options, ['keysMax', 'algorithms', 'clock']);
+  const { algorithms = [], clock = systemClock } = options;
+  const keysMax = checkInteger('createSharedMemory: keysMax', options.keysMax ?? KEYS_DEFAULT, 1, KEYS_MAX);
+  const width = Math.max(WIDTH_DEFAULT, ...algorithms.map((algorithm) => algorithm.width));
+  const layout = layoutFor(keysMax, width);
+  const bytes = layout.bytes;
+  if (bytes > BYTES_MAX) {
+    throw invalid(
+      `createSharedMemory: ${keysMax} keys of ${width} numbers take ${bytes} bytes; at most ${BYTES_MAX} are possible.`,
+    );
+  }
+  return createTable(layout, createHashSecret(createRandom()), new StoreTime(clock).originUs);
+}
+
+/** The rows of one limiter. */
+class SharedRows implements Rows {
+  readonly numbers: Float64Array;
+  readonly table: SharedTable;
+  readonly #secret: HashSecret;
+  readonly #hash = new Int32Array(2);
+  readonly #hold: Hold;
+
+  constructor(table: SharedTable, secret: HashSecret, width: number) {
+    this.table = table;
+    this.#secret = secret;
+    this.#hold = { row: -1, word: 0, numbers: new Float64Array(width) };
+    this.numbers = this.#hold.numbers;
+  }
+
+  enter(key: string, create: boolean): number {
+    halfSipHash(key, this.#secret, this.#hash);
+    return this.table.hold(this.#hash[0]!, this.#hash[1]!, create, this.#hold) ? 0 : -1;
+  }
+
+  leave(changed: boolean): boolean {
+    return this.table.letGo(this.#hold, changed);
+  }
+
+  remove(key: string): void {
+    if (this.enter(key, false) >= 0) this.table.free(this.#hold);
+  }
+
+  /** The two words of a key's hash. */
+  hash(key: string): readonly [upper: number, lower: number] {
+    halfSipHash(key, this.#secret, this.#hash);
+    return [this.#hash[0]!, this.#hash[1]!];
+  }
+}
+
+/** A part of several, with its row. */
+interface HeldPart {
+  readonly part: LocalPart;
+  readonly algorithm: Algorithm;
+  readonly upper: number;
+  readonly lower: number;
+  readonly hold: Hold;
+}
+
+class SharedMemory implements LocalStore {
+  readonly local = true;
+  readonly clock: Clock;
+  readonly #table: SharedTable;
+  readonly #time: StoreTime;
+  readonly #opened = new WeakMap<Counters, { readonly rows: SharedRows; readonly algorithm: Algorithm }>();
+
+  constructor(memory: SharedArrayBuffer, clock: Clock) {
+    this.clock = clock;
+    this.#table = new SharedTable(memory);
+    this.#time = new StoreTime(clock, this.#table.originUs);
+  }
+
+  open(name: string, algorithm: Algorithm): Counters {
+    const table = this.#table;
+    if (algorithm.width > table.width) {
+      throw invalid(
+        `sharedMemoryStore: limiter “${name}” needs ${algorithm.width} numbers a key, and this memory has ${table.width}; ` +
+          'name its algorithm in the option algorithms of createSharedMemory.',
+      );
+    }
+    const rows = new SharedRows(table, secretFor(table, `${name}\n${algorithm.layout}`), algorithm.width);
+    const counters = new RowCounters(rows, algorithm, this.#time);
+    this.#opened.set(counters, { rows, algorithm });
+    return counters;
+  }
+
+  takeAll(parts: readonly LocalPart[]): boolean {
+    const held = parts.map((part): HeldPart => {
+      const { rows, algorithm } = this.#opened.get(part.counters)!;
+      const [upper, lower] = rows.hash(part.key);
+      return { part, algorithm, upper, lower, hold: { row: -1, word: 0, numbers: new Float64Array(algorithm.width) } };
+    });
+    // The same order in every thread.
+    held.sort((a, b) => a.upper - b.upper || a.lower - b.lower);
+    for (const each of held) this.#table.hold(each.upper, each.lower, true, each.hold);
+    const nowUs = this.#time.nowUs();
+    for (const { part, algorithm, hold } of held) {
+      part.ask.nowUs = nowUs;
+      algorithm.peek(hold.numbers, 0, part.ask, part.out);
+    }
+    const all = parts.every(({ ask, out }) => out.granted === ask.times);
+    for (const each of held) {
+      if (all) each.algorithm.take(each.hold.numbers, 0, each.part.ask, each.part.out);
+      // Taken for dead meanwhile, with the decision made: it is counted where the key is now.
+      if (!this.#table.letGo(each.hold, true) && all)
+        each.part.counters.take(each.part.key, { ...each.part.ask }, each.part.out);
+    }
+    return all;
+  }
+}
+
+/** Counters in memory made by `createSharedMemory`; every thread makes its own store over the same memory. */
+export function sharedMemoryStore(memory: SharedArrayBuffer, options: { readonly clock?: Clock } = {}): LocalStore {
+  checkKeys('sharedMemoryStore', options, ['clock']);
+  if (!(memory instanceof SharedArrayBuffer)) {
+    throw invalid('sharedMemoryStore: expected the SharedArrayBuffer that createSharedMemory made.');
+  }
+  return new SharedMemory(memory, options.clock ?? systemClock);
+}
