@@ -115,10 +115,10 @@ test('addresses that hand out credentials are left out and said, the others are 
   assert.deepEqual(known(under), [`127.0.0.1:${port}`]);
   const why = 'this is a link-local address or a cloud metadata service, which hands out credentials';
   assert.deepEqual(source(under).leftOut, [`100.100.100.200:${port}: ${why}`, `169.254.169.254:${port}: ${why}`]);
-  // A source that was asked before keeps its answer: another service asks anew.
-  const { services } = asking(dns.port, { name: 'x.test', port }, { name: 'other', allowLinkLocal: true });
-  await under.gateway.reload({ config: { ...config(''), services, routes: [{ service: 'other' }] } });
+  await under.gateway.reload({ config: asking(dns.port, { name: 'x.test', port }, { allowLinkLocal: true }) });
   assert.equal(known(under).length, 3);
+  await under.gateway.reload({ config: asking(dns.port, { name: 'x.test', port }) });
+  assert.equal(known(under).length, 1);
 });
 
 test('services: ports, priorities and weights from SRV records', async () => {

@@ -158,6 +158,39 @@ test('the API: all, one more, one fewer; each in force when it is answered', asy
   assert.equal((many.body['problems'] as string[]).length, 2, 'every mistake in one go');
 });
 
+test('a reload that is refused leaves the bounds as they were', async () => {
+  const [a, b] = [await origin('a'), await origin('b')];
+  const { gateway } = create({ config: learning({ api: true, max: 2 }) });
+  await gateway.start();
+  const listeners = [
+    { name: 'web', address: '127.0.0.1:0' },
+    { name: 'taken', address: a },
+  ];
+  assert.equal((await gateway.reload({ config: { ...learning({ api: true, max: 1 }), listeners } })).kind, 'refused');
+  assert.equal(await gateway.changeEndpoints('shop', { kind: 'replace', endpoints: [a, b] }), 2);
+  assert.equal((await gateway.reload({ config: learning({ api: true, max: 1 }) })).kind, 'applied');
+  assert.equal(gateway.state().services[0]!.endpoints.length, 1, 'a lower bound counts at once');
+  await assert.rejects(gateway.changeEndpoints('shop', { kind: 'add', endpoint: '127.0.0.1:1' }), {
+    code: 'ENDPOINTS_INVALID',
+  });
+});
+
+test('an endpoint that was found is drained as any other', async () => {
+  const [a, b] = [await origin('a'), await origin('b')];
+  const { gateway, get, next } = create({ config: learning({ api: true }) });
+  await gateway.start();
+  const admin = gateway.state().admin!.address;
+  await gateway.changeEndpoints('shop', { kind: 'replace', endpoints: [a, b] });
+  const ended = next('drain-ended');
+  assert.equal((await call(admin, 'POST', '/api/drain', { endpoint: a })).status, 200);
+  assert.equal((await ended).endpoint, a);
+  assert.deepEqual([await get(), await get()], ['b', 'b']);
+  assert.equal((await call(admin, 'DELETE', `${list}/${a}`)).status, 200);
+  assert.deepEqual([await get(), await get()], ['b', 'b']);
+  await gateway.changeEndpoints('shop', { kind: 'replace', endpoints: [b, { address: a, drain: true }] });
+  assert.deepEqual([await get(), await get()], ['b', 'b']);
+});
+
 test('a service that has its endpoints from elsewhere says so; and one may have both', async () => {
   const [a, b] = [await origin('a'), await origin('b')];
   const { gateway, get } = create({ config: config(a, { admin: { address: '127.0.0.1:0' } }) });

@@ -452,8 +452,11 @@ export class ControlPlane {
       for (const event of foundNews(before.snapshot, next.snapshot)) this.#events.emit(event);
     }
     if (trial !== null && trial === this.#trial) {
-      this.#trial = this.#compile(trial.config, trial.files, ticketSecret);
-      this.#trials.renew(this.#trial.snapshot);
+      const renewed = this.#compile(trial.config, trial.files, ticketSecret);
+      if (!sameConfig(trial, renewed)) {
+        this.#trial = renewed;
+        this.#trials.renew(renewed.snapshot);
+      }
     }
     await this.#follow(next);
     return null;

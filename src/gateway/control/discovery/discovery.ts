@@ -79,8 +79,10 @@ export class Discovery {
     timer.clear();
   }
 
-  /** Closes the sources that none of `configs` asks. */
+  /** Closes the sources that none of `configs` asks; of those that several ask, the first says what may be taken. */
   retain(configs: readonly Config[]): void {
+    const own = ownAddresses();
+    for (const config of configs.toReversed()) for (const service of config.services) this.#keep(service, config, own);
     const used = new Set(configs.flatMap((config) => config.services.map((service) => keyOf(service, config))));
     for (const [key, { source }] of this.#known) {
       if (used.has(key)) continue;
@@ -213,10 +215,10 @@ export class Discovery {
 }
 
 /** What is asked where, for whom: as long as it is the same, so is what is known. */
-function keyOf({ name, discovery }: Service, { folder }: Config): string {
+function keyOf({ name, discovery, allowLinkLocal }: Service, { folder }: Config): string {
   if (discovery === undefined) return '';
   const { dns, file, api = null } = discovery;
-  // Not how often and how patiently: those may change under it.
-  const asked = dns === undefined ? null : [dns.name, dns.port, dns.srv, dns.family, dns.servers];
+  // Not how often and how patiently, which may change under it; but what was taken for one must not serve the other.
+  const asked = dns === undefined ? null : [dns.name, dns.port, dns.srv, dns.family, dns.servers, allowLinkLocal];
   return JSON.stringify([name, asked, file === undefined ? null : resolve(folder, file), api]);
 }
