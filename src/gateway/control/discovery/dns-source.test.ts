@@ -90,7 +90,7 @@ test('a config waits for a source that says nothing, but not for ever', async ()
   const clock = new SimulatedClock();
   const discovery = new Discovery({ clock, random, onChange: () => {}, onEvent: () => {} });
   await using server = await dnsServer(() => []);
-  const dns = { name: 'a.b', port: 80, servers: [`127.0.0.1:${server.port}`], timeout: '30s' } as const;
+  const dns = { name: 'a.b', port: 80, servers: [`127.0.0.1:${server.port}`], timeout: '30s' as const };
   const { config } = resolveConfig({
     listeners: [{ name: 'web', address: '127.0.0.1:0' }],
     services: [{ name: 'shop', discovery: { dns } }],
