@@ -51,7 +51,11 @@ export function receive(client: ClientConnection, head: Head, bytes: Uint8Array,
   }
   if (head.contentLength > route.plan.requestBodyBytesMax) return refuse(client, 'body_too_large');
   const upgrading = head.upgrade && upgradeAllowed(head, route);
-  if (upgrading && !isWebSocketRequest(head)) return refuse(client, 'upgrade_refused');
+  if (upgrading && !isWebSocketRequest(head)) {
+    // What follows may be meant for the other protocol.
+    head.keepAlive = false;
+    return refuse(client, 'upgrade_refused');
+  }
   return begin(client, head, route, upgrading, bytes, to);
 }
 

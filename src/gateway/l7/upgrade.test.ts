@@ -184,8 +184,11 @@ const malformed: readonly (readonly [what: string, request: string])[] = [
 for (const [what, request] of malformed) {
   onBoth(`RFC 6455 §4.2.1: an upgrade with ${what} is refused`, async (bench) => {
     const { origin, client } = await bench.line();
-    client.write(request);
-    await client.refusal(400, 'upgrade_refused');
+    // What comes behind it may be meant for the other protocol: it is no request.
+    client.write(`${request}GET /behind HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const refusal = await client.refusal(400, 'upgrade_refused');
+    assert.equal(fieldOf(refusal, 'connection'), 'close');
+    assert.equal(await client.gone(), 'end');
     assert.equal(origin.connections.length, 0);
   });
 }
