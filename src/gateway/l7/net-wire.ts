@@ -141,6 +141,8 @@ export class NetWire implements Wire {
   #afterwards(what: 'end' | 'finish'): void {
     if (this.closed) return;
     this.#then = what;
+    // Less than makes a source wait, but lost if it is closed now.
+    if (this.pendingBytes > 0) this.congested = true;
     if (this.#waitingBytes > 0) return;
     if (what === 'end') this.#socket.end();
     // 'close' follows and tells the owner.

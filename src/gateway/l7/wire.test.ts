@@ -123,6 +123,24 @@ function stands(read: () => number): () => boolean {
   };
 }
 
+// Who ends a wire asks it before he closes: what is still here would be lost.
+onWires(
+  'a wire that has ended is congested as long as anything is pending',
+  wireKinds,
+  async ({ wire, owner, peer }) => {
+    peer.pause();
+    let written = 0;
+    for (; wire.pendingBytes === 0; written += 1000) wire.write(Buffer.alloc(1000));
+    wire.end();
+    assert.ok(wire.congested);
+    peer.resume();
+    assert.equal(await peer.gone(), 'end');
+    assert.equal(peer.receivedBytes, written);
+    peer.end();
+    await owner.until(() => owner.events.includes('end'));
+  },
+);
+
 for (const ending of ['end', 'finish'] as const) {
   onWires(`${ending} lets go first what is pending`, wireKinds, async ({ wire, owner, peer }) => {
     peer.pause();

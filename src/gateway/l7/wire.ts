@@ -29,7 +29,10 @@ export interface Wire {
   /** True if bytes given to `onBytes` stay valid while this wire is paused. */
   readonly stable: boolean;
   readonly closed: boolean;
-  /** True between a `write` that returned false and `onDrain`; for good if a write has failed, until `onClose`. */
+  /**
+   * True between a `write` that returned false and `onDrain`; for good if a write has failed, until `onClose`; and after `end`
+   * as long as anything is pending.
+   */
   readonly congested: boolean;
   /** Bytes written and not yet taken by the kernel, to see whether a slow peer makes progress. */
   readonly pendingBytes: number;
