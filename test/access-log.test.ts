@@ -219,7 +219,7 @@ test('a line is about its own request: nothing of the attempts of the one before
     workers: 1,
     config: {
       ...there,
-      services: [...there.services, { name: 'nobody', endpoints: [{ address: '127.0.0.1:9', weight: 0 }] }],
+      services: [...there.services!, { name: 'nobody', endpoints: [{ address: '127.0.0.1:9', weight: 0 }] }],
       routes: [{ match: { path: '/nobody' }, service: 'nobody' }, ...there.routes],
     },
   });

@@ -10,11 +10,15 @@ import { a, dnsServer, srv, zone, type DnsTestServer, type TestRecord } from './
 import { startDnsmasq } from './dnsmasq.ts';
 import { cleanups, config, create, origin } from './gateway-under-test.ts';
 
-type Dns = NonNullable<NonNullable<ConfigInput['services'][number]['discovery']>['dns']>;
+type Dns = NonNullable<NonNullable<NonNullable<ConfigInput['services']>[number]['discovery']>['dns']>;
 
 const quick = { timeout: '200ms', refresh: { min: '100ms', max: '200ms' } } as const;
 
-function asking(port: number, dns: Dns, given: Partial<ConfigInput['services'][number]> = {}): ConfigInput {
+function asking(
+  port: number,
+  dns: Dns,
+  given: Partial<NonNullable<ConfigInput['services']>[number]> = {},
+): ConfigInput {
   const discovery = { dns: { servers: [`127.0.0.1:${port}`], ...quick, ...dns } };
   return { ...config(''), services: [{ name: 'shop', discovery, ...given }] };
 }
@@ -209,7 +213,7 @@ test('whenEmpty: remove believes that there are none, and not a server that only
     { name: 'here.test', type: 'A', address: [127, 0, 0, 1], ttlS: 0 },
   ]);
   const { services, ...rest } = asking(dns.port, { srv: name, family: 'ipv4' });
-  const discovery = { ...services[0]!.discovery!, whenEmpty: 'remove' as const };
+  const discovery = { ...services![0]!.discovery!, whenEmpty: 'remove' as const };
   const under = create({ config: { ...rest, services: [{ name: 'shop', discovery }] } });
   await under.gateway.start();
   const good = dns.answering;

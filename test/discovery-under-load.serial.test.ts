@@ -10,7 +10,7 @@ import { steadyLoad } from './steady-load.ts';
 
 const CHANGES = 50;
 
-type Discovery = NonNullable<ConfigInput['services'][number]['discovery']>;
+type Discovery = NonNullable<NonNullable<ConfigInput['services']>[number]['discovery']>;
 
 /** Changes the two endpoints of three servers `CHANGES` times by `say`, each change under load and each used by some of it. */
 async function changeUnderLoad(

@@ -6,10 +6,13 @@ import { test } from 'node:test';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import { config, create, folder, origin } from './gateway-under-test.ts';
 
-type Discovery = NonNullable<ConfigInput['services'][number]['discovery']>;
+type Discovery = NonNullable<NonNullable<ConfigInput['services']>[number]['discovery']>;
 
 /** One service that learns its endpoints, and an admin API. */
-function learning(discovery: Discovery, given: Partial<ConfigInput['services'][number]> = {}): ConfigInput {
+function learning(
+  discovery: Discovery,
+  given: Partial<NonNullable<ConfigInput['services']>[number]> = {},
+): ConfigInput {
   const services = [{ name: 'shop', discovery, ...given }];
   return { ...config(''), services, admin: { address: '127.0.0.1:0' } };
 }

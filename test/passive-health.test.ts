@@ -42,7 +42,7 @@ async function server(): Promise<TestServer> {
   return self;
 }
 
-type Health = NonNullable<ConfigInput['services'][number]['health']>;
+type Health = NonNullable<NonNullable<ConfigInput['services']>[number]['health']>;
 
 async function running(count: number, health: Health) {
   const servers = await Promise.all(Array.from({ length: count }, () => server()));

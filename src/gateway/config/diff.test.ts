@@ -3,11 +3,11 @@ import { test } from 'node:test';
 import { CellStore, compileSnapshot, diffConfigs, fingerprint, resolveConfig } from './index.ts';
 import type { Config, ConfigInput } from './index.ts';
 
-const base: ConfigInput = {
+const base = {
   listeners: [{ name: 'web', address: '127.0.0.1:8080' }],
   services: [{ name: 'shop', endpoints: ['127.0.0.1:9001', { address: '127.0.0.1:9002', weight: 3 }] }],
   routes: [{ match: { path: '/api/*' }, service: 'shop' }],
-};
+} satisfies ConfigInput;
 
 function resolved(input: ConfigInput): Config {
   const { config, mistakes } = resolveConfig(input);

@@ -259,6 +259,12 @@ test('all mistakes come in one go, in the order of the file, whatever else is wr
   ]);
 });
 
+test('services may be left out where no route leads to one', () => {
+  const without = (routes: string) => `listeners: [{ name: web, address: "127.0.0.1:8080" }]\nroutes: [${routes}]`;
+  assert.deepEqual(lines(without('{ redirect: { to: "https://{host}{path}" } }')), []);
+  says(without('{ service: shop }'), 'there is no service "shop"');
+});
+
 test('an endpoint that is the gateway itself goes in a circle, however it is written', () => {
   const both = (listen: string, endpoint: string) =>
     config({

@@ -57,9 +57,9 @@ export const configSchema = section({
   listeners: list(listenerSchema, { what: 'listeners', min: 1, max: 100 }).describe(
     'The addresses that accept connections.',
   ),
-  services: list(serviceSchema, { what: 'services', min: 1, max: 10_000 }).describe(
-    'Named sets of servers that answer.',
-  ),
+  services: list(serviceSchema, { what: 'services', max: 10_000 })
+    .prefault([])
+    .describe('Named sets of servers that answer. Absent: none; then every route redirects or answers by itself.'),
   routes: list(routeSchema, { what: 'routes', min: 1, max: 10_000 }).describe('Which request goes to which service.'),
   admin: adminSchema
     .optional()

@@ -40,6 +40,19 @@ test('starts, serves, says where, drains and ends; each only once', async () => 
   await assert.rejects(get(), TypeError);
 });
 
+test('needs no service where every route redirects or answers by itself', async () => {
+  const { gateway, get } = create({
+    config: {
+      listeners: [{ name: 'web', address: '127.0.0.1:0' }],
+      routes: [{ respond: { body: 'by itself' } }],
+    },
+  });
+  await gateway.start();
+  assert.equal(await get(), 'by itself');
+  assert.deepEqual(gateway.state().services, []);
+  assert.equal(gateway.explain({ method: 'GET', url: '/' }).answer?.status, 200);
+});
+
 test('metrics, state and readiness come from the running gateway', async () => {
   const { gateway, get } = create({ config: config(await origin('one'), { admin: { address: '127.0.0.1:0' } }) });
   await gateway.start();

@@ -44,6 +44,7 @@ export const field = {
   secWebsocketAccept: 32,
   proxyStatus: 33,
   retryAfter: 34,
+  spillwayMirror: 35,
 } as const;
 
 /** Removed from every request that is forwarded, whatever `Connection` says. */
@@ -98,6 +99,7 @@ const known: readonly (readonly [id: number, name: string, flags: number])[] = [
   [field.secWebsocketAccept, 'sec-websocket-accept', PROTECTED],
   [field.proxyStatus, 'proxy-status', PROTECTED | TRAILER_ALLOWED],
   [field.retryAfter, 'retry-after', PROTECTED],
+  [field.spillwayMirror, 'x-spillway-mirror', PROTECTED],
 ];
 
 /** End-to-end fields that need no number, but may not be named by `Connection` or, as most of these, sent as a trailer. */

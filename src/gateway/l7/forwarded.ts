@@ -138,6 +138,8 @@ function actionsOf({ forwarding }: ForwardingOptions['plan']): Uint8Array {
     actions[id] = forwarding.xForwarded ? 2 : 1;
   }
   actions[field.forwarded] = forwarding.forwarded ? 2 : 1;
+  // Nobody but a gateway in front may say that a request is a copy: a service may do less for one.
+  actions[field.spillwayMirror] = 1;
   if (forwarding.requestId) actions[field.xRequestId] = 2;
   if (forwarding.traceparent) {
     actions[field.traceparent] = 2;

@@ -68,6 +68,22 @@ onBoth(
   },
 );
 
+onBoth('a client cannot say that its request is a copy; a trusted proxy can', async (bench) => {
+  const origin = await bench.origin();
+  const fields: unknown[] = [];
+  origin.serve((request, connection) => {
+    fields.push(fieldOf(request, 'x-spillway-mirror') ?? null);
+    connection.write(answer('ok'));
+  });
+  for (const trustedProxies of [[], ['127.0.0.0/8']]) {
+    const gateway = await bench.gateway([origin], { listener: { trustedProxies } });
+    const client = await bench.client(gateway);
+    client.write(post('x', 'X-Spillway-Mirror: 1\r\n'));
+    assert.equal((await client.response()).body.toString(), 'ok');
+  }
+  assert.deepEqual(fields, [null, '1']);
+});
+
 onBoth('nobody there, a reset, nonsense, a cut answer: the client is served all the same', async (bench) => {
   const shadow = await bench.origin();
   const { client, gateway } = await mirrored(bench, shadow);

@@ -1,6 +1,10 @@
 /** Messages over TLS, on the fast path above it and on the public one: what secure-wire.test.ts shows of a wire, with the engine. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
+import tls from 'node:tls';
 import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { answer, type Origin } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
 import { secure } from '../../../test/engine/secure.ts';
@@ -114,3 +118,43 @@ onSecureLine('a client that half-closes behind its request gets its answer, and 
   assert.equal(await client.gone(), 'end');
   await eventually('its place is free', () => gateway.listener('connections') === 0);
 });
+
+/** The first bytes that a client sends, as they are. */
+async function clientHello(): Promise<Buffer> {
+  const server = net.createServer((socket) => socket.on('error', () => {}));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = tls.connect({ port: (server.address() as net.AddressInfo).port, host: '127.0.0.1' });
+  client.on('error', () => {});
+  const [socket] = (await once(server, 'connection')) as [net.Socket];
+  const [bytes] = (await once(socket, 'data')) as [Buffer];
+  client.destroy();
+  server.close();
+  return bytes;
+}
+
+onBoth(
+  'TLS: a client that sends FIN within its handshake leaves its place at once, not at the deadline',
+  async (bench) => {
+    const hello = await clientHello();
+    const header = Buffer.from('PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n');
+    for (const proxyProtocol of ['off', 'required'] as const) {
+      const first = proxyProtocol === 'off' ? Buffer.alloc(0) : header;
+      const listener = { tls: plan, proxyProtocol, trustedProxies: ['127.0.0.0/8'] };
+      // Its time does not pass, so there is no deadline.
+      const gateway = await bench.gateway([await bench.origin()], { listener }, new ManualClock());
+      for (const sent of [Buffer.alloc(0), hello.subarray(0, 9), hello]) {
+        for (const late of [false, true]) {
+          const client = net.connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true });
+          client.on('error', () => {});
+          client.write(Buffer.concat([first, sent]));
+          if (late) await eventually('it has a place', () => gateway.listener('connections') === 1);
+          client.end();
+          await once(client.resume(), 'end');
+          await eventually('its place is free', () => gateway.listener('connections') === 0);
+          client.destroy();
+        }
+      }
+    }
+  },
+);
