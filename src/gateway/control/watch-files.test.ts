@@ -72,6 +72,25 @@ test('a symlinked mount that is switched has changed, as often as it is', async 
   }
 });
 
+test('a link further up that is switched has changed the files below it, as often as it is', async () => {
+  const home = folder();
+  const switchTo = (release: string): void => {
+    mkdirSync(join(home, release, 'conf'), { recursive: true });
+    writeFileSync(join(home, release, 'conf', 'spillway.yaml'), release);
+    symlinkSync(release, join(home, 'next'));
+    renameSync(join(home, 'next'), join(home, 'current'));
+  };
+  switchTo('release-1');
+  const elsewhere = folder();
+  symlinkSync(join(home, 'current'), join(elsewhere, 'app'));
+  const { changed } = await watching(join(elsewhere, 'app', 'conf', 'spillway.yaml'));
+  for (const release of ['release-2', 'release-3']) {
+    const seen = changed();
+    switchTo(release);
+    await seen;
+  }
+});
+
 test('a link to a file elsewhere has changed when that file has', async () => {
   const target = join(folder(), 'real.yaml');
   const file = join(folder(), 'spillway.yaml');

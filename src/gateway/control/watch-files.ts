@@ -2,8 +2,8 @@
  * Tells when the content of any of some files has changed, however it was changed: written in place, replaced by rename (as
  * editors and `mv` do), or by a symlink further up being switched (as Kubernetes mounts do).
  *
- * Folders are watched, not files: a watch on a file follows its inode, which a rename leaves behind. Both the folder a path is
- * in and the one its target is in are watched, and watched anew after each change. An event says only that something
+ * Folders are watched, not files: a watch on a file follows its inode, which a rename leaves behind. The folder a path is in, the
+ * one its target is in, and those of all links on the way are watched, and watched anew after each change. An event says only that something
  * may have happened; the truth is the digest of each content, taken once things have been still for `SETTLE_MS`.
  * Where folders cannot be watched (no inotify left, some network mounts), digests are taken every `POLL_MS` instead.
  *
@@ -12,13 +12,15 @@
  */
 import { createHash } from 'node:crypto';
 import { watch, type FSWatcher } from 'node:fs';
-import { readFile, realpath } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile, readlink } from 'node:fs/promises';
+import { dirname, join, parse, resolve, sep } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 
 /** An editor's save is several events within a few ms; a person does not notice a tenth of a second. */
 const SETTLE_MS = 100;
 const POLL_MS = 2_000;
+/** What Linux follows (path_resolution(7)). */
+const LINKS_MAX = 40;
 
 export interface WatchFilesOptions {
   readonly clock: Clock;
@@ -64,10 +66,8 @@ export class WatchFiles {
   }
 
   async #watchFolders(): Promise<void> {
-    const files = [...this.#known.keys()];
-    const targets = await Promise.all(files.map((file) => realpath(file).catch(() => file)));
+    const folders = new Set((await Promise.all([...this.#known.keys()].map(foldersOf))).flat());
     if (this.#closed) return;
-    const folders = new Set([...files, ...targets].map((file) => dirname(file)));
     for (const [folder, watcher] of this.#watchers) {
       if (folders.has(folder)) continue;
       watcher.close();
@@ -110,6 +110,32 @@ export class WatchFiles {
     await this.#watchFolders();
     if (!this.#closed) this.#options.onChange();
   }
+}
+
+/** Where something can happen that makes `file`, an absolute path, another file. */
+async function foldersOf(file: string): Promise<string[]> {
+  const folders = [dirname(file)];
+  let path = file;
+  for (let links = 0; links < LINKS_MAX; links++) {
+    const link = await firstLink(path);
+    if (link === null) break;
+    folders.push(dirname(link.at));
+    path = link.leadsTo;
+  }
+  return [...folders, dirname(path)];
+}
+
+/** The first part of `path` that is a link, and what `path` is with its target in its place. */
+async function firstLink(path: string): Promise<{ readonly at: string; readonly leadsTo: string } | null> {
+  const { root } = parse(path);
+  const parts = path.slice(root.length).split(sep);
+  let at = root;
+  for (const [index, part] of parts.entries()) {
+    at = join(at, part);
+    const target = await readlink(at).catch(() => null);
+    if (target !== null) return { at, leadsTo: resolve(dirname(at), target, ...parts.slice(index + 1)) };
+  }
+  return null;
 }
 
 /** A file that cannot be read counts as one with other content, so its coming and going are changes too. */
