@@ -88,7 +88,25 @@ function smoke(folder: string): void {
     const specifier = manifest.name + subpath.slice(1);
     step(`import ${specifier}`, ['node', '--input-type=module', '-e', `await import('${specifier}')`], folder);
   }
+  step('stores', ['node', '--input-type=module', '-e', storesProgram], folder);
 }
+
+/** A store finds in the package what it sends to its server: a client that shows it is enough. */
+const storesProgram = `import { createLimiter, fixedWindow, redisStore } from 'spillway/limit';
+
+const sent = [];
+const client = {
+  isReady: true,
+  async sendCommand([name, text]) {
+    if (name === 'evalsha') throw new Error('NOSCRIPT');
+    sent.push(text);
+    return [0, 1, 0, 0, 0];
+  },
+};
+const limiter = createLimiter({ name: 'api', algorithm: fixedWindow({ limit: 1, per: '1m' }), store: redisStore(client) });
+const { source } = await limiter.take('ann');
+if (source !== 'store' || !sent.join('').startsWith('#!lua')) throw new Error(source + ': ' + limiter.outage?.error);
+`;
 
 const userConfig = `import { defineConfig } from 'spillway';
 

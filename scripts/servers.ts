@@ -26,6 +26,7 @@ export const servers = {
   haproxy: { commands: ['haproxy'], packages: ['haproxy'], neededBy: 'oracle tests, benchmarks' },
   openssl: { commands: ['openssl'], packages: ['openssl'], neededBy: 'TLS tests' },
   dnsmasq: { commands: ['dnsmasq'], packages: ['dnsmasq-base'], neededBy: 'tests of discovery by DNS' },
+  redis: { commands: ['redis-server'], packages: ['redis-server'], neededBy: 'tests of stores, benchmarks' },
   curl: { commands: ['curl'], packages: ['curl'], neededBy: 'the tour of the README' },
 } as const satisfies Record<string, Server>;
 

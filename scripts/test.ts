@@ -21,6 +21,7 @@ const patterns = [
   'src/**/*.test.ts',
   'src/**/*.fuzz.ts',
   'test/**/*.test.ts',
+  'test/**/*.fuzz.ts',
   'examples/**/*.test.ts',
   'bench/**/*.test.ts',
 ];

@@ -13,11 +13,16 @@ import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { parseConfig } from '../src/gateway/config/index.ts';
 import { CliProcess } from './cli-process.ts';
+import { RedisServer } from './servers/redis.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const pages = ['README.md', ...globSync('docs/guides/*.md', { cwd: root })];
 const clone = mkdtempSync(join(tmpdir(), 'spillway-readme-'));
 after(() => rmSync(clone, { recursive: true }));
+
+// What a program of a guide finds under the address that its text reads.
+const redis = await RedisServer.start();
+after(() => redis[Symbol.asyncDispose]());
 
 for (const part of ['src', 'bin', 'examples', 'package.json', 'tsconfig.json']) {
   cpSync(join(root, part), join(clone, part), { recursive: true });
@@ -99,7 +104,7 @@ for (const [number, [page, text]] of pages
     const args = ['--conditions=spillway-source', file];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, {
       cwd: clone,
-      env: environment,
+      env: { ...environment, REDIS_URL: redis.url },
       encoding: 'utf8',
       timeout: 60_000,
     });

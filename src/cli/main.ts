@@ -160,6 +160,8 @@ function report(error: unknown): ExitCode {
     case 'ADDRESS_REFUSED':
     case 'STORE_UNAVAILABLE':
     case 'DNS_FAILED':
+    case 'STORE_REFUSED':
+    case 'KEYS_APART':
     case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:

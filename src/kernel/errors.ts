@@ -41,6 +41,8 @@ export const errorCodes = {
   DNS_FAILED: 'No DNS server gave an answer to a question that can be used.',
   ADMIN_UNREACHABLE: 'No running gateway answered on the admin address.',
   STORE_UNAVAILABLE: 'A store did not answer in time, or answered with an error.',
+  STORE_REFUSED: 'A store will not do what it is asked, now or later, until somebody changes something.',
+  KEYS_APART: 'Keys that are taken from together are in different slots of a Redis cluster.',
   OPTIONS_INVALID: 'A module was given options or data that it cannot work with.',
 } as const satisfies Record<string, string>;
 

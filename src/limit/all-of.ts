@@ -144,6 +144,7 @@ async function takeRemote(
   try {
     while (step.done !== true) {
       const parts = step.value.map(({ limiter, key, cost }) => limiter.part(key, cost));
+      limiters[0]!.store.checkTogether?.(parts);
       const answers = await abortable(limiters[0]!.line.ask('take', ...(parts as [PartOfQuestion])), signal);
       step.value.forEach(({ limiter, key, cost }, index) => limiter.learn(key, cost, answers[index]!));
       step = process.next({ taken: answers.every(({ granted }) => granted > 0), outcomes: answers });

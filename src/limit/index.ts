@@ -5,22 +5,12 @@ export { fixedWindow, type WindowOptions } from './fixed-window.ts';
 export { gcra, type GcraOptions } from './gcra.ts';
 export { concurrency, type ConcurrencyOptions } from './concurrency.ts';
 export type { Decision, DecisionSource, LeaseDecision } from './decision.ts';
-export { createLimiter } from './limiter.ts';
-export type {
-  Leases,
-  Limiter,
-  LimiterOf,
-  LimiterOptions,
-  Rates,
-  StoreState,
-  SyncLeases,
-  SyncLimiter,
-  SyncRates,
-  TakeOptions,
-} from './limiter.ts';
+export { createLimiter, type Limiter, type LimiterOf, type LimiterOptions, type TakeOptions } from './limiter.ts';
+export type { Leases, Rates, StoreState, SyncLeases, SyncLimiter, SyncRates } from './limiter.ts';
 export type { Outage } from './line.ts';
 export { memoryStore, type MemoryStore, type MemoryStoreOptions } from './memory.ts';
 export type { OutageOptions } from './outage.ts';
+export { redisStore, type RedisStoreOptions } from './redis.ts';
 export { createSharedMemory, sharedMemoryStore, type SharedMemoryOptions } from './shared.ts';
 export { slidingLog } from './sliding-log.ts';
 export { slidingWindow } from './sliding-window.ts';

@@ -51,12 +51,16 @@ export interface LocalStore {
   takeAll(parts: readonly LocalPart[]): boolean;
 }
 
-/** What a remote store is asked. `take` grants as many of `times` takes as there is room for. */
-export interface RemotePart {
+/** Whose counters. */
+export interface CountersKey {
   /** Of the limiter: with the algorithm's layout, the identity of the counters. */
   readonly name: string;
   readonly algorithm: Algorithm;
   readonly key: string;
+}
+
+/** What a remote store is asked. `take` grants as many of `times` takes as there is room for. */
+export interface RemotePart extends CountersKey {
   readonly cost: number;
   readonly times: number;
   readonly holder: number;
@@ -90,6 +94,8 @@ export interface RemoteStore {
     questions: readonly Question[],
     options: { readonly signal: AbortSignal },
   ): Promise<readonly (readonly Outcome[])[]>;
+  /** Throws `KEYS_APART` if these can never be decided at one moment, being on different servers. */
+  checkTogether?(counters: readonly CountersKey[]): void;
 }
 
 export type Store = LocalStore | RemoteStore;

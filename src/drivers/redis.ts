@@ -1,0 +1,191 @@
+/**
+ * Redis and Valkey (7.0 and later) through a client that the program already has: ioredis or node-redis, one server or a cluster.
+ * Nothing is imported from either; what is used of them is written down here as types.
+ *
+ * - One verb: run a script on some keys. It is sent by its hash. A server that does not know it (restarted, failed over, flushed, a
+ *   node of a cluster that was never asked) says so and has done nothing; it is then sent the text, and knows it.
+ * - Calls of one tick go out in their order on one connection, without waiting for each other.
+ * - A call ends with its signal, whatever the client does.
+ * - Errors are coded: `STORE_UNAVAILABLE` if the same call may do later, `STORE_REFUSED` if it will not.
+ *
+ * In a cluster, the client finds the node by the first key and follows it when it moves; all keys of a call must be in one slot.
+ * ioredis is called through a pipeline of one command: with `enableAutoPipelining`, its version 5 takes a script's hash for
+ * the key (redis/ioredis#2109), and pipelines are not subject to it.
+ */
+import { createHash } from 'node:crypto';
+
+import { abortable } from '../kernel/abort.ts';
+import { SpillwayError } from '../kernel/errors.ts';
+import { Unanswered } from './unanswered.ts';
+
+interface IoredisPipeline {
+  call(command: string, ...args: string[]): unknown;
+  exec(): Promise<(readonly [error: Error | null, result: unknown])[] | null>;
+}
+
+/** What is used of `new Redis()` and `new Cluster()` of ioredis. */
+export interface IoredisClient {
+  readonly status: string;
+  readonly isCluster: boolean;
+  pipeline(): IoredisPipeline;
+}
+
+interface NodeRedisOptions {
+  readonly abortSignal?: AbortSignal;
+}
+
+/** What is used of `createClient()` of node-redis. */
+export interface NodeRedisClient {
+  readonly isReady: boolean;
+  sendCommand(args: readonly string[], options?: NodeRedisOptions): Promise<unknown>;
+}
+
+/** What is used of `createCluster()` of node-redis. */
+export interface NodeRedisCluster {
+  readonly masters: readonly unknown[];
+  sendCommand(
+    firstKey: string | undefined,
+    isReadonly: boolean | undefined,
+    args: string[],
+    options?: NodeRedisOptions,
+  ): Promise<unknown>;
+}
+
+export type RedisClient = IoredisClient | NodeRedisClient | NodeRedisCluster;
+
+/** A script, known to servers by the hash of its text. */
+export class RedisScript {
+  readonly text: string;
+  readonly sha: string;
+
+  constructor(text: string) {
+    this.text = text;
+    this.sha = createHash('sha1').update(text).digest('hex');
+  }
+}
+
+/** At 200 ms a round trip, 20,000 calls a second. */
+const UNANSWERED_MAX = 4096;
+
+type Send = (key: string, command: string[], signal: AbortSignal) => Promise<unknown>;
+
+async function viaPipeline(client: IoredisClient, [name = '', ...args]: string[]): Promise<unknown> {
+  const pipeline = client.pipeline();
+  pipeline.call(name, ...args);
+  const [first] = (await pipeline.exec()) ?? [];
+  if (first === undefined) throw new Error('the pipeline was thrown away');
+  const [error, result] = first;
+  if (error !== null) throw error;
+  return result;
+}
+
+function senderOf(client: RedisClient): { readonly cluster: boolean; readonly send: Send } {
+  // Whoever writes JavaScript may hand in anything.
+  if (client !== null && typeof client === 'object') {
+    if ('pipeline' in client) {
+      return { cluster: client.isCluster, send: (_key, command) => viaPipeline(client, command) };
+    }
+    if ('masters' in client) {
+      return {
+        cluster: true,
+        send: (key, command, abortSignal) => client.sendCommand(key, false, command, { abortSignal }),
+      };
+    }
+    if (typeof client.sendCommand === 'function') {
+      return { cluster: false, send: (_key, command, abortSignal) => client.sendCommand(command, { abortSignal }) };
+    }
+  }
+  throw new SpillwayError(
+    'OPTIONS_INVALID',
+    'This is no client of Redis; expected one of ioredis (new Redis, new Cluster) or node-redis (createClient, createCluster).',
+  );
+}
+
+export interface RedisCall {
+  readonly script: RedisScript;
+  /** At least one; in a cluster all of one slot. */
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+export class RedisDriver {
+  readonly cluster: boolean;
+  readonly #send: Send;
+  readonly #unanswered = new Unanswered('Redis', UNANSWERED_MAX);
+
+  constructor(client: RedisClient) {
+    ({ cluster: this.cluster, send: this.#send } = senderOf(client));
+  }
+
+  /** What the script returns; integers as numbers. */
+  async run(call: RedisCall): Promise<unknown> {
+    const { signal } = call;
+    signal.throwIfAborted();
+    try {
+      return await abortable(
+        this.#unanswered.track(() => this.#run(call)),
+        signal,
+      );
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw redisError(error);
+    }
+  }
+
+  async #run({ script, keys, args, signal }: RedisCall): Promise<unknown> {
+    const rest = [String(keys.length), ...keys, ...args];
+    const [key = ''] = keys;
+    try {
+      return await this.#send(key, ['evalsha', script.sha, ...rest], signal);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      signal.throwIfAborted();
+      return this.#send(key, ['eval', script.text, ...rest], signal);
+    }
+  }
+}
+
+/** The first words of errors by which a server says that it will not do, until somebody changes something. */
+const refusals: ReadonlySet<string> = new Set([
+  'ERR',
+  'NOAUTH',
+  'WRONGPASS',
+  'NOPERM',
+  'CROSSSLOT',
+  'WRONGTYPE',
+  'NOPROTO',
+  'NOSCRIPT',
+]);
+
+/** The word with which an error of a server begins, such as `OOM`; null for an error of the client or the connection. */
+function wordOf(message: string): string | null {
+  return /^([A-Z]{3,}) /.exec(message)?.[1] ?? null;
+}
+
+function redisError(error: unknown): SpillwayError {
+  if (error instanceof SpillwayError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const word = wordOf(message);
+  if (word !== null && refusals.has(word)) {
+    return new SpillwayError('STORE_REFUSED', `Redis refused a script: ${message}`, { cause: error });
+  }
+  // OOM, READONLY, LOADING, CLUSTERDOWN, MASTERDOWN, MISCONF, NOREPLICAS, BUSY, … and whatever ends a connection.
+  const what = word === null ? 'Redis cannot be reached' : 'Redis cannot do it now';
+  return new SpillwayError('STORE_UNAVAILABLE', `${what}: ${message}`, { cause: error, retryable: true });
+}
+
+const SLOTS = 16_384;
+
+/** The slot of a key in a cluster: CRC-16 (XMODEM) of what its first braces enclose, or of all of it. */
+export function slotOf(key: string): number {
+  const open = key.indexOf('{');
+  const close = open < 0 ? -1 : key.indexOf('}', open + 1);
+  const tag = close > open + 1 ? key.slice(open + 1, close) : key;
+  let crc = 0;
+  for (const byte of Buffer.from(tag)) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = ((crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021) & 0xffff;
+  }
+  return crc % SLOTS;
+}

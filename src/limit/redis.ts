@@ -1,0 +1,123 @@
+/**
+ * The store in Redis or Valkey: one limit for all processes of a service, in one round trip a tick.
+ *
+ * - All that one tick asks is one script call (in a cluster, one for each slot), decided at one moment of the server's own clock, in
+ *   microseconds, by the same arithmetic as in memory (redis/*.lua).
+ * - One string a key, with an end: it is gone when it would say nothing any more. About 150 bytes; 8 more for each take of a
+ *   `slidingLog`, 16 for each slot of `concurrency`.
+ * - Only a server that can write decides: a replica, or one whose memory is full, is a store that is down.
+ *
+ * What it is not: durable. A failover loses what was not replicated, a restart what was not saved, and then more is admitted than the limit; see
+ * docs/guides/rate-limiting.md.
+ */
+import { readFileSync } from 'node:fs';
+
+import { type RedisClient, RedisDriver, RedisScript, slotOf } from '../drivers/redis.ts';
+import { type Clock, systemClock } from '../kernel/clock.ts';
+import { SpillwayError } from '../kernel/errors.ts';
+import type { Algorithm, Outcome } from './algorithm.ts';
+import { checkKeys, invalid } from './options.ts';
+import { batchesOf, checkVerbs, type RemoteBatch } from './remote-batch.ts';
+import { remoteKey } from './remote-key.ts';
+import type { CountersKey, Question, RemoteStore } from './store.ts';
+
+export interface RedisStoreOptions {
+  /**
+   * What every key in Redis begins with, so that several programs can share a server: 1 to 64 of `a-z A-Z 0-9 _ . : -`.
+   * @defaultValue 'spillway'
+   */
+  readonly prefix?: string;
+  /** For deadlines here; counters go by the server's own. @defaultValue the machine's */
+  readonly clock?: Clock;
+}
+
+/** Some 200 µs of the server's time, in which it does nothing else. */
+const PARTS_MAX = 128;
+
+const PREFIX = /^[\w.:-]{1,64}$/;
+
+function sourceOf(name: string): string {
+  return readFileSync(new URL(`./redis/${name}.lua`, import.meta.url), 'utf8');
+}
+
+/** The script for each set of algorithms that was needed together. */
+const scripts = new Map<string, RedisScript>();
+
+function scriptOf(kinds: readonly Algorithm['kind'][]): RedisScript {
+  const id = kinds.join(' ');
+  let script = scripts.get(id);
+  if (script === undefined) {
+    script = new RedisScript(['prelude', ...kinds, 'decide'].map(sourceOf).join('\n'));
+    scripts.set(id, script);
+  }
+  return script;
+}
+
+class RedisStore implements RemoteStore {
+  readonly local = false;
+  readonly name = 'redis';
+  readonly clock: Clock;
+  readonly #driver: RedisDriver;
+  readonly #prefix: string;
+
+  constructor(client: RedisClient, prefix: string, clock: Clock) {
+    this.clock = clock;
+    this.#driver = new RedisDriver(client);
+    this.#prefix = prefix;
+  }
+
+  async ask(
+    questions: readonly Question[],
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<readonly (readonly Outcome[])[]> {
+    checkVerbs(questions);
+    const batches = batchesOf(questions, PARTS_MAX, (keys) => this.#slotOf(keys));
+    const [first] = batches;
+    if (batches.length === 1) return this.#run(first!, signal);
+    const answers = new Map<Question, readonly Outcome[]>();
+    await Promise.all(
+      batches.map(async (batch) => {
+        const outcomes = await this.#run(batch, signal);
+        for (const [index, question] of batch.questions.entries()) answers.set(question, outcomes[index]!);
+      }),
+    );
+    return questions.map((question) => answers.get(question)!);
+  }
+
+  async #run(batch: RemoteBatch, signal: AbortSignal): Promise<(readonly Outcome[])[]> {
+    const keys = batch.keys.map((key) => `${this.#prefix}:${key}`);
+    const answer = await this.#driver.run({ script: scriptOf(batch.kinds), keys, args: [batch.message], signal });
+    return batch.read(answer, 'Redis');
+  }
+
+  checkTogether(counters: readonly CountersKey[]): void {
+    this.#slotOf(counters.map(remoteKey));
+  }
+
+  /** In which slot of a cluster they all are. */
+  #slotOf(keys: readonly string[]): number {
+    if (!this.#driver.cluster) return 0;
+    const [slot = 0, ...others] = keys.map((key) => slotOf(`${this.#prefix}:${key}`));
+    if (others.every((other) => other === slot)) return slot;
+    throw new SpillwayError(
+      'KEYS_APART',
+      `${keys.map((key) => `“${this.#prefix}:${key}”`).join(' and ')} are in different slots of the cluster and cannot be taken from together; ` +
+        'give their keys a common part in braces, such as “{org:7}:user:42” and “{org:7}”.',
+    );
+  }
+}
+
+/**
+ * Counters in Redis or Valkey, 7.0 or later, through your own client.
+ *
+ * `client`: of ioredis (`new Redis()`, `new Cluster()`) or node-redis (`createClient()`, `createCluster()`). The program that made it
+ * also closes it, and listens to its `error` events.
+ */
+export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): RemoteStore {
+  checkKeys('redisStore', options, ['prefix', 'clock']);
+  const { prefix = 'spillway', clock = systemClock } = options;
+  if (!PREFIX.test(prefix)) {
+    throw invalid(`redisStore: prefix is “${prefix}”; expected 1 to 64 of the characters a-z A-Z 0-9 _ . : -`);
+  }
+  return new RedisStore(client, prefix, clock);
+}

@@ -1,0 +1,141 @@
+/**
+ * That a remote store decides as the algorithms do, to the microsecond: random questions about several limits and keys, at random moments,
+ * with limits that change and a clock that steps back, are put to the store and to the reference, and all outcomes are the same.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import * as fc from 'fast-check';
+
+import {
+  concurrency,
+  fixedWindow,
+  gcra,
+  type Algorithm,
+  type Question,
+  type RemoteStore,
+  slidingLog,
+  slidingWindow,
+  tokenBucket,
+} from '../../src/limit/index.ts';
+import { hasLeases } from '../../src/limit/store.ts';
+import { ReferenceStore } from './reference-store.ts';
+
+/** In 2096, so that nothing ends by the real clock; and the arithmetic holds that far. */
+const START_US = 4_000_000_000_000_000;
+
+export interface StoreUnderTest {
+  readonly store: RemoteStore;
+  /** Forgets everything. */
+  readonly clear: () => Promise<void>;
+}
+
+const limit = fc.integer({ min: 1, max: 12 });
+const wide = fc.oneof({ weight: 4, arbitrary: limit }, { weight: 1, arbitrary: fc.constantFrom(1_000_003, 1e9) });
+const perMs = fc.oneof(
+  fc.constantFrom(0.007, 1, 1000, 86_400_000),
+  fc.integer({ min: 1, max: 5000 }).map((us) => us / 1000),
+);
+const rate = fc.oneof(
+  fc.constantFrom(0.1, 3, 1e6),
+  fc.integer({ min: 1, max: 9e9 }).map((n) => n / 1e6),
+);
+
+/** Two forms of each, as before and after a change. */
+const algorithms: readonly fc.Arbitrary<readonly [Algorithm, Algorithm]>[] = [
+  fc
+    .tuple(limit, rate, limit, rate)
+    .map(([a, b, c, d]) => [
+      tokenBucket({ capacity: a, refillPerSecond: b }),
+      tokenBucket({ capacity: c, refillPerSecond: d }),
+    ]),
+  fc
+    .tuple(limit, perMs, limit)
+    .map(([a, b, c]) => [gcra({ limit: a, per: b, burst: c }), gcra({ limit: c, per: b, burst: a })]),
+  fc
+    .tuple(wide, perMs, wide, perMs)
+    .map(([a, b, c, d]) => [fixedWindow({ limit: a, per: b }), fixedWindow({ limit: c, per: d })]),
+  fc
+    .tuple(wide, perMs, wide, perMs)
+    .map(([a, b, c, d]) => [slidingWindow({ limit: a, per: b }), slidingWindow({ limit: c, per: d })]),
+  fc
+    .tuple(limit, perMs, perMs)
+    .map(([a, b, c]) => [slidingLog({ limit: a, per: b }), slidingLog({ limit: a, per: c })]),
+  fc
+    .tuple(limit, perMs, perMs)
+    .map(([a, b, c]) => [concurrency({ limit: a, lease: b }), concurrency({ limit: a, lease: c })]),
+];
+
+const part = fc.record({
+  which: fc.nat(algorithms.length - 1),
+  changed: fc.oneof(
+    { weight: 5, arbitrary: fc.constant(0 as const) },
+    { weight: 1, arbitrary: fc.constant(1 as const) },
+  ),
+  key: fc.constantFrom('ann', 'bob', 'é \u{1f600} "{', 'x'.repeat(300)),
+  cost: fc.oneof(
+    { weight: 9, arbitrary: fc.nat(14) },
+    { weight: 1, arbitrary: fc.constantFrom(333_333, 999_999_999, 2 ** 53, 1e300) },
+  ),
+  times: fc.oneof({ weight: 3, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.nat(5) }),
+  holder: fc.integer({ min: 1, max: 4 }).map((n) => 2 ** 52 + n * 100),
+});
+
+const question = fc.record({
+  verb: fc.oneof(
+    { weight: 8, arbitrary: fc.constant('take' as const) },
+    { weight: 3, arbitrary: fc.constantFrom('peek' as const, 'back' as const) },
+    { weight: 1, arbitrary: fc.constantFrom('again' as const, 'reset' as const) },
+  ),
+  parts: fc.oneof(
+    { weight: 4, arbitrary: fc.array(part, { minLength: 1, maxLength: 1 }) },
+    { weight: 1, arbitrary: fc.uniqueArray(part, { minLength: 2, maxLength: 4, selector: ({ which }) => which }) },
+  ),
+});
+
+const tick = fc.record({
+  passUs: fc.oneof(
+    { weight: 8, arbitrary: fc.oneof(fc.nat(5), fc.nat(5000), fc.nat(5_000_000)) },
+    { weight: 1, arbitrary: fc.integer({ min: -4_000_000, max: -1 }) },
+  ),
+  questions: fc.array(question, { minLength: 1, maxLength: 5 }),
+});
+
+type Drawn = typeof question extends fc.Arbitrary<infer Q> ? Q : never;
+
+function questionOf({ verb, parts }: Drawn, drawn: readonly (readonly [Algorithm, Algorithm])[]): Question {
+  const [first, ...others] = parts.map(({ which, changed, key, cost, times, holder }) => ({
+    name: `limit-${which}`,
+    algorithm: drawn[which]![changed],
+    key,
+    cost,
+    times: parts.length > 1 ? 1 : times,
+    holder,
+  }));
+  const leases = hasLeases(first!.algorithm);
+  if (verb === 'back') return { verb: leases ? 'release' : 'refund', parts: [first!] };
+  if (verb === 'again') return { verb: leases ? 'renew' : 'peek', parts: [first!] };
+  return { verb, parts: [first!, ...others] };
+}
+
+export function agrees(name: string, open: (nowUs: () => number) => Promise<StoreUnderTest>, numRuns: number): void {
+  test(`${name}: the same questions at the same moments have the same answers as in memory`, async () => {
+    let nowUs = START_US;
+    const { store, clear } = await open(() => nowUs);
+    const { signal } = new AbortController();
+    await fc.assert(
+      fc.asyncProperty(fc.tuple(...algorithms), fc.array(tick, { maxLength: 12 }), async (drawn, ticks) => {
+        await clear();
+        nowUs = START_US;
+        const reference = new ReferenceStore();
+        for (const { passUs, questions } of ticks) {
+          nowUs += passUs;
+          const asked = questions.map((each) => questionOf(each, drawn));
+          const said = await store.ask(asked, { signal });
+          assert.deepEqual(said, reference.decide(asked, nowUs));
+        }
+      }),
+      { numRuns },
+    );
+  });
+}

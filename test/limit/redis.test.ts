@@ -1,0 +1,248 @@
+/** Limits in a real Redis, and what is done to it while they are in use. */
+import assert from 'node:assert/strict';
+import { after, beforeEach, test } from 'node:test';
+
+import { type Clock, systemClock } from '../../src/kernel/clock.ts';
+import type { SpillwayError } from '../../src/kernel/errors.ts';
+import { allOf, concurrency, createLimiter, fixedWindow, gcra, redisStore, slidingLog } from '../../src/limit/index.ts';
+import { RedisServer } from '../servers/redis.ts';
+import { clients } from '../servers/redis-clients.ts';
+import { SlowLine } from '../servers/slow-line.ts';
+
+const server = await RedisServer.start();
+after(() => server[Symbol.asyncDispose]());
+beforeEach(() => server.admin.flushall());
+
+/** A limit that nothing comes back of while a test runs. */
+const hundred = slidingLog({ limit: 100, per: '1d' });
+
+/** How often the server ran a script. */
+async function scriptCalls(): Promise<number> {
+  const stats = await server.admin.info('commandstats');
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}
+
+/** Asks until the answer is from the store again: whoever is back must be noticed. */
+async function untilBack(take: () => Promise<{ readonly source: string }>): Promise<void> {
+  while ((await take()).source !== 'store') await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+for (const [name, open] of Object.entries(clients)) {
+  test(`${name}: takes, looks, gives back and forgets`, async () => {
+    await using opened = await open(server.port);
+    const store = redisStore(opened.client, { prefix: 'shop:limits' });
+    const api = createLimiter({ name: 'api', algorithm: gcra({ limit: 10, per: '1h' }), store });
+    const taken = await api.take('ann', { cost: 4 });
+    assert.deepEqual([taken.allowed, taken.remaining, taken.source], [true, 6, 'store']);
+    assert.equal((await api.take('ann', { cost: 7 })).retryAfterMs > 350_000, true);
+    assert.equal((await api.takeUpTo('ann', 100)).granted, 6);
+    await api.refund('ann', 2);
+    assert.equal((await api.peek('ann')).remaining, 2);
+    assert.deepEqual(await server.admin.keys('*'), ['shop:limits:api:token-bucket:ann']);
+    await api.reset('ann');
+    assert.deepEqual(await server.admin.keys('*'), []);
+
+    const jobs = createLimiter({ name: 'jobs', algorithm: concurrency({ limit: 1, lease: '1h' }), store });
+    const held = await jobs.take('ann');
+    assert.equal((await jobs.take('ann')).allowed, false);
+    assert.equal(await jobs.renew('ann', held.lease), true);
+    assert.equal(await jobs.release('ann', held.lease), true);
+    assert.equal(await jobs.release('ann', held.lease), false);
+  });
+
+  test(`${name}: R5: scripts that the server forgets in the middle of traffic are given to it again`, async () => {
+    await using opened = await open(server.port);
+    const limiter = createLimiter({ name: 'api', algorithm: hundred, store: redisStore(opened.client) });
+    let allowed = 0;
+    for (let turn = 0; turn < 60; turn++) {
+      const [flushed, ...decisions] = await Promise.all([
+        server.admin.script('FLUSH'),
+        ...Array.from({ length: 5 }, () => limiter.take('ann')),
+      ]);
+      assert.equal(flushed, 'OK');
+      allowed += decisions.filter(({ allowed, source }) => allowed && source === 'store').length;
+    }
+    assert.equal(allowed, 100);
+  });
+
+  test(`${name}: at 200 ms there and back, a thousand callers of one tick are one call`, async () => {
+    await using line = await SlowLine.open(server.port, 100);
+    await using opened = await open(line.port);
+    const outage = { deadline: '30s' } as const;
+    const store = redisStore(opened.client);
+    const limiter = createLimiter({ name: 'api', algorithm: hundred, store, outage });
+    await limiter.take('warm');
+    const before = await scriptCalls();
+    const decisions = await Promise.all(Array.from({ length: 1000 }, () => limiter.take('ann')));
+    assert.equal(decisions.filter(({ allowed }) => allowed).length, 100);
+    assert.equal((await scriptCalls()) - before, 1);
+    assert.equal((await limiter.take('ann')).source, 'cache', 'and who was refused is not asked about');
+  });
+
+  test(`${name}: R10: a server that is frozen, and a line that is dead, are answered for by the deadline`, async () => {
+    await using line = await SlowLine.open(server.port);
+    await using opened = await open(line.port);
+    const store = redisStore(opened.client);
+    const outage = { answer: 'closed', deadline: 50 } as const;
+    const limiter = createLimiter({ name: 'api', algorithm: hundred, store, outage });
+    assert.equal((await limiter.take('ann')).source, 'store');
+    server.freeze();
+    try {
+      const decision = await limiter.take('ann');
+      assert.deepEqual([decision.allowed, decision.source], [false, 'closed']);
+      assert.match(limiter.outage!.error.message, /no answer within 50 ms/);
+    } finally {
+      server.thaw();
+    }
+    await untilBack(() => limiter.take('ann'));
+    assert.equal(limiter.outage, null);
+    line.silence();
+    assert.equal((await limiter.take('ann')).source, 'closed');
+    line.restore();
+    await untilBack(() => limiter.take('ann'));
+  });
+
+  test(`${name}: memory full is an outage and not a refusal, and nothing is done by half`, async () => {
+    await using opened = await open(server.port);
+    const store = redisStore(opened.client);
+    const outage = { answer: 'open' } as const;
+    const user = createLimiter({ name: 'user', algorithm: hundred, store, outage });
+    const everybody = createLimiter({ name: 'all', algorithm: fixedWindow({ limit: 10, per: '366d' }), store, outage });
+    const both = allOf(user, everybody);
+    await both.take('ann');
+    await server.admin.config('SET', 'maxmemory', '1');
+    try {
+      const decision = await both.take('ann');
+      assert.deepEqual([decision.allowed, decision.source], [true, 'open']);
+      assert.match(user.outage!.error.message, /OOM/);
+    } finally {
+      await server.admin.config('SET', 'maxmemory', '0');
+    }
+    await untilBack(() => user.take('bob'));
+    assert.deepEqual([(await user.peek('ann')).remaining, (await everybody.peek('ann')).remaining], [99, 9]);
+  });
+}
+
+test('R2: a thousand callers of two processes at once are admitted exactly as often as the limit says, a hundred times', async () => {
+  await using first = await clients['ioredis 6'](server.port);
+  await using second = await clients['node-redis 6'](server.port);
+  const limiters = [first, second].map(({ client }) =>
+    createLimiter({ name: 'api', algorithm: hundred, store: redisStore(client), outage: { deadline: '30s' } }),
+  );
+  for (let run = 0; run < 100; run++) {
+    const decisions = await Promise.all(
+      Array.from({ length: 1000 }, async (_, caller) => {
+        // Not all in one tick: each joins whatever call is next.
+        for (let turns = caller % 5; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+        return limiters[caller % 2]!.take(`run ${run}`);
+      }),
+    );
+    assert.equal(decisions.filter(({ allowed }) => allowed).length, 100);
+    assert.ok(decisions.every(({ source }) => source === 'store' || source === 'cache'));
+  }
+});
+
+test('R3: the clock of the process that asks has no say', async () => {
+  await using opened = await clients['ioredis 6'](server.port);
+  const remaining: number[] = [];
+  for (const offMs of [0, 3_600_000, -3_600_000]) {
+    const clock: Clock = {
+      ...systemClock,
+      wallMs: () => Date.now() + offMs,
+      nowMs: () => performance.now() + 2 * offMs,
+    };
+    const store = redisStore(opened.client, { clock });
+    const limiter = createLimiter({ name: 'api', algorithm: fixedWindow({ limit: 9, per: '366d' }), store });
+    remaining.push((await limiter.take('ann')).remaining);
+  }
+  assert.deepEqual(remaining, [8, 7, 6]);
+});
+
+test('killed and restarted: each outage policy answers, and the store is back by itself', async () => {
+  await using redis = await RedisServer.start();
+  await using opened = await clients['ioredis 6'](redis.port);
+  const store = redisStore(opened.client);
+  const limiterWith = (answer: 'open' | 'closed' | 'fallback') =>
+    createLimiter({
+      name: answer,
+      algorithm: slidingLog({ limit: 10, per: '1d' }),
+      store,
+      outage: answer === 'fallback' ? { answer, share: 0.5 } : { answer },
+    });
+  const [open, closed, fallback] = [limiterWith('open'), limiterWith('closed'), limiterWith('fallback')];
+  for (const limiter of [open, closed, fallback])
+    assert.equal((await limiter.take('ann', { cost: 4 })).source, 'store');
+  await redis.kill();
+  const of = async (limiter: typeof open) =>
+    (await Promise.all(Array.from({ length: 20 }, () => limiter.take('ann')))).map(
+      ({ allowed, source }) => `${source} ${allowed}`,
+    );
+  assert.deepEqual(
+    await of(open),
+    Array.from({ length: 20 }, () => 'open true'),
+  );
+  assert.deepEqual(
+    await of(closed),
+    Array.from({ length: 20 }, () => 'closed false'),
+  );
+  const local = await of(fallback);
+  assert.deepEqual(local.filter((each) => each === 'fallback true').length, 5, 'half of the limit');
+  await redis.restart();
+  await untilBack(() => closed.take('bob'));
+  const back = await closed.peek('ann');
+  assert.deepEqual([back.source, back.remaining], ['store', 10], 'nothing was saved, so everybody begins anew');
+});
+
+test('R15: a replica decides nothing; once it is promoted, it goes on with what had reached it', async () => {
+  await using master = await RedisServer.start('--repl-diskless-sync-delay', '0');
+  await using replica = await RedisServer.start('--replicaof', '127.0.0.1', String(master.port));
+  await using toMaster = await clients['node-redis 6'](master.port);
+  await using toReplica = await clients['node-redis 6'](replica.port);
+  const before = createLimiter({ name: 'api', algorithm: hundred, store: redisStore(toMaster.client) });
+  const outage = { answer: 'closed' } as const;
+  const afterwards = createLimiter({ name: 'api', algorithm: hundred, store: redisStore(toReplica.client), outage });
+  while (!(await master.admin.info('replication')).includes('state=online')) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await before.take('ann', { cost: 60 });
+  // It waits for what its own connection wrote, and so for all that was written before.
+  await master.admin.set('after', 'the take');
+  assert.equal(await master.admin.wait(1, 10_000), 1);
+  const refused = await afterwards.peek('ann');
+  assert.deepEqual([refused.allowed, refused.source], [false, 'closed']);
+  assert.match(afterwards.outage!.error.message, /READONLY/);
+  await master.kill();
+  await replica.admin.replicaof('NO', 'ONE');
+  await untilBack(() => afterwards.peek('ann'));
+  assert.equal((await afterwards.peek('ann')).remaining, 40);
+});
+
+test('R6: what another type of data stands for is read as unused, and every key has an end', async () => {
+  await using opened = await clients['ioredis 6'](server.port);
+  const limiter = createLimiter({ name: 'api', algorithm: hundred, store: redisStore(opened.client) });
+  const key = 'spillway:api:sliding-log-100:ann';
+  await server.admin.lpush(key, 'not ours');
+  assert.equal((await limiter.take('ann')).remaining, 99);
+  assert.ok((await server.admin.pttl(key)) > 0);
+  await server.admin.set(key, 'seven b');
+  assert.equal((await limiter.take('ann')).remaining, 99);
+});
+
+test('a user without rights is refused for good, and told so', async () => {
+  await server.admin.call('acl', 'setuser', 'guest', 'on', 'nopass', '~*', '+@read');
+  await using opened = await clients['ioredis 6'](server.port);
+  await (opened.client as unknown as typeof server.admin).call('auth', 'guest', 'any');
+  const store = redisStore(opened.client);
+  const part = { name: 'api', algorithm: hundred, key: 'ann', cost: 1, times: 1, holder: 0 };
+  await assert.rejects(
+    store.ask([{ verb: 'take', parts: [part] }], { signal: new AbortController().signal }),
+    (error: SpillwayError) => error.code === 'STORE_REFUSED' && !error.retryable && /NOPERM/.test(error.message),
+  );
+});
+
+test('what is no client of Redis is refused', () => {
+  for (const client of [null, {}, { sendCommand: 1 }, 'redis://localhost']) {
+    assert.throws(() => redisStore(client as never), { code: 'OPTIONS_INVALID' });
+  }
+  assert.throws(() => redisStore({} as never, { prefix: 'a b' }), { code: 'OPTIONS_INVALID' });
+});

@@ -1,0 +1,67 @@
+/** What every store must say: the algorithms as they are in TypeScript, applied to numbers in a map, at a moment that is given. */
+import { type Algorithm, type Ask, createOutcome, type Outcome } from '../../src/limit/algorithm.ts';
+import { hasLeases, type Question, type RemotePart } from '../../src/limit/store.ts';
+
+interface Row {
+  numbers: Float64Array;
+  /** When this call of `decide` began. */
+  readonly before: Float64Array;
+  /** By which it was asked for last. */
+  algorithm: Algorithm;
+}
+
+type Change = (algorithm: Algorithm, numbers: Float64Array, ask: Ask, out: Outcome) => void;
+
+export class ReferenceStore {
+  readonly #kept = new Map<string, Float64Array>();
+  #rows = new Map<string, Row>();
+  #nowUs = 0;
+
+  decide(questions: readonly Question[], nowUs: number): Outcome[][] {
+    this.#nowUs = nowUs;
+    this.#rows = new Map();
+    const outcomes = questions.map((question) => this.#decide(question));
+    for (const [identity, { numbers, before, algorithm }] of this.#rows) {
+      if (numbers.join() === before.join()) continue;
+      // What is written is forgotten if it says nothing.
+      if (algorithm.idle(numbers, 0, nowUs)) this.#kept.delete(identity);
+      else this.#kept.set(identity, numbers);
+    }
+    return outcomes;
+  }
+
+  #decide({ verb, parts }: Question): Outcome[] {
+    const each = (change: Change): Outcome[] => parts.map((part) => this.#change(part, change));
+    const look: Change = (algorithm, numbers, ask, out) => algorithm.peek(numbers, 0, ask, out);
+    switch (verb) {
+      case 'take': {
+        const looks = parts.length > 1 ? each(look) : [];
+        if (looks.some(({ granted }, index) => granted < parts[index]!.times)) return looks;
+        return each((algorithm, numbers, ask, out) => algorithm.take(numbers, 0, ask, out));
+      }
+      case 'peek':
+        return each(look);
+      case 'reset':
+        return each((_, numbers) => void numbers.fill(0));
+      default:
+        return each((algorithm, numbers, ask, out) => {
+          if (!hasLeases(algorithm)) algorithm.refund(numbers, 0, ask);
+          else if (verb !== 'refund') out.granted = algorithm[verb](numbers, 0, ask) ? 1 : 0;
+        });
+    }
+  }
+
+  #change({ name, algorithm, key, cost, times, holder }: RemotePart, change: Change): Outcome {
+    const identity = JSON.stringify([name, algorithm.layout, key]);
+    let row = this.#rows.get(identity);
+    if (row === undefined) {
+      const before = this.#kept.get(identity) ?? new Float64Array(algorithm.width);
+      row = { numbers: before.slice(), before, algorithm };
+      this.#rows.set(identity, row);
+    }
+    row.algorithm = algorithm;
+    const out = createOutcome();
+    change(algorithm, row.numbers, { nowUs: this.#nowUs, cost, times, holder }, out);
+    return out;
+  }
+}

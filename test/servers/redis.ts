@@ -1,0 +1,106 @@
+/** A Redis server of a test's own. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { Redis } from 'ioredis';
+
+import { serverPath } from '../../scripts/servers.ts';
+import { freePort, ServerProcess } from './server-process.ts';
+
+export class RedisServer {
+  readonly port: number;
+  readonly url: string;
+  readonly #process: ServerProcess;
+  readonly #folder: string;
+  #admin: Redis | null = null;
+
+  private constructor(port: number, folder: string, options: readonly string[]) {
+    this.port = port;
+    this.url = `redis://127.0.0.1:${port}`;
+    this.#folder = folder;
+    const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder];
+    this.#process = new ServerProcess({
+      command: [serverPath('redis'), ...place, '--save', '', ...options],
+      ready: /Ready to accept connections/,
+    });
+  }
+
+  static async start(...options: readonly string[]): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), mkdtempSync(join(tmpdir(), 'spillway-redis-')), options);
+    await server.#process.start();
+    return server;
+  }
+
+  /** For what a test does to the server. */
+  get admin(): Redis {
+    if (this.#admin === null) {
+      this.#admin = new Redis(this.port, { maxRetriesPerRequest: null, retryStrategy: () => 20 });
+      this.#admin.on('error', () => {});
+    }
+    return this.#admin;
+  }
+
+  kill(): Promise<void> {
+    return this.#process.kill();
+  }
+
+  /** On the same port. */
+  restart(): Promise<void> {
+    return this.#process.start();
+  }
+
+  freeze(): void {
+    this.#process.freeze();
+  }
+
+  thaw(): void {
+    this.#process.thaw();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#admin?.disconnect();
+    await this.#process.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Several servers as one cluster, each with an equal part of the slots. */
+export class RedisCluster {
+  readonly nodes: readonly RedisServer[];
+
+  private constructor(nodes: readonly RedisServer[]) {
+    this.nodes = nodes;
+  }
+
+  static async start(size = 3): Promise<RedisCluster> {
+    const starts = Array.from({ length: size }, () =>
+      RedisServer.start('--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'),
+    );
+    const cluster = new RedisCluster(await Promise.all(starts));
+    await cluster.#join();
+    return cluster;
+  }
+
+  async #join(): Promise<void> {
+    const { nodes } = this;
+    const share = Math.ceil(16_384 / nodes.length);
+    for (const [index, node] of nodes.entries()) {
+      await node.admin.call('cluster', 'set-config-epoch', String(index + 1));
+      const last = Math.min(16_384, (index + 1) * share) - 1;
+      await node.admin.call('cluster', 'addslotsrange', String(index * share), String(last));
+      if (index > 0) await node.admin.call('cluster', 'meet', '127.0.0.1', String(nodes[0]!.port));
+    }
+    for (const node of nodes) {
+      for (;;) {
+        const info = String(await node.admin.call('cluster', 'info'));
+        if (info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${nodes.length}`)) break;
+        await new Promise<void>((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node[Symbol.asyncDispose]()));
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * A real server as a child process of a test: started on a free port with its data in a temporary folder, killed, frozen, started again,
+ * and gone at the end, also when the test itself is killed.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export interface Launch {
+  readonly command: readonly string[];
+  /** What it prints when it can be used. */
+  readonly ready: RegExp;
+  /** Root becomes this user. */
+  readonly user?: string;
+}
+
+/** The words before a command that end it with its parent, and take root from it where a user is given. */
+function launcher(user: string | undefined): string[] {
+  const drop = user !== undefined && process.getuid?.() === 0;
+  return ['setpriv', '--pdeathsig', 'KILL', ...(drop ? ['--reuid', user, '--regid', user, '--clear-groups'] : [])];
+}
+
+export class ServerProcess {
+  readonly #launch: Launch;
+  #child: ChildProcess | null = null;
+  #said = '';
+
+  constructor(launch: Launch) {
+    this.#launch = launch;
+  }
+
+  async start(): Promise<void> {
+    const { command, ready, user } = this.#launch;
+    const [program = '', ...args] = [...launcher(user), ...command];
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    this.#said = '';
+    const exited = once(child, 'exit').then(() => {
+      throw new Error(`${command[0]} ended before it was ready; it said:\n${this.#said}`);
+    });
+    const { promise: isReady, resolve } = Promise.withResolvers<void>();
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        this.#said = (this.#said + text).slice(-20_000);
+        if (ready.test(this.#said)) resolve();
+      });
+    }
+    exited.catch(() => {});
+    await Promise.race([isReady, exited]);
+  }
+
+  /** Ends it at once; it can save nothing and say goodbye to nobody. */
+  async kill(signal: 'SIGKILL' | 'SIGQUIT' = 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    this.#child = null;
+    if (child?.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGCONT');
+    child.kill(signal);
+    await exited;
+  }
+
+  /** It keeps its connections and answers nothing, as a machine does that hangs. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#child?.kill('SIGCONT');
+  }
+}
