@@ -80,21 +80,13 @@ export class LatencyCost implements Cost {
   }
 
   cheapest(context: PickContext, from: number, to: number, before: number): number {
-    const { eligible } = context;
     const loads = this.#loads;
-    let best = before;
-    let bestCost = Number.POSITIVE_INFINITY;
+    let beforeMs = Number.POSITIVE_INFINITY;
     if (before >= 0) {
-      const perWeight = this.#perWeight.of(context, before, before + 1);
-      bestCost = loads.expectedMs(context, perWeight, before, before + 1)[before]!;
+      loads.quickest(context, this.#perWeight.of(context, before, before + 1), before, before + 1);
+      beforeMs = loads.quickestMs;
     }
-    const costs = loads.expectedMs(context, this.#perWeight.of(context, from, to), from, to);
-    for (let index = from; index < to; index++) {
-      if (costs[index]! < bestCost && eligible[index] === 1) {
-        best = index;
-        bestCost = costs[index]!;
-      }
-    }
-    return best;
+    const best = loads.quickest(context, this.#perWeight.of(context, from, to), from, to);
+    return loads.quickestMs < beforeMs ? best : before;
   }
 }

@@ -3,11 +3,14 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
+import { createPickContext } from './balancer.ts';
 import { clearLane, clearSlot, createLoads, createLoadTable, Loads, type LoadTable } from './loads.ts';
 
+/** How long an answer is expected to take. */
 function estimateMs(loads: Loads, index: number, nowMs: number): number {
   const factors = Float64Array.from({ length: loads.length }, (_, at) => 1 / (loads.inFlight(at) + 1));
-  return loads.expectedMs({ nowMs }, factors, index, index + 1)[index]!;
+  assert.equal(loads.quickest({ ...createPickContext(loads.length), nowMs }, factors, index, index + 1), index);
+  return loads.quickestMs;
 }
 
 function done(loads: Loads, index: number, latencyMs: number, nowMs: number, ok = true): void {

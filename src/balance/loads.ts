@@ -112,6 +112,12 @@ function allOf({ slots }: LoadTable): number[] {
   return Array.from({ length: slots }, (_, slot) => slot);
 }
 
+/** The part of a `PickContext` that is needed to compare endpoints. */
+interface Asked {
+  readonly eligible: Uint8Array;
+  readonly nowMs: number;
+}
+
 export class Loads {
   readonly #slots: Int32Array;
   readonly #lane: Int32Array;
@@ -120,7 +126,8 @@ export class Loads {
   readonly #latencyMs: Float64Array;
   readonly #failures: Float64Array;
   readonly #newsMs: Float64Array;
-  readonly #expectedMs: Float64Array;
+  /** Of the last `quickest`: Infinity if there was nobody, 0 if nothing is known of the one there was, or all is forgotten. */
+  quickestMs = Number.POSITIVE_INFINITY;
 
   /** The view of thread `lane` on a service whose endpoints have these slots, in order; on all slots if none are given. */
   constructor(table: LoadTable, lane: number, slots: readonly number[] = allOf(table)) {
@@ -134,7 +141,6 @@ export class Loads {
     this.#latencyMs = columns.latencyMs;
     this.#failures = columns.failures;
     this.#newsMs = columns.newsMs;
-    this.#expectedMs = new Float64Array(slots.length);
   }
 
   get length(): number {
@@ -186,21 +192,28 @@ export class Loads {
   }
 
   /**
-   * How long one more piece of work would take, failures included, each times its factor: estimate × (in flight + 1) × factor,
-   * from `from` up to `to`; 0 if nothing is known or all is forgotten. By index, and valid until the next call.
+   * Who would answer one more piece of work soonest: of the eligible from `from` up to `to` the index of the least expected
+   * time × (in flight + 1) × factor, the first of equals; -1 if nobody is eligible. How much that is, is in `quickestMs`.
    */
-  expectedMs({ nowMs }: { readonly nowMs: number }, factors: Float64Array, from: number, to: number): Float64Array {
-    const expected = this.#expectedMs;
+  quickest({ eligible, nowMs }: Asked, factors: Float64Array, from: number, to: number): number {
+    let best = -1;
+    let bestMs = Number.POSITIVE_INFINITY;
     for (let index = from; index < to; index++) {
       const slot = this.#slots[index]!;
-      const known = this.#latencyMs[slot]! + this.#failures[slot]! ** 2 * FAILURE_MS;
+      const failures = this.#failures[slot]!;
+      const known = this.#latencyMs[slot]! + failures * failures * FAILURE_MS;
       const sinceMs = nowMs - this.#newsMs[slot]!;
-      const places = (this.#inFlight[slot]! + 1) * factors[index]!;
+      let expectedMs = (this.#inFlight[slot]! + 1) * factors[index]!;
       // Either may be larger, as if by chance: a branch would be guessed wrong.
-      if (this.#waiting[slot]! > 0) expected[index] = Math.max(known > 0 ? known : UNKNOWN_MS, sinceMs) * places;
-      else expected[index] = known * remains(sinceMs) * places;
+      if (this.#waiting[slot]! > 0) expectedMs *= Math.max(known > 0 ? known : UNKNOWN_MS, sinceMs);
+      else expectedMs *= known * remains(sinceMs);
+      if (expectedMs < bestMs && eligible[index] === 1) {
+        best = index;
+        bestMs = expectedMs;
+      }
     }
-    return expected;
+    this.quickestMs = bestMs;
+    return best;
   }
 }
 
