@@ -34,6 +34,8 @@ export interface Case {
   readonly everythingOn: boolean;
   readonly needs: readonly Ability[];
   readonly load: Load;
+  /** Who runs in it, the reference last, where it is not about the peers. */
+  readonly only?: readonly [contender: string, reference: string];
   /** Wanted of Spillway, at most: a ratio to the reference, or bytes per connection. */
   readonly goal?: { readonly ratio?: number; readonly bytes?: number };
 }
@@ -129,6 +131,12 @@ export const cases: readonly Case[] = [
     'small response; access log, metrics, health checks on',
     { ...small, connections: 64 },
     { everythingOn: true, needs: ['everything-on'], goal: { ratio: 1.15 } },
+  ),
+  plain(
+    'policy',
+    'two-choices, 100 routes and passive health; ratio to Spillway without',
+    { ...small, connections: 64 },
+    { only: ['spillway-policy', 'spillway-plain'], goal: { ratio: 1.03 } },
   ),
   plain(
     'websocket',

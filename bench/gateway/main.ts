@@ -72,7 +72,9 @@ interface Surroundings {
 }
 
 async function runCase(bench: Bench, options: Options, one: Case, around: Surroundings): Promise<CaseResult> {
-  const able = options.contenders.filter((contender) => one.needs.every((need) => contender.abilities.includes(need)));
+  const entered = one.only?.map((name) => options.known.get(name)!) ?? options.contenders;
+  const reference = one.only?.[1] ?? options.reference;
+  const able = entered.filter((contender) => one.needs.every((need) => contender.abilities.includes(need)));
   const running = new Map<Contender, Started>();
   const samples = new Map<string, Sample[]>(able.map((contender) => [contender.name, []]));
   let starts = 0;
@@ -113,7 +115,7 @@ async function runCase(bench: Bench, options: Options, one: Case, around: Surrou
         say(progress(one, contender, sample, options));
       }
     }
-    return summarise(one, samples, options.reference, rate);
+    return summarise(one, samples, reference, rate);
   } finally {
     for (const started of running.values()) await started.stop();
   }

@@ -7,11 +7,14 @@ import { bare } from './contenders/bare.ts';
 import { direct } from './contenders/direct.ts';
 import { haproxy } from './contenders/haproxy.ts';
 import { nginx } from './contenders/nginx.ts';
+import { plain, policy } from './contenders/policy.ts';
 import { createSpillway } from './contenders/spillway.ts';
 
 export interface Options {
   readonly cases: readonly Case[];
   readonly contenders: readonly Contender[];
+  /** By name, whom a case may ask for. */
+  readonly known: ReadonlyMap<string, Contender>;
   /** The name that ratios are to. */
   readonly reference: string;
   readonly rounds: number;
@@ -68,9 +71,9 @@ export function parseOptions(args: readonly string[]): Options | 'help' | 'list'
   const known = new Map<string, Contender>(
     [createSpillway({ name: '', env: {} }), nginx, haproxy, bare, direct].map((one) => [one.name, one]),
   );
-  for (const variant of values.variant.map(variantOf)) known.set(variant.name, variant);
-  const variants = [...known.keys()].filter((name) => name.startsWith('spillway-'));
-  const names = words(values.contenders ?? ['spillway', ...variants, values.against].join(','));
+  const variants = values.variant.map(variantOf);
+  for (const one of [plain, policy, ...variants]) known.set(one.name, one);
+  const names = words(values.contenders ?? ['spillway', ...variants.map(({ name }) => name), values.against].join(','));
   const contenders = names.map((name) => oneOf(known, name, 'contender'));
   const caseMap = new Map(cases.map((one) => [one.name, one]));
   const cores = availableParallelism();
@@ -78,6 +81,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' | 'list'
   return {
     cases: values.cases === undefined ? cases : words(values.cases).map((name) => oneOf(caseMap, name, 'case')),
     contenders,
+    known,
     reference: values.reference ?? (names.includes('haproxy') ? 'haproxy' : (names[0] ?? '')),
     rounds: numberOf('rounds', values.rounds),
     durationS: numberOf('duration', values.duration),

@@ -41,7 +41,7 @@ http {
   uwsgi_temp_path ${dir}/origin-uwsgi; scgi_temp_path ${dir}/origin-scgi;
   sendfile on; tcp_nopush on; open_file_cache max=16 inactive=1h; open_file_cache_valid 1h; open_file_cache_min_uses 1;
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    ${[1, 2, 3, 4].map((host) => `listen 127.0.0.${host}:${port} backlog=4096;`).join(' ')}
     location / { return 200 "hello, world\\n"; }
     location = /seen { return 200 "forwarded-for=$http_x_forwarded_for on-connection=$connection_requests\\n"; }
     location = /status { stub_status; }

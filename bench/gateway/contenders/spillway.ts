@@ -20,6 +20,8 @@ export interface Variant {
   readonly env: Readonly<Record<string, string>>;
   /** Flags for Node itself. */
   readonly nodeArgs?: readonly string[];
+  /** What is otherwise in its config. */
+  readonly change?: (config: ConfigInput) => ConfigInput;
 }
 
 export function createSpillway(variant: Variant): Contender {
@@ -38,7 +40,8 @@ export function createSpillway(variant: Variant): Contender {
       const [port = 0, tlsPort = 0, adminPort = 0] = await freePorts(3);
       const file = join(setup.dir, 'spillway.yaml'); // JSON is YAML
       const logFile = join(setup.dir, 'access.log');
-      writeFileSync(file, JSON.stringify(config(setup, { port, tlsPort, adminPort, logFile }), null, 2));
+      const { change = (same) => same } = variant;
+      writeFileSync(file, JSON.stringify(change(config(setup, { port, tlsPort, adminPort, logFile })), null, 2));
       const one = setup.processes.start(process.execPath, [...(variant.nodeArgs ?? []), commandFile, 'up', file], {
         cores: setup.core,
         env: variant.env,
