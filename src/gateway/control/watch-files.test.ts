@@ -91,6 +91,26 @@ test('a link further up that is switched has changed the files below it, as ofte
   }
 });
 
+test('a link further up that is taken away and made again has changed both times', async () => {
+  const home = folder();
+  for (const release of ['one', 'two']) {
+    mkdirSync(join(home, release));
+    writeFileSync(join(home, release, 'spillway.yaml'), release);
+  }
+  const current = join(home, 'current');
+  symlinkSync('one', current);
+  const { changed } = await watching(join(current, 'spillway.yaml'));
+  for (const change of [
+    () => rmSync(current),
+    () => symlinkSync('two', current),
+    () => rmSync(join(home, 'two'), { recursive: true }),
+  ]) {
+    const seen = changed();
+    change();
+    await seen;
+  }
+});
+
 test('a link to a file elsewhere has changed when that file has', async () => {
   const target = join(folder(), 'real.yaml');
   const file = join(folder(), 'spillway.yaml');

@@ -52,8 +52,6 @@ export class WatchFiles {
     if (look !== this.#look) return;
     this.#known = new Map(files.map((file) => [file, this.#known.get(file) ?? fresh.get(file) ?? '']));
     await this.#watchFolders();
-    // Something may have changed before its folder was watched.
-    this.#soon();
   }
 
   close(): void {
@@ -61,6 +59,10 @@ export class WatchFiles {
     this.#look += 1;
     this.#settle?.clear();
     this.#poll?.clear();
+    this.#unwatch();
+  }
+
+  #unwatch(): void {
     for (const watcher of this.#watchers.values()) watcher.close();
     this.#watchers.clear();
   }
@@ -68,12 +70,11 @@ export class WatchFiles {
   async #watchFolders(): Promise<void> {
     const folders = new Set((await Promise.all([...this.#known.keys()].map(foldersOf))).flat());
     if (this.#closed) return;
-    for (const [folder, watcher] of this.#watchers) {
-      if (folders.has(folder)) continue;
-      watcher.close();
-      this.#watchers.delete(folder);
-    }
-    for (const folder of folders) if (!this.#watchers.has(folder)) this.#watchFolder(folder);
+    // All anew: a watch follows the folder that once had the name.
+    this.#unwatch();
+    for (const folder of folders) this.#watchFolder(folder);
+    // Something may have changed before its folder was watched.
+    this.#soon();
   }
 
   #watchFolder(folder: string): void {
