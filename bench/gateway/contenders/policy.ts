@@ -11,11 +11,12 @@ import { createSpillway } from './spillway.ts';
 const ENDPOINTS = 4;
 const ROUTES = 100;
 
-type Service = ConfigInput['services'][number];
+type Service = NonNullable<ConfigInput['services']>[number];
 
 /** Changes the service that the load goes to. */
 function withOrigin(config: ConfigInput, change: (origin: Service) => Service): ConfigInput {
-  return { ...config, services: config.services.map((each) => (each.name === 'origin' ? change(each) : each)) };
+  const services = config.services ?? [];
+  return { ...config, services: services.map((each) => (each.name === 'origin' ? change(each) : each)) };
 }
 
 /** The loopback network answers on all its addresses, and the origin on these. */
