@@ -14,8 +14,8 @@ import { openTarget, type Target } from './target.ts';
 
 /** Lines of 100 ms at 20,000 requests a second, for a disk that pauses. What is never used costs no memory. */
 const BUFFER_BYTES = 1024 * 1024;
-/** A buffer filled so far is written at once… */
-const FLUSH_BYTES = 32 * 1024;
+/** A buffer filled so far, some 300 lines, is written at once: each write wakes another thread, which costs as much as ten lines. */
+const FLUSH_BYTES = 128 * 1024;
 /** …and lines wait no longer than this. */
 const FLUSH_MS = 200;
 /** A full pipe is tried again after so long, doubled each time up to `FLUSH_MS`: 64 KiB of pipe are soon read. */
