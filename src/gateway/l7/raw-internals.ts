@@ -5,8 +5,8 @@
  *
  * What to know about a write: libuv tries it at once. If the kernel took everything, the request object was not used and the
  * memory is free; if not, both belong to libuv until `oncomplete` (`state[wasAsync]` says which). The request stays tied to
- * that write until after `oncomplete` and the microtasks behind it: using it for another aborts the process, so none that
- * was pending is ever used again.
+ * that write until after `oncomplete` and the microtasks behind it: using it for another aborts the process. It is used again
+ * from the next read on that is not reported within another call from libuv: then all calls before it have returned.
  */
 import net from 'node:net';
 import { constants } from 'node:os';
@@ -45,12 +45,15 @@ export interface Request {
   wire?: Receiver | null;
   /** With what it ended, if it ended within the call that began it; only a failed TLS write does. */
   status?: number;
+  /** Whose it is again when its write has ended; a write's only. */
+  insides?: Insides;
   /** What libuv reads, kept from the collector. */
   buffer?: Uint8Array | null;
 }
 
 /** What libuv's callbacks find on the handle or the request. */
 interface Receiver {
+  readonly insides: Insides;
   received(): Uint8Array | undefined;
   written(status: number): void;
 }
@@ -133,12 +136,21 @@ export function resetSecure(socket: tls.TLSSocket, handle: TlsHandle): void {
   socket.destroy();
 }
 
-/** One worker's share of the fast path: the buffer all its wires read into, and the request of the next write. */
+/** Requests kept for reuse, of some 200 B. More writes than this are under way at once only where clients do not read. */
+const FREE_REQUESTS_MAX = 1024;
+
+/** One worker's share of the fast path: the buffer all its wires read into, and the requests of writes. */
 export class Insides {
   readonly internals: Internals;
   readonly buffers: Buffers;
   readonly shared: Uint8Array<ArrayBuffer> = Buffer.allocUnsafeSlow(READ_BYTES);
+  /** Of the next write. */
   #request: Request;
+  readonly #free: Request[] = [];
+  /** Their writes have ended, and maybe only just now. */
+  readonly #ended: Request[] = [];
+  /** Calls from libuv that have not returned. */
+  #calls = 0;
 
   constructor(internals: Internals, buffers: Buffers) {
     this.internals = internals;
@@ -184,7 +196,7 @@ export class Insides {
     if (error !== 0) return error;
     if (this.internals.state[this.internals.wasAsync] === 0) return DONE;
     const request = this.#request;
-    this.#request = this.#newRequest();
+    this.#request = this.#free.pop() ?? this.#newRequest();
     if (request.status !== undefined && request.status !== 0) return request.status;
     request.wire = wire;
     request.buffer = bytes;
@@ -197,7 +209,40 @@ export class Insides {
     request.wire = null;
     request.buffer = null;
     request.status = 0;
+    request.insides = this;
     return request;
+  }
+
+  /** libuv has something to read for `receiver`. */
+  read(receiver: Receiver): Uint8Array | undefined {
+    if (this.#calls === 0 && this.#ended.length > 0) this.#reuse();
+    this.#calls++;
+    const buffer = receiver.received();
+    this.#calls--;
+    return buffer;
+  }
+
+  /** The write of `request` has ended. */
+  ended(request: Request, status: number): void {
+    const { wire } = request;
+    request.wire = null;
+    request.buffer = null;
+    // Without a wire it ended within the call that began it, which looks at the status and forgets the request.
+    if (wire === null || wire === undefined) {
+      request.status = status;
+      return;
+    }
+    this.#calls++;
+    wire.written(status);
+    this.#calls--;
+    this.#ended.push(request);
+  }
+
+  #reuse(): void {
+    const free = this.#free;
+    for (let request = this.#ended.pop(); request !== undefined; request = this.#ended.pop()) {
+      if (free.length < FREE_REQUESTS_MAX) free.push(request);
+    }
   }
 
   /** Sends FIN after what is pending. */
@@ -209,7 +254,8 @@ export class Insides {
 }
 
 function onRead(this: StreamHandle): Uint8Array | undefined {
-  return this.wire?.received();
+  const { wire } = this;
+  return wire?.insides.read(wire);
 }
 
 function noRead(): undefined {
@@ -217,11 +263,7 @@ function noRead(): undefined {
 }
 
 function onWritten(this: Request, status: number): void {
-  const { wire } = this;
-  this.wire = null;
-  this.buffer = null;
-  if (wire === null || wire === undefined) this.status = status;
-  else wire.written(status);
+  this.insides?.ended(this, status);
 }
 
 function ignoreStatus(): void {}

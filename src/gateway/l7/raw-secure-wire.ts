@@ -27,7 +27,7 @@ export class RawSecureWire implements Wire {
   readonly stable = false;
   closed = false;
   congested = false;
-  readonly #insides: Insides;
+  readonly insides: Insides;
   readonly #handle: TlsHandle;
   readonly #socket: tls.TLSSocket;
   #reading = true;
@@ -41,7 +41,7 @@ export class RawSecureWire implements Wire {
   #code = '';
 
   constructor(insides: Insides, handle: TlsHandle, socket: tls.TLSSocket) {
-    this.#insides = insides;
+    this.insides = insides;
     this.#handle = handle;
     this.#socket = socket;
     socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -69,7 +69,7 @@ export class RawSecureWire implements Wire {
     const bytes = view(buffer, 0, length);
     if (!this.#underWay || !this.#takesBytes) {
       const done = this.write(bytes);
-      this.#insides.buffers.giveBack(buffer);
+      this.insides.buffers.giveBack(buffer);
       return done;
     }
     this.#wait(bytes);
@@ -120,7 +120,7 @@ export class RawSecureWire implements Wire {
   }
 
   received(): undefined {
-    const { readCount: count, shared } = this.#insides;
+    const { readCount: count, shared } = this.insides;
     if (count > 0) this.owner.onBytes(shared, 0, count);
     else if (count === END_OF_FILE) this.owner.onEnd();
     else if (count < 0) this.#fail(count);
@@ -152,14 +152,14 @@ export class RawSecureWire implements Wire {
   }
 
   #start(bytes: Uint8Array): boolean {
-    return this.#begun(this.#insides.write(this.#handle, this, bytes));
+    return this.#begun(this.insides.write(this.#handle, this, bytes));
   }
 
   #startWaiting(): boolean {
     const all = this.#waiting;
     this.#waiting = none;
     this.#waitingBytes = 0;
-    const hasLeft = this.#begun(this.#insides.writeAll(this.#handle, this, all));
+    const hasLeft = this.#begun(this.insides.writeAll(this.#handle, this, all));
     this.#giveAllBack();
     return hasLeft;
   }
@@ -189,7 +189,7 @@ export class RawSecureWire implements Wire {
   #fail(status: number): void {
     this.#code = getSystemErrorName(status);
     this.congested = true;
-    this.#insides.detach(this.#handle);
+    this.insides.detach(this.#handle);
     this.#socket.destroy();
   }
 
@@ -203,14 +203,14 @@ export class RawSecureWire implements Wire {
   #release(): void {
     this.owner = nobody;
     this.closed = true;
-    this.#insides.detach(this.#handle);
+    this.insides.detach(this.#handle);
     this.#waiting = none;
     this.#giveAllBack();
   }
 
   #giveAllBack(): void {
     if (this.#given === none) return;
-    for (const buffer of this.#given) this.#insides.buffers.giveBack(buffer);
+    for (const buffer of this.#given) this.insides.buffers.giveBack(buffer);
     this.#given = none;
   }
 }

@@ -22,7 +22,7 @@ const none: Uint8Array<ArrayBuffer>[] = [];
 export class RawWire implements Wire {
   owner: WireOwner = nobody;
   closed = false;
-  readonly #insides: Insides;
+  readonly insides: Insides;
   readonly #handle: StreamHandle;
   #reading = false;
   /** The peer has sent FIN. libuv would say so again if reading were started again. */
@@ -43,7 +43,7 @@ export class RawWire implements Wire {
   readonly #toServer: boolean;
 
   constructor(insides: Insides, handle: StreamHandle, peer: 'client' | 'server') {
-    this.#insides = insides;
+    this.insides = insides;
     this.#handle = handle;
     this.#toServer = peer === 'server';
     insides.attach(handle, this);
@@ -60,7 +60,7 @@ export class RawWire implements Wire {
 
   write(bytes: Uint8Array): boolean {
     if (this.closed || this.#failure !== 0 || this.#ending) return false;
-    const result = this.#insides.write(this.#handle, this, bytes);
+    const result = this.insides.write(this.#handle, this, bytes);
     if (result === DONE) return true;
     if (result === PENDING) this.#pending++;
     else this.#cannotSend(result);
@@ -70,7 +70,7 @@ export class RawWire implements Wire {
   give(buffer: Uint8Array<ArrayBuffer>, length: number): boolean {
     const before = this.#pending;
     const done = this.write(view(buffer, 0, length));
-    if (this.#pending === before) this.#insides.buffers.giveBack(buffer);
+    if (this.#pending === before) this.insides.buffers.giveBack(buffer);
     else if (this.#given === none) this.#given = [buffer];
     else this.#given.push(buffer);
     return done;
@@ -90,7 +90,7 @@ export class RawWire implements Wire {
   }
 
   bulk(): void {
-    if (this.#own === null && !this.#insides.buffers.tight) this.#own = this.#insides.buffers.borrow(LARGE_BYTES);
+    if (this.#own === null && !this.insides.buffers.tight) this.#own = this.insides.buffers.borrow(LARGE_BYTES);
   }
 
   end(): void {
@@ -99,7 +99,7 @@ export class RawWire implements Wire {
     // Not before: what waits in libuv behind bytes that the peer does not take could not be reset any more.
     if (!this.#flushed) return;
     this.#shutDown = true;
-    this.#insides.shutdown(this.#handle);
+    this.insides.shutdown(this.#handle);
   }
 
   finish(): void {
@@ -125,7 +125,7 @@ export class RawWire implements Wire {
 
   /** libuv has something to read, or an error. The answer is the buffer for the next read, if it changes. */
   received(): Uint8Array | undefined {
-    const { readCount: count, shared } = this.#insides;
+    const { readCount: count, shared } = this.insides;
     if (count > 0) {
       const own = this.#own;
       this.owner.onBytes(this.stable && own !== null ? own : shared, 0, count);
@@ -187,20 +187,20 @@ export class RawWire implements Wire {
 
   #release(): void {
     this.closed = true;
-    this.#insides.detach(this.#handle);
+    this.insides.detach(this.#handle);
     // A closing handle starts no system call any more, so what it was reading from or into is free at once.
     this.#giveAllBack();
     if (this.#own !== null) {
       // While this wire is paused, another may be writing from it: then it is the collector's, not the next borrower's.
-      if (this.#reading) this.#insides.buffers.giveBack(this.#own);
-      else this.#insides.buffers.forget(this.#own);
+      if (this.#reading) this.insides.buffers.giveBack(this.#own);
+      else this.insides.buffers.forget(this.#own);
     }
     this.#own = null;
   }
 
   #giveAllBack(): void {
     if (this.#given === none) return;
-    for (const buffer of this.#given) this.#insides.buffers.giveBack(buffer);
+    for (const buffer of this.#given) this.insides.buffers.giveBack(buffer);
     this.#given = none;
   }
 }

@@ -30,6 +30,32 @@ onWires('a write inside onDrain may be pending in its turn', wireKinds, async ({
   }
 });
 
+// Node aborts the process if a request is used again too early, so nothing is asserted of that.
+onWires('several writes may begin where another ends', ['raw, accepted', 'raw, connected'], async (line) => {
+  const { wire, owner, peer } = line;
+  const rounds = 7;
+  let written = 0;
+  const write = (): void => {
+    written += 1;
+    assert.equal(wire.write(Buffer.alloc(MUCH, written)), false);
+  };
+  owner.onEvent = (event) => {
+    if (event !== 'drain' || written === rounds) return;
+    write();
+    write();
+    queueMicrotask(write);
+    peer.write('a read, from which on requests are used again');
+  };
+  write();
+  await peer.until('all of it', () => peer.receivedBytes === rounds * MUCH);
+  const all = peer.received;
+  for (let round = 0; round < rounds; round += 1) {
+    const piece = all.subarray(round * MUCH, (round + 1) * MUCH);
+    assert.ok(piece.equals(Buffer.alloc(MUCH, round + 1)), `round ${round}`);
+  }
+  assert.match(owner.bytes.toString(), /^a read/);
+});
+
 // RFC 9112 §9.5, §9.6: who sends a body reads on, because the answer may have come before the reset that ends the sending.
 // Node's sockets close themselves on an error of a write, with what is unread, so on the public path the answer is lost.
 onWires('what the server said before it reset is read after a write has failed', serverKinds, async (line) => {
