@@ -136,7 +136,7 @@ describe('a file', () => {
     await log.until(() => log.dropped > 100);
     assert.equal(log.notices.length, 1);
     fs.mkdirSync(pathOf('missing'));
-    await log.until(() => log.notices.length === 2);
+    await log.until(() => log.notices.length >= 2);
     assert.match(log.notices[1] ?? '', /written again/);
     await log.sink.close();
     assert.ok(numbersIn(fs.readFileSync(pathOf('missing/log'), 'utf8')).length > 0);
@@ -235,7 +235,7 @@ describe('a pipe', () => {
     assert.match(log.notices[0] ?? '', /EPIPE/);
     const next = fs.openSync(path, O_RDONLY | O_NONBLOCK);
     const got = readAll(path, next);
-    await log.until(() => log.notices.length === 2);
+    await log.until(() => log.notices.length >= 2);
     await log.sink.close();
     assert.ok(numbersIn(await got).length > 0);
   });
@@ -247,7 +247,7 @@ describe('a pipe', () => {
     assert.match(log.notices[0] ?? '', /ENXIO/);
     const reader = fs.openSync(path, O_RDONLY | O_NONBLOCK);
     const got = readAll(path, reader);
-    await log.until(() => log.notices.length === 2);
+    await log.until(() => log.notices.length >= 2);
     await log.sink.close();
     assert.ok(numbersIn(await got).length > 0);
   });
