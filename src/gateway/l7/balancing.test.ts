@@ -181,3 +181,35 @@ onBoth('an endpoint whose connections are all taken is left alone while another 
   (await bench.client(gateway)).write(get());
   await eventually('the fifth waits', () => gateway.endpoint('queued', 0) + gateway.endpoint('queued', 1) === 1);
 });
+
+/** One request that is not answered yet; who has it. */
+async function hold(bench: Bench, gateway: TestGateway, origins: readonly Origin[]): Promise<number> {
+  const before = origins.map((_, index) => gateway.endpoint('inFlight', index));
+  (await bench.client(gateway)).write(get());
+  const taker = (): number => origins.findIndex((_, index) => gateway.endpoint('inFlight', index) > before[index]!);
+  await eventually('somebody has it', () => taker() >= 0);
+  return taker();
+}
+
+onBoth(
+  'zones: the own one has it all until it is full, then the others help, and a backup after them',
+  async (bench) => {
+    const origins = [await bench.origin(), await bench.origin(), await bench.origin()];
+    const gateway = await bench.gateway(origins, {
+      serviceLimits: { connectionsMax: 2 },
+      endpoint: (index) => ({ local: index === 0, backup: index === 2 }),
+    });
+    const takers = [];
+    for (let made = 0; made < 6; made++) takers.push(await hold(bench, gateway, origins));
+    assert.deepEqual(takers, [0, 0, 1, 1, 2, 2]);
+  },
+);
+
+onBoth('zones: when the own one is down the others have it all, and give it back', async (bench) => {
+  const { client, gateway } = await pair(bench, { endpoint: (index) => ({ local: index === 1 }) });
+  for (let made = 0; made < 5; made++) assert.equal(await ask(client), '1');
+  setHealth(gateway, 1, HEALTH_DOWN);
+  for (let made = 0; made < 5; made++) assert.equal(await ask(client), '0');
+  setHealth(gateway, 1, HEALTH_UP);
+  for (let made = 0; made < 5; made++) assert.equal(await ask(client), '1');
+});
