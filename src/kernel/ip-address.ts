@@ -29,6 +29,11 @@ export class Address {
   equals(other: Address): boolean {
     return compare(this.words, 0, other.words, 0) === 0;
   }
+
+  /** Zeros all behind the first `bits` of the 128. */
+  mask(bits: number): void {
+    for (let word = 0; word < 4; word += 1) this.words[word]! &= ~hostMask(bits, word);
+  }
 }
 
 /** Reads exactly `bytes[from, to)` as an address. False, and `into` undefined, if it is not one. */
@@ -213,6 +218,12 @@ export class AddressSet {
   }
 }
 
+/** The bits of a word, 0 to 3, that are behind a prefix. */
+function hostMask(prefix: number, word: number): number {
+  const bits = Math.max(0, Math.min(32, prefix - word * 32));
+  return bits === 32 ? 0 : 0xffff_ffff >>> bits;
+}
+
 interface Range {
   readonly first: Int32Array;
   readonly last: Int32Array;
@@ -231,10 +242,9 @@ function rangeOf(network: string): Range | null {
   const first = address.words;
   const last = new Int32Array(4);
   for (let word = 0; word < 4; word += 1) {
-    const bits = Math.max(0, Math.min(32, prefix - word * 32));
-    const hostMask = bits === 32 ? 0 : 0xffff_ffff >>> bits;
-    if ((first[word]! & hostMask) !== 0) return null;
-    last[word] = first[word]! | hostMask;
+    const host = hostMask(prefix, word);
+    if ((first[word]! & host) !== 0) return null;
+    last[word] = first[word]! | host;
   }
   return { first, last };
 }

@@ -21,7 +21,7 @@ import { Address, type AddressSet, writeAddress } from '../../kernel/ip-address.
 import type { Random } from '../../kernel/random.ts';
 import { refusalNumber } from '../slots.ts';
 import type { ListenerPlan } from '../snapshot.ts';
-import { ClientFinder } from './client-address.ts';
+import { ClientFinder } from '../../kernel/client-address.ts';
 import { field } from './fields.ts';
 import { type HostBlock, HostBlocks, type Part } from './forwarding-block.ts';
 import { PassedOn, writeLine } from './forwarding-passed.ts';

@@ -11,7 +11,7 @@
  */
 import { Address } from '../../kernel/ip-address.ts';
 import { copyBytes } from '../../kernel/bytes.ts';
-import { type ClientFinder, parseNode } from './client-address.ts';
+import { type ClientFinder, parseNode } from '../../kernel/client-address.ts';
 import { field } from './fields.ts';
 import type { Head } from './head.ts';
 import { BACKSLASH, COMMA, DEL, equalsFolded, isToken, skipBlanks, SP, TAB, tokenEnd, UNDERSCORE } from './syntax.ts';

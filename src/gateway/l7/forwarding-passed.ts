@@ -6,7 +6,7 @@
  */
 import { copyBytes } from '../../kernel/bytes.ts';
 import { type FieldTest, isHost, isPort, isRequestId, isScheme, isTraceparent } from './forwarding-values.ts';
-import type { ClientFinder } from './client-address.ts';
+import type { ClientFinder } from '../../kernel/client-address.ts';
 import { field, fieldNames } from './fields.ts';
 import { Chain } from './forwarding-chain.ts';
 import type { Head } from './head.ts';

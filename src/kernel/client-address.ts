@@ -6,7 +6,7 @@
  *
  * Cost: about 40 ns a hop, no allocation. Sources: RFC 7239 §5.2, §6 and §8.1.
  */
-import { Address, type AddressSet, parseAddress, parseIpv6 } from '../../kernel/ip-address.ts';
+import { Address, type AddressSet, parseAddress, parseIpv6 } from './ip-address.ts';
 
 const ZERO = 0x30;
 const COLON = 0x3a;
