@@ -92,7 +92,7 @@ function smoke(folder: string): void {
 }
 
 /** A store finds in the package what it sends to its server: a client that shows it is enough. */
-const storesProgram = `import { createLimiter, fixedWindow, redisStore } from 'spillway/limit';
+const storesProgram = `import { createLimiter, fixedWindow, postgresStore, redisStore } from 'spillway/limit';
 
 const sent = [];
 const client = {
@@ -106,6 +106,10 @@ const client = {
 const limiter = createLimiter({ name: 'api', algorithm: fixedWindow({ limit: 1, per: '1m' }), store: redisStore(client) });
 const { source } = await limiter.take('ann');
 if (source !== 'store' || !sent.join('').startsWith('#!lua')) throw new Error(source + ': ' + limiter.outage?.error);
+
+let migration = '';
+await postgresStore({ query: async (text) => ((migration = text), { rows: [] }) }).migrate();
+if (!migration.includes('CREATE OR REPLACE FUNCTION')) throw new Error('no migration');
 `;
 
 const userConfig = `import { defineConfig } from 'spillway';

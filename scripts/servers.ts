@@ -9,7 +9,7 @@
  *     npm run servers -- nginx   only those named
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 interface Server {
@@ -27,17 +27,21 @@ export const servers = {
   openssl: { commands: ['openssl'], packages: ['openssl'], neededBy: 'TLS tests' },
   dnsmasq: { commands: ['dnsmasq'], packages: ['dnsmasq-base'], neededBy: 'tests of discovery by DNS' },
   redis: { commands: ['redis-server'], packages: ['redis-server'], neededBy: 'tests of stores, benchmarks' },
+  postgres: { commands: ['postgres', 'initdb'], packages: ['postgresql'], neededBy: 'tests of stores' },
   curl: { commands: ['curl'], packages: ['curl'], neededBy: 'the tour of the README' },
 } as const satisfies Record<string, Server>;
 
 export type ServerName = keyof typeof servers;
 
-// Daemons live in sbin, which is not in everybody's PATH.
-const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/sbin'];
+// Daemons live in sbin, which is not in everybody's PATH, and those of PostgreSQL, for which Debian has its own place, in none; the newest first.
+function folders(): string[] {
+  const postgres = globSync('/usr/lib/postgresql/*/bin').toSorted().reverse();
+  return [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/sbin', ...postgres];
+}
 
 /** The full path of a command, or null. */
 export function findCommand(command: string): string | null {
-  for (const folder of folders) {
+  for (const folder of folders()) {
     if (folder === '') continue;
     const path = join(folder, command);
     try {

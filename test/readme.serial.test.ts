@@ -13,6 +13,7 @@ import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { parseConfig } from '../src/gateway/config/index.ts';
 import { CliProcess } from './cli-process.ts';
+import { PostgresServer } from './servers/postgres.ts';
 import { RedisServer } from './servers/redis.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -23,6 +24,8 @@ after(() => rmSync(clone, { recursive: true }));
 // What a program of a guide finds under the address that its text reads.
 const redis = await RedisServer.start();
 after(() => redis[Symbol.asyncDispose]());
+const postgres = await PostgresServer.start();
+after(() => postgres[Symbol.asyncDispose]());
 
 for (const part of ['src', 'bin', 'examples', 'package.json', 'tsconfig.json']) {
   cpSync(join(root, part), join(clone, part), { recursive: true });
@@ -104,7 +107,7 @@ for (const [number, [page, text]] of pages
     const args = ['--conditions=spillway-source', file];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, {
       cwd: clone,
-      env: { ...environment, REDIS_URL: redis.url },
+      env: { ...environment, REDIS_URL: redis.url, POSTGRES_URL: postgres.url },
       encoding: 'utf8',
       timeout: 60_000,
     });

@@ -10,6 +10,7 @@ export type { Leases, Rates, StoreState, SyncLeases, SyncLimiter, SyncRates } fr
 export type { Outage } from './line.ts';
 export { memoryStore, type MemoryStore, type MemoryStoreOptions } from './memory.ts';
 export type { OutageOptions } from './outage.ts';
+export { postgresStore, type PostgresStore, type PostgresStoreOptions } from './postgres.ts';
 export { redisStore, type RedisStoreOptions } from './redis.ts';
 export { createSharedMemory, sharedMemoryStore, type SharedMemoryOptions } from './shared.ts';
 export { slidingLog } from './sliding-log.ts';

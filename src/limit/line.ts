@@ -10,7 +10,7 @@
  *
  * Cost: a promise and two small objects a take; a call and a timer a tick.
  */
-import type { Clock, Timer } from '../kernel/clock.ts';
+import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Outcome } from './algorithm.ts';
 import { drawHolder } from './holder.ts';
@@ -34,6 +34,8 @@ export interface Outage {
 
 /** Short: most failures are one connection that is made anew. */
 const PAUSE_FIRST_MS = 100;
+/** A timer that is later than this share of the deadline was kept waiting by this process. */
+const LAG_RATIO = 0.1;
 /** How late a store that is back may be noticed. */
 const PAUSE_MAX_MS = 5_000;
 
@@ -158,14 +160,24 @@ export class Line {
     this.#failures += 1;
   }
 
-  /** One call, with its deadline. */
+  /**
+   * One call, with its deadline. A timer that is itself late says that this process was not there to hear an answer, or even to send
+   * the question: the store is then given its time anew, once. Otherwise what has arrived is still read before it is called late.
+   */
   async #call(questions: readonly Question[]): Promise<readonly (readonly Outcome[])[]> {
+    const { clock } = this.#store;
+    const deadlineMs = this.#deadlineMs;
+    const dueMs = clock.nowMs() + deadlineMs;
     const controller = new AbortController();
     const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer: Timer = this.#store.clock.after(this.#deadlineMs, () => {
-      const error = new Error(`no answer within ${this.#deadlineMs} ms`);
+    const expire = (): void => {
+      const error = new Error(`no answer within ${deadlineMs} ms`);
       reject(error);
       controller.abort(error);
+    };
+    let timer = clock.after(deadlineMs, () => {
+      const lagMs = clock.nowMs() - dueMs;
+      timer = clock.after(lagMs > deadlineMs * LAG_RATIO ? deadlineMs : 0, expire);
     });
     try {
       return await Promise.race([this.#store.ask(questions, { signal: controller.signal }), late]);

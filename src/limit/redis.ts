@@ -17,7 +17,7 @@ import { type Clock, systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Algorithm, Outcome } from './algorithm.ts';
 import { checkKeys, invalid } from './options.ts';
-import { batchesOf, checkVerbs, type RemoteBatch } from './remote-batch.ts';
+import { askInBatches, type RemoteBatch } from './remote-batch.ts';
 import { remoteKey } from './remote-key.ts';
 import type { CountersKey, Question, RemoteStore } from './store.ts';
 
@@ -66,28 +66,20 @@ class RedisStore implements RemoteStore {
     this.#prefix = prefix;
   }
 
-  async ask(
+  ask(
     questions: readonly Question[],
     { signal }: { readonly signal: AbortSignal },
   ): Promise<readonly (readonly Outcome[])[]> {
-    checkVerbs(questions);
-    const batches = batchesOf(questions, PARTS_MAX, (keys) => this.#slotOf(keys));
-    const [first] = batches;
-    if (batches.length === 1) return this.#run(first!, signal);
-    const answers = new Map<Question, readonly Outcome[]>();
-    await Promise.all(
-      batches.map(async (batch) => {
-        const outcomes = await this.#run(batch, signal);
-        for (const [index, question] of batch.questions.entries()) answers.set(question, outcomes[index]!);
-      }),
-    );
-    return questions.map((question) => answers.get(question)!);
+    return askInBatches(questions, {
+      partsMax: PARTS_MAX,
+      groupOf: (keys) => this.#slotOf(keys),
+      ask: (batch) => this.#ask(batch, signal),
+    });
   }
 
-  async #run(batch: RemoteBatch, signal: AbortSignal): Promise<(readonly Outcome[])[]> {
+  #ask(batch: RemoteBatch, signal: AbortSignal): Promise<unknown> {
     const keys = batch.keys.map((key) => `${this.#prefix}:${key}`);
-    const answer = await this.#driver.run({ script: scriptOf(batch.kinds), keys, args: [batch.message], signal });
-    return batch.read(answer, 'Redis');
+    return this.#driver.run({ script: scriptOf(batch.kinds), keys, args: [batch.message], signal });
   }
 
   checkTogether(counters: readonly CountersKey[]): void {

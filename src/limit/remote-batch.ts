@@ -15,7 +15,7 @@ const AMOUNT_MAX = LIMIT_MAX + 1;
 
 export class RemoteBatch {
   readonly keys: string[] = [];
-  readonly questions: Question[] = [];
+  readonly #questions: { readonly question: Question; readonly index: number }[] = [];
   readonly #places = new Map<string, number>();
   readonly #limits: Algorithm[] = [];
   readonly #asked: unknown[] = [];
@@ -27,8 +27,9 @@ export class RemoteBatch {
     return this.#places.has(key);
   }
 
-  add(question: Question, keys: readonly string[]): void {
-    this.questions.push(question);
+  /** `index`: of the question, in the outcomes that `read` fills. */
+  add(question: Question, index: number, keys: readonly string[]): void {
+    this.#questions.push({ question, index });
     this.#asked.push([question.verb, ...question.parts.map((part, index) => this.#part(part, keys[index]!))]);
     this.parts += question.parts.length;
   }
@@ -43,18 +44,18 @@ export class RemoteBatch {
     return JSON.stringify([this.#limits.map(({ kind, parameters }) => [kind, ...parameters]), this.#asked]);
   }
 
-  /** Outcomes from the numbers of an answer: the moment, then `granted, remaining, retry, reset` for each part; −1 is never. */
-  read(answer: unknown, from: string): (readonly Outcome[])[] {
+  /** Fills in outcomes from the numbers of an answer: the moment, then `granted, remaining, retry, reset` a part; −1 is never. */
+  read(answer: unknown, outcomes: (readonly Outcome[])[]): void {
     if (!Array.isArray(answer) || answer.length !== 1 + 4 * this.parts || !answer.every(Number.isFinite)) {
       throw new SpillwayError(
         'STORE_REFUSED',
-        `${from} answered ${JSON.stringify(answer)?.slice(0, 200)}; expected ${1 + 4 * this.parts} numbers.`,
+        `A store answered ${JSON.stringify(answer)?.slice(0, 200)}; expected ${1 + 4 * this.parts} numbers.`,
       );
     }
     const numbers = answer as number[];
     let at = 1;
-    return this.questions.map(({ parts }) =>
-      parts.map(() => {
+    for (const { question, index } of this.#questions) {
+      outcomes[index] = question.parts.map(() => {
         const outcome = {
           granted: numbers[at]!,
           remaining: numbers[at + 1]!,
@@ -63,8 +64,8 @@ export class RemoteBatch {
         };
         at += 4;
         return outcome;
-      }),
-    );
+      });
+    }
   }
 
   #part({ algorithm, cost, times, holder }: RemotePart, key: string): number[] {
@@ -80,7 +81,7 @@ export class RemoteBatch {
 }
 
 /** A verb that the algorithm has not would fail within the engine, and all that is asked beside it. */
-export function checkVerbs(questions: readonly Question[]): void {
+function checkVerbs(questions: readonly Question[]): void {
   for (const { verb, parts } of questions) {
     for (const { algorithm } of parts) {
       const wrong = hasLeases(algorithm) ? verb === 'refund' : verb === 'release' || verb === 'renew';
@@ -96,14 +97,14 @@ export function checkVerbs(questions: readonly Question[]): void {
 /**
  * Batches of at most about `partsMax` parts. `groupOf` names what a batch must not mix, such as the slot of a cluster.
  */
-export function batchesOf(
+function batchesOf(
   questions: readonly Question[],
   partsMax: number,
   groupOf: (keys: readonly string[]) => number,
 ): RemoteBatch[] {
   const batches: RemoteBatch[] = [];
   const open = new Map<number, RemoteBatch>();
-  for (const question of questions) {
+  for (const [index, question] of questions.entries()) {
     const keys = question.parts.map(remoteKey);
     const group = groupOf(keys);
     let batch = batches.length > open.size ? batches.find((each) => keys.some((key) => each.has(key))) : undefined;
@@ -113,7 +114,28 @@ export function batchesOf(
       batches.push(batch);
       open.set(group, batch);
     }
-    batch.add(question, keys);
+    batch.add(question, index, keys);
   }
   return batches;
+}
+
+export interface BatchOptions {
+  /** About how many parts a batch may have. */
+  readonly partsMax: number;
+  /** What a batch must not mix, such as the slot of a cluster. */
+  readonly groupOf: (keys: readonly string[]) => number;
+  /** Sends a batch; what it answers is read. */
+  readonly ask: (batch: RemoteBatch) => Promise<unknown>;
+}
+
+/** Asks questions in as few batches as may be, all at once, and puts their outcomes in the order of the questions. */
+export async function askInBatches(
+  questions: readonly Question[],
+  { partsMax, groupOf, ask }: BatchOptions,
+): Promise<readonly (readonly Outcome[])[]> {
+  checkVerbs(questions);
+  const batches = batchesOf(questions, partsMax, groupOf);
+  const outcomes = new Array<readonly Outcome[]>(questions.length);
+  await Promise.all(batches.map(async (batch) => batch.read(await ask(batch), outcomes)));
+  return outcomes;
 }

@@ -24,7 +24,7 @@ export interface Launch {
 }
 
 /** The words before a command that end it with its parent, and take root from it where a user is given. */
-function launcher(user: string | undefined): string[] {
+export function launcher(user: string | undefined): string[] {
   const drop = user !== undefined && process.getuid?.() === 0;
   return ['setpriv', '--pdeathsig', 'KILL', ...(drop ? ['--reuid', user, '--regid', user, '--clear-groups'] : [])];
 }

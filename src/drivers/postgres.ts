@@ -1,0 +1,69 @@
+/**
+ * PostgreSQL through a client that the program already has: a `Pool` or a `Client` of pg. Nothing is imported from it; what is used of it is
+ * written down here as types.
+ *
+ * - A call ends with its signal, whatever the client does. The server may still work on it, for as long as its own
+ *   `statement_timeout` lets it.
+ * - Errors are coded: `STORE_UNAVAILABLE` if the same call may do later, `STORE_REFUSED` if it will not.
+ */
+import { abortable } from '../kernel/abort.ts';
+import { SpillwayError } from '../kernel/errors.ts';
+import { Unanswered } from './unanswered.ts';
+
+/** What is used of `new Pool()` and `new Client()` of pg. */
+export interface PostgresClient {
+  query(text: string, values?: unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
+}
+
+/** Far more than a pool has connections: the others wait in it for one. */
+const UNANSWERED_MAX = 1024;
+
+export class PostgresDriver {
+  readonly #client: PostgresClient;
+  readonly #unanswered = new Unanswered('PostgreSQL', UNANSWERED_MAX);
+
+  constructor(client: PostgresClient) {
+    // Whoever writes JavaScript may hand in anything.
+    if (typeof client?.query !== 'function') {
+      throw new SpillwayError(
+        'OPTIONS_INVALID',
+        'This is no client of PostgreSQL; expected a Pool or a Client of pg, or whatever has its query(text, values).',
+      );
+    }
+    this.#client = client;
+  }
+
+  /** The rows. */
+  async query<Row>(text: string, values: unknown[], signal?: AbortSignal): Promise<readonly Row[]> {
+    signal?.throwIfAborted();
+    try {
+      const { rows } = await abortable(
+        this.#unanswered.track(() =>
+          values.length === 0 ? this.#client.query(text) : this.#client.query(text, values),
+        ),
+        signal,
+      );
+      return rows as readonly Row[];
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason;
+      throw postgresError(error);
+    }
+  }
+}
+
+/** Classes of SQLSTATE by which a server says that it will not do, until somebody changes something. */
+const refusals: ReadonlySet<string> = new Set(['0A', '22', '23', '28', '3D', '3F', '42']);
+
+function postgresError(error: unknown): SpillwayError {
+  if (error instanceof SpillwayError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const state = error instanceof Error && 'severity' in error && 'code' in error ? String(error.code) : null;
+  if (state !== null && refusals.has(state.slice(0, 2))) {
+    return new SpillwayError('STORE_REFUSED', `PostgreSQL refused a statement: ${message} (${state})`, {
+      cause: error,
+    });
+  }
+  // Shutting down, recovering, read-only, too many connections, a deadlock, … and whatever ends a connection.
+  const what = state === null ? 'PostgreSQL cannot be reached' : 'PostgreSQL cannot do it now';
+  return new SpillwayError('STORE_UNAVAILABLE', `${what}: ${message}`, { cause: error, retryable: true });
+}

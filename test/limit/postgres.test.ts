@@ -1,0 +1,173 @@
+/** Limits in a real PostgreSQL, under contention and with what is done to it while they are in use. */
+import assert from 'node:assert/strict';
+import { after, beforeEach, test } from 'node:test';
+
+import { type Clock, systemClock } from '../../src/kernel/clock.ts';
+import { allOf, concurrency, createLimiter, fixedWindow, postgresStore, slidingLog } from '../../src/limit/index.ts';
+import { PostgresServer } from '../servers/postgres.ts';
+import { SlowLine } from '../servers/slow-line.ts';
+
+const server = await PostgresServer.start();
+after(() => server[Symbol.asyncDispose]());
+const pool = server.pool();
+const store = postgresStore(pool);
+await store.migrate();
+beforeEach(() => pool.query('TRUNCATE spillway.limits'));
+
+const hundred = slidingLog({ limit: 100, per: '1d' });
+const patient = { deadline: '30s' } as const;
+
+async function rows(): Promise<number> {
+  const { rows: found } = await pool.query<{ n: string }>('SELECT count(*) AS n FROM spillway.limits');
+  return Number(found[0]!.n);
+}
+
+test('takes, looks, gives back and forgets', async () => {
+  const api = createLimiter({
+    name: 'api',
+    algorithm: fixedWindow({ limit: 10, per: '366d' }),
+    store,
+    outage: patient,
+  });
+  assert.deepEqual(
+    [(await api.take('ann', { cost: 4 })).remaining, (await api.take('ann', { cost: 7 })).allowed],
+    [6, false],
+  );
+  assert.equal((await api.takeUpTo('ann', 100)).granted, 6);
+  await api.refund('ann', 2);
+  assert.equal((await api.peek('ann')).remaining, 2);
+  await api.peek('bob');
+  assert.equal(await rows(), 1, 'who is only looked at has no row');
+  await api.reset('ann');
+  assert.equal(await rows(), 0);
+
+  const jobs = createLimiter({
+    name: 'jobs',
+    algorithm: concurrency({ limit: 1, lease: '1h' }),
+    store,
+    outage: patient,
+  });
+  const held = await jobs.take('ann');
+  assert.equal((await jobs.take('ann')).allowed, false);
+  assert.equal(await jobs.renew('ann', held.lease), true);
+  assert.equal(await jobs.release('ann', held.lease), true);
+  assert.equal(await jobs.release('ann', held.lease), false);
+});
+
+test('R2, R13: a thousand callers on twenty connections of two processes are admitted exactly as often as the limit says', async () => {
+  const stores = [store, postgresStore(server.pool())];
+  const limiters = stores.map((each) =>
+    createLimiter({ name: 'api', algorithm: hundred, store: each, outage: patient }),
+  );
+  for (let run = 0; run < 20; run++) {
+    const decisions = await Promise.all(
+      Array.from({ length: 1000 }, async (_, caller) => {
+        // Not all in one tick, so that statements contend for the row.
+        for (let turns = caller % 20; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+        return limiters[caller % 2]!.take(`run ${run}`);
+      }),
+    );
+    assert.equal(decisions.filter(({ allowed }) => allowed).length, 100);
+    assert.ok(decisions.every(({ source }) => source === 'store' || source === 'cache'));
+  }
+});
+
+test('many who take from several limits in any order never wait for each other in a circle', async () => {
+  const stores = [store, postgresStore(server.pool()), postgresStore(server.pool())];
+  const limitersOf = stores.map((each) =>
+    ['a', 'b', 'c'].map((name) =>
+      createLimiter({ name, algorithm: fixedWindow({ limit: 1e6, per: '366d' }), store: each, outage: patient }),
+    ),
+  );
+  const keys = ['x', 'y', 'z'];
+  const decisions = await Promise.all(
+    Array.from({ length: 300 }, async (_, caller) => {
+      for (let turns = caller % 30; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+      const turned = <T>(of: readonly T[], by: number): T[] => of.map((_, index) => of[(index + by) % of.length]!);
+      const [first, second, third] = turned(limitersOf[caller % 3]!, caller);
+      return allOf(first!, second!, third!).take(turned(keys, Math.floor(caller / 3)));
+    }),
+  );
+  assert.ok(decisions.every(({ allowed, source }) => allowed && source === 'store'));
+  const { rows: states } = await pool.query<{ state: number[] }>('SELECT state FROM spillway.limits');
+  assert.equal(
+    states.reduce((sum, { state }) => sum + state[1]!, 0),
+    900,
+  );
+});
+
+test('R3: the clock of the process that asks has no say', async () => {
+  const remaining: number[] = [];
+  for (const offMs of [0, 3_600_000, -3_600_000]) {
+    const clock: Clock = {
+      ...systemClock,
+      wallMs: () => Date.now() + offMs,
+      nowMs: () => performance.now() + 2 * offMs,
+    };
+    const each = postgresStore(pool, { clock });
+    const algorithm = fixedWindow({ limit: 9, per: '366d' });
+    remaining.push(
+      (await createLimiter({ name: 'api', algorithm, store: each, outage: patient }).take('ann')).remaining,
+    );
+  }
+  assert.deepEqual(remaining, [8, 7, 6]);
+});
+
+test('rows that say nothing any more are removed in passing, and nobody else is', async () => {
+  await pool.query(`INSERT INTO spillway.limits SELECT 'old ' || n, ARRAY[1, 1], 5 FROM generate_series(1, 3000) AS n`);
+  const limiter = createLimiter({ name: 'api', algorithm: hundred, store, outage: patient });
+  const held = await pool.connect();
+  try {
+    // A row that somebody holds is passed over, and nobody waits for it.
+    await held.query(`BEGIN; SELECT FROM spillway.limits WHERE key = 'old 7' FOR UPDATE`);
+    for (let tick = 0; tick < 5; tick++)
+      await Promise.all(Array.from({ length: 300 }, (_, n) => limiter.take(`${tick} ${n}`)));
+    while ((await rows()) > 1501) await new Promise((resolve) => setTimeout(resolve, 20));
+  } finally {
+    await held.query('ROLLBACK');
+    held.release();
+  }
+  assert.equal(await store.sweep(), 1);
+  assert.equal(await rows(), 1500);
+});
+
+test('R10: a frozen server is answered for by the deadline; one that is killed and restarted is back by itself', async () => {
+  await using own = await PostgresServer.start();
+  await using line = await SlowLine.open(own.port);
+  const each = postgresStore(own.pool({ port: line.port }));
+  await each.migrate();
+  const outage = { answer: 'closed', deadline: 500 } as const;
+  const limiter = createLimiter({ name: 'api', algorithm: hundred, store: each, outage });
+  const untilBack = async (): Promise<void> => {
+    while ((await limiter.take('bob')).source !== 'store') await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  await untilBack();
+  line.silence();
+  assert.deepEqual((await limiter.take('ann')).source, 'closed');
+  assert.match(limiter.outage!.error.message, /no answer within 500 ms/);
+  line.restore();
+  await untilBack();
+  assert.equal((await limiter.take('ann', { cost: 60 })).remaining, 40);
+  await own.kill();
+  assert.equal((await limiter.take('ann')).source, 'closed');
+  await own.restart();
+  await untilBack();
+  assert.equal((await limiter.peek('ann')).remaining, 100, 'an unlogged table is empty after a crash');
+});
+
+test('a database that is not prepared says what to do; many prepare it at once; schemas are apart', async () => {
+  const other = postgresStore(pool, { schema: 'shop_limits' });
+  const part = { name: 'api', algorithm: hundred, key: 'ann', cost: 1, times: 1, holder: 0 };
+  const ask = () => other.ask([{ verb: 'take', parts: [part] }], { signal: new AbortController().signal });
+  await assert.rejects(ask(), { code: 'STORE_REFUSED', retryable: false });
+  await Promise.all(Array.from({ length: 5 }, () => other.migrate()));
+  assert.equal((await ask())[0]![0]!.remaining, 99);
+  assert.equal(await rows(), 0, 'of the first');
+});
+
+test('what is no client of PostgreSQL is refused', () => {
+  for (const client of [null, {}, 'postgres://localhost']) {
+    assert.throws(() => postgresStore(client as never), { code: 'OPTIONS_INVALID' });
+  }
+  assert.throws(() => postgresStore(pool, { schema: 'Robert"; --' }), { code: 'OPTIONS_INVALID' });
+});
