@@ -14,7 +14,7 @@ interface Pending {
 
 export class SimulatedClock implements Clock {
   #nowMs: number;
-  readonly #originMs: number;
+  #originMs: number;
   readonly #pending = new Set<Pending>();
 
   /** Starts at a wall time of `wallMs`. */
@@ -29,6 +29,11 @@ export class SimulatedClock implements Clock {
 
   wallMs(): number {
     return this.#originMs + this.#nowMs;
+  }
+
+  /** Somebody sets the machine's clock, forward or back: what was measured does not change. */
+  stepWall(ms: number): void {
+    this.#originMs += ms;
   }
 
   /** Timers that would still run. */

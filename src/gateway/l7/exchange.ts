@@ -20,6 +20,7 @@ import { Body } from './body.ts';
 import { view } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
 import type { Endpoint } from './endpoint.ts';
+import { field } from './fields.ts';
 import { type Head, METHOD_HEAD } from './head.ts';
 import type { Plane } from './plane.ts';
 import { BULK_BYTES, relay } from './relay.ts';
@@ -256,10 +257,13 @@ export class Exchange implements Deadline, Wanted {
   /** Takes out of the answer's head what the route does not pass on, and returns the lines it gets besides. */
   editAnswer(head: Head): Uint8Array {
     this.route.shaping?.responseFields?.drop(head);
-    const pin = this.#pinField();
-    const { answerLines } = this;
-    if (answerLines.length === 0) return pin;
-    return pin.length === 0 ? answerLines : Buffer.concat([answerLines, pin]);
+    return joined(joined(this.answerLines, this.#pinField()), this.#dateLine(head));
+  }
+
+  /** When the answer came, if neither the server nor the route has a say in that (RFC 9110 §6.6.1). */
+  #dateLine(head: Head): Uint8Array {
+    if (head.status < 200 || head.find(field.date) >= 0) return NOTHING;
+    return this.route.shaping?.responseFields?.names('date') === true ? NOTHING : this.plane.date.line;
   }
 
   /** Where the client is to come back to, if it is not known there yet. */
@@ -387,4 +391,9 @@ export class Exchange implements Deadline, Wanted {
     if (this.attempt.queuedAt === null) this.attempt.count(endpointSlots.timeouts, 1);
     this.fail('total_timeout');
   }
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  if (second.length === 0) return first;
+  return first.length === 0 ? second : Buffer.concat([first, second]);
 }

@@ -17,6 +17,7 @@ import type { CanaryPlan, Snapshot } from '../snapshot.ts';
 import { Buffers } from './buffers.ts';
 import { CanaryRun } from './canary-run.ts';
 import type { ClientConnection } from './client.ts';
+import { HttpDate } from './http-date.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Exchange } from './exchange.ts';
 import { Head } from './head.ts';
@@ -80,6 +81,7 @@ export class Plane {
   readonly #options: PlaneOptions;
   #rowQuietMs = 0;
   readonly accounts: Accounts;
+  readonly date: HttpDate;
   /** What this worker adds to what all know of endpoints, by `EndpointPlan.loadSlot`. */
   readonly loads: Loads;
 
@@ -96,6 +98,7 @@ export class Plane {
     this.buffers = new Buffers(snapshot.memoryBytesMax);
     this.raw = options.transport === 'net' ? null : RawTransport.detect(this.buffers);
     this.lane[processSlots.fastPath] = this.raw === null ? 0 : 1;
+    this.date = new HttpDate(clock);
     this.accounts = new Accounts({ clock, random: options.random, lane: this.lane, notice: options.notice });
     this.loads = new Loads(snapshot.loads, options.lane);
     this.snapshot = snapshot;

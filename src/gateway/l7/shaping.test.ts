@@ -222,6 +222,24 @@ onBoth('what one route adds to its answers is in no other answer', async (bench)
   assert.deepEqual(paths, ['/one', undefined]);
 });
 
+onBoth('RFC 9110 §6.6.1: a Date that the route sets or takes away is the only one, or none', async (bench) => {
+  const date = { name: 'Date', value: 'today' };
+  const kinds = [edits({ set: [date] }), edits({ add: [date] }), edits({ remove: ['date'] })];
+  const respond = { kind: 'respond', status: 200, contentType: 'text/plain', body: 'hello' } as const;
+  for (const answers of [null, respond]) {
+    const dates: (string | undefined)[] = [];
+    for (const responseFields of kinds) {
+      const { client, origin } = await bench.line(shape({ answer: answers, responseFields }));
+      origin.serve((_, connection) => {
+        connection.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      });
+      client.write(get('/'));
+      dates.push(fieldOf(await client.response(), 'date'));
+    }
+    assert.deepEqual(dates, ['today', 'today', undefined]);
+  }
+});
+
 onBoth('a redirect: status, Location, no body, and the connection goes on', async (bench) => {
   const answers = { kind: 'redirect', status: 308, to: 'https://{host}{path}?{query}' } as const;
   const { client, gateway } = await bench.line(shape({ answer: answers }));
@@ -236,6 +254,7 @@ onBoth('a redirect: status, Location, no body, and the connection goes on', asyn
     assert.equal(response.line, 'HTTP/1.1 308 Permanent Redirect');
     assert.equal(fieldOf(response, 'location'), location);
     assert.equal(fieldOf(response, 'content-length'), '0');
+    assert.ok(Number.isFinite(Date.parse(fieldOf(response, 'date') ?? '')), 'RFC 9110 §6.6.1');
   }
   assert.equal(gateway.route('requests'), 3);
   assert.equal(gateway.route('responses3xx'), 3);

@@ -23,18 +23,26 @@ const CRLF = ascii('\r\n');
 export class FieldEdits {
   /** Lower case. */
   readonly #dropped: readonly string[];
+  /** Lower case. */
+  readonly #added: readonly string[];
   readonly #lines: readonly Line[];
   /** The lines, if no request changes them. */
   readonly #fixed: Uint8Array | null;
 
   constructor({ set, add, remove }: FieldEditsPlan, names: PathNames) {
     this.#dropped = [...set.map(({ name }) => name), ...remove].map((name) => name.toLowerCase());
+    this.#added = add.map(({ name }) => name.toLowerCase());
     this.#lines = [...set, ...add].map(({ name, value }) => ({
       name: ascii(`${name}: `),
       value: new Template(value, 'field', names),
     }));
     const whole = this.#lines.map(({ name, value }) => (value.fixed === null ? null : [name, value.fixed, CRLF]));
     this.#fixed = whole.includes(null) ? null : Buffer.concat(whole.flatMap((line) => line ?? []));
+  }
+
+  /** It has a say in the field of this name, in lower case. */
+  names(name: string): boolean {
+    return this.replaces(name) || this.#added.includes(name);
   }
 
   /** What a message has under this name, in lower case, is not passed on. */

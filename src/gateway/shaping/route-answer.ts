@@ -30,6 +30,8 @@ export class RouteAnswer {
   readonly needsHost: boolean;
   readonly #to: Template | null;
   readonly #edits: FieldEdits | null;
+  /** The edits have no say in its `Date`. */
+  readonly #dated: boolean;
   /** Lines that are the same each time. */
   readonly #lines: string;
 
@@ -39,6 +41,7 @@ export class RouteAnswer {
     this.#to = plan.kind === 'redirect' ? new Template(plan.to, placeOf(plan.to), names) : null;
     this.needsHost = plan.kind === 'redirect' && /:\/\/[^/?#]*\{host\}/.test(plan.to);
     this.#edits = edits;
+    this.#dated = edits?.names('date') !== true;
     const type = plan.kind === 'respond' && plan.body !== '' && edits?.replaces('content-type') !== true;
     const typeLine = type ? `Content-Type: ${plan.contentType}\r\n` : '';
     const lengthLine = hasLength(plan.status) ? `Content-Length: ${this.body.length}\r\n` : '';
@@ -63,7 +66,8 @@ export class RouteAnswer {
     const location = this.location(request);
     const first = ascii(
       `HTTP/1.1 ${this.status} ${STATUS_CODES[this.status] ?? ''}\r\n` +
-        `Date: ${new Date(wallMs).toUTCString()}\r\n${this.#lines}${close ? 'Connection: close\r\n' : ''}` +
+        (this.#dated ? `Date: ${new Date(wallMs).toUTCString()}\r\n` : '') +
+        `${this.#lines}${close ? 'Connection: close\r\n' : ''}` +
         (location === null ? '' : `Location: ${Buffer.from(location).toString('latin1')}\r\n`),
     );
     const edits = this.#edits?.lines(request) ?? NO_BYTES;
