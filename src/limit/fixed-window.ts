@@ -10,7 +10,7 @@
  * Cost: O(1), two numbers a key.
  */
 import type { Duration } from '../kernel/units.ts';
-import { type Ask, fitting, LIMIT_MAX, type Outcome, type RateAlgorithm, shareOf } from './algorithm.ts';
+import { type Ask, fitting, LIMIT_MAX, type Outcome, type RateAlgorithm, shareOf, windowStart } from './algorithm.ts';
 import { checkInteger, checkKeys, durationUs } from './options.ts';
 
 export interface WindowOptions {
@@ -40,7 +40,7 @@ class FixedWindow implements RateAlgorithm {
     let taken = this.#grant(state, at, ask, out);
     if (out.granted > 0 && ask.cost > 0) {
       taken += out.granted * ask.cost;
-      state[at] = ask.nowUs - (ask.nowUs % this.#windowUs);
+      state[at] = windowStart(ask.nowUs, this.#windowUs);
       state[at + 1] = taken;
     }
     this.#report(taken, ask.nowUs, out);
@@ -78,11 +78,11 @@ class FixedWindow implements RateAlgorithm {
   }
 
   #leftUs(nowUs: number): number {
-    return this.#windowUs - (nowUs % this.#windowUs);
+    return windowStart(nowUs, this.#windowUs) + this.#windowUs - nowUs;
   }
 
   #taken(state: Float64Array, at: number, nowUs: number): number {
-    const startUs = nowUs - (nowUs % this.#windowUs);
+    const startUs = windowStart(nowUs, this.#windowUs);
     const beganUs = state[at]!;
     if (beganUs < startUs) return 0;
     // The clock stepped back, or windows became longer: it counts in this one.

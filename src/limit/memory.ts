@@ -16,7 +16,7 @@ import { type Counters, type LocalPart, type LocalStore, StoreTime } from './sto
 export interface MemoryStoreOptions {
   /**
    * Keys remembered for each limiter, from 1 to 16,777,216. Beyond it the least recently used are forgotten, so that whoever sends
-   * ever new keys fills no memory, and gets no more than a new key would get anyway. A key takes about 60 bytes.
+   * ever new keys fills no memory, and gets no more than a new key would get anyway. A key takes 60 to 70 bytes.
    * @defaultValue 100000
    */
   readonly keysMax?: number;

@@ -13,7 +13,16 @@
  * Cost: O(1), three numbers a key.
  * Source: the approximation that Cloudflare described in "How we built rate limiting capable of scaling to millions of domains" (2017).
  */
-import { type Ask, EXACT_MAX, fitting, LIMIT_MAX, type Outcome, type RateAlgorithm, shareOf } from './algorithm.ts';
+import {
+  type Ask,
+  EXACT_MAX,
+  fitting,
+  LIMIT_MAX,
+  type Outcome,
+  type RateAlgorithm,
+  shareOf,
+  windowStart,
+} from './algorithm.ts';
 import type { WindowOptions } from './fixed-window.ts';
 import { checkInteger, checkKeys, durationUs, invalid } from './options.ts';
 
@@ -30,7 +39,8 @@ class SlidingWindow implements RateAlgorithm {
   readonly #stepUs: number;
   /** The window in steps. */
   readonly #steps: number;
-  /** What `#read` found. */
+  /** What `#read` found: when this window began, and what was taken in it and in the one before. */
+  #startUs = 0;
   #current = 0;
   #previous = 0;
 
@@ -54,7 +64,7 @@ class SlidingWindow implements RateAlgorithm {
     this.#grant(ask, out);
     if (out.granted > 0 && ask.cost > 0) {
       this.#current += out.granted * ask.cost;
-      this.#write(state, at, ask.nowUs);
+      this.#write(state, at);
     }
     this.#report(ask.nowUs, out);
   }
@@ -70,7 +80,7 @@ class SlidingWindow implements RateAlgorithm {
     const ofCurrent = Math.min(this.#current, cost);
     this.#current -= ofCurrent;
     this.#previous = Math.max(0, this.#previous - (cost - ofCurrent));
-    this.#write(state, at, nowUs);
+    this.#write(state, at);
   }
 
   idle(state: Float64Array, at: number, nowUs: number): boolean {
@@ -83,8 +93,9 @@ class SlidingWindow implements RateAlgorithm {
   }
 
   #read(state: Float64Array, at: number, nowUs: number): void {
-    const startUs = nowUs - (nowUs % this.#windowUs);
+    const startUs = windowStart(nowUs, this.#windowUs);
     const beganUs = state[at]!;
+    this.#startUs = startUs;
     this.#current = 0;
     this.#previous = 0;
     if (beganUs >= startUs) {
@@ -95,15 +106,15 @@ class SlidingWindow implements RateAlgorithm {
     } else if (beganUs >= startUs - this.#windowUs) this.#previous = state[at + 1]!;
   }
 
-  #write(state: Float64Array, at: number, nowUs: number): void {
-    state[at] = nowUs - (nowUs % this.#windowUs);
+  #write(state: Float64Array, at: number): void {
+    state[at] = this.#startUs;
     state[at + 1] = this.#current;
     state[at + 2] = this.#previous;
   }
 
   /** What there is room for, times the steps of a window, so that it is a whole number. */
   #room(nowUs: number): number {
-    const elapsed = Math.floor((nowUs % this.#windowUs) / this.#stepUs);
+    const elapsed = Math.floor((nowUs - this.#startUs) / this.#stepUs);
     return (this.limit - this.#current) * this.#steps - this.#previous * (this.#steps - elapsed);
   }
 
@@ -118,7 +129,7 @@ class SlidingWindow implements RateAlgorithm {
   /** When there is room for `cost`, `current` being taken in this window. */
   #fitsAfterUs(nowUs: number, cost: number, current: number): number {
     const steps = this.#steps;
-    const startUs = nowUs - (nowUs % this.#windowUs);
+    const startUs = this.#startUs;
     const spare = this.limit - current - cost;
     // In this window, as soon as what is left of the one before is no more than what is spare.
     if (spare >= 0) return startUs + (steps - Math.floor((spare * steps) / this.#previous)) * this.#stepUs - nowUs;
@@ -129,7 +140,7 @@ class SlidingWindow implements RateAlgorithm {
 
   #report(nowUs: number, out: Outcome): void {
     out.remaining = Math.max(0, Math.floor(this.#room(nowUs) / this.#steps));
-    const leftUs = this.#windowUs - (nowUs % this.#windowUs);
+    const leftUs = this.#startUs + this.#windowUs - nowUs;
     if (this.#current > 0) out.resetAfterUs = leftUs + this.#windowUs;
     else out.resetAfterUs = this.#previous > 0 ? leftUs : 0;
   }

@@ -1,0 +1,36 @@
+/**
+ * What a take costs, and the picture of what happens at the edge of a window. Contenders take turns in the same run, so that what
+ * else the machine does falls on all of them alike; a figure is the median of the turns.
+ *
+ *     npm run bench -- limit                    all parts
+ *     npm run bench -- limit --only memory      one of them
+ *     npm run bench -- limit --svg FILE         draws the burst at the edge of docs/guides/rate-limiting.md; measures nothing
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { edgeChart } from './edge-chart.ts';
+import { memoryPart } from './memory.ts';
+import { sharedPart } from './shared.ts';
+
+/** Each prints its own lines. */
+const parts: Readonly<Record<string, () => Promise<void>>> = { memory: memoryPart, shared: sharedPart };
+
+const usage = `Usage: npm run bench -- limit [--only ${Object.keys(parts).join('|')}] [--svg FILE]\n`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { only: { type: 'string' }, svg: { type: 'string' } } });
+  if (values.svg !== undefined) {
+    writeFileSync(values.svg, edgeChart());
+    return;
+  }
+  if (values.only !== undefined && !Object.hasOwn(parts, values.only))
+    throw new Error(`no part is called ${values.only}`);
+  for (const [name, part] of Object.entries(parts)) if (values.only === undefined || values.only === name) await part();
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n${usage}`);
+  process.exitCode = 2;
+}
