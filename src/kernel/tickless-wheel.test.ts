@@ -49,7 +49,7 @@ function entry(onDeadline: (nowMs: number) => void): Deadline {
 
 test('a deadline is met within two ticks, also after a long sleep', () => {
   const clock = new SteppedClock();
-  const wheel = new TicklessWheel(clock, TICK_MS);
+  const wheel = new TicklessWheel(clock, { tickMs: TICK_MS });
   const lateMs: number[] = [];
   for (const sleptMs of [0, 3, 4999, 123_456]) {
     clock.pass(sleptMs);
@@ -68,7 +68,7 @@ test('a deadline is met within two ticks, also after a long sleep', () => {
 
 test('there is a timer while something is waited for, and none otherwise', () => {
   const clock = new SteppedClock();
-  const wheel = new TicklessWheel(clock, TICK_MS);
+  const wheel = new TicklessWheel(clock, { tickMs: TICK_MS });
   assert.equal(clock.timers, 0);
   let fired = 0;
   const again = entry(() => {

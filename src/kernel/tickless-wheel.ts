@@ -14,10 +14,16 @@ const TICK_MS = 5;
 export class TicklessWheel {
   readonly #clock: Clock;
   readonly #wheel: TimerWheel;
+  readonly #ref: boolean;
   #timer: Timer | null = null;
 
-  constructor(clock: Clock, tickMs = TICK_MS) {
+  /** With `ref` it keeps the process alive while something is in it. */
+  constructor(
+    clock: Clock,
+    { tickMs = TICK_MS, ref = false }: { readonly tickMs?: number; readonly ref?: boolean } = {},
+  ) {
     this.#clock = clock;
+    this.#ref = ref;
     this.#wheel = new TimerWheel(clock.nowMs(), tickMs);
   }
 
@@ -25,7 +31,7 @@ export class TicklessWheel {
   arm(entry: Deadline, deadlineMs: number): void {
     if (this.#timer === null) {
       this.#wheel.advance(this.#clock.nowMs());
-      this.#timer = this.#clock.every(this.#wheel.tickMs, () => this.#tick());
+      this.#timer = this.#clock.every(this.#wheel.tickMs, () => this.#tick(), { ref: this.#ref });
     }
     this.#wheel.arm(entry, deadlineMs);
   }

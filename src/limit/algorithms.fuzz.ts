@@ -231,7 +231,7 @@ for (const [name, each] of Object.entries(cases)) {
     );
   });
 
-  test(`${name}: a clock that steps back freezes no key for longer than it could have been frozen anyway`, () => {
+  test(`R4: ${name}: a clock that steps back freezes no key for longer than it could have been frozen anyway`, () => {
     fc.assert(
       fc.property(each, fc.integer({ min: 1, max: 1e13 }), fc.nat(12), ({ algorithm }, backUs, cost) => {
         const state = new Float64Array(AT + algorithm.width);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createLimiter, memoryStore, tokenBucket } from './index.ts';
+import { createLimiter, fixedWindow, memoryStore, slidingLog, slidingWindow, tokenBucket } from './index.ts';
 import { SimulatedClock } from '../kernel/simulated-clock.ts';
 
 function limiter(shadow = false) {
@@ -40,7 +40,7 @@ test('waiting retryAfterMs, alone, succeeds, and one millisecond less does not',
   }
 });
 
-test('a cost above the limit is refused for good, at once and without touching the key', async () => {
+test('R7: a cost above the limit is refused for good, at once and without touching the key', async () => {
   const { limiter: api } = limiter();
   for (const cost of [11, 1e9, Number.MAX_SAFE_INTEGER, 1e300]) {
     const { allowed, retryAfterMs, remaining } = await api.take('ann', { cost });
@@ -93,7 +93,7 @@ test('a limiter in shadow mode refuses nobody and says whom it would have refuse
   assert.deepEqual(api.counts, { allowed: 2, refused: 0, shadowed: 1 });
 });
 
-test('a limit is changed live and the counters go on', () => {
+test('R9: a limit is changed live and the counters go on', () => {
   const { clock, limiter: api } = limiter();
   api.takeSync('ann', 10);
   assert.equal(api.change(tokenBucket({ capacity: 20, refillPerSecond: 7 })), true);
@@ -130,4 +130,42 @@ test('what is not a key, a cost or a name is refused with the value; an aborted 
   const reason = new Error('gone');
   await assert.rejects(api.take('ann', { signal: AbortSignal.abort(reason) }), reason);
   assert.equal(api.peekSync('ann').remaining, 10);
+});
+
+test('R15: the moment at which everything is back does not move between two answers', () => {
+  const clock = new SimulatedClock();
+  const store = memoryStore({ clock });
+  for (const algorithm of [
+    fixedWindow({ limit: 5, per: '1m' }),
+    slidingWindow({ limit: 5, per: '1m' }),
+    tokenBucket({ capacity: 5, refillPerSecond: 0.1 }),
+    slidingLog({ limit: 5, per: '1m' }),
+  ]) {
+    const api = createLimiter({ name: algorithm.kind, algorithm, store });
+    const { resetAfterMs } = api.takeSync('ann', 5);
+    const backMs = clock.nowMs() + resetAfterMs;
+    for (let second = 0; second < 40; second++) {
+      clock.pass(1000);
+      assert.equal(
+        clock.nowMs() + api.takeSync('ann', 5).resetAfterMs,
+        backMs,
+        `${algorithm.kind} after ${second + 1} s`,
+      );
+    }
+  }
+});
+
+test('R6: what the store may forget when everything is back, it can forget without anybody noticing', () => {
+  const clock = new SimulatedClock();
+  const store = memoryStore({ clock, keysMax: 1 });
+  const api = createLimiter({ name: 'api', algorithm: tokenBucket({ capacity: 5, refillPerSecond: 1 }), store });
+  const { resetAfterMs } = api.takeSync('ann', 3);
+  clock.pass(resetAfterMs);
+  const whole = api.peekSync('ann');
+  api.takeSync('bob');
+  assert.equal(store.size('api').keys, 1, 'ann is forgotten');
+  assert.deepEqual(api.peekSync('ann'), whole);
+  api.takeSync('ann', 5);
+  api.takeSync('carl');
+  assert.equal(api.takeSync('ann').allowed, true, 'forgetting only admits more');
 });

@@ -88,7 +88,7 @@ test('whatever is asked in a tick is answered as if asked one after another', as
   );
 });
 
-test('2,000 callers at once on a budget of 100 are granted exactly 100 (R2)', async () => {
+test('R2: 2,000 callers at once on a budget of 100 are granted exactly 100', async () => {
   const store = new DistantStore();
   const daily = createLimiter({ name: 'daily', algorithm: fixedWindow({ limit: 100, per: '1d' }), store });
   const decisions = await Promise.all(Array.from({ length: 2_000 }, () => daily.take('all')));

@@ -89,7 +89,7 @@ test('any takes and refunds at any times are decided as with unlimited precision
   );
 });
 
-test('ten million small steps are one large step: nothing is rounded', () => {
+test('R8: ten million small steps are one large step: nothing is rounded', () => {
   // A third of a token, as nearly as six decimals can say it.
   const algorithm = tokenBucket({ capacity: 1_000, refillPerSecond: 333_333.333333 });
   const state = new Float64Array(3);
@@ -106,7 +106,7 @@ test('ten million small steps are one large step: nothing is rounded', () => {
   assert.deepEqual([out.granted, out.remaining, out.retryAfterUs], [0, 0, 3]);
 });
 
-test('one in a million seconds, and a million a second, are exact', () => {
+test('R8: one in a million seconds, and a million a second, are exact', () => {
   const out = createOutcome();
   const state = new Float64Array(3);
   const slow = tokenBucket({ capacity: 1, refillPerSecond: 1e-6 });

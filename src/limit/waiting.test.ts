@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { DistantStore, pass, settle } from '../../test/limit/distant-store.ts';
 import { SimulatedClock } from '../kernel/simulated-clock.ts';
 import { concurrency, createLimiter, type Decision, gcra, memoryStore } from './index.ts';
@@ -206,4 +208,16 @@ test('options that mean nothing are refused', async () => {
   for (const options of [{ cost: -1 }, { priority: Number.NaN }, { maxWait: -1 }, { maxWait: 'soon' }, { until: 5 }]) {
     await assert.rejects(api.wait('ann', options as never), { code: 'OPTIONS_INVALID' });
   }
+});
+
+test('R14: who waits is served before the process ends, and nothing keeps it alive after that', async () => {
+  const index = new URL('./index.ts', import.meta.url).href;
+  const program = `
+    import { createLimiter, gcra } from '${index}';
+    const api = createLimiter({ name: 'api', algorithm: gcra({ limit: 50, per: '1s', burst: 1 }) });
+    for (let wait = 0; wait < 3; wait++) api.wait('ann').then(({ allowed }) => process.stdout.write(String(allowed) + ' '));
+    api.wait('ann', { maxWait: '20d', cost: 0 });
+  `;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
+  assert.equal(stdout, 'true true true ');
 });

@@ -6,7 +6,7 @@
  * rather than then. With a remote store the order holds within this process.
  *
  * Invariants: at most `WAITERS_MAX` wait; one who leaves (granted, out of time, given up) leaves nothing behind; one timer for all, and
- * only while somebody waits. The timer remembers nothing of the caller who happened to be the first (`AsyncLocalStorage`).
+ * only while somebody waits, who then keeps the process alive. The timer remembers nothing of the caller who happened to be the first (`AsyncLocalStorage`).
  * Cost: O(log n) by bisection in a queue of n, and O(n) to move those behind; a key has a queue only while somebody waits for it.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -179,7 +179,7 @@ export class Waiting {
 
   constructor(options: WaitingOptions) {
     this.options = options;
-    this.#wheel = new TicklessWheel(options.clock, TICK_MS);
+    this.#wheel = new TicklessWheel(options.clock, { tickMs: TICK_MS, ref: true });
   }
 
   /** Those who wait. */
