@@ -41,9 +41,7 @@ const ADDRESS_BYTES = 39;
  * console.log(keyOf('10.0.0.7', '203.0.113.9, 198.51.100.4')); // 198.51.100.4
  * console.log(keyOf('2001:db8:1:2:3:4:5:6')); // 2001:db8:1:2::/64
  */
-export function clientKey(
-  options: ClientKeyOptions = {},
-): (peer: string | undefined, forwardedFor?: string | undefined) => string {
+export function clientKey(options: ClientKeyOptions = {}): (peer: string | undefined, forwardedFor?: string) => string {
   checkKeys('clientKey', options, ['trustedProxies', 'ipv6Prefix']);
   const { trustedProxies = [] } = options;
   const prefix = checkInteger('clientKey: ipv6Prefix', options.ipv6Prefix ?? 64, 32, 128);
