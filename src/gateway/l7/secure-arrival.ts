@@ -54,6 +54,7 @@ export class SecureArrival implements Guest, Deadline {
   wheelPrevious: Deadline | null = null;
   readonly #options: SecureArrivalOptions;
   readonly #untilMs: number;
+  readonly #onClose = (): void => this.#closed();
   #stage = HEADER;
 
   constructor(options: SecureArrivalOptions) {
@@ -64,7 +65,7 @@ export class SecureArrival implements Guest, Deadline {
   begin(): void {
     const { plane, socket, peer, place, proxied } = this.#options;
     place.guest = this;
-    socket.once('close', () => this.#onClose());
+    socket.once('close', this.#onClose);
     if (!proxied) {
       this.#shakeHands(peer);
       return;
@@ -91,12 +92,13 @@ export class SecureArrival implements Guest, Deadline {
       plane.tick();
       this.#stage = OVER;
       plane.wheel.remove(this);
+      socket.off('close', this.#onClose);
       onSecure(secure, client);
     });
   }
 
   /** Node closes the socket of a handshake that failed. */
-  #onClose(): void {
+  #closed(): void {
     if (this.#stage === HANDSHAKE) this.#options.onFailedHandshake();
     if (this.#stage !== OVER) this.cut();
   }

@@ -41,6 +41,8 @@ export class SecureServer {
     };
     const told: Secured = (secure) => {
       over();
+      // What the handshake needed is not kept for as long as the connection lasts.
+      socket.off('close', over);
       secure.allowHalfOpen = true;
       secured(secure);
     };
