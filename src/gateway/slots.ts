@@ -150,6 +150,7 @@ export const refusals = [
   { word: 'upgrade_refused', status: 400, text: 'The protocol upgrade is malformed.' },
   { word: 'upstream_status', status: 502, text: 'A server answered that it cannot, and no other could be asked.' },
   { word: 'drained', status: 503, text: 'The server was taken out of service before it answered.' },
+  { word: 'upgrade_version', status: 426, text: 'This version of the protocol is not spoken here.' },
 ] as const;
 
 export type Refusal = (typeof refusals)[number]['word'];

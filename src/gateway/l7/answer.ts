@@ -4,6 +4,7 @@
  */
 import { ascii } from '../../kernel/bytes.ts';
 import { refusals } from '../slots.ts';
+import { WEB_SOCKET_VERSION } from './web-socket.ts';
 
 const reasons: Readonly<Record<number, string>> = {
   400: 'Bad Request',
@@ -14,6 +15,7 @@ const reasons: Readonly<Record<number, string>> = {
   414: 'URI Too Long',
   417: 'Expectation Failed',
   421: 'Misdirected Request',
+  426: 'Upgrade Required',
   431: 'Request Header Fields Too Large',
   501: 'Not Implemented',
   502: 'Bad Gateway',
@@ -47,7 +49,9 @@ export function refusalAnswer(answer: RefusalAnswer): Uint8Array<ArrayBuffer> {
   ];
   if (refusal.status === 405) lines.push('Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
   if (answer.retryAfterS >= 0) lines.push(`Retry-After: ${answer.retryAfterS}`);
-  if (answer.close) lines.push('Connection: close');
+  if (refusal.status === 426) lines.push('Upgrade: websocket', `Sec-WebSocket-Version: ${WEB_SOCKET_VERSION}`);
+  const options = [...(answer.close ? ['close'] : []), ...(refusal.status === 426 ? ['Upgrade'] : [])];
+  if (options.length > 0) lines.push(`Connection: ${options.join(', ')}`);
   return ascii(`${lines.join('\r\n')}\r\n\r\n${answer.head ? '' : body}`);
 }
 

@@ -14,7 +14,7 @@ import type { ClientConnection } from './client.ts';
 import { listedNames } from './connection.ts';
 import type { Exchange } from './exchange.ts';
 import { normalizePath, PATH_REFUSED, PATH_SAME } from './target.ts';
-import { acceptKey, isWebSocketRequest } from './web-socket.ts';
+import { acceptKey, webSocketRefusal } from './web-socket.ts';
 import { equalsFolded } from './syntax.ts';
 import {
   endHead,
@@ -51,10 +51,11 @@ export function receive(client: ClientConnection, head: Head, bytes: Uint8Array,
   }
   if (head.contentLength > route.plan.requestBodyBytesMax) return refuse(client, 'body_too_large');
   const upgrading = head.upgrade && upgradeAllowed(head, route);
-  if (upgrading && !isWebSocketRequest(head)) {
+  const refusal = upgrading ? webSocketRefusal(head) : null;
+  if (refusal !== null) {
     // What follows may be meant for the other protocol.
     head.keepAlive = false;
-    return refuse(client, 'upgrade_refused');
+    return refuse(client, refusal);
   }
   return begin(client, head, route, upgrading, bytes, to);
 }

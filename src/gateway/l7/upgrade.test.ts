@@ -173,12 +173,14 @@ onBoth(
 
 // RFC 6455 §4.2.1 and RFC 9110 §7.8: what is not quite a handshake is refused, and nothing goes upstream.
 const malformed: readonly (readonly [what: string, request: string])[] = [
-  ['another version', upgradeRequest({ 'Sec-WebSocket-Version': '8' })],
   ['no version', upgradeRequest({ 'Sec-WebSocket-Version': null })],
   ['no key', upgradeRequest({ 'Sec-WebSocket-Key': null })],
   ['a key that is too short', upgradeRequest({ 'Sec-WebSocket-Key': 'AAAA' })],
   ['two keys', upgradeRequest({ 'Sec-WebSocket-Key': KEY, 'sec-websocket-key': KEY })],
   ['another method', upgradeRequest({}, 'POST /chat HTTP/1.1')],
+  ['another method and version', upgradeRequest({ 'Sec-WebSocket-Version': '8' }, 'POST /chat HTTP/1.1')],
+  ['a version that is none', upgradeRequest({ 'Sec-WebSocket-Version': '13, 8' })],
+  ['two versions', upgradeRequest({ 'Sec-WebSocket-Version': '13', 'sec-websocket-version': '8' })],
 ];
 
 for (const [what, request] of malformed) {
@@ -188,6 +190,23 @@ for (const [what, request] of malformed) {
     client.write(`${request}GET /behind HTTP/1.1\r\nHost: a\r\n\r\n`);
     const refusal = await client.refusal(400, 'upgrade_refused');
     assert.equal(fieldOf(refusal, 'connection'), 'close');
+    assert.equal(await client.gone(), 'end');
+    assert.equal(origin.connections.length, 0);
+  });
+}
+
+for (const version of ['0', '8', '14', '255']) {
+  onBoth(`RFC 6455 §4.2.2: an upgrade with version ${version} is told which one is spoken here`, async (bench) => {
+    const { origin, client } = await bench.line();
+    // An older protocol has no key, or another.
+    const request = upgradeRequest({ 'Sec-WebSocket-Version': version, 'Sec-WebSocket-Key': null });
+    client.write(`${request}GET /behind HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const refusal = await client.refusal(426, 'upgrade_version');
+    assert.equal(refusal.line, 'HTTP/1.1 426 Upgrade Required');
+    assert.equal(fieldOf(refusal, 'sec-websocket-version'), '13');
+    // RFC 9110 §7.8, §15.5.22.
+    assert.equal(fieldOf(refusal, 'upgrade'), 'websocket');
+    assert.equal(fieldOf(refusal, 'connection'), 'close, Upgrade');
     assert.equal(await client.gone(), 'end');
     assert.equal(origin.connections.length, 0);
   });
