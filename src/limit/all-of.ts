@@ -35,6 +35,7 @@ export interface AllTakeOptions {
 }
 
 export interface AllOf {
+  readonly limiters: readonly Limiter[];
   /** Takes from all limiters or from none. */
   take(keys: Keys, options?: AllTakeOptions): Promise<AllDecision>;
 }
@@ -215,6 +216,7 @@ export function allOf(...limiters: readonly Limiter[]): AllOf {
   };
   if (remote.length > 0) {
     return {
+      limiters,
       async take(keys, given = {}) {
         const { cost = 1, signal } = options(given);
         return takeRemote(remote, keys, cost, signal);
@@ -222,6 +224,7 @@ export function allOf(...limiters: readonly Limiter[]): AllOf {
     };
   }
   const all: SyncAllOf = {
+    limiters,
     takeSync: (keys, cost = 1) => takeLocal(local, keys, cost),
     async take(keys, given = {}) {
       const { cost = 1, signal } = options(given);

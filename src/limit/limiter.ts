@@ -53,6 +53,9 @@ export interface TakeOptions {
 export interface Limiter<D extends Decision = Decision> {
   readonly name: string;
   readonly algorithm: Algorithm;
+  readonly store: Store;
+  /** It decides and counts, and refuses nobody. */
+  readonly shadow: boolean;
   readonly counts: LimiterCounts;
   /** Takes `cost` if there is room for all of it, else nothing. */
   take(key: string, options?: TakeOptions): Promise<D>;
