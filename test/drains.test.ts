@@ -1,11 +1,14 @@
 /** Endpoints that are drained in a real gateway, by command and by config: who is still served, what is told, what a reload keeps. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import type { DrainState } from '../src/gateway/index.ts';
-import { cleanups, config, create, origin } from './gateway-under-test.ts';
+import { cleanups, config, create, folder, origin } from './gateway-under-test.ts';
 
 /** A server that begins to answer what asks for /long, and ends when it is told to. */
 async function holder() {
@@ -29,8 +32,8 @@ async function holder() {
 const shop = (...endpoints: readonly unknown[]): ConfigInput =>
   config('127.0.0.1:1', { services: [{ name: 'shop', endpoints }] as ConfigInput['services'] });
 
-async function running(given: ConfigInput) {
-  const under = create({ config: given });
+async function running(given: ConfigInput, workerEntry?: URL) {
+  const under = create({ config: given, ...(workerEntry === undefined ? {} : { workerEntry }) });
   const { gateway, address, get } = under;
   await gateway.start();
   const drain = (endpoint: string, service = 'shop'): DrainState | null =>
@@ -195,6 +198,43 @@ test('a config on trial heeds drains, and what it drains itself is its own affai
   );
   await gateway.reload({ config: shop(one, two, three) });
   assert.deepEqual(await whoServes(), ['one', 'three', 'two']);
+});
+
+test('a worker that is lost in the middle of a drain does not keep it from its end, and its successor heeds it', async () => {
+  const slow = await holder();
+  const home = folder();
+  const poison = join(home, 'poison');
+  const entry = join(home, 'worker.mjs');
+  // The data plane as it is, and a way to kill all lanes of it from outside, once each.
+  writeFileSync(
+    entry,
+    `import { existsSync, rmSync } from 'node:fs';
+    import { workerData } from 'node:worker_threads';
+    await import(${JSON.stringify(new URL('../src/gateway/worker.ts', import.meta.url).href)});
+    const poison = ${JSON.stringify(poison)} + workerData.lane;
+    setInterval(() => { if (existsSync(poison)) { rmSync(poison); throw new Error('killed'); } }, 5);`,
+  );
+  const given = shop(slow.address, await origin('other'));
+  const { gateway, next, drain, long, whoServes, seen } = await running(given, pathToFileURL(entry));
+  const { rest } = await long();
+  const gone = assert.rejects(rest, 'it went with its worker');
+  const ended = next('drain-ended');
+  gateway.drainEndpoint({ endpoint: slow.address, withinMs: 60_000 });
+  for (const lane of [1, 2]) {
+    const replaced = next('worker-replaced');
+    writeFileSync(`${poison}${lane}`, '');
+    await replaced;
+  }
+  await gone;
+  const { cut } = await ended;
+  assert.equal(cut, null, 'what went with its worker was not cut by the drain');
+  assert.equal(drain(slow.address)?.phase, 'drained');
+  const { inFlight, connections } = gateway.state().services[0]!.endpoints[0]!;
+  assert.deepEqual([inFlight, connections], [0, 0]);
+  assert.deepEqual(await whoServes(), ['other']);
+  assert.equal(seen.filter(({ kind }) => kind === 'worker-lost').length, 2);
+  gateway.undrainEndpoint({ endpoint: slow.address });
+  assert.deepEqual(await whoServes(), ['holder', 'other']);
 });
 
 test('pinned clients may come for the first half of the time, then they are pinned elsewhere', async () => {

@@ -155,6 +155,17 @@ test("what all do wrong is nobody's fault: none is out", async () => {
   assert.equal(gateway.state().services[0]!.failOpen, false);
 });
 
+test('who is not ejected in spite of a fault says so where it is looked at', async () => {
+  const { servers, address, told, state } = await running(2, { passive: {} });
+  const spared = told('endpoint-spared');
+  for (const one of servers) one.mood = 'cuts';
+  load(address());
+  const { endpoint } = await spared;
+  const { health, reason } = state(servers.find((one) => one.address === endpoint)!);
+  assert.equal(health, 'up', 'by its checks');
+  assert.match(reason, /^\d+ errors in a row: .*; in use all the same: no other is better$/);
+});
+
 test('slower than the others by a factor', async () => {
   const { servers, address, told } = await running(4, {
     passive: { window: '2s', latency: { requests: 10, grace: '0s' } },

@@ -42,9 +42,18 @@ test('what nothing checks is unknown until its traffic said something', () => {
   assert.deepEqual(short(null, null), ['unknown', 'not checked', 0]);
   assert.deepEqual(short(null, initialEjection(300)), ['unknown', 'not checked', 300]);
   assert.deepEqual(
-    short(null, { ...ejected, phase: 'in', sinceMs: 950, reason: '3 of 3 requests on trial succeeded' }),
+    short(null, {
+      ...ejected,
+      phase: 'in',
+      sinceMs: 950,
+      reason: '3 of 3 requests on trial succeeded',
+      cause: 'trial',
+    }),
     ['up', '3 of 3 requests on trial succeeded', 950],
   );
+  const back = 'none of the others is better; before: 5 errors in a row';
+  const suspended: Ejection = { ...ejected, phase: 'in', sinceMs: 950, reason: back, cause: 'no-better' };
+  assert.deepEqual(short(null, suspended), ['unknown', back, 950]);
   assert.equal(conditionOf(null, null).checked, false);
 });
 
@@ -54,7 +63,13 @@ test('a success of a check does not end an ejection, and one that follows a fall
 });
 
 test('the newer reason is the one of what is up', () => {
-  const returned: Ejection = { ...ejected, phase: 'in', sinceMs: 950, reason: '3 of 3 requests on trial succeeded' };
+  const returned: Ejection = {
+    ...ejected,
+    phase: 'in',
+    sinceMs: 950,
+    reason: '3 of 3 requests on trial succeeded',
+    cause: 'trial',
+  };
   assert.deepEqual(short(up, returned), ['up', '3 of 3 requests on trial succeeded', 950]);
   assert.deepEqual(short({ ...up, sinceMs: 1_200 }, returned), ['up', 'status 200', 1_200]);
 });

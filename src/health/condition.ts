@@ -58,7 +58,8 @@ export function conditionOf(active: HealthState | null, ejection: Ejection | nul
   const returned = ejection !== null && ejection.reason !== '';
   // An ejection that never was says only since when it is known, which matters where nothing else does.
   const sinceMs = Math.max(active?.sinceMs ?? 0, returned || active === null ? (ejection?.sinceMs ?? 0) : 0);
-  const isUp = active === null ? returned : active.health === 'up';
+  // Back because nobody is better is not back because it is well.
+  const isUp = active === null ? returned && ejection.cause !== 'no-better' : active.health === 'up';
   const condition = isUp ? 'up' : 'unknown';
   if (returned && ejection.sinceMs >= (active?.sinceMs ?? 0)) {
     return { condition, reason: ejection.reason, cause: ejection.cause, sinceMs, checked, timeoutsOnly: false };

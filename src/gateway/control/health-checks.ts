@@ -134,6 +134,7 @@ export class HealthChecks {
     const sinceMs = isNew ? null : clock.wallMs() - (clock.nowMs() - seen.health.sinceMs);
     const known = { health, reason, cause, sinceMs, changes };
     if (seen.eligibility === 'waiting') return { ...known, reason: `waits for its first success: ${reason}` };
+    if (seen.eligibility === 'in' && seen.spared !== null) return { ...known, reason: seen.spared };
     if (seen.eligibility !== 'kept') return known;
     const kept = watched?.failOpen === true ? 'used all the same, as too few are left' : 'kept as the last';
     return { ...known, health: 'unknown', reason: `${kept}: ${reason}` };

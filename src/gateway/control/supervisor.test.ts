@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { afterEach, test } from 'node:test';
-import { cellLane } from '../../kernel/cells.ts';
+import { cellLane, createCell } from '../../kernel/cells.ts';
 import { systemClock, type Clock } from '../../kernel/clock.ts';
 import { seededRandom } from '../../kernel/random.ts';
 import { CellStore, compileSnapshot, resolveConfig } from '../config/index.ts';
-import { PROCESS_SLOTS, processSlots, ROUTE_SLOTS, routeSlots } from '../slots.ts';
+import { ENDPOINT_SLOTS, endpointSlots, PROCESS_SLOTS, processSlots, ROUTE_SLOTS, routeSlots } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -159,6 +159,26 @@ for (const [order, reason] of [
     );
   });
 }
+
+test('the gauges of a lost worker are cleared in a config on trial too', async () => {
+  const { supervisor, events } = supervise(2);
+  await supervisor.start(snapshot(1, 'exit-2'));
+  const { config: tried } = resolveConfig({
+    listeners: [{ name: 'web', address: '127.0.0.1:0' }],
+    services: [{ name: 'shop', endpoints: ['127.0.0.1:10'] }],
+    routes: [{ name: 'all', service: 'shop' }],
+  });
+  const trial = compileSnapshot(tried!, { version: 2, cells, ticketSecret: new Uint8Array(32), pseudonym: 'calm' });
+  const counts = { canary: createCell(4, ROUTE_SLOTS), others: createCell(4, ROUTE_SLOTS) };
+  supervisor.setCanary({ snapshot: trial, share: 0.5, ...counts });
+  const endpoint = cellLane(trial.services[0]!.endpoints[0]!.cell, ENDPOINT_SLOTS, 2);
+  endpoint[endpointSlots.inFlight] = 5;
+  endpoint[endpointSlots.requests] = 50;
+  const lost = once(events, 'lost');
+  supervisor.reopenLogs();
+  await lost;
+  assert.deepEqual([endpoint[endpointSlots.inFlight], endpoint[endpointSlots.requests]], [0, 50]);
+});
 
 test('a config that every worker takes is in force, and replacements start with it', async () => {
   const { supervisor, events } = supervise(2);

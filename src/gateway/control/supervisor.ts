@@ -74,7 +74,8 @@ export class Supervisor {
   #canary: CanaryPlan | null = null;
   #ports: Record<string, number> = {};
   #lastLossMs = 0;
-  #applying = false;
+  /** The config that is being applied. */
+  #next: Snapshot | null = null;
   #ending = false;
 
   constructor(options: SupervisorOptions) {
@@ -119,7 +120,7 @@ export class Supervisor {
 
   /** Applies a config to all lanes or to none. */
   async apply(snapshot: Snapshot): Promise<ApplyOutcome> {
-    this.#applying = true;
+    this.#next = snapshot;
     try {
       const serving = this.#lanes.filter((lane) => lane.phase === 'serving');
       const refusal = serving.length === 0 ? await this.#applyToNone(snapshot) : await this.#applyTo(serving, snapshot);
@@ -128,7 +129,7 @@ export class Supervisor {
       this.#forgetPorts(snapshot);
       return { kind: 'applied' };
     } finally {
-      this.#applying = false;
+      this.#next = null;
       this.#catchUp();
     }
   }
@@ -216,7 +217,7 @@ export class Supervisor {
     const { clock, random } = this.#options;
     const stable = lane.phase === 'serving' && clock.nowMs() - lane.servingSinceMs >= STABLE_MS;
     lane.thread = null;
-    if (this.#current !== null) clearGauges(this.#current, lane.number);
+    this.#clearGauges(lane);
     if (this.#ending || (!replace && lane.phase === 'starting')) {
       lane.phase = 'stopped';
       return;
@@ -230,6 +231,13 @@ export class Supervisor {
     // ref: with every worker lost, this timer is what keeps the process there to replace them.
     lane.restart = clock.after(delayMs, () => this.#restart(lane), { ref: true });
     this.#options.onLost(lane.number, reason, delayMs);
+  }
+
+  /** Of everything its thread may have counted in. */
+  #clearGauges(lane: Lane): void {
+    for (const snapshot of [this.#current, this.#next, this.#canary?.snapshot]) {
+      if (snapshot) clearGauges(snapshot, lane.number);
+    }
   }
 
   #restart(lane: Lane): void {
@@ -261,7 +269,7 @@ export class Supervisor {
     const old = lane.thread;
     lane.thread = null;
     await old?.terminate('a new config came');
-    if (old !== null && this.#current !== null) clearGauges(this.#current, lane.number);
+    if (old !== null) this.#clearGauges(lane);
     const answer = await this.#launch(lane, snapshot, { replace: true });
     if (answer.kind === 'applied') return null;
     const error = failure(answer);
@@ -291,7 +299,7 @@ export class Supervisor {
 
   #catchUp(): void {
     const current = this.#current;
-    if (this.#applying || this.#ending || current === null) return;
+    if (this.#next !== null || this.#ending || current === null) return;
     for (const lane of this.#lanes) {
       if (lane.phase !== 'serving' || lane.version === current.version) continue;
       lane.version = current.version;
