@@ -87,7 +87,7 @@ export const configSchema = section({
   drainTimeout: duration({ min: 0 })
     .prefault('25s')
     .describe(
-      'How long running requests and tunnels may take when Spillway ends, a listener goes, or an endpoint drains and no other time is given. Then they are cut.',
+      'How long running requests and tunnels may take when Spillway ends, a listener or an endpoint leaves the config, or an endpoint drains and no other time is given. Then they are cut.',
     ),
   // 10,000 slow clients with one 16 kB buffer each, and as much again.
   memoryMax: size({ min: 2 ** 20 })

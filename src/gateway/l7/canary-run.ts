@@ -9,12 +9,13 @@ import { cellLane, type Lane } from '../../kernel/cells.ts';
 import type { RoutedRequest } from '../routing/routed-request.ts';
 import { createRouter, type RouteTable } from '../routing/router.ts';
 import { bucketOf, countStatus, ROUTE_SLOTS, routeSlots } from '../slots.ts';
-import type { CanaryPlan } from '../snapshot.ts';
+import type { CanaryPlan, Snapshot } from '../snapshot.ts';
 import type { Plane } from './plane.ts';
 import { RunningService } from './running-service.ts';
 import { Route } from './service.ts';
 
 export class CanaryRun {
+  readonly snapshot: Snapshot;
   readonly share: number;
   readonly #routes: readonly Route[];
   readonly #mine: ReadonlySet<Route>;
@@ -25,6 +26,7 @@ export class CanaryRun {
 
   /** Throws what a service that cannot be run throws. */
   constructor(plane: Plane, { snapshot, share, canary, others }: CanaryPlan) {
+    this.snapshot = snapshot;
     this.share = share;
     this.#services = snapshot.services.map((plan) => new RunningService(plane, plan));
     this.#routes = snapshot.routes.map((plan) => new Route(plane, plan, this.#services));

@@ -113,3 +113,15 @@ onBoth('the drain of the gateway itself tells tunnels 1001 before it cuts them',
   assert.equal(await client.gone(), 'end');
   await drained;
 });
+
+onBoth('a tunnel to what has left the config is told 1001 when the time for a drain is over', async (bench) => {
+  const { client, server, gateway } = await tunnel(bench, { drainTimeoutMs: 200 });
+  await gateway.changeServices(() => ({ endpoints: [] }));
+  server.write(text('still here'));
+  assert.equal((await client.bytes(12)).subarray(2).toString(), 'still here');
+  assert.deepEqual(await client.bytes(4), CLOSE_1001);
+  await closeOf(server);
+  client.write(maskedClose);
+  server.write(closed);
+  assert.equal(await client.gone(), 'end');
+});

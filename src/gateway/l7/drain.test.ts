@@ -7,7 +7,8 @@ import type { Peer } from '../../../test/engine/peer.ts';
 import type { Changes } from '../../../test/engine/plans.ts';
 import { createCell } from '../../kernel/cells.ts';
 import type { ShapingPlan } from '../shaping/plan.ts';
-import { CLOSED, CUT, DRAINING, ROUTE_SLOTS, SERVING } from '../slots.ts';
+import { CLOSED, CUT, DRAINING, ENDPOINT_SLOTS, ROUTE_SLOTS, SERVING } from '../slots.ts';
+import type { Snapshot } from '../snapshot.ts';
 
 const get = (fields = ''): string => `GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
 const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody';
@@ -252,4 +253,38 @@ onBoth('what an endpoint has that has left the config is cut as well', async (be
   await gateway.changeServices(({ endpoints }) => ({ endpoints: endpoints.slice(1) }));
   gateway.sayDrain(CUT);
   assert.notEqual(await client.gone(), 'open');
+});
+
+onBoth('what has left the config has the time of a drain, whether an answer has begun or not', async (bench) => {
+  const { gateway, ask } = await pair(bench, { drainTimeoutMs: 400 });
+  const [begun, waiting] = [await ask(get()), await ask(get())];
+  begun.server.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ');
+  await begun.client.until('the half', () => begun.client.text.endsWith('half '));
+  await gateway.changeServices(({ endpoints }) => ({ endpoints: endpoints.slice(1) }));
+  assert.notEqual(await begun.client.gone(), 'open');
+  assert.equal((await waiting.client.response()).body.toString(), 'other', 'what may be done twice is done elsewhere');
+});
+
+onBoth('what only a config on trial has is cut so when the trial is over; what is in force is not', async (bench) => {
+  const { gateway, ask, first } = await pair(bench, { drainTimeoutMs: 400 });
+  const tried = await bench.origin();
+  const cells = { canary: createCell(2, ROUTE_SLOTS), others: createCell(2, ROUTE_SLOTS) };
+  const [service] = gateway.snapshot.services;
+  const endpoints = [{ ...service!.endpoints[0]!, id: 'tried', port: tried.port, cell: createCell(2, ENDPOINT_SLOTS) }];
+  const trial = (snapshot: Snapshot): void => gateway.plane.setCanary({ snapshot, share: 1, ...cells });
+  trial(gateway.snapshot);
+  const kept = await ask(get());
+  kept.server.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ');
+  trial({ ...gateway.snapshot, services: [{ ...service!, endpoints }] });
+  const client = await bench.client(gateway);
+  client.write(get());
+  const server = await tried.accept();
+  await server.request();
+  server.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ');
+  await client.until('the half', () => client.text.endsWith('half '));
+  gateway.plane.setCanary(null);
+  assert.notEqual(await client.gone(), 'open');
+  kept.server.write('whole');
+  assert.equal((await kept.client.response()).body.toString(), 'half whole');
+  assert.equal(first.connections.length, 1);
 });

@@ -5,12 +5,14 @@
  * stays warm and the rest times out; a request waits only when `connectionsMax` connections are open or being opened and
  * none is idle; who waits is served in order, and whoever must have a fresh connection gets one.
  * An endpoint that is retired (gone from the config, or connected to in another way) or drains keeps no idle connection: what
- * was sent its way, and waits, is still served, until the drain has no more time: then all of it is cut.
+ * was sent its way, and waits, is still served, until the drain has no more time: then all of it is cut. One that no config has
+ * any more has the time of a drain for it (`endAfter`).
  * Gauges are added to, never set: while a retired endpoint lasts, its successor may count in the same cell.
  * Cost: taking and giving back an idle connection is a pop and a push.
  */
 import { TrafficRecorder, type TrafficResult } from '../../health/index.ts';
 import { cellHeader, cellLane, type Lane } from '../../kernel/cells.ts';
+import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { CUT, DRAIN, ENDPOINT_SLOTS, endpointSlots as slot, SERVING } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
 import type { Plane } from './plane.ts';
@@ -42,7 +44,7 @@ export interface Opening {
   cancel(): void;
 }
 
-export class Endpoint {
+export class Endpoint implements Deadline {
   readonly plane: Plane;
   readonly service: Service;
   plan: EndpointPlan;
@@ -56,6 +58,12 @@ export class Endpoint {
   /** Connections, those being opened included. */
   #open = 0;
   #retired = false;
+  /** It was retired, and its time is over. */
+  #ended = false;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  wheelSlot = -1;
+  wheelNext: Deadline | null = null;
+  wheelPrevious: Deadline | null = null;
   #recorder: TrafficRecorder | null;
   #noticed = '';
   #noticedMs = Number.NEGATIVE_INFINITY;
@@ -69,9 +77,13 @@ export class Endpoint {
     this.#recorder = recorderOf(this);
   }
 
-  /** It drains, and has no more time to finish what it has. */
+  /** It drains or has left, and has no more time to finish what it has. */
   get isCut(): boolean {
-    return Atomics.load(this.#header, DRAIN) === CUT;
+    return this.#ended || Atomics.load(this.#header, DRAIN) === CUT;
+  }
+
+  get retired(): boolean {
+    return this.#retired;
   }
 
   /** What came of an attempt. */
@@ -154,6 +166,17 @@ export class Endpoint {
   retire(): void {
     this.#retired = true;
     this.closeIdle();
+  }
+
+  /** What it still has is cut after this time. The first call counts. */
+  endAfter(ms: number): void {
+    const { plane } = this;
+    if (this.deadlineMs === Number.POSITIVE_INFINITY) plane.wheel.arm(this, plane.nowMs + ms);
+  }
+
+  onDeadline(): void {
+    this.#ended = true;
+    this.plane.heedDrains();
   }
 
   /** A drain may have begun or ended here, or have no more time. */
@@ -260,8 +283,12 @@ export class Endpoint {
 
   #opened(change: number): void {
     this.#open += change;
-    if (this.#open > 0) this.plane.busy.add(this);
-    else this.plane.busy.delete(this);
+    const { busy, wheel } = this.plane;
+    if (this.#open > 0) busy.add(this);
+    else {
+      busy.delete(this);
+      wheel.remove(this);
+    }
     this.#add(slot.connections, change);
   }
 

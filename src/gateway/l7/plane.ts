@@ -125,12 +125,13 @@ export class Plane {
     const running = [...services.values()];
     const routes = snapshot.routes.map((plan) => new Route(this, plan, running));
     const router = createRouter(snapshot.routes);
+    this.snapshot = snapshot;
     for (const plan of snapshot.services) services.get(RunningService.keyOf(plan))?.apply(plan);
     for (const [key, service] of this.#services) if (!services.has(key)) service.retire();
     this.#services = services;
     this.routes = routes;
     this.router = router;
-    this.snapshot = snapshot;
+    this.#endWhatLeft();
     this.accounts.apply(snapshot.accessLog);
   }
 
@@ -139,6 +140,19 @@ export class Plane {
     const next = plan === null ? null : new CanaryRun(this, plan);
     this.canary?.retire();
     this.canary = next;
+    this.#endWhatLeft();
+  }
+
+  /** What endpoints still have under way that no config has any more gets the time of a drain. */
+  #endWhatLeft(): void {
+    const left = [...this.busy].filter(({ retired }) => retired);
+    if (left.length === 0) return;
+    const services = [...this.snapshot.services, ...(this.canary?.snapshot.services ?? [])];
+    const there = new Set(services.flatMap(({ name, endpoints }) => endpoints.map(({ id }) => `${name} ${id}`)));
+    for (const endpoint of left) {
+      const isThere = there.has(`${endpoint.service.plan.name} ${endpoint.plan.id}`);
+      if (!isThere) endpoint.endAfter(this.snapshot.drainTimeoutMs);
+    }
   }
 
   /** No new work for the upstream side: idle connections close. */
