@@ -1,7 +1,7 @@
 /** A config on trial in a real gateway under load: promoted when it does as well, taken back when it does not. */
 import assert from 'node:assert/strict';
 import { Agent, createServer, get as httpGet } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { test } from 'node:test';
 import type { GatewayEvent } from '../src/gateway/index.ts';
 import { cleanups, config, create, origin } from './gateway-under-test.ts';
@@ -99,6 +99,50 @@ test('taken back at once when it fails, with the numbers; the others never see i
     gateway.state().history.map(({ cause }) => cause),
     ['start'],
   );
+});
+
+/** Clients that go away after a while, each on a connection of its own, until the trial is over. */
+async function hurried(address: string, path: string, until: Promise<unknown>): Promise<void> {
+  let isOver = false;
+  const lane = async (): Promise<void> => {
+    while (!isOver) {
+      const signal = AbortSignal.timeout(100);
+      const headers = { connection: 'close' };
+      await fetch(`http://${address}${path}`, { signal, headers })
+        .then((response) => response.text())
+        .catch(() => null);
+    }
+  };
+  const lanes = Promise.all([lane(), lane(), lane(), lane()]);
+  await until;
+  isOver = true;
+  await lanes;
+}
+
+test('taken back when half of its requests are never answered, though no answer is an error', async () => {
+  const silent = createTcpServer((socket) => void socket.on('error', () => {}).resume());
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => void silent.close());
+  const { gateway, address, ended } = await running();
+  const hangs = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const endpoints = [await origin('new'), hangs];
+  const next = config('', { services: [{ name: 'shop', endpoints, health: { passive: 'off' } }] });
+  await gateway.apply({ config: next, trial: { share: 0.5, watchMs: 600_000 } });
+  const back = ended('rolled-back');
+  await hurried(address(), '/', back);
+  assert.match(
+    (await back).trial.reason ?? '',
+    /^[\d.]+ % of its requests wait or were given up, [\d.]+ % of the others$/,
+  );
+});
+
+test('taken back when it has lost a route', async () => {
+  const { gateway, address, ended } = await running();
+  const next = config(await origin('new'), { routes: [{ name: 'all', service: 'shop', match: { path: '/new' } }] });
+  await gateway.apply({ config: next, trial: { share: 0.3, watchMs: 600_000 } });
+  const back = ended('rolled-back');
+  await hurried(address(), '/old', back);
+  assert.match((await back).trial.reason ?? '', /^100\.0 % of its requests fail, 0\.00 % of the others$/);
 });
 
 test('another config, or the same one again, ends or begins no trial', async () => {

@@ -7,6 +7,7 @@ import type { Lane } from '../kernel/cells.ts';
 import type { Random } from '../kernel/random.ts';
 import { LineWriter, type LogRecord } from './access-log/line.ts';
 import { Sink } from './access-log/sink.ts';
+import { countAnswer } from './l7/canary-run.ts';
 import type { ClientConnection } from './l7/client.ts';
 import { ENDED_ABORTED, ENDED_BROKEN, ENDED_WELL, type Exchange } from './l7/exchange.ts';
 import { field } from './l7/fields.ts';
@@ -86,8 +87,8 @@ export class Accounts {
       add(counted, endpointSlots.bytesReceived, response.bytes);
       add(counted, endpointSlots.durationSumMs, nowMs - attempt.connectedMs);
     }
-    const { canary } = exchange.plane;
-    if (canary !== null && ending !== ENDED_ABORTED) canary.count(route, status, ending === ENDED_BROKEN, totalMs);
+    const { trial } = exchange;
+    if (trial !== null && ending !== ENDED_ABORTED) countAnswer(trial, status, ending === ENDED_BROKEN, totalMs);
     if (this.#sink !== null && this.#isLogged(status, ending !== ENDED_WELL))
       this.#logExchange(exchange, nowMs, totalMs);
   }
@@ -106,6 +107,7 @@ export class Accounts {
     countStatus(lane, routeSlots.responses1xx, status);
     add(lane, routeSlots.bytesOut, bytesOut);
     add(lane, routeSlots.buckets, 1);
+    client.plane.canary?.answered(route, status);
     this.answered(client, head, status, '', route.plan.name, bytesOut);
   }
 

@@ -4,10 +4,10 @@ import { seededRandom } from '../../kernel/random.ts';
 import { bucketOf, BUCKETS } from '../slots.ts';
 import { type CanaryCounts, describeCounts, quantileMs, tooFew, worseThan } from './canary-verdict.ts';
 
-function counts(requests: number, errors: number, ms: readonly number[] = []): CanaryCounts {
+function counts(requests: number, errors: number, ms: readonly number[] = [], unanswered = 0): CanaryCounts {
   const buckets = Array.from({ length: BUCKETS }, () => 0);
   for (const each of ms) buckets[bucketOf(each)]! += 1;
-  return { requests, errors, buckets };
+  return { requests, errors, unanswered, buckets };
 }
 
 const times = (count: number, ms: number): number[] => Array.from({ length: count }, () => ms);
@@ -24,6 +24,16 @@ test('errors where there were none are seen at once, one among many decides noth
 test('what fails everywhere is not its fault', () => {
   assert.equal(worseThan(counts(1000, 500), counts(100, 55)), null);
   assert.match(worseThan(counts(1000, 100), counts(1000, 200)) ?? '', /^20\.0 % of its requests fail, 10\.0 %/);
+});
+
+test('answers that do not come count, though nothing of them is an error or slow', () => {
+  const old = counts(1000, 0, times(1000, 20), 10);
+  assert.equal(worseThan(old, counts(100, 0, times(100, 20), 1)), null);
+  assert.match(
+    worseThan(old, counts(100, 0, times(100, 20), 30)) ?? '',
+    /^23\.1 % of its requests wait or were given up, 0\.99 % of the others$/,
+  );
+  assert.equal(describeCounts(counts(0, 0, [], 7)), 'no requests, 7 without an answer');
 });
 
 test('chance alone is taken for worse less than once in a hundred trials', () => {

@@ -4,7 +4,7 @@
  *
  * Worse is what chance does not explain. Errors: more than the old share leads to expect, plus three standard deviations of a
  * binomial, plus one; so a single error among few requests decides nothing, and twenty in a hundred where there were none do at
- * once. Time: the median or the 95th percentile is half as long again, and by 10 ms at least, over 100 answers each: buckets are a
+ * once. In the same way, answers that do not come: requests that wait, or were given up. Time: the median or the 95th percentile is half as long again, and by 10 ms at least, over 100 answers each: buckets are a
  * quarter wide, and below that nobody waits.
  *
  * What it cannot see: an error that is answered with 200, and whatever takes longer to show than it was watched. Too few requests are
@@ -13,10 +13,12 @@
 import { BUCKETS, bucketUpperMs } from '../slots.ts';
 
 export interface CanaryCounts {
-  /** Answered, or broken off: those that clients gave up are in neither. */
+  /** Answered, or broken off. */
   readonly requests: number;
-  /** 5xx, and answers that could not be finished. */
+  /** 5xx, answers that could not be finished, and what no route takes. */
   readonly errors: number;
+  /** Neither: they wait, or their clients gave up. */
+  readonly unanswered: number;
   /** Durations, by `bucketOf`. */
   readonly buckets: readonly number[];
 }
@@ -30,7 +32,12 @@ const SLOWER_MIN_MS = 10;
 
 /** Why the new one is worse, in numbers; null if it is not known to be. */
 export function worseThan(before: CanaryCounts, canary: CanaryCounts): string | null {
-  return moreErrors(before, canary) ?? slower(before, canary, 0.5) ?? slower(before, canary, 0.95);
+  return (
+    moreErrors(before, canary) ??
+    moreUnanswered(before, canary) ??
+    slower(before, canary, 0.5) ??
+    slower(before, canary, 0.95)
+  );
 }
 
 /** Why there is no telling; null if there is. */
@@ -42,20 +49,42 @@ export function tooFew({ requests }: CanaryCounts): string | null {
 
 /** The numbers, for people. */
 export function describeCounts(counts: CanaryCounts): string {
-  const { requests, errors } = counts;
-  if (requests === 0) return 'no requests';
+  const { requests, errors, unanswered } = counts;
+  const without = unanswered === 0 ? '' : `, ${unanswered} without an answer`;
+  if (requests === 0) return `no requests${without}`;
   const times = [0.5, 0.95].map((share) => `p${share * 100} ${formatMs(quantileMs(counts, share))}`);
-  return `${requests} requests, ${errors} errors (${percent(errors / requests)}), ${times.join(', ')}`;
+  return `${requests} requests, ${errors} errors (${percent(errors / requests)}), ${times.join(', ')}${without}`;
 }
 
 function moreErrors(before: CanaryCounts, canary: CanaryCounts): string | null {
-  // As if one more request had failed and one had not: a share of 0 of 10 is not 0.
-  const share = (before.errors + 1) / (before.requests + 2);
-  const expected = share * canary.requests;
-  const most = expected + DEVIATIONS * Math.sqrt(expected * (1 - share)) + 1;
-  if (canary.errors <= most) return null;
-  const was = before.requests === 0 ? 0 : before.errors / before.requests;
-  return `${percent(canary.errors / canary.requests)} of its requests fail, ${percent(was)} of the others`;
+  const [was, is] = [before, canary].map(({ requests: of, errors: count }) => ({ count, of })) as [Share, Share];
+  return isMore(was, is) ? `${shareOf(is)} of its requests fail, ${shareOf(was)} of the others` : null;
+}
+
+/** Times are of what was answered: a server that hangs has none. */
+function moreUnanswered(before: CanaryCounts, canary: CanaryCounts): string | null {
+  const [was, is] = [before, canary].map(({ requests, unanswered: count }) => ({ count, of: requests + count })) as [
+    Share,
+    Share,
+  ];
+  return isMore(was, is) ? `${shareOf(is)} of its requests wait or were given up, ${shareOf(was)} of the others` : null;
+}
+
+interface Share {
+  readonly count: number;
+  readonly of: number;
+}
+
+/** More than chance explains. */
+function isMore(was: Share, is: Share): boolean {
+  // As if one more had been counted and one had not: a share of 0 of 10 is not 0.
+  const share = (was.count + 1) / (was.of + 2);
+  const expected = share * is.of;
+  return is.count > expected + DEVIATIONS * Math.sqrt(expected * (1 - share)) + 1;
+}
+
+function shareOf({ count, of }: Share): string {
+  return percent(of === 0 ? 0 : count / of);
 }
 
 function slower(before: CanaryCounts, canary: CanaryCounts, share: number): string | null {

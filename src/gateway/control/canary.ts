@@ -92,8 +92,12 @@ export class Canary {
 function readCounts(cell: Cell): CanaryCounts {
   const lanes = cellLanes(cell, ROUTE_SLOTS);
   const sum = (slot: number): number => sumSlot(lanes, slot);
-  const { responses2xx, responses3xx, responses4xx, responses5xx, broken } = routeSlots;
+  const { responses1xx, responses2xx, responses3xx, responses4xx, responses5xx, broken } = routeSlots;
   const buckets = Array.from({ length: BUCKETS }, (_, bucket) => sum(routeSlots.buckets + bucket));
   const errors = sum(responses5xx) + sum(broken);
-  return { requests: sum(responses2xx) + sum(responses3xx) + sum(responses4xx) + errors, errors, buckets };
+  const good = [responses1xx, responses2xx, responses3xx, responses4xx].reduce((all, slot) => all + sum(slot), 0);
+  const answered = good + errors;
+  // Workers count on meanwhile: what they began may be seen later than what they ended.
+  const unanswered = Math.max(0, sum(routeSlots.requests) - answered);
+  return { requests: answered, errors, unanswered, buckets };
 }

@@ -43,16 +43,36 @@ export class CanaryRun {
     return this.#routes[this.#tables.get(listener)?.match(request) ?? -1];
   }
 
-  /** An exchange is over that its client has not given up. */
-  count(route: Route, status: number, broken: boolean, totalMs: number): void {
-    const lane = this.#mine.has(route) ? this.#canary : this.#others;
-    if (broken) lane[routeSlots.broken]! += 1;
-    else if (status > 0) countStatus(lane, routeSlots.responses1xx, status);
-    lane[routeSlots.buckets + bucketOf(totalMs)]! += 1;
+  /** A request has come for `route`, of this config or the one in force. Returns where it counts when it is over. */
+  begun(route: Route): Lane {
+    return this.#begun(this.#mine.has(route));
+  }
+
+  /** One that `route` answers by itself. */
+  answered(route: Route, status: number): void {
+    countAnswer(this.begun(route), status, false, 0);
+  }
+
+  /** One that no route takes; `mine`: none of this config. */
+  unrouted(mine: boolean): void {
+    this.#begun(mine)[routeSlots.broken]! += 1;
+  }
+
+  #begun(mine: boolean): Lane {
+    const lane = mine ? this.#canary : this.#others;
+    lane[routeSlots.requests]! += 1;
+    return lane;
   }
 
   /** What was sent its way is finished; nothing is kept. */
   retire(): void {
     for (const service of this.#services) service.retire();
   }
+}
+
+/** An exchange is over that its client has not given up. */
+export function countAnswer(lane: Lane, status: number, broken: boolean, totalMs: number): void {
+  if (broken) lane[routeSlots.broken]! += 1;
+  else if (status > 0) countStatus(lane, routeSlots.responses1xx, status);
+  lane[routeSlots.buckets + bucketOf(totalMs)]! += 1;
 }

@@ -145,8 +145,10 @@ export class Listener {
     request.head = head;
     request.client = client;
     const { canary } = this.plane;
-    if (canary !== null && lot < canary.share) return canary.match(this.plan.id, request);
-    return this.#routes[this.#table.match(request)];
+    const isOnTrial = canary !== null && lot < canary.share;
+    const route = isOnTrial ? canary.match(this.plan.id, request) : this.#routes[this.#table.match(request)];
+    if (route === undefined) canary?.unrouted(isOnTrial);
+    return route;
   }
 
   /** The last request that was routed, as what is made of it sees it. */

@@ -175,6 +175,7 @@ export class Plane {
     exchange.route = route;
     exchange.arm = arm;
     exchange.service = arm.service;
+    exchange.trial = this.canary === null ? null : this.canary.begun(route);
     client.exchange = exchange;
     return exchange;
   }
