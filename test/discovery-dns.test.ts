@@ -188,6 +188,25 @@ test('a reload that asks the same keeps the answer; how often may change, and an
   assert.equal(await under.get(), '127.0.0.2');
 });
 
+test('a reload that asks who does not answer goes on with the endpoints known before, until there is an answer', async () => {
+  const port = await origins(2);
+  let isSilent = true;
+  const records = zone(() => [a('one.test', '127.0.0.1'), a('two.test', '127.0.0.2')]);
+  const dns = await dnsServer((question) => (isSilent && question.name === 'two.test' ? [] : records(question)));
+  cleanups.push(() => dns[Symbol.asyncDispose]());
+  const plan = { name: 'one.test', port, family: 'ipv4' } as const;
+  const under = create({ config: asking(dns.port, plan) });
+  await under.gateway.start();
+  await under.gateway.reload({ config: asking(dns.port, { ...plan, name: 'two.test' }) });
+  assert.equal(await under.get(), '127.0.0.1');
+  assert.deepEqual(source(under).answeredAt, null);
+  const removed = under.next('endpoints-found');
+  isSilent = false;
+  await removed;
+  assert.equal(await under.get(), '127.0.0.2');
+  assert.equal(source(under).problem, null);
+});
+
 test('dnsmasq: names that change, and a server that is killed', async () => {
   const port = await origins(2);
   await using dns = await startDnsmasq(['--local=/test/'], ['127.0.0.1 shop.test']);

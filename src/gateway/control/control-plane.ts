@@ -23,6 +23,7 @@ import type { EndpointChange } from './discovery/endpoint-change.ts';
 import { dropNotices, dropRoot } from './drop-root.ts';
 import { EventFan, type GatewayEvent, type GatewayListener, type ReloadCause, type ReloadOutcome } from './events.ts';
 import { foundNews, listeningNews } from './config-news.ts';
+import { FoundEndpoints } from './found-endpoints.ts';
 import type { DrainOutcome, DrainRequest, EndpointName } from './drains.ts';
 import { EndpointWatch } from './endpoint-watch.ts';
 import type { CanaryState, DiscoveryState, GatewayPhase, GatewayState } from './gateway-state.ts';
@@ -77,8 +78,7 @@ export class ControlPlane {
   readonly #files: WatchFiles;
   readonly #admin: AdminEndpoint;
   readonly #queue: LatestWins<Job, ReloadOutcome>;
-  /** For endpoints that are found; resolves to why they could not be put in force, or null. */
-  readonly #finds = new LatestWins<null, string | null>(() => this.#turn.run(() => this.#again()));
+  readonly #finds: FoundEndpoints;
   /** For whatever changes what is in force. */
   readonly #turn = new InTurn();
   readonly #startedAt: { readonly wallMs: number; readonly nowMs: number };
@@ -109,6 +109,11 @@ export class ControlPlane {
     this.#discovery = new Discovery({ clock, random, onChange: () => this.#found(), onEvent });
     this.#files = new WatchFiles({ clock, onChange: () => this.#fileChanged() });
     this.#queue = new LatestWins((job) => this.#reload(job));
+    this.#finds = new FoundEndpoints({
+      clock,
+      apply: () => this.#turn.run(() => this.#again()),
+      onRefused: (why) => this.#notice('error', `The endpoints that were found could not be put in force: ${why}`),
+    });
     this.#trials = new Trials({
       clock,
       tell: (plan) => this.#supervisor?.setCanary(plan),
@@ -213,12 +218,13 @@ export class ControlPlane {
 
   /**
    * Takes what somebody says about the endpoints of a service, and puts it in force. Resolves to how many it has then.
-   * Throws `ENDPOINT_UNKNOWN`, `ENDPOINTS_ELSEWHERE`, `ENDPOINTS_INVALID` or `GATEWAY_STATE`.
+   * Throws `ENDPOINT_UNKNOWN`, `ENDPOINTS_ELSEWHERE`, `ENDPOINTS_INVALID` or `GATEWAY_STATE`, and then nothing has changed; or
+   * `WORKER_FAILED`: it is known, not in force yet, and put in force again until it is.
    */
   async changeEndpoints(service: string, change: EndpointChange): Promise<number> {
     if (this.#phase !== 'running') throw new SpillwayError('GATEWAY_STATE', `The gateway is ${this.#phase}.`);
     this.#discovery.change(service, change, this.#inForce().config);
-    const refusal = await this.#finds.ask(null);
+    const refusal = await this.#finds.put();
     if (refusal !== null) throw new SpillwayError('WORKER_FAILED', refusal);
     return this.#inForce().snapshot.services.find(({ name }) => name === service)?.endpoints.length ?? 0;
   }
@@ -311,6 +317,7 @@ export class ControlPlane {
     this.#files.close();
     this.#rotation?.clear();
     this.#discovery.close();
+    this.#finds.close();
     this.#trials.end('the gateway is ending');
     await this.#supervisor?.drain(timeoutMs);
     this.#endpoints.stop();
@@ -333,12 +340,7 @@ export class ControlPlane {
   /** Endpoints were found, or are gone; what is found while the gateway starts is looked at once it runs. */
   #found(): void {
     if (this.#phase !== 'running') return;
-    const failed = (reason: string): void =>
-      this.#notice('error', `The endpoints that were found could not be put in force: ${reason}`);
-    this.#finds.ask(null).then(
-      (refusal) => refusal === null || failed(refusal),
-      (error: unknown) => failed(String(error)),
-    );
+    this.#finds.changed();
   }
 
   async #tryReload(job: Job): Promise<ReloadOutcome> {

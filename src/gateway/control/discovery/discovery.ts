@@ -3,7 +3,8 @@
  *
  * A config that is about to be put in force is prepared: sources that it needs and nobody has yet are started, and given a moment
  * for their first answer. A source lives as long as a config that is in force, or on trial, asks the same of it; a reload that
- * leaves `discovery` of a service as it is changes nothing here.
+ * leaves `discovery` of a service as it is changes nothing here; one that asks something else begins with the endpoints that were
+ * known, until there is an answer.
  *
  * Invariants: what is known of a source changes only by `learn`; `onChange` is called only if the endpoints of one changed;
  * nothing is called after `close`.
@@ -28,7 +29,7 @@ import type { DiscoveryState } from '../gateway-state.ts';
 import { DnsSource } from './dns-source.ts';
 import { changedEndpoints, type EndpointChange } from './endpoint-change.ts';
 import { FileSource } from './file-source.ts';
-import { ignorance, type Knowledge, type KnowledgePolicy, learn, type Outcome } from './knowledge.ts';
+import { ignorance, inherited, type Knowledge, type KnowledgePolicy, learn, type Outcome } from './knowledge.ts';
 import type { Source } from './source.ts';
 
 /** Two servers that do not answer within the default of 2 s each, and a little. After it a config is put in force without. */
@@ -175,13 +176,19 @@ export class Discovery {
       place: { service: name, around },
       policy,
       asked: before?.asked ?? Promise.withResolvers(),
-      knowledge: before?.knowledge ?? ignorance,
+      knowledge: before?.knowledge ?? inherited(this.#ofService(name), policy),
       source: before?.source ?? null,
     };
     this.#known.set(key, known);
     if (before === undefined) known.source = this.#start(key, plan, config);
     if (known.source === null) known.asked.resolve();
     return known;
+  }
+
+  /** Of another question that a service of this name asks: what is in force, since that was there first. */
+  #ofService(name: string): Knowledge {
+    for (const { service, knowledge } of this.#known.values()) if (service === name) return knowledge;
+    return ignorance;
   }
 
   #start(key: string, { dns, file }: DiscoveryPlan, { folder }: Config): Source | null {

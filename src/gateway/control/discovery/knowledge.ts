@@ -49,6 +49,13 @@ export const ignorance: Knowledge = {
   failures: 0,
 };
 
+/** Of a service whose endpoints were known from elsewhere: they are good until this source answers. */
+export function inherited({ endpoints }: Knowledge, policy: KnowledgePolicy): Knowledge {
+  const { taken } = sift(endpoints ?? [], policy);
+  if (taken.length === 0) return ignorance;
+  return { ...ignorance, endpoints: taken, problem: 'nothing from here yet; the endpoints known before stay' };
+}
+
 export function learn(known: Knowledge, outcome: Outcome, policy: KnowledgePolicy, nowMs: number): Knowledge {
   if (outcome.endpoints === null) {
     return { ...known, problem: outcome.problem ?? 'no answer', failures: known.failures + 1 };
