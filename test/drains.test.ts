@@ -200,6 +200,25 @@ test('a config on trial heeds drains, and what it drains itself is its own affai
   assert.deepEqual(await whoServes(), ['one', 'three', 'two']);
 });
 
+test('how a drain goes is read by address, also of an endpoint that only a config on trial has', async () => {
+  const [one, two, three] = [await origin('one'), await origin('two'), await origin('three')];
+  const given = { ...shop(one, two), admin: { address: '127.0.0.1:0' } };
+  const { gateway } = await running(given);
+  const read = async (endpoint: string): Promise<unknown[]> => {
+    const answer = await fetch(`http://${gateway.state().admin!.address}/api/endpoints/${endpoint}`);
+    const { endpoints } = (await answer.json()) as { endpoints: { service: string; drain: DrainState | null }[] };
+    return endpoints.map(({ service, drain }) => [service, drain?.by]);
+  };
+  await gateway.apply({
+    config: { ...shop(one, two, three), admin: given.admin },
+    trial: { share: 1, watchMs: 600_000 },
+  });
+  gateway.drainEndpoint({ endpoint: three });
+  assert.deepEqual(await read(three), [['shop', 'command']]);
+  assert.deepEqual(await read(one), [['shop', undefined]]);
+  assert.deepEqual(await read('127.0.0.1:1'), []);
+});
+
 test('a worker that is lost in the middle of a drain does not keep it from its end, and its successor heeds it', async () => {
   const slow = await holder();
   const home = folder();

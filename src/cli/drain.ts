@@ -1,5 +1,5 @@
 /** `spillway drain` and `spillway undrain`: takes an endpoint out of work and waits until nothing is left there, and back. */
-import type { DrainState, EndpointState, GatewayState } from '../gateway/index.ts';
+import type { DrainState, EndpointOfService } from '../gateway/index.ts';
 import { formatDuration } from '../kernel/units.ts';
 import {
   adminOptions,
@@ -160,20 +160,21 @@ async function watchDrains(
   }
 }
 
+/** All that are named have the same address. */
 async function look(target: AdminTarget, named: readonly Named[]): Promise<readonly Watched[]> {
-  const answer = await askAdmin(target, '/api/state');
-  const { services } = (answer.body ?? {}) as Partial<GatewayState>;
-  if (answer.status !== 200 || services === undefined) throw adminRefusal(target, answer);
-  return named.map(({ service, endpoint }) => {
-    const { endpoints = [] } = services.find(({ name }) => name === service) ?? {};
-    return watchedOf(
-      { service, endpoint },
-      endpoints.find(({ address }) => address === endpoint),
-    );
-  });
+  const answer = await askAdmin(target, `/api/endpoints/${encodeURIComponent(named[0]?.endpoint ?? '')}`);
+  const { endpoints } = (answer.body ?? {}) as { readonly endpoints?: readonly EndpointOfService[] };
+  if (answer.status !== 200 || endpoints === undefined) throw adminRefusal(target, answer);
+  return named.map((name) =>
+    watchedOf(
+      name,
+      endpoints.find(({ service }) => service === name.service),
+    ),
+  );
 }
 
-function watchedOf(name: Named, state: EndpointState | undefined): Watched {
+function watchedOf({ service, endpoint }: Named, state: EndpointOfService | undefined): Watched {
+  const name = { service, endpoint };
   if (state === undefined) return { ...name, drain: null, requests: 0, tunnels: 0, connections: 0 };
   const { drain, inFlight, tunnels, connections } = state;
   return { ...name, drain, requests: inFlight - tunnels, tunnels, connections };

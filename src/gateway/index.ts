@@ -9,6 +9,7 @@ export type {
   ConfigVersionState,
   DrainState,
   EndpointHealth,
+  EndpointOfService,
   EndpointState,
   GatewayPhase,
   GatewayState,

@@ -10,7 +10,7 @@ import { readDrainRequest, readEndpointName } from './drain-body.ts';
 import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
 import { answerEndpoints } from './endpoints-api.ts';
 import { readObject } from './json-body.ts';
-import type { GatewayState } from '../control/gateway-state.ts';
+import type { EndpointOfService, GatewayState } from '../control/gateway-state.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { readExplainRequest } from './explain-body.ts';
 import type { AdminAccess } from './guard.ts';
@@ -20,6 +20,8 @@ import type { Problem } from './problem.ts';
 /** The gateway, as the admin API sees it. */
 export interface AdminBackend {
   state(): GatewayState;
+  /** Of one address, in each service that has it; empty if none has. */
+  endpointStates(address: string): readonly EndpointOfService[];
   metrics(): MetricsInput;
   /** Null if this process can still serve; else why it should be started anew. */
   notAlive(): string | null;
@@ -72,6 +74,7 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/readyz': { methods: get, role: null, answer: (backend) => word(backend.notReady(), 'ready') },
   '/metrics': { methods: get, role: 'metrics', answer: answerMetrics },
   '/api/state': { methods: get, role: 'read', answer: (backend) => json(200, backend.state()) },
+  '/api/endpoints/{endpoint}': { methods: get, role: 'read', answer: answerEndpoint },
   '/api/explain': { methods: post, role: 'read', answer: answerExplain },
   '/api/reload': { methods: post, role: 'write', answer: async (backend) => outcomeAnswer(await backend.reload()) },
   '/api/apply': { methods: post, role: 'write', answer: answerApply },
@@ -120,6 +123,10 @@ function word(problem: string | null, good: string): ApiAnswer {
 
 function json(status: number, value: unknown): ApiAnswer {
   return { kind: 'answer', status, contentType: 'application/json', body: `${JSON.stringify(value)}\n` };
+}
+
+function answerEndpoint(backend: AdminBackend, { names: [address = ''] }: ApiRequest): ApiAnswer {
+  return json(200, { endpoints: backend.endpointStates(address) });
 }
 
 function answerMetrics(backend: AdminBackend, { accept }: ApiRequest): ApiAnswer {

@@ -26,7 +26,7 @@ import { foundNews, listeningNews } from './config-news.ts';
 import { FoundEndpoints } from './found-endpoints.ts';
 import type { DrainOutcome, DrainRequest, EndpointName } from './drains.ts';
 import { EndpointWatch } from './endpoint-watch.ts';
-import type { CanaryState, DiscoveryState, GatewayPhase, GatewayState } from './gateway-state.ts';
+import type { CanaryState, DiscoveryState, EndpointOfService, GatewayPhase, GatewayState } from './gateway-state.ts';
 import {
   compileInForce,
   newAddresses,
@@ -39,7 +39,7 @@ import {
 import { InTurn } from './in-turn.ts';
 import { LatestWins } from './latest-wins.ts';
 import { checkListeners } from './listen-check.ts';
-import { readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
+import { readEndpoints, readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
 import { adminPlace, type ConfigReading, type ConfigSource, fileSource } from './read-config.ts';
 import { ReloadHistory } from './reload-history.ts';
 import { Supervisor } from './supervisor.ts';
@@ -122,6 +122,7 @@ export class ControlPlane {
     });
     this.#admin = new AdminEndpoint({
       state: () => this.state(),
+      endpointStates: (address) => this.endpointStates(address),
       metrics: () => this.#metrics(),
       notAlive: () => this.#notAlive(),
       notReady: () => this.#notReady(),
@@ -280,7 +281,6 @@ export class ControlPlane {
     const { clock } = this.#options;
     const snapshot = this.#force?.snapshot ?? null;
     const ports = this.#supervisor?.ports ?? {};
-    const { health, drains } = this.#endpoints;
     return {
       version: packageVersion(),
       configVersion: this.#versions.current,
@@ -291,7 +291,7 @@ export class ControlPlane {
       file: this.#source.file,
       admin: this.#admin.address === null ? null : { address: this.#admin.address },
       listeners: snapshot === null ? [] : readListeners(snapshot, ports),
-      services: snapshot === null ? [] : readServices(snapshot, { health, drains, discovery: this.#sources() }),
+      services: snapshot === null ? [] : readServices(snapshot, this.#endpoints, this.#sources()),
       routes: snapshot === null ? [] : readRoutes(snapshot),
       workers: snapshot === null ? [] : readWorkers(snapshot, this.#supervisor?.states() ?? []),
       reloads: this.#reloads.state,
@@ -300,6 +300,12 @@ export class ControlPlane {
       pendingRestart: this.#force === null ? [] : pendingRestart(this.#started, this.#force.config),
       refusals: snapshot === null ? {} : readRefusals(snapshot),
     };
+  }
+
+  /** What is known of one address, in each service that has it; of one on trial too. */
+  endpointStates(address: string): readonly EndpointOfService[] {
+    const { snapshot } = this.#inForce();
+    return readEndpoints([snapshot, ...(this.#trial === null ? [] : [this.#trial.snapshot])], address, this.#endpoints);
   }
 
   async #end(timeoutMs: number): Promise<void> {

@@ -116,6 +116,11 @@ export interface EndpointState {
   readonly meanMs: number | null;
 }
 
+/** An endpoint as one service has it. */
+export interface EndpointOfService extends EndpointState {
+  readonly service: string;
+}
+
 /** An endpoint that drains, or has; what it still has is beside it. Times are RFC 3339. */
 export interface DrainState {
   /** `cutting`: its time is over, and what was left is being ended. */

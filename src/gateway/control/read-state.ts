@@ -18,9 +18,17 @@ import {
 } from '../slots.ts';
 import { describeMatch } from '../routing/route-reasons.ts';
 import { joinAddress } from '../config/address.ts';
-import { type EndpointPlan, type ListenerPlan, type RoutePlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
+import {
+  type EndpointPlan,
+  type ListenerPlan,
+  type RoutePlan,
+  type ServicePlan,
+  serviceNameOf,
+  type Snapshot,
+} from '../snapshot.ts';
 import type {
   DiscoveryState,
+  EndpointOfService,
   EndpointState,
   ListenerState,
   RouteState,
@@ -48,29 +56,48 @@ export function readListeners(snapshot: Snapshot, ports: Readonly<Record<string,
   });
 }
 
+/** Who knows what of endpoints. */
+export interface EndpointKnowledge {
+  readonly health: Pick<HealthChecks, 'known' | 'isFailOpen'>;
+  readonly drains: Pick<Drains, 'state'>;
+}
+
+/** `discovery`: of each service, in the order of the snapshot. */
 export function readServices(
   snapshot: Snapshot,
-  {
-    health,
-    drains,
-    discovery,
-  }: {
-    readonly health: Pick<HealthChecks, 'known' | 'isFailOpen'>;
-    readonly drains: Pick<Drains, 'state'>;
-    /** Of each service, in the order of the snapshot. */
-    readonly discovery: readonly (DiscoveryState | null)[];
-  },
+  knowledge: EndpointKnowledge,
+  discovery: readonly (DiscoveryState | null)[],
 ): ServiceState[] {
   return snapshot.services.map((service, index) => ({
     name: service.name,
     balance: service.balance.algorithm,
-    failOpen: health.isFailOpen(service.name),
+    failOpen: knowledge.health.isFailOpen(service.name),
     discovery: discovery[index] ?? null,
-    endpoints: service.endpoints.map((endpoint) => ({
-      ...readEndpoint(endpoint, health.known(service.name, endpoint.id)),
-      drain: drains.state(service.name, endpoint.id),
-    })),
+    endpoints: service.endpoints.map((endpoint) => endpointState(service, endpoint, knowledge)),
   }));
+}
+
+/** Of all services that have the address, once each. */
+export function readEndpoints(
+  snapshots: readonly Snapshot[],
+  address: string,
+  knowledge: EndpointKnowledge,
+): EndpointOfService[] {
+  const found = new Map<string, EndpointOfService>();
+  for (const service of snapshots.flatMap(({ services }) => services)) {
+    const endpoint = service.endpoints.find(({ id }) => id === address);
+    if (endpoint === undefined || found.has(service.name)) continue;
+    found.set(service.name, { service: service.name, ...endpointState(service, endpoint, knowledge) });
+  }
+  return [...found.values()];
+}
+
+function endpointState(
+  { name }: ServicePlan,
+  endpoint: EndpointPlan,
+  { health, drains }: EndpointKnowledge,
+): EndpointState {
+  return { ...readEndpoint(endpoint, health.known(name, endpoint.id)), drain: drains.state(name, endpoint.id) };
 }
 
 function readEndpoint(
