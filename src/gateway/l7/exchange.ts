@@ -12,7 +12,6 @@
  * - It ends once, by `#end`, and is counted then.
  * Source: RFC 9110 §7.6, §10.1.1; RFC 9112 §6-9.
  */
-import type { Lane } from '../../kernel/cells.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots, type Refusal, refusalNumber, routeSlots } from '../slots.ts';
 import { Asking } from './asking.ts';
@@ -74,8 +73,7 @@ export class Exchange implements Deadline, Wanted {
   clientKeepAlive = false;
 
   // The record, read by `Accounts`.
-  /** Where it counts beside its route; null if it began while no config was on trial. */
-  trial: Lane | null = null;
+  trial: Arm['lane'] = null; // where it counts beside its route, if a config was on trial when it began
   status = 0;
   refusal = -1;
   ending: Ending = ENDED_WELL;
