@@ -13,13 +13,24 @@ import { ENDED_ABORTED, ENDED_BROKEN, ENDED_WELL, type Exchange } from './l7/exc
 import { field } from './l7/fields.ts';
 import type { Head } from './l7/head.ts';
 import type { Route } from './l7/service.ts';
-import { armSlots, bucketOf, countStatus, endpointSlots, processSlots, refusals, routeSlots } from './slots.ts';
+import type { Verdict } from './limits/gate.ts';
+import {
+  armSlots,
+  bucketOf,
+  countStatus,
+  endpointSlots,
+  processSlots,
+  refusalNumber,
+  refusals,
+  routeSlots,
+} from './slots.ts';
 import type { AccessLogPlan } from './snapshot.ts';
 
 /** A request below this is not called slow. */
 const SLOW_MS = 500;
 
 const ENDS = ['ok', 'broken', 'aborted'] as const;
+const RATE_LIMITED = refusalNumber('rate_limited');
 const NO_BYTES = new Uint8Array(0);
 
 export interface AccountOptions {
@@ -99,6 +110,12 @@ export class Accounts {
     if (refusal !== undefined) this.answered(client, head, refusal.status, refusal.word);
   }
 
+  /** Limits that the request met on its route have refused it. */
+  limited(client: ClientConnection, head: Head, route: Route, { refusedBy }: Verdict): void {
+    const { status, word } = refusals[RATE_LIMITED]!;
+    this.answered(client, head, status, word, route.plan.name, 0, refusedBy.join(' '));
+  }
+
   /** A route whose requests the gateway answers by itself. */
   // WHY five parameters: the hot path; an options object would be made for each request.
   answeredByRoute(client: ClientConnection, head: Head, route: Route, status: number, bytesOut: number): void {
@@ -112,7 +129,7 @@ export class Accounts {
   }
 
   /** The gateway has answered by itself; `refusal` is '' if that is no refusal, `route` if no route says so. */
-  // WHY six parameters: as above.
+  // WHY seven parameters: as above.
   answered(
     client: ClientConnection,
     head: Head | null,
@@ -120,6 +137,7 @@ export class Accounts {
     refusal: string,
     route = '',
     bytesOut = 0,
+    limit = '',
   ): void {
     if (this.#sink === null || !this.#isLogged(status, false)) return;
     const record = this.#record;
@@ -139,6 +157,7 @@ export class Accounts {
     record.traceIdFrom = 0;
     record.status = status;
     record.refusal = refusal;
+    record.limit = limit;
     record.route = route;
     record.service = '';
     record.arm = '';
@@ -198,6 +217,7 @@ export class Accounts {
     splitTime(record, exchange, nowMs);
     record.totalMs = totalMs;
     record.verdict = verdictOf(record);
+    record.limit = '';
     record.refusal = exchange.refusal < 0 ? '' : (refusals[exchange.refusal]?.word ?? '');
     record.end = ENDS[exchange.ending];
     this.#write();
@@ -336,6 +356,7 @@ function emptyRecord(): LogRecord {
     totalMs: 0,
     verdict: 'ok',
     refusal: '',
+    limit: '',
     end: 'ok',
   };
 }

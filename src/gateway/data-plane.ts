@@ -168,6 +168,7 @@ export class DataPlane {
     plane.wheel.advance(plane.nowMs);
     plane.lagging = late > LAG_MAX_MS;
     plane.accounts.tick(plane.nowMs);
+    plane.leases.tick(plane.nowMs);
     const drainChanges = Atomics.load(this.#header, DRAIN_CHANGES);
     if (drainChanges !== this.#drainChanges) {
       this.#drainChanges = drainChanges;

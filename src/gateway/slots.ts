@@ -97,6 +97,14 @@ export const armSlots = {
 } as const;
 export const ARM_SLOTS = 8;
 
+/** What was decided about requests that met a limit. */
+export const limitSlots = {
+  allowed: 0,
+  refused: 1,
+  shadowed: 2, // let through only because the limit is in shadow mode
+} as const;
+export const LIMIT_SLOTS = 8;
+
 export const listenerSlots = {
   connections: 0, // gauge
   tunnels: 1, // gauge
@@ -151,6 +159,7 @@ export const refusals = [
   { word: 'upstream_status', status: 502, text: 'A server answered that it cannot, and no other could be asked.' },
   { word: 'drained', status: 503, text: 'The server was taken out of service before it answered.' },
   { word: 'upgrade_version', status: 426, text: 'This version of the protocol is not spoken here.' },
+  { word: 'rate_limited', status: 429, text: 'Too many requests; more are taken later.' },
 ] as const;
 
 export type Refusal = (typeof refusals)[number]['word'];

@@ -9,6 +9,7 @@
 import type { BalancerName, LoadTable } from '../balance/index.ts';
 import type { RowPolicy } from '../health/index.ts';
 import type { Cell } from '../kernel/cells.ts';
+import type { LimitPlan, LimitUse } from './limits/plan.ts';
 import type { ShapingPlan } from './shaping/plan.ts';
 
 export interface Snapshot {
@@ -20,6 +21,8 @@ export interface Snapshot {
   readonly services: readonly ServicePlan[];
   /** In the order of the file; the router sorts by precedence. */
   readonly routes: readonly RoutePlan[];
+  /** In the order of the file. */
+  readonly limits: readonly LimitPlan[];
   readonly accessLog: AccessLogPlan;
   /** Upper bound for buffered bytes per worker; above it reads pause and new requests get 503. */
   readonly memoryBytesMax: number;
@@ -77,6 +80,8 @@ export interface ListenerPlan {
     /** A client that half-closes after its request is still answered if the answer begins within this time. */
     readonly halfCloseMs: number;
   };
+  /** Limits that every request meets which comes here and has a route. */
+  readonly requestLimits: readonly LimitUse[];
   /** CIDR ranges (`10.0.0.0/8`) whose forwarding fields are believed. */
   readonly trustedProxies: readonly string[];
   /** Which fields about the client and the exchange are added to a request; `Via` always is (RFC 9110 §7.6.3). */
@@ -281,6 +286,8 @@ export interface RoutePlan {
   readonly service: number | null;
   /** What is done with its requests and answers besides; null for most routes. */
   readonly shaping: ShapingPlan | null;
+  /** Limits that its requests meet, besides those of the listener. */
+  readonly requestLimits: readonly LimitUse[];
   /** Over it: 413. */
   readonly requestBodyBytesMax: number;
   /** Protocols that may be upgraded to. Anything else in `Upgrade` is removed and the request goes on without. */

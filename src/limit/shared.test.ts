@@ -156,6 +156,26 @@ test('limiters of different names and kinds are apart in one memory, and of one 
   assert.equal(a.peekSync('x').remaining, 2);
 });
 
+test('memory of its own for each limiter: keys that are invented for one push out nobody of another', async () => {
+  const memory = { first: createSharedMemory({ keysMax: 64 }), second: createSharedMemory({ keysMax: 64 }) };
+  const store = sharedMemoryStore(memory);
+  const algorithm = fixedWindow({ limit: 1000, per: '366d' });
+  const [first, second] = ['first', 'second'].map((name) => createLimiter({ name, algorithm, store }));
+  first!.takeSync('kept', 7);
+  for (let id = 0; id < 5000; id++) second!.takeSync(`invented ${id}`);
+  assert.equal(first!.peekSync('kept').remaining, 993);
+  assert.ok(new SharedTable(memory.second).count() <= 8 * 16);
+  assert.throws(() => createLimiter({ name: 'third', algorithm, store }), {
+    code: 'OPTIONS_INVALID',
+    message: /no memory for limiter “third”; there is some for first, second/,
+  });
+  // All or none, over both.
+  const keys = ['a', 'b', 'c'];
+  const apart = { first: createSharedMemory({ keysMax: 64 }), second: createSharedMemory({ keysMax: 64 }) };
+  const reports = await inThreads(4, { memory: apart, limit: 5000, keys, takes: 20_000, both: true });
+  for (const index of keys.keys()) assert.equal(sum(reports.map(({ granted }) => granted[index]!)), 5000);
+});
+
 test('memory that is none, or too small, is refused with what to do', () => {
   assert.throws(() => sharedMemoryStore(new SharedArrayBuffer(8)), {
     code: 'OPTIONS_INVALID',
@@ -163,6 +183,8 @@ test('memory that is none, or too small, is refused with what to do', () => {
   });
   assert.throws(() => sharedMemoryStore(new SharedArrayBuffer(4096)), { code: 'OPTIONS_INVALID' });
   assert.throws(() => sharedMemoryStore(new ArrayBuffer(8) as never), { code: 'OPTIONS_INVALID' });
+  assert.throws(() => sharedMemoryStore({}), { code: 'OPTIONS_INVALID' });
+  assert.throws(() => sharedMemoryStore({ api: new ArrayBuffer(8) as never }), { code: 'OPTIONS_INVALID' });
   assert.throws(() => createSharedMemory({ keysMax: 0 }), { code: 'OPTIONS_INVALID' });
   assert.throws(() => createSharedMemory({ keysMax: 4e6, algorithms: [slidingLog({ limit: 9999, per: 1 })] }), {
     message: /bytes/,

@@ -2,7 +2,8 @@
  * The store in memory that the threads of a process share: one limit for all of them, exact however they contend, without a
  * message and without a thread that must be asked. Tables and threads that die: shared-table.ts.
  *
- * One memory serves any number of limiters, each by its name. Time is the monotonic clock, which threads have in common.
+ * One memory serves any number of limiters, each by its name; or each limiter has one of its own, so that keys which are invented
+ * for one push out nobody in another. Time is the monotonic clock, which threads have in common.
  * What it is not: shared with other processes, or kept when this one ends.
  */
 import type { Clock } from '../kernel/clock.ts';
@@ -97,10 +98,20 @@ class SharedRows implements Rows {
   }
 }
 
-/** A part of several, with its row. */
-interface HeldPart {
-  readonly part: LocalPart;
+/** One memory for all limiters, or one for each by its name. */
+export type SharedMemoryFor = SharedArrayBuffer | Readonly<Record<string, SharedArrayBuffer>>;
+
+/** What a limiter has opened. */
+interface Opened {
+  readonly name: string;
+  readonly rows: SharedRows;
   readonly algorithm: Algorithm;
+  readonly time: StoreTime;
+}
+
+/** A part of several, with its row. */
+interface HeldPart extends Opened {
+  readonly part: LocalPart;
   readonly upper: number;
   readonly lower: number;
   readonly hold: Hold;
@@ -109,18 +120,28 @@ interface HeldPart {
 class SharedMemory implements LocalStore {
   readonly local = true;
   readonly clock: Clock;
-  readonly #table: SharedTable;
-  readonly #time: StoreTime;
-  readonly #opened = new WeakMap<Counters, { readonly rows: SharedRows; readonly algorithm: Algorithm }>();
+  readonly #tables = new Map<SharedArrayBuffer, SharedTable>();
+  readonly #memoryOf: (name: string) => SharedArrayBuffer;
+  /** Limiters in one memory are ordered by their rows alone, those of several by their names first. */
+  readonly #several: boolean;
+  readonly #opened = new WeakMap<Counters, Opened>();
 
-  constructor(memory: SharedArrayBuffer, clock: Clock) {
+  constructor(memory: SharedMemoryFor, clock: Clock) {
     this.clock = clock;
-    this.#table = new SharedTable(memory);
-    this.#time = new StoreTime(clock, this.#table.originUs);
+    this.#several = !(memory instanceof SharedArrayBuffer);
+    const memories = memory instanceof SharedArrayBuffer ? [memory] : Object.values(memory);
+    for (const each of memories) this.#tables.set(each, new SharedTable(each));
+    this.#memoryOf = (name) => {
+      if (memory instanceof SharedArrayBuffer) return memory;
+      if (Object.hasOwn(memory, name)) return memory[name]!;
+      throw invalid(
+        `sharedMemoryStore: there is no memory for limiter “${name}”; there is some for ${Object.keys(memory).join(', ')}.`,
+      );
+    };
   }
 
   open(name: string, algorithm: Algorithm): Counters {
-    const table = this.#table;
+    const table = this.#tables.get(this.#memoryOf(name))!;
     if (algorithm.width > table.width) {
       throw invalid(
         `sharedMemoryStore: limiter “${name}” needs ${algorithm.width} numbers a key, and this memory has ${table.width}; ` +
@@ -128,41 +149,50 @@ class SharedMemory implements LocalStore {
       );
     }
     const rows = new SharedRows(table, secretFor(table, `${name}\n${algorithm.layout}`), algorithm.width);
-    const counters = new RowCounters(rows, algorithm, this.#time);
-    this.#opened.set(counters, { rows, algorithm });
+    const time = new StoreTime(this.clock, table.originUs);
+    const counters = new RowCounters(rows, algorithm, time);
+    this.#opened.set(counters, { name, rows, algorithm, time });
     return counters;
   }
 
   takeAll(parts: readonly LocalPart[]): boolean {
     const held = parts.map((part): HeldPart => {
-      const { rows, algorithm } = this.#opened.get(part.counters)!;
-      const [upper, lower] = rows.hash(part.key);
-      return { part, algorithm, upper, lower, hold: { row: -1, word: 0, numbers: new Float64Array(algorithm.width) } };
+      const opened = this.#opened.get(part.counters)!;
+      const [upper, lower] = opened.rows.hash(part.key);
+      const hold = { row: -1, word: 0, numbers: new Float64Array(opened.algorithm.width) };
+      return { ...opened, part, upper, lower, hold };
     });
     // The same order in every thread.
-    held.sort((a, b) => a.upper - b.upper || a.lower - b.lower);
-    for (const each of held) this.#table.hold(each.upper, each.lower, true, each.hold);
-    const nowUs = this.#time.nowUs();
-    for (const { part, algorithm, hold } of held) {
-      part.ask.nowUs = nowUs;
+    held.sort((a, b) => (this.#several ? byName(a, b) : 0) || a.upper - b.upper || a.lower - b.lower);
+    for (const { rows, upper, lower, hold } of held) rows.table.hold(upper, lower, true, hold);
+    for (const { part, algorithm, hold, time } of held) {
+      part.ask.nowUs = time.nowUs();
       algorithm.peek(hold.numbers, 0, part.ask, part.out);
     }
     const all = parts.every(({ ask, out }) => out.granted === ask.times);
     for (const each of held) {
       if (all) each.algorithm.take(each.hold.numbers, 0, each.part.ask, each.part.out);
       // Taken for dead meanwhile, with the decision made: it is counted where the key is now.
-      if (!this.#table.letGo(each.hold, true) && all)
+      if (!each.rows.table.letGo(each.hold, true) && all)
         each.part.counters.take(each.part.key, { ...each.part.ask }, each.part.out);
     }
     return all;
   }
 }
 
-/** Counters in memory made by `createSharedMemory`; every thread makes its own store over the same memory. */
-export function sharedMemoryStore(memory: SharedArrayBuffer, options: { readonly clock?: Clock } = {}): LocalStore {
+function byName(a: Opened, b: Opened): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
+
+/**
+ * Counters in memory made by `createSharedMemory`; every thread makes its own store over the same memory. Memory that is given by
+ * the names of limiters is one for each, and they can still be taken from together.
+ */
+export function sharedMemoryStore(memory: SharedMemoryFor, options: { readonly clock?: Clock } = {}): LocalStore {
   checkKeys('sharedMemoryStore', options, ['clock']);
-  if (!(memory instanceof SharedArrayBuffer)) {
-    throw invalid('sharedMemoryStore: expected the SharedArrayBuffer that createSharedMemory made.');
+  const memories: readonly unknown[] = memory instanceof SharedArrayBuffer ? [memory] : Object.values(memory ?? {});
+  if (memories.length === 0 || !memories.every((each) => each instanceof SharedArrayBuffer)) {
+    throw invalid('sharedMemoryStore: expected the SharedArrayBuffer that createSharedMemory made, or a map of them.');
   }
   return new SharedMemory(memory, options.clock ?? systemClock);
 }

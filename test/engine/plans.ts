@@ -5,6 +5,8 @@ import { createCell } from '../../src/kernel/cells.ts';
 import { ENDPOINT_SLOTS, LISTENER_SLOTS, PROCESS_SLOTS, ROUTE_SLOTS } from '../../src/gateway/slots.ts';
 import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../../src/gateway/snapshot.ts';
 
+import type { LimitPlan } from '../../src/gateway/limits/plan.ts';
+
 /** Lane 0 is the control thread's, 1 the data plane's. */
 const LANES = 2;
 
@@ -12,7 +14,7 @@ export interface Changes {
   readonly limits?: Partial<ListenerPlan['limits']>;
   readonly timeouts?: Partial<ListenerPlan['timeouts']>;
   readonly strict?: Partial<ListenerPlan['strict']>;
-  readonly listener?: Partial<Pick<ListenerPlan, 'tls' | 'trustedProxies' | 'proxyProtocol'>>;
+  readonly listener?: Partial<Pick<ListenerPlan, 'tls' | 'trustedProxies' | 'requestLimits' | 'proxyProtocol'>>;
   readonly serviceLimits?: Partial<ServicePlan['limits']>;
   readonly serviceTimeouts?: Partial<ServicePlan['timeouts']>;
   readonly service?: Partial<Pick<ServicePlan, 'balance' | 'slowStart' | 'affinity' | 'judged'>>;
@@ -27,6 +29,8 @@ export interface Changes {
   /** Services with these names, each with one of the endpoints. Without it one service has them all. */
   readonly services?: readonly string[];
   readonly memoryBytesMax?: number;
+  /** Limits, and those of them that the route names. */
+  readonly requestLimits?: readonly LimitPlan[];
   readonly drainTimeoutMs?: number;
 }
 
@@ -55,6 +59,7 @@ function listenerPlan({ limits, timeouts, strict, listener }: Changes): Listener
       halfCloseMs: 60_000,
       ...timeouts,
     },
+    requestLimits: [],
     trustedProxies: [],
     forwarding: { xForwarded: true, forwarded: true, requestId: true, traceparent: true },
     proxyProtocol: 'off',
@@ -156,6 +161,7 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
         match: anyRequest,
         service: 0,
         requestBodyBytesMax: 1e12,
+        requestLimits: [],
         upgrade: ['websocket'],
         shaping: null,
         tunnelIdleMs: 60_000,
@@ -163,6 +169,7 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
         ...changes.route,
       },
     ],
+    limits: changes.requestLimits ?? [],
     accessLog: { share: 0, target: 'stdout', redactQuery: [] },
     loads: createLoadTable(64, LANES),
     memoryBytesMax: changes.memoryBytesMax ?? 512e6,

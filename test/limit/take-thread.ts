@@ -3,7 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { allOf, createLimiter, fixedWindow, sharedMemoryStore } from '../../src/limit/index.ts';
 
 export interface TakeJob {
-  readonly memory: SharedArrayBuffer;
+  /** For both limiters, or for each by its name. */
+  readonly memory: SharedArrayBuffer | Readonly<Record<string, SharedArrayBuffer>>;
   /** Zero until all may begin. */
   readonly gate: Int32Array;
   readonly limit: number;

@@ -31,6 +31,7 @@ function recordOf(target: string, fields: readonly string[]): LogRecord {
     ...{
       askedPath: new Uint8Array(0),
       arm: '',
+      limit: '',
       mirrored: false,
       endpoint: '127.0.0.1:9001',
       attempts: 1,

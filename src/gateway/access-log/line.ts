@@ -62,6 +62,8 @@ export interface LogRecord {
   verdict: string;
   /** The refusal's word, or ''. */
   refusal: string;
+  /** The limits that refused, or ''. */
+  limit: string;
   /** `ok`, `broken` or `aborted`. */
   end: string;
 }
@@ -132,6 +134,7 @@ const BODY = ascii(',"body":');
 const CLIENT_MS = ascii(',"client":');
 const VERDICT = ascii('},"verdict":');
 const REFUSAL = ascii(',"refusal":');
+const LIMIT = ascii(',"limit":');
 const END = ascii(',"end":');
 const CUT = ascii(',"cut":true');
 const CLOSE = ascii('}\n');
@@ -185,6 +188,7 @@ export class LineWriter {
     at = this.#durations(record, out, at);
     at = this.#name(VERDICT, record.verdict, out, at);
     if (record.refusal !== '') at = this.#name(REFUSAL, record.refusal, out, at);
+    if (record.limit !== '') at = this.#name(LIMIT, record.limit, out, at);
     at = this.#name(END, record.end, out, at);
     if (this.#cut) at = copyBytes(CUT, 0, CUT.length, out, at);
     return copyBytes(CLOSE, 0, 2, out, at);

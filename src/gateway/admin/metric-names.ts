@@ -70,6 +70,11 @@ export const metricNames = {
     help: 'Copies that there was no room for, or nobody to send them to.',
   },
   spillway_mirrored_failures_total: { type: 'counter', labels: mirrored, help: 'Copies that got no answer.' },
+  spillway_limit_requests_total: {
+    type: 'counter',
+    labels: ['limit', 'outcome'],
+    help: 'Requests that met a limit: allowed, refused, or shadowed (let through only because the limit is in shadow mode).',
+  },
   spillway_refusals_total: {
     type: 'counter',
     labels: ['reason', 'code'],

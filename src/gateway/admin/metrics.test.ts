@@ -6,6 +6,7 @@ import { cellHeader, cellLane } from '../../kernel/cells.ts';
 import { formatMetrics } from '../../observe/prometheus.ts';
 import { CellStore, compileSnapshot, resolveConfig } from '../config/index.ts';
 import type { DiscoveryState, EndpointState, GatewayState } from '../control/gateway-state.ts';
+import { readLimits } from '../control/read-limits.ts';
 import { quantileMs, readBuckets } from '../control/read-state.ts';
 import {
   bucketOf,
@@ -27,8 +28,9 @@ import { gatewayMetrics, type MetricsInput } from './metrics.ts';
 const { config } = resolveConfig({
   listeners: [{ name: 'web', address: '127.0.0.1:0' }],
   services: [{ name: 'shop', endpoints: ['127.0.0.1:9001', '127.0.0.1:9002'] }],
+  limits: [{ name: 'few', algorithm: { type: 'fixed-window', limit: 10, per: '1m' }, key: 'client' }],
   routes: [
-    { name: 'all', service: 'shop' },
+    { name: 'all', service: 'shop', limits: { requests: ['few'] } },
     {
       name: 'trial',
       match: { path: '/trial' },
@@ -87,6 +89,7 @@ function input(): MetricsInput {
       },
     ],
     routes: [],
+    limits: readLimits(snapshot),
     workers: [1, 2].map((lane) => ({
       lane,
       phase: 'serving',

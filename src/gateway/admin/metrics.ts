@@ -48,6 +48,7 @@ export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
     ...routeSeries(snapshot),
     ...armSeries(snapshot),
     ...mirrorSeries(snapshot),
+    spillway_limit_requests_total: limitSamples(state),
     spillway_refusals_total: refusalSamples(snapshot),
     ...listenerSeries(snapshot),
     ...discoverySeries(state),
@@ -83,6 +84,15 @@ function statusSamples(subjects: readonly Subject[], first: number): Sample[] {
     const classes = Object.entries(readStatuses(count, first) satisfies StatusCounts);
     return classes.map(([code_class, value]) => ({ labels: { ...labels, code_class }, value: value as number }));
   });
+}
+
+function limitSamples({ limits }: GatewayState): Sample[] {
+  return limits.flatMap(({ name, allowed, refused, shadowed }) =>
+    Object.entries({ allowed, refused, shadowed }).map(([outcome, value]) => ({
+      labels: { limit: name, outcome },
+      value,
+    })),
+  );
 }
 
 function routeSubjects(snapshot: Snapshot): Subject[] {

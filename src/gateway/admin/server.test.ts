@@ -71,6 +71,7 @@ const metrics = (): never => {
     startedAt: '',
     configVersion: 0,
     reloads: { applied: 0, refused: 0 },
+    limits: [],
     workers: [],
     services: [],
   };

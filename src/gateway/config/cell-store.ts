@@ -9,7 +9,10 @@ import { clearSlot, createLoadTable, type LoadTable, Loads } from '../../balance
 import { createTrafficCell } from '../../health/index.ts';
 import { createCell } from '../../kernel/cells.ts';
 import type { Cell } from '../../kernel/cells.ts';
-import { ARM_SLOTS, ENDPOINT_SLOTS, LISTENER_SLOTS, PROCESS_SLOTS, ROUTE_SLOTS } from '../slots.ts';
+import { createRandom } from '../../kernel/random.ts';
+import { type Algorithm, createSharedMemory } from '../../limit/index.ts';
+import { createRefusedKeys } from '../limits/refused-keys.ts';
+import { ARM_SLOTS, ENDPOINT_SLOTS, LIMIT_SLOTS, LISTENER_SLOTS, PROCESS_SLOTS, ROUTE_SLOTS } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
 
 /** Endpoints of all services together. Memory is only taken for those that are there: 32 B and 8 B a worker each. */
@@ -24,6 +27,8 @@ export class CellStore {
   #slots = new Map<string, number>();
   #slotsTaken = 0;
   #cells = new Map<string, Cell>();
+  #counters = new Map<string, SharedArrayBuffer>();
+  #refusedKeys = new Map<string, SharedArrayBuffer>();
 
   constructor(lanes: number) {
     this.lanes = lanes;
@@ -64,12 +69,36 @@ export class CellStore {
     return this.#cell(`listener ${name}`, LISTENER_SLOTS);
   }
 
+  limit(name: string): Cell {
+    return this.#cell(`limit ${name}`, LIMIT_SLOTS);
+  }
+
+  /** Where the limiter of that name counts by this algorithm; counters that cannot be gone on with are others. */
+  counters(limiter: string, algorithm: Algorithm, keysMax: number): SharedArrayBuffer {
+    const key = `${limiter} ${algorithm.layout} ${keysMax}`;
+    const known = this.#counters.get(key) ?? createSharedMemory({ keysMax, algorithms: [algorithm] });
+    this.#counters.set(key, known);
+    return known;
+  }
+
+  /** Whom the limit refuses most. */
+  refusedKeys(limit: string): SharedArrayBuffer {
+    const known = this.#refusedKeys.get(limit) ?? createRefusedKeys(this.lanes, createRandom());
+    this.#refusedKeys.set(limit, known);
+    return known;
+  }
+
   /** Drops every cell that none of `snapshots` uses. Call it when the workers have all applied them. */
   retain(...snapshots: readonly Snapshot[]): void {
     const used = new Set(snapshots.flatMap(keysOf));
     this.#cells = new Map([...this.#cells].filter(([key]) => used.has(key)));
     this.#traffic = new Map([...this.#traffic].filter(([key]) => used.has(key)));
     this.#slots = new Map([...this.#slots].filter(([key]) => used.has(key)));
+    const limits = snapshots.flatMap((snapshot) => snapshot.limits);
+    const counting = new Set(limits.flatMap(({ memory, floor }) => [memory, floor]));
+    this.#counters = new Map([...this.#counters].filter(([, memory]) => counting.has(memory)));
+    const named = new Set(limits.map(({ name }) => name));
+    this.#refusedKeys = new Map([...this.#refusedKeys].filter(([name]) => named.has(name)));
   }
 
   get size(): number {
@@ -98,8 +127,9 @@ export class CellStore {
   }
 }
 
-function keysOf({ listeners, routes, services }: Snapshot): string[] {
+function keysOf({ limits, listeners, routes, services }: Snapshot): string[] {
   return [
+    ...limits.map(({ name }) => `limit ${name}`),
     ...listeners.map(({ id }) => `listener ${id}`),
     ...routes.map(({ name }) => `route ${name}`),
     ...routes.flatMap(({ name, shaping }) => (shaping?.split?.arms ?? []).map((arm) => armKey(name, arm.name))),

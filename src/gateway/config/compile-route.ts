@@ -20,6 +20,7 @@ export function compileRoute(route: Route, context: RouteContext): RoutePlan {
     service: route.service === undefined ? null : indexOf(route.service, context),
     shaping: compileShaping(route, name, context),
     requestBodyBytesMax: route.limits.requestBody,
+    requestLimits: route.limits.requests,
     upgrade: route.upgrade,
     tunnelIdleMs: route.tunnelIdle,
     cell: context.cells.route(name),

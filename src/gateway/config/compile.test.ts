@@ -166,6 +166,7 @@ test('routes: names, hosts without a final dot in lower case, /* is any path, se
     match: { ...anyRequest, listeners: ['web'] },
     service: 0,
     requestBodyBytesMax: 2 ** 20,
+    requestLimits: [],
     upgrade: ['websocket'],
     shaping: null,
     tunnelIdleMs: 60_000,

@@ -20,6 +20,7 @@ import type { CellStore } from './cell-store.ts';
 import { compileRoute } from './compile-route.ts';
 import { describeDiscovery } from './discovery-schema.ts';
 import type { Endpoint } from './endpoint-schema.ts';
+import { compileLimit } from './compile-limit.ts';
 import type { Listener } from './listener-schema.ts';
 import type { Config } from './load.ts';
 import { certificateNames } from './pem.ts';
@@ -55,6 +56,7 @@ export function compileSnapshot(config: Config, options: CompileOptions): Snapsh
     listeners: config.listeners.map((listener) => compileListener(listener, config, options)),
     services: config.services.map((service) => compileService(service, config, options)),
     routes: config.routes.map((route) => compileRoute(route, { services, cells })),
+    limits: config.limits.map((limit) => compileLimit(limit, cells)),
     accessLog: {
       share: config.accessLog?.sample ?? 0,
       target: targetOf(config),
@@ -106,6 +108,7 @@ function compileListener(listener: Listener, config: Config, options: CompileOpt
       handshakeMs: timeouts.handshake,
       halfCloseMs: timeouts.halfClose,
     },
+    requestLimits: limits.requests,
     trustedProxies: listener.trustedProxies,
     strict: listener.strict,
     forwarding: listener.forwarding,

@@ -39,13 +39,14 @@ function diffSnapshots(before: Snapshot, after: Snapshot): readonly string[] {
     ...diffNamed('service', before.services, after.services, ({ name }) => name, ['endpoints', 'discovery']),
     ...diffEndpoints(before, after),
     ...diffRoutes(before, after),
+    ...diffNamed('limit', before.limits, after.limits, ({ name }) => name, ['memory', 'floor', 'refusedKeys']),
     ...diffFields('access log', before.accessLog, after.accessLog),
     ...diffFields('gateway', { ...before, ...parts }, { ...after, ...parts }),
   ];
 }
 
 // What has lines of its own, or none.
-const parts = { version: 0, loads: 0, listeners: 0, services: 0, routes: 0, accessLog: 0 };
+const parts = { version: 0, loads: 0, listeners: 0, services: 0, routes: 0, limits: 0, accessLog: 0 };
 
 function diffNamed<T extends object>(
   what: string,

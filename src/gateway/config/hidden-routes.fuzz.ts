@@ -41,7 +41,7 @@ const match: fc.Arbitrary<Match> = fc
   }));
 
 function plan(one: Match, index: number): RoutePlan {
-  const rest = { service: 0, requestBodyBytesMax: 0, upgrade: [], shaping: null, tunnelIdleMs: 0 };
+  const rest = { service: 0, requestBodyBytesMax: 0, requestLimits: [], upgrade: [], shaping: null, tunnelIdleMs: 0 };
   return { name: `r${index}`, match: one, ...rest, cell: new SharedArrayBuffer(8) };
 }
 

@@ -3,6 +3,7 @@
  * default says why that number (reference duties 20 and 21: what a slow or large client may cost).
  */
 import * as z from 'zod';
+import { limitUses } from './limit-schema.ts';
 import { address, count, duration, expects, file, flag, list, name, oneOf, range, section, size } from './values.ts';
 
 const certificate = section({
@@ -45,6 +46,9 @@ const listenerTls = section({
 });
 
 const listenerLimits = section({
+  requests: limitUses().describe(
+    'Names of the `limits` that every request meets which comes here and has a route; `{ limit, cost }` where a request takes more than 1. Over one: 429.',
+  ),
   // What nginx and Node allow; long enough for any URL a browser sends.
   requestLine: size({ min: 64, max: 65536 })
     .prefault('8kb')

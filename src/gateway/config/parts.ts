@@ -6,6 +6,7 @@
  */
 import type * as z from 'zod';
 import type { FileSet } from './pem.ts';
+import { type Limit, limitSchema } from './limit-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
 import type { Listener } from './listener-schema.ts';
 import { routeSchema } from './route-schema.ts';
@@ -24,6 +25,7 @@ export interface Parts {
   readonly listeners: readonly Part<Listener>[];
   readonly services: readonly Part<Service>[];
   readonly routes: readonly Part<Route>[];
+  readonly limits: readonly Part<Limit>[];
   readonly zone: string | null;
   readonly user: string | null;
   readonly admin: Admin | null;
@@ -94,11 +96,12 @@ function whole<T>(values: readonly (T & { readonly name?: string | undefined })[
 export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
   if (values !== null) {
     const { zone = null, user = null, admin = null, accessLog } = values;
-    const { listeners, services, routes } = values;
+    const { limits, listeners, services, routes } = values;
     return {
       listeners: whole(listeners),
       services: whole(services),
       routes: whole(routes),
+      limits: whole(limits),
       zone,
       user,
       admin,
@@ -113,6 +116,7 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
     listeners: partsOf(raw, 'listeners', listenerSchema),
     services: partsOf(raw, 'services', serviceSchema),
     routes: partsOf(raw, 'routes', routeSchema),
+    limits: partsOf(raw, 'limits', limitSchema),
     zone: zone.success ? (zone.data ?? null) : null,
     user: user.success ? (user.data ?? null) : null,
     admin: admin.success ? admin.data : null,

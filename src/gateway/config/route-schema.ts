@@ -1,6 +1,7 @@
 /** Routes in the config: which requests, and what happens to them. */
 import * as z from 'zod';
 import { RegexMatcher } from '../routing/regex.ts';
+import { limitUses } from './limit-schema.ts';
 import { fieldEdits, mirror, redirect, respond, rewrite, split } from './shaping-schema.ts';
 import {
   duration,
@@ -132,6 +133,9 @@ export const routeSchema = section({
     requestBody: size({ min: 0 })
       .prefault('100mb')
       .describe('Largest request body, also counted while a chunked one streams. Over it: 413.'),
+    requests: limitUses().describe(
+      'Names of the `limits` that its requests meet, besides those of the listener; `{ limit, cost }` where a request takes more than 1. All have room, or none is taken from. Over one: 429.',
+    ),
   })
     .prefault({})
     .describe('How much a request may bring.'),

@@ -5,6 +5,7 @@
 import { findAccount } from '../user-account.ts';
 import { checkAdmin } from './admin-rules.ts';
 import { ENDPOINTS_MAX } from './cell-store.ts';
+import { checkLimits } from './limit-rules.ts';
 import { checkListener } from './listener-rules.ts';
 import { show } from './mistakes.ts';
 import type { MistakeList } from './mistakes.ts';
@@ -15,6 +16,7 @@ import { checkService } from './service-rules.ts';
 export function checkRules(parts: Parts, list: MistakeList, context: RuleContext): void {
   checkNames(parts.listeners, 'listeners', list);
   checkNames(parts.services, 'services', list);
+  checkNames(parts.limits, 'limits', list);
   for (const [index, { value }] of parts.listeners.entries()) {
     if (value !== null) checkListener(value, index, parts, list, context);
   }
@@ -25,6 +27,7 @@ export function checkRules(parts: Parts, list: MistakeList, context: RuleContext
   checkZones(parts, list);
   checkUser(parts, list, context);
   checkRoutes(parts, list);
+  checkLimits(parts, list);
   checkAdmin(parts, list, context);
   checkLog(parts, list, context);
 }

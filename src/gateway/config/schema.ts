@@ -4,6 +4,7 @@
  * places at once are in `rules.ts`.
  */
 import * as z from 'zod';
+import { limitSchema } from './limit-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
 import { secret } from './secret.ts';
 import { routeSchema } from './route-schema.ts';
@@ -61,6 +62,11 @@ export const configSchema = section({
     .prefault([])
     .describe('Named sets of servers that answer. Absent: none; then every route redirects or answers by itself.'),
   routes: list(routeSchema, { what: 'routes', min: 1, max: 10_000 }).describe('Which request goes to which service.'),
+  limits: list(limitSchema, { what: 'limits', max: 1000 })
+    .prefault([])
+    .describe(
+      'How much may come, and from whom. A limit holds where a listener or route names it in `limits.requests`.',
+    ),
   admin: adminSchema
     .optional()
     .describe('Metrics, health, state and the admin API, on an address of their own. Absent: none.'),

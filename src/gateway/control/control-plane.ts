@@ -39,6 +39,7 @@ import {
 import { InTurn } from './in-turn.ts';
 import { LatestWins } from './latest-wins.ts';
 import { checkListeners } from './listen-check.ts';
+import { readLimits } from './read-limits.ts';
 import { readEndpoints, readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
 import { adminPlace, type ConfigReading, type ConfigSource, fileSource } from './read-config.ts';
 import { ReloadHistory } from './reload-history.ts';
@@ -293,6 +294,7 @@ export class ControlPlane {
       listeners: snapshot === null ? [] : readListeners(snapshot, ports),
       services: snapshot === null ? [] : readServices(snapshot, this.#endpoints, this.#sources()),
       routes: snapshot === null ? [] : readRoutes(snapshot),
+      limits: snapshot === null ? [] : readLimits(snapshot),
       workers: snapshot === null ? [] : readWorkers(snapshot, this.#supervisor?.states() ?? []),
       reloads: this.#reloads.state,
       canary: this.#trials.state,

@@ -4,6 +4,7 @@
  */
 
 import type { Condition, HealthCause } from '../../health/index.ts';
+import type { RefusedKey } from '../limits/refused-keys.ts';
 import type { EndpointOrigin } from '../snapshot.ts';
 import type { ReloadCause } from './events.ts';
 
@@ -25,6 +26,7 @@ export interface GatewayState {
   readonly listeners: readonly ListenerState[];
   readonly services: readonly ServiceState[];
   readonly routes: readonly RouteState[];
+  readonly limits: readonly LimitState[];
   readonly workers: readonly WorkerState[];
   readonly reloads: ReloadState;
   /** Null if there was none. */
@@ -169,6 +171,25 @@ export interface RouteState {
   /** Upper bounds read from the histogram, so up to 25 % too high; null before the first request. */
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
+}
+
+export interface LimitState {
+  readonly name: string;
+  /** In words: `token-bucket 100, 10/s`. */
+  readonly algorithm: string;
+  /** Whose requests count together, in words: `client`, `header:X-Api-Key + route`, or `everybody`. */
+  readonly key: string;
+  /** Refuses nobody. */
+  readonly shadow: boolean;
+  /** Who names it. */
+  readonly listeners: readonly string[];
+  readonly routes: readonly string[];
+  /** Requests that it let pass, refused, and would have refused but for its shadow mode. */
+  readonly allowed: number;
+  readonly refused: number;
+  readonly shadowed: number;
+  /** The keys it refused most (or would have), the most first; a hash of each, unless the config shows them. */
+  readonly topRefused: readonly RefusedKey[];
 }
 
 /** Final answers by class. `1xx` is 101 alone. */

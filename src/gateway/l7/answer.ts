@@ -16,6 +16,7 @@ const reasons: Readonly<Record<number, string>> = {
   417: 'Expectation Failed',
   421: 'Misdirected Request',
   426: 'Upgrade Required',
+  429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
   501: 'Not Implemented',
   502: 'Bad Gateway',
@@ -33,13 +34,35 @@ export interface RefusalAnswer {
   /** Seconds for `Retry-After`, or -1. */
   readonly retryAfterS: number;
   readonly wallMs: number;
+  /** Of limits. */
+  readonly limited?: LimitedAnswer;
 }
+
+/** What a refusal by limits says besides. */
+export interface LimitedAnswer {
+  /** Names of those that refused. */
+  readonly refusedBy: readonly string[];
+  /** More lines for the head, line breaks included. */
+  readonly lines: string;
+}
+
+/** Registered for limits by draft-ietf-httpapi-ratelimit-headers §6. */
+const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
 
 /** A refusal as the bytes of a whole response. */
 export function refusalAnswer(answer: RefusalAnswer): Uint8Array<ArrayBuffer> {
   const refusal = refusals[answer.number] ?? refusals[0];
   const reason = reasons[refusal.status] ?? 'Error';
-  const body = `${JSON.stringify({ title: reason, status: refusal.status, detail: refusal.text, code: refusal.word })}\n`;
+  const { limited } = answer;
+  const problem = {
+    ...(limited === undefined ? {} : { type: QUOTA_EXCEEDED }),
+    title: reason,
+    status: refusal.status,
+    detail: refusal.text,
+    code: refusal.word,
+    ...(limited === undefined ? {} : { 'violated-policies': limited.refusedBy }),
+  };
+  const body = `${JSON.stringify(problem)}\n`;
   const lines = [
     `HTTP/1.1 ${refusal.status} ${reason}`,
     `Date: ${new Date(answer.wallMs).toUTCString()}`,
@@ -52,7 +75,7 @@ export function refusalAnswer(answer: RefusalAnswer): Uint8Array<ArrayBuffer> {
   if (refusal.status === 426) lines.push('Upgrade: websocket', `Sec-WebSocket-Version: ${WEB_SOCKET_VERSION}`);
   const options = [...(answer.close ? ['close'] : []), ...(refusal.status === 426 ? ['Upgrade'] : [])];
   if (options.length > 0) lines.push(`Connection: ${options.join(', ')}`);
-  return ascii(`${lines.join('\r\n')}\r\n\r\n${answer.head ? '' : body}`);
+  return ascii(`${lines.join('\r\n')}\r\n${limited?.lines ?? ''}\r\n${answer.head ? '' : body}`);
 }
 
 export const OPTIONS_STATUS = 204;

@@ -29,7 +29,8 @@ export class CanaryRun {
     this.snapshot = snapshot;
     this.share = share;
     this.#services = snapshot.services.map((plan) => new RunningService(plane, plan));
-    this.#routes = snapshot.routes.map((plan) => new Route(plane, plan, this.#services));
+    const limits = plane.limitsOf(snapshot);
+    this.#routes = snapshot.routes.map((plan) => new Route(plane, plan, this.#services, limits));
     this.#mine = new Set(this.#routes);
     const router = createRouter(snapshot.routes);
     this.#tables = new Map(snapshot.listeners.map(({ id }) => [id, router.table(id)]));

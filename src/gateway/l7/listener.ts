@@ -30,6 +30,8 @@ import type { RouteTable } from '../routing/router.ts';
 import { inTheClear, SecureArrival, type Security } from './secure-arrival.ts';
 import type { Route } from './service.ts';
 import type { Wire } from './wire.ts';
+import type { Gate } from '../limits/gate.ts';
+import type { Keyed } from '../limits/request-key.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -47,6 +49,7 @@ export class Listener {
   /** The last request that was routed: valid until the next. */
   readonly routed: RoutedRequest;
   readonly #shaped: ShapedRequest;
+  readonly #keyed: Keyed;
   /** What the table's numbers mean: they belong to one config, and are kept or replaced together. */
   #routes: readonly Route[];
   #trusted: AddressSet;
@@ -65,6 +68,7 @@ export class Listener {
     this.#routes = plane.routes;
     this.routed = { head: plane.head, path: plane.path, client: new Address() };
     this.#shaped = { routed: this.routed, clientText: NO_BYTES, clientLength: 0, secure: plan.tls !== null };
+    this.#keyed = { routed: this.routed, listener: plan.id, route: '' };
     this.#trusted = trustedBy(plan);
     this.forwarding = this.#forwardingWriter();
     const lanes = cellLanes(plan.cell, LISTENER_SLOTS);
@@ -149,6 +153,18 @@ export class Listener {
     const route = isOnTrial ? canary.match(this.plan.id, request) : this.#routes[this.#table.match(request)];
     if (route === undefined) canary?.unrouted(isOnTrial);
     return route;
+  }
+
+  /** The limits that a request meets which goes by `route`; null if it meets none. */
+  gate(route: Route): Gate | null {
+    return route.limits === null ? null : route.limits.gate(this.plan.id, route.plan);
+  }
+
+  /** What their keys are read from: the last request that was routed. */
+  keyed(route: Route): Keyed {
+    const keyed = this.#keyed;
+    keyed.route = route.plan.name;
+    return keyed;
   }
 
   /** The last request that was routed, as what is made of it sees it. */

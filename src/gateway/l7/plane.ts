@@ -12,6 +12,9 @@ import type { Random } from '../../kernel/random.ts';
 import { TicklessWheel } from '../../kernel/tickless-wheel.ts';
 import { TimerWheel } from '../../kernel/timer-wheel.ts';
 import { Accounts } from '../account.ts';
+import { createVerdict } from '../limits/gate.ts';
+import { Leases } from '../limits/leases.ts';
+import { Limits } from '../limits/limits.ts';
 import { PROCESS_SLOTS, processSlots, refusals } from '../slots.ts';
 import type { CanaryPlan, Snapshot } from '../snapshot.ts';
 import { Buffers } from './buffers.ts';
@@ -82,6 +85,10 @@ export class Plane {
   #rowQuietMs = 0;
   readonly accounts: Accounts;
   readonly date: HttpDate;
+  /** What requests hold of limits on concurrency. */
+  readonly leases = new Leases(() => this.nowMs);
+  /** What limits said of the request that is being received. */
+  readonly verdict = createVerdict();
   /** What this worker adds to what all know of endpoints, by `EndpointPlan.loadSlot`. */
   readonly loads: Loads;
 
@@ -123,7 +130,8 @@ export class Plane {
       }),
     );
     const running = [...services.values()];
-    const routes = snapshot.routes.map((plan) => new Route(this, plan, running));
+    const limits = this.limitsOf(snapshot);
+    const routes = snapshot.routes.map((plan) => new Route(this, plan, running, limits));
     const router = createRouter(snapshot.routes);
     this.snapshot = snapshot;
     for (const plan of snapshot.services) services.get(RunningService.keyOf(plan))?.apply(plan);
@@ -133,6 +141,11 @@ export class Plane {
     this.router = router;
     this.#endWhatLeft();
     this.accounts.apply(snapshot.accessLog);
+  }
+
+  /** Its limits as this worker runs them. Counters go on: they are in the snapshot. */
+  limitsOf(snapshot: Snapshot): Limits | null {
+    return Limits.of(snapshot, { clock: this.clock, lane: this.laneNumber, leases: this.leases });
   }
 
   /** Puts a config on trial, or ends the trial. Throws, with nothing changed, if it cannot be run. */

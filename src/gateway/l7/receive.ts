@@ -2,13 +2,13 @@
  * From a parsed request head to a running exchange: the checks that need more than the head, the route, and the head that
  * goes out. Every refusal here leaves no byte upstream.
  */
-import { ownBytes } from '../../kernel/bytes.ts';
+import { ascii, ownBytes } from '../../kernel/bytes.ts';
 import { ABSOLUTE_FORM, CHUNKED, METHOD_HEAD, METHOD_OPTIONS, NONE, OK, ORIGIN_FORM, type Head } from './head.ts';
 import type { RouteAnswer } from '../shaping/route-answer.ts';
 import type { Shaping } from '../shaping/shaping.ts';
 import type { ShapedRequest } from '../shaping/template.ts';
 import { routeSlots, refusalNumber, type Refusal } from '../slots.ts';
-import { OPTIONS_STATUS, optionsAnswer } from './answer.ts';
+import { OPTIONS_STATUS, optionsAnswer, refusalAnswer } from './answer.ts';
 import { LARGE_BYTES, SMALL_BYTES } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
 import { listedNames } from './connection.ts';
@@ -25,6 +25,9 @@ import {
   writeUpgrade,
 } from './write-head.ts';
 import type { Route } from './service.ts';
+import type { Verdict } from '../limits/gate.ts';
+
+const RATE_LIMITED = refusalNumber('rate_limited');
 
 /** The request was answered here. */
 export const ANSWERED = -1;
@@ -43,6 +46,22 @@ export function receive(client: ClientConnection, head: Head, bytes: Uint8Array,
   if (!readPath(client, head)) return refuse(client, 'bad_path');
   const route = listener.route(head, client.forwarding.client, client.lot);
   if (route === undefined) return refuse(client, 'no_route');
+  const gate = listener.gate(route);
+  if (gate === null) return answer(client, head, route, bytes, to);
+  const { leases, verdict: said } = plane;
+  if (!gate.enter(listener.keyed(route), said)) return refuseLimited(client, head, route);
+  const taken = answer(client, head, route, bytes, to);
+  // What an exchange is to give back it has taken over.
+  leases.release(said.lease);
+  said.lease = null;
+  said.lines = '';
+  return taken;
+}
+
+/** What is done about a request that may go on. */
+// WHY five parameters: the hot path; an options object would be made for each request.
+function answer(client: ClientConnection, head: Head, route: Route, bytes: Uint8Array, to: number): number {
+  const { listener } = client;
   const { shaping } = route;
   if (shaping !== null) {
     const request = listener.shaped(client.forwarding);
@@ -69,6 +88,26 @@ function refuseNumber(client: ClientConnection, number: number): number {
   keepAliveAfter(client, head);
   client.plane.accounts.refused(client, head, number);
   client.refuse(number, client.keepAlive, head.methodId === METHOD_HEAD, -1);
+  return ANSWERED;
+}
+
+/** Limits have refused it; which is in the plane's verdict. */
+function refuseLimited(client: ClientConnection, head: Head, route: Route): number {
+  const { plane, wire } = client;
+  const { verdict } = plane;
+  keepAliveAfter(client, head);
+  plane.countRefusal(RATE_LIMITED);
+  plane.accounts.limited(client, head, route, verdict);
+  wire.write(
+    refusalAnswer({
+      number: RATE_LIMITED,
+      close: !client.keepAlive,
+      head: head.methodId === METHOD_HEAD,
+      retryAfterS: verdict.retryAfterS,
+      wallMs: plane.clock.wallMs(),
+      limited: verdict,
+    }),
+  );
   return ANSWERED;
 }
 
@@ -171,6 +210,7 @@ function begin(
   const listed = head.bodyKind === CHUNKED ? listedNames(head) : undefined;
   request.begin(head.bodyKind, head.contentLength, head.bodyKind, route.plan.requestBodyBytesMax, listed);
   if (route.shaping !== null) edit(client, head, exchange, route.shaping);
+  takeVerdict(exchange, plane.verdict);
 
   const behind = request.done ? 0 : to - head.end;
   const headRoom = roomOf(client, head, exchange);
@@ -193,6 +233,17 @@ function edit(client: ClientConnection, head: Head, exchange: Exchange, shaping:
   shaping.requestFields?.drop(head);
   const { responseFields } = shaping;
   if (responseFields !== null) exchange.answerLines = responseFields.lines(client.listener.shaped(client.forwarding));
+}
+
+/** What limits have said of it lasts as long as it does. */
+function takeVerdict(exchange: Exchange, verdict: Verdict): void {
+  if (verdict.lease !== null) {
+    exchange.lease = verdict.lease;
+    verdict.lease = null;
+  }
+  if (verdict.lines === '') return;
+  const lines = ascii(verdict.lines);
+  exchange.answerLines = exchange.answerLines.length === 0 ? lines : Buffer.concat([exchange.answerLines, lines]);
 }
 
 /** The most bytes that `writeHead` writes. */

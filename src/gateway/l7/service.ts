@@ -1,5 +1,6 @@
 /** Services and routes as a worker runs them: the plan of the snapshot with its endpoints and counters. */
 import { cellLane, type Lane } from '../../kernel/cells.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { RoutedRequest } from '../routing/routed-request.ts';
 import { Shaping } from '../shaping/shaping.ts';
 import { ARM_SLOTS, ROUTE_SLOTS } from '../slots.ts';
@@ -55,10 +56,12 @@ export class Route {
   /** Null for a route that only leads to a service. */
   readonly shaping: Shaping | null;
   readonly mirror: Mirror | null;
+  /** Of the config that the route is of; null if it has none. */
+  readonly limits: Limits | null;
   readonly #arms: readonly Arm[];
 
-  /** `services` are those of the snapshot, in its order. */
-  constructor(plane: Plane, plan: RoutePlan, services: readonly Service[]) {
+  /** `services` and `limits` are those of the snapshot, the services in its order. */
+  constructor(plane: Plane, plan: RoutePlan, services: readonly Service[], limits: Limits | null) {
     const { cell, name, shaping } = plan;
     const serviceAt = (index: number): Service => {
       const service = services[index];
@@ -68,6 +71,7 @@ export class Route {
     const arms = shaping?.split?.arms ?? [];
     const mirror = shaping?.mirror ?? null;
     this.plan = plan;
+    this.limits = limits;
     this.lane = cellLane(cell, ROUTE_SLOTS, plane.laneNumber);
     this.shaping = shaping === null ? null : new Shaping(shaping, plan, plane.random);
     this.mirror = mirror === null ? null : new Mirror(plane, mirror, serviceAt(mirror.service), this.lane);

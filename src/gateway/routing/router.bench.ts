@@ -12,6 +12,7 @@ function route(match: Match): RoutePlan {
     match: { ...anyRequest, ...match },
     service: 0,
     requestBodyBytesMax: 0,
+    requestLimits: [],
     upgrade: [],
     shaping: null,
     tunnelIdleMs: 0,

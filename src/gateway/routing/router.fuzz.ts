@@ -149,6 +149,7 @@ function plan(one: Match, index: number): RoutePlan {
     match: one,
     service: 0,
     requestBodyBytesMax: 0,
+    requestLimits: [],
     upgrade: [],
     shaping: null,
     tunnelIdleMs: 0,

@@ -19,6 +19,7 @@ function routes(...written: string[]): RoutePlan[] {
       },
       service: 0,
       requestBodyBytesMax: 0,
+      requestLimits: [],
       upgrade: [],
       shaping: null,
       tunnelIdleMs: 0,

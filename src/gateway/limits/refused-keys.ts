@@ -1,0 +1,155 @@
+/**
+ * Who is refused most: a few keys for each limit and worker, in memory that control reads without asking.
+ *
+ * The space-saving sketch: a key that is there counts up; a new one takes the place of the least and begins at its count. So
+ * however many keys come, the memory is the same, a key with more than 1/`PLACES` of the refusals is always there, and a count is
+ * too high by at most its `over`. Keys are told as 64 bits of a hash with a secret of this process, or, where the config asks
+ * for it, as they are.
+ *
+ *     [ secret: 2 × int32, rest of 64 B ][ lane: version int32, –; PLACES × (count, over: float64; hash 2 × int32; length int32, –; 48 B) ] …
+ *
+ * Invariant: a lane has one writer; its version is odd while it writes, so a reader that saw two equal even versions saw one state.
+ * Cost: a hash and a scan of `PLACES` numbers for each refusal; nothing for what is allowed.
+ * Source: A. Metwally, D. Agrawal, A. El Abbadi, "Efficient Computation of Frequent and Top-k Elements in Data Streams" (2005).
+ */
+import { createHashSecret, halfSipHash } from '../../kernel/half-sip-hash.ts';
+import type { Random } from '../../kernel/random.ts';
+
+const PLACES = 16;
+const TEXT_BYTES = 48;
+const HEADER_BYTES = 64;
+const PLACE_BYTES = 8 + 8 + 8 + 8 + TEXT_BYTES;
+const LANE_BYTES = 64 + PLACES * PLACE_BYTES;
+/** Parts of a place, in float64 and in int32. */
+const [COUNT_AT, OVER_AT] = [0, 1] as const;
+const [UPPER_AT, LOWER_AT, LENGTH_AT] = [4, 5, 6] as const;
+const TEXT_AT = 32;
+/** How often a reader looks again that met a writer; a lane that is written all the time is read as it is then. */
+const LOOKS = 100;
+
+export interface RefusedKey {
+  /** The key, or 16 hexadecimal digits of its hash. */
+  readonly key: string;
+  /** How often it was refused. */
+  readonly refused: number;
+  /** By how much that may be too high. */
+  readonly over: number;
+}
+
+export function createRefusedKeys(lanes: number, random: Random): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(HEADER_BYTES + lanes * LANE_BYTES);
+  new Int32Array(memory, 0, 2).set(createHashSecret(random));
+  return memory;
+}
+
+/** What one worker counts. */
+export class RefusedKeys {
+  readonly #secret: Int32Array;
+  readonly #version: Int32Array;
+  readonly #numbers: Float64Array;
+  readonly #words: Int32Array;
+  readonly #bytes: Buffer;
+  readonly #hash = new Int32Array(2);
+
+  constructor(memory: SharedArrayBuffer, lane: number) {
+    const at = HEADER_BYTES + lane * LANE_BYTES;
+    this.#secret = new Int32Array(memory, 0, 2);
+    this.#version = new Int32Array(memory, at, 1);
+    this.#numbers = new Float64Array(memory, at + 64, (PLACES * PLACE_BYTES) / 8);
+    this.#words = new Int32Array(memory, at + 64, (PLACES * PLACE_BYTES) / 4);
+    this.#bytes = Buffer.from(memory, at + 64, PLACES * PLACE_BYTES);
+  }
+
+  /** `shown` says whether the key may be told as it is. */
+  count(key: string, shown: boolean): void {
+    halfSipHash(key, this.#secret, this.#hash);
+    const [upper, lower] = this.#hash as unknown as [number, number];
+    Atomics.add(this.#version, 0, 1);
+    this.#countAt(this.#place(upper, lower), { upper, lower, text: shown ? key : '' });
+    Atomics.add(this.#version, 0, 1);
+  }
+
+  /** Where the key is, or else the least of all. */
+  #place(upper: number, lower: number): number {
+    let least = 0;
+    for (let place = 0; place < PLACES; place++) {
+      const word = (place * PLACE_BYTES) / 4;
+      if (this.#words[word + UPPER_AT] === upper && this.#words[word + LOWER_AT] === lower) return place;
+      if (this.#countOf(place) < this.#countOf(least)) least = place;
+    }
+    return least;
+  }
+
+  #countOf(place: number): number {
+    return this.#numbers[(place * PLACE_BYTES) / 8 + COUNT_AT]!;
+  }
+
+  #countAt(place: number, { upper, lower, text }: { upper: number; lower: number; text: string }): void {
+    const number = (place * PLACE_BYTES) / 8;
+    const word = (place * PLACE_BYTES) / 4;
+    const isSame = this.#words[word + UPPER_AT] === upper && this.#words[word + LOWER_AT] === lower;
+    if (!isSame) {
+      this.#numbers[number + OVER_AT] = this.#countOf(place);
+      this.#words[word + UPPER_AT] = upper;
+      this.#words[word + LOWER_AT] = lower;
+    }
+    const at = place * PLACE_BYTES + TEXT_AT;
+    this.#words[word + LENGTH_AT] = this.#bytes.write(text, at, TEXT_BYTES);
+    this.#numbers[number + COUNT_AT]! += 1;
+  }
+}
+
+/** The keys that were refused most often, all workers together; the most first. */
+export function topRefusedKeys(memory: SharedArrayBuffer, most: number): RefusedKey[] {
+  const lanes = (memory.byteLength - HEADER_BYTES) / LANE_BYTES;
+  const byHash = new Map<string, RefusedKey>();
+  for (let lane = 0; lane < lanes; lane++) {
+    for (const { hash, text, refused, over } of readLane(memory, lane)) {
+      const known = byHash.get(hash);
+      byHash.set(hash, {
+        key: text === '' ? hash : text,
+        refused: refused + (known?.refused ?? 0),
+        over: over + (known?.over ?? 0),
+      });
+    }
+  }
+  return [...byHash.values()].sort((a, b) => b.refused - a.refused || (a.key < b.key ? -1 : 1)).slice(0, most);
+}
+
+interface Place {
+  readonly hash: string;
+  readonly text: string;
+  readonly refused: number;
+  readonly over: number;
+}
+
+function readLane(memory: SharedArrayBuffer, lane: number): Place[] {
+  const at = HEADER_BYTES + lane * LANE_BYTES;
+  const version = new Int32Array(memory, at, 1);
+  let copy = new Uint8Array(0);
+  for (let look = 0; look < LOOKS; look++) {
+    const before = Atomics.load(version, 0);
+    copy = new Uint8Array(memory, at + 64, PLACES * PLACE_BYTES).slice();
+    if (before % 2 === 0 && Atomics.load(version, 0) === before) break;
+  }
+  const numbers = new Float64Array(copy.buffer);
+  const words = new Int32Array(copy.buffer);
+  const places: Place[] = [];
+  for (let place = 0; place < PLACES; place++) {
+    const [number, word] = [(place * PLACE_BYTES) / 8, (place * PLACE_BYTES) / 4];
+    const refused = numbers[number + COUNT_AT]!;
+    if (refused === 0) continue;
+    const from = place * PLACE_BYTES + TEXT_AT;
+    places.push({
+      hash: hex(words[word + UPPER_AT]!) + hex(words[word + LOWER_AT]!),
+      text: Buffer.from(copy.subarray(from, from + words[word + LENGTH_AT]!)).toString(),
+      refused,
+      over: numbers[number + OVER_AT]!,
+    });
+  }
+  return places;
+}
+
+function hex(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, '0');
+}
