@@ -128,6 +128,7 @@ test('docs/access-log.md tells of each key a line can have, and of no other', ()
     connectMs: 1,
     tlsMs: 1,
     refusal: 'x',
+    limit: 'few',
     arm: 'canary',
     mirrored: true,
   };
