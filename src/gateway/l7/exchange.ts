@@ -26,7 +26,6 @@ import type { Plane } from './plane.ts';
 import { BULK_BYTES, relay } from './relay.ts';
 import { ResponseRelay } from './response-relay.ts';
 import type { RetryReason } from './retry.ts';
-import type { Lease } from '../limits/leases.ts';
 import type { Arm, Route, Service, Wanted } from './service.ts';
 import { openTunnel } from './tunnel.ts';
 import { isAccepted } from './web-socket.ts';
@@ -87,8 +86,6 @@ export class Exchange implements Deadline, Wanted {
   mirrored = false;
   /** Lines that the route adds to the answer's head. */
   answerLines: Uint8Array = NOTHING;
-  /** Of limits on concurrency: given back at the end. */
-  lease: Lease | null = null;
   /** The path that was asked for, if the route sends on another. */
   askedPath: Uint8Array = NOTHING;
 
@@ -371,10 +368,6 @@ export class Exchange implements Deadline, Wanted {
     this.pinned = null;
     // To set the length of an array is a call into the engine, 80 ns, also where it changes nothing.
     if (this.tried.length > 0) this.tried.length = 0;
-    if (this.lease !== null) {
-      plane.leases.release(this.lease);
-      this.lease = null;
-    }
     this.answerLines = NOTHING;
     this.askedPath = NOTHING;
     this.mirrored = false;

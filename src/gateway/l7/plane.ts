@@ -194,6 +194,7 @@ export class Plane {
   }
 
   giveBackExchange(exchange: Exchange): void {
+    this.leases.ended(exchange);
     if (this.#free.length < FREE_EXCHANGES_MAX) this.#free.push(exchange);
     else exchange.discard();
   }

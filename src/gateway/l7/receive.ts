@@ -238,7 +238,7 @@ function edit(client: ClientConnection, head: Head, exchange: Exchange, shaping:
 /** What limits have said of it lasts as long as it does. */
 function takeVerdict(exchange: Exchange, verdict: Verdict): void {
   if (verdict.lease !== null) {
-    exchange.lease = verdict.lease;
+    exchange.plane.leases.keep(exchange, verdict.lease);
     verdict.lease = null;
   }
   if (verdict.lines === '') return;

@@ -22,6 +22,8 @@ export interface Lease {
 
 export class Leases {
   readonly #held = new Map<Meter, Set<Lease>>();
+  /** Of exchanges that are under way. */
+  readonly #kept = new Map<object, Lease>();
   readonly #nowMs: () => number;
 
   /** `nowMs` is read once an event. */
@@ -35,6 +37,17 @@ export class Leases {
     if (ofMeter === undefined) this.#held.set(meter, (ofMeter = new Set()));
     ofMeter.add(held);
     return held;
+  }
+
+  /** The exchange holds the lease, and those that came with it, until it has `ended`. */
+  keep(exchange: object, lease: Lease): void {
+    this.#kept.set(exchange, lease);
+  }
+
+  ended(exchange: object): void {
+    if (this.#kept.size === 0) return;
+    this.release(this.#kept.get(exchange) ?? null);
+    this.#kept.delete(exchange);
   }
 
   /** Gives back a lease and those that came with it. */
