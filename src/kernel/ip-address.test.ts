@@ -186,4 +186,18 @@ describe('a set of networks', () => {
       }),
     );
   });
+
+  test('a masked address is the network of all that begin as it does', () => {
+    fc.assert(
+      fc.property(fc.ipV6(), fc.ipV6(), fc.integer({ min: 0, max: 128 }), (one, other, bits) => {
+        const [network, member] = [addressFrom(one)!, addressFrom(other)!];
+        network.mask(bits);
+        fc.pre(!network.isIpv4);
+        const inside = setOf(`${text(network)}/${bits}`);
+        assert.ok(inside.has(addressFrom(one)!));
+        member.mask(bits);
+        assert.equal(inside.has(addressFrom(other)!), member.equals(network));
+      }),
+    );
+  });
 });

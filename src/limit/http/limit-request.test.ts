@@ -114,6 +114,7 @@ test('mistakes in options are refused when the limit is made, those of a request
   const isInvalid = (message: RegExp) => (error: unknown) =>
     error instanceof SpillwayError && error.code === 'OPTIONS_INVALID' && message.test(error.message);
   const made: [() => unknown, RegExp][] = [
+    [() => limitRequest([one, two] as never), /expected a limiter made by createLimiter, or allOf/],
     [() => limitRequest(one, { keys: 1 } as object), /no option “keys”/],
     [() => limitRequest(one, { key: () => 'x', client: {} }), /leave out key or client/],
     [() => limitRequest(one, { client: { trustedProxies: ['here'] } }), /“here”/],

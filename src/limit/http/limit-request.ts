@@ -118,6 +118,9 @@ class RequestLimits<R> {
 
   constructor(limit: Limiters, options: LimitOptions<R>) {
     checkKeys('limitRequest', options, ['key', 'client', 'cost', 'skip', 'maxWait', 'fields', 'onDecision']);
+    if (typeof limit?.take !== 'function') {
+      throw invalid('limitRequest: there is no limit; expected a limiter made by createLimiter, or allOf of several.');
+    }
     const { key, client, maxWait, fields } = options;
     this.#limit = limit;
     this.#limiters = 'limiters' in limit ? limit.limiters : [limit];
