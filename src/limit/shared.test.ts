@@ -5,14 +5,26 @@ import { Worker } from 'node:worker_threads';
 import type { TakeJob, TakeReport } from '../../test/limit/take-thread.ts';
 import { halfSipHash } from '../kernel/half-sip-hash.ts';
 import { SimulatedClock } from '../kernel/simulated-clock.ts';
-import { createLimiter, createSharedMemory, fixedWindow, sharedMemoryStore, slidingLog, tokenBucket } from './index.ts';
+import {
+  allOf,
+  createLimiter,
+  createSharedMemory,
+  fixedWindow,
+  sharedMemoryStore,
+  slidingLog,
+  tokenBucket,
+} from './index.ts';
 import { type Hold, secretFor, SharedTable } from './shared-table.ts';
 
 /** Runs the same job in some threads at once. */
-async function inThreads(threads: number, job: Omit<TakeJob, 'gate'>): Promise<TakeReport[]> {
+async function inThreads(
+  threads: number,
+  job: Omit<TakeJob, 'gate'>,
+  keysOf: (thread: number) => readonly string[] = () => job.keys,
+): Promise<TakeReport[]> {
   const gate = new Int32Array(new SharedArrayBuffer(4));
-  const workers = Array.from({ length: threads }, () => {
-    const workerData: TakeJob = { ...job, gate };
+  const workers = Array.from({ length: threads }, (_, thread) => {
+    const workerData: TakeJob = { ...job, keys: keysOf(thread), gate };
     return new Worker(new URL('../../test/limit/take-thread.ts', import.meta.url), { workerData });
   });
   try {
@@ -45,6 +57,66 @@ test('four threads on a thousand new keys: every key has one row, and its limit 
     assert.equal(sum(reports.map(({ granted }) => granted[index]!)), 7, keys[index]);
   }
   assert.equal(new SharedTable(memory).count(), keys.length);
+});
+
+test('four threads that drive out each other’s keys: nobody takes from a key of another', async () => {
+  // All in one set, so that rows change hands all the time. Each key is asked for as often as it may be, by one thread.
+  const keysOf = (thread: number): string[] => Array.from({ length: 20_000 }, (_, id) => `${thread}:${id >> 2}`);
+  const job = { memory: createSharedMemory({ keysMax: 1 }), limit: 4, keys: [], takes: 20_000, both: false };
+  const reports = await inThreads(4, job, keysOf);
+  assert.deepEqual(
+    reports.map(({ refused }) => refused),
+    [0, 0, 0, 0],
+    'forgetting only admits more',
+  );
+});
+
+test('a row that becomes another key’s between finding and locking it is not taken for one’s own', () => {
+  const memory = createSharedMemory({ keysMax: 1 });
+  const algorithm = fixedWindow({ limit: 9, per: '366d' });
+  const api = createLimiter({ name: 'api', algorithm, store: sharedMemoryStore(memory) });
+  const other = createLimiter({ name: 'api', algorithm, store: sharedMemoryStore(memory) });
+  const names = Array.from({ length: 64 }, (_, id) => `other:${id}`);
+  api.takeSync('ann');
+  const { load } = Atomics;
+  let loads = 0;
+  try {
+    // The version, the word on finding, and then, before the word on locking, another thread fills the table several times over.
+    Atomics.load = ((array: Int32Array, index: number) => {
+      loads += 1;
+      if (loads === 3) for (const key of names) other.takeSync(key);
+      return load(array, index);
+    }) as typeof Atomics.load;
+    assert.equal(api.takeSync('ann').remaining, 8, 'ann was forgotten, and begins anew');
+  } finally {
+    Atomics.load = load;
+  }
+  assert.ok(loads > 3);
+  for (const key of names)
+    assert.ok(other.peekSync(key).remaining >= 8, `${key} took once, and nobody else took from it`);
+});
+
+test('rows of several keys are locked in one order, whatever the order they are named in', () => {
+  const store = sharedMemoryStore(createSharedMemory());
+  const limiters = ['a', 'b', 'c', 'd', 'e'].map((name) =>
+    createLimiter({ name, algorithm: fixedWindow({ limit: 9, per: '1d' }), store }),
+  );
+  const orders: string[] = [];
+  const hold = Object.getOwnPropertyDescriptor(SharedTable.prototype, 'hold')!;
+  try {
+    for (const some of [limiters, limiters.toReversed(), [2, 0, 4, 1, 3].map((index) => limiters[index]!)]) {
+      const order: number[] = [];
+      SharedTable.prototype.hold = function (this: SharedTable, upper, lower, create, into) {
+        order.push(upper, lower);
+        return (hold.value as typeof this.hold).call(this, upper, lower, create, into);
+      };
+      allOf(...(some as [(typeof limiters)[0]])).takeSync('key');
+      orders.push(order.join(' '));
+    }
+  } finally {
+    Object.defineProperty(SharedTable.prototype, 'hold', hold);
+  }
+  assert.equal(new Set(orders).size, 1);
 });
 
 test('four threads that take from two limiters at once: both or none, and nobody waits for ever', async () => {
