@@ -10,10 +10,15 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { edgeChart } from './edge-chart.ts';
 import { memoryPart } from './memory.ts';
+import { redisPart } from './redis.ts';
 import { sharedPart } from './shared.ts';
 
 /** Each prints its own lines. */
-const parts: Readonly<Record<string, () => Promise<void>>> = { memory: memoryPart, shared: sharedPart };
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  memory: memoryPart,
+  shared: sharedPart,
+  redis: redisPart,
+};
 
 const usage = `Usage: npm run bench -- limit [--only ${Object.keys(parts).join('|')}] [--svg FILE]\n`;
 

@@ -9,7 +9,7 @@
  * - Errors are coded: `STORE_UNAVAILABLE` if the same call may do later, `STORE_REFUSED` if it will not.
  *
  * In a cluster, the client finds the node by the first key and follows it when it moves; all keys of a call must be in one slot.
- * ioredis is called through a pipeline of one command: with `enableAutoPipelining`, its version 5 takes a script's hash for
+ * A cluster of ioredis is called through a pipeline of one command: with `enableAutoPipelining`, its version 5 takes a script's hash for
  * the key (redis/ioredis#2109), and pipelines are not subject to it.
  */
 import { createHash } from 'node:crypto';
@@ -25,8 +25,8 @@ interface IoredisPipeline {
 
 /** What is used of `new Redis()` and `new Cluster()` of ioredis. */
 export interface IoredisClient {
-  readonly status: string;
   readonly isCluster: boolean;
+  call(command: string, ...args: string[]): Promise<unknown>;
   pipeline(): IoredisPipeline;
 }
 
@@ -83,7 +83,8 @@ function senderOf(client: RedisClient): { readonly cluster: boolean; readonly se
   // Whoever writes JavaScript may hand in anything.
   if (client !== null && typeof client === 'object') {
     if ('pipeline' in client) {
-      return { cluster: client.isCluster, send: (_key, command) => viaPipeline(client, command) };
+      if (client.isCluster) return { cluster: true, send: (_key, command) => viaPipeline(client, command) };
+      return { cluster: false, send: (_key, [name = '', ...args]) => client.call(name, ...args) };
     }
     if ('masters' in client) {
       return {

@@ -39,17 +39,21 @@ const LAG_RATIO = 0.1;
 /** How late a store that is back may be noticed. */
 const PAUSE_MAX_MS = 5_000;
 
-interface Caller {
-  readonly wanted: number;
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A question that is still to go out, and what everybody who asks it waits for. */
+interface Pending {
+  readonly verb: Question['verb'];
+  readonly parts: readonly [Writable<RemotePart>, ...RemotePart[]];
+  readonly answers: Promise<readonly Answer[]>;
   readonly resolve: (answers: readonly Answer[]) => void;
   readonly reject: (error: SpillwayError) => void;
 }
 
-/** A question that is still to go out, and who waits for it. */
-interface Pending {
-  readonly verb: Question['verb'];
-  readonly parts: [RemotePart, ...RemotePart[]];
-  readonly callers: Caller[];
+/** A place in a question that several ask together: the answer to all of them, and how many takes come before. */
+export interface Place {
+  readonly answers: Promise<readonly Answer[]>;
+  readonly before: number;
 }
 
 export interface PartOfQuestion {
@@ -97,31 +101,46 @@ export class Line {
     return this.#probing ? Math.max(1, leftMs) : leftMs;
   }
 
+  /**
+   * Takes in this tick's call, in one question with whoever else takes the same from the key; `shareOf` then says what is one's own. A
+   * promise for each of a thousand that take together would cost more than all else.
+   */
+  take(part: PartOfQuestion): Place {
+    if (this.#pausing) return { answers: Promise.reject(this.#error!), before: 0 };
+    const identity = identityOf(part);
+    const joined = this.#joinable.get(identity);
+    const first = joined?.parts[0];
+    if (joined !== undefined && first?.cost === part.cost && first.algorithm === part.algorithm) {
+      const before = first.times;
+      first.times += part.times;
+      return { answers: joined.answers, before };
+    }
+    const pending = this.#add('take', [part]);
+    this.#joinable.set(identity, pending);
+    return { answers: pending.answers, before: 0 };
+  }
+
   /** Asks in this tick's call. Rejects with `STORE_UNAVAILABLE`, at once during a pause. */
   ask(verb: Question['verb'], ...parts: readonly [PartOfQuestion, ...PartOfQuestion[]]): Promise<readonly Answer[]> {
-    if (this.#error !== null && this.pauseMs > 0) return Promise.reject(this.#error);
-    const { promise, resolve, reject } = Promise.withResolvers<readonly Answer[]>();
-    if (this.#pending.length === 0) process.nextTick(() => void this.#flush());
-    const caller: Caller = { wanted: parts[0].times, resolve, reject };
-    const single = verb === 'take' && parts.length === 1;
-    for (const part of parts) {
-      const identity = `${part.name}\0${part.algorithm.layout}\0${part.key}`;
-      const pending = this.#joinable.get(identity);
-      if (single && pending?.parts[0].cost === part.cost && pending.parts[0].algorithm === part.algorithm) {
-        pending.parts[0] = { ...pending.parts[0], times: pending.parts[0].times + part.times };
-        pending.callers.push(caller);
-        return promise;
-      }
-      this.#joinable.delete(identity);
-    }
+    if (this.#pausing) return Promise.reject(this.#error!);
+    for (const part of parts) this.#joinable.delete(identityOf(part));
+    return this.#add(verb, parts).answers;
+  }
+
+  get #pausing(): boolean {
+    return this.#error !== null && this.pauseMs > 0;
+  }
+
+  #add(verb: Question['verb'], parts: readonly [PartOfQuestion, ...PartOfQuestion[]]): Pending {
+    const { promise: answers, resolve, reject } = Promise.withResolvers<readonly Answer[]>();
     const held = parts.map((part) => ({
       ...part,
       holder: part.holder ?? (hasLeases(part.algorithm) ? drawHolder() : 0),
     })) as [RemotePart, ...RemotePart[]];
-    const pending: Pending = { verb, parts: held, callers: [caller] };
+    const pending: Pending = { verb, parts: held, answers, resolve, reject };
+    if (this.#pending.length === 0) process.nextTick(() => void this.#flush());
     this.#pending.push(pending);
-    if (single) this.#joinable.set(`${held[0].name}\0${held[0].algorithm.layout}\0${held[0].key}`, pending);
-    return promise;
+    return pending;
   }
 
   async #flush(): Promise<void> {
@@ -141,12 +160,15 @@ export class Line {
         this.#error = null;
         this.#failures = 0;
       }
-      pending.forEach((each, index) => deal(each, replies[index]!, sentMs, receivedMs));
+      pending.forEach(({ parts, resolve }, index) => {
+        const outcomes = replies[index]!;
+        resolve(outcomes.map((out, at) => ({ ...out, holder: parts[at]!.holder, sentMs, receivedMs })));
+      });
     } catch (cause) {
       const error = unavailable(this.#store.name, cause);
       // Calls that were under way when the first failed say nothing new.
       if (this.#error === null || probe) this.#fail(error);
-      for (const { callers } of pending) for (const { reject } of callers) reject(error);
+      for (const { reject } of pending) reject(error);
     } finally {
       if (probe) this.#probing = false;
     }
@@ -193,30 +215,23 @@ function unavailable(name: string, cause: unknown): SpillwayError {
   return new SpillwayError('STORE_UNAVAILABLE', message, { cause, retryable: true });
 }
 
-/** Gives each caller its part of an answer, in the order of asking. */
-function deal({ parts, callers }: Pending, outcomes: readonly Outcome[], sentMs: number, receivedMs: number): void {
-  if (callers.length === 1) {
-    callers[0]!.resolve(outcomes.map((out, index) => ({ ...out, holder: parts[index]!.holder, sentMs, receivedMs })));
-    return;
-  }
-  const { cost, holder } = parts[0];
-  const { granted, remaining, retryAfterUs, resetAfterUs } = outcomes[0]!;
-  let dealt = 0;
-  for (const { wanted, resolve } of callers) {
-    const own = Math.min(wanted, granted - dealt);
-    dealt += own;
-    resolve([
-      {
-        granted: own,
-        remaining: remaining + (granted - dealt) * cost,
-        retryAfterUs: own < wanted ? retryAfterUs : 0,
-        resetAfterUs,
-        holder: holder + dealt - own,
-        sentMs,
-        receivedMs,
-      },
-    ]);
-  }
+function identityOf({ name, algorithm, key }: PartOfQuestion): string {
+  return `${name}\0${algorithm.layout}\0${key}`;
+}
+
+/** Of an answer to all who took together, what one has who came after `before` others: they are served in their order. */
+export function shareOf(all: Answer, before: number, { cost, times }: PartOfQuestion): Answer {
+  const dealt = Math.min(before, all.granted);
+  const own = Math.min(times, all.granted - dealt);
+  return {
+    granted: own,
+    remaining: all.remaining + (all.granted - dealt - own) * cost,
+    retryAfterUs: own < times ? all.retryAfterUs : 0,
+    resetAfterUs: all.resetAfterUs,
+    holder: all.holder + dealt,
+    sentMs: all.sentMs,
+    receivedMs: all.receivedMs,
+  };
 }
 
 interface Lines {

@@ -136,6 +136,8 @@ export async function askInBatches(
   checkVerbs(questions);
   const batches = batchesOf(questions, partsMax, groupOf);
   const outcomes = new Array<readonly Outcome[]>(questions.length);
-  await Promise.all(batches.map(async (batch) => batch.read(await ask(batch), outcomes)));
+  const [first] = batches;
+  if (batches.length === 1) first!.read(await ask(first!), outcomes);
+  else await Promise.all(batches.map(async (batch) => batch.read(await ask(batch), outcomes)));
   return outcomes;
 }

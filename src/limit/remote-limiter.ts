@@ -7,7 +7,7 @@ import { SpillwayError } from '../kernel/errors.ts';
 import type { Algorithm, Outcome } from './algorithm.ts';
 import { type Decision, decide, type DecisionSource, type LeaseDecision, withLease } from './decision.ts';
 import type { TakeOptions } from './limiter.ts';
-import { type Answer, type Line, lineTo, type Outage, type PartOfQuestion } from './line.ts';
+import { type Answer, type Line, lineTo, type Outage, type PartOfQuestion, shareOf } from './line.ts';
 import { LocalLimiter } from './local-limiter.ts';
 import { checkAmount, checkKey, invalid } from './options.ts';
 import type { Outages } from './outage.ts';
@@ -150,17 +150,20 @@ export class RemoteLimiter {
 
   async #take(
     key: string,
-    ask: { readonly cost: number; readonly times: number },
+    { cost, times }: { readonly cost: number; readonly times: number },
     signal?: AbortSignal,
   ): Promise<Decision> {
-    const { cost, times } = ask;
     const known = this.known(key, cost);
     if (known !== null) {
       signal?.throwIfAborted();
       return known;
     }
     try {
-      const answer = await this.#ask('take', key, ask, signal);
+      signal?.throwIfAborted();
+      const part = this.part(key, cost, times);
+      const { answers, before } = this.line.take(part);
+      const [all] = await abortable(answers, signal);
+      const answer = shareOf(all!, before, part);
       if (answer.granted < times) this.learn(key, cost, answer);
       return this.decisionOf(answer, answer.granted * cost, answer.granted > 0 || times === 0, answer.holder);
     } catch (error) {
@@ -194,9 +197,9 @@ export class RemoteLimiter {
     if (answer.retryAfterUs > 0) this.#refusals?.note(key, cost, answer);
   }
 
-  /** For `allOf`: one of several that are taken from together. */
-  part(key: string, cost: number): PartOfQuestion {
-    return { name: this.name, algorithm: this.#algorithm, key, cost, times: 1 };
+  /** What a question says of this limiter. */
+  part(key: string, cost: number, times = 1): PartOfQuestion {
+    return { name: this.name, algorithm: this.#algorithm, key, cost, times };
   }
 
   /** What the store said: `granted` was taken; `enough` says whether this limiter would have let it pass. */

@@ -26,7 +26,9 @@ end
 
 local function take(part, look)
   local state, kernel = open(part)
-  return kernel.take(state, state.p, now, part[3], part[4], part[5], look)
+  local granted, remaining, retry, reset = kernel.take(state, state.p, now, part[3], part[4], part[5], look)
+  state.reset = reset
+  return granted, remaining, retry, reset
 end
 
 local function answer(granted, remaining, retry, reset)
@@ -53,6 +55,7 @@ local function change(part, verb)
     states[part[1]] = state
     return answer(0, 0, 0, 0)
   end
+  state.reset = nil
   answer(kernel[verb](state, state.p, now, part[3], part[5]) and 1 or 0, 0, 0, 0)
 end
 
@@ -71,9 +74,10 @@ end
 for key, state in pairs(states) do
   local text = state.kernel.write(state)
   if text ~= raws[key] then
-    local _, _, _, reset = state.kernel.take(state, state.p, now, 0, 1, 0, true)
+    local reset = state.reset or select(4, state.kernel.take(state, state.p, now, 0, 1, 0, true))
     if reset > 0 then
-      redis.call('SET', KEYS[key], text, 'PXAT', string.format('%.0f', ceil((now + reset) / 1000)))
+      -- As a number it is passed on with 17 digits.
+      redis.call('SET', KEYS[key], text, 'PXAT', ceil((now + reset) / 1000))
     elseif raws[key] then
       redis.call('DEL', KEYS[key])
     end
