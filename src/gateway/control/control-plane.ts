@@ -1,6 +1,6 @@
 /**
  * The control thread's whole: config source, workers, health checks, admin API, file watch, and the one order in which a
- * config is put into force. What a caller sees of it is `gateway.ts`.
+ * config is put into force. What a caller sees of it is `gateway.ts`; what it says of itself is in `readings.ts`.
  *
  * A config is put into force in this order, and each step can refuse it without having changed anything: read and
  * check → compile → new addresses can be bound → admin API moved → all workers take it. Only then health checks, watches
@@ -11,8 +11,6 @@ import { resolve } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
-import { packageVersion } from '../../kernel/version.ts';
-import type { MetricsInput } from '../admin/metrics.ts';
 import { CellStore, type Config } from '../config/index.ts';
 import { explain, type ExplainRequest, type Explanation } from '../l7/explain.ts';
 import { AdminEndpoint } from './admin-endpoint.ts';
@@ -26,11 +24,12 @@ import { foundNews, listeningNews } from './config-news.ts';
 import { FoundEndpoints } from './found-endpoints.ts';
 import type { DrainOutcome, DrainRequest, EndpointName } from './drains.ts';
 import { EndpointWatch } from './endpoint-watch.ts';
-import type { CanaryState, DiscoveryState, EndpointOfService, GatewayPhase, GatewayState } from './gateway-state.ts';
+import type { CanaryState, GatewayPhase } from './gateway-state.ts';
 import {
   compileInForce,
   newAddresses,
   pendingRestart,
+  running,
   sameConfig,
   workersOf,
   type InForce,
@@ -39,9 +38,8 @@ import {
 import { InTurn } from './in-turn.ts';
 import { LatestWins } from './latest-wins.ts';
 import { checkListeners } from './listen-check.ts';
-import { readLimits } from './read-limits.ts';
-import { readEndpoints, readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
 import { adminPlace, type ConfigReading, type ConfigSource, fileSource } from './read-config.ts';
+import { Readings } from './readings.ts';
 import { ReloadHistory } from './reload-history.ts';
 import { Supervisor } from './supervisor.ts';
 import { type TrialOutcome, type TrialRequest, Trials } from './trials.ts';
@@ -57,9 +55,6 @@ export interface ControlPlaneOptions {
   readonly random: Random;
   readonly workerEntry: URL;
 }
-
-/** `/livez` gives a gateway without a single worker this long to replace one before it asks to be started anew. */
-const NO_WORKER_MS = 30_000;
 
 type Job =
   /** Null reads the same source again. */
@@ -82,7 +77,8 @@ export class ControlPlane {
   readonly #finds: FoundEndpoints;
   /** For whatever changes what is in force. */
   readonly #turn = new InTurn();
-  readonly #startedAt: { readonly wallMs: number; readonly nowMs: number };
+  /** What it says of itself. */
+  readonly readings: Readings;
   /** Unique per process: two gateways in a row must not take each other for themselves. */
   readonly #pseudonym = `spillway-${randomBytes(4).toString('hex')}`;
   #source: ConfigSource;
@@ -103,7 +99,6 @@ export class ControlPlane {
     const { clock, random } = options;
     this.#options = options;
     this.#source = options.source;
-    this.#startedAt = { wallMs: clock.wallMs(), nowMs: clock.nowMs() };
     this.#reloads = new ReloadHistory(clock);
     const onEvent = (event: GatewayEvent): void => this.#events.emit(event);
     this.#endpoints = new EndpointWatch({ clock, random, onEvent });
@@ -122,11 +117,11 @@ export class ControlPlane {
       onChange: (trial, next) => this.#trialChanged(trial, next),
     });
     this.#admin = new AdminEndpoint({
-      state: () => this.state(),
-      endpointStates: (address) => this.endpointStates(address),
-      metrics: () => this.#metrics(),
-      notAlive: () => this.#notAlive(),
-      notReady: () => this.#notReady(),
+      state: () => this.readings.state(),
+      endpointStates: (address) => this.readings.endpointStates(address),
+      metrics: () => this.readings.metrics(),
+      notAlive: () => this.readings.notAlive(),
+      notReady: () => this.readings.notReady(),
       explain: (request) => this.explain(request),
       reload: () => this.reload('admin', null),
       rollback: (version) => this.rollback(version),
@@ -135,6 +130,15 @@ export class ControlPlane {
       undrain: (name) => this.undrainEndpoint(name),
       changeEndpoints: (service, change) => this.changeEndpoints(service, change),
       audit: (remote, action, outcome) => this.#events.emit({ kind: 'audit', remote, action, outcome }),
+    });
+    this.readings = new Readings({
+      clock,
+      ...{ reloads: this.#reloads, versions: this.#versions, trials: this.#trials, admin: this.#admin },
+      ...{ endpoints: this.#endpoints, discovery: this.#discovery },
+      now: () => ({
+        ...{ phase: this.#phase, file: this.#source.file, started: this.#started },
+        ...{ supervisor: this.#supervisor, force: this.#force, trial: this.#trial },
+      }),
     });
   }
 
@@ -276,38 +280,6 @@ export class ControlPlane {
     return explain(this.#inForce().snapshot, request, (service, endpoint) =>
       this.#endpoints.health.known(service, endpoint),
     );
-  }
-
-  state(): GatewayState {
-    const { clock } = this.#options;
-    const snapshot = this.#force?.snapshot ?? null;
-    const ports = this.#supervisor?.ports ?? {};
-    return {
-      version: packageVersion(),
-      configVersion: this.#versions.current,
-      phase: this.#phase,
-      pid: process.pid,
-      startedAt: new Date(this.#startedAt.wallMs).toISOString(),
-      uptimeMs: clock.nowMs() - this.#startedAt.nowMs,
-      file: this.#source.file,
-      admin: this.#admin.address === null ? null : { address: this.#admin.address },
-      listeners: snapshot === null ? [] : readListeners(snapshot, ports),
-      services: snapshot === null ? [] : readServices(snapshot, this.#endpoints, this.#sources()),
-      routes: snapshot === null ? [] : readRoutes(snapshot),
-      limits: snapshot === null ? [] : readLimits(snapshot),
-      workers: snapshot === null ? [] : readWorkers(snapshot, this.#supervisor?.states() ?? []),
-      reloads: this.#reloads.state,
-      canary: this.#trials.state,
-      history: this.#versions.states,
-      pendingRestart: this.#force === null ? [] : pendingRestart(this.#started, this.#force.config),
-      refusals: snapshot === null ? {} : readRefusals(snapshot),
-    };
-  }
-
-  /** What is known of one address, in each service that has it; of one on trial too. */
-  endpointStates(address: string): readonly EndpointOfService[] {
-    const { snapshot } = this.#inForce();
-    return readEndpoints([snapshot, ...(this.#trial === null ? [] : [this.#trial.snapshot])], address, this.#endpoints);
   }
 
   async #end(timeoutMs: number): Promise<void> {
@@ -491,39 +463,8 @@ export class ControlPlane {
     this.#events.emit({ kind: 'notice', level, message });
   }
 
-  #metrics(): MetricsInput {
-    const { user, system } = process.cpuUsage();
-    return {
-      snapshot: this.#inForce().snapshot,
-      state: this.state(),
-      process: {
-        residentBytes: process.memoryUsage.rss(),
-        cpuSeconds: (user + system) / 1e6,
-        nodeVersion: process.version,
-        configAppliedS: this.#reloads.appliedAtS,
-      },
-    };
-  }
-
-  #sources(): (DiscoveryState | null)[] {
-    const { config } = this.#inForce();
-    return config.services.map((service) => this.#discovery.state(service, config));
-  }
-
-  #notReady(): string | null {
-    if (this.#phase !== 'running') return this.#phase;
-    return this.#supervisor?.idleSinceMs === null ? null : 'no worker serves';
-  }
-
-  #notAlive(): string | null {
-    const idleSinceMs = this.#supervisor?.idleSinceMs ?? null;
-    if (this.#phase !== 'running' || idleSinceMs === null) return null;
-    return this.#options.clock.nowMs() - idleSinceMs > NO_WORKER_MS ? 'no worker serves' : null;
-  }
-
   #inForce(): InForce {
-    if (this.#force === null) throw new SpillwayError('GATEWAY_STATE', 'The gateway has not been started.');
-    return this.#force;
+    return running(this.#force);
   }
 }
 

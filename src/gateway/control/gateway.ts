@@ -135,7 +135,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     drainEndpoint: (request) => plane.drainEndpoint(request),
     undrainEndpoint: (name) => plane.undrainEndpoint(name),
     reopenLog: () => plane.reopenLog(),
-    state: () => plane.state(),
+    state: () => plane.readings.state(),
     explain: (request) => plane.explain(request),
     onEvent: (listener) => plane.onEvent(listener),
     [Symbol.asyncDispose]: () => plane.stop(),

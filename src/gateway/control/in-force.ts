@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
+import { SpillwayError } from '../../kernel/errors.ts';
 import { compileHealthPlans, compileSnapshot, type CompileOptions, type Config } from '../config/index.ts';
 import type { ListenerPlan, Snapshot } from '../snapshot.ts';
 import type { HealthPlan } from './health-plan.ts';
@@ -56,4 +57,10 @@ export interface Started {
   /** Null if the program decides and not the config. */
   readonly workers: number | null;
   readonly user: string | undefined;
+}
+
+/** Throws `GATEWAY_STATE` before there is one. */
+export function running(force: InForce | null): InForce {
+  if (force === null) throw new SpillwayError('GATEWAY_STATE', 'The gateway has not been started.');
+  return force;
 }

@@ -1,0 +1,130 @@
+/**
+ * What the gateway says of itself: its state, its metrics, whether it lives and is ready. Only reads, of what the control plane
+ * and its parts hold at that moment.
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import { packageVersion } from '../../kernel/version.ts';
+import type { MetricsInput } from '../admin/metrics.ts';
+import type { AdminEndpoint } from './admin-endpoint.ts';
+import type { ConfigVersions } from './config-versions.ts';
+import type { Discovery } from './discovery/discovery.ts';
+import type { EndpointWatch } from './endpoint-watch.ts';
+import type { EndpointOfService, GatewayPhase, GatewayState } from './gateway-state.ts';
+import { type InForce, pendingRestart, running, type Started } from './in-force.ts';
+import { readLimits } from './read-limits.ts';
+import { readEndpoints, readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
+import type { ReloadHistory } from './reload-history.ts';
+import type { Supervisor } from './supervisor.ts';
+import type { Trials } from './trials.ts';
+
+/** `/livez` gives a gateway without a single worker this long to replace one before it asks to be started anew. */
+const NO_WORKER_MS = 30_000;
+
+/** What changes under the control plane. */
+export interface Moment {
+  readonly phase: GatewayPhase;
+  /** Null: the config is none of a file. */
+  readonly file: string | null;
+  readonly started: Started;
+  readonly supervisor: Supervisor | null;
+  readonly force: InForce | null;
+  /** What is on trial beside it. */
+  readonly trial: InForce | null;
+}
+
+export interface ReadingsOptions {
+  readonly clock: Clock;
+  readonly reloads: ReloadHistory;
+  readonly versions: ConfigVersions;
+  readonly trials: Trials;
+  readonly admin: AdminEndpoint;
+  readonly endpoints: EndpointWatch;
+  readonly discovery: Discovery;
+  readonly now: () => Moment;
+}
+
+export class Readings {
+  readonly #options: ReadingsOptions;
+  readonly #startedAt: { readonly wallMs: number; readonly nowMs: number };
+
+  constructor(options: ReadingsOptions) {
+    const { clock } = options;
+    this.#options = options;
+    this.#startedAt = { wallMs: clock.wallMs(), nowMs: clock.nowMs() };
+  }
+
+  state(): GatewayState {
+    const { admin, clock, now, reloads, trials, versions } = this.#options;
+    const { phase, file, started, supervisor, force } = now();
+    const snapshot = force?.snapshot ?? null;
+    return {
+      version: packageVersion(),
+      configVersion: versions.current,
+      phase,
+      pid: process.pid,
+      startedAt: new Date(this.#startedAt.wallMs).toISOString(),
+      uptimeMs: clock.nowMs() - this.#startedAt.nowMs,
+      file,
+      admin: admin.address === null ? null : { address: admin.address },
+      listeners: snapshot === null ? [] : readListeners(snapshot, supervisor?.ports ?? {}),
+      services: force === null ? [] : this.#services(force),
+      routes: snapshot === null ? [] : readRoutes(snapshot),
+      limits: snapshot === null ? [] : readLimits(snapshot),
+      workers: snapshot === null ? [] : readWorkers(snapshot, supervisor?.states() ?? []),
+      reloads: reloads.state,
+      canary: trials.state,
+      history: versions.states,
+      pendingRestart: force === null ? [] : pendingRestart(started, force.config),
+      refusals: snapshot === null ? {} : readRefusals(snapshot),
+    };
+  }
+
+  /** What is known of one address, in each service that has it; of one on trial too. */
+  endpointStates(address: string): readonly EndpointOfService[] {
+    const { now, endpoints } = this.#options;
+    const { force, trial } = now();
+    const configs = trial === null ? [running(force)] : [running(force), trial];
+    return readEndpoints(
+      configs.map(({ snapshot }) => snapshot),
+      address,
+      endpoints,
+    );
+  }
+
+  metrics(): MetricsInput {
+    const { user, system } = process.cpuUsage();
+    const { now, reloads } = this.#options;
+    return {
+      snapshot: running(now().force).snapshot,
+      state: this.state(),
+      process: {
+        residentBytes: process.memoryUsage.rss(),
+        cpuSeconds: (user + system) / 1e6,
+        nodeVersion: process.version,
+        configAppliedS: reloads.appliedAtS,
+      },
+    };
+  }
+
+  /** Null if new work is welcome; else why not. */
+  notReady(): string | null {
+    const { phase, supervisor } = this.#options.now();
+    if (phase !== 'running') return phase;
+    return supervisor?.idleSinceMs === null ? null : 'no worker serves';
+  }
+
+  /** Null if this process can still serve; else why it should be started anew. */
+  notAlive(): string | null {
+    const { clock, now } = this.#options;
+    const { phase, supervisor } = now();
+    const idleSinceMs = supervisor?.idleSinceMs ?? null;
+    if (phase !== 'running' || idleSinceMs === null) return null;
+    return clock.nowMs() - idleSinceMs > NO_WORKER_MS ? 'no worker serves' : null;
+  }
+
+  #services({ config, snapshot }: InForce): GatewayState['services'] {
+    const { discovery, endpoints } = this.#options;
+    const sources = config.services.map((service) => discovery.state(service, config));
+    return readServices(snapshot, endpoints, sources);
+  }
+}
