@@ -1,8 +1,15 @@
 /** Limits of a whole gateway: exact over its workers, kept over a reload, told by state and metrics. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { Agent, createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { explanationLines } from '../src/cli/explain-text.ts';
+import { screenLines } from '../src/cli/up-text.ts';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
-import { config, create, origin } from './gateway-under-test.ts';
+import { cleanups, config, create, folder, origin } from './gateway-under-test.ts';
 
 type LimitInput = NonNullable<ConfigInput['limits']>[number];
 
@@ -68,4 +75,100 @@ test('a reload keeps what was counted, and a changed limit holds at once', async
   // Another algorithm begins anew.
   await reload([{ name: 'few', algorithm: { type: 'sliding-log', limit: 5, per: '1d' } }]);
   assert.equal(passed(await ask(address(), 8)), 5);
+});
+
+test('explain says which limits a request meets, as what it counts, and what is left, and takes nothing', async () => {
+  const limits = [few(2, { key: 'header:X-Api-Key' }), few(5, { name: 'all' })];
+  const given = limited(await origin('ok'), limits);
+  const routes = [{ name: 'all', service: 'shop', limits: { requests: [{ limit: 'all', cost: 3 }] } }];
+  const { gateway, address } = create({ config: { ...given, routes } });
+  await gateway.start();
+  const asked = { method: 'GET', url: `http://${address()}/`, headers: [['X-Api-Key', 'k']] } as const;
+  const told = () => gateway.explain(asked);
+  const first = told().limits.map(({ name, countsAs, cost, now }) => [name, countsAs, cost, now?.remaining]);
+  assert.deepEqual(first, [
+    ['few', 'k', 1, 2],
+    ['all', '*', 3, 5],
+  ]);
+  assert.equal(told().refusal, null);
+  const response = await fetch(`http://${address()}/`, { headers: { 'x-api-key': 'k' } });
+  assert.equal(await response.text(), 'ok');
+  const after = told();
+  assert.deepEqual(
+    after.limits.map(({ now }) => now?.remaining),
+    [1, 2],
+  );
+  assert.equal(after.refusal?.word, 'rate_limited');
+  assert.match(after.refusal?.detail ?? '', /Limit all has 2 of 5 left/);
+  const paint = (_tone: string, text: string): string => text;
+  const lines = explanationLines(after, 'the gateway', paint).join('\n');
+  assert.match(lines, /✓ few \(fixed-window 2 per 1d, by header:X-Api-Key\): counts as k, 1 of 2 left/);
+  assert.match(lines, /✗ all \(fixed-window 5 per 1d, by everybody, takes 3\): counts as \*, 2 of 5 left, again in/);
+  const screen = screenLines(gateway.state(), paint).join('\n');
+  assert.match(screen, /limit +few +fixed-window 2 per 1d +by header:X-Api-Key\n +all /);
+});
+
+test('a worker that is killed takes no slot with it for longer than a lease', async () => {
+  const home = folder();
+  const poison = join(home, 'poison');
+  const entry = join(home, 'worker.mjs');
+  writeFileSync(
+    entry,
+    `import { existsSync, rmSync } from 'node:fs';
+    await import(${JSON.stringify(new URL('../src/gateway/worker.ts', import.meta.url).href)});
+    const kill = () => { if (existsSync(${JSON.stringify(poison)})) { rmSync(${JSON.stringify(poison)}); throw new Error('killed'); } };
+    setInterval(kill, 5);`,
+  );
+  // The first request is never answered; later ones are.
+  const arrived = Promise.withResolvers<void>();
+  let requests = 0;
+  const server = createServer((_request, response) => {
+    requests += 1;
+    if (requests === 1) arrived.resolve();
+    else response.end('ok');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const atOnce: LimitInput = { name: 'at-once', algorithm: { type: 'concurrency', limit: 1, lease: '2s' } };
+  const endpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { gateway, next, address } = create({
+    config: limited(endpoint, [atOnce]),
+    workers: 1,
+    workerEntry: pathToFileURL(entry),
+  });
+  await gateway.start();
+  const lost = fetch(`http://${address()}/`).catch(() => null);
+  await arrived.promise;
+  assert.deepEqual(await ask(address(), 1), [429]);
+  const replaced = next('worker-replaced');
+  writeFileSync(poison, '');
+  await replaced;
+  await lost;
+  for (;;) {
+    const [status] = await ask(address(), 1);
+    if (status === 200) break;
+    assert.equal(status, 429);
+  }
+  assert.equal(gateway.state().limits[0]!.allowed, 2);
+});
+
+test('a flood of keys takes no more memory than the config says, and pushes out no key of another limit', async () => {
+  const limits = [few(1, { key: 'header:X-Api-Key', keysMax: 64 }), few(1000, { name: 'per-client', key: 'client' })];
+  const { gateway, address } = create({ config: limited(await origin('ok'), limits), workers: 1 });
+  await gateway.start();
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  cleanups.push(() => agent.destroy());
+  const one = async (key: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const sent = request(`http://${address()}/`, { agent, headers: { 'x-api-key': key } }, (response) => {
+        response.resume().on('end', () => resolve(response.statusCode ?? 0));
+      });
+      sent.on('error', reject).end();
+    });
+  const statuses = await Promise.all(Array.from({ length: 1200 }, async (_, id) => one(`invented ${id}`)));
+  // Each invented key has a bucket of its own; the limit by client beside it holds.
+  assert.equal(passed(statuses), 1000);
 });

@@ -139,6 +139,12 @@ export const cases: readonly Case[] = [
     { only: ['spillway-policy', 'spillway-plain'], goal: { ratio: 1.03 } },
   ),
   plain(
+    'limit',
+    'a limit for each client; ratio to Spillway without',
+    { ...small, connections: 64 },
+    { only: ['spillway-limited', 'spillway-plain'], goal: { ratio: 1.03 } },
+  ),
+  plain(
     'websocket',
     'WebSocket echo, 100 bytes, 64 connections',
     { kind: 'websocket', connections: 64 },

@@ -21,7 +21,7 @@ test('Spillway and its variants run against the peers, and ratios are to HAProxy
 test('whom a case asks for is there, and runs in no other', () => {
   const { known, contenders } = parsed();
   const own = cases.flatMap(({ only = [] }) => only);
-  assert.deepEqual(own, ['spillway-policy', 'spillway-plain']);
+  assert.deepEqual(own, ['spillway-policy', 'spillway-plain', 'spillway-limited', 'spillway-plain']);
   for (const name of own) assert.ok(known.has(name) && contenders.every((one) => one.name !== name));
 });
 

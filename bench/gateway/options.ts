@@ -7,7 +7,7 @@ import { bare } from './contenders/bare.ts';
 import { direct } from './contenders/direct.ts';
 import { haproxy } from './contenders/haproxy.ts';
 import { nginx } from './contenders/nginx.ts';
-import { plain, policy } from './contenders/policy.ts';
+import { limited, plain, policy } from './contenders/policy.ts';
 import { createSpillway } from './contenders/spillway.ts';
 
 export interface Options {
@@ -72,7 +72,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' | 'list'
     [createSpillway({ name: '', env: {} }), nginx, haproxy, bare, direct].map((one) => [one.name, one]),
   );
   const variants = values.variant.map(variantOf);
-  for (const one of [plain, policy, ...variants]) known.set(one.name, one);
+  for (const one of [plain, policy, limited, ...variants]) known.set(one.name, one);
   const names = words(values.contenders ?? ['spillway', ...variants.map(({ name }) => name), values.against].join(','));
   const contenders = names.map((name) => oneOf(known, name, 'contender'));
   const caseMap = new Map(cases.map((one) => [one.name, one]));

@@ -1,5 +1,6 @@
 /** An explanation as lines for people. Pure. */
 import type { ExplainedEndpoint, Explanation } from '../gateway/l7/explain.ts';
+import { formatDuration } from '../kernel/units.ts';
 import { type Paint, printable } from './terminal.ts';
 
 /** Losers beyond it are counted, not listed: the winner and the near misses come first. */
@@ -15,6 +16,7 @@ export function explanationLines(given: Explanation, source: string, paint: Pain
     paint('dim', `on listener ${request.listener}, by ${printable(source)}`),
     '',
     ...routeLines(explanation, paint),
+    ...limitLines(explanation, paint),
     ...serviceLines(explanation, paint),
   ];
   if (refusal === null) lines.push(paint('good', `→ ${passed(explanation)}`));
@@ -44,6 +46,21 @@ function routeLines({ routes, route }: Explanation, paint: Paint): string[] {
 /** A route without a name of its own is called by its match: once is enough. */
 function isDefaultName(name: string, match: string): boolean {
   return name === match.replace(/^any host/, '*').replace(/any path/, '/*');
+}
+
+function limitLines({ limits }: Explanation, paint: Paint): string[] {
+  if (limits.length === 0) return [];
+  const lines = limits.map(({ name, algorithm, key, countsAs, cost, shadow, now }) => {
+    const takes = cost === 1 ? '' : `, takes ${cost}`;
+    const what = `${name} (${algorithm}, by ${key}${takes}${shadow ? ', in shadow mode' : ''})`;
+    if (countsAs === null) return paint('dim', `  · ${what}: does not concern it`);
+    if (now === null) return `  ✓ ${what}: counts as ${countsAs}`;
+    const again = now.retryAfterMs > 0 && Number.isFinite(now.retryAfterMs);
+    const wait = again ? `, again in ${formatDuration(now.retryAfterMs)}` : '';
+    const text = `  ${now.refused ? '✗' : '✓'} ${what}: counts as ${countsAs}, ${now.remaining} of ${now.limit} left${wait}`;
+    return paint(now.refused ? 'bad' : 'good', text);
+  });
+  return ['limits', ...lines, ''];
 }
 
 function serviceLines({ service }: Explanation, paint: Paint): string[] {

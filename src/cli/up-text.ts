@@ -4,6 +4,7 @@ import type {
   CanaryState,
   DiscoveryState,
   GatewayState,
+  LimitState,
   RouteState,
   RouteTarget,
   ServiceState,
@@ -14,6 +15,7 @@ import { type Paint, printable, type Tone } from './terminal.ts';
 // One screen is one screen for a large config too: what is left out is counted.
 const ROUTES_MAX = 16;
 const SERVICES_MAX = 8;
+const LIMITS_MAX = 8;
 const ENDPOINTS_MAX = 6;
 // Columns that one long name must not push off the screen.
 const NAME_MAX = 20;
@@ -21,11 +23,13 @@ const MATCH_MAX = 40;
 const CHANGES_MAX = 20;
 
 export function screenLines(state: GatewayState, paint: Paint): string[] {
-  const { version, pid, workers, file, admin, listeners, routes, services } = state;
+  const { version, pid, workers, file, admin, limits, listeners, routes, services } = state;
   const threads = `${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}`;
   const source = file === null ? 'config given by the program' : printable(file);
   const shown = routes.slice(0, ROUTES_MAX);
-  const names = [...listeners, ...services].map(({ name }) => name).concat(shown.map(givenName));
+  const names = [...listeners, ...services, ...limits.slice(0, LIMITS_MAX)]
+    .map(({ name }) => name)
+    .concat(shown.map(givenName));
   const width = Math.min(NAME_MAX, Math.max(...names.map((name) => name.length)));
   const row: Row = (what, name, rest) => `  ${what.padEnd(8)}  ${printable(name).padEnd(width)}  ${rest}`;
   return [
@@ -39,6 +43,7 @@ export function screenLines(state: GatewayState, paint: Paint): string[] {
     ...routeLines(shown, row),
     ...left(routes.length - shown.length, 'routes', row, paint),
     '',
+    ...limitLines(limits, row, paint),
     ...services.slice(0, SERVICES_MAX).flatMap((service, index) => serviceLines(service, index, row, paint)),
     ...left(services.length - SERVICES_MAX, 'services', row, paint),
   ];
@@ -79,6 +84,15 @@ function targetText(target: RouteTarget): string {
   const sum = arms.reduce((total, { weight }) => total + weight, 0);
   const share = (weight: number): string => (arms.length === 1 ? '' : ` ${Math.round((100 * weight) / sum)} %`);
   return arms.map(({ service, weight }) => `${printable(service)}${share(weight)}`).join(', ');
+}
+
+function limitLines(limits: readonly LimitState[], row: Row, paint: Paint): string[] {
+  if (limits.length === 0) return [];
+  const lines = limits.slice(0, LIMITS_MAX).map(({ name, algorithm, key, shadow }, index) => {
+    const trial = shadow ? paint('warn', '  refuses nobody (shadow)') : '';
+    return row(index === 0 ? 'limit' : '', name, `${algorithm}  by ${printable(key)}${trial}`);
+  });
+  return [...lines, ...left(limits.length - LIMITS_MAX, 'limits', row, paint), ''];
 }
 
 function serviceLines(

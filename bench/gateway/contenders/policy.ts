@@ -1,5 +1,5 @@
 /**
- * Spillway with and without traffic policy, for the case `policy`: what choosing well costs.
+ * Spillway with and without traffic policy, for the cases `policy` and `limit`: what choosing well costs, and what counting does.
  *
  * Plain is round robin without passive health and the three routes that all cases have. With policy there are a hundred routes,
  * two-choices and passive health. Both choose between four endpoints, which are the one origin under four names, so that
@@ -38,11 +38,31 @@ function route(index: number): ConfigInput['routes'][number] {
   return { match: kinds[index % kinds.length]!, service: 'origin' };
 }
 
-export const plain = createSpillway({
-  name: 'plain',
+function plainly(config: ConfigInput): ConfigInput {
+  return withOrigin(config, (origin) => ({
+    ...fourTimes(origin),
+    balance: 'round-robin',
+    health: { passive: 'off' },
+  }));
+}
+
+export const plain = createSpillway({ name: 'plain', env: {}, change: plainly });
+
+/** Plain, with a limit for each client that nobody reaches: what it costs to be counted, for the case `limit`. */
+export const limited = createSpillway({
+  name: 'limited',
   env: {},
-  change: (config) =>
-    withOrigin(config, (origin) => ({ ...fourTimes(origin), balance: 'round-robin', health: { passive: 'off' } })),
+  change: (config) => ({
+    ...plainly(config),
+    listeners: config.listeners.map((listener) => ({ ...listener, limits: { requests: ['per-client'] } })),
+    limits: [
+      {
+        name: 'per-client',
+        algorithm: { type: 'token-bucket', capacity: 1_000_000, refillPerSecond: 1_000_000 },
+        key: 'client',
+      },
+    ],
+  }),
 });
 
 export const policy = createSpillway({

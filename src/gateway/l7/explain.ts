@@ -12,6 +12,7 @@
 import { Tiers } from '../../balance/index.ts';
 import type { Condition } from '../../health/index.ts';
 import { cellLanes, sumSlot } from '../../kernel/cells.ts';
+import { type ExplainedLimit, explainLimits } from '../limits/explain-limits.ts';
 import { addressFrom, AddressSet } from '../../kernel/ip-address.ts';
 import { seededRandom } from '../../kernel/random.ts';
 import { ENDPOINT_SLOTS, endpointSlots, refusals, type Refusal, refusalNumber } from '../slots.ts';
@@ -73,6 +74,8 @@ export interface Explanation {
   readonly route: string | null;
   /** Every route in the order of the file; empty if the request is refused before routing. */
   readonly routes: readonly RouteVerdict[];
+  /** What it would be counted by, in the order of the config. */
+  readonly limits: readonly ExplainedLimit[];
   /** Of a split: the one that would get it. */
   readonly arm: string | null;
   /** What the route answers by itself; then there is no service. */
@@ -105,7 +108,7 @@ export function explain(snapshot: Snapshot, request: ExplainRequest, known: Heal
     path: written.path,
     query: written.query,
   };
-  const nothing = { request: read, route: null, routes: [], arm: null, service: null, answer: null, notes };
+  const nothing = { request: read, route: null, routes: [], limits: [], arm: null, service: null, answer: null, notes };
   if (verdict !== OK) {
     const refusal = refusals[verdict]?.word ?? 'bad_field';
     return { ...nothing, refusal: refused(refusal, head.problem) };
@@ -147,16 +150,21 @@ export function explain(snapshot: Snapshot, request: ExplainRequest, known: Heal
   }
   const { clientText, clientLength } = forwarding;
   const shapedRequest = { routed, clientText, clientLength, secure: listener.tls !== null };
+  const keyed = { routed, listener: listener.id, route: route.name };
+  const met = explainLimits(snapshot, listener, route, { request: keyed, live: known !== null });
+  const limited = { ...base, limits: met };
+  const over = met.filter(({ now }) => now?.refused === true);
+  if (over.length > 0) return { ...limited, refusal: refused('rate_limited', overText(over)) };
   const shaped = explainShaping(snapshot, route, shapedRequest, listener.strict);
   notes.push(...shaped.notes);
   const { arm, answer } = shaped;
-  if (shaped.badPath) return { ...base, refusal: refused('bad_path', 'What the route makes of it is no path.') };
+  if (shaped.badPath) return { ...limited, refusal: refused('bad_path', 'What the route makes of it is no path.') };
   const service = shaped.service === null ? undefined : snapshot.services[shaped.service];
-  if (service === undefined) return { ...base, answer, refusal: null };
+  if (service === undefined) return { ...limited, answer, refusal: null };
   noteExchange(head, written.bytes, route, notes);
   const endpoints = explainEndpoints(service, known);
   const explained = { name: service.name, balance: service.balance.algorithm, endpoints };
-  return { ...base, arm, service: explained, refusal: refusalAfterRouting(head, route, service, endpoints) };
+  return { ...limited, arm, service: explained, refusal: refusalAfterRouting(head, route, service, endpoints) };
 }
 
 /** What a listener makes of the fields about the client: which are believed, and which are not even looked at. */
@@ -170,6 +178,15 @@ function forwardingWriter(snapshot: Snapshot, plan: ListenerPlan): ForwardingWri
     port: plan.port,
     random: seededRandom(1),
   });
+}
+
+function overText(over: readonly ExplainedLimit[]): string {
+  return over
+    .map(
+      ({ name, countsAs, now }) =>
+        `Limit ${name} has ${now?.remaining ?? 0} of ${now?.limit ?? 0} left for ${countsAs}.`,
+    )
+    .join(' ');
 }
 
 function refused(word: Refusal, detail: string): ExplainedRefusal {

@@ -56,13 +56,13 @@ export class Limits {
 }
 
 /** Each limit once: where both name it, the route says what it costs. */
-function usesOf(ofListener: readonly LimitUse[], ofRoute: readonly LimitUse[]): readonly LimitUse[] {
+export function usesOf(ofListener: readonly LimitUse[], ofRoute: readonly LimitUse[]): readonly LimitUse[] {
   const named = new Set(ofRoute.map(({ limit }) => limit));
   return [...ofListener.filter(({ limit }) => !named.has(limit)), ...ofRoute];
 }
 
 /** Where each limiter counts, by its name. */
-function memoriesOf(limits: readonly LimitPlan[]): Record<string, SharedArrayBuffer> {
+export function memoriesOf(limits: readonly LimitPlan[]): Record<string, SharedArrayBuffer> {
   return Object.fromEntries(
     limits.flatMap(({ name, memory, floor }): [string, SharedArrayBuffer][] =>
       floor === null
