@@ -10,9 +10,9 @@
  * the row and makes the other copy the one that counts. What a thread that died had begun is thus as if it had never been.
  *
  * **A thread that died, or sleeps.** Who finds a row locked looks again and again, then sleeps in between. If the word has not changed
- * for `PATIENCE_MS`, its owner is taken for dead: the numbers that count move to another row, and this one is *abandoned* and never used
- * again, so that an owner that was only asleep finds on waking that its second exchange fails, and begins anew. A death
- * costs a row.
+ * for `PATIENCE_MS`, its owner is taken for dead: the numbers that count move to another row, and this one is *abandoned*, and used
+ * again only when its set has no other and then with another version, so that an owner that was only asleep finds on waking that its second
+ * exchange fails, and begins anew. A death costs a row. Who needs a row where all of a set are locked waits for one in the same way.
  *
  * **Finding and making a row.** The hash chooses a set of `WAYS` rows; their tags lie in one cache line. A thread that does not find its
  * key locks a row that is free, or else one not used since the last such search (CLOCK), writes the key, and then raises the set's version
@@ -48,6 +48,9 @@ const ABANDONED = -1;
 
 /** Parts of a row, in int32. */
 const [UPPER_AT, RECENT_AT, ROW_HEADER_WORDS] = [1, 2, 4] as const;
+
+/** What `RECENT_AT` says of a row whose maker does not yet know whether the key has another. */
+const UNCLAIMED = 2;
 
 /** About a microsecond: ten times what an owner takes that is running. */
 const LOOKS = 200;
@@ -160,6 +163,8 @@ export class SharedTable {
   /** Unlocks the row; its numbers are from now on those of `hold`. False if the row was taken for abandoned meanwhile. */
   letGo({ row, word, numbers }: Hold, changed: boolean): boolean {
     const live = changed ? (word & LIVE) ^ LIVE : word & LIVE;
+    // Another may hold it by now, and this copy be the one that counts.
+    if (Atomics.load(this.#words, row * this.#rowWords) !== word) return false;
     if (changed) {
       const to = this.#copyAt(row, live);
       for (let index = 0; index < numbers.length; index++) this.#numbers[to + index] = numbers[index]!;
@@ -201,7 +206,10 @@ export class SharedTable {
     const word = Atomics.load(words, at);
     if (word === FREE || word === ABANDONED) return false;
     if ((word & LOCKED) !== 0) {
-      if (!this.#outwait(at, word)) return this.#rescue(row, word, upper, lower, hold);
+      // It may have become another key's before it was locked.
+      if (this.#outwait(at, word) || !this.#is(row, upper, lower)) return false;
+      if (words[at + RECENT_AT] !== UNCLAIMED) return this.#rescue(row, word, upper, lower, hold);
+      this.#abandon(row, word);
       return false;
     }
     if (Atomics.compareExchange(words, at, word, word | LOCKED) !== word) return false;
@@ -236,11 +244,15 @@ export class SharedTable {
     this.#read(row, word & LIVE, numbers);
     const set = Math.floor(row / WAYS);
     const abandon = (): boolean => {
-      if (Atomics.compareExchange(this.#words, row * this.#rowWords, word, ABANDONED) !== word) return false;
+      // First, so that who did not see the new row makes none when the old one is gone.
       Atomics.add(this.#versions, set, 1);
-      return true;
+      return this.#abandon(row, word);
     };
     return this.#make(set, upper, lower, hold, abandon, numbers);
+  }
+
+  #abandon(row: number, word: number): boolean {
+    return Atomics.compareExchange(this.#words, row * this.#rowWords, word, ABANDONED) === word;
   }
 
   #raise(set: number, version: number): boolean {
@@ -253,17 +265,23 @@ export class SharedTable {
     const row = this.#spare(set, lower);
     const at = row * this.#rowWords;
     const word = Atomics.load(words, at);
-    if (word !== ABANDONED && (word & LOCKED) !== 0) return false;
-    const locked = (word === FREE || word === ABANDONED ? VERSION : word) | LOCKED;
+    if (word !== ABANDONED && (word & LOCKED) !== 0) {
+      if (!this.#outwait(at, word)) this.#abandon(row, word);
+      return false;
+    }
+    // The row's own version is gone with its word; that of the set is another than last time.
+    const unused = word === FREE || word === ABANDONED;
+    const locked = (unused ? nextVersion(Atomics.load(this.#versions, set) << 2) : word) | LOCKED;
     if (Atomics.compareExchange(words, at, word, locked) !== word) return false;
     const from = this.#copyAt(row, locked & LIVE);
     for (let index = 0; index < this.width; index++) this.#numbers[from + index] = numbers?.[index] ?? 0;
     words[at + UPPER_AT] = upper;
-    words[at + RECENT_AT] = 0;
+    Atomics.store(words, at + RECENT_AT, UNCLAIMED);
     Atomics.store(this.#tags, row, lower);
     hold.row = row;
     hold.word = locked;
     if (claim()) {
+      words[at + RECENT_AT] = 0;
       this.#read(row, locked & LIVE, hold.numbers);
       return true;
     }
@@ -293,7 +311,7 @@ export class SharedTable {
         }
       }
     }
-    // All are held, or were taken for abandoned: sixteen deaths in one set.
+    // All are held, or were abandoned: sixteen deaths in one set.
     return abandoned;
   }
 }

@@ -189,6 +189,35 @@ test('a set survives more deaths than it has rows', () => {
   }
 });
 
+test('a set whose rows are all locked by the dead has room again for a key that none of them was', () => {
+  const memory = createSharedMemory({ keysMax: 1 });
+  const table = new SharedTable(memory);
+  const dead = Array.from({ length: 16 }, (_, id): Hold => {
+    const hold: Hold = { row: -1, word: 0, numbers: new Float64Array(2) };
+    table.hold(...hashOf(table, 'api\nfixed-window', `dead:${id}`), true, hold);
+    return hold;
+  });
+  const algorithm = fixedWindow({ limit: 3, per: '366d' });
+  const api = createLimiter({ name: 'api', algorithm, store: sharedMemoryStore(memory) });
+  assert.equal(api.takeSync('ann').remaining, 2);
+  // One of the dead only slept, and the row it held is held by a second one by now.
+  const second: Hold = { row: -1, word: 0, numbers: new Float64Array(2) };
+  table.hold(...hashOf(table, 'api\nfixed-window', 'ann'), false, second);
+  const sleeper = dead.find(({ row }) => row === second.row)!;
+  assert.equal(table.letGo(sleeper, true), false);
+  assert.equal(table.letGo(second, false), true);
+  assert.equal(api.takeSync('ann').remaining, 1);
+});
+
+test('more limiters at once than a set has rows are taken from without waiting for oneself', () => {
+  const store = sharedMemoryStore(createSharedMemory({ keysMax: 1 }));
+  const algorithm = fixedWindow({ limit: 3, per: '366d' });
+  const [first, ...others] = Array.from({ length: 17 }, (_, id) =>
+    createLimiter({ name: `limit-${id}`, algorithm, store }),
+  );
+  assert.equal(allOf(first!, ...others).takeSync('ann').allowed, true);
+});
+
 test('a full table forgets what was not used lately, and never what is held', () => {
   const memory = createSharedMemory({ keysMax: 64 });
   const table = new SharedTable(memory);
