@@ -9,8 +9,8 @@
  * - Errors are coded: `STORE_UNAVAILABLE` if the same call may do later, `STORE_REFUSED` if it will not.
  *
  * In a cluster, the client finds the node by the first key and follows it when it moves; all keys of a call must be in one slot.
- * A cluster of ioredis is called through a pipeline of one command: with `enableAutoPipelining`, its version 5 takes a script's hash for
- * the key (redis/ioredis#2109), and pipelines are not subject to it.
+ * A cluster of ioredis is called through a pipeline of one command: with `enableAutoPipelining`, versions before 5.11 take a script's hash
+ * for the key (redis/ioredis#2109), and pipelines are not subject to it.
  */
 import { createHash } from 'node:crypto';
 
