@@ -3,8 +3,8 @@
  *
  * "Join the shortest queue": for equal servers and requests of unknown length it is the best that can be done without knowing
  * more (Winston 1977, for exponential service). It needs true counts: `Loads` are shared by all workers of a process. Between
- * several gateways the counts are partial, and each sends its next request to the same idle-looking server; there
- * `two-choices` is better. Its weakness: a server that fails fast looks idle. Health checks, or `peak-ewma`, see that.
+ * several gateways the counts are partial, and each may send its next request to the same server that looks idle. Its weakness: a
+ * server that fails fast looks idle. Health checks, or `peak-ewma`, see that.
  *
  * Cost: that of `LeastCost`, O(n).
  */

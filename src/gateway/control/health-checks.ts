@@ -80,7 +80,8 @@ interface Member {
 
 /** A service: its endpoints in order, and what their checks and their traffic come to together. */
 interface Watched {
-  readonly members: Member[];
+  /** By endpoint, in the order of the service. */
+  readonly members: ReadonlyMap<string, Member>;
   readonly health: ServiceHealth;
   failOpen: boolean;
   /** The next look that only time asks for. */
@@ -109,7 +110,7 @@ export class HealthChecks {
     const cells = new Set<Cell>(plans.map((plan) => plan.cell));
     for (const { members, timer } of before.services.values()) {
       timer?.clear();
-      for (const { plan } of members) {
+      for (const { plan } of members.values()) {
         if (!cells.has(plan.cell)) Atomics.store(cellHeader(plan.cell), HEALTH, HEALTH_UNKNOWN);
       }
     }
@@ -124,7 +125,7 @@ export class HealthChecks {
 
   known(service: string, endpoint: string): KnownHealth {
     const watched = this.#services.get(service);
-    const member = watched?.members.find(({ plan }) => plan.endpoint === endpoint);
+    const member = watched?.members.get(endpoint);
     const changes = [...(member?.changes.values() ?? [])];
     const seen = member?.seen ?? null;
     if (seen === null) return { health: 'unknown', reason: 'not checked', cause: 'none', sinceMs: null, changes };
@@ -148,7 +149,7 @@ export class HealthChecks {
   /** A worker has seen so many errors in a row that nobody should wait for the next look. */
   lookAtTraffic(): void {
     for (const [service, watched] of this.#services) {
-      if (watched.members.some(({ plan }) => plan.policy.passive !== null)) this.#look(service, watched);
+      if ([...watched.members.values()].some(({ plan }) => plan.policy.passive !== null)) this.#look(service, watched);
     }
   }
 
@@ -168,19 +169,19 @@ export class HealthChecks {
   ): void {
     const nowMs = this.#options.clock.nowMs();
     const old = before.services.get(service);
-    const members = plans.map((plan): Member => {
+    const members = plans.map((plan): readonly [string, Member] => {
       const prober = plan.check === null ? null : this.#proberFor(plan.check, before.probers, known);
       prober?.services.add(service);
-      const was = old?.members.find((member) => member.plan.endpoint === plan.endpoint);
+      const was = old?.members.get(plan.endpoint);
       const same = was?.plan.cell === plan.cell ? was : undefined;
       const { seen = null, outSinceMs = 0, word = HEALTH_UNKNOWN, changes = new Map() } = same ?? {};
-      return { plan, prober, seen, outSinceMs, word, changes };
+      return [plan.endpoint, { plan, prober, seen, outSinceMs, word, changes }];
     });
     const { policy } = plans[0]!;
     const judged = plans.map(({ endpoint: id, weight, backup, traffic }) => ({ id, weight, backup, traffic }));
     old?.health.update(policy, judged, nowMs);
     const health = old?.health ?? new ServiceHealth(policy, judged, nowMs);
-    this.#services.set(service, { members, health, failOpen: old?.failOpen ?? false, timer: null });
+    this.#services.set(service, { members: new Map(members), health, failOpen: old?.failOpen ?? false, timer: null });
   }
 
   #proberFor(check: CheckPlan, before: ReadonlyMap<string, Prober>, known: ReadonlyMap<string, HealthState>): Prober {
@@ -252,13 +253,14 @@ export class HealthChecks {
     const { clock, onEvent } = this.#options;
     const { members, health } = watched;
     const nowMs = clock.nowMs();
-    const states = new Map(members.map(({ plan, prober }) => [plan.endpoint, prober?.state ?? null]));
+    const states = new Map([...members.values()].map(({ plan, prober }) => [plan.endpoint, prober?.state ?? null]));
     const { endpoints, failOpen, againMs } = health.evaluate((id) => states.get(id) ?? null, nowMs);
     if ((failOpen !== null) !== watched.failOpen) {
       watched.failOpen = failOpen !== null;
       onEvent({ kind: 'fail-open', service, reason: failOpen });
     }
-    for (const [index, member] of members.entries()) this.#settle(member, endpoints[index]!, nowMs);
+    let index = 0;
+    for (const member of members.values()) this.#settle(member, endpoints[index++]!, nowMs);
     watched.timer?.clear();
     watched.timer =
       againMs === null ? null : clock.after(Math.max(1, againMs - nowMs), () => this.#look(service, watched));
