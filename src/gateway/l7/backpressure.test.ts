@@ -287,3 +287,26 @@ onBoth('refusals to a client that does not read are held back, not piled up', as
   client.resume();
   await eventually('it goes on', () => gateway.refusals('bad_path') > answered + 1000);
 });
+
+for (const framing of ['length', 'chunked'] as const) {
+  onBoth(`connections that carried a long body keep no memory while they are idle, ${framing}`, async (bench) => {
+    const { client, origin, gateway } = await bench.line();
+    const field = framing === 'length' ? `Content-Length: ${MB}` : 'Transfer-Encoding: chunked';
+    // Twice on the same connections: what was given back is asked for again.
+    for (let round = 0; round < 2; round += 1) {
+      const body = new ByteStream(round, MB);
+      client.write(`PUT / HTTP/1.1\r\nHost: a\r\n${field}\r\n\r\n`);
+      const sent = pourBody(client, body, framing, 100_000);
+      const server = origin.connections[0] ?? (await origin.accept());
+      await drainBody(server, new ByteStream(round, MB), framing);
+      await sent;
+      server.write(`HTTP/1.1 200 OK\r\n${field}\r\n\r\n`);
+      const answered = pourBody(server, new ByteStream(round, MB), framing, 100_000);
+      await drainBody(client, new ByteStream(round, MB), framing);
+      await answered;
+      await eventually('both are idle', () => gateway.endpoint('idle') === 1);
+      assert.equal(gateway.bufferedBytes, 0);
+    }
+    assert.equal(origin.connections.length, 1);
+  });
+}

@@ -38,6 +38,7 @@ class SilentWire implements Wire {
   pause(): void {}
   resume(): void {}
   bulk(): void {}
+  bulkOver(): void {}
   end(): void {}
   finish(): void {}
   close(): void {

@@ -224,6 +224,7 @@ export class Exchange implements Deadline, Wanted {
     if (request.done || upstream === null) return from;
     this.#whole = false;
     const drained = relay(request, bytes, from, to, stable, upstream.wire, this.plane.buffers);
+    if (request.done) this.client.wire.bulkOver();
     if (request.bad) this.fail('bad_chunk');
     else if (request.tooLarge) this.fail('body_too_large');
     else {

@@ -64,6 +64,7 @@ class TestWire implements Wire {
   readonly #world: World;
   readonly #lent: Lent[] = [];
   #own: Uint8Array<ArrayBuffer> | null = null;
+  #bulk = false;
 
   constructor(world: World) {
     this.#world = world;
@@ -117,7 +118,8 @@ class TestWire implements Wire {
     target.fill(RUBBISH, count, READ_BYTES);
     this.owner.onBytes(target, 0, count);
     if (own === null) target.fill(RUBBISH);
-    if (this.#own !== null) this.stable = true;
+    this.stable = this.#own !== null && this.#bulk;
+    this.#giveOwnBack();
     return count;
   }
 
@@ -127,10 +129,23 @@ class TestWire implements Wire {
 
   resume(): void {
     this.reading = true;
+    this.#giveOwnBack();
   }
 
   bulk(): void {
+    this.#bulk = true;
     if (!this.closed) this.#own ??= this.#world.buffers.borrow(LARGE_BYTES);
+  }
+
+  bulkOver(): void {
+    this.#bulk = false;
+    this.#giveOwnBack();
+  }
+
+  #giveOwnBack(): void {
+    if (this.#own === null || this.#bulk || this.stable || !this.reading) return;
+    this.#world.buffers.giveBack(this.#own);
+    this.#own = null;
   }
 
   end(): void {}
@@ -266,6 +281,7 @@ async function run(seed: number): Promise<void> {
     await Promise.resolve(); // what the engine does between events
     assert.ok(idle < 10_000, 'nothing moves any more');
   }
+  assert.equal(plane.buffers.bytes, 0, 'idle connections keep no memory');
   for (const client of clients) client.wire.owner.onClose('');
   for (const server of servers) if (!server.wire.closed) server.wire.owner.onClose('');
 }

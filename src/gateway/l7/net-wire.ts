@@ -88,6 +88,8 @@ export class NetWire implements Wire {
     // Every read has a buffer of its own here.
   }
 
+  bulkOver(): void {}
+
   end(): void {
     this.#afterwards('end');
   }

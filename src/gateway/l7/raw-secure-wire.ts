@@ -96,6 +96,8 @@ export class RawSecureWire implements Wire {
     // TLS copies what it has decrypted, a record at a time, into whatever buffer there is.
   }
 
+  bulkOver(): void {}
+
   end(): void {
     this.#afterwards('end');
   }

@@ -28,8 +28,9 @@ export class RawWire implements Wire {
   /** The peer has sent FIN. libuv would say so again if reading were started again. */
   #ended = false;
   #pending = 0;
-  /** A buffer of this wire's own, once it carries bulk; in use from the read after. */
+  /** A buffer of this wire's own while it carries bulk: read into while `stable`, which follows `#bulk` with the next read. */
   #own: Uint8Array<ArrayBuffer> | null = null;
+  #bulk = false;
   stable = false;
   /** Borrowed buffers that a pending write still reads. */
   #given: Uint8Array<ArrayBuffer>[] = none;
@@ -85,12 +86,19 @@ export class RawWire implements Wire {
   resume(): void {
     if (this.#reading || this.closed) return;
     this.#reading = true;
+    if (this.#own !== null) this.#giveOwnBack();
     const error = this.#handle.readStart();
     if (error !== 0) this.#failSoon(error);
   }
 
   bulk(): void {
+    this.#bulk = true;
     if (this.#own === null && !this.insides.buffers.tight) this.#own = this.insides.buffers.borrow(LARGE_BYTES);
+  }
+
+  bulkOver(): void {
+    this.#bulk = false;
+    this.#giveOwnBack();
   }
 
   end(): void {
@@ -129,9 +137,7 @@ export class RawWire implements Wire {
     if (count > 0) {
       const own = this.#own;
       this.owner.onBytes(this.stable && own !== null ? own : shared, 0, count);
-      if (this.stable || this.#own === null) return undefined;
-      this.stable = true;
-      return view(this.#own, 0, READ_BYTES);
+      return this.#own === null ? undefined : this.#nextBuffer(this.#own);
     }
     if (count === END_OF_FILE) {
       this.#ended = true;
@@ -140,6 +146,21 @@ export class RawWire implements Wire {
       else this.#fail(this.#failure);
     } else if (count < 0) this.#fail(count);
     return undefined;
+  }
+
+  #nextBuffer(own: Uint8Array<ArrayBuffer>): Uint8Array | undefined {
+    if (this.stable === this.#bulk) return undefined;
+    this.stable = this.#bulk;
+    if (this.stable) return view(own, 0, READ_BYTES);
+    this.#giveOwnBack();
+    return this.insides.shared;
+  }
+
+  /** When nothing is read into it any more, and nobody writes from it: that is done only while this wire is paused. */
+  #giveOwnBack(): void {
+    if (this.#own === null || this.#bulk || this.stable || !this.#reading) return;
+    this.insides.buffers.giveBack(this.#own);
+    this.#own = null;
   }
 
   written(status: number): void {

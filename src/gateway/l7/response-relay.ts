@@ -130,6 +130,7 @@ export class ResponseRelay implements Deadline {
     }
     if (body.done) {
       this.lastByteMs = plane.nowMs;
+      attempt.upstream?.wire.bulkOver();
       if (drained) {
         this.#exchange.complete();
         return;

@@ -42,10 +42,12 @@ export interface Wire {
   pause(): void;
   resume(): void;
   /**
-   * Reads into a buffer of its own (`stable`) from the next read on, for a long body, for as long as the wire lives.
+   * Reads into a buffer of its own (`stable`) from the next read on, for a long body, until `bulkOver`.
    * A wire that has no memory to give keeps the shared buffer: ask `stable`, never assume.
    */
   bulk(): void;
+  /** The long body has been read: the shared buffer is used again. What was read last stays valid while this wire is paused. */
+  bulkOver(): void;
   /** Sends FIN after what is pending; reading goes on. */
   end(): void;
   /** Closes after what is pending has been sent. */
