@@ -27,11 +27,12 @@ function runSource() {
     return;
   }
   const args = ['--conditions=spillway-source', source, ...process.argv.slice(2)];
-  const child = spawn(program, args, { stdio: 'inherit' });
-  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGUSR1', 'SIGUSR2']) {
+  // By the channel the program learns of an end of this process that no signal tells of (SIGKILL), and ends too.
+  const child = spawn(program, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2']) {
     process.on(signal, () => {
-      // A terminal's Ctrl-C reaches the whole group, the child included; passing it on would make one key press two.
-      if (signal === 'SIGINT' && process.stdin.isTTY) return;
+      // A key of the terminal reaches the whole group, the child included; passing it on would make one key press two.
+      if ((signal === 'SIGINT' || signal === 'SIGQUIT') && process.stdin.isTTY) return;
       child.kill(signal);
     });
   }

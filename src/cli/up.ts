@@ -4,7 +4,7 @@
  * What people read goes to stderr, so that stdout holds nothing but the access log, if the config sends it there.
  * Signals: the first SIGINT or SIGTERM drains, a second ends now; SIGHUP reloads; SIGUSR2 opens the access log anew.
  */
-import { createGateway, type Gateway, type GatewayEvent } from '../gateway/index.ts';
+import type { Gateway, GatewayEvent } from '../gateway/index.ts';
 import type { Command, CommandIo } from './command.ts';
 import { chooseConfig } from './config-file.ts';
 import { exitCodes, type ExitCode, signalExitCodes } from './exit-codes.ts';
@@ -39,24 +39,37 @@ export async function runGateway(
   io: CommandIo,
   whenRunning: (gateway: Gateway) => void = () => undefined,
 ): Promise<ExitCode> {
+  const signals = new Signals(io);
+  // Loaded now, not with this file: a SIGHUP meanwhile would end the process.
+  const { createGateway } = await import('../gateway/index.ts');
   const events = new EventPrinter(io);
   const gateway = createGateway({ file, clock: io.clock, onEvent: (event) => events.print(event) });
-  const ending = endBySignals(gateway, io);
+  signals.direct(gateway);
   try {
     // A start that a signal cut short is no failure.
-    await Promise.race([gateway.start().catch(ending.unlessAsked), ending.promise]);
+    await Promise.race([gateway.start().catch(signals.unlessAsked), signals.ended]);
     if (gateway.state().phase === 'running') {
       for (const line of screenLines(gateway.state(), io.err.paint)) io.err.prose(line);
       io.err.prose(`\n${io.err.paint('dim', 'Ctrl-C drains and ends. Changes follow, one a line.')}`);
       events.release();
       whenRunning(gateway);
+      signals.running();
     }
-    return await ending.promise;
+    return await signals.ended;
   } finally {
     events.release();
-    ending.dispose();
     await gateway.stop();
+    // Not before: one more press of Ctrl-C is no other end.
+    signals.dispose();
+    if (gateway.state().workers.some(({ phase }) => phase === 'stuck')) endHard(io);
   }
+}
+
+/** Node waits for its threads at the end, also in `exit`: without one that does not end, only a signal ends the process. */
+function endHard({ err }: CommandIo): void {
+  err.prose('A worker thread is caught in a call of the system: the process ends by SIGTERM, without it.');
+  process.removeAllListeners('SIGTERM');
+  process.kill(process.pid, 'SIGTERM');
 }
 
 /** Prints what happens, and what happens before the screen after it. */
@@ -83,44 +96,75 @@ class EventPrinter {
   }
 }
 
-interface Ending {
+/** What signals ask of the gateway, from the first moment on; before there is one, they are kept for it. */
+class Signals {
   /** Resolves when a signal has ended the gateway. */
-  readonly promise: Promise<ExitCode>;
-  /** Throws the error on, unless a signal has asked for the end. */
-  readonly unlessAsked: (error: unknown) => void;
-  dispose(): void;
-}
+  readonly ended: Promise<ExitCode>;
+  readonly #clock: CommandIo['clock'];
+  readonly #end = Promise.withResolvers<ExitCode>();
+  #gateway: Gateway | null = null;
+  #askedAtMs: number | null = null;
+  /** A reload was asked for before the gateway ran. */
+  #reloadLater = false;
+  readonly #handlers = {
+    SIGINT: () => this.#leave('SIGINT'),
+    SIGTERM: () => this.#leave('SIGTERM'),
+    SIGHUP: () => this.#reload(),
+    SIGUSR2: () => this.#gateway?.reopenLog(),
+    // The launcher in a clone of the repository is gone.
+    disconnect: () => this.#leave('SIGTERM'),
+  };
 
-function endBySignals(gateway: Gateway, { clock }: CommandIo): Ending {
-  const { promise, resolve, reject } = Promise.withResolvers<ExitCode>();
-  let askedAtMs: number | null = null;
-  const end = (signal: 'SIGINT' | 'SIGTERM'): void => {
-    if (askedAtMs !== null) {
-      if (clock.nowMs() - askedAtMs < ECHO_MS) return;
+  constructor({ clock }: CommandIo) {
+    this.#clock = clock;
+    this.ended = this.#end.promise;
+    for (const [signal, handler] of Object.entries(this.#handlers)) process.on(signal, handler);
+    // It may have gone before anybody listened.
+    if (process.connected === false) this.#leave('SIGTERM');
+  }
+
+  /** From now on there is a gateway to tell. */
+  direct(gateway: Gateway): void {
+    this.#gateway = gateway;
+    if (this.#askedAtMs !== null) this.#endGateway(gateway);
+  }
+
+  /** The gateway runs: what was asked for meanwhile is done. */
+  running(): void {
+    if (this.#reloadLater) this.#reload();
+  }
+
+  /** Throws the error on, unless a signal has asked for the end. */
+  readonly unlessAsked = (error: unknown): void => {
+    if (this.#askedAtMs === null) throw error;
+  };
+
+  dispose(): void {
+    for (const [signal, handler] of Object.entries(this.#handlers)) process.off(signal, handler);
+  }
+
+  #leave(signal: 'SIGINT' | 'SIGTERM'): void {
+    const gateway = this.#gateway;
+    if (this.#askedAtMs !== null) {
+      if (this.#clock.nowMs() - this.#askedAtMs < ECHO_MS) return;
       const leave = (): void => process.exit(signalExitCodes[signal]);
-      clock.after(STOP_MS, leave);
-      gateway.stop().then(leave, leave);
+      this.#clock.after(STOP_MS, leave);
+      if (gateway === null) leave();
+      else gateway.stop().then(leave, leave);
       return;
     }
-    askedAtMs = clock.nowMs();
+    this.#askedAtMs = this.#clock.nowMs();
+    if (gateway !== null) this.#endGateway(gateway);
+  }
+
+  #endGateway(gateway: Gateway): void {
     const ended = gateway.state().phase === 'running' ? gateway.drain() : gateway.stop();
-    ended.then(() => resolve(exitCodes.ok), reject);
-  };
-  const handlers = {
-    SIGINT: () => end('SIGINT'),
-    SIGTERM: () => end('SIGTERM'),
-    // A reload tells of itself by an event, refused or not.
-    SIGHUP: () => void gateway.reload({ cause: 'signal' }).catch(() => null),
-    SIGUSR2: () => gateway.reopenLog(),
-  };
-  for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler);
-  return {
-    promise,
-    unlessAsked: (error) => {
-      if (askedAtMs === null) throw error;
-    },
-    dispose() {
-      for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler);
-    },
-  };
+    ended.then(() => this.#end.resolve(exitCodes.ok), this.#end.reject);
+  }
+
+  #reload(): void {
+    this.#reloadLater = this.#gateway?.state().phase !== 'running';
+    // It tells of itself by an event, refused or not.
+    if (!this.#reloadLater) void this.#gateway?.reload({ cause: 'signal' }).catch(() => null);
+  }
 }

@@ -203,7 +203,7 @@ export interface StatusCounts {
 
 export interface WorkerState {
   readonly lane: number;
-  readonly phase: 'starting' | 'serving' | 'draining' | 'waiting' | 'stopped';
+  readonly phase: 'starting' | 'serving' | 'draining' | 'waiting' | 'stopped' | 'stuck';
   readonly restarts: number;
   /** Why the last one was lost; null if none was. */
   readonly lastLoss: string | null;

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { cellLane, createCell } from '../../kernel/cells.ts';
 import { systemClock, type Clock } from '../../kernel/clock.ts';
@@ -8,13 +12,15 @@ import { CellStore, compileSnapshot, resolveConfig } from '../config/index.ts';
 import { ENDPOINT_SLOTS, endpointSlots, PROCESS_SLOTS, processSlots, ROUTE_SLOTS, routeSlots } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { Supervisor } from './supervisor.ts';
+import { END_MS } from './worker-thread.ts';
 
 /**
  * A worker that obeys the snapshot's pseudonym: `refuse-2` refuses on lane 2, and so on; `throw`, `exit` and `fill` strike
- * when the log is reopened, and `late` waits for that before it takes its config. Its lane of the process cell says which version it runs, in the slot of `logLines`.
+ * when the log is reopened, `block` then opens what the variable BLOCKS names, and `late` waits for that before it takes its config. Its lane of the process cell says which version it runs, in the slot of `logLines`.
  */
 const standIn = new URL(
   `data:text/javascript,${encodeURIComponent(`
+    import { openSync } from 'node:fs';
     import { parentPort, workerData } from 'node:worker_threads';
     const { lane } = workerData;
     const bytes = Math.ceil((${PROCESS_SLOTS} * 8) / 64) * 64;
@@ -33,6 +39,7 @@ const standIn = new URL(
       parentPort.postMessage({ kind: 'applied', version: snapshot.version, ports });
     }
     parentPort.on('message', (message) => {
+      if (message.kind === 'reopen-log' && order === 'block-' + lane) openSync(process.env.BLOCKS, 'r');
       if (message.kind === 'reopen-log' && waiting !== null) { apply({ ...waiting, pseudonym: '' }); waiting = null; }
       if (message.kind === 'apply') apply(message.snapshot);
       if (message.kind === 'drain') setTimeout(() => parentPort.postMessage({ kind: 'drained' }), message.timeoutMs);
@@ -58,16 +65,18 @@ function snapshot(version: number, pseudonym = 'calm'): Snapshot {
 /** Waits 0.1 s where the supervisor would wait 15 s for a worker that hangs. */
 const impatient: Clock = {
   ...systemClock,
-  after: (delayMs, run, options) => systemClock.after(delayMs === 15_000 ? hangMs : delayMs, run, options),
+  after: (delayMs, run, options) =>
+    systemClock.after(delayMs === 15_000 ? hangMs : delayMs === END_MS ? endMs : delayMs, run, options),
 };
 let hangMs = 15_000;
+let endMs = END_MS;
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup();
 });
 
-function supervise(lanes: number) {
+function supervise(lanes: number, onNotice: (level: string, message: string) => void = () => {}) {
   const events = new EventEmitter();
   const supervisor = new Supervisor({
     lanes,
@@ -78,7 +87,7 @@ function supervise(lanes: number) {
     onLost: (lane, reason, restartInMs) => events.emit('lost', { lane, reason, restartInMs }),
     onReplaced: (lane) => events.emit('replaced', lane),
     onRowFull: () => {},
-    onNotice: () => {},
+    onNotice,
   });
   cleanups.push(() => supervisor.drain(0));
   return { supervisor, events };
@@ -282,4 +291,31 @@ test('a drain waits for the workers and replaces none; a shorter one cuts it', a
     supervisor.states().map(({ phase }) => phase),
     ['stopped', 'stopped'],
   );
+});
+
+test('a worker that is caught in a call of the system does not keep the others from ending', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-'));
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  process.env['BLOCKS'] = pipe; // a pipe without a writer: its reader waits in open(2)
+  endMs = 100;
+  try {
+    const notices: string[] = [];
+    const { supervisor } = supervise(2, (level, message) => notices.push(`${level}: ${message}`));
+    await supervisor.start(snapshot(1, 'block-2'));
+    supervisor.reopenLogs();
+    await supervisor.drain(0);
+    const phases = supervisor.states().map(({ phase }) => phase);
+    assert.deepEqual(phases, ['stopped', 'stuck']);
+    assert.deepEqual(notices, ['error: worker 2 did not end within 5 s and is left to itself']);
+    // Once more, with what it waits for, so that nothing is left of it.
+    closeSync(openSync(pipe, constants.O_RDWR));
+    endMs = END_MS;
+    await supervisor.drain(0);
+    assert.equal(supervisor.states()[1]?.phase, 'stopped');
+  } finally {
+    endMs = END_MS;
+    delete process.env['BLOCKS'];
+    rmSync(folder, { recursive: true });
+  }
 });

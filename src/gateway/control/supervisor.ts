@@ -159,8 +159,8 @@ export class Supervisor {
   async #terminate(reason: string): Promise<void> {
     this.#ending = true;
     for (const lane of this.#lanes) lane.restart?.clear();
-    await Promise.all(this.#lanes.map(async (lane) => lane.thread?.terminate(reason)));
-    for (const lane of this.#lanes) lane.phase = 'stopped';
+    const ended = await Promise.all(this.#lanes.map(async (lane) => (await lane.thread?.terminate(reason)) ?? true));
+    for (const [index, lane] of this.#lanes.entries()) lane.phase = ended[index] === true ? 'stopped' : 'stuck';
   }
 
   async #launch(lane: Lane, snapshot: Snapshot, { replace }: { readonly replace: boolean }): Promise<ApplyAnswer> {

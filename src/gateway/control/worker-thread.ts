@@ -9,6 +9,9 @@ import { Worker, type ResourceLimits } from 'node:worker_threads';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
 
+/** A thread ends within milliseconds, unless it is caught in a call of the system. */
+export const END_MS = 5_000;
+
 /** What became of a config that was given to a worker. */
 export type ApplyAnswer =
   | { readonly kind: 'applied'; readonly ports: Readonly<Record<string, number>> }
@@ -85,10 +88,25 @@ export class WorkerThread {
     if (!this.#ended) this.#worker.postMessage(message);
   }
 
-  /** Ends the thread wherever it is; `reason` is what `onEnd` hears unless it had one of its own. */
-  async terminate(reason: string): Promise<void> {
+  /**
+   * Ends the thread wherever it is; `reason` is what `onEnd` hears unless it had one of its own. False: it is caught in a call of the
+   * system that nothing can break off, and is left to itself, so that nobody waits for it.
+   */
+  async terminate(reason: string): Promise<boolean> {
+    const { clock, onNotice, start } = this.#options;
     this.#reason ??= reason;
-    await this.#worker.terminate();
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = clock.after(END_MS, () => resolve(false), { ref: true });
+    this.#worker.terminate().then(
+      () => resolve(true),
+      () => resolve(false),
+    );
+    const ended = await promise;
+    timer.clear();
+    if (ended) return true;
+    this.#worker.unref();
+    onNotice('error', `worker ${start.lane} did not end within ${END_MS / 1000} s and is left to itself`);
+    return false;
   }
 
   #ask(version: number, timeoutMs: number): Promise<ApplyAnswer> {
