@@ -6,7 +6,6 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { CliProcess, type Exit, runCli } from '../../test/cli-process.ts';
 import { exitCodes, signalExitCodes } from './exit-codes.ts';
 
@@ -383,40 +382,3 @@ test('stdout is the access log alone, and its reader may leave', async () => {
   const { err } = await gateway.exit;
   assert.match(err, /stopped/);
 });
-
-/** Sends the process `signal` at the moment at which it loads the gateway. */
-function whileLoading(signal: string): Readonly<Record<string, string>> {
-  const hook = `import { registerHooks } from 'node:module';
-    registerHooks({ load(url, context, next) {
-      if (url.endsWith('/gateway/index.ts')) process.kill(process.pid, '${signal}');
-      return next(url, context);
-    } });`;
-  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}` };
-}
-
-test('a signal that comes before there is a gateway is acted on when there is one', async () => {
-  await using server = await origin(() => 'hello');
-  const file = config([server.address]);
-  await using reloaded = new CliProcess(['up', file], { environment: whileLoading('SIGHUP') });
-  await reloaded.printed(/nothing changed/i);
-  await using opened = new CliProcess(['up', file], { environment: whileLoading('SIGUSR2') });
-  await opened.printed(/Ctrl-C drains/);
-  const { code, err } = await runCli(['up', file], { environment: whileLoading('SIGTERM') });
-  assert.equal(code, exitCodes.ok);
-  assert.doesNotMatch(err, /Ctrl-C drains/);
-});
-
-const launcher = fileURLToPath(new URL('../../bin/spillway.js', import.meta.url));
-
-for (const signal of ['SIGQUIT', 'SIGKILL'] as const) {
-  test(`the launcher of a clone leaves no gateway behind at a ${signal}`, async () => {
-    await using server = await origin(() => 'hello');
-    const file = config([server.address]);
-    await using up = new CliProcess([launcher, 'up', file], { executable: process.execPath });
-    await up.printed(/Ctrl-C drains/);
-    up.child.kill(signal);
-    // It is over when nobody holds its pipes any more, the gateway included.
-    const exit = await up.exit;
-    assert.equal(exit.signal, signal);
-  });
-}

@@ -33,3 +33,9 @@ export function equalBytes(a: Uint8Array, start: number, end: number, b: Uint8Ar
 export function ascii(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
+
+/** One behind the other; copied only if there is something of both. */
+export function joinBytes(first: Uint8Array, second: Uint8Array): Uint8Array {
+  if (second.length === 0) return first;
+  return first.length === 0 ? second : Buffer.concat([first, second]);
+}

@@ -12,6 +12,7 @@
  * - It ends once, by `#end`, and is counted then.
  * Source: RFC 9110 §7.6, §10.1.1; RFC 9112 §6-9.
  */
+import { joinBytes } from '../../kernel/bytes.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots, type Refusal, refusalNumber, routeSlots } from '../slots.ts';
 import { Asking } from './asking.ts';
@@ -259,7 +260,7 @@ export class Exchange implements Deadline, Wanted {
   /** Takes out of the answer's head what the route does not pass on, and returns the lines it gets besides. */
   editAnswer(head: Head): Uint8Array {
     this.route.shaping?.responseFields?.drop(head);
-    return joined(joined(this.answerLines, this.#pinField()), this.#dateLine(head));
+    return joinBytes(joinBytes(this.answerLines, this.#pinField()), this.#dateLine(head));
   }
 
   /** When the answer came, if neither the server nor the route has a say in that (RFC 9110 §6.6.1). */
@@ -393,9 +394,4 @@ export class Exchange implements Deadline, Wanted {
     if (this.attempt.queuedAt === null) this.attempt.count(endpointSlots.timeouts, 1);
     this.fail('total_timeout');
   }
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  if (second.length === 0) return first;
-  return first.length === 0 ? second : Buffer.concat([first, second]);
 }

@@ -1,0 +1,65 @@
+/** What a server may not do to the gateway, and what the gateway refuses before it would run out of memory. */
+import assert from 'node:assert/strict';
+import { eventually, onBoth } from '../../../test/engine/bench.ts';
+import { fieldOf } from '../../../test/engine/message.ts';
+import { answer } from '../../../test/engine/origin.ts';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+const tooMuch: readonly (readonly [what: string, fields: string])[] = [
+  ['bytes', `X-Long: ${'a'.repeat(2000)}\r\n`],
+  ['fields', 'X: y\r\n'.repeat(20)],
+];
+
+for (const [what, fields] of tooMuch) {
+  onBoth(`RFC 9112 §4: the head of an answer has a limit of ${what}, beyond which it is a 502`, async (bench) => {
+    const limits = { responseHeaderBytesMax: 1024, responseHeaderFieldsMax: 10 };
+    const { client, origin } = await bench.line({ serviceLimits: limits });
+    client.write(GET);
+    const server = await origin.accept();
+    await server.request();
+    server.write(answer('ok', fields));
+    await client.refusal(502, 'upstream_protocol');
+    await server.gone();
+  });
+}
+
+onBoth('RFC 9112 §9.2: bytes behind an answer, or on an unused connection, are no answer to anybody', async (bench) => {
+  const { client, origin, gateway } = await bench.line();
+  client.write(GET);
+  const first = await origin.accept();
+  await first.request();
+  first.write(`${answer('ok')}${answer('evil')}`);
+  assert.equal((await client.response()).body.toString(), 'ok');
+  await first.gone();
+  client.write(GET);
+  const second = await origin.accept();
+  await second.request();
+  second.write(answer('ok'));
+  assert.equal((await client.response()).body.toString(), 'ok');
+  await eventually('it is kept', () => gateway.endpoint('idle') === 1);
+  second.write(answer('evil'));
+  await second.gone();
+  await eventually('it is counted', () => gateway.endpoint('protocolErrors') === 1);
+});
+
+onBoth(
+  'RFC 9110 §15.6.4: without memory for another request it is refused, and nothing is asked of a server',
+  async (bench) => {
+    const { client, origin, gateway } = await bench.line({ memoryBytesMax: 16_384 });
+    client.write(GET);
+    const server = await origin.accept();
+    await server.request();
+    // The first holds all there is, until it is answered.
+    const other = await bench.client(gateway);
+    other.write(GET);
+    assert.equal(fieldOf(await other.refusal(503, 'overloaded'), 'cache-control'), 'no-store');
+    server.write(answer('ok'));
+    assert.equal((await client.response()).status, 200);
+    client.write(GET);
+    await server.request();
+    server.write(answer('ok'));
+    assert.equal((await client.response()).status, 200);
+    assert.equal(origin.connections.length, 1);
+  },
+);
