@@ -119,8 +119,9 @@ class Signals {
     this.#clock = clock;
     this.ended = this.#end.promise;
     for (const [signal, handler] of Object.entries(this.#handlers)) process.on(signal, handler);
-    // It may have gone before anybody listened.
-    if (process.connected === false) this.#leave('SIGTERM');
+    // Undefined without a launcher, false if it has gone before anybody listened.
+    const { connected }: { readonly connected?: boolean } = process;
+    if (connected === false) this.#leave('SIGTERM');
   }
 
   /** From now on there is a gateway to tell. */

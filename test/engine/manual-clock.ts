@@ -7,6 +7,7 @@ const TICK_MS = 100;
 
 export class ManualClock implements Clock {
   #nowMs = 1_000_000;
+  #wallStepMs = 0;
   readonly #runs = new Set<() => void>();
 
   nowMs(): number {
@@ -14,7 +15,12 @@ export class ManualClock implements Clock {
   }
 
   wallMs(): number {
-    return systemClock.wallMs();
+    return systemClock.wallMs() + this.#wallStepMs;
+  }
+
+  /** Somebody sets the machine's clock, forward or back. */
+  stepWall(ms: number): void {
+    this.#wallStepMs += ms;
   }
 
   /** In real time: for what waits beside the data plane, such as the end of a drain. */
