@@ -119,9 +119,8 @@ class Signals {
     this.#clock = clock;
     this.ended = this.#end.promise;
     for (const [signal, handler] of Object.entries(this.#handlers)) process.on(signal, handler);
-    // Undefined without a launcher, false if it has gone before anybody listened.
-    const { connected }: { readonly connected?: boolean } = process;
-    if (connected === false) this.#leave('SIGTERM');
+    // Without a launcher there is no such property; false: it has gone before anybody listened.
+    if ('connected' in process && !process.connected) this.#leave('SIGTERM');
   }
 
   /** From now on there is a gateway to tell. */
