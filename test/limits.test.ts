@@ -77,6 +77,15 @@ test('a reload keeps what was counted, and a changed limit holds at once', async
   assert.equal(passed(await ask(address(), 8)), 5);
 });
 
+test('a config on trial counts where the one in force does', async () => {
+  const { gateway, address } = create({ config: limited(await origin('old'), [few(20)]), workers: 2 });
+  await gateway.start();
+  const next = limited(await origin('new'), [few(20)]);
+  const begun = await gateway.apply({ config: next, trial: { share: 0.5, watchMs: 600_000 } });
+  assert.equal(begun.kind, 'begun');
+  assert.equal(passed(await ask(address(), 60)), 20);
+});
+
 test('explain says which limits a request meets, as what it counts, and what is left, and takes nothing', async () => {
   const limits = [few(2, { key: 'header:X-Api-Key' }), few(5, { name: 'all' })];
   const given = limited(await origin('ok'), limits);

@@ -99,6 +99,22 @@ onBoth('a key may be a header, a cookie, a parameter, or several together', asyn
   assert.deepEqual(await statuses(client, [ask('x', 'y', 'z%0Aw'), ask('x', 'y', 'z')]), [200, 200]);
 });
 
+onBoth('a key may be as long as a head allows, and is told from another by its end', async (bench) => {
+  const { client } = await line(bench, [fixed(1, { key: 'header:K' })]);
+  const long = (end: string): string => get(`K: ${'x'.repeat(5000)}${end}`);
+  assert.deepEqual(await statuses(client, [long('a'), long('b'), long('a')]), [200, 200, 429]);
+});
+
+onBoth('a request that is refused behind its limits gives its slot back', async (bench) => {
+  const atOnce: LimitInput = { name: 'at-once', algorithm: { type: 'concurrency', limit: 1 } };
+  const { gateway } = await line(bench, [atOnce], { route: { requestBodyBytesMax: 10 } });
+  const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n';
+  for (let sent = 0; sent < 3; sent++) {
+    assert.equal((await (await bench.client(gateway)).write(post).response()).status, 413);
+  }
+  assert.equal((await (await bench.client(gateway)).write(GET).response()).status, 200);
+});
+
 onBoth('who leaves out the key counts as its client, and cannot pass for another', async (bench) => {
   const { client } = await line(bench, [fixed(1, { key: 'header:X-Api-Key' })]);
   const asked = [
