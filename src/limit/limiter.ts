@@ -36,8 +36,9 @@ export interface LimiterOptions<A extends Algorithm = Algorithm, S extends Store
   /** With a remote store: what to answer while it does not. @defaultValue a local limiter at the whole limit */
   readonly outage?: OutageOptions;
   /**
-   * With a remote store: whether a key that was refused is refused here, without asking, until the moment the store named. False
-   * where other processes refund or reset, and should be heard at once. Never done for leases. @defaultValue true
+   * With a remote store: whether a key that was refused is refused here, without asking, until the moment the store named, but for a
+   * second at most: then it is asked again, for another process may have given back. False where such refunds and resets should be
+   * heard at once. Never done for leases. @defaultValue true
    */
   readonly knownRefusals?: boolean;
 }

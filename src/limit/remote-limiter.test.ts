@@ -162,6 +162,67 @@ test('what this process gives back it also forgets to refuse, and a limiter can 
   assert.equal((await asking.api.take('ann')).source, 'store');
 });
 
+test('a refusal that was under way when its limit was changed, or something given back, is not kept', async () => {
+  const { store, clock, api } = limiter();
+  store.roundTripMs = 20;
+  const asked = async <T>(promise: Promise<T>): Promise<T> => {
+    await pass(clock, 20, 10);
+    return promise;
+  };
+  await asked(api.take('ann', { cost: 10 }));
+  const refused = api.take('ann', { cost: 5 });
+  await pass(clock, 15, 5);
+  api.change(tokenBucket({ capacity: 100, refillPerSecond: 10 }));
+  assert.equal((await asked(refused)).allowed, false);
+  assert.equal((await asked(api.take('ann', { cost: 5 }))).source, 'store');
+  // The refund, asked later on another connection, is answered first.
+  const ask = store.ask.bind(store);
+  store.ask = async (questions) => {
+    const replies = await ask(questions);
+    if (questions[0]!.verb === 'take') await new Promise<void>((resolve) => void clock.after(30, resolve));
+    return replies;
+  };
+  const late = api.take('ann', { cost: 100 });
+  await pass(clock, 11, 1);
+  await asked(api.refund('ann', 100));
+  await pass(clock, 30, 1);
+  assert.equal((await late).allowed, false);
+  store.ask = ask;
+  const again = await asked(api.take('ann', { cost: 100 }));
+  assert.deepEqual([again.allowed, again.source], [true, 'store']);
+});
+
+test('a refund that may or may not have been counted is counted on', async () => {
+  const { store, clock, api } = limiter({ outage: { deadline: 30 } });
+  await api.take('ann', { cost: 10 });
+  assert.equal((await api.take('ann', { cost: 9 })).allowed, false);
+  const ask = store.ask.bind(store);
+  store.ask = async (questions) => {
+    await ask(questions);
+    return Promise.withResolvers<never>().promise;
+  };
+  const refunding = assert.rejects(api.refund('ann', 10), { code: 'STORE_UNAVAILABLE' });
+  await pass(clock, 31, 1);
+  await refunding;
+  store.ask = ask;
+  clock.pass(100);
+  assert.equal((await api.take('ann', { cost: 9 })).allowed, true);
+});
+
+test('what another process gives back is heard within a second', async () => {
+  const store = new DistantStore();
+  const { clock } = store;
+  const algorithm = fixedWindow({ limit: 1, per: '366d' });
+  const [here, there] = [1, 2].map(() => createLimiter({ name: 'yearly', algorithm, store }));
+  await here!.take('ann');
+  assert.equal((await here!.take('ann')).source, 'store');
+  await there!.reset('ann');
+  clock.pass(999);
+  assert.equal((await here!.take('ann')).source, 'cache');
+  clock.pass(1);
+  assert.equal((await here!.take('ann')).allowed, true);
+});
+
 test('R10: a store that is down is answered for as the limiter says, at once after the first time, and is back by itself', async () => {
   for (const answer of ['open', 'closed', 'fallback'] as const) {
     const { store, clock, api } = limiter({ outage: { answer, deadline: 100 } });

@@ -103,18 +103,14 @@ export class RemoteLimiter {
 
   async reset(key: string): Promise<void> {
     checkKey(key);
-    await this.#ask('reset', key, { cost: 0, times: 1 });
-    this.#refusals?.forget(key);
-    this.#waiting?.givenBack(key);
+    await this.#giveBack('reset', key, 0);
   }
 
   async refund(key: string, amount = 1): Promise<void> {
     checkKey(key);
     checkAmount('amount', amount);
     if (this.#leases) throw invalid(`refund: limiter “${this.name}” has leases; release gives back what was taken.`);
-    await this.#ask('refund', key, { cost: amount, times: 1 });
-    this.#refusals?.forget(key);
-    this.#waiting?.givenBack(key);
+    await this.#giveBack('refund', key, amount);
   }
 
   async release(key: string, lease: number): Promise<boolean> {
@@ -131,9 +127,19 @@ export class RemoteLimiter {
     const continues = algorithm.layout === this.#algorithm.layout;
     this.#algorithm = algorithm;
     this.#leases = hasLeases(algorithm);
-    this.#refusals?.clear();
+    this.#refusals?.clear(this.line.clock.nowMs());
     this.#fallback?.change(algorithm.share(this.#outages.share));
     return continues;
+  }
+
+  async #giveBack(verb: 'reset' | 'refund', key: string, cost: number): Promise<void> {
+    try {
+      await this.#ask(verb, key, { cost, times: 1 });
+    } finally {
+      // Also what was not answered may have been done.
+      this.#refusals?.forget(key, this.line.clock.nowMs());
+      this.#waiting?.givenBack(key);
+    }
   }
 
   async #ofLease(verb: 'release' | 'renew', key: string, lease: number): Promise<boolean> {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { DistantStore, pass, settle } from '../../test/limit/distant-store.ts';
 import { SimulatedClock } from '../kernel/simulated-clock.ts';
-import { concurrency, createLimiter, type Decision, gcra, memoryStore } from './index.ts';
+import { concurrency, createLimiter, type Decision, fixedWindow, gcra, memoryStore } from './index.ts';
 
 /** One every 100 ms. */
 const spaced = gcra({ limit: 10, per: '1s', burst: 1 });
@@ -169,6 +169,7 @@ test('with a remote store the order is the same, and what is granted to one who 
   await pass(clock, 250, 1);
   assert.deepEqual(served, ['a at 0', 'b at 100', 'c at 200']);
   await api.reset('ann');
+  clock.pass(1);
   await api.take('ann');
   store.roundTripMs = 20;
   const controller = new AbortController();
@@ -181,6 +182,52 @@ test('with a remote store the order is the same, and what is granted to one who 
   await pass(clock, 50, 1);
   const there = createLimiter({ name: 'api', algorithm: spaced, store: store.memory });
   assert.equal(there.peekSync('ann').allowed, true);
+});
+
+test('who gives up while the store is asked for the first time is told so at once, and has taken nothing', async () => {
+  const store = new DistantStore();
+  const { clock } = store;
+  store.roundTripMs = 20;
+  const api = createLimiter({ name: 'api', algorithm: spaced, store });
+  const reason = new Error('left');
+  const there = createLimiter({ name: 'api', algorithm: spaced, store: store.memory });
+  for (const room of [true, false]) {
+    if (!room) there.takeSync('ann');
+    const controller = new AbortController();
+    const waiting = api.wait('ann', { signal: controller.signal });
+    const told = assert.rejects(waiting, reason);
+    await pass(clock, 15, 1);
+    controller.abort(reason);
+    await pass(clock, 50, 1);
+    assert.equal(await Promise.race([told.then(() => 'told'), settle().then(() => 'waiting')]), 'told');
+    assert.equal(there.peekSync('ann').allowed, room);
+    await told;
+  }
+});
+
+test('what is given back while the store is asked for the first serves it', async () => {
+  const store = new DistantStore();
+  const { clock } = store;
+  const algorithm = fixedWindow({ limit: 1, per: '30d' });
+  const daily = createLimiter({ name: 'daily', algorithm, store, knownRefusals: false });
+  await daily.take('ann');
+  // Answers to takes are slower than those to refunds: another connection.
+  store.roundTripMs = 20;
+  const ask = store.ask.bind(store);
+  store.ask = async (questions) => {
+    const replies = await ask(questions);
+    if (questions[0]!.verb === 'take') await new Promise<void>((resolve) => void clock.after(30, resolve));
+    return replies;
+  };
+  const waiting = daily.wait('ann', { maxWait: '60d' });
+  // Until the store has refused it a second time, as the first of a queue.
+  await pass(clock, 62, 1);
+  assert.equal(store.calls.length, 3);
+  const refunding = daily.refund('ann');
+  await pass(clock, 100, 1);
+  await refunding;
+  const decision = await Promise.race([waiting, settle().then(() => null)]);
+  assert.equal(decision?.allowed, true);
 });
 
 test('R14: waiting keeps nothing of who happened to be the first', async () => {

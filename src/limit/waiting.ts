@@ -101,6 +101,8 @@ class Queue implements Deadline {
   readonly waiters: Waiter[] = [];
   readonly #waiting: Waiting;
   #asking = false;
+  /** Something was given back while the store was asked, which may not have known of it. */
+  #again = false;
 
   constructor(waiting: Waiting, key: string) {
     this.#waiting = waiting;
@@ -123,11 +125,13 @@ class Queue implements Deadline {
 
   /** Takes for the first, and on, until one has to wait. */
   async serve(): Promise<void> {
+    this.#again = this.#asking;
     if (this.#asking) return;
     this.#asking = true;
     const { take, giveBack, leases, clock } = this.#waiting.options;
     try {
       for (let first = this.waiters[0]; first !== undefined; first = this.waiters[0]) {
+        this.#again = false;
         const taken = take(this.key, first.cost);
         const decision = taken instanceof Promise ? await taken : taken;
         if (!this.waiters.includes(first)) {
@@ -138,6 +142,7 @@ class Queue implements Deadline {
           this.#leave(first, decision);
           continue;
         }
+        if (this.#again) continue;
         const nowMs = clock.nowMs();
         const retryMs = leases() ? Math.min(decision.retryAfterMs, LEASE_LOOK_MS) : decision.retryAfterMs;
         const hopeless =
@@ -193,6 +198,10 @@ export class Waiting {
     let queue = this.#queues.get(key);
     if (queue === undefined) {
       const decision = await this.options.take(key, wait.cost);
+      if (signal?.aborted === true) {
+        if (decision.granted > 0) await this.options.giveBack(key, wait.cost, decision);
+        throw signal.reason;
+      }
       if (decision.allowed) return decision;
       queue = this.#queues.get(key);
     }
