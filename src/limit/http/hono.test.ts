@@ -53,6 +53,19 @@ test('or is given up, or breaks, or is none', async () => {
   assert.equal(await free(), 1);
 });
 
+test('a slot is given back when the function that is told of it fails', async () => {
+  const limiter = createLimiter({ name: 'slots', algorithm: concurrency({ limit: 1, lease: '1h' }) });
+  const app = new Hono();
+  const onDecision = (): void => {
+    throw new Error('broken');
+  };
+  app.use(honoLimit(limiter, { key: () => 'ann', onDecision }));
+  app.onError((_error, context) => context.text('failed', 500));
+  assert.equal((await app.request('/')).status, 500);
+  await settled();
+  assert.equal(limiter.peekSync('ann').remaining, 1);
+});
+
 test('a client that goes away is an aborted request', async () => {
   const { app, free } = service();
   const away = new AbortController();

@@ -68,7 +68,11 @@ export function honoLimit<C extends HonoContextLike = HonoContextLike>(
   return async (context, next) => {
     const over = new AbortController();
     const caller = callerOf(context, over);
-    const verdict = await decide(caller);
+    const verdict = await decide(caller).catch((error: unknown) => {
+      // A function of the options failed, perhaps with something held.
+      over.abort();
+      throw error;
+    });
     if (verdict === null) return new Response(null, { status: CLIENT_GONE });
     const { fields, refusal, holds } = verdict;
     if (refusal !== null) {
