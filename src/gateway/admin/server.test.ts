@@ -177,7 +177,7 @@ const roles: readonly (readonly [string, number, number, number, number])[] = [
   ['GET /nowhere', 401, 403, 404, 404],
 ];
 
-test('a token gives a role, and a role what the lower ones may (duty 31)', async () => {
+test('a token gives a role, and a role what the lower ones may', async () => {
   const grants = [
     { role: 'write', token: secret },
     { role: 'read', token: readSecret },

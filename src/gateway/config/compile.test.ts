@@ -37,7 +37,7 @@ const options = (cells = new CellStore(2)) => ({
 });
 const compile = (input: ConfigInput, cells?: CellStore) => compileSnapshot(resolved(input), options(cells));
 
-test('the defaults of the security duties are finite (duties 20 to 22)', () => {
+test('what a client may send and how long it may take is bounded by default (RFC 9112 §9.5, RFC 9110 §15.5.9)', () => {
   const { listeners, services, routes } = compile(base);
   const { cell: _, ...listener } = listeners[0]!;
   assert.deepEqual(listener.limits, {

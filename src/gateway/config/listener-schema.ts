@@ -1,6 +1,6 @@
 /**
  * `listeners`: the addresses that accept, and what a client may do there. Every limit is finite; the comment beside a
- * default says why that number (reference duties 20 and 21: what a slow or large client may cost).
+ * default says why that number: what a slow or large client may cost.
  */
 import * as z from 'zod';
 import { limitUses } from './limit-schema.ts';

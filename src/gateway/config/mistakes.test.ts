@@ -143,7 +143,7 @@ test('addresses of listeners: the same twice is an error, one inside another a w
   assert.deepEqual(lines(two('127.0.0.1:80', '127.0.0.2:80')), []);
 });
 
-test('an endpoint that is this gateway is a loop (duty 32)', () => {
+test('an endpoint that is this gateway is a loop', () => {
   const shop = (endpoint: string, listeners = '[{ name: web, address: ":8080" }]') =>
     config({ listeners, services: `[{ name: shop, endpoints: ["${endpoint}"] }]` });
   says(shop('localhost:8080'), 'this endpoint is the gateway itself (listeners[0])');
@@ -151,7 +151,24 @@ test('an endpoint that is this gateway is a loop (duty 32)', () => {
   says(shop('127.0.0.1:9900') + 'admin: { address: "127.0.0.1:9900" }', "the gateway's own admin address");
 });
 
-test('link-local and metadata endpoints are refused unless allowed (duty 32)', () => {
+test('a wrong endpoint hides nothing that is wrong with those beside it', () => {
+  const found = lines(
+    config({
+      services:
+        '[{ name: shop, endpoints: [127.0.0.1:9001, localhost, { address: x, weight: 2 }, 127.0.0.1:9001, 127.0.0.1:8080] }]',
+    }),
+  );
+  assert.equal(found.length, 4, found.join('\n'));
+  for (const pattern of [/“?localhost/, /"x"/, /endpoint 3 of service "shop" is endpoint 0 again/, /the gateway itself/]) {
+    assert.ok(
+      found.some((line) => pattern.test(line)),
+      `${String(pattern)} in ${found.join('\n')}`,
+    );
+  }
+  assert.ok(!found.some((line) => line.includes('.invalid')), 'nobody is told of what stands in');
+});
+
+test('link-local and metadata endpoints are refused unless allowed', () => {
   const shop = (text: string) => config({ services: `[{ name: shop, endpoints: ${text} }]` });
   says(shop('["169.254.169.254:80"]'), 'hands out credentials', 'allowLinkLocal: true');
   says(shop('["[fe80::1]:80"]'), 'link-local');
@@ -205,13 +222,13 @@ test('limits and times that contradict each other say both values', () => {
   says(service('tls: { verify: false }'), 'warning', 'anyone on the way can read and change');
 });
 
-test('trust: everyone is a warning, the PROXY protocol from nobody an error (duty 17)', () => {
+test('trust: everyone is a warning, the PROXY protocol from nobody an error', () => {
   says(listener('trustedProxies: ["0.0.0.0/0"]'), 'warning', 'any client can pretend to be another');
   says(listener('proxyProtocol: required'), 'there are none: every connection would be closed');
   says(listener('trustedProxies: ["10.0.0.1/8"]'), 'Did you mean 10.0.0.0/8?');
 });
 
-test('an admin address that others reach needs a token, and a token is never shown (duty 31)', () => {
+test('an admin address that others reach needs a token, and a token is never shown', () => {
   const admin = (text: string) => config({ rest: `admin: { ${text} }` });
   says(admin('address: ":9900"'), 'can be reached from other machines and no token is set', '127.0.0.1:9900');
   says(admin('address: ":9900", token: s3cret'), 'Found a value that is not shown, expected a secret of 16');
@@ -229,7 +246,7 @@ test('an admin address that others reach needs a token, and a token is never sho
     assert.deepEqual(lines(admin(`address: "${host}:9900"`)), [], host);
 });
 
-test('an admin socket is in a folder that exists, at a path that fits (duty 31)', () => {
+test('an admin socket is in a folder that exists, at a path that fits', () => {
   const admin = (path: string) => config({ rest: `admin: { address: "unix:${path}" }` });
   assert.deepEqual(lines(admin('admin.sock')), []);
   says(admin('nowhere/admin.sock'), 'nowhere of the admin socket does not exist');

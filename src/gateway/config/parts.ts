@@ -70,12 +70,19 @@ function copyOf(value: unknown, depth = 0): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copyOf(item, depth + 1)]));
 }
 
-/** Takes one key out of a map. An item of a list stays: without it the others would be in the wrong place. */
+/**
+ * Takes one key out of a map. An item of a list stays: without it the others would be in the wrong place. For an endpoint whose
+ * address is wrong another stands in, of a name that nobody has (RFC 6761 §6.4), so that those beside it are looked at.
+ */
 function drop(root: object, path: readonly PropertyKey[]): void {
   let value: unknown = root;
   for (const step of path.slice(0, -1)) value = field(value, String(step));
   const key = path.at(-1);
-  if (typeof key === 'string' && typeof value === 'object' && value !== null) Reflect.deleteProperty(value, key);
+  if (typeof value !== 'object' || value === null || key === undefined) return;
+  const [list, index] = path;
+  const isAddress = path.length === 2 || (path.length === 3 && key === 'address');
+  if (list === 'endpoints' && isAddress) Reflect.set(value, key, `endpoint-${String(index)}.invalid:1`);
+  else if (typeof key === 'string') Reflect.deleteProperty(value, key);
 }
 
 function partsOf<T>(raw: unknown, key: string, schema: z.ZodType<T>): Part<T>[] {

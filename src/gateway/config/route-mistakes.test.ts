@@ -31,7 +31,7 @@ test('a route that is not understood is not said to be hidden by another', () =>
   says(second('{ paht: /x, listeners: [web] }'), 'unknown key "paht"');
 });
 
-test('paths that no request has after normalisation (duty 13)', () => {
+test('paths that no request has after normalisation (RFC 3986 §6.2.2)', () => {
   const route = (path: string) => config({ routes: `[{ service: shop, match: { path: "${path}" } }]` });
   says(route('/a/../b'), 'Did you mean /b?');
   says(route('/a/./b/.'), 'Did you mean /a/b/?');

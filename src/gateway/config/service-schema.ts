@@ -56,7 +56,7 @@ const serviceTimeouts = section({
     .describe(
       "Longest pause between two bytes of the answer's body, or in which the endpoint takes no byte of the request's.",
     ),
-  // Node, Apache and uvicorn close an idle connection after 5 s by default; ours must be gone first (duty 22).
+  // Node, Apache and uvicorn close an idle connection after 5 s by default; ours must be gone first.
   idle: duration()
     .prefault('4s')
     .describe(
