@@ -159,7 +159,12 @@ test('a wrong endpoint hides nothing that is wrong with those beside it', () => 
     }),
   );
   assert.equal(found.length, 4, found.join('\n'));
-  for (const pattern of [/“?localhost/, /"x"/, /endpoint 3 of service "shop" is endpoint 0 again/, /the gateway itself/]) {
+  for (const pattern of [
+    /“?localhost/,
+    /"x"/,
+    /endpoint 3 of service "shop" is endpoint 0 again/,
+    /the gateway itself/,
+  ]) {
     assert.ok(
       found.some((line) => pattern.test(line)),
       `${String(pattern)} in ${found.join('\n')}`,
