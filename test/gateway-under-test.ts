@@ -3,12 +3,13 @@
  * event, so that a test waits for what it means and never for a time.
  */
 import { EventEmitter } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import { createGateway, type GatewayEvent, type GatewayOptions } from '../src/gateway/index.ts';
 
@@ -32,6 +33,22 @@ export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'spillway-gateway-'));
   cleanups.push(() => rmSync(path, { recursive: true, force: true }));
   return path;
+}
+
+/** A data plane as it is, whose worker of one lane throws as soon as it is told to. */
+export function mortalWorker(lane: number): { readonly entry: URL; kill(): void } {
+  const home = folder();
+  const poison = join(home, 'poison');
+  const entry = join(home, 'worker.mjs');
+  writeFileSync(
+    entry,
+    `import { existsSync, rmSync } from 'node:fs';
+    import { workerData } from 'node:worker_threads';
+    await import(${JSON.stringify(new URL('../src/gateway/worker.ts', import.meta.url).href)});
+    const kill = () => { if (existsSync(${JSON.stringify(poison)})) { rmSync(${JSON.stringify(poison)}); throw new Error('killed'); } };
+    if (workerData.lane === ${lane}) setInterval(kill, 5);`,
+  );
+  return { entry: pathToFileURL(entry), kill: () => writeFileSync(poison, '') };
 }
 
 export function config(endpoint: string, given: Partial<ConfigInput> = {}): ConfigInput {

@@ -1,15 +1,12 @@
 /** Limits of a whole gateway: exact over its workers, kept over a reload, told by state and metrics. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { pathToFileURL } from 'node:url';
 import { explanationLines } from '../src/cli/explain-text.ts';
 import { screenLines } from '../src/cli/up-text.ts';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
-import { cleanups, config, create, folder, origin } from './gateway-under-test.ts';
+import { cleanups, config, create, mortalWorker, origin } from './gateway-under-test.ts';
 
 type LimitInput = NonNullable<ConfigInput['limits']>[number];
 
@@ -118,16 +115,7 @@ test('explain says which limits a request meets, as what it counts, and what is 
 });
 
 test('a worker that is killed takes no slot with it for longer than a lease', async () => {
-  const home = folder();
-  const poison = join(home, 'poison');
-  const entry = join(home, 'worker.mjs');
-  writeFileSync(
-    entry,
-    `import { existsSync, rmSync } from 'node:fs';
-    await import(${JSON.stringify(new URL('../src/gateway/worker.ts', import.meta.url).href)});
-    const kill = () => { if (existsSync(${JSON.stringify(poison)})) { rmSync(${JSON.stringify(poison)}); throw new Error('killed'); } };
-    setInterval(kill, 5);`,
-  );
+  const worker = mortalWorker(1);
   // The first request is never answered; later ones are.
   const arrived = Promise.withResolvers<void>();
   let requests = 0;
@@ -146,14 +134,14 @@ test('a worker that is killed takes no slot with it for longer than a lease', as
   const { gateway, next, address } = create({
     config: limited(endpoint, [atOnce]),
     workers: 1,
-    workerEntry: pathToFileURL(entry),
+    workerEntry: worker.entry,
   });
   await gateway.start();
   const lost = fetch(`http://${address()}/`).catch(() => null);
   await arrived.promise;
   assert.deepEqual(await ask(address(), 1), [429]);
   const replaced = next('worker-replaced');
-  writeFileSync(poison, '');
+  worker.kill();
   await replaced;
   await lost;
   for (;;) {

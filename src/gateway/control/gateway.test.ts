@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { pathToFileURL } from 'node:url';
-import { cleanups, config, create, folder, origin } from '../../../test/gateway-under-test.ts';
+import { cleanups, config, create, folder, mortalWorker, origin } from '../../../test/gateway-under-test.ts';
 import type { GatewayState } from './gateway-state.ts';
 import { createGateway, type GatewayOptions } from './gateway.ts';
 
@@ -152,22 +150,11 @@ test('a stop in the middle of a drain cuts what is running', async () => {
 });
 
 test('a killed worker is replaced while the other serves', async () => {
-  const home = folder();
-  const poison = join(home, 'poison');
-  // The data plane as it is, and a way to kill one lane of it from outside.
-  const entry = join(home, 'worker.mjs');
-  writeFileSync(
-    entry,
-    `import { existsSync, rmSync } from 'node:fs';
-    import { workerData } from 'node:worker_threads';
-    await import(${JSON.stringify(new URL('../worker.ts', import.meta.url).href)});
-    const kill = () => { if (existsSync(${JSON.stringify(poison)})) { rmSync(${JSON.stringify(poison)}); throw new Error('killed'); } };
-    if (workerData.lane === 2) setInterval(kill, 5);`,
-  );
-  const { gateway, get, next } = create({ config: config(await origin('one')), workerEntry: pathToFileURL(entry) });
+  const worker = mortalWorker(2);
+  const { gateway, get, next } = create({ config: config(await origin('one')), workerEntry: worker.entry });
   await gateway.start();
   const [lost, replaced] = [next('worker-lost'), next('worker-replaced')];
-  writeFileSync(poison, '');
+  worker.kill();
   const { lane, reason } = await lost;
   assert.equal(lane, 2);
   assert.match(reason, /^Error: killed/);
