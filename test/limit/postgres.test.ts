@@ -72,6 +72,19 @@ test('R2, R13: a thousand callers on twenty connections of two processes are adm
   }
 });
 
+test('in a database whose transactions are stricter by default, the first take says what to do', async () => {
+  const pool = server.pool();
+  pool.on('connect', (client) => void client.query("SET default_transaction_isolation = 'repeatable read'"));
+  const api = createLimiter({
+    name: 'strict',
+    algorithm: hundred,
+    store: postgresStore(pool),
+    outage: { ...patient, answer: 'closed' },
+  });
+  assert.equal((await api.take('ann')).source, 'closed');
+  assert.match(api.outage!.error.message, /READ COMMITTED.*REPEATABLE READ.*default_transaction_isolation/);
+});
+
 test('many who take from several limits in any order never wait for each other in a circle', async () => {
   const stores = [store, postgresStore(server.pool()), postgresStore(server.pool())];
   const limitersOf = stores.map((each) =>

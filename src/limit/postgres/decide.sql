@@ -48,6 +48,12 @@ DECLARE
   out_reset double precision;
   reply double precision[];
 BEGIN
+  -- In any other, whoever waited for a row fails when it is free: a store that is down whenever two ask for the same key.
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE feature_not_supported USING MESSAGE = format(
+      'limits are decided in READ COMMITTED, and this transaction is in %s; connect with options=''-c default_transaction_isolation=read\ committed''',
+      upper(current_setting('transaction_isolation')));
+  END IF;
   -- Always in the order of the keys: so nobody who waits for a row holds one that is waited for by its holder.
   FOR place IN SELECT i FROM generate_subscripts(keys, 1) AS i ORDER BY keys[i] COLLATE "C" LOOP
     LOOP
