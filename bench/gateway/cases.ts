@@ -13,6 +13,8 @@ export interface ScheduledLoad {
 export interface IdleLoad {
   readonly kind: 'idle';
   readonly connections: number;
+  /** What clients offer for the key exchange of TLS, in OpenSSL's words: some keys are larger than all the rest of a connection. */
+  readonly groups?: string;
 }
 
 export interface WebSocketLoad {
@@ -165,7 +167,13 @@ export const cases: readonly Case[] = [
   plain(
     'idle-tls',
     '10,000 idle TLS connections',
-    { kind: 'idle', connections: 10_000 },
+    { kind: 'idle', connections: 10_000, groups: 'X25519' },
     { metric: 'memory', unit: 'connection', tls: true, needs: ['tls'], goal: { bytes: 40_960 } },
+  ),
+  plain(
+    'idle-tls-hybrid',
+    '10,000 idle TLS connections, post-quantum key exchange where it is spoken',
+    { kind: 'idle', connections: 10_000, groups: 'X25519MLKEM768:X25519' },
+    { metric: 'memory', unit: 'connection', tls: true, needs: ['tls'] },
   ),
 ];

@@ -144,11 +144,11 @@ const SETTLE_MS = 2000; // allocators give back, timers of the first request run
 /** Memory before and after N connections that have each made one request; the proxy must be fresh but warm. */
 async function measureIdle(bench: Bench, one: Case, started: Started, round: number): Promise<Sample> {
   const pids = started.pids();
-  const count = one.load.kind === 'idle' ? one.load.connections : 0;
+  const { connections: count = 0, groups = '' } = one.load.kind === 'idle' ? one.load : {};
   await sleep(SETTLE_MS);
   const before = readMemory(pids);
   const args = [clientFile('idle-clients'), String(one.tls ? started.tlsPort : started.port), String(count)];
-  if (one.tls) args.push(bench.certificateFile);
+  if (one.tls) args.push(bench.certificateFile, groups);
   const clients = bench.processes.start(process.execPath, args, { cores: bench.loadCores });
   try {
     const patience = AbortSignal.timeout(120_000);
