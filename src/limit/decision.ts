@@ -6,10 +6,11 @@ import type { Outcome } from './algorithm.ts';
  *
  * - `store`: the counters.
  * - `cache`: this process, which knows from the store that there can be nothing yet.
+ * - `reserve`: this process, from what it has taken ahead.
  * - `fallback`: a local limiter, because the store did not answer.
  * - `open`, `closed`: nobody, because the store did not answer: allowed or refused as the limiter's `outage` says.
  */
-export type DecisionSource = 'store' | 'cache' | 'fallback' | 'open' | 'closed';
+export type DecisionSource = 'store' | 'cache' | 'reserve' | 'fallback' | 'open' | 'closed';
 
 /** A value also when the answer is no. */
 export interface Decision {

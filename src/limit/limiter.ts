@@ -11,10 +11,10 @@ import type { Decision, LeaseDecision } from './decision.ts';
 import type { Outage } from './line.ts';
 import { LocalLimiter } from './local-limiter.ts';
 import { memoryStore } from './memory.ts';
-import { checkKeys, invalid } from './options.ts';
+import { checkInteger, checkKeys, invalid } from './options.ts';
 import { type OutageOptions, readOutage } from './outage.ts';
 import { RemoteLimiter } from './remote-limiter.ts';
-import type { LocalStore, RemoteStore, Store } from './store.ts';
+import { hasLeases, type LocalStore, type RemoteStore, type Store } from './store.ts';
 import type { LimiterCounts } from './tally.ts';
 import type { WaitOptions } from './waiting.ts';
 
@@ -41,6 +41,14 @@ export interface LimiterOptions<A extends Algorithm = Algorithm, S extends Store
    * heard at once. Never done for leases. @defaultValue true
    */
   readonly knownRefusals?: boolean;
+  /**
+   * With a remote store: how many a process takes ahead of a key that is asked for, to hand them out without asking; from 2 to the limit.
+   * For keys that each process is asked for many times a second. Of n processes, each that reserves k, up to n × (k − 1) of a key
+   * are held for up to a second, and refused to others; and as many more than the algorithm promises can go through in a stretch of time,
+   * having been reserved before it. Only takes that cost 1 use it: not other costs, not `allOf`. Not for leases.
+   * @defaultValue nothing is reserved
+   */
+  readonly reserve?: number;
 }
 
 export interface TakeOptions {
@@ -127,6 +135,13 @@ export type LimiterOf<A extends Algorithm, S extends Store> = Limiter<DecisionOf
   (S extends LocalStore ? SyncLimiter<DecisionOf<A>> & (A extends LeaseAlgorithm ? SyncLeases : SyncRates) : unknown) &
   (S extends RemoteStore ? StoreState : unknown);
 
+function readReserve(reserve: number, algorithm: Algorithm): number {
+  if (hasLeases(algorithm)) {
+    throw invalid(`createLimiter: reserve is ${reserve}, and the algorithm has leases, which are taken one by one.`);
+  }
+  return checkInteger('createLimiter: reserve', reserve, 2, algorithm.limit);
+}
+
 const NAME = /^[\w.-]{1,64}$/;
 
 /**
@@ -140,8 +155,8 @@ const NAME = /^[\w.-]{1,64}$/;
 export function createLimiter<const A extends Algorithm, S extends Store = LocalStore>(
   options: LimiterOptions<A, S>,
 ): LimiterOf<A, S> {
-  checkKeys('createLimiter', options, ['name', 'algorithm', 'store', 'shadow', 'outage', 'knownRefusals']);
-  const { name, algorithm, shadow = false, outage, knownRefusals } = options;
+  checkKeys('createLimiter', options, ['name', 'algorithm', 'store', 'shadow', 'outage', 'knownRefusals', 'reserve']);
+  const { name, algorithm, shadow = false, outage, knownRefusals, reserve } = options;
   const store: Store = options.store ?? memoryStore();
   if (!NAME.test(name)) {
     throw invalid(`createLimiter: name is “${name}”; expected 1 to 64 of the characters a-z A-Z 0-9 _ . -`);
@@ -158,12 +173,14 @@ export function createLimiter<const A extends Algorithm, S extends Store = Local
       shadow,
       outages,
       knownRefusals: knownRefusals ?? true,
+      reserve: reserve === undefined ? null : readReserve(reserve, algorithm),
     });
     return limiter as unknown as LimiterOf<A, S>;
   }
-  if (outage !== undefined || knownRefusals !== undefined) {
+  if (outage !== undefined || knownRefusals !== undefined || reserve !== undefined) {
     throw invalid(
-      `createLimiter: limiter “${name}” has a local store, which never fails; outage and knownRefusals are for remote ones.`,
+      `createLimiter: limiter “${name}” has a local store, which never fails and is near; ` +
+        'outage, knownRefusals and reserve are for remote ones.',
     );
   }
   return new LocalLimiter({ name, algorithm, store, shadow }) as unknown as LimiterOf<A, S>;

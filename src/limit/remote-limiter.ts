@@ -1,6 +1,6 @@
 /**
- * A limiter whose store is somewhere else. What is between it and the store: refusals that are known (refusals.ts), calls of one
- * tick made one (line.ts), and what to answer when the store does not (outage.ts).
+ * A limiter whose store is somewhere else. What is between it and the store: refusals that are known (refusals.ts), what was
+ * taken ahead (reserves.ts), calls of one tick made one (line.ts), and what to answer when the store does not (outage.ts).
  */
 import { abortable } from '../kernel/abort.ts';
 import { SpillwayError } from '../kernel/errors.ts';
@@ -12,6 +12,7 @@ import { LocalLimiter } from './local-limiter.ts';
 import { checkAmount, checkKey, invalid } from './options.ts';
 import type { Outages } from './outage.ts';
 import { Refusals } from './refusals.ts';
+import { Reserves } from './reserves.ts';
 import { hasLeases, type Question, type RemoteStore } from './store.ts';
 import { type LimiterCounts, Tally } from './tally.ts';
 import { readWait, Waiting, type WaitOptions } from './waiting.ts';
@@ -23,6 +24,8 @@ export interface RemoteLimiterOptions {
   readonly shadow: boolean;
   readonly outages: Outages;
   readonly knownRefusals: boolean;
+  /** How many are taken ahead; null for none. */
+  readonly reserve: number | null;
 }
 
 export class RemoteLimiter {
@@ -33,12 +36,13 @@ export class RemoteLimiter {
   readonly tally = new Tally();
   readonly #outages: Outages;
   readonly #refusals: Refusals | null;
+  readonly #reserves: Reserves | null;
   #algorithm: Algorithm;
   #leases: boolean;
   #fallback: LocalLimiter | null = null;
   #waiting: Waiting | null = null;
 
-  constructor({ name, algorithm, store, shadow, outages, knownRefusals }: RemoteLimiterOptions) {
+  constructor({ name, algorithm, store, shadow, outages, knownRefusals, reserve }: RemoteLimiterOptions) {
     this.name = name;
     this.#algorithm = algorithm;
     this.#leases = hasLeases(algorithm);
@@ -47,6 +51,18 @@ export class RemoteLimiter {
     this.#outages = outages;
     this.line = lineTo(store, outages.deadlineMs);
     this.#refusals = knownRefusals && !this.#leases ? new Refusals() : null;
+    this.#reserves =
+      reserve === null
+        ? null
+        : new Reserves({
+            size: reserve,
+            clock: this.line.clock,
+            giveBack: (key, amount) => {
+              this.#refusals?.forget(key, this.line.clock.nowMs());
+              // What cannot be given back comes back by itself.
+              return this.refund(key, amount).catch(() => {});
+            },
+          });
   }
 
   get algorithm(): Algorithm {
@@ -79,6 +95,9 @@ export class RemoteLimiter {
   async peek(key: string, { cost = 1, signal }: TakeOptions = {}): Promise<Decision> {
     checkKey(key);
     checkAmount('cost', cost);
+    signal?.throwIfAborted();
+    const reserved = this.#reservesFor(cost, 1)?.look(key) ?? null;
+    if (reserved !== null) return this.#decision(reserved, 0, true, 'reserve');
     try {
       const answer = await this.#ask('peek', key, { cost, times: 1 }, signal);
       return this.#decision(answer, 0, answer.granted === 1, 'store');
@@ -128,6 +147,7 @@ export class RemoteLimiter {
     this.#algorithm = algorithm;
     this.#leases = hasLeases(algorithm);
     this.#refusals?.clear(this.line.clock.nowMs());
+    this.#reserves?.clear();
     this.#fallback?.change(algorithm.share(this.#outages.share));
     return continues;
   }
@@ -138,6 +158,7 @@ export class RemoteLimiter {
     } finally {
       // Also what was not answered may have been done.
       this.#refusals?.forget(key, this.line.clock.nowMs());
+      if (verb === 'reset') this.#reserves?.forget(key);
       this.#waiting?.givenBack(key);
     }
   }
@@ -159,6 +180,8 @@ export class RemoteLimiter {
     { cost, times }: { readonly cost: number; readonly times: number },
     signal?: AbortSignal,
   ): Promise<Decision> {
+    const reserves = this.#reservesFor(cost, times);
+    if (reserves !== null) return this.#takeAhead(reserves, key, signal);
     const known = this.known(key, cost);
     if (known !== null) {
       signal?.throwIfAborted();
@@ -178,6 +201,43 @@ export class RemoteLimiter {
       const local = (): Decision => (times === 1 ? fallback.takeSync(key, cost) : fallback.takeUpToSync(key, times));
       return this.withoutStore(error, () => this.ofFallback(local()), cost * times);
     }
+  }
+
+  /** Takes one of what is here, or one from the store and, if nobody has asked yet, more with it. */
+  async #takeAhead(reserves: Reserves, key: string, signal?: AbortSignal): Promise<Decision> {
+    signal?.throwIfAborted();
+    const reserved = this.#draw(reserves, key) ?? this.known(key, 1);
+    if (reserved !== null) return reserved;
+    try {
+      const reservation = reserves.begin(key);
+      const part = this.part(key, 1, reservation === null ? 1 : Math.min(reserves.size, this.#algorithm.limit));
+      const { answers, before } = this.line.take(part);
+      if (reservation !== null) {
+        // Also if the caller gives up; and before those of the same tick who were left without, and look here again.
+        answers
+          .then(([all]) => reserves.keep(key, reservation, shareOf(all!, before, part)))
+          .catch(() => reserves.drop(key, reservation));
+      }
+      const [all] = await abortable(answers, signal);
+      const answer = shareOf(all!, before, part);
+      if (answer.granted < part.times) this.learn(key, 1, answer);
+      if (answer.granted === 0) return this.#draw(reserves, key) ?? this.#decision(answer, 0, false, 'store');
+      const out = { ...answer, remaining: answer.remaining + reserves.left(key), retryAfterUs: 0 };
+      return this.#decision(out, 1, true, 'store');
+    } catch (error) {
+      signal?.throwIfAborted();
+      return this.withoutStore(error, () => this.fallback.takeSync(key), 1);
+    }
+  }
+
+  #draw(reserves: Reserves, key: string): Decision | null {
+    const out = reserves.draw(key);
+    return out === null ? null : this.#decision(out, 1, true, 'reserve');
+  }
+
+  /** Only what costs one and has no lease is taken ahead. */
+  #reservesFor(cost: number, times: number): Reserves | null {
+    return cost === 1 && times === 1 && !this.#leases ? this.#reserves : null;
   }
 
   async #ask(

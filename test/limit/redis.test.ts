@@ -154,6 +154,31 @@ test('R2: a thousand callers of two processes at once are admitted exactly as of
   }
 });
 
+test('two processes that take ten ahead admit exactly the limit, with a tenth of the calls', async () => {
+  await using first = await clients['ioredis 6'](server.port);
+  await using second = await clients['node-redis 6'](server.port);
+  const algorithm = slidingLog({ limit: 1000, per: '1d' });
+  const limiters = [first, second].map(({ client }) =>
+    createLimiter({ name: 'api', algorithm, store: redisStore(client), reserve: 10, outage: { deadline: '30s' } }),
+  );
+  const before = await scriptCalls();
+  /** One take after another, so that nobody shares a call. */
+  const drained = await Promise.all(
+    limiters.map(async (limiter) => {
+      const sources: string[] = [];
+      for (let take = await limiter.take('ann'); take.allowed; take = await limiter.take('ann'))
+        sources.push(take.source);
+      return sources;
+    }),
+  );
+  const sources = drained.flat();
+  assert.equal(sources.length, 1000);
+  assert.ok(sources.every((source) => source === 'store' || source === 'reserve'));
+  // A hundred that were granted, one for each that was refused at last; and a slow run gives some back and asks anew.
+  const calls = (await scriptCalls()) - before;
+  assert.ok(calls >= 100 && calls <= 110, `${calls} calls`);
+});
+
 test('R3: the clock of the process that asks has no say', async () => {
   await using opened = await clients['ioredis 6'](server.port);
   const remaining: number[] = [];
