@@ -12,9 +12,9 @@ import { readFileSync } from 'node:fs';
 
 import { type PostgresClient, PostgresDriver } from '../drivers/postgres.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
-import type { Outcome } from './algorithm.ts';
+import type { Algorithm, Outcome } from './algorithm.ts';
 import { checkKeys, invalid } from './options.ts';
-import { type RemoteBatch, askInBatches } from './remote-batch.ts';
+import { askInBatches, type RemoteBatch, sendable } from './remote-batch.ts';
 import type { Question, RemoteStore } from './store.ts';
 
 export interface PostgresStoreOptions {
@@ -44,6 +44,33 @@ const SWEEP_EVERY_PARTS = 1000;
 const SCHEMA = /^[a-z][a-z0-9_]{0,47}$/;
 
 const files = ['tables', 'token-bucket', 'fixed-window', 'sliding-window', 'sliding-log', 'concurrency', 'decide'];
+
+/**
+ * The keys, and as JSON `[limits, questions]`: `[kind, …parameters]` and `[verb, …parts]`, a part being `[key, limit, cost, times,
+ * holder]`. Keys and limits are there once and named by their place, from 1 on.
+ */
+function argumentsOf({ keys, questions }: RemoteBatch): [keys: readonly string[], message: string] {
+  const keyPlaces = new Map<string, number>();
+  const limitPlaces = new Map<Algorithm, number>();
+  const placeOf = <T>(places: Map<T, number>, value: T): number => {
+    const place = places.get(value) ?? places.size + 1;
+    places.set(value, place);
+    return place;
+  };
+  let at = 0;
+  const asked = questions.map(({ verb, parts }) => [
+    verb,
+    ...parts.map(({ algorithm, cost, times, holder }) => [
+      placeOf(keyPlaces, keys[at++]!),
+      placeOf(limitPlaces, algorithm),
+      sendable(cost),
+      sendable(times),
+      holder,
+    ]),
+  ]);
+  const limits = [...limitPlaces.keys()].map(({ kind, parameters }) => [kind, ...parameters]);
+  return [[...keyPlaces.keys()], JSON.stringify([limits, asked])];
+}
 
 class Postgres implements PostgresStore {
   readonly local = false;
@@ -91,7 +118,7 @@ class Postgres implements PostgresStore {
 
   async #ask(batch: RemoteBatch, signal: AbortSignal): Promise<unknown> {
     const text = `SELECT ${this.#schema}.decide($1, $2) AS answer`;
-    const [row] = await this.#driver.query<{ answer: unknown }>(text, [batch.keys, batch.message], signal);
+    const [row] = await this.#driver.query<{ answer: unknown }>(text, argumentsOf(batch), signal);
     this.#unswept += batch.parts;
     if (this.#unswept >= SWEEP_EVERY_PARTS) {
       this.#unswept = 0;

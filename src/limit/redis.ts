@@ -17,7 +17,7 @@ import { type Clock, systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Algorithm, Outcome } from './algorithm.ts';
 import { checkKeys, invalid } from './options.ts';
-import { askInBatches, type RemoteBatch } from './remote-batch.ts';
+import { askInBatches, type RemoteBatch, sendable } from './remote-batch.ts';
 import { remoteKey } from './remote-key.ts';
 import type { CountersKey, Question, RemoteStore } from './store.ts';
 
@@ -43,14 +43,47 @@ function sourceOf(name: string): string {
 /** The script for each set of algorithms that was needed together. */
 const scripts = new Map<string, RedisScript>();
 
-function scriptOf(kinds: readonly Algorithm['kind'][]): RedisScript {
-  const id = kinds.join(' ');
+function scriptFor(questions: readonly Question[]): RedisScript {
+  const kinds = new Set<Algorithm['kind']>();
+  for (const { parts } of questions) for (const { algorithm } of parts) kinds.add(algorithm.kind);
+  const names = [...kinds].sort();
+  const id = names.join(' ');
   let script = scripts.get(id);
   if (script === undefined) {
-    script = new RedisScript(['prelude', ...kinds, 'decide'].map(sourceOf).join('\n'));
+    script = new RedisScript(['prelude', ...names, 'decide'].map(sourceOf).join('\n'));
     scripts.set(id, script);
   }
   return script;
+}
+
+/** Whether they differ in nothing but their keys. */
+function alike(a: Question, b: Question): boolean {
+  if (a.verb !== b.verb || a.parts.length !== b.parts.length) return false;
+  for (let at = 0; at < a.parts.length; at++) {
+    const [of, to] = [a.parts[at]!, b.parts[at]!];
+    if (of.algorithm !== to.algorithm || of.cost !== to.cost || of.times !== to.times || of.holder !== to.holder) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** What decide.lua is told beside the keys: what neighbours have in common once, so that a thousand takes are a dozen arguments. */
+function runsOf(questions: readonly Question[]): string[] {
+  const args: string[] = [];
+  for (let at = 0, next: number; at < questions.length; at = next) {
+    const question = questions[at]!;
+    const { verb, parts } = question;
+    next = at + 1;
+    while (next < questions.length && alike(question, questions[next]!)) next += 1;
+    args.push(verb, String(next - at), String(parts.length));
+    for (const { algorithm, cost, times, holder } of parts) {
+      const [first = 0, second = 0, third = 0] = algorithm.parameters;
+      const numbers = [first, second, third, sendable(cost), sendable(times), holder];
+      args.push(algorithm.kind, ...numbers.map(String));
+    }
+  }
+  return args;
 }
 
 class RedisStore implements RemoteStore {
@@ -79,7 +112,7 @@ class RedisStore implements RemoteStore {
 
   #ask(batch: RemoteBatch, signal: AbortSignal): Promise<unknown> {
     const keys = batch.keys.map((key) => `${this.#prefix}:${key}`);
-    return this.#driver.run({ script: scriptOf(batch.kinds), keys, args: [batch.message], signal });
+    return this.#driver.run({ script: scriptFor(batch.questions), keys, args: runsOf(batch.questions), signal });
   }
 
   checkTogether(counters: readonly CountersKey[]): void {

@@ -1,47 +1,47 @@
 /**
- * Many questions as one message: what a script in Redis and a function in PostgreSQL are sent, and how their answer is read.
+ * Many questions as one call to a store on another engine: which go together, and how their answer is read.
  *
- * Keys and limits are listed once and named by their place, from 1 on. Numbers are sent no larger than any that makes a
- * difference, so that they are whole numbers in every engine. A question is never split, and a key is in one batch of an `ask` only, so that its questions
- * keep their order.
+ * A question is never split, and a key is in one batch of an `ask` only, so that its questions keep their order.
  */
 import { SpillwayError } from '../kernel/errors.ts';
-import { type Algorithm, LIMIT_MAX, type Outcome } from './algorithm.ts';
+import { LIMIT_MAX, type Outcome } from './algorithm.ts';
 import { remoteKey } from './remote-key.ts';
-import { hasLeases, type Question, type RemotePart } from './store.ts';
+import { hasLeases, type Question } from './store.ts';
 
-/** What is above every limit is refused, or gives back everything, as well as anything larger. */
 const AMOUNT_MAX = LIMIT_MAX + 1;
 
+/**
+ * A cost or a number of takes as it is sent: no larger than any that makes a difference, so that it is a whole number in every engine.
+ * What is above every limit is refused, or gives back everything, as well as anything larger.
+ */
+export function sendable(amount: number): number {
+  return Math.min(amount, AMOUNT_MAX);
+}
+
 export class RemoteBatch {
+  readonly questions: Question[] = [];
+  /** Of each part of each question, in their order. */
   readonly keys: string[] = [];
-  readonly #questions: { readonly question: Question; readonly index: number }[] = [];
-  readonly #places = new Map<string, number>();
-  readonly #limits: Algorithm[] = [];
-  readonly #asked: unknown[] = [];
+  readonly #known = new Set<string>();
+  readonly #indexes: number[] = [];
 
   /** How many parts it has: what it costs to answer. */
-  parts = 0;
+  get parts(): number {
+    return this.keys.length;
+  }
 
   has(key: string): boolean {
-    return this.#places.has(key);
+    return this.#known.has(key);
   }
 
   /** `index`: of the question, in the outcomes that `read` fills. */
   add(question: Question, index: number, keys: readonly string[]): void {
-    this.#questions.push({ question, index });
-    this.#asked.push([question.verb, ...question.parts.map((part, index) => this.#part(part, keys[index]!))]);
-    this.parts += question.parts.length;
-  }
-
-  /** The kinds of algorithms that are needed, each once. */
-  get kinds(): readonly Algorithm['kind'][] {
-    return [...new Set(this.#limits.map(({ kind }) => kind))].sort();
-  }
-
-  /** `[limits, questions]`: `[kind, …parameters]` and `[verb, …parts]`, a part being `[key, limit, cost, times, holder]`. */
-  get message(): string {
-    return JSON.stringify([this.#limits.map(({ kind, parameters }) => [kind, ...parameters]), this.#asked]);
+    this.questions.push(question);
+    this.#indexes.push(index);
+    for (const key of keys) {
+      this.keys.push(key);
+      this.#known.add(key);
+    }
   }
 
   /** Fills in outcomes from the numbers of an answer: the moment, then `granted, remaining, retry, reset` a part; −1 is never. */
@@ -54,8 +54,8 @@ export class RemoteBatch {
     }
     const numbers = answer as number[];
     let at = 1;
-    for (const { question, index } of this.#questions) {
-      outcomes[index] = question.parts.map(() => {
+    for (const [place, { parts }] of this.questions.entries()) {
+      outcomes[this.#indexes[place]!] = parts.map(() => {
         const outcome = {
           granted: numbers[at]!,
           remaining: numbers[at + 1]!,
@@ -66,17 +66,6 @@ export class RemoteBatch {
         return outcome;
       });
     }
-  }
-
-  #part({ algorithm, cost, times, holder }: RemotePart, key: string): number[] {
-    let place = this.#places.get(key);
-    if (place === undefined) {
-      place = this.keys.push(key);
-      this.#places.set(key, place);
-    }
-    let limit = this.#limits.indexOf(algorithm) + 1;
-    if (limit === 0) limit = this.#limits.push(algorithm);
-    return [place, limit, Math.min(cost, AMOUNT_MAX), Math.min(times, AMOUNT_MAX), holder];
   }
 }
 

@@ -19,10 +19,9 @@ export function clockedRedis(redis: Redis, nowUs: () => number): NodeRedisClient
       if (name === 'evalsha') throw new Error('NOSCRIPT with a clock of its own');
       for (const part of [TIME, END]) if (!text.includes(part)) throw new Error(`the script has no ${part}`);
       const us = nowUs();
-      const last = Number(args[0]) + 1;
       const clock = [String(Math.floor(us / 1e6)), String(us % 1e6)];
-      const clocked = text.replace(TIME, '{ ARGV[2], ARGV[3] }').replace(END, LATER);
-      return redis.call(name, clocked, ...args.slice(0, last + 1), ...clock);
+      const clocked = text.replace(TIME, '{ ARGV[#ARGV - 1], ARGV[#ARGV] }').replace(END, LATER);
+      return redis.call(name, clocked, ...args, ...clock);
     },
   };
 }

@@ -1,86 +1,96 @@
 -- Answers questions in their order, all at one moment of the server's clock.
--- ARGV[1]: JSON of { limits, questions }; a limit is { kind, parameters… }, a question { verb, part, part… }, and a part
--- { key, limit, cost, times, holder }, the first two as places in KEYS and limits.
+-- KEYS: of each part of each question, in their order; one may come again.
+-- ARGV: runs of questions that differ in nothing but their keys. A run is: verb, how many questions, how many parts each, and for each
+-- part kind, three parameters, cost, times, holder.
 -- Returns integers: the moment, and for each part granted, remaining, retry, reset.
--- A key is read once and written once, and always with the moment at which it is as if it had never been used as its end.
+-- All keys are read at once; one that changes is written with the moment at which it is as if it had never been used as its end.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local request = cjson.decode(ARGV[1])
-local limits, questions = request[1], request[2]
 -- A key of another type reads as one that is not there.
 local raws = redis.call('MGET', unpack(KEYS))
 local states = {}
-local reply = { now }
-
-local function open(part)
-  local key, limit = part[1], limits[part[2]]
-  local kernel = kernels[limit[1]]
-  local state = states[key]
-  if not state then
-    state = kernel.read(raws[key])
-    states[key] = state
-  end
-  state.kernel, state.p = kernel, limit.p
-  return state, kernel
-end
-
-local function take(part, look)
-  local state, kernel = open(part)
-  local granted, remaining, retry, reset = kernel.take(state, state.p, now, part[3], part[4], part[5], look)
-  state.reset = reset
-  return granted, remaining, retry, reset
-end
+for i = 1, #KEYS do states[KEYS[i]] = raws[i] end
+local reply, said, place, arg = { now }, 1, 0, 1
 
 local function answer(granted, remaining, retry, reset)
-  local n = #reply
-  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = granted, remaining, retry, reset
+  reply[said + 1], reply[said + 2], reply[said + 3], reply[said + 4] = granted, remaining, retry, reset
+  said = said + 4
 end
 
--- One part: as many as there is room for. Several: all or none.
-local function take_all(question)
-  local look = false
-  if #question > 2 then
-    for i = 2, #question do
-      if take(question[i], true) < question[i][4] then look = true end
-    end
+local function write(key, raw, text, reset)
+  states[key] = text
+  if reset > 0 then
+    -- As a number it is passed on with 17 digits.
+    redis.call('SET', key, text, 'PXAT', ceil((now + reset) / 1000))
+  elseif raw then
+    redis.call('DEL', key)
   end
-  for i = 2, #question do answer(take(question[i], look)) end
 end
 
-local function change(part, verb)
-  local state, kernel = open(part)
+local function take(key, part, look)
+  local raw = states[key]
+  local granted, remaining, retry, reset, text =
+    part.take(raw, now, part.p1, part.p2, part.p3, part.cost, part.times, part.holder, look)
+  if text and text ~= raw then write(key, raw, text, reset) end
+  answer(granted, remaining, retry, reset)
+end
+
+local function change(key, part, verb)
+  local raw = states[key]
   if verb == 'reset' then
-    state = kernel.read(false)
-    state.kernel, state.p = kernel, limits[part[2]].p
-    states[part[1]] = state
+    if raw then write(key, raw, '', 0) end
     return answer(0, 0, 0, 0)
   end
-  state.reset = nil
-  answer(kernel[verb](state, state.p, now, part[3], part[5]) and 1 or 0, 0, 0, 0)
-end
-
-for _, limit in ipairs(limits) do limit.p = { limit[2], limit[3], limit[4] } end
-for _, question in ipairs(questions) do
-  local verb = question[1]
-  if verb == 'take' then
-    take_all(question)
-  elseif verb == 'peek' then
-    for i = 2, #question do answer(take(question[i], true)) end
-  else
-    for i = 2, #question do change(question[i], verb) end
+  local text, done = part.kernel[verb](raw, now, part.p1, part.p2, part.p3, part.cost, part.holder)
+  if text and text ~= raw then
+    write(key, raw, text, select(4, part.take(text, now, part.p1, part.p2, part.p3, 0, 1, 0, true)))
   end
+  answer(done and 1 or 0, 0, 0, 0)
 end
 
-for key, state in pairs(states) do
-  local text = state.kernel.write(state)
-  if text ~= raws[key] then
-    local reset = state.reset or select(4, state.kernel.take(state, state.p, now, 0, 1, 0, true))
-    if reset > 0 then
-      -- As a number it is passed on with 17 digits.
-      redis.call('SET', KEYS[key], text, 'PXAT', ceil((now + reset) / 1000))
-    elseif raws[key] then
-      redis.call('DEL', KEYS[key])
+-- Whether there is room for all of them.
+local function fits(parts)
+  for i, part in ipairs(parts) do
+    local granted = part.take(states[KEYS[place + i]], now, part.p1, part.p2, part.p3, part.cost, part.times, part.holder, true)
+    if granted < part.times then return false end
+  end
+  return true
+end
+
+local function read_parts(count)
+  local parts = {}
+  for i = 1, count do
+    local kernel = kernels[ARGV[arg]]
+    parts[i] = {
+      kernel = kernel,
+      take = kernel.take,
+      p1 = tonumber(ARGV[arg + 1]),
+      p2 = tonumber(ARGV[arg + 2]),
+      p3 = tonumber(ARGV[arg + 3]),
+      cost = tonumber(ARGV[arg + 4]),
+      times = tonumber(ARGV[arg + 5]),
+      holder = tonumber(ARGV[arg + 6]),
+    }
+    arg = arg + 7
+  end
+  return parts
+end
+
+while place < #KEYS do
+  local verb, questions, count = ARGV[arg], tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
+  arg = arg + 3
+  local parts = read_parts(count)
+  for _ = 1, questions do
+    -- One part: as many as there is room for. Several: all or none.
+    local look = verb == 'peek' or (verb == 'take' and count > 1 and not fits(parts))
+    for i = 1, count do
+      if verb == 'take' or verb == 'peek' then
+        take(KEYS[place + i], parts[i], look)
+      else
+        change(KEYS[place + i], parts[i], verb)
+      end
     end
+    place = place + count
   end
 end
 return reply

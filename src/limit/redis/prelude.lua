@@ -1,13 +1,13 @@
 #!lua
 -- Rate limiting in Redis: what each script begins with. A script is this, the kernels it needs, and decide.lua.
 --
--- A kernel is the arithmetic of one algorithm, the same as in the TypeScript file of its name, in the same doubles:
---   read(raw)                          the state in a key's string; of a key that is not there if raw is false
---   write(state)                       the string
---   take(state, p, now, cost, times, holder, look)
---                                      granted, remaining, retry, reset; takes nothing if `look`
---   refund, release, renew(state, p, now, cost, holder)
--- p: the algorithm's parameters; times in µs; never is NEVER.
+-- A kernel is the arithmetic of one algorithm, the same as in the TypeScript file of its name, in the same doubles, on the state as it is in
+-- its key: a string, or false if there is none.
+--   take(raw, now, p1, p2, p3, cost, times, holder, look)
+--                                      granted, remaining, retry, reset, the new string or nil if it is as it was; takes nothing if `look`
+--   refund, release, renew(raw, now, p1, p2, p3, cost, holder)
+--                                      the new string, and whether it was done
+-- p1 to p3: the algorithm's parameters; times in µs; never is NEVER. Nothing that runs for every take makes a table.
 --
 -- The first line has no flag: so Redis lets it run only where it could write, never on a replica, and not at all rather than by
 -- half when memory is full.

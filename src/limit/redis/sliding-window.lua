@@ -1,31 +1,20 @@
--- sliding-window.ts. State: when the window began, taken in it, taken in the one before. p: limit, window, step.
+-- sliding-window.ts. State: when the window began, taken in it, taken in the one before. Parameters: limit, window, step.
 do
-  local function counts_at(s, p, now)
-    local start = now - fmod(now, p[2])
-    if s[1] >= start then
-      if s[1] > start then s[1] = start end
-      return s[2], s[3], start
-    end
-    if s[1] >= start - p[2] then return 0, s[2], start end
+  -- Taken in this window and in the one before, when this began, and the new string if the clock stepped back.
+  local function counts_at(raw, now, window)
+    local start = now - fmod(now, window)
+    if not raw or #raw ~= 24 then return 0, 0, start end
+    local began, current, previous = unpack_from('<ddd', raw)
+    if began > start then return current, previous, start, pack('<ddd', start, current, previous) end
+    if began == start then return current, previous, start end
+    if began >= start - window then return 0, current, start end
     return 0, 0, start
   end
 
-  local function set(s, start, current, previous)
-    s[1], s[2], s[3] = start, current, previous
-  end
-
   kernels['sliding-window'] = {
-    read = function(raw)
-      if not raw or #raw ~= 24 then return { 0, 0, 0 } end
-      local began, current, previous = unpack_from('<ddd', raw)
-      return { began, current, previous }
-    end,
-    write = function(s) return pack('<ddd', s[1], s[2], s[3]) end,
-
-    take = function(s, p, now, cost, times, _, look)
-      local limit, window, step = p[1], p[2], p[3]
+    take = function(raw, now, limit, window, step, cost, times, _, look)
       local steps = window / step
-      local current, previous, start = counts_at(s, p, now)
+      local current, previous, start, text = counts_at(raw, now, window)
       -- What of the window before still counts, in steps.
       local overlap = steps - floor((now - start) / step)
       local room = (limit - current) * steps - previous * overlap
@@ -43,19 +32,19 @@ do
       end
       if not look and granted > 0 and cost > 0 then
         current = current + granted * cost
-        set(s, start, current, previous)
+        text = pack('<ddd', start, current, previous)
         room = (limit - current) * steps - previous * overlap
       end
       local left = window - (now - start)
       local reset = 0
       if current > 0 then reset = left + window elseif previous > 0 then reset = left end
-      return granted, max(0, floor(room / steps)), retry, reset
+      return granted, max(0, floor(room / steps)), retry, reset, text
     end,
 
-    refund = function(s, p, now, cost)
-      local current, previous, start = counts_at(s, p, now)
+    refund = function(raw, now, _, window, _, cost)
+      local current, previous, start = counts_at(raw, now, window)
       local of_current = min(current, cost)
-      set(s, start, current - of_current, max(0, previous - (cost - of_current)))
+      return pack('<ddd', start, current - of_current, max(0, previous - (cost - of_current)))
     end,
   }
 end

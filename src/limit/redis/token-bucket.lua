@@ -1,27 +1,20 @@
--- token-bucket.ts. State: parts owed, when that was so, unit. p: capacity, unit, refill.
+-- token-bucket.ts. State: parts owed, when that was so, unit. Parameters: capacity, unit, refill.
 do
-  local function owed_at(s, p, now)
-    local owed = s[1]
+  -- What is owed, and the new string if the clock stepped back.
+  local function owed_at(raw, now, capacity, unit, refill)
+    if not raw or #raw ~= 24 then return 0 end
+    local owed, at, of = unpack_from('<ddd', raw)
     if owed == 0 then return 0 end
-    if s[3] ~= p[2] then owed = ceil((owed / s[3]) * p[2]) end
-    owed = min(owed, p[1] * p[2])
-    local since = now - s[2]
-    if since >= 0 then return max(0, owed - since * p[3]) end
-    s[1], s[2], s[3] = owed, now, p[2]
-    return owed
+    if of ~= unit then owed = ceil((owed / of) * unit) end
+    owed = min(owed, capacity * unit)
+    local since = now - at
+    if since >= 0 then return max(0, owed - since * refill) end
+    return owed, pack('<ddd', owed, now, unit)
   end
 
   kernels['token-bucket'] = {
-    read = function(raw)
-      if not raw or #raw ~= 24 then return { 0, 0, 0 } end
-      local owed, at, unit = unpack_from('<ddd', raw)
-      return { owed, at, unit }
-    end,
-    write = function(s) return pack('<ddd', s[1], s[2], s[3]) end,
-
-    take = function(s, p, now, cost, times, _, look)
-      local capacity, unit, refill = p[1], p[2], p[3]
-      local owed = owed_at(s, p, now)
+    take = function(raw, now, capacity, unit, refill, cost, times, _, look)
+      local owed, text = owed_at(raw, now, capacity, unit, refill)
       local full = capacity * unit
       local room = full - owed
       local price = cost * unit
@@ -32,14 +25,14 @@ do
       end
       if not look and granted > 0 and cost > 0 then
         owed = owed + granted * cost * unit
-        s[1], s[2], s[3] = owed, now, unit
+        text = pack('<ddd', owed, now, unit)
       end
-      return granted, floor((full - owed) / unit), retry, ceil(owed / refill)
+      return granted, floor((full - owed) / unit), retry, ceil(owed / refill), text
     end,
 
-    refund = function(s, p, now, cost)
-      local owed = owed_at(s, p, now)
-      s[1], s[2], s[3] = max(0, owed - min(cost, p[1]) * p[2]), now, p[2]
+    refund = function(raw, now, capacity, unit, refill, cost)
+      local owed = owed_at(raw, now, capacity, unit, refill)
+      return pack('<ddd', max(0, owed - min(cost, capacity) * unit), now, unit)
     end,
   }
 end
