@@ -3,11 +3,9 @@ import { type Algorithm, type Ask, createOutcome, type Outcome } from '../../src
 import { hasLeases, type Question, type RemotePart } from '../../src/limit/store.ts';
 
 interface Row {
-  numbers: Float64Array;
-  /** When this call of `decide` began. */
-  readonly before: Float64Array;
-  /** By which it was asked for last. */
-  algorithm: Algorithm;
+  readonly numbers: Float64Array;
+  /** That changed the numbers last in this call of `decide`; null if none did. */
+  changedBy: Algorithm | null;
 }
 
 type Change = (algorithm: Algorithm, numbers: Float64Array, ask: Ask, out: Outcome) => void;
@@ -21,10 +19,10 @@ export class ReferenceStore {
     this.#nowUs = nowUs;
     this.#rows = new Map();
     const outcomes = questions.map((question) => this.#decide(question));
-    for (const [identity, { numbers, before, algorithm }] of this.#rows) {
-      if (numbers.join() === before.join()) continue;
-      // What is written is forgotten if it says nothing.
-      if (algorithm.idle(numbers, 0, nowUs)) this.#kept.delete(identity);
+    for (const [identity, { numbers, changedBy }] of this.#rows) {
+      if (changedBy === null) continue;
+      // What is written is forgotten if it says nothing to whoever wrote it.
+      if (changedBy.idle(numbers, 0, nowUs)) this.#kept.delete(identity);
       else this.#kept.set(identity, numbers);
     }
     return outcomes;
@@ -55,13 +53,14 @@ export class ReferenceStore {
     const identity = JSON.stringify([name, algorithm.layout, key]);
     let row = this.#rows.get(identity);
     if (row === undefined) {
-      const before = this.#kept.get(identity) ?? new Float64Array(algorithm.width);
-      row = { numbers: before.slice(), before, algorithm };
+      const kept = this.#kept.get(identity);
+      row = { numbers: kept?.slice() ?? new Float64Array(algorithm.width), changedBy: null };
       this.#rows.set(identity, row);
     }
-    row.algorithm = algorithm;
+    const before = row.numbers.join();
     const out = createOutcome();
     change(algorithm, row.numbers, { nowUs: this.#nowUs, cost, times, holder }, out);
+    if (row.numbers.join() !== before) row.changedBy = algorithm;
     return out;
   }
 }
