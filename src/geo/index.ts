@@ -1,0 +1,15 @@
+/** `spillway/geo`: finding what is nearby. */
+export type {
+  FilterOptions,
+  Found,
+  GeoIndex,
+  GeoStore,
+  Hits,
+  NearestOptions,
+  Placed,
+  StoreCallOptions,
+  WithinOptions,
+} from './geo-index.ts';
+export { distanceM, EARTH_RADIUS_M, geodesic, type GeodesicSolver, haversine, type Measure } from './measure.ts';
+export type { Box, Position } from './position.ts';
+export { createRegion, type Polygon, type Region, type Ring } from './region.ts';

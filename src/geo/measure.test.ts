@@ -1,0 +1,45 @@
+/** Distances against values known elsewhere, and the bounds by which an index searches. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { angleOf, EARTH_RADIUS_M, haversine, haversineOf } from './measure.ts';
+
+const lat = fc.double({ min: -90, max: 90, noNaN: true });
+const lon = fc.double({ min: -180, max: 180, noNaN: true });
+
+test('a quarter of a great circle is a quarter, at the equator and over a pole', () => {
+  const quarter = (EARTH_RADIUS_M * Math.PI) / 2;
+  const { distanceM } = haversine();
+  for (const [latA, lonA, latB, lonB] of [
+    [0, 0, 0, 90],
+    [0, 135, 0, -135],
+    [45, 20, 45, -160],
+    [90, 7, 0, 99],
+  ] as const) {
+    assert.ok(Math.abs(distanceM(latA, lonA, latB, lonB) - quarter) < 1e-6);
+  }
+});
+
+test('positions opposite each other are half a circle apart, not NaN', () => {
+  fc.assert(
+    fc.property(lat, lon, (lat, lon) => {
+      const angle = angleOf(haversineOf(lat, lon, -lat, lon > 0 ? lon - 180 : lon + 180));
+      assert.ok(Math.abs(angle - Math.PI) < 1e-6);
+    }),
+  );
+});
+
+test('a millimetre is a millimetre', () => {
+  const step = 1e-3 / ((EARTH_RADIUS_M * Math.PI) / 180);
+  assert.ok(Math.abs(haversine().distanceM(0, 0, 0, step) - 1e-3) < 1e-12);
+});
+
+test('the radius is an option, and refused if it is none', () => {
+  const redis = haversine({ radiusM: 6_372_797.560856 });
+  // GEODIST of Palermo and Catania in the documentation of Redis, by the positions that it stores.
+  const found = redis.distanceM(38.115556395496299, 13.361389338970184, 37.50266842333162, 15.087267458438873);
+  assert.ok(Math.abs(found - 166_274.1516) < 1e-3);
+  for (const radiusM of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
+    assert.throws(() => haversine({ radiusM }), { code: 'OPTIONS_INVALID' });
+  }
+});
