@@ -162,6 +162,7 @@ function report(error: unknown): ExitCode {
     case 'DNS_FAILED':
     case 'STORE_REFUSED':
     case 'KEYS_APART':
+    case 'FILTER_DAMAGED':
     case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:

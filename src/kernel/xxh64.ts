@@ -43,15 +43,15 @@ function round(at: number, laneHigh: number, laneLow: number): void {
 }
 
 /** Steps 1 to 3 for keys of 32 bytes and more: each accumulator has its quarter of every stripe. */
-function hashStripes(view: DataView, end: number, seed: number): void {
+function hashStripes(view: DataView, end: number, seedHigh: number, seed: number): void {
   const startLow = (P1_LOW + P2_LOW) | 0;
-  lanes[0] = sumHigh(0, seed, sumHigh(P1_HIGH, P1_LOW, P2_HIGH, P2_LOW), startLow);
+  lanes[0] = sumHigh(seedHigh, seed, sumHigh(P1_HIGH, P1_LOW, P2_HIGH, P2_LOW), startLow);
   lanes[1] = (seed + startLow) | 0;
-  lanes[2] = sumHigh(0, seed, P2_HIGH, P2_LOW);
+  lanes[2] = sumHigh(seedHigh, seed, P2_HIGH, P2_LOW);
   lanes[3] = (seed + P2_LOW) | 0;
-  lanes[4] = 0;
+  lanes[4] = seedHigh;
   lanes[5] = seed;
-  lanes[6] = sumHigh(0, seed, ~P1_HIGH, -P1_LOW); // minus P1 in two's complement
+  lanes[6] = sumHigh(seedHigh, seed, ~P1_HIGH, -P1_LOW); // minus P1 in two's complement
   lanes[7] = (seed - P1_LOW) | 0;
   for (let at = 0; at < end; at += 8) round((at >>> 2) & 6, view.getInt32(at + 4, true), view.getInt32(at, true));
 
@@ -79,12 +79,12 @@ function hashStripes(view: DataView, end: number, seed: number): void {
   digest[1] = low;
 }
 
-function hash(view: DataView, length: number, seed: number): void {
+function hash(view: DataView, length: number, seedHigh: number, seed: number): void {
   let at = length & -STRIPE_BYTES;
   if (at > 0) {
-    hashStripes(view, at, seed);
+    hashStripes(view, at, seedHigh, seed);
   } else {
-    digest[0] = sumHigh(0, seed, P5_HIGH, P5_LOW);
+    digest[0] = sumHigh(seedHigh, seed, P5_HIGH, P5_LOW);
     digest[1] = seed + P5_LOW;
   }
   // Step 4: the length.
@@ -148,7 +148,7 @@ function finish(view: DataView, start: number, length: number): void {
 
 /**
  * XXH64 of a key: the upper 32 bits, signed, so that nothing is boxed. With `out` both words are stored there, the upper
- * first. The seed is 32 bits wide.
+ * first. The seed is 32 bits wide; `xxh64Words` takes all 64.
  *
  * @example
  * const words = new Uint32Array(2);
@@ -157,10 +157,18 @@ function finish(view: DataView, start: number, length: number): void {
  */
 export function xxh64(key: KeyText, seed = 0, out?: Int32Array | Uint32Array): number {
   const length = layKey(key);
-  hash(keyView(), length, seed | 0);
+  hash(keyView(), length, 0, seed | 0);
   if (out !== undefined) {
     out[0] = digest[0]!;
     out[1] = digest[1]!;
   }
   return digest[0]!;
+}
+
+/** Both words of the XXH64 of a key, the upper first. The seed is two words too, the upper first. */
+export function xxh64Words(key: KeyText, seed: Readonly<Int32Array>, out: Int32Array): void {
+  const length = layKey(key);
+  hash(keyView(), length, seed[0]!, seed[1]!);
+  out[0] = digest[0]!;
+  out[1] = digest[1]!;
 }

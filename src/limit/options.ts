@@ -1,31 +1,8 @@
-/**
- * Reading what a caller gives: each mistake is refused with the name, the value and what was expected, before anything runs.
- */
-import { SpillwayError } from '../kernel/errors.ts';
-import { nearest } from '../kernel/nearest.ts';
+/** Reading what a caller of limits gives: what every module checks, and durations, keys and amounts. */
+import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { durationExpected, parseDuration } from '../kernel/units.ts';
 
-/** A refusal of options or arguments that mean nothing. */
-export function invalid(message: string): SpillwayError {
-  return new SpillwayError('OPTIONS_INVALID', message);
-}
-
-/** Refuses an option that does not exist: a misspelt limit would be no limit. */
-export function checkKeys(what: string, given: object, known: readonly string[]): void {
-  if (given === null || typeof given !== 'object')
-    throw invalid(`${what}: expected an object with ${known.join(', ')}.`);
-  for (const key of Object.keys(given)) {
-    if (known.includes(key)) continue;
-    const guess = nearest(key, known);
-    const hint = guess === null ? '' : ` Did you mean ${guess}?`;
-    throw invalid(`${what} has no option “${key}”. Expected one of: ${known.join(', ')}.${hint}`);
-  }
-}
-
-export function checkInteger(what: string, value: unknown, min: number, max: number): number {
-  if (Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max) return Number(value);
-  throw invalid(`${what} is ${String(value)}; expected an integer from ${min} to ${max}.`);
-}
+export { checkInteger, checkKeys, invalid };
 
 const YEAR_US = 366 * 86_400e6;
 

@@ -1,0 +1,89 @@
+/**
+ * The blocked layout: all bits of a key are in one block of 64 bytes, one cache line, so that a lookup in a filter larger than
+ * the cache waits for memory once and not seven times, and one small read or one Redis key has all that an item needs.
+ *
+ * The bytes are those of RocksDB's FastLocalBloom (util/bloom_impl.h) for the same hash: the lower word of the hash says the
+ * block, the upper one the bits, nine at a time, multiplied by 2^32 / φ for each next bit. Idea: Putze, Sanders, Singler,
+ * "Cache-, Hash- and Space-Efficient Bloom Filters", 2007.
+ *
+ * Cost: 3 % more room than the classic layout for the same rate, since some blocks get more keys than others: 9.9 bits a key
+ * at 1 %.
+ */
+import { multiplyHigh } from '../kernel/int64.ts';
+import {
+  type Bits,
+  type BitsOptions,
+  type Fill,
+  type Layout,
+  mixedRate,
+  ones,
+  sampleBlocks,
+  setBits,
+} from './layout.ts';
+
+const BLOCK_BITS = 512;
+const BLOCK_WORDS = 16;
+const GOLDEN = 0x9e3779b9 | 0;
+/** With more a key would have set so many bits that RocksDB's own choice ends here. */
+const PROBES_MAX = 24;
+
+class BlockedBits implements Bits {
+  readonly #words: Int32Array;
+  readonly #blocks: number;
+  readonly #probes: number;
+  readonly #atomic: boolean;
+
+  constructor({ words, blocks, probes, atomic }: BitsOptions) {
+    this.#words = words;
+    this.#blocks = blocks;
+    this.#probes = probes;
+    this.#atomic = atomic;
+  }
+
+  has(high: number, low: number): boolean {
+    const words = this.#words;
+    const base = multiplyHigh(low, this.#blocks) << 4;
+    for (let probe = this.#probes, bits = high; probe > 0; probe--) {
+      if ((words[base + (bits >>> 28)]! & (1 << (bits >>> 23))) === 0) return false;
+      bits = Math.imul(bits, GOLDEN);
+    }
+    return true;
+  }
+
+  add(high: number, low: number): boolean {
+    const base = multiplyHigh(low, this.#blocks) << 4;
+    let fresh = false;
+    for (let probe = this.#probes, bits = high; probe > 0; probe--) {
+      if (setBits(this.#words, base + (bits >>> 28), 1 << (bits >>> 23), this.#atomic)) fresh = true;
+      bits = Math.imul(bits, GOLDEN);
+    }
+    return fresh;
+  }
+
+  touch(high: number, low: number): number {
+    return this.#words[(multiplyHigh(low, this.#blocks) << 4) + (high >>> 28)]!;
+  }
+}
+
+function measure(words: Int32Array, probes: number): Fill {
+  let set = 0;
+  let rate = 0;
+  const blocks = sampleBlocks(words, BLOCK_WORDS, (base) => {
+    let own = 0;
+    for (let at = 0; at < BLOCK_WORDS; at++) own += ones(words[base + at]!);
+    set += own;
+    rate += (own / BLOCK_BITS) ** probes;
+  });
+  return { fill: set / (blocks * BLOCK_BITS), rate: rate / blocks };
+}
+
+export const blocked: Layout = {
+  blockBytes: BLOCK_BITS / 8,
+  probes: Array.from({ length: PROBES_MAX }, (_, index) => index + 1),
+  open: (options) => new BlockedBits(options),
+  rate: (keys, blocks, probes) =>
+    mixedRate(keys / blocks, (own) => (1 - (1 - 1 / BLOCK_BITS) ** (probes * own)) ** probes),
+  // A bit stays clear with the probability exp(−load × (1 − (1 − 1/512)^probes)): Poisson's law again.
+  keys: (fill, blocks, probes) => (-blocks * Math.log1p(-fill)) / (1 - (1 - 1 / BLOCK_BITS) ** probes),
+  measure,
+};

@@ -1,0 +1,183 @@
+/**
+ * The one format of filters, the same in memory, in memory shared by threads, in bytes that are sent and in files:
+ *
+ *     [ header: 128 B ][ body ][ CRC-32 of each MiB of the body: 4 B each ]
+ *
+ * All numbers are little-endian, whatever the machine. The header has a CRC-32 of its own. The body begins on a cache line.
+ * In living memory the checksums at the end are not kept up; they are made when the image leaves it (`sealImage`).
+ *
+ * | offset | what |
+ * |---|---|
+ * | 0 | `spwbloom` |
+ * | 8 | version, u32: 1 |
+ * | 12 | kind, u32: see `kinds` |
+ * | 16 | seed of the hash, two u32, the upper first |
+ * | 24 | capacity, f64 |
+ * | 32 | false-positive rate at capacity, f64 |
+ * | 40 | bytes of the body, f64 |
+ * | 48 | probes of a key, u32 |
+ * | 52 | hash, u32: 1 is XXH64 |
+ * | 56 | state, u32: 0 at rest, 1 somebody adds to the file, so that the checksums lag behind |
+ * | 60 | twelve words, u32, of the kind's own |
+ * | 108 | zero |
+ * | 124 | CRC-32 of the 124 bytes before, u32 |
+ *
+ * Cost: the checksums take about 1 ms for a MiB. CRC-32 (that of zlib) finds every flip of up to 32 neighbouring bits and
+ * any other damage but for one in 2^32; it is no protection against people.
+ */
+import { crc32 } from 'node:zlib';
+import { ascii } from '../kernel/bytes.ts';
+import { SpillwayError } from '../kernel/errors.ts';
+import { invalid } from '../kernel/options.ts';
+
+const HEADER_BYTES = 128;
+const CHUNK_BYTES = 2 ** 20;
+/** A 32-bit number can then say any word of it. */
+export const BODY_BYTES_MAX = 2 ** 33;
+const OWN_WORDS = 12;
+
+const MAGIC = ascii('spwbloom');
+const VERSION = 1;
+const HASH_XXH64 = 1;
+const OWN_AT = 60;
+const CRC_AT = HEADER_BYTES - 4;
+
+/** What may be in a body. Numbers are for good. */
+export const kinds = {
+  blocked: 1,
+  classic: 2,
+  parquet: 3,
+  counting: 4,
+  scalable: 5,
+  sliding: 6,
+  cuckoo: 7,
+  fuse8: 8,
+  fuse16: 9,
+} as const satisfies Record<string, number>;
+
+export type FilterKind = keyof typeof kinds;
+
+export interface ImageHeader {
+  readonly kind: FilterKind;
+  /** Upper and lower word. */
+  readonly seed: Int32Array;
+  readonly capacity: number;
+  readonly falsePositiveRate: number;
+  readonly bodyBytes: number;
+  readonly probes: number;
+  /** True in a file that somebody adds to, or that somebody added to when the process ended. */
+  readonly adding: boolean;
+  /** Twelve words of the kind's own; what is not given is 0. */
+  readonly own: readonly number[];
+}
+
+/** A refusal of bytes that are not what was written. */
+export function damaged(what: string): SpillwayError {
+  return new SpillwayError('FILTER_DAMAGED', `This is not a whole filter: ${what}.`);
+}
+
+function chunkCount(bodyBytes: number): number {
+  return Math.ceil(bodyBytes / CHUNK_BYTES);
+}
+
+/** The size of an image whose body has so many bytes. */
+function imageBytes(bodyBytes: number): number {
+  return HEADER_BYTES + bodyBytes + 4 * chunkCount(bodyBytes);
+}
+
+function encodeHeader(header: ImageHeader): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(HEADER_BYTES);
+  const view = new DataView(bytes.buffer);
+  bytes.set(MAGIC);
+  view.setUint32(8, VERSION, true);
+  view.setUint32(12, kinds[header.kind], true);
+  view.setInt32(16, header.seed[0]!, true);
+  view.setInt32(20, header.seed[1]!, true);
+  view.setFloat64(24, header.capacity, true);
+  view.setFloat64(32, header.falsePositiveRate, true);
+  view.setFloat64(40, header.bodyBytes, true);
+  view.setUint32(48, header.probes, true);
+  view.setUint32(52, HASH_XXH64, true);
+  view.setUint32(56, header.adding ? 1 : 0, true);
+  for (const [at, word] of header.own.entries()) view.setUint32(OWN_AT + 4 * at, word, true);
+  view.setUint32(CRC_AT, crc32(bytes.subarray(0, CRC_AT)), true);
+  return bytes;
+}
+
+/** Reads a header and refuses one that was not written so; `size` is that of the whole image. */
+function decodeHeader(bytes: Uint8Array, size: number): ImageHeader {
+  if (bytes.length < HEADER_BYTES) throw damaged(`${bytes.length} bytes are less than a header`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
+  if (!MAGIC.every((letter, at) => bytes[at] === letter)) throw damaged('it does not begin as one');
+  const version = view.getUint32(8, true);
+  if (version !== VERSION) throw damaged(`its version is ${version}, expected ${VERSION}`);
+  if (view.getUint32(CRC_AT, true) !== crc32(bytes.subarray(0, CRC_AT))) throw damaged('the header is not as written');
+  const kind = view.getUint32(12, true);
+  const name = (Object.keys(kinds) as FilterKind[]).find((each) => kinds[each] === kind);
+  if (name === undefined) throw damaged(`this version knows no kind ${kind}`);
+  const bodyBytes = view.getFloat64(40, true);
+  if (!(Number.isInteger(bodyBytes) && bodyBytes >= 0 && bodyBytes <= BODY_BYTES_MAX)) {
+    throw damaged(`a body of ${bodyBytes} bytes is not possible`);
+  }
+  if (imageBytes(bodyBytes) !== size) {
+    throw damaged(`it has ${size} bytes where ${imageBytes(bodyBytes)} were written`);
+  }
+  return {
+    kind: name,
+    seed: Int32Array.of(view.getInt32(16, true), view.getInt32(20, true)),
+    capacity: view.getFloat64(24, true),
+    falsePositiveRate: view.getFloat64(32, true),
+    bodyBytes,
+    probes: view.getUint32(48, true),
+    adding: view.getUint32(56, true) === 1,
+    own: Array.from({ length: OWN_WORDS }, (_, at) => view.getUint32(OWN_AT + 4 * at, true)),
+  };
+}
+
+/** An image in memory: what it says and its body. */
+export interface Image {
+  readonly memory: ArrayBufferLike;
+  readonly header: ImageHeader;
+  readonly body: Uint8Array;
+}
+
+/** A zeroed image. */
+export function createImage(header: ImageHeader, shared: boolean): Image {
+  const { bodyBytes } = header;
+  if (bodyBytes > BODY_BYTES_MAX) {
+    throw invalid(`The filter would take ${bodyBytes} bytes; at most ${BODY_BYTES_MAX} are possible: use several.`);
+  }
+  const size = imageBytes(bodyBytes);
+  const memory = shared ? new SharedArrayBuffer(size) : new ArrayBuffer(size);
+  new Uint8Array(memory, 0, HEADER_BYTES).set(encodeHeader(header));
+  return { memory, header, body: new Uint8Array(memory, HEADER_BYTES, bodyBytes) };
+}
+
+/** The image in memory that this or another thread made. The header is checked; a body that lives has no checksums. */
+export function openImage(memory: ArrayBufferLike): Image {
+  const header = decodeHeader(new Uint8Array(memory, 0, Math.min(HEADER_BYTES, memory.byteLength)), memory.byteLength);
+  return { memory, header, body: new Uint8Array(memory, HEADER_BYTES, header.bodyBytes) };
+}
+
+/** The checksums of a body, one for each MiB, as they are stored. */
+function chunkChecksums(body: Uint8Array): Uint8Array<ArrayBuffer> {
+  const sums = new DataView(new ArrayBuffer(4 * chunkCount(body.length)));
+  for (let chunk = 0; chunk * CHUNK_BYTES < body.length; chunk++) {
+    const at = chunk * CHUNK_BYTES;
+    sums.setUint32(4 * chunk, crc32(body.subarray(at, at + CHUNK_BYTES)), true);
+  }
+  return new Uint8Array(sums.buffer);
+}
+
+/** Writes the checksums of the body as it is now behind it. Nobody may add meanwhile. */
+export function sealImage({ memory, body }: Image): void {
+  new Uint8Array(memory, HEADER_BYTES + body.length).set(chunkChecksums(body));
+}
+
+/** Refuses an image whose body is not the one that was sealed. */
+export function verifyImage({ memory, body }: Image): void {
+  const written = new Uint8Array(memory, HEADER_BYTES + body.length);
+  const found = chunkChecksums(body);
+  const at = written.findIndex((byte, index) => byte !== found[index]);
+  if (at >= 0) throw damaged(`the bytes from ${HEADER_BYTES + (at >>> 2) * CHUNK_BYTES} on are not as written`);
+}
