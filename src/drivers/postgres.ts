@@ -2,11 +2,10 @@
  * PostgreSQL through a client that the program already has: a `Pool` or a `Client` of pg. Nothing is imported from it; what is used of it is
  * written down here as types.
  *
- * - A call ends with its signal, whatever the client does. The server may still work on it, for as long as its own
- *   `statement_timeout` lets it.
+ * - A call lasts as long as the client makes it last, and the server works on it for as long as its own `statement_timeout` lets it;
+ *   whoever has less time stops waiting.
  * - Errors are coded: `STORE_UNAVAILABLE` if the same call may do later, `STORE_REFUSED` if it will not.
  */
-import { abortable } from '../kernel/abort.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { Unanswered } from './unanswered.ts';
 
@@ -34,19 +33,15 @@ export class PostgresDriver {
   }
 
   /** The rows. */
-  async query<Row>(text: string, values: unknown[], signal?: AbortSignal): Promise<readonly Row[]> {
-    signal?.throwIfAborted();
+  async query<Row>(text: string, values: unknown[]): Promise<readonly Row[]> {
+    this.#unanswered.begin();
     try {
-      const { rows } = await abortable(
-        this.#unanswered.track(() =>
-          values.length === 0 ? this.#client.query(text) : this.#client.query(text, values),
-        ),
-        signal,
-      );
+      const { rows } = await (values.length === 0 ? this.#client.query(text) : this.#client.query(text, values));
       return rows as readonly Row[];
     } catch (error) {
-      if (signal?.aborted === true) throw signal.reason;
       throw postgresError(error);
+    } finally {
+      this.#unanswered.end();
     }
   }
 }

@@ -5,7 +5,8 @@
  * - One verb: run a script on some keys. It is sent by its hash. A server that does not know it (restarted, failed over, flushed, a
  *   node of a cluster that was never asked) says so and has done nothing; it is then sent the text, and knows it.
  * - Calls of one tick go out in their order on one connection, without waiting for each other.
- * - A call ends with its signal, whatever the client does.
+ * - A signal says that nobody waits any more: what has not been sent then is not. A call that was sent lasts as long as the client
+ *   makes it last; whoever has less time stops waiting.
  * - Errors are coded: `STORE_UNAVAILABLE` if the same call may do later, `STORE_REFUSED` if it will not.
  *
  * In a cluster, the client finds the node by the first key and follows it when it moves; all keys of a call must be in one slot.
@@ -14,7 +15,6 @@
  */
 import { createHash } from 'node:crypto';
 
-import { abortable } from '../kernel/abort.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { Unanswered } from './unanswered.ts';
 
@@ -67,7 +67,12 @@ export class RedisScript {
 /** At 200 ms a round trip, 20,000 calls a second. */
 const UNANSWERED_MAX = 4096;
 
-type Send = (key: string, command: string[], signal: AbortSignal) => Promise<unknown>;
+/** Whoever waits; the signal is only looked at where it matters. */
+interface Waiting {
+  readonly signal: AbortSignal;
+}
+
+type Send = (key: string, command: string[], waiting: Waiting) => Promise<unknown>;
 
 async function viaPipeline(client: IoredisClient, [name = '', ...args]: string[]): Promise<unknown> {
   const pipeline = client.pipeline();
@@ -84,16 +89,21 @@ function senderOf(client: RedisClient): { readonly cluster: boolean; readonly se
   if (client !== null && typeof client === 'object') {
     if ('pipeline' in client) {
       if (client.isCluster) return { cluster: true, send: (_key, command) => viaPipeline(client, command) };
-      return { cluster: false, send: (_key, [name = '', ...args]) => client.call(name, ...args) };
+      return { cluster: false, send: (_key, command) => client.call(...(command as [string])) };
     }
     if ('masters' in client) {
       return {
         cluster: true,
-        send: (key, command, abortSignal) => client.sendCommand(key, false, command, { abortSignal }),
+        send: (key, command, { signal }) => client.sendCommand(key, false, command, { abortSignal: signal }),
       };
     }
     if (typeof client.sendCommand === 'function') {
-      return { cluster: false, send: (_key, command, abortSignal) => client.sendCommand(command, { abortSignal }) };
+      return {
+        cluster: false,
+        // One that is connected sends at once; only what it keeps for later could still be taken back.
+        send: (_key, command, waiting) =>
+          client.isReady ? client.sendCommand(command) : client.sendCommand(command, { abortSignal: waiting.signal }),
+      };
     }
   }
   throw new SpillwayError(
@@ -107,7 +117,7 @@ export interface RedisCall {
   /** At least one; in a cluster all of one slot. */
   readonly keys: readonly string[];
   readonly args: readonly string[];
-  readonly signal: AbortSignal;
+  readonly waiting: Waiting;
 }
 
 export class RedisDriver {
@@ -120,31 +130,26 @@ export class RedisDriver {
   }
 
   /** What the script returns; integers as numbers. */
-  async run(call: RedisCall): Promise<unknown> {
-    const { signal } = call;
-    signal.throwIfAborted();
-    try {
-      return await abortable(
-        this.#unanswered.track(() => this.#run(call)),
-        signal,
-      );
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      throw redisError(error);
-    }
-  }
-
-  async #run({ script, keys, args, signal }: RedisCall): Promise<unknown> {
-    const rest = [String(keys.length), ...keys, ...args];
+  async run({ script, keys, args, waiting }: RedisCall): Promise<unknown> {
     const [key = ''] = keys;
+    const count = String(keys.length);
+    this.#unanswered.begin();
     try {
-      return await this.#send(key, ['evalsha', script.sha, ...rest], signal);
+      return await this.#send(key, ['evalsha', script.sha, count, ...keys, ...args], waiting);
     } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      signal.throwIfAborted();
-      return this.#send(key, ['eval', script.text, ...rest], signal);
+      if (!isUnknownScript(error)) throw redisError(error);
+      waiting.signal.throwIfAborted();
+      return await this.#send(key, ['eval', script.text, count, ...keys, ...args], waiting).catch((again: unknown) => {
+        throw redisError(again);
+      });
+    } finally {
+      this.#unanswered.end();
     }
   }
+}
+
+function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }
 
 /** The first words of errors by which a server says that it will not do, until somebody changes something. */

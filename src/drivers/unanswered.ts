@@ -14,8 +14,8 @@ export class Unanswered {
     this.#max = max;
   }
 
-  /** Calls, unless too many are open already. */
-  async track<T>(call: () => Promise<T>): Promise<T> {
+  /** Before a call; throws if too many are open already. */
+  begin(): void {
     if (this.#calls >= this.#max) {
       throw new SpillwayError(
         'STORE_UNAVAILABLE',
@@ -24,10 +24,10 @@ export class Unanswered {
       );
     }
     this.#calls += 1;
-    try {
-      return await call();
-    } finally {
-      this.#calls -= 1;
-    }
+  }
+
+  /** After it. */
+  end(): void {
+    this.#calls -= 1;
   }
 }

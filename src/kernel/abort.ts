@@ -16,3 +16,22 @@ async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promis
     signal.removeEventListener('abort', onAbort);
   }
 }
+
+/** An abort controller whose signal is made when it is first looked at: most calls are over before anybody does. */
+export class LazyAbort {
+  #controller: AbortController | null = null;
+  #reason: Error | null = null;
+
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#reason !== null) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: Error): void {
+    this.#reason ??= reason;
+    this.#controller?.abort(reason);
+  }
+}

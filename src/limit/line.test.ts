@@ -52,3 +52,30 @@ test('a store that is silent is late all the same, after one more deadline', asy
   clock.pass(1);
   assert.equal((await decision).source, 'closed');
 });
+
+test('a store that is asked whether anybody still waits hears of the deadline, whenever it looks', async () => {
+  const clock = new SimulatedClock();
+  const given: { readonly signal: AbortSignal }[] = [];
+  const store: RemoteStore = {
+    local: false,
+    name: 'silent',
+    clock,
+    ask: (_, options) => {
+      given.push(options);
+      return Promise.withResolvers<never>().promise;
+    },
+  };
+  const algorithm = fixedWindow({ limit: 5, per: '1m' });
+  const api = createLimiter({ name: 'api', algorithm, store, outage: { answer: 'closed', deadline: 100 } });
+  const decision = api.take('ann');
+  await settle();
+  const early = createLimiter({ name: 'early', algorithm, store, outage: { answer: 'closed', deadline: 200 } });
+  const other = early.take('ann');
+  await settle();
+  const looked = given[1]!.signal;
+  assert.equal(looked.aborted, false);
+  clock.pass(200);
+  assert.deepEqual([(await decision).source, (await other).source], ['closed', 'closed']);
+  assert.match(String(looked.reason), /no answer within 200 ms/);
+  assert.match(String(given[0]!.signal.reason), /no answer within 100 ms/);
+});

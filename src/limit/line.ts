@@ -6,13 +6,15 @@
  *   cost, or anything else that is asked of the key, comes after them and keeps its place.
  * - A call that fails or is not answered by the deadline makes the store *unavailable*: nobody is made to wait for it during a
  *   pause, after which the next tick's questions try again. The pause doubles up to a bound, and ends with the first answer.
- *   There is no timer but the deadline of each call.
  *
- * Cost: a promise and two small objects a take; a call and a timer a tick.
+ * A call leaves before the event loop turns: whoever is alone waits for nothing but the store.
+ * Cost: a promise and two small objects a take; a call a tick.
  */
+import { LazyAbort } from '../kernel/abort.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Outcome } from './algorithm.ts';
+import { Deadlines } from './deadlines.ts';
 import { drawHolder } from './holder.ts';
 import { type MemoryStore, memoryStore } from './memory.ts';
 import { hasLeases, type Question, type RemotePart, type RemoteStore } from './store.ts';
@@ -34,8 +36,6 @@ export interface Outage {
 
 /** Short: most failures are one connection that is made anew. */
 const PAUSE_FIRST_MS = 100;
-/** A timer that is later than this share of the deadline was kept waiting by this process. */
-const LAG_RATIO = 0.1;
 /** How late a store that is back may be noticed. */
 const PAUSE_MAX_MS = 5_000;
 
@@ -48,6 +48,15 @@ interface Pending {
   readonly answers: Promise<readonly Answer[]>;
   readonly resolve: (answers: readonly Answer[]) => void;
   readonly reject: (error: SpillwayError) => void;
+}
+
+/** A call that is under way. */
+interface Call {
+  readonly pending: readonly Pending[];
+  readonly sentMs: number;
+  /** Made during an outage: whether it is over. */
+  readonly probe: boolean;
+  readonly abort: LazyAbort;
 }
 
 /** A place in a question that several ask together: the answer to all of them, and how many takes come before. */
@@ -68,10 +77,10 @@ export interface PartOfQuestion {
 
 export class Line {
   readonly #store: RemoteStore;
-  readonly #deadlineMs: number;
+  readonly #deadlines: Deadlines<Call>;
   #pending: Pending[] = [];
   /** By key, the take that others of this tick may join. */
-  readonly #joinable = new Map<string, Pending>();
+  #joinable = new Map<string, Pending>();
   #failures = 0;
   #sinceMs = 0;
   #retryMs = 0;
@@ -83,7 +92,11 @@ export class Line {
   constructor(store: RemoteStore, deadlineMs: number, fallback: MemoryStore) {
     this.#store = store;
     this.fallback = fallback;
-    this.#deadlineMs = deadlineMs;
+    this.#deadlines = new Deadlines(store.clock, deadlineMs, (call) => {
+      const error = new Error(`no answer within ${deadlineMs} ms`);
+      this.#failed(call, error);
+      call.abort.abort(error);
+    });
   }
 
   get clock(): Clock {
@@ -146,32 +159,47 @@ export class Line {
   async #flush(): Promise<void> {
     const pending = this.#pending;
     this.#pending = [];
-    this.#joinable.clear();
-    const { clock } = this.#store;
+    // WHY: not cleared. Its table would stay linked to the one that V8 makes for what comes next, and so a line in use would keep all that
+    // was asked until the next full collection.
+    this.#joinable = new Map();
     const probe = this.#error !== null;
     this.#probing = probe;
-    const sentMs = clock.nowMs();
+    const call: Call = { pending, sentMs: this.clock.nowMs(), probe, abort: new LazyAbort() };
+    const due = this.#deadlines.begin(call, call.sentMs);
     try {
-      const replies = await this.#call(pending);
+      const replies = await this.#store.ask(pending, call.abort);
       if (replies.length !== pending.length)
         throw new Error(`${pending.length} questions had ${replies.length} answers`);
-      const receivedMs = clock.nowMs();
-      if (probe) {
-        this.#error = null;
-        this.#failures = 0;
-      }
-      pending.forEach(({ parts, resolve }, index) => {
-        const outcomes = replies[index]!;
-        resolve(outcomes.map((out, at) => ({ ...out, holder: parts[at]!.holder, sentMs, receivedMs })));
-      });
-    } catch (cause) {
-      const error = unavailable(this.#store.name, cause);
-      // Calls that were under way when the first failed say nothing new.
-      if (this.#error === null || probe) this.#fail(error);
-      for (const { reject } of pending) reject(error);
-    } finally {
-      if (probe) this.#probing = false;
+      if (this.#deadlines.end(due)) this.#answered(call, replies);
+    } catch (error) {
+      if (this.#deadlines.end(due)) this.#failed(call, error);
     }
+  }
+
+  #answered({ pending, sentMs, probe }: Call, replies: readonly (readonly Outcome[])[]): void {
+    const receivedMs = this.clock.nowMs();
+    if (probe) {
+      this.#error = null;
+      this.#failures = 0;
+      this.#probing = false;
+    }
+    for (let index = 0; index < pending.length; index++) {
+      const { parts, resolve } = pending[index]!;
+      resolve(
+        replies[index]!.map(({ granted, remaining, retryAfterUs, resetAfterUs }, at) => {
+          const { holder } = parts[at]!;
+          return { granted, remaining, retryAfterUs, resetAfterUs, holder, sentMs, receivedMs };
+        }),
+      );
+    }
+  }
+
+  #failed({ pending, probe }: Call, cause: unknown): void {
+    const error = unavailable(this.#store.name, cause);
+    // Calls that were under way when the first failed say nothing new.
+    if (this.#error === null || probe) this.#fail(error);
+    if (probe) this.#probing = false;
+    for (const { reject } of pending) reject(error);
   }
 
   #fail(error: SpillwayError): void {
@@ -180,32 +208,6 @@ export class Line {
     this.#error = error;
     this.#retryMs = clock.nowMs() + Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** this.#failures);
     this.#failures += 1;
-  }
-
-  /**
-   * One call, with its deadline. A timer that is itself late says that this process was not there to hear an answer, or even to send
-   * the question: the store is then given its time anew, once. Otherwise what has arrived is still read before it is called late.
-   */
-  async #call(questions: readonly Question[]): Promise<readonly (readonly Outcome[])[]> {
-    const { clock } = this.#store;
-    const deadlineMs = this.#deadlineMs;
-    const dueMs = clock.nowMs() + deadlineMs;
-    const controller = new AbortController();
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const expire = (): void => {
-      const error = new Error(`no answer within ${deadlineMs} ms`);
-      reject(error);
-      controller.abort(error);
-    };
-    let timer = clock.after(deadlineMs, () => {
-      const lagMs = clock.nowMs() - dueMs;
-      timer = clock.after(lagMs > deadlineMs * LAG_RATIO ? deadlineMs : 0, expire);
-    });
-    try {
-      return await Promise.race([this.#store.ask(questions, { signal: controller.signal }), late]);
-    } finally {
-      timer.clear();
-    }
   }
 }
 

@@ -87,11 +87,8 @@ class Postgres implements PostgresStore {
     this.#schema = schema;
   }
 
-  ask(
-    questions: readonly Question[],
-    { signal }: { readonly signal: AbortSignal },
-  ): Promise<readonly (readonly Outcome[])[]> {
-    return askInBatches(questions, { partsMax: PARTS_MAX, groupOf: () => 0, ask: (batch) => this.#ask(batch, signal) });
+  ask(questions: readonly Question[]): Promise<readonly (readonly Outcome[])[]> {
+    return askInBatches(questions, { partsMax: PARTS_MAX, groupOf: () => 0, ask: (batch) => this.#ask(batch) });
   }
 
   async migrate(): Promise<void> {
@@ -116,9 +113,9 @@ class Postgres implements PostgresStore {
     return removed;
   }
 
-  async #ask(batch: RemoteBatch, signal: AbortSignal): Promise<unknown> {
+  async #ask(batch: RemoteBatch): Promise<unknown> {
     const text = `SELECT ${this.#schema}.decide($1, $2) AS answer`;
-    const [row] = await this.#driver.query<{ answer: unknown }>(text, argumentsOf(batch), signal);
+    const [row] = await this.#driver.query<{ answer: unknown }>(text, argumentsOf(batch));
     this.#unswept += batch.parts;
     if (this.#unswept >= SWEEP_EVERY_PARTS) {
       this.#unswept = 0;

@@ -2,7 +2,7 @@
  * The store in Redis or Valkey: one limit for all processes of a service, in one round trip a tick.
  *
  * - All that one tick asks is one script call (in a cluster, one for each slot), decided at one moment of the server's own clock, in
- *   microseconds, by the same arithmetic as in memory (redis/*.lua).
+ *   microseconds, by the same arithmetic as in memory (redis/*.lua). A take that is all of it has a script of its own, half as dear.
  * - One string a key, with an end: it is gone when it would say nothing any more. About 150 bytes; 8 more for each take of a
  *   `slidingLog`, 16 for each slot of `concurrency`.
  * - Only a server that can write decides: a replica, or one whose memory is full, is a store that is down.
@@ -17,9 +17,9 @@ import { type Clock, systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Algorithm, Outcome } from './algorithm.ts';
 import { checkKeys, invalid } from './options.ts';
-import { askInBatches, type RemoteBatch, sendable } from './remote-batch.ts';
+import { askInBatches, outcomesOf, type RemoteBatch, sendable } from './remote-batch.ts';
 import { remoteKey } from './remote-key.ts';
-import type { CountersKey, Question, RemoteStore } from './store.ts';
+import type { CountersKey, Question, RemotePart, RemoteStore } from './store.ts';
 
 export interface RedisStoreOptions {
   /**
@@ -40,20 +40,36 @@ function sourceOf(name: string): string {
   return readFileSync(new URL(`./redis/${name}.lua`, import.meta.url), 'utf8');
 }
 
-/** The script for each set of algorithms that was needed together. */
-const scripts = new Map<string, RedisScript>();
+type Kind = Algorithm['kind'];
 
-function scriptFor(questions: readonly Question[]): RedisScript {
-  const kinds = new Set<Algorithm['kind']>();
+function scriptOf(...names: readonly string[]): RedisScript {
+  return new RedisScript(['prelude', ...names].map(sourceOf).join('\n'));
+}
+
+/** The script for a take alone by its algorithm, and for much at once by all of its algorithms. */
+const takeScripts = new Map<Kind, RedisScript>();
+const decideScripts = new Map<string, RedisScript>();
+
+function takeScript(kind: Kind): RedisScript {
+  let script = takeScripts.get(kind);
+  if (script === undefined) takeScripts.set(kind, (script = scriptOf(kind, 'take')));
+  return script;
+}
+
+function decideScript(questions: readonly Question[]): RedisScript {
+  const kinds = new Set<Kind>();
   for (const { parts } of questions) for (const { algorithm } of parts) kinds.add(algorithm.kind);
   const names = [...kinds].sort();
   const id = names.join(' ');
-  let script = scripts.get(id);
-  if (script === undefined) {
-    script = new RedisScript(['prelude', ...names, 'decide'].map(sourceOf).join('\n'));
-    scripts.set(id, script);
-  }
+  let script = decideScripts.get(id);
+  if (script === undefined) decideScripts.set(id, (script = scriptOf(...names, 'decide')));
   return script;
+}
+
+/** What a script is told of a part beside its key. */
+function numbersOf({ algorithm, cost, times, holder }: RemotePart): string[] {
+  const [first = 0, second = 0, third = 0] = algorithm.parameters;
+  return [first, second, third, sendable(cost), sendable(times), holder].map(String);
 }
 
 /** Whether they differ in nothing but their keys. */
@@ -77,11 +93,7 @@ function runsOf(questions: readonly Question[]): string[] {
     next = at + 1;
     while (next < questions.length && alike(question, questions[next]!)) next += 1;
     args.push(verb, String(next - at), String(parts.length));
-    for (const { algorithm, cost, times, holder } of parts) {
-      const [first = 0, second = 0, third = 0] = algorithm.parameters;
-      const numbers = [first, second, third, sendable(cost), sendable(times), holder];
-      args.push(algorithm.kind, ...numbers.map(String));
-    }
+    for (const part of parts) args.push(part.algorithm.kind, ...numbersOf(part));
   }
   return args;
 }
@@ -101,18 +113,27 @@ class RedisStore implements RemoteStore {
 
   ask(
     questions: readonly Question[],
-    { signal }: { readonly signal: AbortSignal },
+    waiting: { readonly signal: AbortSignal },
   ): Promise<readonly (readonly Outcome[])[]> {
+    const [{ verb, parts }] = questions as [Question];
+    if (questions.length === 1 && verb === 'take' && parts.length === 1) return this.#take(parts[0], waiting);
     return askInBatches(questions, {
       partsMax: PARTS_MAX,
       groupOf: (keys) => this.#slotOf(keys),
-      ask: (batch) => this.#ask(batch, signal),
+      ask: (batch) => this.#decide(batch, waiting),
     });
   }
 
-  #ask(batch: RemoteBatch, signal: AbortSignal): Promise<unknown> {
+  async #take(part: RemotePart, waiting: { readonly signal: AbortSignal }): Promise<readonly (readonly Outcome[])[]> {
+    const script = takeScript(part.algorithm.kind);
+    const keys = [`${this.#prefix}:${remoteKey(part)}`];
+    return [outcomesOf(await this.#driver.run({ script, keys, args: numbersOf(part), waiting }), 1)];
+  }
+
+  #decide(batch: RemoteBatch, waiting: { readonly signal: AbortSignal }): Promise<unknown> {
     const keys = batch.keys.map((key) => `${this.#prefix}:${key}`);
-    return this.#driver.run({ script: scriptFor(batch.questions), keys, args: runsOf(batch.questions), signal });
+    const script = decideScript(batch.questions);
+    return this.#driver.run({ script, keys, args: runsOf(batch.questions), waiting });
   }
 
   checkTogether(counters: readonly CountersKey[]): void {

@@ -18,6 +18,27 @@ export function sendable(amount: number): number {
   return Math.min(amount, AMOUNT_MAX);
 }
 
+/** What an engine answered to so many parts: `granted, remaining, retry, reset` each; −1 is never. */
+export function outcomesOf(answer: unknown, parts: number): Outcome[] {
+  if (!Array.isArray(answer) || answer.length !== 4 * parts || !answer.every(Number.isFinite)) {
+    throw new SpillwayError(
+      'STORE_REFUSED',
+      `A store answered ${JSON.stringify(answer)?.slice(0, 200)}; expected ${4 * parts} numbers.`,
+    );
+  }
+  const outcomes: Outcome[] = [];
+  for (let at = 0; at < answer.length; at += 4) {
+    const retry = Number(answer[at + 2]);
+    outcomes.push({
+      granted: Number(answer[at]),
+      remaining: Number(answer[at + 1]),
+      retryAfterUs: retry < 0 ? Infinity : retry,
+      resetAfterUs: Number(answer[at + 3]),
+    });
+  }
+  return outcomes;
+}
+
 export class RemoteBatch {
   readonly questions: Question[] = [];
   /** Of each part of each question, in their order. */
@@ -44,27 +65,12 @@ export class RemoteBatch {
     }
   }
 
-  /** Fills in outcomes from the numbers of an answer: the moment, then `granted, remaining, retry, reset` a part; −1 is never. */
+  /** Fills in outcomes from the numbers of an answer. */
   read(answer: unknown, outcomes: (readonly Outcome[])[]): void {
-    if (!Array.isArray(answer) || answer.length !== 1 + 4 * this.parts || !answer.every(Number.isFinite)) {
-      throw new SpillwayError(
-        'STORE_REFUSED',
-        `A store answered ${JSON.stringify(answer)?.slice(0, 200)}; expected ${1 + 4 * this.parts} numbers.`,
-      );
-    }
-    const numbers = answer as number[];
-    let at = 1;
+    const all = outcomesOf(answer, this.parts);
+    let at = 0;
     for (const [place, { parts }] of this.questions.entries()) {
-      outcomes[this.#indexes[place]!] = parts.map(() => {
-        const outcome = {
-          granted: numbers[at]!,
-          remaining: numbers[at + 1]!,
-          retryAfterUs: numbers[at + 2]! < 0 ? Infinity : numbers[at + 2]!,
-          resetAfterUs: numbers[at + 3]!,
-        };
-        at += 4;
-        return outcome;
-      });
+      outcomes[this.#indexes[place]!] = all.slice(at, (at += parts.length));
     }
   }
 }

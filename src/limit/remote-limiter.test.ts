@@ -314,8 +314,9 @@ test('a call that is given up rejects with the reason of its signal and leaves n
   const reason = new Error('client left');
   controller.abort(reason);
   await assert.rejects(taking, reason);
-  await pass(clock, 100);
   await assert.rejects(api.take('ann', { signal: AbortSignal.abort(reason) }), reason);
+  // Until the deadline of the call.
+  await pass(clock, 500);
   assert.equal(clock.timers, 0);
 });
 

@@ -26,7 +26,7 @@ END $$;
 -- of a key never have an earlier one.
 -- message: [limits, questions]; a limit is [kind, parameters…], a question [verb, part, part…], and a part [key, limit, cost, times, holder],
 -- the first two as places in keys and limits.
--- Returns the moment, and for each part granted, remaining, retry, reset.
+-- Returns for each part granted, remaining, retry, reset.
 CREATE OR REPLACE FUNCTION spillway.decide(keys text[], message jsonb)
 RETURNS double precision[] LANGUAGE plpgsql AS $$
 DECLARE
@@ -46,7 +46,7 @@ DECLARE
   out_remaining double precision;
   out_retry double precision;
   out_reset double precision;
-  reply double precision[];
+  reply double precision[] := '{}';
 BEGIN
   -- In any other, whoever waited for a row fails when it is free: a store that is down whenever two ask for the same key.
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -67,7 +67,6 @@ BEGIN
   END LOOP;
   states := before;
   now_us := floor(extract(epoch FROM clock_timestamp()) * 1000000);
-  reply := ARRAY[now_us];
 
   FOR question IN SELECT jsonb_array_elements(message->1) LOOP
     verb := question->>0;

@@ -2,7 +2,7 @@
 -- KEYS: of each part of each question, in their order; one may come again.
 -- ARGV: runs of questions that differ in nothing but their keys. A run is: verb, how many questions, how many parts each, and for each
 -- part kind, three parameters, cost, times, holder.
--- Returns integers: the moment, and for each part granted, remaining, retry, reset.
+-- Returns integers: for each part granted, remaining, retry, reset.
 -- All keys are read at once; one that changes is written with the moment at which it is as if it had never been used as its end.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -10,7 +10,7 @@ local now = time[1] * 1000000 + time[2]
 local raws = redis.call('MGET', unpack(KEYS))
 local states = {}
 for i = 1, #KEYS do states[KEYS[i]] = raws[i] end
-local reply, said, place, arg = { now }, 1, 0, 1
+local reply, said, place, arg = {}, 0, 0, 1
 
 local function answer(granted, remaining, retry, reset)
   reply[said + 1], reply[said + 2], reply[said + 3], reply[said + 4] = granted, remaining, retry, reset
@@ -19,12 +19,7 @@ end
 
 local function write(key, raw, text, reset)
   states[key] = text
-  if reset > 0 then
-    -- As a number it is passed on with 17 digits.
-    redis.call('SET', key, text, 'PXAT', ceil((now + reset) / 1000))
-  elseif raw then
-    redis.call('DEL', key)
-  end
+  keep(key, raw, text, now, reset)
 end
 
 local function take(key, part, look)

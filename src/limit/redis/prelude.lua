@@ -1,5 +1,6 @@
 #!lua
--- Rate limiting in Redis: what each script begins with. A script is this, the kernels it needs, and decide.lua.
+-- Rate limiting in Redis: what each script begins with. A script is this, the kernels it needs, and what it does:
+-- take.lua or decide.lua.
 --
 -- A kernel is the arithmetic of one algorithm, the same as in the TypeScript file of its name, in the same doubles, on the state as it is in
 -- its key: a string, or false if there is none.
@@ -15,6 +16,16 @@ local kernels = {}
 local floor, ceil, max, min, fmod = math.floor, math.ceil, math.max, math.min, math.fmod
 local pack, unpack_from = struct.pack, struct.unpack
 local NEVER = -1
+
+-- Keeps the new string of a key until the moment at which the key is as if it had never been used.
+local function keep(key, raw, text, now, reset)
+  if reset > 0 then
+    -- A number would be passed on with 17 digits, which takes as long as all else.
+    redis.call('SET', key, text, 'PXAT', string.format('%d', ceil((now + reset) / 1000)))
+  elseif raw then
+    redis.call('DEL', key)
+  end
+end
 
 local function fitting(room, cost, times)
   if cost == 0 or cost * times <= room then return times end
