@@ -28,6 +28,11 @@ export const servers = {
   dnsmasq: { commands: ['dnsmasq'], packages: ['dnsmasq-base'], neededBy: 'tests of discovery by DNS' },
   redis: { commands: ['redis-server'], packages: ['redis-server'], neededBy: 'tests of stores, benchmarks' },
   postgres: { commands: ['postgres', 'initdb'], packages: ['postgresql'], neededBy: 'tests of stores' },
+  libmemcached: {
+    commands: ['python3', 'memcstat'],
+    packages: ['python3', 'libmemcached-tools'],
+    neededBy: 'tests of rings: the library itself says where keys lie, called from Python',
+  },
   curl: { commands: ['curl'], packages: ['curl'], neededBy: 'the tour of the README' },
 } as const satisfies Record<string, Server>;
 

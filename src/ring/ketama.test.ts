@@ -8,58 +8,85 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import * as fc from 'fast-check';
+import HashRing from 'hashring';
 import { serverPath } from '../../scripts/servers.ts';
-import type { KetamaClient } from './ketama.ts';
+import { libmemcachedPlaces, type MemcachedHost } from '../../test/servers/libmemcached.ts';
 import type { Node } from './node.ts';
 import { createRing } from './ring.ts';
 
-const five = Array.from({ length: 5 }, (_, index) => ({ name: `10.0.1.${index + 1}:11211` }));
-const mixed = [
-  { name: '10.0.1.1:11211', weight: 1 },
-  { name: '10.0.1.2:11211', weight: 3 },
-  { name: '10.0.1.3:11311', weight: 7 },
-  { name: 'cache.example:11212', weight: 2 },
-];
-const many = Array.from({ length: 23 }, (_, index) => ({
-  name: `10.0.1.${index + 1}:11211`,
-  weight: (((index + 1) * 37) % 11) + 1,
-}));
+/** Hosts as a config has them, the port 11211 among others; weights as far apart as people have them. */
+const hosts = (weightMax: number) =>
+  fc.uniqueArray(
+    fc.record({
+      host: fc.oneof(fc.ipV4(), fc.domain()),
+      port: fc.oneof(
+        { weight: 2, arbitrary: fc.constant(11_211) },
+        { weight: 1, arbitrary: fc.integer({ min: 1, max: 65_535 }) },
+      ),
+      weight: fc.integer({ min: 1, max: weightMax }),
+    }),
+    { minLength: 1, maxLength: 24, selector: ({ host, port }) => `${host}:${port}` },
+  );
+/** libmemcached is asked in C: a key ends at a zero byte there only in other calls, so any text is one. */
+const keys = fc.array(fc.string({ unit: 'binary', maxLength: 40 }), { minLength: 200, maxLength: 300 });
 
-/** The nodes of key-0 to key-119, a character each. */
-function placed(nodes: readonly Node[], compatible: KetamaClient): string {
-  const ring = createRing(nodes, { compatible });
-  const letters = '0123456789abcdefghijklmnop';
-  return Array.from({ length: 120 }, (_, index) => letters[ring.locate(ring.position(`key-${index}`), null)]).join('');
+function nodesOf(given: readonly MemcachedHost[]): Node[] {
+  return given.map(({ host, port, weight }) => ({ name: `${host}:${port}`, weight }));
 }
 
-test('as libmemcached 1.1.4 does: memcached_generate_hash with KETAMA_WEIGHTED', () => {
-  assert.equal(
-    placed(five, 'libmemcached'),
-    '222441242104010101212122202013414412433404120114443030113432140234240144000124220001211242401334333121343204131133412031',
-  );
-  assert.equal(
-    placed(mixed, 'libmemcached'),
-    '220221123123210101112122233233233210132322222111132212212123133321222322232123220212313312221212222201222232221121111222',
-  );
-  assert.equal(
-    placed(many, 'libmemcached'),
-    '49h4k1cc79fkj161eicicjh7ccf76ajmb416dicckmieb616c4ef9j91k5ce476k4619759i9871jjhm86017bji4hhiae3k9h3cf1ccc167a4f499k1hf8c',
+for (const [compatible, behavior, weightMax] of [
+  ['libmemcached', 'KETAMA_WEIGHTED', 100],
+  ['libmemcached-unweighted', 'KETAMA', 1],
+] as const) {
+  test(`as the libmemcached on this machine does with ${behavior}: any hosts, weights and keys`, () => {
+    const each = fc.record({ hosts: hosts(weightMax), keys });
+    fc.assert(
+      // Many cases a run: starting Python takes longer than all of them.
+      fc.property(fc.array(each, { minLength: 20, maxLength: 20 }), (cases) => {
+        const places = cases.map(({ hosts: given, keys: some }) => {
+          const ring = createRing(nodesOf(given), { compatible });
+          return some.map((key) => ring.locate(ring.position(key), null));
+        });
+        assert.deepEqual(places, libmemcachedPlaces(behavior, cases));
+      }),
+      { numRuns: 2, endOnFailure: true },
+    );
+  });
+}
+
+test('as the hashring of npm does: any hosts, weights and keys', () => {
+  fc.assert(
+    fc.property(hosts(100), keys, (given, some) => {
+      const nodes = nodesOf(given);
+      const ring = createRing(nodes, { compatible: 'hashring' });
+      const weights = Object.fromEntries(nodes.map(({ name, weight }) => [name, { weight: weight! }]));
+      const theirs = new HashRing(weights);
+      // Its cache is a plain object, and takes what every object has for an answer: “toString”.
+      const asked = some.filter((key) => !(key in {}));
+      for (const key of asked) assert.equal(ring.get(key), theirs.get(key), JSON.stringify(key));
+    }),
+    { numRuns: 30 },
   );
 });
 
-test('as hashring 3.2.0 of npm does', () => {
-  assert.equal(
-    placed(five, 'hashring'),
-    '222224443102001240430413001303300211412024241020343140133303344020223412313000014244120100441241201213233430022311413011',
-  );
-  assert.equal(
-    placed(mixed, 'hashring'),
-    '221222223121221220232222033233233211131322121020232112122123233320122312232003022212120130221211121113221232222121211211',
-  );
-  assert.equal(
-    placed(many, 'hashring'),
-    '7fbggj77794fbf797696mficikf1kk9ih77cii1ekk4e10f0349g40e7h7m6kf5ie0h418ig698djf04j6f4hce170ichi4fck7fchm93be0ejd9hm41f4f8',
-  );
+test('the MD5 beneath has the values of RFC 1321, appendix A.5', () => {
+  const ring = createRing(['a'], { compatible: 'hashring' });
+  for (const [key, digest] of [
+    ['', 'd41d8cd98f00b204e9800998ecf8427e'],
+    ['message digest', 'f96b697d7cb7938d525a2f31aaf161d0'],
+    ['abcdefghijklmnopqrstuvwxyz', 'c3fcd3d76192e4007dfb496cca67e13b'],
+  ] as const) {
+    assert.equal(ring.position(key), Buffer.from(digest, 'hex').readInt32LE(0));
+  }
+});
+
+test('weights that a client cannot be given are refused', () => {
+  const refused = { code: 'OPTIONS_INVALID', message: /The weight of “a” is/ };
+  for (const compatible of ['nginx', 'libmemcached'] as const) {
+    assert.throws(() => createRing([{ name: 'a', weight: 0.5 }], { compatible }), refused);
+  }
+  assert.throws(() => createRing([{ name: 'a', weight: 2 }], { compatible: 'libmemcached-unweighted' }), refused);
 });
 
 test('as the nginx on this machine does with hash … consistent', async () => {

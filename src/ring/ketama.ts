@@ -3,23 +3,25 @@
  *
  *   libmemcached   weighted ketama (MEMCACHED_BEHAVIOR_KETAMA_WEIGHTED), the continuum of libketama: MD5 of "host:port-i" is
  *                  four points, some 160 a node, weights as shares in 32-bit floating point; the port 11211 is left out
- *   hashring       npm's: the same but for weights in 64 bits, and the port always as given
+ *   libmemcached-unweighted
+ *                  MEMCACHED_BEHAVIOR_KETAMA: Jenkins' one-at-a-time hash of "host:port-i", 100 points a node
+ *   hashring       npm's: weighted ketama but for weights in 64 bits, and the port always as given
  *   nginx          `hash … consistent`: a chain of CRC-32 over host, port and the point before; 160 points a unit of weight
  *
- * Sources: libmemcached 1.1 (update_continuum), hashring 3.2 (continuum), ngx_http_upstream_hash_module.c. Their answers are in
- * ketama.test.ts. The one difference: where two nodes have the same point, they are told apart by name here, not by the
+ * Sources: libmemcached 1.1 (update_continuum), hashring 3.2 (continuum), ngx_http_upstream_hash_module.c; ketama.test.ts asks
+ * all of them. The one difference: where two nodes have the same point, they are told apart by name here, not by the
  * order in which a sort happened to leave them.
  *
- * In the first two a node's points depend on all weights: changing one weight moves keys between others too. That is what
- * they do, and why the ring of its own is better once moved.
+ * In weighted ketama a node's points depend on all weights: changing one weight moves keys between others too, and a small one
+ * may come to nothing. That is what it does, and why the ring of its own is better once moved.
  */
 import { hash as digest } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import type { KeyText } from '../kernel/key-bytes.ts';
+import { keyView, type KeyText, layKey } from '../kernel/key-bytes.ts';
 import { type CheckedNode, optionsInvalid } from './node.ts';
 import { packPoint } from './points.ts';
 
-export type KetamaClient = 'libmemcached' | 'hashring' | 'nginx';
+export type KetamaClient = 'libmemcached' | 'libmemcached-unweighted' | 'hashring' | 'nginx';
 
 interface Client {
   /** The points of nodes that come in the order of their names. */
@@ -29,8 +31,19 @@ interface Client {
 }
 
 const POINTS = 160;
+const POINTS_UNWEIGHTED = 100;
 const POINTS_PER_DIGEST = 4;
 const MEMCACHED_PORT = /:11211$/;
+
+const withoutMemcachedPort = (name: string): string => name.replace(MEMCACHED_PORT, '');
+
+/** Refuses weights that the client cannot be given. */
+function checkWeights(client: KetamaClient, nodes: readonly CheckedNode[], max = Number.POSITIVE_INFINITY): void {
+  const other = nodes.find(({ weight }) => !Number.isInteger(weight) || weight > max);
+  if (other === undefined) return;
+  const expected = max === 1 ? 'knows no weights' : 'has whole weights';
+  throw optionsInvalid(`The weight of “${other.name}” is ${other.weight}; ${client} ${expected}.`);
+}
 
 function digestMd5(key: KeyText): Buffer {
   return digest('md5', key, 'buffer');
@@ -67,12 +80,38 @@ function hashringDigests(weight: number, sum: number, count: number): number {
   return Math.floor((weight / sum) * (POINTS / POINTS_PER_DIGEST) * count);
 }
 
+/** Bob Jenkins' one-at-a-time hash, libmemcached's default. Its bytes are C's `char`, which has a sign on x86. */
+function oneAtATime(key: KeyText): number {
+  const length = layKey(key);
+  const view = keyView();
+  let word = 0;
+  for (let at = 0; at < length; at++) {
+    word = (word + view.getInt8(at)) | 0;
+    word = (word + (word << 10)) | 0;
+    word ^= word >>> 6;
+  }
+  word = (word + (word << 3)) | 0;
+  word ^= word >>> 11;
+  return (word + (word << 15)) | 0;
+}
+
+function packUnweighted(nodes: readonly CheckedNode[]): Float64Array {
+  checkWeights('libmemcached-unweighted', nodes, 1);
+  const packed: number[] = [];
+  for (const [rank, { name, weight }] of nodes.entries()) {
+    const host = withoutMemcachedPort(name);
+    for (let index = 0; index < weight * POINTS_UNWEIGHTED; index++) {
+      packed.push(packPoint(oneAtATime(`${host}-${index}`), rank));
+    }
+  }
+  return Float64Array.from(packed);
+}
+
 function packCrcChain(nodes: readonly CheckedNode[]): Float64Array {
+  checkWeights('nginx', nodes);
   const packed: number[] = [];
   const before = Buffer.alloc(4);
   for (const [rank, { name, weight }] of nodes.entries()) {
-    if (!Number.isInteger(weight))
-      throw optionsInvalid(`The weight of “${name}” is ${weight}; nginx has whole weights.`);
     const { host, port } = /^(?<host>.*?)(?::(?<port>\d+))?$/s.exec(name)!.groups as { host: string; port?: string };
     const base = crc32(`${host}\0${port ?? ''}`);
     before.fill(0);
@@ -89,9 +128,13 @@ const hashMd5 = (key: KeyText): number => digestMd5(key).readInt32LE(0);
 
 export const ketama: Readonly<Record<KetamaClient, Client>> = {
   libmemcached: {
-    pack: (nodes) => packDigests(nodes, libmemcachedDigests, (name) => name.replace(MEMCACHED_PORT, '')),
+    pack(nodes) {
+      checkWeights('libmemcached', nodes);
+      return packDigests(nodes, libmemcachedDigests, withoutMemcachedPort);
+    },
     hash: hashMd5,
   },
+  'libmemcached-unweighted': { pack: packUnweighted, hash: oneAtATime },
   hashring: { pack: (nodes) => packDigests(nodes, hashringDigests, (name) => name), hash: hashMd5 },
   nginx: { pack: packCrcChain, hash: (key) => crc32(key) | 0 },
 };

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
-import { createRing, openRing } from './ring.ts';
+import { createRing, openRing, type RingOptions } from './ring.ts';
 
 const fleet = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 12 });
 const weight = fc.constantFrom(0, 0.001, 0.5, 1, 2, 5);
@@ -126,6 +126,7 @@ test('options that mean nothing are refused', () => {
   assert.throws(() => createRing(['a'], { pointsPerWeight: 0 }), /pointsPerWeight is 0/);
   assert.throws(() => createRing(['a'], { compatible: 'nginx', pointsPerWeight: 9 }), /that of nginx/);
   // @ts-expect-error A client that is not known.
-  assert.throws(() => createRing(['a'], { compatible: 'memcachex' }), /libmemcached, hashring, nginx/);
+  const unknown: RingOptions = { compatible: 'memcachex' };
+  assert.throws(() => createRing(['a'], unknown), /libmemcached, libmemcached-unweighted, hashring, nginx/);
   assert.throws(() => createRing([{ name: 'a', weight: 1e6 }]), /divide the weights/);
 });
