@@ -21,11 +21,23 @@ import {
   setBits,
 } from './layout.ts';
 
-const BLOCK_BITS = 512;
+export const BLOCK_BITS = 512;
 const BLOCK_WORDS = 16;
 const GOLDEN = 0x9e3779b9 | 0;
 /** With more a key would have set so many bits that RocksDB's own choice ends here. */
 const PROBES_MAX = 24;
+
+/** The block of a hash. */
+export function blockOf(low: number, blocks: number): number {
+  return multiplyHigh(low, blocks);
+}
+/** The bits of a hash begin with its upper word: the nine highest of it, and of each next one, are the number of a bit. */
+export function bitOf(bits: number): number {
+  return bits >>> 23;
+}
+export function nextBits(bits: number): number {
+  return Math.imul(bits, GOLDEN);
+}
 
 class BlockedBits implements Bits {
   readonly #words: Int32Array;
@@ -42,26 +54,26 @@ class BlockedBits implements Bits {
 
   has(high: number, low: number): boolean {
     const words = this.#words;
-    const base = multiplyHigh(low, this.#blocks) << 4;
+    const base = blockOf(low, this.#blocks) << 4;
     for (let probe = this.#probes, bits = high; probe > 0; probe--) {
       if ((words[base + (bits >>> 28)]! & (1 << (bits >>> 23))) === 0) return false;
-      bits = Math.imul(bits, GOLDEN);
+      bits = nextBits(bits);
     }
     return true;
   }
 
   add(high: number, low: number): boolean {
-    const base = multiplyHigh(low, this.#blocks) << 4;
+    const base = blockOf(low, this.#blocks) << 4;
     let fresh = false;
     for (let probe = this.#probes, bits = high; probe > 0; probe--) {
       if (setBits(this.#words, base + (bits >>> 28), 1 << (bits >>> 23), this.#atomic)) fresh = true;
-      bits = Math.imul(bits, GOLDEN);
+      bits = nextBits(bits);
     }
     return fresh;
   }
 
   touch(high: number, low: number): number {
-    return this.#words[(multiplyHigh(low, this.#blocks) << 4) + (high >>> 28)]!;
+    return this.#words[(blockOf(low, this.#blocks) << 4) + (high >>> 28)]!;
   }
 }
 

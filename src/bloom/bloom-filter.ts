@@ -18,8 +18,8 @@ import {
   type SeedOption,
   seedWords,
 } from './filter-key.ts';
-import { createImage, damaged, type Image, openImage, sealImage, verifyImage } from './image.ts';
-import type { Bits, Layout } from './layout.ts';
+import { createImage, damaged, type Image, openImage, sealedCopy, verifyImage } from './image.ts';
+import { type Bits, countOf, exceeds, type Layout } from './layout.ts';
 import { parquet } from './parquet.ts';
 import { checkedSize, sizeOf, type SizeOptions } from './size.ts';
 
@@ -167,19 +167,13 @@ class ImageFilter implements BloomFilter {
 
   estimateCount(): number {
     const { probes } = this.#image.header;
-    return this.#countOf(this.#layout.measure(this.#words, probes).fill);
-  }
-
-  #countOf(fill: number): number {
-    // A full one says only that there are more than the last clear bit would have said.
-    const clear = Math.max(1 - fill, 1 / (8 * this.bits.length));
-    return Math.round(this.#layout.keys(1 - clear, this.#blocks, this.#image.header.probes));
+    return countOf(this.#layout, this.#layout.measure(this.#words, probes).fill, this.#blocks, probes);
   }
 
   report(): FilterReport {
     const { capacity, probes } = this.#image.header;
     const { fill, rate } = this.#layout.measure(this.#words, probes);
-    const count = this.#countOf(fill);
+    const count = countOf(this.#layout, fill, this.#blocks, probes);
     return {
       kind: this.kind,
       bytes: this.memory.byteLength,
@@ -187,15 +181,12 @@ class ImageFilter implements BloomFilter {
       count,
       fill,
       falsePositiveRate: { now: rate, atCapacity: this.#layout.rate(capacity, this.#blocks, probes) },
-      overCapacity: count > capacity * 1.001 + 4 * Math.sqrt(capacity), // the estimate's own scatter
+      overCapacity: exceeds(count, capacity),
     };
   }
 
   toBytes(): Uint8Array<ArrayBuffer> {
-    const copy = new Uint8Array(this.memory.byteLength);
-    copy.set(new Uint8Array(this.memory));
-    sealImage(openImage(copy.buffer));
-    return copy;
+    return sealedCopy(this.#image);
   }
 }
 

@@ -33,6 +33,15 @@ export interface AddableFilter extends Filter {
   estimateCount(): number;
 }
 
+/** A filter from which keys can be taken out again. */
+export interface DeletableFilter extends AddableFilter {
+  /**
+   * Takes out a key that was added. False if it surely was not, so that nothing changed. A key that was never added must not be
+   * taken out: if it looks like one that was, that one is missing afterwards.
+   */
+  delete(key: FilterKey): boolean;
+}
+
 export interface FilterReport {
   readonly kind: FilterKind;
   readonly bytes: number;

@@ -181,3 +181,25 @@ export function verifyImage({ memory, body }: Image): void {
   const at = written.findIndex((byte, index) => byte !== found[index]);
   if (at >= 0) throw damaged(`the bytes from ${HEADER_BYTES + (at >>> 2) * CHUNK_BYTES} on are not as written`);
 }
+
+/** A copy with its checksums, for wherever an image goes from here. */
+export function sealedCopy({ memory }: Image): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(memory.byteLength);
+  copy.set(new Uint8Array(memory));
+  sealImage(openImage(copy.buffer));
+  return copy;
+}
+
+/**
+ * The image in living memory, or that of bytes that `sealedCopy` made, in memory of its own: changed or cut bytes are refused, and
+ * so is another kind than those expected.
+ */
+export function imageOfKind(source: ArrayBufferLike | Uint8Array, ...expected: readonly FilterKind[]): Image {
+  const given = source instanceof Uint8Array;
+  const image = openImage(given ? new Uint8Array(source).buffer : source);
+  if (!expected.includes(image.header.kind)) {
+    throw invalid(`This is a ${image.header.kind} filter; expected ${expected.join(' or ')}.`);
+  }
+  if (given) verifyImage(image);
+  return image;
+}

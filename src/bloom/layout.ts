@@ -43,6 +43,17 @@ export interface Layout {
   measure(words: Int32Array, probes: number): Fill;
 }
 
+/** About how many keys fill blocks so. A full filter says only that there are more than its last clear bit would have said. */
+export function countOf(layout: Layout, fill: number, blocks: number, probes: number): number {
+  const clear = Math.max(1 - fill, 1 / (8 * layout.blockBytes * blocks));
+  return Math.round(layout.keys(1 - clear, blocks, probes));
+}
+
+/** True if an estimated count is above the capacity by more than the estimate's own scatter. */
+export function exceeds(count: number, capacity: number): boolean {
+  return count > capacity * 1.001 + 4 * Math.sqrt(capacity);
+}
+
 /** Sets bits of a word; true if one was not set. A word that another thread writes too is changed by an atomic `or`. */
 export function setBits(words: Int32Array, at: number, mask: number, atomic: boolean): boolean {
   const before = words[at]!;

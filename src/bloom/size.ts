@@ -18,7 +18,7 @@ export interface SizeOptions {
 }
 
 /** Below, the 32 bits of a hash that choose among a block's bits repeat themselves too often. */
-const RATE_MIN = 1e-6;
+export const RATE_MIN = 1e-6;
 const RATE_MAX = 0.5;
 /** More keys than any filter of 8 GiB holds. */
 const CAPACITY_MAX = 2 ** 36;

@@ -163,6 +163,8 @@ function report(error: unknown): ExitCode {
     case 'STORE_REFUSED':
     case 'KEYS_APART':
     case 'FILTER_DAMAGED':
+    case 'FILTER_FILE':
+    case 'FILTER_FULL':
     case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:

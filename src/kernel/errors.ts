@@ -43,6 +43,8 @@ export const errorCodes = {
   STORE_UNAVAILABLE: 'A store did not answer in time, or answered with an error.',
   STORE_REFUSED: 'A store will not do what it is asked, now or later, until somebody changes something.',
   KEYS_APART: 'Keys that are taken from together are in different slots of a Redis cluster.',
+  FILTER_FILE: 'A file of a filter, or one it needs while it is built, could not be read or written.',
+  FILTER_FULL: 'A filter has no room for a further key and did not take it.',
   FILTER_DAMAGED: 'Bytes or a file are not the filter that was written: cut short, changed, or something else.',
   OPTIONS_INVALID: 'A module was given options or data that it cannot work with.',
 } as const satisfies Record<string, string>;
