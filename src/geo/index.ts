@@ -11,5 +11,8 @@ export type {
   WithinOptions,
 } from './geo-index.ts';
 export { distanceM, EARTH_RADIUS_M, geodesic, type GeodesicSolver, haversine, type Measure } from './measure.ts';
+export { createPoints, openPoints, type Points, type PointsOptions } from './points.ts';
+export type { PointColumns } from './points-build.ts';
 export type { Box, Position } from './position.ts';
 export { createRegion, type Polygon, type Region, type Ring } from './region.ts';
+export type { MeasureOptions } from './searchable.ts';

@@ -29,7 +29,7 @@ const WGS84_RADIUS_MAX_M = 6_399_594;
 
 export interface Measure {
   /** Metres between two positions in degrees. Symmetric; 0 only for the same place. */
-  distanceM(latA: number, lonA: number, latB: number, lonB: number): number;
+  readonly distanceM: (latA: number, lonA: number, latB: number, lonB: number) => number;
   /** No distance is less than this times the angle between the positions, in radians on a sphere. */
   readonly radiusMinM: number;
   /** No distance is more than this times that angle. */

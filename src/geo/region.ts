@@ -23,7 +23,7 @@ export type Polygon = readonly Ring[];
 export interface Region {
   /** The smallest box around it. */
   readonly bounds: Box;
-  contains(lat: number, lon: number): boolean;
+  readonly contains: (lat: number, lon: number) => boolean;
 }
 
 /** An edge: latitude and longitude of its western end, then of its eastern. */

@@ -1,0 +1,140 @@
+/**
+ * Puts points into the order of their k-d tree.
+ *
+ * Each range is halved across the axis along which it is longest, by selecting its median (R. W. Floyd and R. L. Rivest, "Algorithm 489:
+ * SELECT", 1975). Of a long range a sample says which axis that is; a wrong one costs a little speed and nothing else.
+ *
+ * Cost: O(n log n), some 0.5 µs a point for ten million (`npm run bench -- geo`); 16 B a point, given back.
+ */
+import { SPLIT_UNIT, type PointsTable } from './points-table.ts';
+
+const DEGREE = Math.PI / 180;
+const SAMPLED = 256;
+/** Ranges that are longer are narrowed down by a sample first. */
+const SAMPLE_FROM = 600;
+
+export interface PointColumns {
+  readonly lats: ArrayLike<number>;
+  readonly lons: ArrayLike<number>;
+  /** @defaultValue their numbers, from 0 */
+  readonly ids?: ArrayLike<number>;
+}
+
+class Builder {
+  readonly #axes: readonly [Float32Array, Float32Array, Float32Array];
+  /** Which point came to a place. */
+  readonly #order: Uint32Array;
+  readonly #splits: Int32Array;
+  readonly #levels: number;
+
+  constructor({ lats, lons }: PointColumns, { count, splits, levels }: PointsTable) {
+    const [x, y, z] = [new Float32Array(count), new Float32Array(count), new Float32Array(count)];
+    this.#axes = [x, y, z];
+    this.#order = new Uint32Array(count);
+    this.#splits = splits;
+    this.#levels = levels;
+    for (let at = 0; at < count; at++) {
+      const lat = lats[at]! * DEGREE;
+      const lon = lons[at]! * DEGREE;
+      const flat = Math.cos(lat);
+      x[at] = flat * Math.cos(lon);
+      y[at] = flat * Math.sin(lon);
+      z[at] = Math.sin(lat);
+      this.#order[at] = at;
+    }
+  }
+
+  build(): Uint32Array {
+    this.#halve(0, 0, 0, this.#order.length);
+    return this.#order;
+  }
+
+  #halve(node: number, level: number, start: number, end: number): void {
+    if (level === this.#levels) return;
+    const middle = (start + end) >>> 1;
+    const axis = this.#longest(start, end);
+    this.#select(this.#axes[axis]!, middle, start, end - 1);
+    const split = Math.round(this.#axes[axis]![middle]! / SPLIT_UNIT);
+    this.#splits[node] = (Math.max(-(2 ** 29), Math.min(2 ** 29 - 1, split)) << 2) | axis;
+    this.#halve(2 * node + 1, level + 1, start, middle);
+    this.#halve(2 * node + 2, level + 1, middle, end);
+  }
+
+  #longest(start: number, end: number): number {
+    const step = Math.max(1, Math.floor((end - start) / SAMPLED));
+    let longest = 0;
+    let length = -1;
+    for (let axis = 0; axis < 3; axis++) {
+      const values = this.#axes[axis]!;
+      let [min, max] = [2, -2];
+      for (let at = start; at < end; at += step) {
+        const value = values[at]!;
+        if (value < min) min = value;
+        if (value > max) max = value;
+      }
+      if (max - min > length) [longest, length] = [axis, max - min];
+    }
+    return longest;
+  }
+
+  #swap(a: number, b: number): void {
+    const [x, y, z] = this.#axes;
+    const order = this.#order;
+    const atX = x[a]!;
+    const atY = y[a]!;
+    const atZ = z[a]!;
+    const which = order[a]!;
+    x[a] = x[b]!;
+    y[a] = y[b]!;
+    z[a] = z[b]!;
+    order[a] = order[b]!;
+    x[b] = atX;
+    y[b] = atY;
+    z[b] = atZ;
+    order[b] = which;
+  }
+
+  /** Until what is at `k` is where it would be if all were sorted, with the smaller before and the larger behind. */
+  #select(values: Float32Array, k: number, left: number, right: number): void {
+    while (right > left) {
+      if (right - left > SAMPLE_FROM) {
+        const n = right - left + 1;
+        const m = k - left + 1;
+        const log = Math.log(n);
+        const size = 0.5 * Math.exp((2 * log) / 3);
+        const deviation = 0.5 * Math.sqrt((log * size * (n - size)) / n) * (m - n / 2 < 0 ? -1 : 1);
+        const from = Math.max(left, Math.floor(k - (m * size) / n + deviation));
+        const to = Math.min(right, Math.floor(k + ((n - m) * size) / n + deviation));
+        this.#select(values, k, from, to);
+      }
+      const pivot = values[k]!;
+      let low = left;
+      let high = right;
+      this.#swap(left, k);
+      if (values[right]! > pivot) this.#swap(left, right);
+      while (low < high) {
+        this.#swap(low, high);
+        low++;
+        high--;
+        while (values[low]! < pivot) low++;
+        while (values[high]! > pivot) high--;
+      }
+      if (pivot === values[left]) this.#swap(left, high);
+      else this.#swap(++high, right);
+      if (high <= k) left = high + 1;
+      if (k <= high) right = high - 1;
+    }
+  }
+}
+
+/** Fills a table with checked points, in order. */
+export function fillPointsTable(table: PointsTable, columns: PointColumns): void {
+  const { lats, lons, ids } = columns;
+  const order = new Builder(columns, table).build();
+  for (let at = 0; at < order.length; at++) {
+    const from = order[at]!;
+    table.positions[2 * at] = lats[from]!;
+    table.positions[2 * at + 1] = lons[from]!;
+    table.ids[at] = ids === undefined ? from : ids[from]!;
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * An index of points that do not change: shops, stations, cities. Exact anywhere on Earth.
+ *
+ * It is built once from all points, and searched by going down to the leaf where the centre is and back up as far as planes are
+ * nearer than what was found (J. H. Friedman, J. L. Bentley, R. A. Finkel, "An Algorithm for Finding Best Matches in Logarithmic Expected
+ * Time", 1977; distances kept along the way as by S. Arya and D. M. Mount, 1993).
+ *
+ * Cost: see points-table.ts and points-build.ts; searching is O(log n + what is found), without an allocation by `nearestInto`.
+ * Not for what moves: moving.ts; nor for what comes and goes: quadtree.ts.
+ */
+import { unitBounds } from './bounds.ts';
+import type { Collector } from './collector.ts';
+import type { GeoIndex } from './geo-index.ts';
+import { fillPointsTable, type PointColumns } from './points-build.ts';
+import { createPointsTable, MARGIN, openPointsTable, POINTS_MAX, sealPointsTable, SPLIT_UNIT } from './points-table.ts';
+import type { PointsTable } from './points-table.ts';
+import { checkPosition, geoInvalid, type Box, type Position } from './position.ts';
+import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
+
+const DEGREE = Math.PI / 180;
+/** A level of the tree leaves one node behind; 2^30 points have 26 levels. */
+const STACK = 32;
+
+export interface PointsOptions extends MeasureOptions {
+  /** Builds in shared memory, which other threads open with `openPoints`. @defaultValue false */
+  readonly shared?: boolean;
+}
+
+export interface Points extends GeoIndex {
+  /** All there is of the index but its measure: `openPoints` makes the same of it, in another thread or process, today or later. */
+  readonly memory: ArrayBufferLike;
+}
+
+class PointsShelf implements Shelf {
+  readonly size: number;
+  readonly #table: PointsTable;
+  /** What was left behind on the way down: node, level, start, end; and the distance to it along each axis. */
+  readonly #nodes = new Int32Array(STACK * 4);
+  readonly #gaps = new Float64Array(STACK * 3);
+
+  constructor(table: PointsTable) {
+    this.size = table.count;
+    this.#table = table;
+  }
+
+  offerNear(lat: number, lon: number, collector: Collector): void {
+    const { positions, ids, splits, levels, count } = this.#table;
+    const nodes = this.#nodes;
+    const gaps = this.#gaps;
+    const flat = Math.cos(lat * DEGREE);
+    const x = flat * Math.cos(lon * DEGREE);
+    const y = flat * Math.sin(lon * DEGREE);
+    const z = Math.sin(lat * DEGREE);
+    let top = 0;
+    let [node, level, start, end] = [0, 0, 0, count];
+    let [gapX, gapY, gapZ] = [0, 0, 0];
+    for (;;) {
+      // The squared chord is four times the squared sine of half the angle.
+      while (level < levels) {
+        const split = splits[node]!;
+        const axis = split & 3;
+        const off = (axis === 0 ? x : axis === 1 ? y : z) - (split >> 2) * SPLIT_UNIT;
+        const gap = Math.max(0, Math.abs(off) - MARGIN);
+        const middle = (start + end) >>> 1;
+        const near = off < 0 ? 1 : 2;
+        const farX = axis === 0 ? gap : gapX;
+        const farY = axis === 1 ? gap : gapY;
+        const farZ = axis === 2 ? gap : gapZ;
+        if (farX * farX + farY * farY + farZ * farZ <= 4 * collector.haversineMax) {
+          nodes[4 * top] = 2 * node + 3 - near;
+          nodes[4 * top + 1] = level + 1;
+          nodes[4 * top + 2] = near === 1 ? middle : start;
+          nodes[4 * top + 3] = near === 1 ? end : middle;
+          gaps[3 * top] = farX;
+          gaps[3 * top + 1] = farY;
+          gaps[3 * top + 2] = farZ;
+          top++;
+        }
+        node = 2 * node + near;
+        level++;
+        if (near === 1) end = middle;
+        else start = middle;
+      }
+      for (let at = start; at < end; at++) collector.offer(ids[at]!, positions[2 * at]!, positions[2 * at + 1]!);
+      for (;;) {
+        if (top === 0) return;
+        top--;
+        gapX = gaps[3 * top]!;
+        gapY = gaps[3 * top + 1]!;
+        gapZ = gaps[3 * top + 2]!;
+        if (gapX * gapX + gapY * gapY + gapZ * gapZ <= 4 * collector.haversineMax) break;
+      }
+      node = nodes[4 * top]!;
+      level = nodes[4 * top + 1]!;
+      start = nodes[4 * top + 2]!;
+      end = nodes[4 * top + 3]!;
+    }
+  }
+
+  visitBox(box: Box, visit: Visit): void {
+    this.#visitNode(0, 0, { start: 0, end: this.#table.count }, unitBounds(box), visit);
+  }
+
+  #visitNode(
+    node: number,
+    level: number,
+    { start, end }: { readonly start: number; readonly end: number },
+    bounds: Float64Array,
+    visit: Visit,
+  ): void {
+    const { positions, ids, splits, levels } = this.#table;
+    if (level === levels) {
+      for (let at = start; at < end; at++) visit(ids[at]!, positions[2 * at]!, positions[2 * at + 1]!);
+      return;
+    }
+    const axis = splits[node]! & 3;
+    const plane = (splits[node]! >> 2) * SPLIT_UNIT;
+    const middle = (start + end) >>> 1;
+    if (bounds[axis]! <= plane + MARGIN)
+      this.#visitNode(2 * node + 1, level + 1, { start, end: middle }, bounds, visit);
+    if (bounds[axis + 3]! >= plane - MARGIN)
+      this.#visitNode(2 * node + 2, level + 1, { start: middle, end }, bounds, visit);
+  }
+}
+
+function pointsOf(table: PointsTable, options: MeasureOptions): Points {
+  return Object.assign(createSearchable(new PointsShelf(table), options), { memory: table.memory });
+}
+
+function columnsOf(points: readonly Position[] | PointColumns): PointColumns {
+  if (!Array.isArray(points)) return points as PointColumns;
+  const positions = points as readonly Position[];
+  return { lats: positions.map(({ lat }) => lat), lons: positions.map(({ lon }) => lon) };
+}
+
+function checkColumns({ lats, lons, ids }: PointColumns): number {
+  const { length } = lats;
+  for (const [name, column] of Object.entries({ lons, ids })) {
+    if (column === undefined || column.length === length) continue;
+    throw geoInvalid(`There are ${length} lats and ${column.length} ${name}; expected as many.`);
+  }
+  if (length > POINTS_MAX) throw geoInvalid(`There are ${length} points; at most ${POINTS_MAX} are possible.`);
+  for (let at = 0; at < length; at++) {
+    const lat = lats[at]!;
+    const lon = lons[at]!;
+    if (!(lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180)) checkPosition(`Point ${at}`, { lat, lon });
+    const id = ids === undefined ? at : ids[at]!;
+    if (id >>> 0 !== id) throw geoInvalid(`Point ${at} has id ${String(id)}; expected a whole number below 2^32.`);
+  }
+  return length;
+}
+
+/**
+ * An index of points. The id of each is its number in the list, unless ids are given; for many, columns take less memory than objects.
+ *
+ * @example
+ * const cities = createPoints([{ lat: 52.52, lon: 13.4 }, { lat: 48.86, lon: 2.35 }, { lat: 51.51, lon: -0.13 }]);
+ * const [first] = cities.nearest({ lat: 50.85, lon: 4.35 }, 1);
+ * console.log(first.id, Math.round(first.distanceM / 1000)); // 1 264
+ */
+export function createPoints(points: readonly Position[] | PointColumns, options: PointsOptions = {}): Points {
+  const columns = columnsOf(points);
+  const table = createPointsTable(checkColumns(columns), options.shared ?? false);
+  fillPointsTable(table, columns);
+  sealPointsTable(table);
+  return pointsOf(table, options);
+}
+
+/** The index in memory that another thread or process made. Damaged memory is refused. */
+export function openPoints(memory: ArrayBufferLike, options: MeasureOptions = {}): Points {
+  return pointsOf(openPointsTable(memory), options);
+}

@@ -1,0 +1,94 @@
+/**
+ * The questions of `GeoIndex` for anything that can show a search its positions: what an index has to do itself is to leave out
+ * those that cannot matter.
+ */
+import { Collector } from './collector.ts';
+import type { FilterOptions, Found, GeoIndex, Hits, NearestOptions, Placed, WithinOptions } from './geo-index.ts';
+import { haversine, type Measure } from './measure.ts';
+import {
+  boxContains,
+  checkBox,
+  checkCount,
+  checkDistance,
+  checkPosition,
+  type Box,
+  type Position,
+} from './position.ts';
+import { createRegion, type Polygon } from './region.ts';
+
+/** What is seen of each position. */
+export type Visit = (id: number, lat: number, lon: number) => void;
+
+export interface Shelf {
+  readonly size: number;
+  /** Offers at least each position whose squared sine of half the angle from here is at most the collector's bound, once. */
+  offerNear(lat: number, lon: number, collector: Collector): void;
+  /** Visits at least each position in the box, once. */
+  visitBox(box: Box, visit: Visit): void;
+}
+
+export interface MeasureOptions {
+  /** How distances are measured. @defaultValue `haversine()`, great circles on the mean sphere */
+  readonly measure?: Measure;
+}
+
+export function createSearchable(shelf: Shelf, { measure = haversine() }: MeasureOptions): GeoIndex {
+  const collector = new Collector(measure);
+
+  const search = (
+    center: Position,
+    countMax: number,
+    distanceMaxM: number,
+    filter: FilterOptions['filter'],
+  ): Collector => {
+    checkPosition('The centre', center);
+    const { lat, lon } = center;
+    collector.begin({ lat, lon, countMax, distanceMaxM, filter });
+    shelf.offerNear(lat, lon, collector);
+    collector.finish();
+    return collector;
+  };
+
+  const placed = (box: Box, options: FilterOptions, isIn: (lat: number, lon: number) => boolean): Placed[] => {
+    const { filter } = options;
+    const all: Placed[] = [];
+    shelf.visitBox(box, (id, lat, lon) => {
+      if (isIn(lat, lon) && (filter === undefined || filter(id))) all.push({ id, lat, lon });
+    });
+    return all.sort((a, b) => a.id - b.id);
+  };
+
+  return {
+    get size(): number {
+      return shelf.size;
+    },
+    within(center: Position, radiusM: number, options: WithinOptions = {}): Found[] {
+      const { limit = Number.POSITIVE_INFINITY, filter } = options;
+      checkDistance('The radius', radiusM);
+      checkCount('limit', limit);
+      return search(center, limit, radiusM, filter).found();
+    },
+    nearest(center: Position, k: number, options: NearestOptions = {}): Found[] {
+      const { maxDistanceM = Number.POSITIVE_INFINITY, filter } = options;
+      checkCount('k', k);
+      checkDistance('maxDistanceM', maxDistanceM);
+      return search(center, k, maxDistanceM, filter).found();
+    },
+    nearestInto(center: Position, into: Hits, options: NearestOptions = {}): number {
+      const { maxDistanceM = Number.POSITIVE_INFINITY, filter } = options;
+      const k = Math.min(into.ids.length, into.distancesM.length);
+      checkCount('The length of the arrays', k);
+      checkDistance('maxDistanceM', maxDistanceM);
+      search(center, k, maxDistanceM, filter).copyInto(into);
+      return collector.count;
+    },
+    inBox(box: Box, options: FilterOptions = {}): Placed[] {
+      checkBox(box);
+      return placed(box, options, (lat, lon) => boxContains(box, lat, lon));
+    },
+    inPolygon(polygon: Polygon, options: FilterOptions = {}): Placed[] {
+      const { bounds, contains } = createRegion(polygon);
+      return placed(bounds, options, contains);
+    },
+  };
+}
