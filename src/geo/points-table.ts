@@ -46,7 +46,7 @@ function levelsFor(count: number): number {
 }
 
 /** How large the block for so many points is. */
-export function pointsBytes(count: number): number {
+function pointsBytes(count: number): number {
   return HEADER_BYTES + count * 20 + (2 ** levelsFor(count) - 1) * 4;
 }
 

@@ -1,0 +1,16 @@
+/**
+ * Finding what is nearby: building, asking and memory, beside the packages that do the same, in the same run.
+ *
+ *     npm run bench -- geo            a million points
+ *     npm run bench -- geo --large    ten million
+ *
+ * Times are of this process's own CPU, the best of several rounds that take turns.
+ */
+import { parseArgs } from 'node:util';
+import { seededRandom } from '../../src/kernel/random.ts';
+import { benchPoints } from './points.ts';
+
+const { values } = parseArgs({ options: { large: { type: 'boolean', default: false } } });
+const random = seededRandom(1);
+
+benchPoints(random, values.large ? 1e7 : 1e6);
