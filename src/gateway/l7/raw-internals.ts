@@ -12,6 +12,7 @@ import net from 'node:net';
 import { constants } from 'node:os';
 import type tls from 'node:tls';
 import { READ_BYTES, type Buffers } from './buffers.ts';
+import { Outbox } from './outbox.ts';
 
 /** The part of libuv's stream handle that is used; `null` results are not possible, numbers are 0 or a negative errno. */
 export interface StreamHandle {
@@ -139,11 +140,12 @@ export function resetSecure(socket: tls.TLSSocket, handle: TlsHandle): void {
 /** Requests kept for reuse, of some 200 B. More writes than this are under way at once only where clients do not read. */
 const FREE_REQUESTS_MAX = 1024;
 
-/** One worker's share of the fast path: the buffer all its wires read into, and the requests of writes. */
+/** One worker's share of the fast path: the buffer all its wires read into, what they hold back, and the requests of writes. */
 export class Insides {
   readonly internals: Internals;
   readonly buffers: Buffers;
   readonly shared: Uint8Array<ArrayBuffer> = Buffer.allocUnsafeSlow(READ_BYTES);
+  readonly outbox: Outbox;
   /** Of the next write. */
   #request: Request;
   readonly #free: Request[] = [];
@@ -155,6 +157,7 @@ export class Insides {
   constructor(internals: Internals, buffers: Buffers) {
     this.internals = internals;
     this.buffers = buffers;
+    this.outbox = new Outbox(buffers);
     this.#request = this.#newRequest();
   }
 

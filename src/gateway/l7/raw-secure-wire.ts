@@ -14,6 +14,7 @@ import type tls from 'node:tls';
 import { getSystemErrorName } from 'node:util';
 import { READ_BYTES, view } from './buffers.ts';
 import { END_OF_FILE, type Insides, PENDING, resetSecure, type TlsHandle } from './raw-internals.ts';
+import { type Held, HELD_BYTES_MAX } from './outbox.ts';
 import { nobody, type Wire, type WireOwner } from './wire.ts';
 
 /** More than this behind the write that is under way, and a source is told to wait. */
@@ -22,7 +23,7 @@ const WAITING_BYTES_MAX = READ_BYTES;
 /** The usual case, shared by all wires: nothing waits. */
 const none: never[] = [];
 
-export class RawSecureWire implements Wire {
+export class RawSecureWire implements Wire, Held {
   owner: WireOwner = nobody;
   readonly stable = false;
   closed = false;
@@ -32,6 +33,8 @@ export class RawSecureWire implements Wire {
   readonly #socket: tls.TLSSocket;
   #reading = true;
   #underWay = false;
+  /** Something waits in the outbox for the end of the turn. */
+  #held = false;
   #waiting: Uint8Array[] = none;
   #waitingBytes = 0;
   /** Borrowed buffers that hold what waits. */
@@ -59,6 +62,11 @@ export class RawSecureWire implements Wire {
 
   write(bytes: Uint8Array): boolean {
     if (!this.#takesBytes) return false;
+    if (this.#mayHold(bytes.length)) {
+      this.#held = true;
+      this.insides.outbox.write(this, bytes);
+      return true;
+    }
     if (!this.#underWay) return this.#start(bytes);
     this.#wait(bytes);
     this.congested = true;
@@ -66,9 +74,37 @@ export class RawSecureWire implements Wire {
   }
 
   give(buffer: Uint8Array<ArrayBuffer>, length: number): boolean {
+    if (!this.#takesBytes) {
+      this.insides.buffers.giveBack(buffer);
+      return false;
+    }
+    if (!this.#mayHold(length)) return this.#sendGiven(buffer, length);
+    this.#held = true;
+    this.insides.outbox.give(this, buffer, length);
+    return true;
+  }
+
+  sendHeld(buffer: Uint8Array<ArrayBuffer>, length: number): void {
+    this.#held = false;
+    if (this.closed || !this.#takesBytes) this.insides.buffers.giveBack(buffer);
+    else this.#sendGiven(buffer, length);
+  }
+
+  /** What comes while a write is under way waits here instead. */
+  #mayHold(length: number): boolean {
+    if (length <= HELD_BYTES_MAX && !this.#underWay) return true;
+    this.#sendAllHeld();
+    return false;
+  }
+
+  #sendAllHeld(): void {
+    if (this.#held) this.insides.outbox.flush();
+  }
+
+  #sendGiven(buffer: Uint8Array<ArrayBuffer>, length: number): boolean {
     const bytes = view(buffer, 0, length);
-    if (!this.#underWay || !this.#takesBytes) {
-      const done = this.write(bytes);
+    if (!this.#underWay) {
+      const done = this.#start(bytes);
       this.insides.buffers.giveBack(buffer);
       return done;
     }
@@ -108,6 +144,7 @@ export class RawSecureWire implements Wire {
 
   close(): void {
     if (this.closed) return;
+    this.#sendAllHeld();
     this.#release();
     // Within the call close_notify goes as far as the kernel takes it (RFC 8446 §6.1); nothing is waited for.
     this.#socket.end();
@@ -180,9 +217,13 @@ export class RawSecureWire implements Wire {
 
   #afterwards(what: 'end' | 'finish'): void {
     if (this.#socket.destroyed) return;
+    this.#sendAllHeld();
     this.#then = what;
     // A FIN would overtake what is under way, and close_notify would come after it.
-    if (this.#underWay) return;
+    if (this.#underWay) {
+      this.congested = true;
+      return;
+    }
     if (what === 'end') this.#socket.end();
     // 'close' follows and tells the owner.
     else this.#socket.destroySoon();

@@ -14,12 +14,13 @@
 import { getSystemErrorName } from 'node:util';
 import { LARGE_BYTES, READ_BYTES, view } from './buffers.ts';
 import { DONE, END_OF_FILE, PENDING, type Insides, type StreamHandle } from './raw-internals.ts';
+import { type Held, HELD_BYTES_MAX } from './outbox.ts';
 import { nobody, type Wire, type WireOwner } from './wire.ts';
 
 /** The usual case, shared by all wires: nothing pending. */
 const none: Uint8Array<ArrayBuffer>[] = [];
 
-export class RawWire implements Wire {
+export class RawWire implements Wire, Held {
   owner: WireOwner = nobody;
   closed = false;
   readonly insides: Insides;
@@ -28,6 +29,8 @@ export class RawWire implements Wire {
   /** The peer has sent FIN. libuv would say so again if reading were started again. */
   #ended = false;
   #pending = 0;
+  /** Something waits in the outbox for the end of the turn. */
+  #held = false;
   /** A buffer of this wire's own while it carries bulk: read into while `stable`, which follows `#bulk` with the next read. */
   #own: Uint8Array<ArrayBuffer> | null = null;
   #bulk = false;
@@ -61,6 +64,42 @@ export class RawWire implements Wire {
 
   write(bytes: Uint8Array): boolean {
     if (this.closed || this.#failure !== 0 || this.#ending) return false;
+    if (!this.#mayHold(bytes.length)) return this.#send(bytes);
+    this.#held = true;
+    this.insides.outbox.write(this, bytes);
+    return true;
+  }
+
+  give(buffer: Uint8Array<ArrayBuffer>, length: number): boolean {
+    if (this.closed || this.#failure !== 0 || this.#ending) {
+      this.insides.buffers.giveBack(buffer);
+      return false;
+    }
+    if (!this.#mayHold(length)) return this.#sendGiven(buffer, length);
+    this.#held = true;
+    this.insides.outbox.give(this, buffer, length);
+    return true;
+  }
+
+  sendHeld(buffer: Uint8Array<ArrayBuffer>, length: number): void {
+    this.#held = false;
+    if (this.closed || this.#failure !== 0) this.insides.buffers.giveBack(buffer);
+    else this.#sendGiven(buffer, length);
+  }
+
+  /** Behind bytes that the peer does not take nothing is held: whoever wrote them is to know. */
+  #mayHold(length: number): boolean {
+    if (length <= HELD_BYTES_MAX && this.#pending === 0) return true;
+    this.#sendAllHeld();
+    return false;
+  }
+
+  #sendAllHeld(): void {
+    if (this.#held) this.insides.outbox.flush();
+  }
+
+  #send(bytes: Uint8Array): boolean {
+    if (this.#failure !== 0) return false;
     const result = this.insides.write(this.#handle, this, bytes);
     if (result === DONE) return true;
     if (result === PENDING) this.#pending++;
@@ -68,9 +107,9 @@ export class RawWire implements Wire {
     return false;
   }
 
-  give(buffer: Uint8Array<ArrayBuffer>, length: number): boolean {
+  #sendGiven(buffer: Uint8Array<ArrayBuffer>, length: number): boolean {
     const before = this.#pending;
-    const done = this.write(view(buffer, 0, length));
+    const done = this.#send(view(buffer, 0, length));
     if (this.#pending === before) this.insides.buffers.giveBack(buffer);
     else if (this.#given === none) this.#given = [buffer];
     else this.#given.push(buffer);
@@ -103,6 +142,7 @@ export class RawWire implements Wire {
 
   end(): void {
     if (this.closed || this.#shutDown) return;
+    this.#sendAllHeld();
     this.#ending = true;
     // Not before: what waits in libuv behind bytes that the peer does not take could not be reset any more.
     if (!this.#flushed) return;
@@ -112,6 +152,7 @@ export class RawWire implements Wire {
 
   finish(): void {
     if (this.closed) return;
+    this.#sendAllHeld();
     if (this.#flushed) {
       this.#destroy();
       queueMicrotask(() => this.owner.onClose(''));
@@ -120,6 +161,7 @@ export class RawWire implements Wire {
 
   close(): void {
     this.owner = nobody;
+    this.#sendAllHeld();
     this.#destroy();
   }
 

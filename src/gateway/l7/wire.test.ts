@@ -2,9 +2,37 @@
 import assert from 'node:assert/strict';
 import { eventually } from '../../../test/engine/bench.ts';
 import { onWires, type WireKind, wireKinds } from '../../../test/engine/wires.ts';
+import { HELD_BYTES_MAX } from './outbox.ts';
 
 /** More than the sockets of both ends hold, so that a write of it stays pending. */
 const MUCH = 8 * 1024 * 1024;
+
+/** Just more than a wire may hold back until the end of the turn (outbox.ts). */
+const NOT_HELD = HELD_BYTES_MAX + 1;
+
+onWires('writes of any size leave in their order', wireKinds, async ({ wire, owner, peer, buffers }) => {
+  const sizes = [1, NOT_HELD, 10, 20, HELD_BYTES_MAX, NOT_HELD, 5, ...Array.from({ length: 100 }, (_, i) => i + 1)];
+  const pieces = sizes.map((size, i) => Buffer.alloc(size, i));
+  for (const [i, piece] of pieces.entries()) {
+    if (i % 2 === 0) wire.write(piece);
+    else {
+      const buffer = buffers.borrow(piece.length);
+      buffer.set(piece);
+      wire.give(buffer, piece.length);
+    }
+  }
+  wire.finish();
+  assert.equal(await peer.gone(), 'end');
+  assert.ok(peer.received.equals(Buffer.concat(pieces)));
+  await owner.until(() => owner.closed === 'close ');
+  assert.equal(buffers.bytes, 0);
+});
+
+onWires('what was held back for a wire that is gone is given back', wireKinds, async ({ wire, buffers }) => {
+  for (const size of [10, 20]) wire.give(buffers.borrow(size), size);
+  wire.reset();
+  await eventually('nothing is lent out', () => buffers.bytes === 0);
+});
 
 const serverKinds: readonly WireKind[] = ['raw, connected', 'net, connected'];
 
@@ -62,7 +90,7 @@ onWires('what the server said before it reset is read after a write has failed',
   const { wire, owner, peer, kind } = line;
   peer.write('early answer');
   peer.reset();
-  const done = [wire.write(Buffer.alloc(100)), wire.write(Buffer.alloc(100))];
+  const done = [wire.write(Buffer.alloc(NOT_HELD)), wire.write(Buffer.alloc(NOT_HELD))];
   assert.ok(done.includes(false), 'a write has failed');
   assert.equal(owner.events.length, 0, 'nobody is called back inside a write');
   await owner.until(() => owner.closed !== undefined);
@@ -108,7 +136,7 @@ onWires(
   async ({ wire, owner, peer, buffers }) => {
     wire.pause();
     peer.reset();
-    assert.equal(wire.give(buffers.borrow(100), 100), false);
+    assert.equal(wire.give(buffers.borrow(NOT_HELD), NOT_HELD), false);
     assert.equal(buffers.bytes, 0);
     wire.finish();
     await owner.until(() => owner.closed !== undefined);

@@ -8,6 +8,7 @@
  *   as the wire is paused, so they may be written to another wire without a copy: pause the source until the target drains.
  * - The bytes of `write` are lent to the wire. `true`: it is done with them. `false`: it reads them until `onDrain`, and no
  *   more should be written before that.
+ * What is written need not leave within the call (outbox.ts), but it does before anything is ended or closed.
  * The first is why a read buffer can be shared by all wires of a thread, the second why its bytes must be copied unless they
  * are stable: a shared buffer that is still being written when the next socket is read is a corrupted body.
  */

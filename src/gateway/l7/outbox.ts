@@ -1,0 +1,102 @@
+/**
+ * Small writes of one turn of the event loop, held back and sent one right behind the other: when enough have gathered, and at
+ * the end of the turn whatever is there.
+ *
+ * Why: a write to a socket whose reader sleeps wakes it, and the writer pays for the wake-up, as much as for the parsing of a
+ * request. Between two writes of a turn lies the work for a request, time enough for the reader to finish and sleep again.
+ * Close together they find it awake (docs/adr/0007). In a turn with one write, it leaves when that turn's one callback is done.
+ *
+ * Invariants: what is held for one wire leaves in the order in which it was written; nothing is held beyond the turn; never
+ * more than `BURST` buffers.
+ */
+import { type Buffers, view } from './buffers.ts';
+
+/** More than this goes at once: it is worth a wake-up, and need not be copied. */
+export const HELD_BYTES_MAX = 8 * 1024;
+/** Enough to keep a reader awake; more would only make the first wait for the last. */
+const BURST = 32;
+
+/** A wire that has left something here. */
+export interface Held {
+  /** Sends `buffer[0, length)` now, and gives the buffer back when done with it. Calls no owner back. */
+  sendHeld(buffer: Uint8Array<ArrayBuffer>, length: number): void;
+}
+
+export class Outbox {
+  readonly #buffers: Buffers;
+  readonly #wires: (Held | null)[] = new Array<Held | null>(BURST).fill(null);
+  readonly #held: (Uint8Array<ArrayBuffer> | null)[] = new Array<Uint8Array<ArrayBuffer> | null>(BURST).fill(null);
+  readonly #lengths = new Uint32Array(BURST);
+  #count = 0;
+  /** Whose the last one is. */
+  #last: Held | null = null;
+  /** The end of the turn will call. */
+  #due = false;
+
+  constructor(buffers: Buffers) {
+    this.#buffers = buffers;
+  }
+
+  /** Holds a copy. */
+  write(wire: Held, bytes: Uint8Array): void {
+    if (this.#append(wire, bytes)) return;
+    const buffer = this.#buffers.borrow(bytes.length);
+    buffer.set(bytes);
+    this.#hold(wire, buffer, bytes.length);
+  }
+
+  /** Holds a borrowed buffer. */
+  give(wire: Held, buffer: Uint8Array<ArrayBuffer>, length: number): void {
+    if (wire !== this.#last) this.#hold(wire, buffer, length);
+    else if (this.#append(wire, view(buffer, 0, length))) this.#buffers.giveBack(buffer);
+    else this.#hold(wire, buffer, length);
+  }
+
+  /** Answers to requests that came together leave together. */
+  #append(wire: Held, bytes: Uint8Array): boolean {
+    if (wire !== this.#last) return false;
+    const at = this.#count - 1;
+    const buffer = this.#held[at];
+    const length = this.#lengths[at] ?? 0;
+    if (!buffer || length + bytes.length > buffer.length) return false;
+    buffer.set(bytes, length);
+    this.#lengths[at] = length + bytes.length;
+    return true;
+  }
+
+  #hold(wire: Held, buffer: Uint8Array<ArrayBuffer>, length: number): void {
+    const at = this.#count++;
+    this.#wires[at] = wire;
+    this.#held[at] = buffer;
+    this.#lengths[at] = length;
+    this.#last = wire;
+    if (at + 1 === BURST) this.flush();
+    else if (!this.#due) {
+      this.#due = true;
+      setImmediate(endOfTurn, this);
+    }
+  }
+
+  /** Sends what is held. */
+  flush(): void {
+    const count = this.#count;
+    this.#count = 0;
+    this.#last = null;
+    for (let at = 0; at < count; at++) {
+      const wire = this.#wires[at];
+      const buffer = this.#held[at];
+      this.#wires[at] = null;
+      this.#held[at] = null;
+      if (wire && buffer) wire.sendHeld(buffer, this.#lengths[at] ?? 0);
+    }
+  }
+
+  turned(): void {
+    this.#due = false;
+    this.flush();
+  }
+}
+
+function endOfTurn(outbox: Outbox): void {
+  outbox.turned();
+}
