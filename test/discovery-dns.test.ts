@@ -141,7 +141,7 @@ test('services: ports, priorities and weights from SRV records', async () => {
   const weights = under.gateway.state().services[0]!.endpoints.map((each) => [each.address, each.weight, each.source]);
   assert.deepEqual(new Set(weights.map(String)), new Set([`${one},1000,dns`, `${two},1,dns`, `${spare},5,dns`]));
   assert.equal(await under.get(), 'one');
-  const explained = under.gateway.explain({ method: 'GET', url: '/', headers: [] }).service!.endpoints;
+  const explained = (await under.gateway.explain({ method: 'GET', url: '/', headers: [] })).service!.endpoints;
   assert.match(explained.find((each) => each.address === spare)!.reason, /in reserve/);
 });
 

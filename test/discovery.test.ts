@@ -40,7 +40,7 @@ test('a file: read when it changes, a bad one changes nothing and says where it 
   const source = gateway.state().services[0]!.discovery;
   assert.deepEqual([source?.endpoints, source?.answeredAt, source?.failures], [null, null, 1]);
   assert.match(
-    gateway.explain({ method: 'GET', url: '/', headers: [] }).refusal?.detail ?? '',
+    (await gateway.explain({ method: 'GET', url: '/', headers: [] })).refusal?.detail ?? '',
     /^No endpoint of shop is known: file \S+ has given none; Retry-After: 5\.$/,
   );
 
@@ -62,7 +62,7 @@ test('a file: read when it changes, a bad one changes nothing and says where it 
   write(`- { address: "${b}", weight: 5 }\n- { address: "${a}", weight: 0 }\n`);
   assert.deepEqual((await second).changes, [`endpoint ${b} added`, `endpoint ${a}: weight 1 → 0`]);
   assert.equal(await get(), 'b');
-  const [explained] = gateway.explain({ method: 'GET', url: '/', headers: [] }).service?.endpoints ?? [];
+  const [explained] = (await gateway.explain({ method: 'GET', url: '/', headers: [] })).service?.endpoints ?? [];
   assert.deepEqual([explained?.address, explained?.source], [b, 'file']);
 
   for (const [bad, says] of [

@@ -91,15 +91,15 @@ test('explain says which limits a request meets, as what it counts, and what is 
   await gateway.start();
   const asked = { method: 'GET', url: `http://${address()}/`, headers: [['X-Api-Key', 'k']] } as const;
   const told = () => gateway.explain(asked);
-  const first = told().limits.map(({ name, countsAs, cost, now }) => [name, countsAs, cost, now?.remaining]);
+  const first = (await told()).limits.map(({ name, countsAs, cost, now }) => [name, countsAs, cost, now?.remaining]);
   assert.deepEqual(first, [
     ['few', 'k', 1, 2],
     ['all', '*', 3, 5],
   ]);
-  assert.equal(told().refusal, null);
+  assert.equal((await told()).refusal, null);
   const response = await fetch(`http://${address()}/`, { headers: { 'x-api-key': 'k' } });
   assert.equal(await response.text(), 'ok');
-  const after = told();
+  const after = await told();
   assert.deepEqual(
     after.limits.map(({ now }) => now?.remaining),
     [1, 2],

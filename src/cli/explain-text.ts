@@ -50,9 +50,10 @@ function isDefaultName(name: string, match: string): boolean {
 
 function limitLines({ limits }: Explanation, paint: Paint): string[] {
   if (limits.length === 0) return [];
-  const lines = limits.map(({ name, algorithm, key, countsAs, cost, shadow, now }) => {
+  const lines = limits.map(({ name, algorithm, key, countsAs, cost, shadow, store, now }) => {
     const takes = cost === 1 ? '' : `, takes ${cost}`;
-    const what = `${name} (${algorithm}, by ${key}${takes}${shadow ? ', in shadow mode' : ''})`;
+    const place = store === null ? '' : `, in ${store}`;
+    const what = `${name} (${algorithm}, by ${key}${takes}${place}${shadow ? ', in shadow mode' : ''})`;
     if (countsAs === null) return paint('dim', `  · ${what}: does not concern it`);
     if (now === null) return `  ✓ ${what}: counts as ${countsAs}`;
     const again = now.retryAfterMs > 0 && Number.isFinite(now.retryAfterMs);

@@ -165,6 +165,7 @@ function report(error: unknown): ExitCode {
     case 'FILTER_DAMAGED':
     case 'FILTER_FILE':
     case 'FILTER_FULL':
+    case 'PACKAGE_MISSING':
     case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:

@@ -88,9 +88,10 @@ function targetText(target: RouteTarget): string {
 
 function limitLines(limits: readonly LimitState[], row: Row, paint: Paint): string[] {
   if (limits.length === 0) return [];
-  const lines = limits.slice(0, LIMITS_MAX).map(({ name, algorithm, key, shadow }, index) => {
+  const lines = limits.slice(0, LIMITS_MAX).map(({ name, algorithm, key, shadow, store }, index) => {
     const trial = shadow ? paint('warn', '  refuses nobody (shadow)') : '';
-    return row(index === 0 ? 'limit' : '', name, `${algorithm}  by ${printable(key)}${trial}`);
+    const place = store === null ? '' : paint('dim', `  in ${printable(store.name)}`);
+    return row(index === 0 ? 'limit' : '', name, `${algorithm}  by ${printable(key)}${place}${trial}`);
   });
   return [...lines, ...left(limits.length - LIMITS_MAX, 'limits', row, paint), ''];
 }

@@ -13,24 +13,14 @@ import { ENDED_ABORTED, ENDED_BROKEN, ENDED_WELL, type Exchange } from './l7/exc
 import { field } from './l7/fields.ts';
 import type { Head } from './l7/head.ts';
 import type { Route } from './l7/service.ts';
-import type { Verdict } from './limits/gate.ts';
-import {
-  armSlots,
-  bucketOf,
-  countStatus,
-  endpointSlots,
-  processSlots,
-  refusalNumber,
-  refusals,
-  routeSlots,
-} from './slots.ts';
+import type { Verdict } from './limits/verdict.ts';
+import { armSlots, bucketOf, countStatus, endpointSlots, processSlots, refusals, routeSlots } from './slots.ts';
 import type { AccessLogPlan } from './snapshot.ts';
 
 /** A request below this is not called slow. */
 const SLOW_MS = 500;
 
 const ENDS = ['ok', 'broken', 'aborted'] as const;
-const RATE_LIMITED = refusalNumber('rate_limited');
 const NO_BYTES = new Uint8Array(0);
 
 export interface AccountOptions {
@@ -110,9 +100,10 @@ export class Accounts {
     if (refusal !== undefined) this.answered(client, head, refusal.status, refusal.word);
   }
 
-  /** Limits that the request met on its route have refused it. */
-  limited(client: ClientConnection, head: Head, route: Route, { refusedBy }: Verdict): void {
-    const { status, word } = refusals[RATE_LIMITED]!;
+  /** Limits that the request met on its route have refused it; `number` is the refusal. */
+  // WHY five parameters: as below.
+  limited(client: ClientConnection, head: Head, route: Route, { refusedBy }: Verdict, number: number): void {
+    const { status, word } = refusals[number]!;
     this.answered(client, head, status, word, route.plan.name, 0, refusedBy.join(' '));
   }
 

@@ -73,10 +73,13 @@ export class DataPlane {
         added.push(listener);
         bound[plan.id] = await listener.listen(plan.port === 0 ? (ports[plan.id] ?? 0) : plan.port);
       }
+      await plane.stores.open(snapshot);
       plane.apply(snapshot);
     } catch (error) {
       for (const listener of added) listener.close(0);
       throw error;
+    } finally {
+      plane.retainStores();
     }
     for (const [key, listener] of this.#listeners) {
       if (kept.has(key)) continue;
@@ -116,6 +119,7 @@ export class DataPlane {
     await this.#empty.promise;
     for (const timer of this.#timers) timer.clear();
     this.#cut?.clear();
+    plane.stores.close();
     await plane.accounts.close();
   }
 
@@ -151,8 +155,14 @@ export class DataPlane {
   }
 
   /** Puts a config on trial, or ends the trial. Throws, with nothing changed, if it cannot be run. */
-  setCanary(plan: CanaryPlan | null): void {
-    this.#plane.setCanary(plan);
+  async setCanary(plan: CanaryPlan | null): Promise<void> {
+    const plane = this.#plane;
+    try {
+      if (plan !== null) await plane.stores.open(plan.snapshot);
+      plane.setCanary(plan);
+    } finally {
+      plane.retainStores();
+    }
   }
 
   reopenLog(): void {

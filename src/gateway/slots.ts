@@ -102,8 +102,25 @@ export const limitSlots = {
   allowed: 0,
   refused: 1,
   shadowed: 2, // let through only because the limit is in shadow mode
+  // Of a limit with a store, by who decided.
+  byStore: 3,
+  byCache: 4, // a refusal that was known
+  byFallback: 5,
+  byOpen: 6,
+  byClosed: 7,
 } as const;
 export const LIMIT_SLOTS = 8;
+
+/** Calls to a store of limits. */
+export const storeSlots = {
+  down: 0, // gauge: 1 if its last call failed
+  calls: 1,
+  failures: 2,
+  durationSumMs: 3, // of those that were answered
+  buckets: 8, // BUCKETS slots from here
+} as const;
+export const STORE_SLOTS = 8 + BUCKETS;
+export const STORE_GAUGES = 1;
 
 export const listenerSlots = {
   connections: 0, // gauge
@@ -160,6 +177,7 @@ export const refusals = [
   { word: 'drained', status: 503, text: 'The server was taken out of service before it answered.' },
   { word: 'upgrade_version', status: 426, text: 'This version of the protocol is not spoken here.' },
   { word: 'rate_limited', status: 429, text: 'Too many requests; more are taken later.' },
+  { word: 'limits_unavailable', status: 503, text: 'The limits of this request cannot be checked at the moment.' },
 ] as const;
 
 export type Refusal = (typeof refusals)[number]['word'];
@@ -176,13 +194,14 @@ export const processSlots = {
   memoryBytes: 1, // gauge: bytes in buffers
   heapBytes: 2, // gauge
   fastPath: 3, // gauge: 1 when the raw transport is in use
-  logLines: 4,
-  logDropped: 5,
-  logErrors: 6,
+  parked: 4, // gauge: requests that wait for a store of limits
+  logLines: 5,
+  logDropped: 6,
+  logErrors: 7,
   refusals: 8, // `refusals.length` slots from here; room for 56
 } as const;
 export const PROCESS_SLOTS = 64;
-export const PROCESS_GAUGES = 4;
+export const PROCESS_GAUGES = 5;
 
 /**
  * The histogram bucket for a duration. Bucket b holds durations up to `bucketUpperMs(b)`: bounds grow by a factor of

@@ -38,9 +38,9 @@ async function apply(message: WorkerStart | Extract<ToWorker, { kind: 'apply' }>
 }
 
 /** A trial that this worker cannot run is one it is not part of. */
-function setCanary(plan: CanaryPlan | null): void {
+async function setCanary(plan: CanaryPlan | null): Promise<void> {
   try {
-    plane.setCanary(plan);
+    await plane.setCanary(plan);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     say({ kind: 'notice', level: 'error', message: `worker ${start.lane} cannot run the config on trial: ${reason}` });

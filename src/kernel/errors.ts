@@ -46,6 +46,7 @@ export const errorCodes = {
   FILTER_FILE: 'A file of a filter, or one it needs while it is built, could not be read or written.',
   FILTER_FULL: 'A filter has no room for a further key and did not take it.',
   FILTER_DAMAGED: 'Bytes or a file are not the filter that was written: cut short, changed, or something else.',
+  PACKAGE_MISSING: 'An optional package that the config needs is not installed, or cannot be loaded.',
   OPTIONS_INVALID: 'A module was given options or data that it cannot work with.',
 } as const satisfies Record<string, string>;
 

@@ -16,8 +16,8 @@ import { SpillwayError } from '../kernel/errors.ts';
 import type { Outcome } from './algorithm.ts';
 import { Deadlines } from './deadlines.ts';
 import { drawHolder } from './holder.ts';
-import { type MemoryStore, memoryStore } from './memory.ts';
-import { hasLeases, type Question, type RemotePart, type RemoteStore } from './store.ts';
+import { memoryStore } from './memory.ts';
+import { hasLeases, type LocalStore, type Question, type RemotePart, type RemoteStore } from './store.ts';
 
 /** An outcome, and when it was true: at some moment between these two, on this process's clock. */
 export interface Answer extends Outcome {
@@ -87,9 +87,9 @@ export class Line {
   #error: SpillwayError | null = null;
   #probing = false;
   /** Where the limiters of this store count while it is unavailable. */
-  readonly fallback: MemoryStore;
+  readonly fallback: LocalStore;
 
-  constructor(store: RemoteStore, deadlineMs: number, fallback: MemoryStore) {
+  constructor(store: RemoteStore, deadlineMs: number, fallback: LocalStore) {
     this.#store = store;
     this.fallback = fallback;
     this.#deadlines = new Deadlines(store.clock, deadlineMs, (call) => {
@@ -238,7 +238,7 @@ export function shareOf(all: Answer, before: number, { cost, times }: PartOfQues
 
 interface Lines {
   readonly byDeadline: Map<number, Line>;
-  readonly fallback: MemoryStore;
+  readonly fallback: LocalStore;
 }
 
 const lines = new WeakMap<RemoteStore, Lines>();
@@ -247,7 +247,7 @@ const lines = new WeakMap<RemoteStore, Lines>();
 export function lineTo(store: RemoteStore, deadlineMs: number): Line {
   let ofStore = lines.get(store);
   if (ofStore === undefined) {
-    ofStore = { byDeadline: new Map(), fallback: memoryStore({ clock: store.clock }) };
+    ofStore = { byDeadline: new Map(), fallback: store.fallback ?? memoryStore({ clock: store.clock }) };
     lines.set(store, ofStore);
   }
   const { byDeadline, fallback } = ofStore;

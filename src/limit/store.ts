@@ -82,6 +82,8 @@ export interface RemoteStore {
   readonly name: string;
   /** For deadlines and waiting here; what is counted goes by the store's own clock. */
   readonly clock: Clock;
+  /** Where limiters count by themselves while this store is unavailable. @defaultValue memory of this thread */
+  readonly fallback?: LocalStore;
   /**
    * Answers questions in their order, each decided at one moment: for each question an outcome for each part. All that one tick
    * brings comes in one call, so that it can be one round trip. Rejects if the store cannot be asked or does not answer; what was

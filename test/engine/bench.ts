@@ -98,6 +98,11 @@ export class TestGateway {
     return sum(this.snapshot.cell, slots.PROCESS_SLOTS, slots.processSlots.refusals + slots.refusalNumber(word));
   }
 
+  /** Requests that wait for a store of limits. */
+  get parked(): number {
+    return sum(this.snapshot.cell, slots.PROCESS_SLOTS, slots.processSlots.parked);
+  }
+
   /** Bytes lent out of the worker's memory. */
   get bufferedBytes(): number {
     return this.plane.bufferedBytes;
@@ -110,6 +115,7 @@ export class TestGateway {
       tunnels: this.listener('tunnels'),
       requestsInFlight: this.route('inFlight'),
       bufferedBytes: this.bufferedBytes,
+      parked: this.parked,
     };
     this.#endpoints.forEach((_, i) => {
       gauges[`endpoint ${i} inFlight`] = this.endpoint('inFlight', i);

@@ -28,7 +28,7 @@ export interface AdminBackend {
   /** Null if new work is welcome; else why not. */
   notReady(): string | null;
   /** Throws a `RangeError` with a sentence for people if there is no such listener. */
-  explain(request: ExplainRequest): Explanation;
+  explain(request: ExplainRequest): Promise<Explanation>;
   reload(): Promise<ReloadOutcome>;
   /** Null is the version before the one in force. */
   rollback(version: number | null): Promise<ReloadOutcome>;
@@ -135,7 +135,7 @@ function answerMetrics(backend: AdminBackend, { accept }: ApiRequest): ApiAnswer
   return { kind: 'answer', status: 200, contentType: contentTypes[format], body };
 }
 
-function answerExplain(backend: AdminBackend, { body }: ApiRequest): ApiAnswer {
+async function answerExplain(backend: AdminBackend, { body }: ApiRequest): Promise<ApiAnswer> {
   let description: unknown;
   try {
     description = JSON.parse(body.toString('utf8'));
@@ -144,7 +144,7 @@ function answerExplain(backend: AdminBackend, { body }: ApiRequest): ApiAnswer {
     return badRequest(`The body must be JSON such as ${example}.`);
   }
   try {
-    return json(200, backend.explain(readExplainRequest(description)));
+    return json(200, await backend.explain(readExplainRequest(description)));
   } catch (error) {
     if (error instanceof TypeError || error instanceof RangeError) return badRequest(error.message);
     throw error;

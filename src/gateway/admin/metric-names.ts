@@ -15,6 +15,7 @@ const arm = ['route', 'arm', 'service'] as const;
 /** The service is the one that gets copies. */
 const mirrored = ['route', 'service'] as const;
 const endpoint = ['service', 'endpoint'] as const;
+const store = ['store'] as const;
 const discovered = ['service', 'source'] as const;
 
 export const metricNames = {
@@ -75,10 +76,36 @@ export const metricNames = {
     labels: ['limit', 'outcome'],
     help: 'Requests that met a limit: allowed, refused, or shadowed (let through only because the limit is in shadow mode).',
   },
+  spillway_limit_decisions_total: {
+    type: 'counter',
+    labels: ['limit', 'source'],
+    help: 'Decisions about a limit that counts in a store: by the store, by a refusal that was known (cache), or in its place (fallback, open, closed).',
+  },
   spillway_refusals_total: {
     type: 'counter',
     labels: ['reason', 'code'],
     help: 'Requests that the gateway answered itself with an error, by reason.',
+  },
+
+  spillway_store_up: {
+    type: 'gauge',
+    labels: store,
+    help: '0 if some worker has had no answer from the store of limits since its last failure, else 1.',
+  },
+  spillway_store_calls_total: {
+    type: 'counter',
+    labels: store,
+    help: 'Calls to a store of limits: one for all that a tick of a worker asks.',
+  },
+  spillway_store_failures_total: {
+    type: 'counter',
+    labels: store,
+    help: 'Calls that failed, or were not answered within the deadline.',
+  },
+  spillway_store_duration_seconds: {
+    type: 'histogram',
+    labels: store,
+    help: 'From a call to a store of limits to its answer.',
   },
 
   spillway_connections: { type: 'gauge', labels: ['listener'], help: 'Open connections from clients.' },
@@ -228,6 +255,11 @@ export const metricNames = {
   },
   spillway_worker_heap_bytes: { type: 'gauge', labels: ['worker'], help: 'JavaScript heap of a worker.' },
   spillway_worker_buffer_bytes: { type: 'gauge', labels: ['worker'], help: 'Bytes in the buffers of a worker.' },
+  spillway_worker_parked_requests: {
+    type: 'gauge',
+    labels: ['worker'],
+    help: 'Requests that wait for a store of limits.',
+  },
   spillway_worker_fast_path: { type: 'gauge', labels: ['worker'], help: '1 while a worker uses the raw transport.' },
 
   spillway_reloads_total: {

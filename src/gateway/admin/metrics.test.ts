@@ -6,7 +6,7 @@ import { cellHeader, cellLane } from '../../kernel/cells.ts';
 import { formatMetrics } from '../../observe/prometheus.ts';
 import { CellStore, compileSnapshot, resolveConfig } from '../config/index.ts';
 import type { DiscoveryState, EndpointState, GatewayState } from '../control/gateway-state.ts';
-import { readLimits } from '../control/read-limits.ts';
+import { readLimits, readStores } from '../control/read-limits.ts';
 import { quantileMs, readBuckets } from '../control/read-state.ts';
 import {
   bucketOf,
@@ -28,9 +28,16 @@ import { gatewayMetrics, type MetricsInput } from './metrics.ts';
 const { config } = resolveConfig({
   listeners: [{ name: 'web', address: '127.0.0.1:0' }],
   services: [{ name: 'shop', endpoints: ['127.0.0.1:9001', '127.0.0.1:9002'] }],
-  limits: [{ name: 'few', algorithm: { type: 'fixed-window', limit: 10, per: '1m' }, key: 'client' }],
+  limits: [
+    { name: 'few', algorithm: { type: 'fixed-window', limit: 10, per: '1m' }, key: 'client' },
+    {
+      name: 'fleet',
+      algorithm: { type: 'fixed-window', limit: 10, per: '1m' },
+      store: { redis: 'redis://user:topsecret@cache.internal' },
+    },
+  ],
   routes: [
-    { name: 'all', service: 'shop', limits: { requests: ['few'] } },
+    { name: 'all', service: 'shop', limits: { requests: ['few', 'fleet'] } },
     {
       name: 'trial',
       match: { path: '/trial' },
@@ -90,6 +97,7 @@ function input(): MetricsInput {
     ],
     routes: [],
     limits: readLimits(snapshot),
+    stores: readStores(snapshot),
     workers: [1, 2].map((lane) => ({
       lane,
       phase: 'serving',
@@ -202,10 +210,10 @@ test('changes of health are counted by what an endpoint became and why', () => {
 test('a quantile is read from the histogram at most a quarter too high', () => {
   const { snapshot } = input();
   const lane = cellLane(snapshot.routes[0]!.cell, ROUTE_SLOTS, 1);
-  assert.equal(quantileMs(readBuckets(snapshot.routes[0]!), 0.5), null);
+  assert.equal(quantileMs(readBuckets(snapshot.routes[0]!.cell, ROUTE_SLOTS, routeSlots.buckets), 0.5), null);
   for (let ms = 1; ms <= 1000; ms += 1) lane[routeSlots.buckets + bucketOf(ms)]! += 1;
   for (const quantile of [0.01, 0.5, 0.9, 0.99, 1]) {
-    const value = quantileMs(readBuckets(snapshot.routes[0]!), quantile)!;
+    const value = quantileMs(readBuckets(snapshot.routes[0]!.cell, ROUTE_SLOTS, routeSlots.buckets), quantile)!;
     assert.ok(value >= quantile * 1000 && value <= quantile * 1000 * 1.25 + 1, `${quantile}: ${value}`);
   }
 });

@@ -5,6 +5,7 @@
 import { cellHeader, cellLanes, type Cell } from '../../kernel/cells.ts';
 import type { HistogramSample, Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
 import type { DiscoveryState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
+import { storesOf } from '../control/read-limits.ts';
 import { readBuckets, reader, readStatuses } from '../control/read-state.ts';
 import {
   ARM_SLOTS,
@@ -24,6 +25,8 @@ import {
   ROUTE_SLOTS,
   routeSlots,
   SERVING,
+  STORE_SLOTS,
+  storeSlots,
 } from '../slots.ts';
 import { serviceNameOf, type Snapshot } from '../snapshot.ts';
 import { metricNames, type MetricNames } from './metric-names.ts';
@@ -49,6 +52,8 @@ export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
     ...armSeries(snapshot),
     ...mirrorSeries(snapshot),
     spillway_limit_requests_total: limitSamples(state),
+    spillway_limit_decisions_total: sourceSamples(state),
+    ...storeSeries(snapshot, state),
     spillway_refusals_total: refusalSamples(snapshot),
     ...listenerSeries(snapshot),
     ...discoverySeries(state),
@@ -57,8 +62,9 @@ export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
     ...workerSeries(snapshot, state),
     ...processSeries(input),
   };
+  const durations = histograms(snapshot);
   return Object.entries(metricNames).map(([name, { type, help }]): MetricFamily => {
-    if (type === 'histogram') return { name, type, help, samples: durationSamples(snapshot) };
+    if (type === 'histogram') return { name, type, help, samples: durations[name as keyof Histograms] };
     return { name, type, help, samples: series[name] ?? [] };
   });
 }
@@ -92,6 +98,12 @@ function limitSamples({ limits }: GatewayState): Sample[] {
       labels: { limit: name, outcome },
       value,
     })),
+  );
+}
+
+function sourceSamples({ limits }: GatewayState): Sample[] {
+  return limits.flatMap(({ name, store }) =>
+    Object.entries(store?.decisions ?? {}).map(([source, value]) => ({ labels: { limit: name, source }, value })),
   );
 }
 
@@ -147,19 +159,50 @@ function mirrorSeries(snapshot: Snapshot): Series {
   });
 }
 
-/** Every fourth bucket, one a doubling: 20 lines a route, where all 80 would tell a scraper little more. */
-function durationSamples(snapshot: Snapshot): HistogramSample[] {
-  const subjects = routeSubjects(snapshot);
-  return snapshot.routes.map((route, index) => {
-    let count = 0;
-    const cumulative = readBuckets(route).map((value) => (count += value));
-    const shown = cumulative.flatMap((value, bucket) => {
-      const last = bucket === BUCKETS - 1;
-      return bucket % 4 === 0 || last ? [{ le: bucketUpperMs(bucket) / 1000, count: value }] : [];
-    });
-    const { labels, count: read } = subjects[index]!;
-    return { labels, buckets: shown, sum: read(routeSlots.durationSumMs) / 1000 };
+type Histograms = {
+  readonly [N in Name as MetricNames[N]['type'] extends 'histogram' ? N : never]: readonly HistogramSample[];
+};
+
+function histograms(snapshot: Snapshot): Histograms {
+  return {
+    spillway_request_duration_seconds: snapshot.routes.map((route) => ({
+      labels: { route: route.name, service: serviceNameOf(snapshot, route) },
+      ...durations(route.cell, ROUTE_SLOTS, routeSlots),
+    })),
+    spillway_store_duration_seconds: storesOf(snapshot).map(({ name, cell }) => ({
+      labels: { store: name },
+      ...durations(cell, STORE_SLOTS, storeSlots),
+    })),
+  };
+}
+
+/** Every fourth bucket, one a doubling: 20 lines each, where all 80 would tell a scraper little more. */
+function durations(
+  cell: Cell,
+  slots: number,
+  { buckets: first, durationSumMs }: { readonly buckets: number; readonly durationSumMs: number },
+): Omit<HistogramSample, 'labels'> {
+  let count = 0;
+  const cumulative = readBuckets(cell, slots, first).map((value) => (count += value));
+  const buckets = cumulative.flatMap((value, bucket) => {
+    const last = bucket === BUCKETS - 1;
+    return bucket % 4 === 0 || last ? [{ le: bucketUpperMs(bucket) / 1000, count: value }] : [];
   });
+  return { buckets, sum: reader(cell, slots)(durationSumMs) / 1000 };
+}
+
+function storeSeries(snapshot: Snapshot, { stores }: GatewayState): Series {
+  const subjects = storesOf(snapshot).map(({ name, cell }): Subject => ({
+    labels: { store: name },
+    count: reader(cell, STORE_SLOTS),
+  }));
+  return {
+    spillway_store_up: stores.map(({ name, downFor }) => ({ labels: { store: name }, value: downFor === 0 ? 1 : 0 })),
+    ...slotSeries(subjects, {
+      spillway_store_calls_total: storeSlots.calls,
+      spillway_store_failures_total: storeSlots.failures,
+    }),
+  };
 }
 
 function refusalSamples(snapshot: Snapshot): Sample[] {
@@ -285,6 +328,7 @@ function workerSeries(snapshot: Snapshot, { workers }: GatewayState): Series {
     ...slotSeries(subjects, {
       spillway_worker_heap_bytes: processSlots.heapBytes,
       spillway_worker_buffer_bytes: processSlots.memoryBytes,
+      spillway_worker_parked_requests: processSlots.parked,
       spillway_worker_fast_path: processSlots.fastPath,
     }),
   };

@@ -72,10 +72,11 @@ const metrics = (): never => {
     configVersion: 0,
     reloads: { applied: 0, refused: 0 },
     limits: [],
+    stores: [],
     workers: [],
     services: [],
   };
-  const snapshot = { listeners: [], services: [], routes: [], cell: createCell(1, PROCESS_SLOTS) };
+  const snapshot = { listeners: [], services: [], routes: [], limits: [], cell: createCell(1, PROCESS_SLOTS) };
   return { snapshot, state, process: { residentBytes: 0, cpuSeconds: 0, nodeVersion: '', configAppliedS: 0 } } as never;
 };
 

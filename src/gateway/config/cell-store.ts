@@ -12,7 +12,15 @@ import type { Cell } from '../../kernel/cells.ts';
 import { createRandom } from '../../kernel/random.ts';
 import { type Algorithm, createSharedMemory } from '../../limit/index.ts';
 import { createRefusedKeys } from '../limits/refused-keys.ts';
-import { ARM_SLOTS, ENDPOINT_SLOTS, LIMIT_SLOTS, LISTENER_SLOTS, PROCESS_SLOTS, ROUTE_SLOTS } from '../slots.ts';
+import {
+  ARM_SLOTS,
+  ENDPOINT_SLOTS,
+  LIMIT_SLOTS,
+  LISTENER_SLOTS,
+  PROCESS_SLOTS,
+  ROUTE_SLOTS,
+  STORE_SLOTS,
+} from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
 
 /** Endpoints of all services together. Memory is only taken for those that are there: 32 B and 8 B a worker each. */
@@ -73,6 +81,11 @@ export class CellStore {
     return this.#cell(`limit ${name}`, LIMIT_SLOTS);
   }
 
+  /** A store of limits, by its address without the password. */
+  store(name: string): Cell {
+    return this.#cell(`store ${name}`, STORE_SLOTS);
+  }
+
   /** Where the limiter of that name counts by this algorithm; counters that cannot be gone on with are others. */
   counters(limiter: string, algorithm: Algorithm, keysMax: number): SharedArrayBuffer {
     const key = `${limiter} ${algorithm.layout} ${keysMax}`;
@@ -130,6 +143,7 @@ export class CellStore {
 function keysOf({ limits, listeners, routes, services }: Snapshot): string[] {
   return [
     ...limits.map(({ name }) => `limit ${name}`),
+    ...limits.flatMap(({ store }) => (store === null ? [] : [`store ${store.name}`])),
     ...listeners.map(({ id }) => `listener ${id}`),
     ...routes.map(({ name }) => `route ${name}`),
     ...routes.flatMap(({ name, shaping }) => (shaping?.split?.arms ?? []).map((arm) => armKey(name, arm.name))),

@@ -56,7 +56,7 @@ export function compileSnapshot(config: Config, options: CompileOptions): Snapsh
     listeners: config.listeners.map((listener) => compileListener(listener, config, options)),
     services: config.services.map((service) => compileService(service, config, options)),
     routes: config.routes.map((route) => compileRoute(route, { services, cells })),
-    limits: config.limits.map((limit) => compileLimit(limit, cells)),
+    limits: config.limits.map((limit) => compileLimit(limit, cells, config.storeUrls[limit.name])),
     accessLog: {
       share: config.accessLog?.sample ?? 0,
       target: targetOf(config),

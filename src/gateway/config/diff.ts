@@ -158,7 +158,8 @@ function diffFields(subject: string, before: object, after: object, without: rea
     old.delete(path);
     if (was !== value) lines.push(line(subject, path, was, value));
   }
-  for (const [path, was] of old) lines.push(line(subject, path, was, undefined));
+  // What was none and is a map now has been told by its parts.
+  for (const [path, was] of old) if (was !== null) lines.push(line(subject, path, was, undefined));
   return [...new Set(lines)];
 }
 
@@ -169,6 +170,8 @@ function line(subject: string, path: string, before: unknown, after: unknown): s
     const name = (pem[2] ?? '').replace(/Pem$/, '').replace(/^key$/, 'certificate');
     return `${subject}: ${pem[1]}${name} changed`;
   }
+  // The address has the password in it.
+  if (path === 'store.url') return `${subject}: store changed`;
   // What is sent with a check may be a credential.
   if (path.startsWith('health.headers.')) return `${subject}: health.headers changed`;
   return `${subject}: ${nameOf(path)} ${show(path, before)} → ${show(path, after)}`;
@@ -176,7 +179,9 @@ function line(subject: string, path: string, before: unknown, after: unknown): s
 
 /** `timeouts.connectMs` is `timeouts.connect` in the config. */
 function nameOf(path: string): string {
-  return path.replace(/(BytesMax|RateMin|Max|Ms|S)$/, (suffix) => (suffix === 'RateMin' ? 'Rate' : ''));
+  return path
+    .replace(/^store\.outage\./, 'outage.')
+    .replace(/(BytesMax|RateMin|Max|Ms|S)$/, (suffix) => (suffix === 'RateMin' ? 'Rate' : ''));
 }
 
 function show(path: string, value: unknown): string {

@@ -11,7 +11,15 @@ import { isSecretKey } from './secret.ts';
 const DIGITS = 12;
 
 export function fingerprint(config: Config): string {
-  const { file: _, folder, texts, adminGrants: _grants, affinitySecrets: _secrets, ...values } = config;
+  const {
+    file: _,
+    folder,
+    texts,
+    adminGrants: _grants,
+    affinitySecrets: _secrets,
+    storeUrls: _urls,
+    ...values
+  } = config;
   const certificates = Object.entries(texts)
     .filter(([, text]) => text.includes('-----BEGIN CERTIFICATE-----') && !text.includes('PRIVATE KEY-----'))
     .map(([path, text]) => [relative(folder, path), text]);

@@ -1,12 +1,16 @@
-/** Rules about limits: names, who uses them, and numbers that never let anybody pass. */
+/** Rules about limits: names, who uses them, numbers that never let anybody pass, and stores. */
 import { algorithmOf } from '../limits/plan.ts';
 import type { LimitUse } from '../limits/plan.ts';
 import type { Limit } from './limit-schema.ts';
 import type { MistakeList, Path } from './mistakes.ts';
 import { oneOfNames, show } from './mistakes.ts';
-import type { Part, Parts } from './parts.ts';
+import type { Part, Parts, RuleContext } from './parts.ts';
+import { checkRedisUrl, readRedisUrl } from './redis-url.ts';
+import type { PointedPlaces } from './secret.ts';
 
-export function checkLimits({ limits, listeners, routes }: Parts, list: MistakeList): void {
+export function checkLimits(parts: Parts, list: MistakeList, context: RuleContext): void {
+  const { limits, listeners, routes } = parts;
+  checkStores(parts, list, context);
   const used = new Set<string>();
   const check = (
     section: string,
@@ -49,4 +53,57 @@ function checkUses(uses: readonly LimitUse[], path: Path, limits: readonly Part<
     const message = `a request would cost more than limit ${show(limit)} ever has, and none would pass`;
     list.error([...place, 'cost'], { message, found: String(cost), expected: `at most ${most}` });
   }
+}
+
+function checkStores(parts: Parts, list: MistakeList, context: RuleContext): void {
+  for (const [index, { value }] of parts.limits.entries()) {
+    const store = value?.store ?? null;
+    if (store === null) continue;
+    const path: Path = ['limits', index, 'store', 'redis'];
+    checkRedisUrl(store.redis, path, list, context);
+    if (context.redisClient !== null) continue;
+    const message = 'no package to reach Redis with is installed';
+    list.error(path, { message, expected: 'ioredis or redis beside Spillway: npm install ioredis' });
+  }
+  checkTogether(parts, list, context);
+}
+
+/** A request takes from all of its limits or from none, and only one store can promise that. */
+function checkTogether({ limits, listeners, routes }: Parts, list: MistakeList, places: PointedPlaces): void {
+  const storeOf = new Map<string, string>();
+  for (const { value } of limits) {
+    const store = value?.store ?? null;
+    const read = store === null ? null : readRedisUrl(store.redis, places);
+    if (read?.ok === true) storeOf.set(value!.name, `${store!.prefix} ${read.text}`);
+  }
+  if (new Set(storeOf.values()).size < 2) return;
+  const usesOf = (part: Part<{ readonly limits: { readonly requests: readonly LimitUse[] } }>): readonly LimitUse[] =>
+    part.value?.limits.requests ?? [];
+  const check = (path: Path, uses: readonly LimitUse[]): boolean => {
+    const kept = uses.filter(({ limit }) => storeOf.has(limit));
+    const other = kept.find(({ limit }) => storeOf.get(limit) !== storeOf.get(kept[0]!.limit));
+    if (other === undefined) return true;
+    const message = `a request would meet limits ${show(kept[0]!.limit)} and ${show(other.limit)}, which are in two stores`;
+    list.error(path, { message, expected: 'all in one store: it takes from all of them or from none' });
+    return false;
+  };
+  const sound = listeners.map((part, index) => check(['listeners', index, 'limits', 'requests'], usesOf(part)));
+  for (const [index, route] of routes.entries()) {
+    const at: Path = ['routes', index, 'limits', 'requests'];
+    if (usesOf(route).length === 0 || !check(at, usesOf(route))) continue;
+    const { listeners: only = null } = route.value?.match ?? {};
+    for (const [from, listener] of listeners.entries()) {
+      if (!sound[from] || (only !== null && !only.includes(listener.name ?? ''))) continue;
+      if (!check(at, [...usesOf(listener), ...usesOf(route)])) break;
+    }
+  }
+}
+
+/** Where valid limits count that have a store, by limit. */
+export function storeUrls(limits: readonly Limit[], places: PointedPlaces): Readonly<Record<string, string>> {
+  const urls = limits.flatMap(({ name, store }): [string, string][] => {
+    const read = store === null ? null : readRedisUrl(store.redis, places);
+    return read?.ok === true ? [[name, read.text]] : [];
+  });
+  return Object.fromEntries(urls);
 }

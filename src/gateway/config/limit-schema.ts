@@ -1,7 +1,8 @@
 /** `limits`: who may send how much, and how listeners and routes name them. Rules between them: limit-rules.ts. */
 import * as z from 'zod';
-import { type AlgorithmPlan, algorithmOf, type LimitKeySource } from '../limits/plan.ts';
-import { count, duration, expects, flag, list, name, oneOf, section } from './values.ts';
+import { type AlgorithmPlan, algorithmOf, type LimitKeySource, type OutagePlan } from '../limits/plan.ts';
+import { redisUrl } from './redis-url.ts';
+import { count, duration, expects, flag, list, name, oneOf, percentage, section, text } from './values.ts';
 
 const KINDS = [
   'token-bucket',
@@ -115,6 +116,43 @@ function keyPart(): z.ZodType<LimitKeySource, string> {
     });
 }
 
+const store = section({
+  redis: redisUrl().describe(
+    'Redis or Valkey, 7.0 or later: `redis://[user:password@]host[:port][/database]`, `rediss://` with TLS. Better not written here if it has a password: `file:PATH` (mode 0600, else a warning) or `env:NAME`. Needs the package `ioredis` or `redis`.',
+  ),
+  prefix: text('1 to 64 of the characters a-z A-Z 0-9 _ . : -', /^[\w.:-]{1,64}$/)
+    .prefault('spillway')
+    .describe(
+      'What every key in Redis begins with. Whoever uses the same prefix and the same name of a limit counts together, services with `spillway/limit` too.',
+    ),
+});
+
+const outage = section({
+  answer: oneOf(['fallback', 'open', 'closed'])
+    .prefault('fallback')
+    .describe(
+      'What a request is told while the store does not answer: what this gateway counts by itself (`fallback`), yes (`open`), or 503 (`closed`).',
+    ),
+  share: percentage({ min: 0.001 })
+    .optional()
+    .describe(
+      'Of `fallback`: the part of the limit that this gateway, all workers together, may admit by itself. With n gateways, 100% divided by n keeps the limit. Default: `100%`.',
+    ),
+  // What `spillway/limit` takes.
+  deadline: duration({ max: 60_000 })
+    .prefault('500ms')
+    .describe('How long the store may take to answer, and so the longest that a request waits for it.'),
+}).transform(({ answer, share, deadline }, context): OutagePlan => {
+  if (share !== undefined && answer !== 'fallback') {
+    context.addIssue({
+      code: 'custom',
+      path: ['share'],
+      params: { expected: `no share: it is for fallback, not for ${answer}` },
+    });
+  }
+  return { answer, share: share ?? 1, deadlineMs: deadline };
+});
+
 export const limitSchema = section({
   // The limiter of client addresses beside one by claims has a character more.
   name: name()
@@ -134,11 +172,19 @@ export const limitSchema = section({
     .describe(
       'What a request counts as that lacks a header, parameter, cookie or claim of `key`, or has it empty: its client (`client`, the default), one client with all others that lack it (`together`), or nothing (`skip`).',
     ),
+  store: store
+    .optional()
+    .describe(
+      'Where it counts if several gateways are to share it: a map with `redis`. A request then waits for an answer before it goes on. Absent: in the memory of this process, without waiting.',
+    ),
+  outage: outage
+    .optional()
+    .describe('With `store`: what to answer while that does not. Default: `{ answer: fallback }`.'),
   // 8 to 17 MB of memory, of which only what is used is taken.
   keysMax: count(1, 2 ** 22)
     .optional()
     .describe(
-      'Keys remembered, at least. Beyond it those that were not used lately are forgotten, and begin anew. Default: 65536, fewer where the algorithm needs much for each. Another number begins all counts anew.',
+      'Keys remembered, at least. Beyond it those that were not used lately are forgotten, and begin anew. Default: 65536, fewer where the algorithm needs much for each. Another number begins all counts anew. With `store`: while that does not answer, for `fallback`.',
     ),
   shadow: flag()
     .prefault(false)
@@ -151,13 +197,25 @@ export const limitSchema = section({
   showKeys: flag()
     .prefault(false)
     .describe('Show the keys that are refused most in `/api/state` as they are. Absent: a hash of each.'),
-}).transform(({ key = [], withoutKey, ...rest }, context) => {
+}).transform(({ key = [], withoutKey, store: place, outage: given, ...rest }, context) => {
   if (withoutKey !== undefined && !key.some(({ kind }) => CARRIED.has(kind))) {
     const expected = 'no withoutKey: every request has this key';
     context.addIssue({ code: 'custom', path: ['withoutKey'], params: { expected } });
   }
-  return { ...rest, keys: key, withoutKey: withoutKey ?? 'client' };
+  if (given !== undefined && place === undefined) {
+    const expected = 'no outage: without a store there is nothing that can be out';
+    context.addIssue({ code: 'custom', path: ['outage'], params: { expected } });
+  }
+  const policy = given ?? OUTAGE_DEFAULT;
+  if (rest.keysMax !== undefined && place !== undefined && policy.answer !== 'fallback') {
+    const expected = `no keysMax: Redis keeps the keys, and while it does not answer nobody counts (${policy.answer})`;
+    context.addIssue({ code: 'custom', path: ['keysMax'], params: { expected } });
+  }
+  const counted = place === undefined ? null : { ...place, outage: policy };
+  return { ...rest, keys: key, withoutKey: withoutKey ?? 'client', store: counted };
 });
+
+const OUTAGE_DEFAULT: OutagePlan = outage.parse({});
 
 /** What a request may come without. */
 const CARRIED: ReadonlySet<string> = new Set(['header', 'query', 'cookie', 'claim']);

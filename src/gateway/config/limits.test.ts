@@ -1,6 +1,11 @@
 /** What `spillway check` says of limits, and what they are compiled to. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { CliProcess } from '../../../test/cli-process.ts';
 import { config, lines, says } from '../../../test/config-text.ts';
 import { CellStore } from './cell-store.ts';
 import { compileSnapshot, resolveConfig } from './index.ts';
@@ -106,5 +111,81 @@ test('the memory of a limit is bounded, whatever its algorithm needs for a key',
     const snapshot = compileSnapshot(valid!, { version: 1, cells, ticketSecret: new Uint8Array(32), pseudonym: 'p' });
     const { byteLength } = snapshot.limits[0]!.memory;
     assert.ok(byteLength <= most, `${algorithm.type}: ${byteLength} bytes`);
+  }
+});
+
+const stored = (text: string): string => limits(`{ name: few, algorithm: { type: gcra, limit: 1, per: 1s }, ${text} }`);
+
+test('a store has the address of a Redis server, and what it says wrongly is not repeated', () => {
+  for (const good of [
+    'store: { redis: "redis://cache.internal" }',
+    'store: { redis: "rediss://user:pass%20word@10.0.0.1:6380/3", prefix: "shop:gw" }',
+    'store: { redis: "redis://:secret@[::1]:6379" }, outage: { answer: open, deadline: 100ms }',
+    'store: { redis: "redis://cache" }, outage: { share: 50% }, keysMax: 10',
+  ]) {
+    assert.deepEqual(lines(stored(good)), [], good);
+  }
+  for (const bad of [
+    'http://topsecret@cache',
+    'redis://',
+    'redis://:topsecret@cache/x',
+    'redis://c/0?p=topsecret',
+    '7',
+  ]) {
+    says(stored(`store: { redis: "${bad}" }`), 'limits[0].store.redis', 'redis://cache.internal:6379', 'env:NAME');
+    assert.doesNotMatch(lines(stored(`store: { redis: "${bad}" }`)).join(), /topsecret/);
+  }
+  says(stored('store: {}'), 'limits[0].store.redis is missing');
+  says(stored('store: { redis: "redis://c", prefix: "a b" }'), 'limits[0].store.prefix');
+  says(stored('store: { redis: "env:NO_SUCH_VARIABLE" }'), 'f.yaml:4:', 'NO_SUCH_VARIABLE is not set');
+  says(stored('store: { redis: "file:no-such-file" }'), 'f.yaml:4:', 'no-such-file');
+});
+
+test('outage goes with a store, and its parts with each other', () => {
+  const inRedis = (text: string): string => stored(`store: { redis: "redis://c" }, ${text}`);
+  says(stored('outage: { answer: open }'), 'limits[0].outage', 'without a store');
+  says(inRedis('outage: { answer: closed, share: 50% }'), 'limits[0].outage.share', 'for fallback');
+  says(inRedis('outage: { answer: open }, keysMax: 7'), 'limits[0].keysMax', 'Redis keeps the keys');
+  says(inRedis('outage: { deadline: 2m }'), 'limits[0].outage.deadline', '1m');
+  says(inRedis('outage: { answer: maybe }'), 'limits[0].outage.answer', 'fallback');
+});
+
+test('limits that one request would meet are in one store', () => {
+  const two = (routes: string, rest = ''): string =>
+    config({
+      listeners: '[{ name: web, address: "127.0.0.1:8080", limits: { requests: [a] } }, { name: b, address: ":81" }]',
+      routes,
+      rest:
+        'limits: [{ name: a, algorithm: { type: gcra, limit: 1, per: 1s }, store: { redis: "redis://one" } },' +
+        ` { name: b, algorithm: { type: gcra, limit: 1, per: 1s }, store: { redis: "redis://two" } }${rest}]`,
+    });
+  says(two('[{ service: shop, limits: { requests: [b] } }]'), 'f.yaml:3:', '"a" and "b"', 'one store');
+  says(two('[{ service: shop, limits: { requests: [a, b] } }]'), 'f.yaml:3:', 'one store');
+  const apart = '[{ service: shop, match: { listeners: [b] }, limits: { requests: [b] } }]';
+  assert.deepEqual(lines(two(apart)), []);
+});
+
+test('without a package to reach Redis with, check says which to install', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'spillway-check-'));
+  try {
+    const file = join(home, 'f.yaml');
+    writeFileSync(file, stored('store: { redis: "redis://cache" }'));
+    // As on a machine where neither is installed.
+    const hooks = join(home, 'hooks.mjs');
+    writeFileSync(
+      hooks,
+      `import { registerHooks } from 'node:module';
+      registerHooks({ resolve(name, context, next) {
+        if (name === 'ioredis' || name === 'redis') throw new Error('not there');
+        return next(name, context);
+      } });`,
+    );
+    const environment = { NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --import=${pathToFileURL(hooks).href}` };
+    await using check = new CliProcess(['check', file], { environment });
+    const { code, out, err } = await check.exit;
+    assert.equal(code, 1, err);
+    assert.match(`${out}${err}`, /f\.yaml:4:\d+: no package to reach Redis with is installed.*npm install ioredis/);
+  } finally {
+    rmSync(home, { recursive: true });
   }
 });

@@ -17,6 +17,8 @@ import type { Mistake } from './mistakes.ts';
 import { readModule } from './module-source.ts';
 import { partsFrom } from './parts.ts';
 import { affinitySecrets } from './affinity-rules.ts';
+import { storeUrls } from './limit-rules.ts';
+import { findRedisClient } from '../limits/redis-client.ts';
 import { FileSet, readSmallFile } from './pem.ts';
 import { checkRules } from './rules.ts';
 import { addSchemaMistakes } from './schema-mistakes.ts';
@@ -37,6 +39,8 @@ export interface Config extends ConfigValues {
   readonly adminGrants: readonly AdminGrant[];
   /** What affinity cookies are made with, by service. */
   readonly affinitySecrets: Readonly<Record<string, string>>;
+  /** Where limits count that have a store, by limit; with passwords. */
+  readonly storeUrls: Readonly<Record<string, string>>;
 }
 
 export interface Loaded {
@@ -117,7 +121,7 @@ function check(source: Source, file: string, options: LoadOptions): Loaded {
   const parsed = configSchema.safeParse(value);
   if (!parsed.success) addSchemaMistakes(parsed.error.issues, value, list);
   const parts = partsFrom(value, parsed.success ? parsed.data : null);
-  const machine = { ownAddresses: ownAddresses(), accounts: readAccounts() };
+  const machine = { ownAddresses: ownAddresses(), accounts: readAccounts(), redisClient: findRedisClient() };
   checkRules(parts, list, { files, environment, nowMs: clock.wallMs(), ...machine });
   const values = parsed.success && !list.hasErrors ? parsed.data : null;
   return {
@@ -131,6 +135,7 @@ function check(source: Source, file: string, options: LoadOptions): Loaded {
             texts: files.texts,
             adminGrants: adminGrants(values.admin, files, environment),
             affinitySecrets: affinitySecrets(values.services, files, environment),
+            storeUrls: storeUrls(values.limits, { files, environment }),
           },
     mistakes: list.toArray(),
     files: [path, ...source.files, ...files.paths, ...(values === null ? otherFiles(list, file) : [])],

@@ -43,6 +43,8 @@ export interface RuleContext {
   readonly ownAddresses: readonly string[];
   /** This machine's passwd(5). */
   readonly accounts: string;
+  /** The package to reach Redis with; null if none is installed. */
+  readonly redisClient: string | null;
 }
 
 function field(value: unknown, key: string): unknown {

@@ -27,7 +27,7 @@ export function checkRules(parts: Parts, list: MistakeList, context: RuleContext
   checkZones(parts, list);
   checkUser(parts, list, context);
   checkRoutes(parts, list);
-  checkLimits(parts, list);
+  checkLimits(parts, list, context);
   checkAdmin(parts, list, context);
   checkLog(parts, list, context);
 }

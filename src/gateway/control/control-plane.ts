@@ -12,7 +12,7 @@ import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
 import { CellStore, type Config } from '../config/index.ts';
-import { explain, type ExplainRequest, type Explanation } from '../l7/explain.ts';
+import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { AdminEndpoint } from './admin-endpoint.ts';
 import { applyRefusal } from './applied-file.ts';
 import { ConfigVersions } from './config-versions.ts';
@@ -24,6 +24,7 @@ import { foundNews, listeningNews } from './config-news.ts';
 import { FoundEndpoints } from './found-endpoints.ts';
 import type { DrainOutcome, DrainRequest, EndpointName } from './drains.ts';
 import { EndpointWatch } from './endpoint-watch.ts';
+import { explainLive } from './explain-live.ts';
 import type { CanaryState, GatewayPhase } from './gateway-state.ts';
 import {
   compileInForce,
@@ -276,10 +277,10 @@ export class ControlPlane {
     this.#supervisor?.reopenLogs();
   }
 
-  explain(request: ExplainRequest): Explanation {
-    return explain(this.#inForce().snapshot, request, (service, endpoint) =>
-      this.#endpoints.health.known(service, endpoint),
-    );
+  async explain(request: ExplainRequest): Promise<Explanation> {
+    const { health } = this.#endpoints;
+    const { snapshot } = this.#inForce();
+    return explainLive(snapshot, request, (service, endpoint) => health.known(service, endpoint), this.#options.clock);
   }
 
   async #end(timeoutMs: number): Promise<void> {

@@ -27,6 +27,8 @@ export interface GatewayState {
   readonly services: readonly ServiceState[];
   readonly routes: readonly RouteState[];
   readonly limits: readonly LimitState[];
+  /** Those that limits are counted in. */
+  readonly stores: readonly StoreState[];
   readonly workers: readonly WorkerState[];
   readonly reloads: ReloadState;
   /** Null if there was none. */
@@ -181,6 +183,8 @@ export interface LimitState {
   readonly key: string;
   /** Refuses nobody. */
   readonly shadow: boolean;
+  /** Where it counts for a fleet, and what it answers meanwhile if that does not answer; null: in the memory of this process. */
+  readonly store: LimitStoreState | null;
   /** Who names it. */
   readonly listeners: readonly string[];
   readonly routes: readonly string[];
@@ -190,6 +194,26 @@ export interface LimitState {
   readonly shadowed: number;
   /** The keys it refused most (or would have), the most first; a hash of each, unless the config shows them. */
   readonly topRefused: readonly RefusedKey[];
+}
+
+export interface LimitStoreState {
+  /** The address of the server, without user and password. */
+  readonly name: string;
+  /** In words: `fallback to 50%`, `open`, `closed`; with the deadline. */
+  readonly outage: string;
+  /** How often who decided: the store, or this process, because it knew (`cache`) or in its place. */
+  readonly decisions: Readonly<Record<'store' | 'cache' | 'fallback' | 'open' | 'closed', number>>;
+}
+
+/** A server that limits are counted in. */
+export interface StoreState {
+  readonly name: string;
+  /** For how many workers it does not answer now; 0 is good. */
+  readonly downFor: number;
+  readonly calls: number;
+  readonly failures: number;
+  /** Mean time of the calls that were answered; null before the first. */
+  readonly meanMs: number | null;
 }
 
 /** Final answers by class. `1xx` is 101 alone. */

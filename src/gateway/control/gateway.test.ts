@@ -48,7 +48,7 @@ test('needs no service where every route redirects or answers by itself', async 
   await gateway.start();
   assert.equal(await get(), 'by itself');
   assert.deepEqual(gateway.state().services, []);
-  assert.equal(gateway.explain({ method: 'GET', url: '/' }).answer?.status, 200);
+  assert.equal((await gateway.explain({ method: 'GET', url: '/' })).answer?.status, 200);
 });
 
 test('metrics, state and readiness come from the running gateway', async () => {

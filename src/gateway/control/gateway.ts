@@ -85,8 +85,8 @@ export interface Gateway extends AsyncDisposable {
   /** Opens the access log anew, after it was rotated away. */
   reopenLog(): void;
   state(): GatewayState;
-  /** What would happen to a request, with the health that is known now. */
-  explain(request: ExplainRequest): Explanation;
+  /** What would happen to a request, with the health that is known now and what is left of limits, in stores too. Takes nothing. */
+  explain(request: ExplainRequest): Promise<Explanation>;
   /** Returns what takes the listener away again. */
   onEvent(listener: GatewayListener): () => void;
 }

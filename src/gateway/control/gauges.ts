@@ -14,6 +14,8 @@ import {
   PROCESS_SLOTS,
   ROUTE_GAUGES,
   ROUTE_SLOTS,
+  STORE_GAUGES,
+  STORE_SLOTS,
 } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
 
@@ -22,6 +24,9 @@ export function clearGauges(snapshot: Snapshot, lane: number): void {
     for (const endpoint of service.endpoints) cellLane(endpoint.cell, ENDPOINT_SLOTS, lane).fill(0, 0, ENDPOINT_GAUGES);
   }
   for (const route of snapshot.routes) cellLane(route.cell, ROUTE_SLOTS, lane).fill(0, 0, ROUTE_GAUGES);
+  for (const { store } of snapshot.limits) {
+    if (store !== null) cellLane(store.cell, STORE_SLOTS, lane).fill(0, 0, STORE_GAUGES);
+  }
   for (const listener of snapshot.listeners) cellLane(listener.cell, LISTENER_SLOTS, lane).fill(0, 0, LISTENER_GAUGES);
   cellLane(snapshot.cell, PROCESS_SLOTS, lane).fill(0, 0, PROCESS_GAUGES);
   clearLane(snapshot.loads, lane);

@@ -135,7 +135,7 @@ function readEndpoint(
 export function readRoutes(snapshot: Snapshot): RouteState[] {
   return snapshot.routes.map((route) => {
     const count = reader(route.cell, ROUTE_SLOTS);
-    const buckets = readBuckets(route);
+    const buckets = readBuckets(route.cell, ROUTE_SLOTS, routeSlots.buckets);
     return {
       name: route.name,
       matches: describeMatch(route.match),
@@ -164,9 +164,10 @@ function targetOf(snapshot: Snapshot, route: RoutePlan): RouteTarget {
 }
 
 /** The counts of a route's histogram, one a bucket, all lanes together. */
-export function readBuckets(route: Pick<RoutePlan, 'cell'>): number[] {
-  const count = reader(route.cell, ROUTE_SLOTS);
-  return Array.from({ length: BUCKETS }, (_, bucket) => count(routeSlots.buckets + bucket));
+/** A histogram in a cell of so many slots, from slot `first` on. */
+export function readBuckets(cell: Cell, slots: number, first: number): number[] {
+  const count = reader(cell, slots);
+  return Array.from({ length: BUCKETS }, (_, bucket) => count(first + bucket));
 }
 
 /**

@@ -11,7 +11,7 @@ import type { Discovery } from './discovery/discovery.ts';
 import type { EndpointWatch } from './endpoint-watch.ts';
 import type { EndpointOfService, GatewayPhase, GatewayState } from './gateway-state.ts';
 import { type InForce, pendingRestart, running, type Started } from './in-force.ts';
-import { readLimits } from './read-limits.ts';
+import { readLimits, readStores } from './read-limits.ts';
 import { readEndpoints, readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
 import type { ReloadHistory } from './reload-history.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -70,6 +70,7 @@ export class Readings {
       services: force === null ? [] : this.#services(force),
       routes: snapshot === null ? [] : readRoutes(snapshot),
       limits: snapshot === null ? [] : readLimits(snapshot),
+      stores: snapshot === null ? [] : readStores(snapshot),
       workers: snapshot === null ? [] : readWorkers(snapshot, supervisor?.states() ?? []),
       reloads: reloads.state,
       canary: trials.state,

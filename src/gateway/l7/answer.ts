@@ -46,8 +46,10 @@ export interface LimitedAnswer {
   readonly lines: string;
 }
 
-/** Registered for limits by draft-ietf-httpapi-ratelimit-headers §6. */
-const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
+/** Registered for limits by draft-ietf-httpapi-ratelimit-headers §6: the client's fault, or ours. */
+const PROBLEMS = 'https://iana.org/assignments/http-problem-types';
+const QUOTA_EXCEEDED = `${PROBLEMS}#quota-exceeded`;
+const REDUCED_CAPACITY = `${PROBLEMS}#temporary-reduced-capacity`;
 
 /** A refusal as the bytes of a whole response. */
 export function refusalAnswer(answer: RefusalAnswer): Uint8Array<ArrayBuffer> {
@@ -55,7 +57,7 @@ export function refusalAnswer(answer: RefusalAnswer): Uint8Array<ArrayBuffer> {
   const reason = reasons[refusal.status] ?? 'Error';
   const { limited } = answer;
   const problem = {
-    ...(limited === undefined ? {} : { type: QUOTA_EXCEEDED }),
+    ...(limited === undefined ? {} : { type: refusal.status === 429 ? QUOTA_EXCEEDED : REDUCED_CAPACITY }),
     title: reason,
     status: refusal.status,
     detail: refusal.text,

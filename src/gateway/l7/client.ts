@@ -9,9 +9,8 @@
  * last answer is followed by a `LingeringClose`, to which the wire then belongs.
  */
 import type { Deadline } from '../../kernel/timer-wheel.ts';
-import { listenerSlots, refusalNumber } from '../slots.ts';
+import { refusalNumber } from '../slots.ts';
 import type { Guest, Place } from './admission.ts';
-import { refusalAnswer } from './answer.ts';
 import { BodyPace } from './body-pace.ts';
 import { READ_BYTES } from './buffers.ts';
 import { Carry } from './carry.ts';
@@ -21,7 +20,8 @@ import { isWorthParsing, MORE, OK } from './head.ts';
 import { LingeringClose } from './lingering-close.ts';
 import type { Listener } from './listener.ts';
 import type { Plane } from './plane.ts';
-import { ANSWERED, receive } from './receive.ts';
+import type { ParkedRequest } from './parked.ts';
+import { ANSWERED, PARKED, receive } from './receive.ts';
 import { parseRequestHead } from './request-head.ts';
 import type { Security } from './secure-arrival.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -41,6 +41,8 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   readonly lot: number;
   exchange: Exchange | null = null;
   tunnel: Tunnel | null = null;
+  /** The request that waits for its limits: the first of what is carried. */
+  parked: ParkedRequest | null = null;
   /** What the forwarding writer keeps about this connection, the client's address above all. */
   readonly forwarding: Forwarding;
   keepAlive = true;
@@ -122,11 +124,10 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
       const seen = head.end;
       this.#headTimed = false;
       this.#behind = seen < to;
-      this.requests++;
-      listener.count(listenerSlots.requests);
       this.#state = BUSY;
       from = receive(this, head, bytes, to);
-      if (from === ANSWERED) {
+      if (from === PARKED) from = head.start;
+      else if (from === ANSWERED) {
         from = seen;
         this.exchangeOver(this.keepAlive && this.mayKeepAlive());
       }
@@ -170,6 +171,12 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     if (this.#halfClosed) this.#goOnHalfClosed();
   }
 
+  /** The limits of the request that is parked have answered: it is read again. */
+  unpark(): void {
+    this.#state = READING;
+    this.takeRest();
+  }
+
   /** Reads on unless more waits behind the current request than one read brings. */
   resume(): void {
     if (this.#state !== BUSY || this.#carry.length < READ_BYTES) this.wire.resume();
@@ -190,20 +197,11 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
 
   // — Answering
 
-  /** Sends a refusal; the caller decides what becomes of the connection. Returns the status. */
-  refuse(number: number, keep: boolean, isHead: boolean, retryAfterS: number): number {
-    const { plane } = this;
-    const status = plane.countRefusal(number);
-    const answer = refusalAnswer({ number, close: !keep, head: isHead, retryAfterS, wallMs: plane.clock.wallMs() });
-    this.wire.write(answer);
-    return status;
-  }
-
   /** A refusal of a head that cannot be read, or did not come: nothing after it may be taken for a request. */
   #refuseHead(number: number): void {
     this.forwarding.forget();
     this.plane.accounts.refused(this, null, number);
-    this.refuse(number, false, false, -1);
+    this.plane.refuse(this.wire, { number, close: true, head: false, retryAfterS: -1 });
     this.#linger();
   }
 
@@ -265,7 +263,8 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
 
   /** The client will send no more. It may still want its answer, if the answer comes soon. */
   #onHalfClose(): void {
-    const { exchange, plane } = this;
+    const { exchange, parked, plane } = this;
+    if (parked !== null) return;
     if (exchange === null || (!exchange.request.done && this.#carry.bytes === null)) {
       exchange?.abort();
       this.breakOff();
@@ -393,6 +392,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
 
   #go(): void {
     this.#state = GONE;
+    this.parked = null;
     this.#carry.drop();
     this.plane.wheel.remove(this);
   }

@@ -228,7 +228,7 @@ onBoth('no copy goes to one that drains, and one that is there when the time is 
 onBoth('a config on trial heeds drains: it closes what is unused, and cuts at the end', async (bench) => {
   const { gateway, ask, first } = await pair(bench);
   const cells = { canary: createCell(2, ROUTE_SLOTS), others: createCell(2, ROUTE_SLOTS) };
-  gateway.plane.setCanary({ snapshot: gateway.snapshot, share: 1, ...cells });
+  await gateway.plane.setCanary({ snapshot: gateway.snapshot, share: 1, ...cells });
   const [unused, busy] = [await ask(get()), await ask(get())];
   unused.server.write(answer('kept'));
   await unused.client.response();
@@ -242,7 +242,7 @@ onBoth('a config on trial heeds drains: it closes what is unused, and cuts at th
   other.write(get());
   assert.equal((await other.response()).body.toString(), 'other');
   assert.equal(first.connections.length, 2);
-  gateway.plane.setCanary(null);
+  await gateway.plane.setCanary(null);
 });
 
 onBoth('what an endpoint has that has left the config is cut as well', async (bench) => {
@@ -271,18 +271,18 @@ onBoth('what only a config on trial has is cut so when the trial is over; what i
   const cells = { canary: createCell(2, ROUTE_SLOTS), others: createCell(2, ROUTE_SLOTS) };
   const [service] = gateway.snapshot.services;
   const endpoints = [{ ...service!.endpoints[0]!, id: 'tried', port: tried.port, cell: createCell(2, ENDPOINT_SLOTS) }];
-  const trial = (snapshot: Snapshot): void => gateway.plane.setCanary({ snapshot, share: 1, ...cells });
-  trial(gateway.snapshot);
+  const trial = (snapshot: Snapshot): Promise<void> => gateway.plane.setCanary({ snapshot, share: 1, ...cells });
+  await trial(gateway.snapshot);
   const kept = await ask(get());
   kept.server.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ');
-  trial({ ...gateway.snapshot, services: [{ ...service!, endpoints }] });
+  await trial({ ...gateway.snapshot, services: [{ ...service!, endpoints }] });
   const client = await bench.client(gateway);
   client.write(get());
   const server = await tried.accept();
   await server.request();
   server.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ');
   await client.until('the half', () => client.text.endsWith('half '));
-  gateway.plane.setCanary(null);
+  await gateway.plane.setCanary(null);
   assert.notEqual(await client.gone(), 'open');
   kept.server.write('whole');
   assert.equal((await kept.client.response()).body.toString(), 'half whole');

@@ -351,7 +351,8 @@ export class Exchange implements Deadline, Wanted {
     this.#asking.end();
     const retryAfterS = refusal === 'no_endpoint' || refusal === 'queue_full' ? this.service.plan.retryAfterS : -1;
     const keep = this.mayKeepClient();
-    this.status = client.refuse(this.refusal, keep, this.methodId === METHOD_HEAD, retryAfterS);
+    const head = this.methodId === METHOD_HEAD;
+    this.status = this.plane.refuse(client.wire, { number: this.refusal, close: !keep, head, retryAfterS });
     this.#end(ENDED_WELL);
     client.exchangeOver(keep);
   }

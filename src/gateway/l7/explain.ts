@@ -12,7 +12,7 @@
 import { Tiers } from '../../balance/index.ts';
 import type { Condition } from '../../health/index.ts';
 import { cellLanes, sumSlot } from '../../kernel/cells.ts';
-import { type ExplainedLimit, explainLimits } from '../limits/explain-limits.ts';
+import { type ExplainedLimit, explainLimits, leftInMemory, type LeftReader } from '../limits/explain-limits.ts';
 import { addressFrom, AddressSet } from '../../kernel/ip-address.ts';
 import { seededRandom } from '../../kernel/random.ts';
 import { ENDPOINT_SLOTS, endpointSlots, refusals, type Refusal, refusalNumber } from '../slots.ts';
@@ -90,10 +90,15 @@ export interface Explanation {
 }
 
 /**
- * Explains `request` under `snapshot`; `known` is absent for one made from a file. Throws TypeError if the snapshot has no listener, or
+ * Explains `request` under `snapshot`; `known` is absent for one made from a file, and then nothing is known of what limits have left. Throws TypeError if the snapshot has no listener, or
  * none of that name.
  */
-export function explain(snapshot: Snapshot, request: ExplainRequest, known: HealthReader | null = null): Explanation {
+export function explain(
+  snapshot: Snapshot,
+  request: ExplainRequest,
+  known: HealthReader | null = null,
+  left: LeftReader = known === null ? () => null : leftInMemory(snapshot),
+): Explanation {
   const notes: string[] = [];
   const written = writeRequest(request);
   notes.push(...written.notes);
@@ -151,7 +156,7 @@ export function explain(snapshot: Snapshot, request: ExplainRequest, known: Heal
   const { clientText, clientLength } = forwarding;
   const shapedRequest = { routed, clientText, clientLength, secure: listener.tls !== null };
   const keyed = { routed, listener: listener.id, route: route.name };
-  const met = explainLimits(snapshot, listener, route, { request: keyed, live: known !== null });
+  const met = explainLimits(snapshot, listener, route, { request: keyed, left });
   const limited = { ...base, limits: met };
   const over = met.filter(({ now }) => now?.refused === true);
   if (over.length > 0) return { ...limited, refusal: refused('rate_limited', overText(over)) };

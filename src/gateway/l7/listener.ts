@@ -31,6 +31,7 @@ import { inTheClear, SecureArrival, type Security } from './secure-arrival.ts';
 import type { Route } from './service.ts';
 import type { Wire } from './wire.ts';
 import type { Gate } from '../limits/gate.ts';
+import type { RemoteGate } from '../limits/remote-gate.ts';
 import type { Keyed } from '../limits/request-key.ts';
 
 const NO_BYTES = new Uint8Array(0);
@@ -156,7 +157,7 @@ export class Listener {
   }
 
   /** The limits that a request meets which goes by `route`; null if it meets none. */
-  gate(route: Route): Gate | null {
+  gate(route: Route): Gate | RemoteGate | null {
     return route.limits === null ? null : route.limits.gate(this.plan.id, route.plan);
   }
 

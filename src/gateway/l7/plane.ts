@@ -12,11 +12,13 @@ import type { Random } from '../../kernel/random.ts';
 import { TicklessWheel } from '../../kernel/tickless-wheel.ts';
 import { TimerWheel } from '../../kernel/timer-wheel.ts';
 import { Accounts } from '../account.ts';
-import { createVerdict } from '../limits/gate.ts';
 import { Leases } from '../limits/leases.ts';
 import { Limits } from '../limits/limits.ts';
+import { Stores } from '../limits/stores.ts';
+import { createVerdict } from '../limits/verdict.ts';
 import { PROCESS_SLOTS, processSlots, refusals } from '../slots.ts';
 import type { CanaryPlan, Snapshot } from '../snapshot.ts';
+import { refusalAnswer, type RefusalAnswer } from './answer.ts';
 import { Buffers } from './buffers.ts';
 import { CanaryRun } from './canary-run.ts';
 import type { ClientConnection } from './client.ts';
@@ -24,11 +26,13 @@ import { HttpDate } from './http-date.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Exchange } from './exchange.ts';
 import { Head } from './head.ts';
+import { Parking } from './parked.ts';
 import { RawTransport } from './raw-transport.ts';
 import { createRouter, type Router } from '../routing/router.ts';
 import { RunningService } from './running-service.ts';
 import { type Arm, Route } from './service.ts';
 import type { Tunnel } from './tunnel.ts';
+import type { Wire } from './wire.ts';
 import type { Path } from './write-head.ts';
 
 /** A server that fails every fifth request makes a row full with each: control is not told more often. */
@@ -87,6 +91,10 @@ export class Plane {
   readonly date: HttpDate;
   /** What requests hold of limits on concurrency. */
   readonly leases = new Leases(() => this.nowMs);
+  /** Where limits count that are a fleet's. */
+  readonly stores: Stores;
+  /** Who waits for them. */
+  readonly parking: Parking;
   /** What limits said of the request that is being received. */
   readonly verdict = createVerdict();
   /** What this worker adds to what all know of endpoints, by `EndpointPlan.loadSlot`. */
@@ -103,8 +111,10 @@ export class Plane {
     this.wheel = new TimerWheel(this.nowMs);
     this.shortWaits = new TicklessWheel(clock);
     this.buffers = new Buffers(snapshot.memoryBytesMax);
+    this.parking = new Parking(snapshot.memoryBytesMax);
     this.raw = options.transport === 'net' ? null : RawTransport.detect(this.buffers);
     this.lane[processSlots.fastPath] = this.raw === null ? 0 : 1;
+    this.stores = new Stores({ clock, lane: options.lane, notice: options.notice });
     this.date = new HttpDate(clock);
     this.accounts = new Accounts({ clock, random: options.random, lane: this.lane, notice: options.notice });
     this.loads = new Loads(snapshot.loads, options.lane);
@@ -121,7 +131,7 @@ export class Plane {
     return this.lagging || this.buffers.full;
   }
 
-  /** Runs by a config, the first or another, from the next request on. All or nothing: if it throws, nothing has changed. */
+  /** Runs by a config, the first or another, from the next request on; its stores are open. All or nothing: if it throws, nothing has changed. */
   apply(snapshot: Snapshot): void {
     const services = new Map(
       snapshot.services.map((plan) => {
@@ -143,12 +153,18 @@ export class Plane {
     this.accounts.apply(snapshot.accessLog);
   }
 
-  /** Its limits as this worker runs them. Counters go on: they are in the snapshot. */
+  /** Its limits as this worker runs them. Counters go on: they are in the snapshot, or in stores, which are open. */
   limitsOf(snapshot: Snapshot): Limits | null {
-    return Limits.of(snapshot, { clock: this.clock, lane: this.laneNumber, leases: this.leases });
+    return Limits.of(snapshot, { clock: this.clock, lane: this.laneNumber, leases: this.leases, stores: this.stores });
   }
 
-  /** Puts a config on trial, or ends the trial. Throws, with nothing changed, if it cannot be run. */
+  /** Connections to stores that no config names any more end when what began by it has. */
+  retainStores(): void {
+    const { canary, snapshot } = this;
+    this.stores.retain(canary === null ? [snapshot] : [snapshot, canary.snapshot], snapshot.drainTimeoutMs);
+  }
+
+  /** Puts a config on trial, or ends the trial; its stores are open. Throws, with nothing changed, if it cannot be run. */
   setCanary(plan: CanaryPlan | null): void {
     const next = plan === null ? null : new CanaryRun(this, plan);
     this.canary?.retire();
@@ -199,10 +215,12 @@ export class Plane {
     else exchange.discard();
   }
 
-  /** Counts a refusal and returns its status. */
-  countRefusal(number: number): number {
+  /** Counts a refusal and writes it; the caller decides what becomes of the connection. Returns the status. */
+  refuse(wire: Wire, answer: Omit<RefusalAnswer, 'wallMs'>): number {
+    const { number } = answer;
     const slot = processSlots.refusals + number;
     this.lane[slot] = (this.lane[slot] ?? 0) + 1;
+    wire.write(refusalAnswer({ ...answer, wallMs: this.clock.wallMs() }));
     return refusals[number]?.status ?? 500;
   }
 

@@ -7,12 +7,13 @@ import { ABSOLUTE_FORM, CHUNKED, METHOD_HEAD, METHOD_OPTIONS, NONE, OK, ORIGIN_F
 import type { RouteAnswer } from '../shaping/route-answer.ts';
 import type { Shaping } from '../shaping/shaping.ts';
 import type { ShapedRequest } from '../shaping/template.ts';
-import { routeSlots, refusalNumber, type Refusal } from '../slots.ts';
-import { OPTIONS_STATUS, optionsAnswer, refusalAnswer } from './answer.ts';
+import { listenerSlots, routeSlots, refusalNumber, type Refusal } from '../slots.ts';
+import { OPTIONS_STATUS, optionsAnswer } from './answer.ts';
 import { LARGE_BYTES, SMALL_BYTES } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
 import { listedNames } from './connection.ts';
 import type { Exchange } from './exchange.ts';
+import { ParkedRequest } from './parked.ts';
 import { normalizePath, PATH_REFUSED, PATH_SAME } from './target.ts';
 import { acceptKey, webSocketRefusal } from './web-socket.ts';
 import { equalsFolded } from './syntax.ts';
@@ -25,18 +26,26 @@ import {
   writeUpgrade,
 } from './write-head.ts';
 import type { Route } from './service.ts';
-import type { Verdict } from '../limits/gate.ts';
+import type { RemoteGate } from '../limits/remote-gate.ts';
+import type { Verdict } from '../limits/verdict.ts';
 
 const RATE_LIMITED = refusalNumber('rate_limited');
+const LIMITS_UNAVAILABLE = refusalNumber('limits_unavailable');
 
 /** The request was answered here. */
 export const ANSWERED = -1;
+/** The request waits for its limits; it is to be received again, from its first byte, when `client.parked` has their answer. */
+export const PARKED = -2;
 
 /** Starts an exchange for the request in `head`; `bytes[head.end, to)` came behind it. Returns the first byte not taken. */
 export function receive(client: ClientConnection, head: Head, bytes: Uint8Array, to: number): number {
-  const { plane, listener } = client;
+  const { plane, listener, parked } = client;
+  if (parked === null) {
+    client.requests++;
+    listener.count(listenerSlots.requests);
+  } else client.parked = null;
   client.clientAskedToClose = !head.keepAlive && head.bodyKind === NONE;
-  if (plane.overloaded) return refuse(client, 'overloaded');
+  if (plane.overloaded && parked === null) return refuse(client, 'overloaded');
   const verdict = listener.forwarding.prepare(client.forwarding, head);
   if (verdict !== OK) return refuseNumber(client, verdict);
   if (head.maxForwards === 0 && head.methodId === METHOD_OPTIONS) {
@@ -46,12 +55,56 @@ export function receive(client: ClientConnection, head: Head, bytes: Uint8Array,
   if (!readPath(client, head)) return refuse(client, 'bad_path');
   const route = listener.route(head, client.forwarding.client, client.lot);
   if (route === undefined) return refuse(client, 'no_route');
+  if (parked !== null) return goOn(client, head, route, parked, bytes, to);
   const gate = listener.gate(route);
   if (gate === null) return answer(client, head, route, bytes, to);
+  if (gate.remote) return askRemote(client, head, route, gate, bytes, to);
   const { leases, verdict: said } = plane;
-  if (!gate.enter(listener.keyed(route), said)) return refuseLimited(client, head, route);
+  if (!gate.enter(listener.keyed(route), said)) return refuseLimited(client, head, route, said);
   const taken = answer(client, head, route, bytes, to);
   // What an exchange is to give back it has taken over.
+  leases.release(said.lease);
+  said.lease = null;
+  said.lines = '';
+  return taken;
+}
+
+/** Some of its limits are in a store. */
+// WHY six parameters here and below: as `answer` has them, and one more.
+function askRemote(
+  client: ClientConnection,
+  head: Head,
+  route: Route,
+  gate: RemoteGate,
+  bytes: Uint8Array,
+  to: number,
+): number {
+  if (client.plane.parking.full) return refuse(client, 'overloaded');
+  const parked = new ParkedRequest(client);
+  const answered = parked.enter(gate, client.listener.keyed(route));
+  if (answered === null) {
+    client.parked = parked;
+    return PARKED;
+  }
+  parked.allowed = answered;
+  return goOn(client, head, route, parked, bytes, to);
+}
+
+/** The limits have answered. */
+function goOn(
+  client: ClientConnection,
+  head: Head,
+  route: Route,
+  { allowed, verdict }: ParkedRequest,
+  bytes: Uint8Array,
+  to: number,
+): number {
+  const { leases, verdict: said } = client.plane;
+  if (!allowed) return refuseLimited(client, head, route, verdict);
+  said.lease = verdict.lease;
+  said.lines = verdict.lines;
+  verdict.lease = null;
+  const taken = answer(client, head, route, bytes, to);
   leases.release(said.lease);
   said.lease = null;
   said.lines = '';
@@ -87,27 +140,20 @@ function refuseNumber(client: ClientConnection, number: number): number {
   const { head } = client.plane;
   keepAliveAfter(client, head);
   client.plane.accounts.refused(client, head, number);
-  client.refuse(number, client.keepAlive, head.methodId === METHOD_HEAD, -1);
+  const isHead = head.methodId === METHOD_HEAD;
+  client.plane.refuse(client.wire, { number, close: !client.keepAlive, head: isHead, retryAfterS: -1 });
   return ANSWERED;
 }
 
-/** Limits have refused it; which is in the plane's verdict. */
-function refuseLimited(client: ClientConnection, head: Head, route: Route): number {
+/** Limits have refused it; `verdict` says which. */
+function refuseLimited(client: ClientConnection, head: Head, route: Route, verdict: Verdict): number {
   const { plane, wire } = client;
-  const { verdict } = plane;
+  const number = verdict.unavailable ? LIMITS_UNAVAILABLE : RATE_LIMITED;
   keepAliveAfter(client, head);
-  plane.countRefusal(RATE_LIMITED);
-  plane.accounts.limited(client, head, route, verdict);
-  wire.write(
-    refusalAnswer({
-      number: RATE_LIMITED,
-      close: !client.keepAlive,
-      head: head.methodId === METHOD_HEAD,
-      retryAfterS: verdict.retryAfterS,
-      wallMs: plane.clock.wallMs(),
-      limited: verdict,
-    }),
-  );
+  plane.accounts.limited(client, head, route, verdict, number);
+  const { retryAfterS } = verdict;
+  const isHead = head.methodId === METHOD_HEAD;
+  plane.refuse(wire, { number, close: !client.keepAlive, head: isHead, retryAfterS, limited: verdict });
   return ANSWERED;
 }
 

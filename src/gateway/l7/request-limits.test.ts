@@ -1,10 +1,10 @@
 /** Limits on requests, on real sockets: who is refused, how, and before what. */
 import assert from 'node:assert/strict';
-import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
-import { limited, type LimitInput } from '../../../test/engine/limits.ts';
+import { eventually, onBoth } from '../../../test/engine/bench.ts';
+import { limited, limitedLine, type LimitInput } from '../../../test/engine/limits.ts';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
-import { answer, type Origin } from '../../../test/engine/origin.ts';
+import { answer } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
 import type { Changes } from '../../../test/engine/plans.ts';
 
@@ -16,19 +16,6 @@ const fixed = (limit: number, more: Partial<LimitInput> = {}): LimitInput => ({
   ...more,
 });
 
-/** A gateway with limits, whose origin answers each request with `ok`. */
-async function line(
-  bench: Bench,
-  limits: readonly LimitInput[],
-  changes: Changes = {},
-): Promise<{ origin: Origin; gateway: TestGateway; client: Peer }> {
-  const made = await bench.line(limited(limits, changes));
-  made.origin.serve((_request, connection) => {
-    connection.write(answer('ok'));
-  });
-  return made;
-}
-
 async function statuses(client: Peer, requests: readonly string[]): Promise<number[]> {
   const seen: number[] = [];
   for (const request of requests) seen.push((await client.write(request).response()).status);
@@ -39,7 +26,7 @@ const behindProxy: Changes = { listener: { trustedProxies: ['127.0.0.1/32'] } };
 const from = (client: string): string => get(`X-Forwarded-For: ${client}`);
 
 onBoth('RFC 6585 §4: over the limit is 429, with when to come back; the connection goes on', async (bench) => {
-  const { gateway, client, origin } = await line(bench, [fixed(2, { key: 'client' })]);
+  const { gateway, client, origin } = await limitedLine(bench, [fixed(2, { key: 'client' })]);
   assert.deepEqual(await statuses(client, [GET, GET]), [200, 200]);
   const refused = await client.write(GET).response();
   assert.equal(refused.status, 429);
@@ -57,7 +44,7 @@ onBoth('RFC 6585 §4: over the limit is 429, with when to come back; the connect
 });
 
 onBoth('HEAD is refused without a body, and requests in a pipeline each in their turn', async (bench) => {
-  const { client } = await line(bench, [fixed(1)]);
+  const { client } = await limitedLine(bench, [fixed(1)]);
   client.write(`${GET}HEAD / HTTP/1.1\r\nHost: a\r\n\r\n${GET}`);
   assert.equal((await client.response()).status, 200);
   const head = await client.response({ toHead: true });
@@ -67,7 +54,7 @@ onBoth('HEAD is refused without a body, and requests in a pipeline each in their
 });
 
 onBoth('RFC 9110 §10.1.1: who waits for 100 is refused before it sends its body', async (bench) => {
-  const { client, origin } = await line(bench, [fixed(1)]);
+  const { client, origin } = await limitedLine(bench, [fixed(1)]);
   assert.equal((await client.write(GET).response()).status, 200);
   const post = 'POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n\r\n';
   const refused = await client.write(post).response();
@@ -77,20 +64,20 @@ onBoth('RFC 9110 §10.1.1: who waits for 100 is refused before it sends its body
 });
 
 onBoth('a limit is looked at before the length of a body, and what is too large counts', async (bench) => {
-  const { gateway } = await line(bench, [fixed(1)], { route: { requestBodyBytesMax: 10 } });
+  const { gateway } = await limitedLine(bench, [fixed(1)], { route: { requestBodyBytesMax: 10 } });
   const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n';
   assert.equal((await (await bench.client(gateway)).write(post).response()).status, 413);
   assert.equal((await (await bench.client(gateway)).write(post).response()).status, 429);
 });
 
 onBoth('a client is an IPv4 address, or the /64 of an IPv6 one', async (bench) => {
-  const { client } = await line(bench, [fixed(1, { key: 'client' })], behindProxy);
+  const { client } = await limitedLine(bench, [fixed(1, { key: 'client' })], behindProxy);
   const asked = ['192.0.2.1', '192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::ffff:2', '2001:db8:0:1::1'];
   assert.deepEqual(await statuses(client, asked.map(from)), [200, 429, 200, 200, 429, 200]);
 });
 
 onBoth('a key may be a header, a cookie, a parameter, or several together', async (bench) => {
-  const { client } = await line(bench, [fixed(1, { key: ['header:X-Api-Key', 'cookie:sid', 'query:q'] })]);
+  const { client } = await limitedLine(bench, [fixed(1, { key: ['header:X-Api-Key', 'cookie:sid', 'query:q'] })]);
   const ask = (key: string, sid: string, q: string): string =>
     `GET /?q=${q} HTTP/1.1\r\nHost: a\r\nX-Api-Key: ${key}\r\nCookie: sid=${sid}\r\n\r\n`;
   const asked = [ask('a', 'b', 'c'), ask('a', 'b', 'c'), ask('b', 'b', 'c'), ask('a', 'c', 'c'), ask('a', 'b', 'd')];
@@ -100,14 +87,14 @@ onBoth('a key may be a header, a cookie, a parameter, or several together', asyn
 });
 
 onBoth('a key may be as long as a head allows, and is told from another by its end', async (bench) => {
-  const { client } = await line(bench, [fixed(1, { key: 'header:K' })]);
+  const { client } = await limitedLine(bench, [fixed(1, { key: 'header:K' })]);
   const long = (end: string): string => get(`K: ${'x'.repeat(5000)}${end}`);
   assert.deepEqual(await statuses(client, [long('a'), long('b'), long('a')]), [200, 200, 429]);
 });
 
 onBoth('a request that is refused behind its limits gives its slot back', async (bench) => {
   const atOnce: LimitInput = { name: 'at-once', algorithm: { type: 'concurrency', limit: 1 } };
-  const { gateway } = await line(bench, [atOnce], { route: { requestBodyBytesMax: 10 } });
+  const { gateway } = await limitedLine(bench, [atOnce], { route: { requestBodyBytesMax: 10 } });
   const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n';
   for (let sent = 0; sent < 3; sent++) {
     assert.equal((await (await bench.client(gateway)).write(post).response()).status, 413);
@@ -116,7 +103,7 @@ onBoth('a request that is refused behind its limits gives its slot back', async 
 });
 
 onBoth('who leaves out the key counts as its client, and cannot pass for another', async (bench) => {
-  const { client } = await line(bench, [fixed(1, { key: 'header:X-Api-Key' })]);
+  const { client } = await limitedLine(bench, [fixed(1, { key: 'header:X-Api-Key' })]);
   const asked = [
     get(),
     get(),
@@ -133,7 +120,7 @@ for (const [withoutKey, second] of [
   ['skip', 200],
 ] as const) {
   onBoth(`without the key: ${withoutKey}`, async (bench) => {
-    const { client } = await line(bench, [fixed(1, { key: 'header:X-Api-Key', withoutKey })], behindProxy);
+    const { client } = await limitedLine(bench, [fixed(1, { key: 'header:X-Api-Key', withoutKey })], behindProxy);
     assert.deepEqual(await statuses(client, [from('192.0.2.1'), from('192.0.2.2')]), [200, second]);
   });
 }
@@ -143,7 +130,7 @@ const token = (claims: object): string =>
 const said = (client: string, ...fields: readonly string[]): string => get(`X-Forwarded-For: ${client}`, ...fields);
 
 onBoth('a claim that nobody has verified never gives more than the address has anyway', async (bench) => {
-  const { client } = await line(bench, [fixed(2, { key: 'claim:sub' })], behindProxy);
+  const { client } = await limitedLine(bench, [fixed(2, { key: 'claim:sub' })], behindProxy);
   const invented = [1, 2, 3].map((sub) => said('192.0.2.1', token({ sub })));
   assert.deepEqual(await statuses(client, invented), [200, 200, 429]);
   const without = [said('192.0.2.1'), said('192.0.2.1', 'Authorization: Bearer e30.!.x'), said('192.0.2.2')];
@@ -151,7 +138,7 @@ onBoth('a claim that nobody has verified never gives more than the address has a
 });
 
 onBoth('a claim narrows: one subject has one limit, from wherever it comes', async (bench) => {
-  const { client } = await line(bench, [fixed(2, { key: 'claim:sub' })], behindProxy);
+  const { client } = await limitedLine(bench, [fixed(2, { key: 'claim:sub' })], behindProxy);
   const ann = [1, 2, 3].map((last) => said(`192.0.2.${last}`, token({ sub: 'ann' })));
   assert.deepEqual(await statuses(client, ann), [200, 200, 429]);
   // Refused for the subject: nothing was taken from the address.
@@ -165,7 +152,7 @@ onBoth('of several limits a request takes from all or from none', async (bench) 
     algorithm: { type: 'fixed-window', limit: 2, per: '1d' },
     key: 'header:K',
   };
-  const { client } = await line(bench, [perKey, fixed(3)]);
+  const { client } = await limitedLine(bench, [perKey, fixed(3)]);
   assert.deepEqual(await statuses(client, [get('K: a'), get('K: a')]), [200, 200]);
   const refused = await client.write(get('K: a')).response();
   assert.equal(refused.status, 429);
@@ -176,12 +163,12 @@ onBoth('of several limits a request takes from all or from none', async (bench) 
 });
 
 onBoth('in shadow mode everybody passes, and is counted', async (bench) => {
-  const { client } = await line(bench, [fixed(1, { shadow: true })]);
+  const { client } = await limitedLine(bench, [fixed(1, { shadow: true })]);
   assert.deepEqual(await statuses(client, [GET, GET]), [200, 200]);
 });
 
 onBoth('answers of servers tell what is left, if the config asks for it', async (bench) => {
-  const { client } = await line(bench, [fixed(2, { fields: 'always' })]);
+  const { client } = await limitedLine(bench, [fixed(2, { fields: 'always' })]);
   const first = await client.write(GET).response();
   assert.equal(first.status, 200);
   assert.match(fieldOf(first, 'ratelimit') ?? '', /^"few";r=1;t=[0-9]+$/);

@@ -1,6 +1,6 @@
 /** Limits in words, for screens and explanations. */
-import { formatDuration } from '../../kernel/units.ts';
-import type { AlgorithmPlan, LimitPlan } from './plan.ts';
+import { formatDuration, formatPercentage } from '../../kernel/units.ts';
+import type { AlgorithmPlan, LimitPlan, OutagePlan } from './plan.ts';
 
 /** `token-bucket 100, 10/s`, `fixed-window 100 per 1m`, `concurrency 20`. */
 export function describeAlgorithm(plan: AlgorithmPlan): string {
@@ -20,4 +20,10 @@ export function describeAlgorithm(plan: AlgorithmPlan): string {
 export function describeKey({ keys }: Pick<LimitPlan, 'keys'>): string {
   if (keys.length === 0) return 'everybody';
   return keys.map((source) => ('name' in source ? `${source.kind}:${source.name}` : source.kind)).join(' + ');
+}
+
+/** `fallback to 50% after 500ms`, `closed after 1s`. */
+export function describeOutage({ answer, share, deadlineMs }: OutagePlan): string {
+  const part = answer === 'fallback' ? ` to ${formatPercentage(share)}` : '';
+  return `${answer}${part} after ${formatDuration(deadlineMs)}`;
 }

@@ -1,9 +1,9 @@
 /** Which limits a request would meet, as what it would count, and what is left of each. Takes nothing. */
-import { createLimiter, sharedMemoryStore } from '../../limit/index.ts';
+import { createLimiter, type Decision, sharedMemoryStore } from '../../limit/index.ts';
 import type { ListenerPlan, RoutePlan, Snapshot } from '../snapshot.ts';
 import { describeAlgorithm, describeKey } from './describe.ts';
 import { memoriesOf, usesOf } from './limits.ts';
-import { algorithmOf, floorName, type LimitPlan } from './plan.ts';
+import { algorithmOf, floorName, isClaimed, type LimitPlan } from './plan.ts';
 import { clientKey, createKeyReader, type Keyed } from './request-key.ts';
 
 export interface ExplainedLimit {
@@ -15,7 +15,9 @@ export interface ExplainedLimit {
   readonly countsAs: string | null;
   readonly cost: number;
   readonly shadow: boolean;
-  /** Null for a config that does not run: nobody has counted. */
+  /** Where it is counted, if not in the memory of the gateway. */
+  readonly store: string | null;
+  /** Null if that is not known: for a config that does not run nobody has counted, and a store may not have answered. */
   readonly now: {
     readonly limit: number;
     readonly remaining: number;
@@ -25,34 +27,54 @@ export interface ExplainedLimit {
   } | null;
 }
 
-/** `live`: the snapshot is one that runs, and its memory is counted in. */
+/** What a limiter has left for a key. */
+export interface LeftQuestion {
+  readonly plan: LimitPlan;
+  readonly limiter: string;
+  readonly key: string;
+  readonly cost: number;
+}
+
+/** Null: not known. */
+export type LeftReader = (question: LeftQuestion) => ExplainedLimit['now'];
+
+export function leftOf(
+  { limit, remaining, allowed, retryAfterMs }: Decision,
+  { shadow }: LimitPlan,
+): ExplainedLimit['now'] {
+  return { limit, remaining, refused: !allowed && !shadow, retryAfterMs };
+}
+
+/** As the memory of a running gateway has it; of limits in a store, that is nothing. */
+export function leftInMemory({ limits }: Snapshot): LeftReader {
+  const store = limits.length === 0 ? null : sharedMemoryStore(memoriesOf(limits));
+  return ({ plan, limiter: name, key, cost }) => {
+    if (store === null || plan.store !== null) return null;
+    const limiter = createLimiter({ name, algorithm: algorithmOf(plan.algorithm), store });
+    return leftOf(limiter.peekSync(key, cost), plan);
+  };
+}
+
 export function explainLimits(
   { limits }: Snapshot,
   { requestLimits: ofListener }: ListenerPlan,
   { requestLimits: ofRoute }: RoutePlan,
-  { request, live }: { readonly request: Keyed; readonly live: boolean },
+  { request, left }: { readonly request: Keyed; readonly left: LeftReader },
 ): ExplainedLimit[] {
-  const uses = usesOf(ofListener, ofRoute);
-  const store = uses.length === 0 ? null : sharedMemoryStore(memoriesOf(limits));
-  const peek = (name: string, { algorithm, shadow }: LimitPlan, key: string, cost: number): ExplainedLimit['now'] => {
-    if (store === null || !live) return null;
-    const limiter = createLimiter({ name, algorithm: algorithmOf(algorithm), store });
-    const { limit, remaining, allowed, retryAfterMs } = limiter.peekSync(key, cost);
-    return { limit, remaining, refused: !allowed && !shadow, retryAfterMs };
-  };
-  return uses.flatMap(({ limit, cost }) => {
-    const plan = limits.find(({ name }) => name === limit);
+  return usesOf(ofListener, ofRoute).flatMap(({ limit: name, cost }) => {
+    const plan = limits.find((each) => each.name === name);
     if (plan === undefined) return [];
-    const common = { algorithm: describeAlgorithm(plan.algorithm), cost, shadow: plan.shadow };
+    const { shadow, store } = plan;
+    const common = { name, algorithm: describeAlgorithm(plan.algorithm), cost, shadow, store: store?.name ?? null };
     const lines: ExplainedLimit[] = [];
-    if (plan.floor !== null) {
+    if (isClaimed(plan)) {
       const key = clientKey(request) ?? '';
-      const now = peek(floorName(limit), plan, key, cost);
-      lines.push({ ...common, name: limit, key: 'client', countsAs: shown(key), now });
+      const now = left({ plan, limiter: floorName(name), key, cost });
+      lines.push({ ...common, key: 'client', countsAs: shown(key), now });
     }
     const key = createKeyReader(plan)(request);
-    const now = key === null ? null : peek(limit, plan, key, cost);
-    lines.push({ ...common, name: limit, key: describeKey(plan), countsAs: key === null ? null : shown(key), now });
+    const now = key === null ? null : left({ plan, limiter: name, key, cost });
+    lines.push({ ...common, key: describeKey(plan), countsAs: key === null ? null : shown(key), now });
     return lines;
   });
 }

@@ -3,11 +3,14 @@ import { CellStore, compileSnapshot, resolveConfig } from '../config/index.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { addressFrom } from '../../kernel/ip-address.ts';
 import { routed } from '../../../test/engine/routed.ts';
-import { createVerdict } from './gate.ts';
+import type { Gate } from './gate.ts';
 import { Leases } from './leases.ts';
 import { Limits } from './limits.ts';
+import { Stores } from './stores.ts';
+import { createVerdict } from './verdict.ts';
 
 const ROUNDS = 300_000;
+const stores = new Stores({ clock: systemClock, lane: 1, notice: () => {} });
 
 function gateOf(keys: readonly (string | undefined)[]) {
   const names = keys.map((_, index) => `limit-${index}`);
@@ -23,8 +26,9 @@ function gateOf(keys: readonly (string | undefined)[]) {
   });
   const options = { version: 1, cells: new CellStore(3), ticketSecret: new Uint8Array(32), pseudonym: 'bench' };
   const snapshot = compileSnapshot(config!, options);
-  const limits = Limits.of(snapshot, { clock: systemClock, lane: 1, leases: new Leases(() => 0) })!;
-  return () => limits.gate('web', snapshot.routes[0]!)!;
+  const limits = Limits.of(snapshot, { clock: systemClock, lane: 1, leases: new Leases(() => 0), stores })!;
+  // None of them is in a store.
+  return () => limits.gate('web', snapshot.routes[0]!) as Gate;
 }
 
 const request = routed({ host: 'shop.example', path: '/', fields: [['X-Api-Key', 'a-key-of-some-length']] });

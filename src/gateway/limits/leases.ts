@@ -57,7 +57,7 @@ export class Leases {
       ofMeter?.delete(held);
       // A meter of a config that is over.
       if (ofMeter?.size === 0) this.#held.delete(held.meter);
-      held.meter.limiter.releaseSync?.(held.key, held.lease);
+      held.meter.release(held.key, held.lease);
     }
   }
 
@@ -69,7 +69,7 @@ export class Leases {
         leases.delete(held);
         held.dueMs = nowMs + periodMs(meter);
         leases.add(held);
-        meter.limiter.renewSync?.(held.key, held.lease);
+        meter.renew(held.key, held.lease);
       }
     }
   }

@@ -1,28 +1,45 @@
 /** The limits of one config as a worker runs them, and which of them a request meets: those of its listener and of its route. */
 import type { Clock } from '../../kernel/clock.ts';
-import { sharedMemoryStore } from '../../limit/index.ts';
+import { type RemoteStore, sharedMemoryStore } from '../../limit/index.ts';
 import type { RoutePlan, Snapshot } from '../snapshot.ts';
-import { Gate, type Metered } from './gate.ts';
+import { Gate } from './gate.ts';
 import type { Leases } from './leases.ts';
-import { Meter } from './meter.ts';
+import type { Metered } from './members.ts';
+import { type LocalMeter, Meter, type RemoteMeter } from './meter.ts';
 import { floorName, type LimitPlan, type LimitUse } from './plan.ts';
+import { RemoteGate } from './remote-gate.ts';
+import type { Stores } from './stores.ts';
 
 export interface LimitsOptions {
   readonly clock: Clock;
   readonly lane: number;
   readonly leases: Leases;
+  /** Those of the config are open. */
+  readonly stores: Stores;
 }
 
 export class Limits {
-  readonly #meters: ReadonlyMap<string, readonly Meter[]>;
+  readonly #local = new Map<string, readonly LocalMeter[]>();
+  readonly #remote = new Map<string, readonly RemoteMeter[]>();
   readonly #listeners: ReadonlyMap<string, readonly LimitUse[]>;
   readonly #leases: Leases;
   /** By listener. */
-  readonly #gates = new Map<string, Map<RoutePlan, Gate | null>>();
+  readonly #gates = new Map<string, Map<RoutePlan, Gate | RemoteGate | null>>();
 
-  private constructor({ limits, listeners }: Snapshot, { clock, lane, leases }: LimitsOptions) {
-    const store = sharedMemoryStore(memoriesOf(limits), { clock });
-    this.#meters = new Map(limits.map((plan) => [plan.name, Meter.of(plan, store, lane)]));
+  private constructor({ limits, listeners }: Snapshot, { clock, lane, leases, stores }: LimitsOptions) {
+    const memory = sharedMemoryStore(memoriesOf(limits), { clock });
+    // One of each for the config: limits are asked together where they are in the same.
+    const opened = new Map<string, RemoteStore>();
+    for (const plan of limits) {
+      const { name, store } = plan;
+      if (store === null) this.#local.set(name, Meter.local(plan, memory, lane));
+      else {
+        const place = `${store.prefix} ${store.url}`;
+        const remote = opened.get(place) ?? stores.get(store, memory);
+        opened.set(place, remote);
+        this.#remote.set(name, Meter.remote(plan, remote, lane));
+      }
+    }
     this.#listeners = new Map(listeners.map(({ id, requestLimits }) => [id, requestLimits]));
     this.#leases = leases;
   }
@@ -33,26 +50,29 @@ export class Limits {
   }
 
   /** What a request meets that came by `listener` and goes by `route`; null if that is nothing. */
-  gate(listener: string, route: RoutePlan): Gate | null {
+  gate(listener: string, route: RoutePlan): Gate | RemoteGate | null {
     let ofListener = this.#gates.get(listener);
     if (ofListener === undefined) this.#gates.set(listener, (ofListener = new Map()));
     let gate = ofListener.get(route);
     if (gate === undefined) {
       const uses = usesOf(this.#listeners.get(listener) ?? [], route.requestLimits);
-      const metered = uses.flatMap(({ limit, cost }) =>
-        this.#metersOf(limit).map((meter): Metered => ({ meter, cost })),
-      );
-      gate = metered.length === 0 ? null : new Gate(metered, this.#leases);
+      gate = this.#gateOf(uses);
       ofListener.set(route, gate);
     }
     return gate;
   }
 
-  #metersOf(limit: string): readonly Meter[] {
-    const meters = this.#meters.get(limit);
-    if (meters === undefined) throw new RangeError(`no such limit: ${limit}`);
-    return meters;
+  #gateOf(uses: readonly LimitUse[]): Gate | RemoteGate | null {
+    const local = uses.flatMap((use) => metered(use, this.#local.get(use.limit) ?? []));
+    const remote = uses.flatMap((use) => metered(use, this.#remote.get(use.limit) ?? []));
+    const leases = this.#leases;
+    if (remote.length > 0) return new RemoteGate({ local, remote, leases });
+    return local.length === 0 ? null : new Gate(local, leases);
   }
+}
+
+function metered<M extends Meter>({ cost }: LimitUse, meters: readonly M[]): Metered<M>[] {
+  return meters.map((meter) => ({ meter, cost }));
 }
 
 /** Each limit once: where both name it, the route says what it costs. */

@@ -3,28 +3,48 @@ import { cellLane, type Lane } from '../../kernel/cells.ts';
 import {
   createLimiter,
   type Decision,
+  type DecisionSource,
   type LeaseDecision,
+  type Leases,
   type Limiter,
   type LocalStore,
+  type Rates,
+  type RemoteStore,
   type SyncLeases,
   type SyncLimiter,
+  type SyncRates,
 } from '../../limit/index.ts';
 import { LIMIT_SLOTS, limitSlots } from '../slots.ts';
-import { algorithmOf, floorName, type LimitPlan } from './plan.ts';
+import { algorithmOf, floorName, isClaimed, type LimitPlan } from './plan.ts';
 import { RefusedKeys } from './refused-keys.ts';
 import { clientKey, createKeyReader, type KeyReader } from './request-key.ts';
 
 /** A limiter whose store answers at once. */
-export type LocalLimiter = Limiter & SyncLimiter & Partial<SyncLeases>;
+type LocalLimiter = Limiter & SyncLimiter & Partial<SyncLeases & SyncRates>;
+/** One whose store is somewhere else. */
+type RemoteLimiter = Limiter & Partial<Leases & Rates>;
 
-export class Meter {
+export type LocalMeter = Meter<LocalLimiter>;
+export type RemoteMeter = Meter<RemoteLimiter>;
+
+const sourceSlots = {
+  store: limitSlots.byStore,
+  cache: limitSlots.byCache,
+  fallback: limitSlots.byFallback,
+  open: limitSlots.byOpen,
+  closed: limitSlots.byClosed,
+  // Nothing is taken ahead here; if it were, the store would have granted it.
+  reserve: limitSlots.byStore,
+} as const satisfies Record<DecisionSource, number>;
+
+export class Meter<L extends LocalLimiter | RemoteLimiter = LocalLimiter | RemoteLimiter> {
   readonly plan: LimitPlan;
   readonly readKey: KeyReader;
-  readonly limiter: LocalLimiter;
+  readonly limiter: L;
   readonly #lane: Lane;
   readonly #refusedKeys: RefusedKeys;
 
-  private constructor(plan: LimitPlan, own: Pick<Meter, 'limiter' | 'readKey'>, lane: number) {
+  private constructor(plan: LimitPlan, own: Pick<Meter<L>, 'limiter' | 'readKey'>, lane: number) {
     this.plan = plan;
     this.limiter = own.limiter;
     this.readKey = own.readKey;
@@ -32,16 +52,24 @@ export class Meter {
     this.#refusedKeys = new RefusedKeys(plan.refusedKeys, lane);
   }
 
-  /**
-   * The meters of a limit: one, or for a limit that goes by claims a second one of client addresses, so that whoever makes up
-   * claims gets no more than whoever makes none.
-   */
-  static of(plan: LimitPlan, store: LocalStore, lane: number): readonly Meter[] {
-    const limiter = (name: string): LocalLimiter =>
-      createLimiter({ name, algorithm: algorithmOf(plan.algorithm), store, shadow: plan.shadow });
-    const meter = new Meter(plan, { limiter: limiter(plan.name), readKey: createKeyReader(plan) }, lane);
-    if (plan.floor === null) return [meter];
-    return [new Meter(plan, { limiter: limiter(floorName(plan.name)), readKey: clientKey }, lane), meter];
+  /** The meters of a limit that counts in memory. */
+  static local(plan: LimitPlan, store: LocalStore, lane: number): readonly LocalMeter[] {
+    const algorithm = algorithmOf(plan.algorithm);
+    return metersOf(plan, (name, readKey): LocalMeter => {
+      const limiter = createLimiter({ name, algorithm, store, shadow: plan.shadow });
+      return new Meter<LocalLimiter>(plan, { limiter, readKey }, lane);
+    });
+  }
+
+  /** Of one that counts in a store. */
+  static remote(plan: LimitPlan, store: RemoteStore, lane: number): readonly RemoteMeter[] {
+    const algorithm = algorithmOf(plan.algorithm);
+    const { answer, share, deadlineMs } = plan.store!.outage;
+    const outage = { answer, share, deadline: deadlineMs };
+    return metersOf(plan, (name, readKey): RemoteMeter => {
+      const limiter = createLimiter({ name, algorithm, store, shadow: plan.shadow, outage });
+      return new Meter<RemoteLimiter>(plan, { limiter, readKey }, lane);
+    });
   }
 
   /** Counts what was decided about a request. */
@@ -52,6 +80,41 @@ export class Meter {
     else lane[limitSlots.refused]! += 1;
     if (decision.shadowed || !decision.allowed) this.#refusedKeys.count(key, this.plan.showKeys);
   }
+
+  /** Counts who decided, where that may have been the store or somebody in its place. */
+  countSource(source: DecisionSource): void {
+    this.#lane[sourceSlots[source]]! += 1;
+  }
+
+  /** Ends a lease. One that the store does not hear of ends by itself. */
+  release(key: string, lease: number): void {
+    const { limiter } = this;
+    if ('takeSync' in limiter) limiter.releaseSync?.(key, lease);
+    else limiter.release?.(key, lease).catch(() => {});
+  }
+
+  /** Another whole lease. If the store does not hear of it, the next time may still be early enough. */
+  renew(key: string, lease: number): void {
+    const { limiter } = this;
+    if ('takeSync' in limiter) limiter.renewSync?.(key, lease);
+    else limiter.renew?.(key, lease).catch(() => {});
+  }
+
+  /** Gives back what was taken. */
+  refund(key: string, amount: number): void {
+    const { limiter } = this;
+    if ('takeSync' in limiter) limiter.refundSync?.(key, amount);
+    else limiter.refund?.(key, amount).catch(() => {});
+  }
+}
+
+/**
+ * One, or for a limit that goes by claims a second one of client addresses before it, so that whoever makes up claims gets no more
+ * than whoever makes none.
+ */
+function metersOf<M>(plan: LimitPlan, make: (name: string, readKey: KeyReader) => M): readonly M[] {
+  const meter = make(plan.name, createKeyReader(plan));
+  return isClaimed(plan) ? [make(floorName(plan.name), clientKey), meter] : [meter];
 }
 
 /** Of a decision that is none of a limit with leases, 0. */

@@ -9,6 +9,7 @@ import {
   type Algorithm,
 } from '../../limit/index.ts';
 import type { Cell } from '../../kernel/cells.ts';
+import type { StorePlan } from './stores.ts';
 
 /** An algorithm by its name, with the options that the library has for it. */
 export type AlgorithmPlan =
@@ -34,13 +35,29 @@ export interface LimitPlan {
   readonly fields: 'always' | 'refused' | 'never';
   /** Refused keys are told as they are, and not as a hash. */
   readonly showKeys: boolean;
-  /** The counters of all workers. */
+  /** Where it counts for a whole fleet; null: in `memory`. */
+  readonly store: LimitStorePlan | null;
+  /** The counters of all workers: of a limit with a store, while that does not answer. */
   readonly memory: SharedArrayBuffer;
   /** The same for client addresses, for a limit by something that anybody can claim; else null. */
   readonly floor: SharedArrayBuffer | null;
   readonly cell: Cell;
   /** Who is refused most: refused-keys.ts. */
   readonly refusedKeys: SharedArrayBuffer;
+}
+
+/** A store as one limit uses it. */
+export interface LimitStorePlan extends StorePlan {
+  readonly outage: OutagePlan;
+}
+
+/** What is answered while the store does not. */
+export interface OutagePlan {
+  readonly answer: 'fallback' | 'open' | 'closed';
+  /** Of `fallback`: the part of the limit that this gateway, all its workers together, admits by itself. */
+  readonly share: number;
+  /** How long the store has to answer. */
+  readonly deadlineMs: number;
 }
 
 /** A limit as a listener or route uses it. */
