@@ -47,6 +47,7 @@ test('workers that share the load admit exactly the limit, and say whom they ref
     algorithm: 'fixed-window 100 per 1d',
     key: 'client',
     shadow: false,
+    store: null,
     listeners: ['web'],
     routes: [],
     allowed: 100,
