@@ -5,6 +5,8 @@
  * Short keys go to one buffer that lives as long as the program: nothing is allocated, and ASCII is copied by a loop, which
  * for 12 characters takes a third of what a call of `TextEncoder` takes. The buffer holds the bytes until the next call.
  */
+import { invalid } from './options.ts';
+
 export type KeyText = string | Uint8Array;
 
 const SHORT_BYTES = 1024;
@@ -38,6 +40,7 @@ export function layKey(key: KeyText): number {
 }
 
 function layBytes(bytes: Uint8Array): number {
+  if (!(bytes instanceof Uint8Array)) throw invalid(`A key is of type ${typeof bytes}; expected a string or bytes.`);
   const { length } = bytes;
   if (length > SHORT_BYTES) {
     view = new DataView(bytes.buffer, bytes.byteOffset, length);

@@ -9,9 +9,10 @@
  *
  * Cost: 1 + ln(capacity / nodes) hashes on average, squared at worst; 16 B × capacity; a change copies them.
  */
+import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { multiplyHigh } from '../kernel/int64.ts';
 import { bucketFlows, checkUnweighted, createBucketLocator } from './bucket.ts';
-import { checkedInteger, type CheckedNode, checkedNodes, type Node, NODES_MAX, optionsInvalid } from './node.ts';
+import { type CheckedNode, checkedNodes, type Node, NODES_MAX } from './node.ts';
 import { createPlacement, type Flow, type Placement } from './placement.ts';
 import { mix32 } from './points.ts';
 
@@ -68,7 +69,7 @@ function add(anchor: Anchor, name: string): void {
   const working = A.length - R.length;
   const bucket = R.pop();
   if (bucket === undefined) {
-    throw optionsInvalid(`No bucket is left for “${name}”: the capacity of ${A.length} nodes was fixed at the start.`);
+    throw invalid(`No bucket is left for “${name}”: the capacity of ${A.length} nodes was fixed at the start.`);
   }
   A[bucket] = 0;
   L[W[working]!] = working;
@@ -102,9 +103,7 @@ function flowsOf(from: Anchor, to: Placement): Iterable<Flow> {
   if (names.length === from.names.length && fewer.every((bucket, index) => more[index] === bucket)) {
     return bucketFlows(from.names, names);
   }
-  throw optionsInvalid(
-    'Neither placement came from the other by only adding or only removing buckets: plan each step.',
-  );
+  throw invalid('Neither placement came from the other by only adding or only removing buckets: plan each step.');
 }
 
 function placementOf(anchor: Anchor, nodes: readonly CheckedNode[]): Placement {
@@ -135,8 +134,9 @@ function change(before: Anchor, nodes: readonly CheckedNode[]): Placement {
 /** Keys on nodes by AnchorHash. Other nodes come by `with`, not by creating anew. */
 export function createAnchor(given: readonly (string | Node)[], options: AnchorOptions = {}): Placement {
   const nodes = checkedNodes(given);
+  checkKeys('An anchor', options, ['capacity']);
   const capacity = options.capacity ?? Math.min(NODES_MAX, Math.max(16, 2 * nodes.length));
-  checkedInteger('capacity', capacity, Math.max(1, nodes.length), NODES_MAX);
+  checkInteger('capacity', capacity, Math.max(1, nodes.length), NODES_MAX);
   const anchor = emptyAnchor(capacity);
   for (const { name } of nodes) add(anchor, name);
   return placementOf(anchor, nodes);

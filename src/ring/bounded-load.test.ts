@@ -75,11 +75,46 @@ test('the keys of a node that is full go where they would go if it were out; the
   assert.equal(bound.locate(1, new Uint8Array(4)), -1);
 });
 
+test('when nodes come and go what is in flight stays counted, also at those that are gone', () => {
+  const fleets = fc.subarray(['a', 'b', 'c', 'd', 'e'], { minLength: 1 });
+  const acts = fc.oneof(fc.nat(8), fc.constant('release' as const), fleets);
+  fc.assert(
+    fc.property(fleets, fc.array(acts, { maxLength: 120 }), (first, sequence) => {
+      const empty = createRing([], { pointsPerWeight: 16 });
+      const loads = createBoundedLoads(empty.with(first));
+      const busy: string[] = [];
+      let present: readonly string[] = first;
+      for (const act of sequence) {
+        if (act === 'release') {
+          const done = busy.shift();
+          if (done !== undefined) loads.release(done);
+        } else if (typeof act === 'number') {
+          const node = loads.acquire(`key ${act}`)!;
+          assert.ok(present.includes(node));
+          busy.push(node);
+        } else {
+          present = act;
+          loads.use(empty.with(act));
+        }
+        for (const name of new Set([...present, ...busy])) {
+          assert.equal(loads.inFlight(name), busy.filter((node) => node === name).length, name);
+        }
+      }
+      for (const node of busy) loads.release(node);
+      for (const name of ['a', 'b', 'c', 'd', 'e'].filter((other) => !present.includes(other))) {
+        assert.throws(() => loads.release(name), /No node is called/);
+      }
+    }),
+  );
+});
+
 test('misuse is refused', () => {
   const ring = createRing(['a']);
   const loads = createBoundedLoads(ring);
   assert.throws(() => loads.release('a'), /once more/);
   assert.throws(() => loads.release('b'), /No node is called “b”/);
+  // @ts-expect-error A misspelt option.
+  assert.throws(() => createBoundedLoads(ring, { faktor: 2 }), /Did you mean factor/);
   for (const factor of [0.9, Number.NaN, Infinity])
     assert.throws(() => createBoundedLoads(ring, { factor }), /factor is/);
 });

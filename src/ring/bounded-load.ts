@@ -11,8 +11,8 @@
  *
  * Cost: O(1) while less than about nine in ten are full, else O(n); no allocation (`npm run bench -- pick`, consistent-hash).
  */
+import { checkKeys, invalid } from '../kernel/options.ts';
 import type { Key, Placement } from './placement.ts';
-import { optionsInvalid } from './node.ts';
 
 /** What each node has in flight, by index. */
 export interface NodeLoads {
@@ -45,7 +45,7 @@ export class LoadBound {
 
   constructor(placement: Placement, loads: NodeLoads, factor: number = FACTOR_DEFAULT) {
     if (!(factor >= 1 && factor <= FACTOR_MAX)) {
-      throw optionsInvalid(`The load factor is ${factor}; expected a number from 1 (no slack) to ${FACTOR_MAX}.`);
+      throw invalid(`The load factor is ${factor}; expected a number from 1 (no slack) to ${FACTOR_MAX}.`);
     }
     this.#placement = placement;
     this.#loads = loads;
@@ -120,20 +120,23 @@ export interface BoundedLoads {
   release(node: string): void;
   /** What a node has in flight. */
   inFlight(node: string): number;
+  /** From now on keys lie where this placement says. What is in flight stays counted, also at nodes that are gone. */
+  use(placement: Placement): void;
 }
 
 class CountedLoads implements BoundedLoads {
-  readonly #placement: Placement;
-  readonly #counts: Float64Array;
-  readonly #indexes: ReadonlyMap<string, number>;
-  readonly #bound: LoadBound;
+  readonly #factor: number | undefined;
+  #placement: Placement;
+  #counts = new Float64Array(0);
+  #indexes: ReadonlyMap<string, number> = new Map();
+  /** What nodes that are gone still have in flight. */
+  #leaving = new Map<string, number>();
+  #bound: LoadBound;
 
   constructor(placement: Placement, factor?: number) {
+    this.#factor = factor;
     this.#placement = placement;
-    this.#counts = new Float64Array(placement.nodes.length);
-    this.#indexes = new Map(placement.nodes.map(({ name }, index) => [name, index]));
-    const counts = this.#counts;
-    this.#bound = new LoadBound(placement, { inFlight: (index) => counts[index]! }, factor);
+    this.#bound = this.#count(new Map());
   }
 
   acquire(key: Key): string | null {
@@ -144,19 +147,37 @@ class CountedLoads implements BoundedLoads {
   }
 
   release(node: string): void {
-    const index = this.#index(node);
-    if (this.#counts[index] === 0) throw optionsInvalid(`Node “${node}” was released once more than it was acquired.`);
-    this.#counts[index]! -= 1;
+    const count = this.inFlight(node);
+    if (count === 0) throw invalid(`Node “${node}” was released once more than it was acquired.`);
+    const index = this.#indexes.get(node);
+    if (index !== undefined) this.#counts[index]! -= 1;
+    else if (count > 1) this.#leaving.set(node, count - 1);
+    else this.#leaving.delete(node);
   }
 
   inFlight(node: string): number {
-    return this.#counts[this.#index(node)]!;
+    const index = this.#indexes.get(node);
+    const count = index === undefined ? this.#leaving.get(node) : this.#counts[index];
+    if (count === undefined) throw invalid(`No node is called “${node}”.`);
+    return count;
   }
 
-  #index(node: string): number {
-    const index = this.#indexes.get(node);
-    if (index === undefined) throw optionsInvalid(`No node is called “${node}”.`);
-    return index;
+  use(placement: Placement): void {
+    const inFlight = new Map(this.#leaving);
+    for (const [name, index] of this.#indexes) inFlight.set(name, this.#counts[index]!);
+    this.#placement = placement;
+    this.#bound = this.#count(inFlight);
+  }
+
+  #count(inFlight: Map<string, number>): LoadBound {
+    const { nodes } = this.#placement;
+    const counts = Float64Array.from(nodes, ({ name }) => inFlight.get(name) ?? 0);
+    for (const { name } of nodes) inFlight.delete(name);
+    for (const [name, count] of inFlight) if (count === 0) inFlight.delete(name);
+    this.#counts = counts;
+    this.#indexes = new Map(nodes.map(({ name }, index) => [name, index]));
+    this.#leaving = inFlight;
+    return new LoadBound(this.#placement, { inFlight: (index) => counts[index]! }, this.#factor);
   }
 }
 
@@ -169,5 +190,6 @@ class CountedLoads implements BoundedLoads {
  * console.log(new Set(nodes).size); // 2
  */
 export function createBoundedLoads(placement: Placement, options: { readonly factor?: number } = {}): BoundedLoads {
+  checkKeys('Bounded loads', options, ['factor']);
   return new CountedLoads(placement, options.factor);
 }

@@ -2,7 +2,8 @@
  * Algorithms that number the nodes 0 … n-1 and compute a number from a position (modulo, jump, anchor): what they have in
  * common. All nodes weigh the same. When the node of a position is out, the position is hashed again until one is in.
  */
-import { type CheckedNode, optionsInvalid } from './node.ts';
+import { invalid } from '../kernel/options.ts';
+import type { CheckedNode } from './node.ts';
 import { anyOf, type Flow, type Locator } from './placement.ts';
 import { mix32 } from './points.ts';
 
@@ -69,7 +70,7 @@ export function* bucketFlows(from: readonly (string | null)[], to: readonly (str
 export function checkUnweighted(algorithm: string, nodes: readonly CheckedNode[]): void {
   const weighted = nodes.find(({ weight }) => weight !== 1);
   if (weighted === undefined) return;
-  throw optionsInvalid(
+  throw invalid(
     `Node “${weighted.name}” weighs ${weighted.weight}, and ${algorithm} has no weights; use ring, maglev or rendezvous.`,
   );
 }

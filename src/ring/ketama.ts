@@ -15,10 +15,11 @@
  * In weighted ketama a node's points depend on all weights: changing one weight moves keys between others too, and a small one
  * may come to nothing. That is what it does, and why the ring of its own is better once moved.
  */
+import { invalid } from '../kernel/options.ts';
 import { hash as digest } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { keyView, type KeyText, layKey } from '../kernel/key-bytes.ts';
-import { type CheckedNode, optionsInvalid } from './node.ts';
+import type { CheckedNode } from './node.ts';
 import { packPoint } from './points.ts';
 
 export type KetamaClient = 'libmemcached' | 'libmemcached-unweighted' | 'hashring' | 'nginx';
@@ -42,7 +43,7 @@ function checkWeights(client: KetamaClient, nodes: readonly CheckedNode[], max =
   const other = nodes.find(({ weight }) => !Number.isInteger(weight) || weight > max);
   if (other === undefined) return;
   const expected = max === 1 ? 'knows no weights' : 'has whole weights';
-  throw optionsInvalid(`The weight of “${other.name}” is ${other.weight}; ${client} ${expected}.`);
+  throw invalid(`The weight of “${other.name}” is ${other.weight}; ${client} ${expected}.`);
 }
 
 function digestMd5(key: KeyText): Buffer {

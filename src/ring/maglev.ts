@@ -9,9 +9,10 @@
  *
  * Cost: a lookup is one multiplication and one read; 2 B a slot, 131 KB by default; building takes some 3 ms.
  */
+import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { multiplyHigh } from '../kernel/int64.ts';
 import { xxh64 } from '../kernel/xxh64.ts';
-import { byName, type CheckedNode, checkedInteger, checkedNodes, type Node, optionsInvalid } from './node.ts';
+import { byName, type CheckedNode, checkedNodes, type Node } from './node.ts';
 import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
 import { mix32 } from './points.ts';
 
@@ -130,9 +131,10 @@ function isPrime(value: number): boolean {
  */
 export function createMaglev(given: readonly (string | Node)[], options: MaglevOptions = {}): Placement {
   const nodes = checkedNodes(given);
+  checkKeys('A Maglev table', options, ['size']);
   const size = options.size ?? SIZES.find((some) => some > 100 * nodes.length) ?? SIZE_MAX;
-  checkedInteger('size', size, Math.max(2, nodes.length), SIZE_MAX);
-  if (!isPrime(size)) throw optionsInvalid(`size is ${size}; a Maglev table has a prime number of slots.`);
+  checkInteger('size', size, Math.max(2, nodes.length), SIZE_MAX);
+  if (!isPrime(size)) throw invalid(`size is ${size}; a Maglev table has a prime number of slots.`);
   const weights = Float64Array.from(nodes, ({ weight }) => weight);
   return createPlacement({
     algorithm: 'maglev',

@@ -1,5 +1,5 @@
 /** What keys are placed on: nodes, and the one check of what a caller gives as nodes. */
-import { SpillwayError } from '../kernel/errors.ts';
+import { checkKeys, invalid } from '../kernel/options.ts';
 
 export interface Node {
   /** Identifies the node for good: where its keys lie follows from the name alone. Not empty, no two alike. */
@@ -20,31 +20,26 @@ export const NODES_MAX = 65_536;
 const WEIGHT_MIN = 1e-6;
 const WEIGHT_MAX = 1e6;
 
-/** A refusal of options or nodes that mean nothing. */
-export function optionsInvalid(message: string): SpillwayError {
-  return new SpillwayError('OPTIONS_INVALID', message);
-}
-
-/** An integer option within its range. */
-export function checkedInteger(name: string, value: number, min: number, max: number): number {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  throw optionsInvalid(`${name} is ${value}; expected an integer from ${min} to ${max}.`);
-}
-
 /** The nodes with their defaults, frozen and in the order given; a bare string is a name. */
 export function checkedNodes(nodes: readonly (string | Node)[]): readonly CheckedNode[] {
-  if (nodes.length > NODES_MAX) throw optionsInvalid(`${nodes.length} nodes; at most ${NODES_MAX} are possible.`);
+  if (!Array.isArray(nodes)) throw invalid('Nodes are a list; expected an array of names and nodes.');
+  if (nodes.length > NODES_MAX) throw invalid(`${nodes.length} nodes; at most ${NODES_MAX} are possible.`);
   const names = new Set<string>();
   return Object.freeze(
     nodes.map((given, index) => {
+      if (typeof given !== 'string') checkKeys(`Node ${index}`, given, ['name', 'weight', 'zone']);
       const { name, weight = 1, zone = '' } = typeof given === 'string' ? { name: given } : given;
-      if (typeof name !== 'string' || name === '') throw optionsInvalid(`Node ${index} has no name.`);
-      if (names.has(name)) throw optionsInvalid(`Two nodes are named “${name}”; a name identifies one node.`);
+      if (typeof name !== 'string' || name === '') throw invalid(`Node ${index} has no name.`);
+      if (names.has(name)) throw invalid(`Two nodes are named “${name}”; a name identifies one node.`);
+      // Half a surrogate pair has no UTF-8: two such names would be hashed alike.
+      if (!name.isWellFormed())
+        throw invalid(`The name of node ${index} is no text: half of a surrogate pair is in it.`);
       if (weight !== 0 && !(weight >= WEIGHT_MIN && weight <= WEIGHT_MAX)) {
-        throw optionsInvalid(
+        throw invalid(
           `The weight of node “${name}” is ${weight}; expected 0, or a number from ${WEIGHT_MIN} to ${WEIGHT_MAX}.`,
         );
       }
+      if (typeof zone !== 'string') throw invalid(`The zone of node “${name}” is ${String(zone)}; expected a string.`);
       names.add(name);
       return Object.freeze({ name, weight, zone });
     }),

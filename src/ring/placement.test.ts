@@ -8,7 +8,7 @@ import { createJump } from './jump.ts';
 import { createMaglev } from './maglev.ts';
 import { createModulo } from './modulo.ts';
 import type { Node } from './node.ts';
-import type { Placement } from './placement.ts';
+import type { Key, Placement } from './placement.ts';
 import { createRendezvous } from './rendezvous.ts';
 import { createRing } from './ring.ts';
 
@@ -24,16 +24,60 @@ interface Algorithm {
   readonly moves: 'none' | 'none at the tail' | 'some' | 'all';
   /** How far a node's share may be from its weight, relative, with tens of nodes. */
   readonly shareError: number;
+  /** Of nine nodes: the fingerprint, and the nodes of 32 positions. */
+  readonly fixed: readonly [string, string];
 }
 
 const algorithms: Readonly<Record<string, Algorithm>> = {
   // 512 points a node: 1/√512 = 4.4 % is one standard deviation.
-  ring: { create: createRing, weighted: true, ordered: false, moves: 'none', shareError: 0.22 },
-  maglev: { create: createMaglev, weighted: true, ordered: false, moves: 'some', shareError: 0.01 },
-  rendezvous: { create: createRendezvous, weighted: true, ordered: false, moves: 'none', shareError: 0 },
-  anchor: { create: createAnchor, weighted: false, ordered: true, moves: 'none', shareError: 0 },
-  jump: { create: createJump, weighted: false, ordered: true, moves: 'none at the tail', shareError: 0 },
-  modulo: { create: createModulo, weighted: false, ordered: true, moves: 'all', shareError: 0 },
+  ring: {
+    create: createRing,
+    weighted: true,
+    ordered: false,
+    moves: 'none',
+    shareError: 0.22,
+    fixed: ['f6bbacc9aa11c5fd', '42843035850246252057035224607123'],
+  },
+  maglev: {
+    create: createMaglev,
+    weighted: true,
+    ordered: false,
+    moves: 'some',
+    shareError: 0.01,
+    fixed: ['bcfedf584becfdb5', '78658411342357268170622282441686'],
+  },
+  rendezvous: {
+    create: createRendezvous,
+    weighted: true,
+    ordered: false,
+    moves: 'none',
+    shareError: 0,
+    fixed: ['2a219e0101821008', '53352676731236411263048115107512'],
+  },
+  anchor: {
+    create: createAnchor,
+    weighted: false,
+    ordered: true,
+    moves: 'none',
+    shareError: 0,
+    fixed: ['4acce0c9b253cdf2', '14221754266160476841465548301567'],
+  },
+  jump: {
+    create: createJump,
+    weighted: false,
+    ordered: true,
+    moves: 'none at the tail',
+    shareError: 0,
+    fixed: ['31aadbb42199d89f', '45728214053648558888810583678342'],
+  },
+  modulo: {
+    create: createModulo,
+    weighted: false,
+    ordered: true,
+    moves: 'all',
+    shareError: 0,
+    fixed: ['7e5b43c15edd63a2', '88145436584833047884576070803552'],
+  },
 };
 
 const random = seededRandom(20_261_123);
@@ -60,7 +104,7 @@ function needless(before: Placement, after: Placement, changed: readonly string[
 
 const allowed = { none: 0, 'none at the tail': 0, some: 0.03, all: 1 } as const;
 
-for (const [name, { create, weighted, ordered, moves, shareError }] of Object.entries(algorithms)) {
+for (const [name, { create, weighted, ordered, moves, shareError, fixed }] of Object.entries(algorithms)) {
   test(`${name}: each node gets its share, and as much as it says`, () => {
     const given = names(20).map((node, index) => ({ name: node, weight: weighted ? 1 + (index % 4) : 1 }));
     const placement = create(given);
@@ -184,6 +228,15 @@ for (const [name, { create, weighted, ordered, moves, shareError }] of Object.en
   test(`${name}: nodes that mean nothing are refused, with what was found`, () => {
     assert.throws(() => create(['a', 'a']), /Two nodes are named “a”/);
     assert.throws(() => create(['']), /Node 0 has no name/);
+    assert.throws(() => create(['a\ud800']), /half of a surrogate pair/);
+    // @ts-expect-error A misspelt field.
+    assert.throws(() => create([{ name: 'a', wieght: 2 }]), /Did you mean weight/);
+    // @ts-expect-error No node.
+    assert.throws(() => create(['a', null]), { code: 'OPTIONS_INVALID', message: /Node 1/ });
+    // @ts-expect-error No zone.
+    assert.throws(() => create([{ name: 'a', zone: 3 }]), /zone of node “a” is 3/);
+    // @ts-expect-error No list.
+    assert.throws(() => create('abc'), { code: 'OPTIONS_INVALID' });
     for (const weight of [-1, Number.NaN, 1e7, Number.POSITIVE_INFINITY]) {
       assert.throws(() => create([{ name: 'a', weight }]), {
         code: 'OPTIONS_INVALID',
@@ -192,6 +245,29 @@ for (const [name, { create, weighted, ordered, moves, shareError }] of Object.en
     }
     if (!weighted) assert.throws(() => create([{ name: 'a', weight: 2 }]), /“a” weighs 2/);
     assert.throws(() => create(['a']).getReplicas('k', -1), /count is -1/);
+    // @ts-expect-error A misspelt option.
+    assert.throws(() => create(['a']).getReplicas('k', 1, { zone: true }), /Did you mean zones/);
+  });
+
+  test(`${name}: keys that are none are refused, and never taken for another`, () => {
+    const placement = create(names(3));
+    for (const key of [Number.NaN, Number.POSITIVE_INFINITY, 0.5, 2 ** 32, -(2 ** 31) - 1]) {
+      for (const ask of [(): unknown => placement.get(key), (): unknown => placement.getReplicas(key, 1)]) {
+        assert.throws(ask, { code: 'OPTIONS_INVALID', message: new RegExp(`The position is ${key}`) });
+      }
+    }
+    const none: readonly unknown[] = [undefined, null, {}, ['a'], 7n, new ArrayBuffer(1)];
+    for (const key of none as readonly Key[]) {
+      assert.throws(() => placement.get(key), { code: 'OPTIONS_INVALID', message: /A key is of type/ });
+    }
+    for (const key of [-0, 2 ** 32 - 1, -(2 ** 31)]) assert.equal(placement.get(key), placement.get(key | 0));
+  });
+
+  test(`${name}: where keys lie is fixed for good`, () => {
+    // A change of these moves the data of everyone who upgrades.
+    const placement = create(names(9));
+    const places = Array.from(positions.subarray(0, 32), (position) => placement.locate(position, null)).join('');
+    assert.deepEqual([placement.fingerprint(), places], fixed);
   });
 
   if (weighted) {

@@ -10,9 +10,10 @@
  *
  * A placement never changes: another set of nodes is another placement (`with`), so a reader never sees half a change.
  */
+import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import type { KeyText } from '../kernel/key-bytes.ts';
 import { xxh64 } from '../kernel/xxh64.ts';
-import { byName, checkedInteger, type CheckedNode, type Node, NODES_MAX } from './node.ts';
+import { byName, type CheckedNode, type Node, NODES_MAX } from './node.ts';
 
 /** A key, or the position of one that was hashed already (32 bits, signed or not). */
 export type Key = KeyText | number;
@@ -128,7 +129,12 @@ class HashPlacement implements Placement {
   }
 
   position(key: Key): number {
-    return typeof key === 'number' ? key | 0 : this.hash(key);
+    if (typeof key !== 'number') return this.hash(key);
+    const position = key | 0;
+    if (position !== key && key >>> 0 !== key) {
+      throw invalid(`The position is ${key}; a number is a key hashed already, expected an integer of 32 bits.`);
+    }
+    return position;
   }
 
   locate(position: number, eligible: Uint8Array | null): number {
@@ -140,8 +146,10 @@ class HashPlacement implements Placement {
     return index < 0 ? null : this.nodes[index]!.name;
   }
 
-  getReplicas(key: Key, count: number, { zones = false }: { readonly zones?: boolean } = {}): string[] {
-    checkedInteger('count', count, 0, NODES_MAX);
+  getReplicas(key: Key, count: number, options: { readonly zones?: boolean } = {}): string[] {
+    checkInteger('count', count, 0, NODES_MAX);
+    checkKeys('getReplicas', options, ['zones']);
+    const { zones = false } = options;
     const position = this.position(key);
     const left = new Uint8Array(this.nodes.length).fill(1);
     const open = left.slice();

@@ -6,7 +6,7 @@
  * points (`npm run bench -- ring`). The others scatter each node's positions, and their shares have a closed form, true of
  * an ideal hash.
  */
-import { optionsInvalid } from './node.ts';
+import { invalid } from '../kernel/options.ts';
 import type { Arcs, Flow, Placement } from './placement.ts';
 
 /** Positions from `first` to `last`, both included, of 2^32. */
@@ -102,13 +102,13 @@ function leastOf(from: Placement, to: Placement): number {
  */
 export function plan(from: Placement, to: Placement): Plan {
   if (from.hash !== to.hash) {
-    throw optionsInvalid('The two placements hash keys differently, so every key may move: there is nothing to plan.');
+    throw invalid('The two placements hash keys differently, so every key may move: there is nothing to plan.');
   }
   const [before, after] = [from.arcs(), to.arcs()];
   let moves: Move[] = [];
   if (before !== null && after !== null) moves = moveArcs(from, to, before, after);
   else if (from.algorithm === to.algorithm) moves = scatteredMoves(flowsBetween(from, to));
-  else throw optionsInvalid(`What moves from ${from.algorithm} to ${to.algorithm} has no closed form.`);
+  else throw invalid(`What moves from ${from.algorithm} to ${to.algorithm} has no closed form.`);
   moves.sort((a, b) => b.share - a.share || compare(a.from, b.from) || compare(a.to, b.to));
   return { moved: moves.reduce((sum, { share }) => sum + share, 0), least: leastOf(from, to), moves };
 }

@@ -12,8 +12,8 @@
  * Cost: 10 to 14 B a point. What is opened is checked as a whole first: a damaged block is refused, never half read. Words
  * are in the byte order of the machine; a block of the other order is refused by its magic number.
  */
+import { invalid } from '../kernel/options.ts';
 import { xxh64 } from '../kernel/xxh64.ts';
-import { optionsInvalid } from './node.ts';
 
 const MAGIC = 0x676e6952; // "Ring"
 const VERSION = 1;
@@ -61,7 +61,7 @@ export function createRingTable(
   { description, shared }: { readonly description: string; readonly shared: boolean },
 ): RingTable {
   if (packed.length > POINTS_MAX) {
-    throw optionsInvalid(`The weights make ${packed.length} points; at most ${POINTS_MAX} are possible: divide them.`);
+    throw invalid(`The weights make ${packed.length} points; at most ${POINTS_MAX} are possible: divide them.`);
   }
   packed.sort();
   const text = new TextEncoder().encode(description);
@@ -98,7 +98,7 @@ function checksum(body: Uint8Array): Uint32Array {
 
 /** The table in a block that `createRingTable` made, in this or another process. */
 export function openRingTable(memory: ArrayBufferLike): RingTable {
-  const refused = (what: string): Error => optionsInvalid(`This is not the memory of a ring: ${what}.`);
+  const refused = (what: string): Error => invalid(`This is not the memory of a ring: ${what}.`);
   if (memory.byteLength < HEADER_WORDS * 4) throw refused(`${memory.byteLength} bytes are less than a header`);
   const [magic, version, points = 0, bucketBits = 0, descriptionBytes = 0] = new Uint32Array(memory, 0, HEADER_WORDS);
   if (magic !== MAGIC) throw refused('it does not begin as one');

@@ -10,9 +10,10 @@
  * Cost: a lookup is O(1), some 25 ns beyond the hash with 16,000 points; building sorts the points, 2 ms for 16,000
  * (`npm run bench -- ring`); 10 to 14 B a point.
  */
+import { checkKeys, invalid } from '../kernel/options.ts';
 import type { KeyText } from '../kernel/key-bytes.ts';
 import { ketama, type KetamaClient } from './ketama.ts';
-import { byName, type CheckedNode, checkedNodes, type Node, optionsInvalid } from './node.ts';
+import { byName, type CheckedNode, checkedNodes, type Node } from './node.ts';
 import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
 import { pointCount, writePoints } from './points.ts';
 import { createRingTable, openRingTable, POINTS_MAX, type RingTable } from './ring-table.ts';
@@ -105,15 +106,16 @@ interface Description {
  * console.log(ring.getReplicas('user:42', 2).join(' ')); // cache-3 cache-2
  */
 export function createRing(given: readonly (string | Node)[], options: RingOptions = {}): Ring {
+  checkKeys('A ring', options, ['pointsPerWeight', 'compatible', 'shared']);
   const { compatible, shared = false } = options;
   const nodes = checkedNodes(given);
   const pack = compatible === undefined ? packOwn : checkedClient(compatible).pack;
   if (compatible !== undefined && options.pointsPerWeight !== undefined) {
-    throw optionsInvalid(`pointsPerWeight is that of ${compatible} and cannot be chosen.`);
+    throw invalid(`pointsPerWeight is that of ${compatible} and cannot be chosen.`);
   }
   const pointsPerWeight = options.pointsPerWeight ?? POINTS_PER_WEIGHT;
   if (!(pointsPerWeight >= 2 ** -30 && pointsPerWeight <= 2 ** 30)) {
-    throw optionsInvalid(`pointsPerWeight is ${pointsPerWeight}; expected a number from 2^-30 to 2^30.`);
+    throw invalid(`pointsPerWeight is ${pointsPerWeight}; expected a number from 2^-30 to 2^30.`);
   }
   const order = byName(nodes);
   const packed = pack(
@@ -128,7 +130,7 @@ function packOwn(nodes: readonly CheckedNode[], pointsPerWeight: number): Float6
   const counts = nodes.map(({ weight }) => pointCount(weight, pointsPerWeight));
   const sum = counts.reduce((a, b) => a + b, 0);
   if (sum > POINTS_MAX) {
-    throw optionsInvalid(`The weights make ${sum} points, and at most ${POINTS_MAX} are possible: divide the weights.`);
+    throw invalid(`The weights make ${sum} points, and at most ${POINTS_MAX} are possible: divide the weights.`);
   }
   const packed = new Float64Array(sum);
   let at = 0;
@@ -160,5 +162,5 @@ function ringOf(table: RingTable, shared: boolean): Ring {
 
 function checkedClient(name: KetamaClient) {
   if (Object.hasOwn(ketama, name)) return ketama[name];
-  throw optionsInvalid(`No client is called “${name}”; there are ${Object.keys(ketama).join(', ')}.`);
+  throw invalid(`No client is called “${name}”; there are ${Object.keys(ketama).join(', ')}.`);
 }
