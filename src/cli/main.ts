@@ -161,6 +161,7 @@ function report(error: unknown): ExitCode {
     case 'STORE_UNAVAILABLE':
     case 'DNS_FAILED':
     case 'STORE_REFUSED':
+    case 'ANSWER_TOO_LARGE':
     case 'KEYS_APART':
     case 'FILTER_DAMAGED':
     case 'FILTER_FILE':

@@ -61,6 +61,8 @@ export interface StoreCallOptions {
 export interface GeoStore {
   /** Puts something where it is now, whether it was there before or not. */
   set(id: string, position: Position, options?: StoreCallOptions): Promise<void>;
+  /** Puts many in as few round trips as that takes. Another's question may see some of them there and others not yet. */
+  setMany(placed: readonly Placed<string>[], options?: StoreCallOptions): Promise<void>;
   /** True if it was there. */
   remove(id: string, options?: StoreCallOptions): Promise<boolean>;
   within(

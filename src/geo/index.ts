@@ -16,3 +16,6 @@ export type { PointColumns } from './points-build.ts';
 export type { Box, Position } from './position.ts';
 export { createRegion, type Polygon, type Region, type Ring } from './region.ts';
 export type { MeasureOptions } from './searchable.ts';
+export { geohash, type GeohashArea, type GeohashCoverOptions, type GeohashNeighbours } from './geohash.ts';
+export { redisStore, type RedisStoreOptions } from './redis.ts';
+export { redisPosition, redisScore } from './z-order.ts';

@@ -42,6 +42,7 @@ export const errorCodes = {
   ADMIN_UNREACHABLE: 'No running gateway answered on the admin address.',
   STORE_UNAVAILABLE: 'A store did not answer in time, or answered with an error.',
   STORE_REFUSED: 'A store will not do what it is asked, now or later, until somebody changes something.',
+  ANSWER_TOO_LARGE: 'A question to a geo store finds more than the store may answer.',
   KEYS_APART: 'Keys that are taken from together are in different slots of a Redis cluster.',
   FILTER_FILE: 'A file of a filter, or one it needs while it is built, could not be read or written.',
   FILTER_FULL: 'A filter has no room for a further key and did not take it.',
