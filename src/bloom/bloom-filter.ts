@@ -18,7 +18,7 @@ import {
   type SeedOption,
   seedWords,
 } from './filter-key.ts';
-import { createImage, damaged, type Image, openImage, sealedCopy, verifyImage } from './image.ts';
+import { createImage, damaged, type Image, type ImageHeader, openImage, sealedCopy, verifyImage } from './image.ts';
 import { type Bits, countOf, exceeds, type Layout } from './layout.ts';
 import { parquet } from './parquet.ts';
 import { checkedSize, sizeOf, type SizeOptions } from './size.ts';
@@ -145,15 +145,7 @@ class ImageFilter implements BloomFilter {
 
   merge(other: BloomFilter): void {
     const theirs = openImage(other.memory);
-    const own = this.#image.header;
-    const differs = [
-      other.kind !== this.kind && 'layout',
-      theirs.header.bodyBytes !== own.bodyBytes && 'size',
-      theirs.header.probes !== own.probes && 'number of probes',
-      theirs.header.seed.some((word, at) => word !== own.seed[at]) && 'seed',
-    ].find((what) => what !== false);
-    if (differs !== undefined)
-      throw invalid(`Filters merge only if their bits mean the same; their ${differs} differs.`);
+    checkSameBits(this.#image.header, theirs.header);
     const from = new Int32Array(other.memory, theirs.body.byteOffset, this.#words.length);
     const words = this.#words;
     const atomic = this.memory instanceof SharedArrayBuffer;
@@ -190,6 +182,33 @@ class ImageFilter implements BloomFilter {
   }
 }
 
+/** Refuses two filters whose bits do not mean the same keys. */
+export function checkSameBits(own: ImageHeader, theirs: ImageHeader): void {
+  const differs = [
+    theirs.kind !== own.kind && 'layout',
+    theirs.bodyBytes !== own.bodyBytes && 'size',
+    theirs.probes !== own.probes && 'number of probes',
+    theirs.seed.some((word, at) => word !== own.seed[at]) && 'seed',
+  ].find((what) => what !== false);
+  if (differs !== undefined) throw invalid(`Filters merge only if their bits mean the same; their ${differs} differs.`);
+}
+
+/** What a filter of these options is, checked. */
+export function headerOf(layout: LayoutName, options: Pick<FilterOptions, keyof SizeOptions | 'seed'>): ImageHeader {
+  const { capacity, rate } = checkedSize(options);
+  const { blocks, probes } = sizeOf(layouts[layout], capacity, rate);
+  return {
+    kind: layout,
+    seed: seedWords(options.seed),
+    capacity,
+    falsePositiveRate: rate,
+    bodyBytes: blocks * layouts[layout].blockBytes,
+    probes,
+    adding: false,
+    own: [],
+  };
+}
+
 /**
  * A filter for so many keys at such a rate of false positives.
  *
@@ -204,22 +223,7 @@ export function createFilter(options: FilterOptions): BloomFilter {
   if (!Object.hasOwn(layouts, layout)) {
     throw invalid(`layout is “${layout}”; expected one of: ${Object.keys(layouts).join(', ')}.`);
   }
-  const { capacity, rate } = checkedSize(options);
-  const { blocks, probes } = sizeOf(layouts[layout], capacity, rate);
-  const image = createImage(
-    {
-      kind: layout,
-      seed: seedWords(options.seed),
-      capacity,
-      falsePositiveRate: rate,
-      bodyBytes: blocks * layouts[layout].blockBytes,
-      probes,
-      adding: false,
-      own: [],
-    },
-    shared,
-  );
-  return new ImageFilter(image, layout);
+  return new ImageFilter(createImage(headerOf(layout, options), shared), layout);
 }
 
 /** The filter in memory that this or another thread made; both see what either adds. */

@@ -33,6 +33,20 @@ export interface AddableFilter extends Filter {
   estimateCount(): number;
 }
 
+/** A filter that is somewhere else: each question is a journey. */
+export interface StoredFilter {
+  readonly capacity: number;
+  readonly falsePositiveRate: number;
+  /** False if the key was certainly not added; true if it probably was. */
+  has(key: FilterKey): Promise<boolean>;
+  /** A byte for each key: 1 if it probably was added, else 0. */
+  hasMany(keys: FilterKeys): Promise<Uint8Array>;
+  /** Adds a key. True if it surely was not there before. */
+  add(key: FilterKey): Promise<boolean>;
+  /** Adds keys and says how many of them surely were new. */
+  addMany(keys: FilterKeys): Promise<number>;
+}
+
 /** A filter from which keys can be taken out again. */
 export interface DeletableFilter extends AddableFilter {
   /**

@@ -10,9 +10,10 @@ export {
 } from './bloom-filter.ts';
 export { type CountingFilter, type CountingOptions, createCountingFilter, openCountingFilter } from './counting.ts';
 export { createCuckooFilter, type CuckooOptions, openCuckooFilter } from './cuckoo.ts';
-export type { AddableFilter, DeletableFilter, Filter, FilterReport } from './filter.ts';
+export type { AddableFilter, DeletableFilter, Filter, FilterReport, StoredFilter } from './filter.ts';
 export type { FilterKey, FilterKeys, SeedOption } from './filter-key.ts';
 export { createFuseFilter, FuseFilterBuilder, type FuseOptions, openFuseFilter } from './fuse.ts';
 export type { FilterKind } from './image.ts';
+export { redisFilter, type RedisFilter, type RedisFilterOptions } from './redis.ts';
 export { createScalableFilter, openScalableFilter, type ScalableOptions } from './scalable.ts';
 export { createSlidingFilter, openSlidingFilter, type SlidingOptions } from './sliding.ts';

@@ -2,8 +2,9 @@
  * Redis and Valkey (7.0 and later) through a client that the program already has: ioredis or node-redis, one server or a cluster.
  * Nothing is imported from either; what is used of them is written down here as types.
  *
- * - One verb: run a script on some keys. It is sent by its hash. A server that does not know it (restarted, failed over, flushed, a
+ * - Two verbs. One: run a script on some keys. It is sent by its hash. A server that does not know it (restarted, failed over, flushed, a
  *   node of a cluster that was never asked) says so and has done nothing; it is then sent the text, and knows it.
+ * - The other: send a command about one key, whose arguments may be bytes, and whose answer may be wanted as bytes.
  * - Calls of one tick go out in their order on one connection, without waiting for each other.
  * - A signal says that nobody waits any more: what has not been sent then is not. A call that was sent lasts as long as the client
  *   makes it last; whoever has less time stops waiting.
@@ -18,26 +19,32 @@ import { createHash } from 'node:crypto';
 import { SpillwayError } from '../kernel/errors.ts';
 import { Unanswered } from './unanswered.ts';
 
+type Argument = string | Buffer;
+
 interface IoredisPipeline {
-  call(command: string, ...args: string[]): unknown;
+  call(command: string, ...args: Argument[]): unknown;
+  callBuffer(command: string, ...args: Argument[]): unknown;
   exec(): Promise<(readonly [error: Error | null, result: unknown])[] | null>;
 }
 
 /** What is used of `new Redis()` and `new Cluster()` of ioredis. */
 export interface IoredisClient {
   readonly isCluster: boolean;
-  call(command: string, ...args: string[]): Promise<unknown>;
+  call(command: string, ...args: Argument[]): Promise<unknown>;
+  callBuffer(command: string, ...args: Argument[]): Promise<unknown>;
   pipeline(): IoredisPipeline;
 }
 
 interface NodeRedisOptions {
   readonly abortSignal?: AbortSignal;
+  /** What kinds of answers become, by the first byte of the protocol. */
+  readonly typeMapping?: { readonly [kind: number]: unknown };
 }
 
 /** What is used of `createClient()` of node-redis. */
 export interface NodeRedisClient {
   readonly isReady: boolean;
-  sendCommand(args: readonly string[], options?: NodeRedisOptions): Promise<unknown>;
+  sendCommand(args: readonly Argument[], options?: NodeRedisOptions): Promise<unknown>;
 }
 
 /** What is used of `createCluster()` of node-redis. */
@@ -46,7 +53,7 @@ export interface NodeRedisCluster {
   sendCommand(
     firstKey: string | undefined,
     isReadonly: boolean | undefined,
-    args: string[],
+    args: Argument[],
     options?: NodeRedisOptions,
   ): Promise<unknown>;
 }
@@ -72,11 +79,20 @@ interface Waiting {
   readonly signal: AbortSignal;
 }
 
-type Send = (key: string, command: string[], waiting: Waiting) => Promise<unknown>;
+type Command = [name: string, ...args: Argument[]];
 
-async function viaPipeline(client: IoredisClient, [name = '', ...args]: string[]): Promise<unknown> {
+interface Send {
+  /** With `bytes`, strings of the answer are Buffers. */
+  (key: string, command: Command, waiting: Waiting, bytes?: boolean): Promise<unknown>;
+}
+
+/** To node-redis: `$` begins a string. */
+const asBytes = { typeMapping: { [0x24]: Buffer } };
+
+async function viaPipeline(client: IoredisClient, command: Command, bytes: boolean): Promise<unknown> {
   const pipeline = client.pipeline();
-  pipeline.call(name, ...args);
+  if (bytes) pipeline.callBuffer(...command);
+  else pipeline.call(...command);
   const [first] = (await pipeline.exec()) ?? [];
   if (first === undefined) throw new Error('the pipeline was thrown away');
   const [error, result] = first;
@@ -88,21 +104,31 @@ function senderOf(client: RedisClient): { readonly cluster: boolean; readonly se
   // Whoever writes JavaScript may hand in anything.
   if (client !== null && typeof client === 'object') {
     if ('pipeline' in client) {
-      if (client.isCluster) return { cluster: true, send: (_key, command) => viaPipeline(client, command) };
-      return { cluster: false, send: (_key, command) => client.call(...(command as [string])) };
+      if (client.isCluster) {
+        return { cluster: true, send: (_key, command, _waiting, bytes = false) => viaPipeline(client, command, bytes) };
+      }
+      return {
+        cluster: false,
+        send: (_key, command, _waiting, bytes = false) =>
+          bytes ? client.callBuffer(...command) : client.call(...command),
+      };
     }
     if ('masters' in client) {
       return {
         cluster: true,
-        send: (key, command, { signal }) => client.sendCommand(key, false, command, { abortSignal: signal }),
+        send: (key, command, { signal }, bytes = false) =>
+          client.sendCommand(key, false, command, { abortSignal: signal, ...(bytes ? asBytes : {}) }),
       };
     }
     if (typeof client.sendCommand === 'function') {
       return {
         cluster: false,
         // One that is connected sends at once; only what it keeps for later could still be taken back.
-        send: (_key, command, waiting) =>
-          client.isReady ? client.sendCommand(command) : client.sendCommand(command, { abortSignal: waiting.signal }),
+        send: (_key, command, waiting, bytes = false) => {
+          if (bytes) return client.sendCommand(command, { abortSignal: waiting.signal, ...asBytes });
+          if (client.isReady) return client.sendCommand(command);
+          return client.sendCommand(command, { abortSignal: waiting.signal });
+        },
       };
     }
   }
@@ -117,6 +143,15 @@ export interface RedisCall {
   /** At least one; in a cluster all of one slot. */
   readonly keys: readonly string[];
   readonly args: readonly string[];
+  readonly waiting: Waiting;
+}
+
+export interface RedisCommand {
+  readonly command: Command;
+  /** One of its keys: what decides which server of a cluster has it. */
+  readonly key: string;
+  /** Whether strings of the answer are wanted as bytes. @defaultValue false: as text */
+  readonly bytes?: boolean;
   readonly waiting: Waiting;
 }
 
@@ -146,6 +181,18 @@ export class RedisDriver {
       this.#unanswered.end();
     }
   }
+
+  /** What a command about one key answers. */
+  async command({ command, key, waiting, bytes = false }: RedisCommand): Promise<unknown> {
+    this.#unanswered.begin();
+    try {
+      return await this.#send(key, command, waiting, bytes);
+    } catch (error) {
+      throw redisError(error, command[0]);
+    } finally {
+      this.#unanswered.end();
+    }
+  }
 }
 
 function isUnknownScript(error: unknown): boolean {
@@ -169,16 +216,16 @@ function wordOf(message: string): string | null {
   return /^([A-Z]{3,}) /.exec(message)?.[1] ?? null;
 }
 
-function redisError(error: unknown): SpillwayError {
+function redisError(error: unknown, what = 'a script'): SpillwayError {
   if (error instanceof SpillwayError) return error;
   const message = error instanceof Error ? error.message : String(error);
   const word = wordOf(message);
   if (word !== null && refusals.has(word)) {
-    return new SpillwayError('STORE_REFUSED', `Redis refused a script: ${message}`, { cause: error });
+    return new SpillwayError('STORE_REFUSED', `Redis refused ${what}: ${message}`, { cause: error });
   }
   // OOM, READONLY, LOADING, CLUSTERDOWN, MASTERDOWN, MISCONF, NOREPLICAS, BUSY, … and whatever ends a connection.
-  const what = word === null ? 'Redis cannot be reached' : 'Redis cannot do it now';
-  return new SpillwayError('STORE_UNAVAILABLE', `${what}: ${message}`, { cause: error, retryable: true });
+  const state = word === null ? 'Redis cannot be reached' : 'Redis cannot do it now';
+  return new SpillwayError('STORE_UNAVAILABLE', `${state}: ${message}`, { cause: error, retryable: true });
 }
 
 const SLOTS = 16_384;

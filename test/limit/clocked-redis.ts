@@ -14,7 +14,8 @@ const LATER = '(now + reset + 2000000000000000)';
 export function clockedRedis(redis: Redis, nowUs: () => number): NodeRedisClient {
   return {
     isReady: true,
-    async sendCommand([name = '', text = '', ...args]) {
+    async sendCommand(command) {
+      const [name = '', text = '', ...args] = command.map(String);
       // Known by its hash is only the script as it is.
       if (name === 'evalsha') throw new Error('NOSCRIPT with a clock of its own');
       for (const part of [TIME, END]) if (!text.includes(part)) throw new Error(`the script has no ${part}`);

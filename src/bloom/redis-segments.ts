@@ -1,0 +1,188 @@
+/**
+ * Where a filter is in Redis: in segments, one string each, that together are the body of a blocked filter, byte for byte. All bits
+ * of a key are in one block and so in one segment: a question is one command on one key, and a cluster has the segments spread
+ * over its servers.
+ *
+ * Behind its blocks a segment has a line of text that says which segment of which filter it is. Every command reads the first letter of
+ * it too: a segment that was evicted or flushed is found out at once, and never taken for one without keys.
+ *
+ * The first segment is made first, and says so until all are there (`m`, then `r`): processes that make the same filter at the
+ * same time help each other, and a segment that is missing later is missed.
+ *
+ * Redis counts a byte's bits from the highest, filters from the lowest.
+ */
+import type { RedisDriver } from '../drivers/redis.ts';
+import { SpillwayError } from '../kernel/errors.ts';
+import { invalid } from '../kernel/options.ts';
+import { bitOf, BLOCK_BITS, blockOf, nextBits } from './blocked.ts';
+import { damaged, type ImageHeader } from './image.ts';
+
+const BLOCK_BYTES = BLOCK_BITS / 8;
+const MAKING = 'm';
+const READY = 'r';
+const FIRST_LETTER = 's';
+/** Sent at once: large enough that the way does not count, small enough that nobody waits long behind it. */
+const RANGE_BYTES = 2 ** 20;
+/** What a merge leaves when its process ends is gone after that. */
+const SPARE_MS = 600_000;
+
+export interface SegmentsOptions {
+  readonly driver: RedisDriver;
+  /** What the names of all segments begin with. */
+  readonly name: string;
+  /** Of the whole filter. */
+  readonly header: ImageHeader;
+  readonly segmentBytes: number;
+}
+
+export class RedisSegments {
+  readonly count: number;
+  readonly #driver: RedisDriver;
+  readonly #name: string;
+  readonly #header: ImageHeader;
+  readonly #blocks: number;
+  readonly #blocksEach: number;
+
+  constructor({ driver, name, header, segmentBytes }: SegmentsOptions) {
+    this.#driver = driver;
+    this.#name = name;
+    this.#header = header;
+    this.#blocks = header.bodyBytes / BLOCK_BYTES;
+    this.#blocksEach = Math.min(this.#blocks, segmentBytes / BLOCK_BYTES);
+    this.count = Math.ceil(this.#blocks / this.#blocksEach);
+  }
+
+  /** Braces: in a cluster each segment is where its own name says, and what belongs to it with it. */
+  #key(segment: number): string {
+    return `{${this.#name}:${segment}}`;
+  }
+
+  #bytes(segment: number): number {
+    return Math.min(this.#blocksEach, this.#blocks - segment * this.#blocksEach) * BLOCK_BYTES;
+  }
+
+  segmentOf(low: number): number {
+    return Math.floor(blockOf(low, this.#blocks) / this.#blocksEach);
+  }
+
+  #line(segment: number): string {
+    const { capacity, falsePositiveRate, probes, seed } = this.#header;
+    const words = [...seed].map((word) => (word >>> 0).toString(16)).join('.');
+    return (
+      `${FIRST_LETTER}pwbloom 1 blocked capacity=${capacity} rate=${falsePositiveRate} blocks=${this.#blocks} probes=${probes} ` +
+      `seed=${words} segment=${segment}/${this.count} `
+    );
+  }
+
+  async #send(segment: number, name: string, args: readonly (string | Buffer)[], signal: AbortSignal) {
+    const key = this.#key(segment);
+    return this.#driver.command({ command: [name, key, ...args], key, waiting: { signal } });
+  }
+
+  /** Makes the segments, or finds them made. */
+  async open(signal: AbortSignal): Promise<void> {
+    const all = [...Array(this.count).keys()];
+    const read = (): Promise<string[]> =>
+      Promise.all(
+        all.map(async (segment) =>
+          String(await this.#send(segment, 'GETRANGE', [String(this.#bytes(segment)), '-1'], signal)),
+        ),
+      );
+    const write = (segment: number, state: string): Promise<unknown> =>
+      this.#send(segment, 'SETRANGE', [String(this.#bytes(segment)), this.#line(segment) + state], signal);
+
+    let lines = await read();
+    if (lines.every((line) => line === '')) {
+      await write(0, MAKING);
+      lines = await read();
+    }
+    if (lines[0] === this.#line(0) + MAKING) {
+      await Promise.all(all.filter((segment) => lines[segment] === '').map((segment) => write(segment, READY)));
+      await write(0, READY);
+      lines = await read();
+    }
+    for (const segment of all) {
+      if (lines[segment] === this.#line(segment) + READY) continue;
+      if (lines[segment] === '' && lines.some((line, other) => line === this.#line(other) + READY)) {
+        throw this.#gone(segment);
+      }
+      throw invalid(
+        `“${this.#key(segment)}” is not segment ${segment} of this filter: it was made with another capacity, rate, seed or size of segments. ` +
+          'Use the same everywhere, or another name.',
+      );
+    }
+  }
+
+  #gone(segment: number): SpillwayError {
+    return damaged(
+      `segment ${segment} of ${this.count}, “${this.#key(segment)}”, is gone from Redis, evicted or flushed; \`remove\` the filter and make it anew from what it was made of`,
+    );
+  }
+
+  /** The bits of hashes of one segment, read or set: for each hash, whether all of them were set. */
+  async bits(verb: 'GET' | 'SET', segment: number, hashes: readonly number[], signal: AbortSignal): Promise<boolean[]> {
+    const { probes } = this.#header;
+    const from = segment * this.#blocksEach;
+    const args = ['GET', 'u8', String(this.#bytes(segment) * 8)];
+    for (let at = 0; at < hashes.length; at += 2) {
+      const start = (blockOf(hashes[at + 1]!, this.#blocks) - from) * BLOCK_BITS;
+      for (let probe = probes, bits = hashes[at]!; probe > 0; probe--) {
+        args.push(verb, 'u1', String(start + (bitOf(bits) ^ 7)));
+        if (verb === 'SET') args.push('1');
+        bits = nextBits(bits);
+      }
+    }
+    const name = verb === 'GET' ? 'BITFIELD_RO' : 'BITFIELD';
+    const found = (await this.#send(segment, name, args, signal)) as readonly (number | string)[];
+    if (Number(found[0]) !== FIRST_LETTER.charCodeAt(0)) throw this.#gone(segment);
+    return Array.from({ length: hashes.length / 2 }, (_, index) => {
+      for (let at = 1 + index * probes; at <= (index + 1) * probes; at++) if (Number(found[at]) === 0) return false;
+      return true;
+    });
+  }
+
+  /** Adds the bits of a body to a segment, all at one moment, so that whoever adds meanwhile loses nothing. */
+  async merge(segment: number, body: Uint8Array, spare: string, signal: AbortSignal): Promise<void> {
+    const start = segment * this.#blocksEach * BLOCK_BYTES;
+    const bytes = this.#bytes(segment);
+    const waiting = { signal };
+    const key = this.#key(segment);
+    const aside = `${key}:${spare}`;
+    const send = (...command: [name: string, ...args: (string | Buffer)[]]) =>
+      this.#driver.command({ command, key, waiting });
+    try {
+      await send('SET', aside, '', 'PX', String(SPARE_MS));
+      for (let at = 0; at < bytes; at += RANGE_BYTES) {
+        const part = body.subarray(start + at, start + Math.min(bytes, at + RANGE_BYTES));
+        await send('SETRANGE', aside, String(at), Buffer.from(part));
+      }
+      await this.bits('GET', segment, [], signal);
+      await send('BITOP', 'OR', key, key, aside);
+    } finally {
+      await send('UNLINK', aside);
+    }
+  }
+
+  /** Copies a segment's blocks to their place in a body. */
+  async read(segment: number, body: Uint8Array, signal: AbortSignal): Promise<void> {
+    const start = segment * this.#blocksEach * BLOCK_BYTES;
+    const bytes = this.#bytes(segment);
+    for (let at = 0; at < bytes; at += RANGE_BYTES) {
+      const end = Math.min(bytes, at + RANGE_BYTES) - 1;
+      const part = (await this.#driver.command({
+        command: ['GETRANGE', this.#key(segment), String(at), String(end)],
+        key: this.#key(segment),
+        bytes: true,
+        waiting: { signal },
+      })) as Buffer;
+      if (part.length !== end - at + 1) throw this.#gone(segment);
+      body.set(part, start + at);
+    }
+    await this.bits('GET', segment, [], signal);
+  }
+
+  /** The first one last: until then nobody takes it for a filter that is not there. */
+  async remove(signal: AbortSignal): Promise<void> {
+    for (let segment = this.count - 1; segment >= 0; segment--) await this.#send(segment, 'UNLINK', [], signal);
+  }
+}
