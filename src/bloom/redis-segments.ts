@@ -12,7 +12,7 @@
  * Redis counts a byte's bits from the highest, filters from the lowest.
  */
 import type { RedisDriver } from '../drivers/redis.ts';
-import { SpillwayError } from '../kernel/errors.ts';
+import type { SpillwayError } from '../kernel/errors.ts';
 import { invalid } from '../kernel/options.ts';
 import { bitOf, BLOCK_BITS, blockOf, nextBits } from './blocked.ts';
 import { damaged, type ImageHeader } from './image.ts';
