@@ -6,8 +6,9 @@
  * endpoint that warms up costs as if it were so much weaker (slow-start.ts).
  *
  * Each kind has a loop of its own, alike but for its name: a loop that meets two kinds of cost, or a ramp that may be there or
- * not, is compiled for none of them and takes three times as long (`npm run bench -- pick`). And costs stay inside: a call
- * that hands over a fraction allocates it, unless the engine happens to inline the call.
+ * not, is compiled for none of them and takes three times as long (`npm run bench -- pick`). Warm endpoints of equal weight, which
+ * are the usual ones, have one that compares numbers in flight and computes nothing. And costs stay inside: a call that hands
+ * over a fraction allocates it, unless the engine happens to inline the call.
  */
 import type { PickContext } from './balancer.ts';
 import type { Loads } from './loads.ts';
@@ -23,8 +24,11 @@ class PerWeight {
   readonly #cold: Float64Array;
   /** That of the strongest. */
   readonly least: number;
+  /** Whether all are as strong, and none has a weight of 0. */
+  readonly equal: boolean;
 
   constructor(weights: Float64Array) {
+    this.equal = weights.every((weight) => weight > 0 && weight === weights[0]);
     this.#warm = weights.map((weight) => 1 / weight);
     this.#cold = new Float64Array(weights.length);
     this.least = this.#warm.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
@@ -49,24 +53,45 @@ export class InFlightCost implements Cost {
   }
 
   cheapest(context: PickContext, from: number, to: number, before: number): number {
-    const { eligible } = context;
+    const { eligible, ramp } = context;
     const loads = this.#loads;
-    const { least } = this.#perWeight;
+    const { least, equal } = this.#perWeight;
+    if (equal && ramp === null) return fewest(loads, eligible, from, to, before);
     let best = before;
     let bestCost = Number.POSITIVE_INFINITY;
     if (before >= 0) bestCost = (loads.inFlight(before) + 1) * this.#perWeight.of(context, before, before + 1)[before]!;
     const perWeight = this.#perWeight.of(context, from, to);
-    // Who costs that little has nothing to do and is the strongest: nobody is cheaper.
-    for (let index = from; index < to && bestCost > least; index++) {
-      const cost = (loads.inFlight(index) + 1) * perWeight[index]!;
+    const inFlight = loads.row(from, to);
+    if (bestCost <= least) return best;
+    for (let index = from; index < to; index++) {
+      const cost = (inFlight[index]! + 1) * perWeight[index]!;
       // Few are cheaper than all before them: of those alone it is asked whether they are eligible.
       if (cost < bestCost && eligible[index] === 1) {
         best = index;
         bestCost = cost;
+        // It has nothing to do and is the strongest: nobody is cheaper.
+        if (cost <= least) break;
       }
     }
     return best;
   }
+}
+
+/** The same where all are warm and of equal weight: who has least in flight. */
+function fewest(loads: Loads, eligible: Uint8Array, from: number, to: number, before: number): number {
+  let best = before;
+  let bestCount = before < 0 ? 0x7fffffff : loads.inFlight(before);
+  if (bestCount === 0) return best;
+  const inFlight = loads.row(from, to);
+  for (let index = from; index < to; index++) {
+    const count = inFlight[index]!;
+    if (count < bestCount && eligible[index] === 1) {
+      best = index;
+      bestCount = count;
+      if (count === 0) break;
+    }
+  }
+  return best;
 }
 
 /** By how long an answer takes, times its place in line. */

@@ -122,6 +122,9 @@ export class Loads {
   readonly #slots: Int32Array;
   readonly #lane: Int32Array;
   readonly #inFlight: Int32Array;
+  /** What is in flight by index: the table itself where the slots follow each other, else room for a copy. */
+  readonly #row: Int32Array;
+  readonly #scattered: boolean;
   readonly #waiting: Int32Array;
   readonly #latencyMs: Float64Array;
   readonly #failures: Float64Array;
@@ -137,6 +140,9 @@ export class Loads {
     this.#slots = Int32Array.from(slots);
     this.#lane = laneOf(table, lane);
     this.#inFlight = columns.inFlight;
+    const first = slots[0] ?? 0;
+    this.#scattered = slots.some((slot, index) => slot !== first + index);
+    this.#row = this.#scattered ? new Int32Array(slots.length) : columns.inFlight.subarray(first, first + slots.length);
     this.#waiting = columns.waiting;
     this.#latencyMs = columns.latencyMs;
     this.#failures = columns.failures;
@@ -189,6 +195,14 @@ export class Loads {
   /** Requests in flight at an endpoint, by all threads. */
   inFlight(index: number): number {
     return this.#inFlight[this.#slots[index]!]!;
+  }
+
+  /** The same for a scan, by index, right from `from` up to `to` and until the next call: nothing to look up for each. */
+  row(from: number, to: number): Int32Array {
+    if (this.#scattered) {
+      for (let index = from; index < to; index++) this.#row[index] = this.#inFlight[this.#slots[index]!]!;
+    }
+    return this.#row;
   }
 
   /**

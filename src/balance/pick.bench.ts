@@ -2,7 +2,8 @@
  * What a pick costs, by algorithm and number of endpoints. Run: `npm run bench -- pick`.
  *
  * All endpoints are at work, four requests each, and the oldest request ends with each pick, so what a pick looks at has changed
- * since the last one. What telling `Loads` of it costs is measured alone and taken off. One endpoint in ten is out.
+ * since the last one. What telling `Loads` of it costs is measured alone and taken off. One endpoint in ten is out; weights are 1,
+ * 2 and 3 unless said.
  * CPU time of this process, the best of several rounds: on a busy machine the clock on the wall measures the others.
  */
 import { seededRandom } from '../kernel/random.ts';
@@ -53,17 +54,23 @@ function blind(endpoints: number): Balancer {
 }
 
 const line = (cells: readonly string[]): string =>
-  `${cells.map((cell, at) => (at === 0 ? cell.padEnd(22) : cell.padStart(8))).join('')}\n`;
+  `${cells.map((cell, at) => (at === 0 ? cell.padEnd(26) : cell.padStart(8))).join('')}\n`;
 
 process.stdout.write(line(['ns a pick, endpoints:', ...SIZES.map(String)]));
 const accountNs = SIZES.map((endpoints) => measure(endpoints, () => blind(endpoints)));
-for (const name of Object.keys(algorithms) as BalancerName[]) {
+function row(title: string, name: BalancerName, weightOf: (index: number) => number): void {
   const cells = SIZES.map((endpoints, at) => {
-    const weights = Array.from({ length: endpoints }, (_, index) => 1 + (index % 3));
+    const weights = Array.from({ length: endpoints }, (_, index) => weightOf(index));
     const create = (loads: ReturnType<typeof createLoads>): Balancer =>
       createBalancer(name, { weights, loads, random: seededRandom(2) });
     return (measure(endpoints, create) - accountNs[at]!).toFixed(0);
   });
-  process.stdout.write(line([name, ...cells]));
+  process.stdout.write(line([title, ...cells]));
+}
+
+for (const name of Object.keys(algorithms) as BalancerName[]) {
+  row(name, name, (index) => 1 + (index % 3));
+  // Equal weights have a loop of their own.
+  if (name === 'least-connections') row(`${name}, equal`, name, () => 1);
 }
 process.stdout.write(line(['accounting alone', ...accountNs.map((ns) => ns.toFixed(0))]));
