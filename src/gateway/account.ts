@@ -5,7 +5,8 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Lane } from '../kernel/cells.ts';
 import type { Random } from '../kernel/random.ts';
-import { LineWriter, type LogRecord } from './access-log/line.ts';
+import { LineWriter } from './access-log/line.ts';
+import type { LogRecord } from './access-log/record.ts';
 import { Sink } from './access-log/sink.ts';
 import { countAnswer } from './l7/canary-run.ts';
 import type { ClientConnection } from './l7/client.ts';

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { LINE_BYTES_MAX, LineWriter, type LogRecord } from './line.ts';
+import { LINE_BYTES_MAX, LineWriter } from './line.ts';
+import type { LogRecord } from './record.ts';
 
 const clientText = Buffer.from('203.0.113.9');
 
