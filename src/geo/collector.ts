@@ -63,6 +63,16 @@ export class Collector {
     this.#sphereM = measure.radiusMinM === measure.radiusMaxM ? measure.radiusMinM : 0;
   }
 
+  /** True if the number is not bounded. */
+  get takesAll(): boolean {
+    return this.#countMax === Number.POSITIVE_INFINITY;
+  }
+
+  /** The angle of `haversineMax`, in radians. */
+  get angleMax(): number {
+    return angleOf(this.haversineMax);
+  }
+
   begin({ lat, lon, countMax, distanceMaxM, filter }: Search): void {
     this.count = 0;
     this.#lat = lat;

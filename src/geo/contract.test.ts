@@ -3,9 +3,29 @@ import { test } from 'node:test';
 import geodesicLibrary from 'geographiclib-geodesic';
 import { geoContract, type GeoSubject } from '../testing/geo-contract.ts';
 import { geodesic } from './measure.ts';
+import { createMoving, openMoving } from './moving.ts';
+import type { MutableGeoIndex } from './mutable-index.ts';
 import { createPoints } from './points.ts';
+import type { Position } from './position.ts';
 
 const measure = geodesic(geodesicLibrary.Geodesic.WGS84);
+
+/** What a moving index keeps of a position. */
+const kept = ({ lat, lon }: Position): Position => ({
+  lat: Math.round(lat * 1e7) / 1e7,
+  lon: Math.round(lon * 1e7) / 1e7,
+});
+
+/** Everything is put somewhere else first, so that it has moved, and some is taken out again. */
+function moved<Index extends MutableGeoIndex>(index: Index, positions: readonly Position[]): Index {
+  for (const id of positions.keys()) index.set(id, positions[(id * 7) % positions.length]!);
+  for (const id of positions.keys()) if (id % 3 === 0) index.remove(id);
+  for (const [id, position] of positions.entries()) index.set(id, position);
+  return index;
+}
+
+const moving = (positions: readonly Position[], shared: boolean) =>
+  moved(createMoving({ capacity: Math.max(1, positions.length), shared }), positions);
 
 const subjects: readonly GeoSubject<number>[] = [
   { name: 'points', create: (positions) => createPoints(positions) },
@@ -14,6 +34,13 @@ const subjects: readonly GeoSubject<number>[] = [
     create: (positions) => createPoints(positions, { measure }),
     measure,
     questions: 300,
+  },
+  { name: 'moving', create: (positions) => moving(positions, false), kept },
+  {
+    name: 'moving, as another thread asks',
+    create: (positions) => openMoving(moving(positions, true).memory),
+    kept,
+    questions: 5000,
   },
 ];
 

@@ -124,7 +124,7 @@ class PointsShelf implements Shelf {
 }
 
 function pointsOf(table: PointsTable, options: MeasureOptions): Points {
-  return Object.assign(createSearchable(new PointsShelf(table), options), { memory: table.memory });
+  return Object.assign(createSearchable(new PointsShelf(table), options.measure), { memory: table.memory });
 }
 
 function columnsOf(points: readonly Position[] | PointColumns): PointColumns {

@@ -32,7 +32,7 @@ export interface MeasureOptions {
   readonly measure?: Measure;
 }
 
-export function createSearchable(shelf: Shelf, { measure = haversine() }: MeasureOptions): GeoIndex {
+export function createSearchable(shelf: Shelf, measure: Measure = haversine()): GeoIndex {
   const collector = new Collector(measure);
 
   const search = (

@@ -16,7 +16,16 @@ import type { Box, Position } from '../geo/position.ts';
 import { createRegion, type Polygon } from '../geo/region.ts';
 import { seededRandom } from '../kernel/random.ts';
 import { type ContractCase, contractCases, type Deviations } from './contract.ts';
-import { boxRing, bruteForce, bruteForceBox, hardBox, hardCircle, hardPosition, hardWorld } from './geo-world.ts';
+import {
+  type Answer,
+  boxRing,
+  bruteForce,
+  bruteForceBox,
+  hardBox,
+  hardCircle,
+  hardPosition,
+  hardWorld,
+} from './geo-world.ts';
 
 type Answers<T> = readonly T[] | Promise<readonly T[]>;
 
@@ -37,17 +46,28 @@ export interface GeoSubject<Id extends number | string = number | string> {
   readonly measure?: Measure;
   /** The position that it keeps for one that it is given. @defaultValue the same */
   readonly kept?: (position: Position) => Position;
-  /** How many questions of each kind. @defaultValue 20,000, which a fast index answers in a second */
+  /** How many questions of each kind. @defaultValue 20,000 */
   readonly questions?: number;
   readonly deviations?: Deviations;
 }
 
 /** Worlds of this many points, the more often the smaller; a tree has several levels in the larger. */
-const WORLDS = [0, 1, 2, 20, 100, 100, 300, 300, 300, 300, 1000];
+const WORLDS = [0, 1, 2, 20, 100, 100, 300, 300, 300, 300, 3000];
 
-/** By the order in which the oracle sorts: a store's ids are text. */
-function plain(found: readonly Found<number | string>[]): { id: number; distanceM: number }[] {
+/** Worlds from this size on are asked a tenth: brute force takes long there. */
+const LARGE = 1000;
+
+/** A store's ids are text. */
+function plain(found: readonly Found<number | string>[]): Answer[] {
   return found.map(({ id, distanceM }) => ({ id: Number(id), distanceM }));
+}
+
+/** Compares by a loop: the runner's own comparison takes longer than the answers. */
+function same(found: readonly Found<number | string>[], expected: readonly Answer[], asked: unknown): void {
+  const agrees = (at: number): boolean =>
+    Number(found[at]!.id) === expected[at]!.id && found[at]!.distanceM === expected[at]!.distanceM;
+  if (found.length === expected.length && found.every((_, at) => agrees(at))) return;
+  assert.deepEqual(plain(found), expected, JSON.stringify(asked));
 }
 
 export function geoContract<Id extends number | string>(subject: GeoSubject<Id>): ContractCase[] {
@@ -67,7 +87,8 @@ export function geoContract<Id extends number | string>(subject: GeoSubject<Id>)
       const given = hardWorld(random, count);
       const index = await create(given);
       const positions = given.map((position) => kept(position));
-      for (let asked = 0; asked < questions / WORLDS.length; asked++) await ask({ index, positions, random });
+      const share = questions / WORLDS.length / (count < LARGE ? 1 : 10);
+      for (let asked = 0; asked < share; asked++) await ask({ index, positions, random });
     }
   }
 
@@ -77,16 +98,16 @@ export function geoContract<Id extends number | string>(subject: GeoSubject<Id>)
       'all within a radius, sorted by distance and then by id': () =>
         inWorlds(1, async ({ index, positions, random }) => {
           const circle = hardCircle(random, positions, measure);
-          const found = plain(await index.within(circle.center, circle.radiusM));
-          assert.deepEqual(found, bruteForce(positions, { ...circle, measure }), JSON.stringify(circle));
+          const found = await index.within(circle.center, circle.radiusM);
+          same(found, bruteForce(positions, { ...circle, measure }), circle);
         }),
       'the nearest, among them those equally far by id': () =>
         inWorlds(2, async ({ index, positions, random }) => {
           const { center } = hardCircle(random, positions, measure);
           const k = 1 + Math.floor(random.unit() ** 2 * 30);
-          const found = plain(await index.nearest(center, k));
+          const found = await index.nearest(center, k);
           const all = bruteForce(positions, { center, radiusM: Number.POSITIVE_INFINITY, measure });
-          assert.deepEqual(found, all.slice(0, k), JSON.stringify({ center, k }));
+          same(found, all.slice(0, k), { center, k });
         }),
       'the nearest within a distance and of those that a filter lets through': () =>
         inWorlds(3, async ({ index, positions, random }) => {
@@ -97,17 +118,20 @@ export function geoContract<Id extends number | string>(subject: GeoSubject<Id>)
             .filter(({ id }) => id % 3 !== 0)
             .slice(0, k);
           const nearest = await index.nearest(circle.center, k, { maxDistanceM: circle.radiusM, filter });
-          assert.deepEqual(plain(nearest), expected, JSON.stringify(circle));
+          same(nearest, expected, circle);
           const within = await index.within(circle.center, circle.radiusM, { limit: k, filter });
-          assert.deepEqual(plain(within), expected);
+          same(within, expected, circle);
         }),
       'what is in a box, by id, and where it is': () =>
         inWorlds(4, async ({ index, positions, random }) => {
           const box = hardBox(random);
           const found = await index.inBox(box);
-          const expected = bruteForceBox(positions, box).map((id) => ({ id, ...positions[id]! }));
-          const named = found.map(({ id, lat, lon }) => ({ id: Number(id), lat, lon }));
-          assert.deepEqual(named, expected, JSON.stringify(box));
+          const ids = found.map(({ id }) => Number(id));
+          assert.deepEqual(ids, bruteForceBox(positions, box), JSON.stringify(box));
+          for (const { id, lat, lon } of found) {
+            const { lat: latKept, lon: lonKept } = positions[Number(id)]!;
+            assert.ok(lat === latKept && lon === lonKept, `${id} is at ${lat} ${lon}`);
+          }
         }),
       'what is in a polygon, by id': () =>
         inWorlds(5, async ({ index, positions, random }) => {

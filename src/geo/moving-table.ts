@@ -1,0 +1,336 @@
+/**
+ * Things that move, in one block of memory: one thread writes, any number of threads read at the same time.
+ *
+ *     [ header: 64 B ][ things: 8 × int32 each ][ buckets: 2 × int32 each ]
+ *     thing:  [ version ][ latitude ][ longitude ][ next ][ previous ][ row ][ column ][ bucket or −1 ]
+ *     bucket: [ first thing or −1 ][ version ]
+ *
+ * **The grid** has rows of 2^shift × 10⁻⁷ degrees of latitude, each cut into columns that are about as wide as high; few at the poles. Only
+ * cells with something in them take memory: a cell is hashed to a bucket, which has a doubly linked list of its things and of those of other cells.
+ * Moving within a cell is two stores, moving to another takes it out of one list and puts it into another.
+ *
+ * **Reading while it is written.** Each thing has a version, odd while it is written: who reads it takes the position between two looks at
+ * the same even version, so no position is half old and half new. Each bucket has one too, which changes when something comes or goes:
+ * a search notes the versions of the buckets that it walks and looks again at the end. If one has changed, something may have been seen twice or not
+ * at all, and it begins anew; after some times it looks at all things by number, each of which is in one place at any time. So each is judged once,
+ * by a position that it had while the question was answered. Everything goes through Atomics, of which the order holds for all threads.
+ *
+ * Positions are kept to 10⁻⁷ degrees, a centimetre.
+ *
+ * Cost: 32 B a thing and 8 B a bucket, of which there are at least half as many as things. Source of the scheme of versions: S. Hemminger's seqlock (Linux 2.5.60).
+ */
+import { SpillwayError } from '../kernel/errors.ts';
+import { geoInvalid } from './position.ts';
+
+const MAGIC = 0x766f6d67; // "gmov"
+const VERSION = 1;
+const HEADER_WORDS = 16;
+const [MAGIC_AT, VERSION_AT, CAPACITY_AT, BUCKETS_AT] = [0, 1, 2, 3] as const;
+/** Odd while all are put into other cells. */
+const EPOCH_AT = 4;
+const SHIFT_AT = 5;
+const SIZE_AT = 6;
+/** One more than the largest id so far. */
+const USED_AT = 7;
+
+const THING_WORDS = 8;
+const [LAT_AT, LON_AT, NEXT_AT, PREVIOUS_AT, ROW_AT, COLUMN_AT, BUCKET_AT] = [1, 2, 3, 4, 5, 6, 7] as const;
+const NONE = -1;
+
+/** A position's unit, in parts of a degree. */
+export const UNITS = 1e7;
+/** 11 m: things nearer than that are as near as positions are known. And 54°. */
+const [SHIFT_MIN, SHIFT_MAX] = [10, 29] as const;
+/** As many as 32-bit places in the block allow. */
+export const CAPACITY_MAX = 2 ** 26;
+
+/** A writer is within one for some tens of nanoseconds; a thousand slices of a scheduler later it is dead. */
+const PATIENCE_MS = 1000;
+const LOOKS = 1000;
+
+function bucketsFor(capacity: number): number {
+  return 2 ** Math.max(4, Math.ceil(Math.log2(capacity / 2)));
+}
+
+function bytesFor(capacity: number): number {
+  return (HEADER_WORDS + capacity * THING_WORDS + bucketsFor(capacity) * 2) * 4;
+}
+
+export function createMovingMemory(capacity: number, shared: boolean): ArrayBufferLike {
+  const bytes = bytesFor(capacity);
+  const memory = shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+  const words = new Int32Array(memory);
+  words[MAGIC_AT] = MAGIC;
+  words[VERSION_AT] = VERSION;
+  words[CAPACITY_AT] = capacity;
+  words[BUCKETS_AT] = bucketsFor(capacity);
+  words[SHIFT_AT] = SHIFT_MAX;
+  for (let id = 0; id < capacity; id++) words[HEADER_WORDS + id * THING_WORDS + BUCKET_AT] = NONE;
+  words.fill(NONE, HEADER_WORDS + capacity * THING_WORDS);
+  for (let bucket = 0; bucket < bucketsFor(capacity); bucket++) {
+    words[HEADER_WORDS + capacity * THING_WORDS + 2 * bucket + 1] = 0;
+  }
+  return memory;
+}
+
+/** How the sphere is cut into cells when rows are 2^shift units high. */
+export class Grid {
+  readonly #shift: number;
+  readonly #columnsAtEquator: number;
+
+  constructor(shift: number) {
+    this.#shift = shift;
+    this.#columnsAtEquator = (360 * UNITS) / 2 ** shift;
+  }
+
+  /** Radians across a cell. */
+  get angle(): number {
+    return ((2 ** this.#shift / UNITS) * Math.PI) / 180;
+  }
+
+  rowOf(lat: number): number {
+    return (lat + 90 * UNITS) >>> this.#shift;
+  }
+
+  /** Units of latitude at the southern edge of a row. */
+  southOf(row: number): number {
+    return row * 2 ** this.#shift - 90 * UNITS;
+  }
+
+  columnsOf(row: number): number {
+    const south = this.southOf(row);
+    const nearest = Math.max(0, south, -south - 2 ** this.#shift);
+    return Math.max(1, Math.ceil(this.#columnsAtEquator * Math.cos((nearest / UNITS) * (Math.PI / 180))));
+  }
+
+  /** Never fewer for a longitude farther east; 180 is −180. */
+  columnOf(lon: number, columns: number): number {
+    const turned = lon >= 180 * UNITS ? lon - 360 * UNITS : lon;
+    return Math.min(columns - 1, Math.floor(((turned + 180 * UNITS) * columns) / (360 * UNITS)));
+  }
+}
+
+export class MovingTable {
+  readonly memory: ArrayBufferLike;
+  readonly capacity: number;
+  /** What was read last by `read`, in units. */
+  lat = 0;
+  lon = 0;
+  /** Where the cell that was read last is. */
+  row = 0;
+  column = 0;
+  grid: Grid;
+  #shift: number;
+  readonly #words: Int32Array;
+  readonly #bucketsStart: number;
+  readonly #bucketMask: number;
+
+  constructor(memory: ArrayBufferLike) {
+    const refused = (what: string): Error => geoInvalid(`This is not the memory of moving things: ${what}.`);
+    if (memory.byteLength < HEADER_WORDS * 4) throw refused(`${memory.byteLength} bytes are less than a header`);
+    const words = new Int32Array(memory);
+    const capacity = words[CAPACITY_AT]!;
+    if (words[MAGIC_AT] !== MAGIC) throw refused('it does not begin as one');
+    if (words[VERSION_AT] !== VERSION) throw refused(`its version is ${words[VERSION_AT]}, expected ${VERSION}`);
+    if (capacity < 1 || capacity > CAPACITY_MAX || bytesFor(capacity) !== memory.byteLength) {
+      throw refused(`${memory.byteLength} bytes are not its size`);
+    }
+    this.memory = memory;
+    this.capacity = capacity;
+    this.#words = words;
+    this.#bucketsStart = HEADER_WORDS + capacity * THING_WORDS;
+    this.#bucketMask = bucketsFor(capacity) - 1;
+    this.#shift = words[SHIFT_AT]!;
+    this.grid = new Grid(this.#shift);
+  }
+
+  get size(): number {
+    return Atomics.load(this.#words, SIZE_AT);
+  }
+
+  /** Ids below this have been in use. */
+  get used(): number {
+    return Atomics.load(this.#words, USED_AT);
+  }
+
+  /** The version of the grid as a whole; odd while it is made anew. Takes over a grid that another thread has made. */
+  epoch(): number {
+    const epoch = Atomics.load(this.#words, EPOCH_AT);
+    const shift = Atomics.load(this.#words, SHIFT_AT);
+    if (shift !== this.#shift && (epoch & 1) === 0) {
+      this.#shift = shift;
+      this.grid = new Grid(shift);
+    }
+    return epoch;
+  }
+
+  bucketOf(row: number, column: number): number {
+    // Cells beside each other in a row are beside each other in memory.
+    return (Math.imul(row, 0x9e3779b1) + column) & this.#bucketMask;
+  }
+
+  versionOf(bucket: number): number {
+    return Atomics.load(this.#words, this.#bucketsStart + 2 * bucket + 1);
+  }
+
+  firstOf(bucket: number): number {
+    return Atomics.load(this.#words, this.#bucketsStart + 2 * bucket);
+  }
+
+  nextOf(id: number): number {
+    return Atomics.load(this.#words, HEADER_WORDS + id * THING_WORDS + NEXT_AT);
+  }
+
+  /** Reads where something is, whole; false if it is nowhere. An error if its writer has died within it. */
+  read(id: number): boolean {
+    const words = this.#words;
+    const at = HEADER_WORDS + id * THING_WORDS;
+    for (let look = 0; look < LOOKS; look++) {
+      const version = Atomics.load(words, at);
+      this.lat = Atomics.load(words, at + LAT_AT);
+      this.lon = Atomics.load(words, at + LON_AT);
+      this.row = Atomics.load(words, at + ROW_AT);
+      this.column = Atomics.load(words, at + COLUMN_AT);
+      const bucket = Atomics.load(words, at + BUCKET_AT);
+      if ((version & 1) === 0 && Atomics.load(words, at) === version) return bucket !== NONE;
+    }
+    this.#wait(at);
+    return this.read(id);
+  }
+
+  #wait(at: number): void {
+    const version = Atomics.load(this.#words, at);
+    if ((version & 1) === 0) return;
+    // Nobody notifies: it sleeps in steps, and is woken by the time.
+    for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs++) {
+      if (this.memory instanceof SharedArrayBuffer) Atomics.wait(this.#words, at, version, 1);
+      if (Atomics.load(this.#words, at) !== version) return;
+    }
+    throw new SpillwayError('STORE_UNAVAILABLE', 'The thread that moves things has stopped in the middle of one.');
+  }
+
+  /** Looks at things that will be written, so that they are in the cache by then; looks wait for memory together, atomic stores one by one. */
+  touchThings(ids: Uint32Array, start: number, end: number): number {
+    const words = this.#words;
+    let seen = 0;
+    for (let at = start; at < end; at++) seen ^= words[HEADER_WORDS + ids[at]! * THING_WORDS]!;
+    return seen;
+  }
+
+  /** Puts something at a place, in units. Only for the thread that owns the memory. True if it came into another cell. */
+  put(id: number, lat: number, lon: number): boolean {
+    const words = this.#words;
+    const at = HEADER_WORDS + id * THING_WORDS;
+    const row = this.grid.rowOf(lat);
+    const column = this.grid.columnOf(lon, this.grid.columnsOf(row));
+    const from = words[at + BUCKET_AT]!;
+    const version = words[at]!;
+    Atomics.store(words, at, version + 1);
+    Atomics.store(words, at + LAT_AT, lat);
+    Atomics.store(words, at + LON_AT, lon);
+    const stays = from !== NONE && words[at + ROW_AT] === row && words[at + COLUMN_AT] === column;
+    if (!stays) {
+      const to = this.bucketOf(row, column);
+      this.#touch(from, to);
+      if (from !== NONE) this.#unlink(at, from);
+      this.#link(id, to);
+      Atomics.store(words, at + ROW_AT, row);
+      Atomics.store(words, at + COLUMN_AT, column);
+      this.#touch(from, to);
+      if (from === NONE) {
+        Atomics.add(words, SIZE_AT, 1);
+        if (id >= words[USED_AT]!) Atomics.store(words, USED_AT, id + 1);
+      }
+    }
+    Atomics.store(words, at, version + 2);
+    return !stays;
+  }
+
+  take(id: number): boolean {
+    const words = this.#words;
+    const at = HEADER_WORDS + id * THING_WORDS;
+    const from = words[at + BUCKET_AT]!;
+    if (from === NONE) return false;
+    const version = words[at]!;
+    Atomics.store(words, at, version + 1);
+    this.#touch(from, from);
+    this.#unlink(at, from);
+    Atomics.store(words, at + BUCKET_AT, NONE);
+    this.#touch(from, from);
+    Atomics.store(words, at, version + 2);
+    Atomics.sub(words, SIZE_AT, 1);
+    return true;
+  }
+
+  /** Begins or ends writing to two buckets, which may be one. */
+  #touch(from: number, to: number): void {
+    if (from !== NONE) Atomics.add(this.#words, this.#bucketsStart + 2 * from + 1, 1);
+    if (to !== from) Atomics.add(this.#words, this.#bucketsStart + 2 * to + 1, 1);
+  }
+
+  #link(id: number, bucket: number): void {
+    const words = this.#words;
+    const at = HEADER_WORDS + id * THING_WORDS;
+    const head = this.#bucketsStart + 2 * bucket;
+    const first = words[head]!;
+    Atomics.store(words, at + NEXT_AT, first);
+    words[at + PREVIOUS_AT] = NONE; // only the owner walks backward
+    if (first !== NONE) words[HEADER_WORDS + first * THING_WORDS + PREVIOUS_AT] = id;
+    Atomics.store(words, head, id);
+    Atomics.store(words, at + BUCKET_AT, bucket);
+  }
+
+  #unlink(at: number, bucket: number): void {
+    const words = this.#words;
+    const next = words[at + NEXT_AT]!;
+    const previous = words[at + PREVIOUS_AT]!;
+    if (next !== NONE) words[HEADER_WORDS + next * THING_WORDS + PREVIOUS_AT] = previous;
+    const link = previous === NONE ? this.#bucketsStart + 2 * bucket : HEADER_WORDS + previous * THING_WORDS + NEXT_AT;
+    Atomics.store(words, link, next);
+  }
+
+  /** How many things share a cell with a thing, on average over some; counted up to `countMax` for each. */
+  crowding(samples: number, countMax: number): number {
+    const { used } = this;
+    const step = Math.max(1, Math.floor(used / samples));
+    let [sum, things] = [0, 0];
+    for (let id = 0; id < used; id += step) {
+      if (!this.read(id)) continue;
+      const { row, column } = this;
+      let count = 0;
+      for (let other = this.firstOf(this.bucketOf(row, column)); other !== NONE; other = this.nextOf(other)) {
+        const at = HEADER_WORDS + other * THING_WORDS;
+        if (this.#words[at + ROW_AT] === row && this.#words[at + COLUMN_AT] === column) count++;
+        if (count === countMax) break;
+      }
+      sum += count;
+      things++;
+    }
+    return things === 0 ? 0 : sum / things;
+  }
+
+  /** Makes cells larger or smaller by powers of two, within bounds, and puts all things into them. False if it cannot. */
+  regrid(steps: number): boolean {
+    const words = this.#words;
+    const shift = Math.max(SHIFT_MIN, Math.min(SHIFT_MAX, this.#shift + steps));
+    if (shift === this.#shift) return false;
+    Atomics.add(words, EPOCH_AT, 1);
+    Atomics.store(words, SHIFT_AT, shift);
+    this.#shift = shift;
+    this.grid = new Grid(shift);
+    for (let bucket = 0; bucket <= this.#bucketMask; bucket++) {
+      Atomics.store(words, this.#bucketsStart + 2 * bucket, NONE);
+    }
+    for (let id = 0; id < words[USED_AT]!; id++) {
+      const at = HEADER_WORDS + id * THING_WORDS;
+      if (words[at + BUCKET_AT] === NONE) continue;
+      const row = this.grid.rowOf(words[at + LAT_AT]!);
+      const column = this.grid.columnOf(words[at + LON_AT]!, this.grid.columnsOf(row));
+      Atomics.store(words, at + ROW_AT, row);
+      Atomics.store(words, at + COLUMN_AT, column);
+      this.#link(id, this.bucketOf(row, column));
+    }
+    Atomics.add(words, EPOCH_AT, 1);
+    return true;
+  }
+}

@@ -1,0 +1,158 @@
+/** Moving things: memory, cells that follow the crowd, and threads that ask while another moves. Right answers are in contract.test.ts. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
+import { seededRandom } from '../kernel/random.ts';
+import { createMoving, openMoving } from './moving.ts';
+
+const invalid = { code: 'OPTIONS_INVALID' };
+
+test('memory is 32 bytes a thing, 8 a bucket and a header, however many there are', () => {
+  for (const [capacity, buckets] of [
+    [1, 16],
+    [1000, 512],
+    [100_000, 65_536],
+  ] as const) {
+    assert.equal(createMoving({ capacity }).memory.byteLength, 64 + 32 * capacity + 8 * buckets);
+  }
+});
+
+test('set, get and remove are those of a map, and the size is its size', () => {
+  const id = fc.integer({ min: 0, max: 9 });
+  const degrees = fc.integer({ min: -900, max: 900 });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(id, degrees, fc.boolean()), { maxLength: 200 }), (steps) => {
+      const index = createMoving({ capacity: 10 });
+      const model = new Map<number, number>();
+      for (const [id, tenths, removes] of steps) {
+        if (removes) assert.equal(index.remove(id), model.delete(id));
+        else {
+          index.set(id, { lat: tenths / 10, lon: tenths / 5 });
+          model.set(id, tenths);
+        }
+        const tenthsNow = model.get(id);
+        assert.deepEqual(index.get(id), tenthsNow === undefined ? null : { lat: tenthsNow / 10, lon: tenthsNow / 5 });
+        assert.equal(index.size, model.size);
+      }
+    }),
+  );
+});
+
+test('many at once are the same as one by one, and refused as a whole', () => {
+  const index = createMoving({ capacity: 100 });
+  const ids = Uint32Array.from({ length: 100 }, (_, at) => 99 - at);
+  const lats = Float64Array.from(ids, (id) => id / 2);
+  index.setMany(ids, lats, lats);
+  for (const id of ids) assert.deepEqual(index.get(id), { lat: id / 2, lon: id / 2 });
+  assert.throws(() => index.setMany(ids.with(99, 100), lats.with(0, 1), lats), invalid);
+  assert.throws(() => index.setMany(ids, lats.with(99, 91), lats), { ...invalid, message: /Position 99/ });
+  assert.throws(() => index.setMany(ids, lats.subarray(1), lats), invalid);
+  assert.deepEqual(index.get(99), { lat: 49.5, lon: 49.5 });
+});
+
+test('what cannot be meant is refused', () => {
+  for (const capacity of [0, -1, 1.5, Number.NaN, 2 ** 31]) assert.throws(() => createMoving({ capacity }), invalid);
+  const index = createMoving({ capacity: 3 });
+  for (const id of [3, -1, 0.5, Number.NaN]) {
+    assert.throws(() => index.set(id, { lat: 0, lon: 0 }), { ...invalid, message: /below the capacity, 3/ });
+    assert.throws(() => index.remove(id), invalid);
+  }
+  assert.throws(() => index.set(0, { lat: 0, lon: 180.1 }), invalid);
+  for (const bytes of [0, 63, 64, 4096]) assert.throws(() => openMoving(new SharedArrayBuffer(bytes)), invalid);
+});
+
+/** How many things a question looks at, seen by its filter. */
+test('cells follow the crowd: a question looks at few, in a town and all over the Earth', () => {
+  const random = seededRandom(3);
+  const index = createMoving({ capacity: 20_000 });
+  const looksAround = (lat: number, lon: number): number => {
+    let looks = 0;
+    index.nearest({ lat, lon }, 5, { filter: () => ++looks > 0 });
+    return looks;
+  };
+  for (const [width, lat, lon] of [
+    [0.01, 48.2, 16.3],
+    [80, 0, 0],
+    [0.001, -33.9, 151.2],
+  ] as const) {
+    for (let id = 0; id < 20_000; id++) {
+      index.set(id, { lat: lat + (random.unit() - 0.5) * width, lon: lon + (random.unit() - 0.5) * width });
+    }
+    const looks = Array.from({ length: 20 }, () => looksAround(lat + (random.unit() - 0.5) * width, lon)).sort(
+      (a, b) => a - b,
+    );
+    assert.ok(looks[10]! < 400, `${width} degrees: ${looks.join(' ')}`);
+  }
+});
+
+/** Runs in a thread of its own: moves things between two places for as long as it is let. */
+const MOVER = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  import(workerData.module).then(({ createMoving }) => {
+    const { count, state } = workerData;
+    const signal = new Int32Array(state);
+    const index = createMoving({ capacity: count, shared: true });
+    // Latitude and longitude tell each other apart: half of a move would be seen.
+    const place = (id, turn) => {
+      const lat = 10 + (id % 97) / 50 + (turn % 2) * 3;
+      return { lat, lon: lat * 2 };
+    };
+    for (let id = 0; id < count; id++) index.set(id, place(id, 0));
+    parentPort.postMessage(index.memory);
+    for (let turn = 1; Atomics.load(signal, 0) === 0; turn++) {
+      for (let id = 0; id < count; id++) index.set(id, place(id, turn));
+      Atomics.add(signal, 1, 1);
+      Atomics.notify(signal, 1);
+    }
+  });`;
+
+for (const count of [50, 5000]) {
+  test(`while another thread moves ${count} things, each is found once and whole`, async () => {
+    const signal = new Int32Array(new SharedArrayBuffer(8));
+    const module = import.meta.resolve('./moving.ts');
+    const worker = new Worker(MOVER, { eval: true, workerData: { module, count, state: signal.buffer } });
+    try {
+      const [memory] = (await once(worker, 'message')) as [SharedArrayBuffer];
+      const index = openMoving(memory);
+      const ids = Array.from({ length: count }, (_, id) => id);
+      const isWhole = ({ lat, lon }: { lat: number; lon: number }): boolean => Math.abs(lon - 2 * lat) < 1e-6;
+      let turns = 0;
+      for (let asked = 0; asked < 200 || turns < 20; asked++) {
+        const before = Atomics.load(signal, 1);
+        const all = index.within({ lat: 12, lon: 24 }, 2_000_000);
+        assert.deepEqual(
+          all.map(({ id }) => id).sort((a, b) => a - b),
+          ids,
+        );
+        assert.ok(all.every((found) => isWhole(found)));
+        const box = index.inBox({ south: 9, west: 18, north: 17, east: 34 });
+        assert.deepEqual(
+          box.map(({ id }) => id),
+          ids,
+        );
+        assert.ok(box.every((found) => isWhole(found)));
+        const few = index.nearest({ lat: 11, lon: 22 }, 10);
+        assert.equal(new Set(few.map(({ id }) => id)).size, 10);
+        assert.ok(few.every((found) => isWhole(found)));
+        // Where one processor is shared, the other thread must have its turn.
+        if (Atomics.load(signal, 1) === before) Atomics.wait(signal, 1, before, 1000);
+        turns = Atomics.load(signal, 1);
+      }
+      assert.ok(turns >= 20);
+    } finally {
+      Atomics.store(signal, 0, 1);
+      await worker.terminate();
+    }
+  });
+}
+
+test('a thread that died in the middle of a move is not waited for without end', () => {
+  const index = createMoving({ capacity: 4, shared: true });
+  index.set(2, { lat: 1, lon: 1 });
+  const words = new Int32Array(index.memory);
+  words[16 + 2 * 8]!++; // its version is odd from now on
+  const reader = openMoving(index.memory);
+  assert.throws(() => reader.nearest({ lat: 0, lon: 0 }, 1), { code: 'STORE_UNAVAILABLE' });
+});

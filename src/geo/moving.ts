@@ -1,0 +1,333 @@
+/**
+ * An index of things that move: vehicles, couriers, players. Moving one costs the same however many there are, and other
+ * threads may ask while they move (moving-table.ts says how).
+ *
+ * A search goes outward from the centre: all cells within reach, then those within twice the reach, without those it has seen, until what it has
+ * found is nearer than its reach. Where that would be more cells than there are things, as far out at sea, it looks at all things instead.
+ *
+ * Cells are made so that a thing shares its own with 2 to 32 others, by looking at some things after every so many changes; then all are
+ * put into new ones. That takes as long as so many moves, and happens at most once in as many.
+ *
+ * Cost: see moving-table.ts; `npm run bench -- geo` shows moves and answers.
+ */
+import { circleBox } from './bounds.ts';
+import type { Collector } from './collector.ts';
+import type { GeoIndex } from './geo-index.ts';
+import { CAPACITY_MAX, createMovingMemory, MovingTable, UNITS } from './moving-table.ts';
+import { checkCapacity, checkId, type MutableGeoIndex } from './mutable-index.ts';
+import { boxContains, checkPosition, geoInvalid, type Box, type Position } from './position.ts';
+import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
+
+/** Things that share a cell: between these nothing is changed. A wide range, so that cells are seldom made anew. */
+const [CROWDING_MIN, CROWDING_MAX] = [2, 32] as const;
+const CROWDING_SAMPLES = 512;
+/** Changes of cell between two looks at the crowding, at least. */
+const CHANGES_MIN = 1024;
+/** A search whose cells change this often while it reads looks at all things instead. */
+const ATTEMPTS = 4;
+/** As many as a processor fetches from memory at once, and some. */
+const BATCH = 32;
+
+export interface MovingOptions extends MeasureOptions {
+  /** How many there can be, and one above the largest id. Memory is taken for all of them at once, 36 to 40 B each. */
+  readonly capacity: number;
+  /** Builds in shared memory, which other threads open with `openMoving` and ask while this one moves things. @defaultValue false */
+  readonly shared?: boolean;
+}
+
+export interface Moving extends MutableGeoIndex {
+  /**
+   * `set` for as many as there are ids, several times as fast when they come in no order: it asks memory for some of them at once
+   * before it writes, which waits for each.
+   */
+  setMany(ids: Uint32Array, lats: Float64Array, lons: Float64Array): void;
+  /** Give this to other threads if it is shared. One thread writes: the one that made it. */
+  readonly memory: ArrayBufferLike;
+}
+
+class MovingShelf implements Shelf {
+  readonly #table: MovingTable;
+  /** False for the thread that writes: nothing changes while it searches. */
+  readonly #validates: boolean;
+  /** Buckets walked, each with the version that it had. */
+  #walked = new Int32Array(128);
+  #walks = 0;
+  /** Cells that may still be walked before it is cheaper to look at all things. */
+  #cellsLeft = 0;
+  /** What was in a box, until it is sure. */
+  #boxIds = new Uint32Array(64);
+  #boxPositions = new Float64Array(128);
+  #boxCount = 0;
+  #box: Box | null = null;
+
+  constructor(table: MovingTable, validates: boolean) {
+    this.#table = table;
+    this.#validates = validates;
+  }
+
+  get size(): number {
+    return this.#table.size;
+  }
+
+  offerNear(lat: number, lon: number, collector: Collector): void {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const epoch = this.#table.epoch();
+      if ((epoch & 1) === 1) break;
+      this.#begin();
+      if (!this.#walkNear(lat, lon, collector)) break;
+      if (this.#isStill(epoch)) return;
+      collector.restart();
+    }
+    collector.restart();
+    this.#offerAll(collector);
+  }
+
+  visitBox(box: Box, visit: Visit): void {
+    this.#box = box;
+    this.#gather(box);
+    this.#box = null;
+    for (let at = 0; at < this.#boxCount; at++) {
+      visit(this.#boxIds[at]!, this.#boxPositions[2 * at]!, this.#boxPositions[2 * at + 1]!);
+    }
+  }
+
+  #gather(box: Box): void {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const epoch = this.#table.epoch();
+      if ((epoch & 1) === 1) break;
+      this.#begin();
+      this.#boxCount = 0;
+      const middle = box.west <= box.east ? (box.west + box.east) / 2 : turned((box.west + box.east) / 2 + 180);
+      if (!this.#walkRows({ box, before: null, lat: (box.south + box.north) / 2, lon: middle }, null)) break;
+      if (this.#isStill(epoch)) return;
+    }
+    this.#boxCount = 0;
+    this.#offerAll(null);
+  }
+
+  #begin(): void {
+    this.#walks = 0;
+    this.#cellsLeft = Math.max(64, this.#table.used >>> 3);
+  }
+
+  #isStill(epoch: number): boolean {
+    if (!this.#validates) return true;
+    for (let at = 0; at < this.#walks; at++) {
+      if (this.#table.versionOf(this.#walked[2 * at]!) !== this.#walked[2 * at + 1]) return false;
+    }
+    return this.#table.epoch() === epoch;
+  }
+
+  /** Hands on what was read last. */
+  #offer(id: number, collector: Collector | null): void {
+    const lat = this.#table.lat / UNITS;
+    const lon = this.#table.lon / UNITS;
+    if (collector !== null) collector.offer(id, lat, lon);
+    else if (boxContains(this.#box!, lat, lon)) this.#keep(id, lat, lon);
+  }
+
+  #keep(id: number, lat: number, lon: number): void {
+    if (this.#boxCount === this.#boxIds.length) {
+      const ids = new Uint32Array(this.#boxCount * 2);
+      const positions = new Float64Array(this.#boxCount * 4);
+      ids.set(this.#boxIds);
+      positions.set(this.#boxPositions);
+      [this.#boxIds, this.#boxPositions] = [ids, positions];
+    }
+    this.#boxIds[this.#boxCount] = id;
+    this.#boxPositions[2 * this.#boxCount] = lat;
+    this.#boxPositions[2 * this.#boxCount + 1] = lon;
+    this.#boxCount++;
+  }
+
+  #offerAll(collector: Collector | null): void {
+    const { used } = this.#table;
+    for (let id = 0; id < used; id++) if (this.#table.read(id)) this.#offer(id, collector);
+  }
+
+  /** False if there are too many cells. */
+  #walkNear(lat: number, lon: number, collector: Collector): boolean {
+    let before: Box | null = null;
+    let reach = collector.takesAll ? collector.angleMax : this.#table.grid.angle;
+    for (;;) {
+      reach = Math.min(reach, collector.angleMax);
+      const box = circleBox(lat, lon, reach);
+      if (!this.#walkRows({ box, before, lat, lon }, collector)) return false;
+      if (collector.angleMax <= reach) return true;
+      before = box;
+      reach *= 2;
+    }
+  }
+
+  /** Walks the cells of a box that were not in the box before, from the centre outward. */
+  #walkRows(
+    {
+      box,
+      before,
+      lat,
+      lon,
+    }: { readonly box: Box; readonly before: Box | null; readonly lat: number; readonly lon: number },
+    collector: Collector | null,
+  ): boolean {
+    const { grid } = this.#table;
+    const centerRow = grid.rowOf(lat * UNITS);
+    const southRow = grid.rowOf(box.south * UNITS);
+    const northRow = grid.rowOf(box.north * UNITS);
+    const southBefore = before === null ? 1 : grid.rowOf(before.south * UNITS);
+    const northBefore = before === null ? 0 : grid.rowOf(before.north * UNITS);
+    const rows = Math.max(centerRow - southRow, northRow - centerRow);
+    for (let step = 0; step <= 2 * rows; step++) {
+      const row = centerRow + (step % 2 === 1 ? (step + 1) / 2 : -step / 2);
+      if (row < southRow || row > northRow) continue;
+      if (collector !== null && this.#isBeyond(row, lat, collector)) continue;
+      const columns = grid.columnsOf(row);
+      const center = grid.columnOf(lon * UNITS, columns);
+      const west = this.#columnsWest(box, row, center, columns);
+      const east = this.#columnsEast(box, row, center, columns);
+      const seen = before !== null && row >= southBefore && row <= northBefore;
+      const westSeen = seen ? this.#columnsWest(before, row, center, columns) : -1;
+      const eastSeen = seen ? this.#columnsEast(before, row, center, columns) : -1;
+      if (westSeen + eastSeen + 1 >= columns) continue;
+      // Both ways, until they meet on the other side.
+      const eastEnd = Math.min(east, columns - 1 - Math.max(0, westSeen));
+      const westEnd = Math.min(west, columns - 1 - eastEnd);
+      this.#cellsLeft -= Math.max(0, eastEnd - eastSeen) + Math.max(0, westEnd - westSeen);
+      if (this.#cellsLeft < 0) return false;
+      for (let away = eastSeen + 1; away <= eastEnd; away++) this.#walkCell(row, (center + away) % columns, collector);
+      for (let away = Math.max(1, westSeen + 1); away <= westEnd; away++) {
+        this.#walkCell(row, (center - away + columns) % columns, collector);
+      }
+    }
+    return true;
+  }
+
+  /** True if all of a row is farther north or south than anything that can still be found. */
+  #isBeyond(row: number, lat: number, collector: Collector): boolean {
+    const south = this.#table.grid.southOf(row) / UNITS;
+    const north = this.#table.grid.southOf(row + 1) / UNITS;
+    const gap = Math.max(0, south - lat, lat - north) - 2 / UNITS;
+    return gap > 0 && Math.sin((gap * Math.PI) / 360) ** 2 > collector.haversineMax;
+  }
+
+  /** How many columns there are west of a centre in a box; all where the box goes round, or has a pole, which is at every longitude. */
+  #columnsWest(box: Box, row: number, center: number, columns: number): number {
+    if (this.#isAround(box, row)) return columns - 1;
+    return (center - this.#table.grid.columnOf(box.west * UNITS, columns) + columns) % columns;
+  }
+
+  #columnsEast(box: Box, row: number, center: number, columns: number): number {
+    if (this.#isAround(box, row)) return columns - 1;
+    return (this.#table.grid.columnOf(box.east * UNITS, columns) - center + columns) % columns;
+  }
+
+  #isAround({ south, west, north, east }: Box, row: number): boolean {
+    if (west === -180 && east === 180) return true;
+    return (north === 90 && row === this.#table.grid.rowOf(90 * UNITS)) || (south === -90 && row === 0);
+  }
+
+  #walkCell(row: number, column: number, collector: Collector | null): void {
+    const table = this.#table;
+    const bucket = table.bucketOf(row, column);
+    const version = table.versionOf(bucket);
+    this.#note(bucket, version);
+    let steps = 0;
+    for (let id = table.firstOf(bucket); id !== -1; id = table.nextOf(id)) {
+      if (table.read(id) && table.row === row && table.column === column) this.#offer(id, collector);
+      // A list that changes under a reader may lead round in circles.
+      if ((++steps & 63) === 0 && this.#validates && table.versionOf(bucket) !== version) return;
+    }
+  }
+
+  #note(bucket: number, version: number): void {
+    if (!this.#validates) return;
+    if (2 * this.#walks === this.#walked.length) {
+      const walked = new Int32Array(this.#walked.length * 2);
+      walked.set(this.#walked);
+      this.#walked = walked;
+    }
+    this.#walked[2 * this.#walks] = bucket;
+    // One that is being written to has changed, whatever it becomes.
+    this.#walked[2 * this.#walks + 1] = version & ~1;
+    this.#walks++;
+  }
+}
+
+function turned(lon: number): number {
+  return lon > 180 ? lon - 360 : lon;
+}
+
+/**
+ * An index of things that move.
+ *
+ * @example
+ * const drivers = createMoving({ capacity: 100_000 });
+ * drivers.set(7, { lat: 48.2, lon: 16.37 });
+ * drivers.set(8, { lat: 48.21, lon: 16.36 });
+ * drivers.set(7, { lat: 48.25, lon: 16.4 });
+ * console.log(drivers.nearest({ lat: 48.2, lon: 16.37 }, 1)[0].id); // 8
+ */
+export function createMoving({ capacity, shared = false, measure }: MovingOptions): Moving {
+  checkCapacity(capacity, CAPACITY_MAX);
+  const table = new MovingTable(createMovingMemory(capacity, shared));
+  let changes = 0;
+
+  /** Looks at the crowding once in so many changes of cell, and makes cells that suit it. */
+  function changed(): void {
+    if (++changes < Math.max(CHANGES_MIN, table.used >>> 1)) return;
+    changes = 0;
+    for (;;) {
+      const crowding = table.crowding(CROWDING_SAMPLES, 8 * CROWDING_MAX);
+      if (crowding >= CROWDING_MIN && crowding <= CROWDING_MAX) return;
+      // A step makes a quarter or four times as many share a cell, where they are spread evenly.
+      if (!table.regrid(crowding > CROWDING_MAX ? -1 : 1) || crowding < CROWDING_MIN) return;
+    }
+  }
+
+  return Object.assign(createSearchable(new MovingShelf(table, false), measure), {
+    memory: table.memory,
+    capacity,
+    set(id: number, position: Position): void {
+      checkId(id, capacity);
+      checkPosition('The position', position);
+      if (table.put(id, Math.round(position.lat * UNITS), Math.round(position.lon * UNITS))) changed();
+    },
+    setMany(ids: Uint32Array, lats: Float64Array, lons: Float64Array): void {
+      checkMoves(ids, lats, lons, capacity);
+      for (let start = 0; start < ids.length; start += BATCH) {
+        const end = Math.min(start + BATCH, ids.length);
+        table.touchThings(ids, start, end);
+        for (let at = start; at < end; at++) {
+          if (table.put(ids[at]!, Math.round(lats[at]! * UNITS), Math.round(lons[at]! * UNITS))) changed();
+        }
+      }
+    },
+    remove(id: number): boolean {
+      checkId(id, capacity);
+      const was = table.take(id);
+      if (was) changed();
+      return was;
+    },
+    get(id: number): Position | null {
+      checkId(id, capacity);
+      return table.read(id) ? { lat: table.lat / UNITS, lon: table.lon / UNITS } : null;
+    },
+  });
+}
+
+/** All before the first is moved: what is refused has changed nothing. */
+function checkMoves(ids: Uint32Array, lats: Float64Array, lons: Float64Array, capacity: number): void {
+  if (lats.length !== ids.length || lons.length !== ids.length) {
+    throw geoInvalid(`There are ${ids.length} ids, ${lats.length} lats and ${lons.length} lons; expected as many.`);
+  }
+  for (let at = 0; at < ids.length; at++) {
+    checkId(ids[at]!, capacity);
+    const lat = lats[at]!;
+    const lon = lons[at]!;
+    if (!(lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180)) checkPosition(`Position ${at}`, { lat, lon });
+  }
+}
+
+/** What another thread moves, to ask while it is moved. */
+export function openMoving(memory: ArrayBufferLike, { measure }: MeasureOptions = {}): GeoIndex {
+  return createSearchable(new MovingShelf(new MovingTable(memory), true), measure);
+}
