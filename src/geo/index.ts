@@ -11,6 +11,8 @@ export type {
   WithinOptions,
 } from './geo-index.ts';
 export { distanceM, EARTH_RADIUS_M, geodesic, type GeodesicSolver, haversine, type Measure } from './measure.ts';
+export { createMoving, type Moving, type MovingOptions, openMoving } from './moving.ts';
+export type { MutableGeoIndex } from './mutable-index.ts';
 export { createPoints, openPoints, type Points, type PointsOptions } from './points.ts';
 export type { PointColumns } from './points-build.ts';
 export type { Box, Position } from './position.ts';
