@@ -1,7 +1,7 @@
 /** Limits in the memory of one thread, beside rate-limiter-flexible: one key, a hundred thousand keys, and growing to a million. */
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { seededRandom } from '../../src/kernel/random.ts';
-import { createLimiter, memoryStore, slidingWindow, tokenBucket } from '../../src/limit/index.ts';
+import { allOf, createLimiter, memoryStore, slidingWindow, tokenBucket } from '../../src/limit/index.ts';
 import { byTurns, type Contender, print } from './turns.ts';
 
 /** Never reached, so that every take is granted: what is refused costs rate-limiter-flexible an exception as well. */
@@ -12,6 +12,7 @@ function contenders(keys: readonly string[]): Contender[] {
   const store = memoryStore();
   const own = createLimiter({ name: 'bucket', algorithm: bucket, store });
   const sliding = createLimiter({ name: 'window', algorithm: slidingWindow({ limit: LIMIT, per: '1m' }), store });
+  const both = allOf(own, sliding);
   const peer = new RateLimiterMemory({ points: LIMIT, duration: 60 });
   let at = 0;
   // In turn: so the string is in the cache, as one is that was just read from a request. Where its row is, only its hash says.
@@ -27,6 +28,12 @@ function contenders(keys: readonly string[]): Contender[] {
       name: 'sliding window, takeSync',
       run(takes) {
         for (let take = 0; take < takes; take++) sliding.takeSync(next());
+      },
+    },
+    {
+      name: 'both together, takeSync',
+      run(takes) {
+        for (let take = 0; take < takes; take++) both.takeSync(next());
       },
     },
     {

@@ -6,7 +6,7 @@
  * memory do it at once, a remote one in one question. A limiter in shadow mode never holds up the others.
  */
 import { abortable } from '../kernel/abort.ts';
-import type { Outcome } from './algorithm.ts';
+import { createOutcome, type Outcome } from './algorithm.ts';
 import type { Decision } from './decision.ts';
 import type { SpillwayError } from '../kernel/errors.ts';
 import type { Limiter, SyncLimiter } from './limiter.ts';
@@ -47,81 +47,80 @@ export interface SyncAllOf extends AllOf {
 
 type Member = LocalLimiter | RemoteLimiter;
 
-/** What is wanted of one limiter. */
+/** What is wanted of one limiter, and what the store said of it last. */
 interface Wish<M extends Member = Member> {
   readonly limiter: M;
   readonly key: string;
   readonly cost: number;
+  out: Outcome;
+  holder: number;
 }
 
-/** What a store said of some wishes, in their order, and whether it took from all of them. */
-interface Reply {
-  readonly taken: boolean;
-  readonly outcomes: readonly (Outcome & { readonly holder: number })[];
+/** Of a list, or of one for all. */
+function at<T>(given: T | readonly T[], index: number): T {
+  return Array.isArray(given) ? (given as readonly T[])[index]! : (given as T);
 }
 
-function wishesOf<M extends Member>(limiters: readonly M[], keys: Keys, cost: number | readonly number[]): Wish<M>[] {
-  const each = <T>(what: string, given: T | readonly T[]): readonly T[] => {
-    const list = Array.isArray(given) ? (given as readonly T[]) : limiters.map(() => given as T);
-    if (list.length === limiters.length) return list;
-    throw invalid(`allOf: ${list.length} ${what} for ${limiters.length} limiters; expected one for all, or one each.`);
-  };
-  const keyOf = each('keys', keys);
-  const costOf = each('costs', cost);
-  keyOf.forEach((key) => checkKey(key));
-  costOf.forEach((amount) => checkAmount('cost', amount));
-  return limiters.map((limiter, index) => ({ limiter, key: keyOf[index]!, cost: costOf[index]! }));
+function checkEach(what: string, given: unknown, limiters: readonly Member[]): void {
+  if (!Array.isArray(given) || given.length === limiters.length) return;
+  throw invalid(`allOf: ${given.length} ${what} for ${limiters.length} limiters; expected one for all, or one each.`);
 }
 
-/**
- * Asks for all wishes; if only limiters in shadow mode refuse, for the others. Yields what is to be asked and is given the store's reply,
- * so that it is the same with and without a promise.
- */
-function* deciding<M extends Member>(all: readonly Wish<M>[]): Generator<readonly Wish<M>[], AllDecision, Reply> {
-  const said = new Map<Wish<M>, Reply['outcomes'][number]>();
-  let trying = all;
-  let taken = false;
-  while (!taken && trying.length > 0) {
-    const reply = yield trying;
-    trying.forEach((wish, index) => said.set(wish, reply.outcomes[index]!));
-    taken = reply.taken;
-    if (taken) break;
-    const willing = trying.filter((wish) => said.get(wish)!.granted > 0);
-    if (trying.some((wish) => !willing.includes(wish) && !wish.limiter.shadow)) break;
-    trying = willing;
+function checkWishes(keys: Keys, cost: number | readonly number[], limiters: readonly Member[]): void {
+  checkEach('keys', keys, limiters);
+  checkEach('costs', cost, limiters);
+  for (let index = 0; index < limiters.length; index++) {
+    checkKey(at(keys, index));
+    checkAmount('cost', at(cost, index));
   }
+}
+
+/** Who is asked again after a refusal: those who were willing, if nobody but limiters in shadow mode refused. */
+function willing<W extends Wish>(tried: readonly W[]): readonly W[] {
+  if (tried.some(({ out, limiter }) => out.granted === 0 && !limiter.shadow)) return [];
+  return tried.filter(({ out }) => out.granted > 0);
+}
+
+/** Puts together what limiters say to what the store said of all wishes, having taken from some. */
+function decided(all: readonly Wish[], takenFrom: readonly Wish[]): AllDecision {
+  const everyone = takenFrom === all;
   const decisions = all.map((wish) => {
-    const out = said.get(wish)!;
-    return wish.limiter.decisionOf(out, taken && trying.includes(wish) ? wish.cost : 0, out.granted > 0, out.holder);
+    const { limiter, cost, out, holder } = wish;
+    return limiter.decisionOf(out, everyone || takenFrom.includes(wish) ? cost : 0, out.granted > 0, holder);
   });
   return together(all, decisions);
+}
+
+/** Which of two decisions is told: the one that refused, and takes longest; else that which has least left. */
+function governing(a: Decision, b: Decision): Decision {
+  if (a.allowed !== b.allowed) return a.allowed ? b : a;
+  return (a.allowed ? b.remaining < a.remaining : b.retryAfterMs > a.retryAfterMs) ? b : a;
 }
 
 /** Puts together what the caller hears, and counts it. */
 function together(all: readonly Wish[], decisions: readonly (Decision | null)[]): AllDecision {
   const said = decisions.filter((decision) => decision !== null);
-  const refused = said.filter(({ allowed }) => !allowed);
-  all.forEach(({ limiter }, index) => {
-    const decision = decisions[index] ?? null;
+  const told = said.reduce(governing);
+  let shadowed = false;
+  for (const [index, decision] of decisions.entries()) {
     // Who would have let it pass decided nothing when another refused.
-    if (decision !== null && (refused.length === 0 || !decision.allowed)) limiter.tally.count(decision);
-  });
-  const governing =
-    refused.length > 0
-      ? refused.reduce((a, b) => (b.retryAfterMs > a.retryAfterMs ? b : a))
-      : said.reduce((a, b) => (b.remaining < a.remaining ? b : a));
-  return { ...governing, shadowed: refused.length === 0 && said.some(({ shadowed }) => shadowed), decisions };
+    if (decision === null || (!told.allowed && decision.allowed)) continue;
+    all[index]!.limiter.tally.count(decision);
+    shadowed ||= decision.shadowed;
+  }
+  return { ...told, shadowed: told.allowed && shadowed, decisions };
 }
 
+type LocalWish = Wish<LocalLimiter> & LocalPart;
+
 function takeLocal(limiters: readonly LocalLimiter[], keys: Keys, cost: number | readonly number[]): AllDecision {
-  const process = deciding(wishesOf(limiters, keys, cost));
-  let step = process.next({ taken: false, outcomes: [] });
-  while (step.done !== true) {
-    const parts: LocalPart[] = step.value.map(({ limiter, key, cost }) => limiter.part(key, cost));
-    const taken = limiters[0]!.store.takeAll(parts);
-    step = process.next({ taken, outcomes: parts.map(({ out, ask }) => ({ ...out, holder: ask.holder })) });
+  checkWishes(keys, cost, limiters);
+  const { store } = limiters[0]!;
+  const all = limiters.map((limiter, index): LocalWish => limiter.part(at(keys, index), at(cost, index)));
+  for (let trying: readonly LocalWish[] = all; trying.length > 0; trying = willing(trying)) {
+    if (store.takeAll(trying)) return decided(all, trying);
   }
-  return step.value;
+  return decided(all, []);
 }
 
 /** What is known to be refused is not asked for. */
@@ -136,21 +135,27 @@ async function takeRemote(
   cost: number | readonly number[],
   signal: AbortSignal | undefined,
 ): Promise<AllDecision> {
-  const all = wishesOf(limiters, keys, cost);
+  checkWishes(keys, cost, limiters);
+  const all = limiters.map((limiter, index): Wish<RemoteLimiter> => {
+    return { limiter, key: at(keys, index), cost: at(cost, index), out: createOutcome(), holder: 0 };
+  });
   signal?.throwIfAborted();
   const refused = knownToRefuse(all);
   if (refused !== null) return refused;
-  const process = deciding(all);
-  let step = process.next({ taken: false, outcomes: [] });
+  const { store, line } = limiters[0]!;
   try {
-    while (step.done !== true) {
-      const parts = step.value.map(({ limiter, key, cost }) => limiter.part(key, cost));
-      limiters[0]!.store.checkTogether?.(parts);
-      const answers = await abortable(limiters[0]!.line.ask('take', ...(parts as [PartOfQuestion])), signal);
-      step.value.forEach(({ limiter, key, cost }, index) => limiter.learn(key, cost, answers[index]!));
-      step = process.next({ taken: answers.every(({ granted }) => granted > 0), outcomes: answers });
+    for (let trying: readonly Wish<RemoteLimiter>[] = all; trying.length > 0; trying = willing(trying)) {
+      const parts = trying.map(({ limiter, key, cost }) => limiter.part(key, cost));
+      store.checkTogether?.(parts);
+      const answers = await abortable(line.ask('take', ...(parts as [PartOfQuestion])), signal);
+      for (const [index, wish] of trying.entries()) {
+        wish.out = answers[index]!;
+        wish.holder = answers[index]!.holder;
+        wish.limiter.learn(wish.key, wish.cost, answers[index]!);
+      }
+      if (trying.every(({ out }) => out.granted > 0)) return decided(all, trying);
     }
-    return step.value;
+    return decided(all, []);
   } catch (error) {
     if (!isUnavailable(error)) throw error;
     return withoutStore(all, error);

@@ -159,9 +159,10 @@ export class LocalLimiter {
   }
 
   /** For `allOf`: one of several that are taken from together. */
-  part(key: string, cost: number): LocalPart {
+  part(key: string, cost: number): LocalPart & { limiter: LocalLimiter; cost: number; holder: number } {
     const holder = this.#leases ? drawHolder() : 0;
-    return { counters: this.#counters, key, ask: { nowUs: 0, cost, times: 1, holder }, out: createOutcome() };
+    const ask = { nowUs: 0, cost, times: 1, holder };
+    return { limiter: this, counters: this.#counters, key, cost, holder, ask, out: createOutcome() };
   }
 
   /** For `allOf`: `granted` was taken; `enough` says whether this limiter would have let it pass. */

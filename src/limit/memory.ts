@@ -70,10 +70,20 @@ class ThreadMemory implements MemoryStore {
   }
 
   takeAll(parts: readonly LocalPart[]): boolean {
-    // One thread: nothing comes between these lines.
-    for (const { counters, key, ask, out } of parts) counters.peek(key, ask, out);
-    if (parts.some(({ ask, out }) => out.granted < ask.times)) return false;
-    for (const { counters, key, ask, out } of parts) counters.take(key, ask, out);
+    // One thread: nothing comes between these lines, and what there is room for there still is a moment later.
+    let room = true;
+    for (let index = 0; index < parts.length; index++) {
+      const { counters, key, ask, out } = parts[index]!;
+      // The last is looked at by taking from it, if that is all that is missing.
+      if (room && index === parts.length - 1) counters.take(key, ask, out);
+      else counters.peek(key, ask, out);
+      room &&= out.granted === ask.times;
+    }
+    if (!room) return false;
+    for (let index = 0; index < parts.length - 1; index++) {
+      const { counters, key, ask, out } = parts[index]!;
+      counters.take(key, ask, out);
+    }
     return true;
   }
 

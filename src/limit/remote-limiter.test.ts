@@ -341,3 +341,21 @@ test('options of an outage that mean nothing are refused', () => {
   const local = { name: 'a', algorithm: bucket, store: memoryStore(), outage: {} };
   assert.throws(() => createLimiter(local), { code: 'OPTIONS_INVALID', message: /never fails/ });
 });
+
+test('refusals are known of what comes back by itself, and never of leases, also after a change from one to the other', async () => {
+  const slots = concurrency({ limit: 1, lease: '1m' });
+  for (const first of [slots, bucket]) {
+    const store = new DistantStore();
+    const api = createLimiter<typeof first, DistantStore>({ name: 'api', algorithm: first, store });
+    const sources = async (algorithm: typeof first): Promise<string[]> => {
+      api.change(algorithm);
+      // What was asked in the moment of a change is not believed.
+      store.clock.pass(1);
+      await api.take('ann', { cost: algorithm.limit });
+      return [(await api.take('ann')).source, (await api.take('ann')).source];
+    };
+    assert.deepEqual(await sources(slots), ['store', 'store']);
+    assert.deepEqual(await sources(bucket), ['store', 'cache']);
+    assert.deepEqual(await sources(slots), ['store', 'store']);
+  }
+});

@@ -50,7 +50,7 @@ export class RemoteLimiter {
     this.shadow = shadow;
     this.#outages = outages;
     this.line = lineTo(store, outages.deadlineMs);
-    this.#refusals = knownRefusals && !this.#leases ? new Refusals() : null;
+    this.#refusals = knownRefusals ? new Refusals() : null;
     this.#reserves =
       reserve === null
         ? null
@@ -254,13 +254,13 @@ export class RemoteLimiter {
 
   /** The decision that needs no asking, because the store has refused the same until later. */
   known(key: string, cost: number): Decision | null {
-    const out = this.#refusals?.find(key, cost, this.line.clock.nowMs()) ?? null;
+    const out = this.#leases ? null : (this.#refusals?.find(key, cost, this.line.clock.nowMs()) ?? null);
     return out === null ? null : this.#decision(out, 0, false, 'cache');
   }
 
-  /** Remembers a refusal. */
+  /** Remembers a refusal; not of leases, which others give back all the time. */
   learn(key: string, cost: number, answer: Answer): void {
-    if (answer.retryAfterUs > 0) this.#refusals?.note(key, cost, answer);
+    if (answer.retryAfterUs > 0 && !this.#leases) this.#refusals?.note(key, cost, answer);
   }
 
   /** What a question says of this limiter. */

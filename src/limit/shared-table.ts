@@ -33,6 +33,8 @@ import { invalid } from './options.ts';
 const WAYS = 16;
 /** Of a set that is laid out for it so many are in use on average; then of 300 sets one has more keys than rows. */
 const WAYS_USED = 8;
+/** Also of a table for a few keys, whose rows would otherwise all be in one set, where threads that need several could wait for each other. */
+const ROWS_BYTES_MIN = 16_384;
 
 const MAGIC = 0x53504c31; // a layout that is not this one is refused
 const HEADER_BYTES = 64;
@@ -77,7 +79,12 @@ export interface SharedLayout {
 }
 
 export function layoutFor(keysMax: number, width: number): SharedLayout {
-  const sets = 2 ** Math.max(0, Math.ceil(Math.log2(keysMax / WAYS_USED)));
+  const setsMin = ROWS_BYTES_MIN / (WAYS * rowBytes(width));
+  const bits = Math.max(Math.ceil(Math.log2(keysMax / WAYS_USED)), Math.floor(Math.log2(setsMin)), 0);
+  return layoutOf(2 ** bits, width);
+}
+
+export function layoutOf(sets: number, width: number): SharedLayout {
   return { sets, width, bytes: rowsStart(sets) + sets * WAYS * rowBytes(width) };
 }
 
@@ -171,6 +178,11 @@ export class SharedTable {
     }
     const version = nextVersion(word);
     return Atomics.compareExchange(this.#words, row * this.#rowWords, word, version | live) === word;
+  }
+
+  /** Whether the row is still held, and was not taken for abandoned. */
+  holds({ row, word }: Hold): boolean {
+    return Atomics.load(this.#words, row * this.#rowWords) === word;
   }
 
   /** Unlocks the row and frees it. */

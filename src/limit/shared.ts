@@ -2,6 +2,9 @@
  * The store in memory that the threads of a process share: one limit for all of them, exact however they contend, without a
  * message and without a thread that must be asked. Tables and threads that die: shared-table.ts.
  *
+ * Of several keys at once, what is granted is granted at one moment and never one too many, also by a thread that was stopped in the
+ * middle. If it was stopped again and again, others may for a moment find taken what it then gives back.
+ *
  * One memory serves any number of limiters, each by its name; or each limiter has one of its own, so that keys which are invented
  * for one push out nobody in another. Time is the monotonic clock, which threads have in common.
  * What it is not: shared with other processes, or kept when this one ends.
@@ -14,12 +17,12 @@ import type { Algorithm } from './algorithm.ts';
 import { checkInteger, checkKeys, invalid } from './options.ts';
 import { RowCounters, type Rows } from './rows.ts';
 import { createTable, type Hold, layoutFor, secretFor, SharedTable } from './shared-table.ts';
-import { type Counters, type LocalPart, type LocalStore, StoreTime } from './store.ts';
+import { type Counters, hasLeases, type LocalPart, type LocalStore, StoreTime } from './store.ts';
 
 export interface SharedMemoryOptions {
   /**
-   * How many keys of all limiters together are to be remembered, from 1 to 4,194,304. Fixed: the memory, 128 to 256 bytes a key, is
-   * taken at once. When it is full, keys that were not used lately are forgotten. @defaultValue 10000
+   * How many keys of all limiters together are to be remembered, from 1 to 4,194,304. Fixed: the memory, 128 to 256 bytes a key and
+   * at least 16 KB, is taken at once. When it is full, keys that were not used lately are forgotten. @defaultValue 10000
    */
   readonly keysMax?: number;
   /**
@@ -92,30 +95,36 @@ class SharedRows implements Rows {
   }
 
   /** The two words of a key's hash. */
-  hash(key: string): readonly [upper: number, lower: number] {
+  hash(key: string, into: { upper: number; lower: number }): void {
     halfSipHash(key, this.#secret, this.#hash);
-    return [this.#hash[0]!, this.#hash[1]!];
+    into.upper = this.#hash[0]!;
+    into.lower = this.#hash[1]!;
   }
 }
 
 /** One memory for all limiters, or one for each by its name. */
 export type SharedMemoryFor = SharedArrayBuffer | Readonly<Record<string, SharedArrayBuffer>>;
 
-/** What a limiter has opened. */
+/** What a limiter has opened, and the row that it holds while several are taken from together. */
 interface Opened {
   readonly name: string;
   readonly rows: SharedRows;
   readonly algorithm: Algorithm;
   readonly time: StoreTime;
+  readonly hold: Hold;
+  /** Of the key whose row that is. */
+  upper: number;
+  lower: number;
 }
 
-/** A part of several, with its row. */
-interface HeldPart extends Opened {
+/** One of several. */
+interface HeldPart {
+  readonly opened: Opened;
   readonly part: LocalPart;
-  readonly upper: number;
-  readonly lower: number;
-  readonly hold: Hold;
 }
+
+/** A thread that loses its rows as often, having been stopped for long each time or needing more than a set has, takes in turn. */
+const TRIES_MAX = 3;
 
 class SharedMemory implements LocalStore {
   readonly local = true;
@@ -151,33 +160,72 @@ class SharedMemory implements LocalStore {
     const rows = new SharedRows(table, secretFor(table, `${name}\n${algorithm.layout}`), algorithm.width);
     const time = new StoreTime(this.clock, table.originUs);
     const counters = new RowCounters(rows, algorithm, time);
-    this.#opened.set(counters, { name, rows, algorithm, time });
+    const hold = { row: -1, word: 0, numbers: new Float64Array(algorithm.width) };
+    this.#opened.set(counters, { name, rows, algorithm, time, hold, upper: 0, lower: 0 });
     return counters;
   }
 
   takeAll(parts: readonly LocalPart[]): boolean {
     const held = parts.map((part): HeldPart => {
       const opened = this.#opened.get(part.counters)!;
-      const [upper, lower] = opened.rows.hash(part.key);
-      const hold = { row: -1, word: 0, numbers: new Float64Array(opened.algorithm.width) };
-      return { ...opened, part, upper, lower, hold };
+      opened.rows.hash(part.key, opened);
+      return { opened, part };
     });
     // The same order in every thread.
-    held.sort((a, b) => (this.#several ? byName(a, b) : 0) || a.upper - b.upper || a.lower - b.lower);
-    for (const { rows, upper, lower, hold } of held) rows.table.hold(upper, lower, true, hold);
-    for (const { part, algorithm, hold, time } of held) {
-      part.ask.nowUs = time.nowUs();
-      algorithm.peek(hold.numbers, 0, part.ask, part.out);
+    held.sort(({ opened: a }, { opened: b }) => {
+      return (this.#several ? byName(a, b) : 0) || a.upper - b.upper || a.lower - b.lower;
+    });
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const taken = takeHeld(held);
+      if (taken !== null) return taken;
     }
-    const all = parts.every(({ ask, out }) => out.granted === ask.times);
-    for (const each of held) {
-      if (all) each.algorithm.take(each.hold.numbers, 0, each.part.ask, each.part.out);
-      // Taken for dead meanwhile, with the decision made: it is counted where the key is now.
-      if (!each.rows.table.letGo(each.hold, true) && all)
-        each.part.counters.take(each.part.key, { ...each.part.ask }, each.part.out);
-    }
-    return all;
+    return takeInTurn(held);
   }
+}
+
+/**
+ * Takes while the rows of all parts are held. Null if one was taken from under it, because this thread was stopped for so long that it was
+ * thought dead: then nothing counts.
+ */
+function takeHeld(held: readonly HeldPart[]): boolean | null {
+  for (const { opened } of held) opened.rows.table.hold(opened.upper, opened.lower, true, opened.hold);
+  let room = true;
+  for (const { opened, part } of held) {
+    part.ask.nowUs = opened.time.nowUs();
+    opened.algorithm.peek(opened.hold.numbers, 0, part.ask, part.out);
+    room &&= part.out.granted === part.ask.times;
+  }
+  // Before the first is written: what was decided by rows that others have taken from since would be one too many.
+  const whole = held.every(({ opened }) => opened.rows.table.holds(opened.hold));
+  if (!whole || !room) {
+    for (const { opened } of held) opened.rows.table.letGo(opened.hold, whole);
+    return whole ? false : null;
+  }
+  for (const [index, { opened, part }] of held.entries()) {
+    opened.algorithm.take(opened.hold.numbers, 0, part.ask, part.out);
+    if (opened.rows.table.letGo(opened.hold, true)) continue;
+    for (const { opened: other } of held.slice(index + 1)) other.rows.table.letGo(other.hold, false);
+    for (const taken of held.slice(0, index)) giveBack(taken);
+    return null;
+  }
+  return true;
+}
+
+/** Takes from one after another, holding one row at a time, and gives back if one refuses: never one too many, at no one moment. */
+function takeInTurn(held: readonly HeldPart[]): boolean {
+  for (const [index, { part }] of held.entries()) {
+    part.counters.take(part.key, part.ask, part.out);
+    if (part.out.granted === part.ask.times) continue;
+    for (const taken of held.slice(0, index)) giveBack(taken);
+    for (const { part: other } of held) other.counters.peek(other.key, other.ask, other.out);
+    return false;
+  }
+  return true;
+}
+
+function giveBack({ opened, part }: HeldPart): void {
+  if (hasLeases(opened.algorithm)) part.counters.release(part.key, part.ask);
+  else part.counters.refund(part.key, part.ask);
 }
 
 function byName(a: Opened, b: Opened): number {

@@ -31,7 +31,7 @@ export interface Counters {
   renew(key: string, ask: Ask): boolean;
 }
 
-/** One of several limits that are taken from together. */
+/** One of several limits that are taken from together; `ask.times` is 1. */
 export interface LocalPart {
   readonly counters: Counters;
   readonly key: string;

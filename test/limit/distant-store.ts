@@ -2,15 +2,16 @@
  * A remote store for tests of what lies above one: the memory of this thread at the end of a slow line that can be cut. Questions are
  * decided half a round trip after they were asked. What a real engine does is tested with real engines.
  */
-import { createOutcome, type Outcome } from '../../src/limit/algorithm.ts';
-import { memoryStore, type LocalPart, type Question, type RemoteStore } from '../../src/limit/index.ts';
 import { SimulatedClock } from '../../src/kernel/simulated-clock.ts';
+import { memoryStore, type Outcome, type Question, type RemoteStore } from '../../src/limit/index.ts';
+import { driverOf } from '../../src/testing/limit-driver.ts';
 
 export class DistantStore implements RemoteStore {
   readonly local = false;
   readonly name = 'distant';
   readonly clock: SimulatedClock;
   readonly memory;
+  readonly #drive;
   /** Every call that arrived, each with its questions. */
   readonly calls: (readonly Question[])[] = [];
   /** There and back. */
@@ -23,6 +24,7 @@ export class DistantStore implements RemoteStore {
   constructor(clock = new SimulatedClock()) {
     this.clock = clock;
     this.memory = memoryStore({ clock });
+    this.#drive = driverOf(this.memory);
   }
 
   async ask(questions: readonly Question[]): Promise<readonly (readonly Outcome[])[]> {
@@ -30,41 +32,10 @@ export class DistantStore implements RemoteStore {
     if (this.silent) return Promise.withResolvers<never>().promise;
     await this.#travel();
     this.calls.push(questions);
-    const replies = questions.map((question) => this.#decide(question));
+    // The memory is local, so that all of them are decided before anything else.
+    const replies = await Promise.all(questions.map(({ verb, parts }) => this.#drive(verb, ...parts)));
     await this.#travel();
     return replies;
-  }
-
-  #decide({ verb, parts }: Question): Outcome[] {
-    const local = parts.map(({ name, algorithm, key, cost, times, holder }): LocalPart => {
-      const ask = { nowUs: 0, cost, times, holder };
-      return { counters: this.memory.open(name, algorithm), key, ask, out: createOutcome() };
-    });
-    const [{ counters, key, ask, out }] = local as [LocalPart];
-    switch (verb) {
-      case 'take':
-        if (local.length > 1) this.memory.takeAll(local);
-        else counters.take(key, ask, out);
-        break;
-      case 'peek':
-        counters.peek(key, ask, out);
-        break;
-      case 'refund':
-        counters.refund(key, ask);
-        break;
-      case 'reset':
-        counters.reset(key);
-        break;
-      case 'release':
-        out.granted = counters.release(key, ask) ? 1 : 0;
-        break;
-      case 'renew':
-        out.granted = counters.renew(key, ask) ? 1 : 0;
-        break;
-      default:
-        verb satisfies never;
-    }
-    return local.map((part) => part.out);
   }
 
   #travel(): Promise<void> {

@@ -12,8 +12,14 @@ type Change = (algorithm: Algorithm, numbers: Float64Array, ask: Ask, out: Outco
 
 export class ReferenceStore {
   readonly #kept = new Map<string, Float64Array>();
+  readonly #forgets: boolean;
   #rows = new Map<string, Row>();
   #nowUs = 0;
+
+  /** `forgets`: a key is as if it had never been used as soon as that is so by the limit that wrote it, whatever the limit is later. */
+  constructor(forgets: boolean) {
+    this.#forgets = forgets;
+  }
 
   decide(questions: readonly Question[], nowUs: number): Outcome[][] {
     this.#nowUs = nowUs;
@@ -21,8 +27,7 @@ export class ReferenceStore {
     const outcomes = questions.map((question) => this.#decide(question));
     for (const [identity, { numbers, changedBy }] of this.#rows) {
       if (changedBy === null) continue;
-      // What is written is forgotten if it says nothing to whoever wrote it.
-      if (changedBy.idle(numbers, 0, nowUs)) this.#kept.delete(identity);
+      if (this.#forgets && changedBy.idle(numbers, 0, nowUs)) this.#kept.delete(identity);
       else this.#kept.set(identity, numbers);
     }
     return outcomes;
