@@ -89,12 +89,24 @@ function measure(words: Int32Array, probes: number): Fill {
   return { fill: set / (blocks * BLOCK_BITS), rate: rate / blocks };
 }
 
+/**
+ * The expected share of a block's bits to the power of `probes` after so many bits were drawn with repetition: the power of the
+ * mean, and for the scatter round it the second-order term. Without that the rate at 1 % would be given 0.7 % too low.
+ */
+function blockRate(draws: number, probes: number): number {
+  const clear = (1 - 1 / BLOCK_BITS) ** draws;
+  const bothClear = (1 - 2 / BLOCK_BITS) ** draws;
+  const variance = (clear + (BLOCK_BITS - 1) * bothClear) / BLOCK_BITS - clear ** 2;
+  const fill = 1 - clear;
+  return fill ** probes + (probes * (probes - 1) * fill ** (probes - 2) * variance) / 2;
+}
+
 export const blocked: Layout = {
   blockBytes: BLOCK_BITS / 8,
   probes: Array.from({ length: PROBES_MAX }, (_, index) => index + 1),
+  blockOf: (_high, low, blocks) => multiplyHigh(low, blocks),
   open: (options) => new BlockedBits(options),
-  rate: (keys, blocks, probes) =>
-    mixedRate(keys / blocks, (own) => (1 - (1 - 1 / BLOCK_BITS) ** (probes * own)) ** probes),
+  rate: (keys, blocks, probes) => mixedRate(keys / blocks, (own) => blockRate(probes * own, probes)),
   // A bit stays clear with the probability exp(−load × (1 − (1 − 1/512)^probes)): Poisson's law again.
   keys: (fill, blocks, probes) => (-blocks * Math.log1p(-fill)) / (1 - (1 - 1 / BLOCK_BITS) ** probes),
   measure,

@@ -18,7 +18,8 @@ import {
   type SeedOption,
   seedWords,
 } from './filter-key.ts';
-import { createImage, damaged, type Image, type ImageHeader, openImage, sealedCopy, verifyImage } from './image.ts';
+import { type LoadOptions, readImage } from './file-image.ts';
+import { createImage, damaged, type Image, type ImageHeader, imageOfKind, openImage, sealedCopy } from './image.ts';
 import { type Bits, countOf, exceeds, type Layout } from './layout.ts';
 import { parquet } from './parquet.ts';
 import { checkedSize, sizeOf, type SizeOptions } from './size.ts';
@@ -26,6 +27,8 @@ import { checkedSize, sizeOf, type SizeOptions } from './size.ts';
 export const layouts = { blocked, classic, parquet } as const satisfies Record<string, Layout>;
 
 export type LayoutName = keyof typeof layouts;
+
+const layoutNames = Object.keys(layouts) as LayoutName[];
 
 export interface FilterOptions extends SizeOptions {
   /**
@@ -66,13 +69,14 @@ class ImageFilter implements BloomFilter {
   readonly #bits: Bits;
   readonly #seed: Int32Array;
 
-  constructor(image: Image, kind: LayoutName) {
+  constructor(image: Image) {
     const { header, memory, body } = image;
-    this.kind = kind;
+    const { name, layout, blocks } = layoutOf(header);
+    this.kind = name;
     this.#image = image;
-    this.#layout = layouts[kind];
+    this.#layout = layout;
     this.#words = new Int32Array(memory, body.byteOffset, body.length / 4);
-    this.#blocks = body.length / this.#layout.blockBytes;
+    this.#blocks = blocks;
     this.#seed = header.seed;
     this.#bits = this.#layout.open({
       words: this.#words,
@@ -221,33 +225,61 @@ export function createFilter(options: FilterOptions): BloomFilter {
   checkKeys('A filter', options, ['capacity', 'falsePositiveRate', 'layout', 'seed', 'shared']);
   const { layout = 'blocked', shared = false } = options;
   if (!Object.hasOwn(layouts, layout)) {
-    throw invalid(`layout is “${layout}”; expected one of: ${Object.keys(layouts).join(', ')}.`);
+    throw invalid(`layout is “${layout}”; expected one of: ${layoutNames.join(', ')}.`);
   }
-  return new ImageFilter(createImage(headerOf(layout, options), shared), layout);
+  return new ImageFilter(createImage(headerOf(layout, options), shared));
 }
 
-/** The filter in memory that this or another thread made; both see what either adds. */
-export function openFilter(memory: ArrayBufferLike): BloomFilter {
-  return filterOf(openImage(memory));
+/**
+ * The filter in memory that this or another thread made, so that both see what either adds; or of bytes that `toBytes` made, in
+ * memory of its own. Bytes that were changed or cut are refused.
+ */
+export function openFilter(source: ArrayBufferLike | Uint8Array): BloomFilter {
+  return new ImageFilter(imageOfKind(source, ...layoutNames));
 }
 
-/** The filter that `toBytes` wrote, in memory of its own. Bytes that were changed or cut are refused. */
-export function filterFromBytes(bytes: Uint8Array, options: { readonly shared?: boolean } = {}): BloomFilter {
-  const memory = options.shared === true ? new SharedArrayBuffer(bytes.length) : new ArrayBuffer(bytes.length);
-  new Uint8Array(memory).set(bytes);
-  const image = openImage(memory);
-  verifyImage(image);
-  return filterOf(image);
+/** The filter in a file, wholly in memory. A file that was changed or cut is refused. */
+export async function loadFilter(path: string, options: LoadOptions = {}): Promise<BloomFilter> {
+  return new ImageFilter(await readImage(path, options));
 }
 
-/** The Bloom filter of an image. */
-function filterOf(image: Image): BloomFilter {
-  const { kind, bodyBytes, probes } = image.header;
+/**
+ * The filter of a column chunk of a Parquet file, from its bitset. Keys are the values as Parquet's plain encoding has them: of a
+ * string its UTF-8. Such a file does not say for how many keys it was made; `capacity` is how many it holds at 1 %.
+ */
+export function filterFromParquet(bits: Uint8Array): BloomFilter {
+  const blocks = bits.length / parquet.blockBytes;
+  if (!Number.isInteger(blocks) || blocks === 0) {
+    throw damaged(`${bits.length} bytes are not the bitset of a Parquet file, which has whole blocks of 32`);
+  }
+  const falsePositiveRate = 0.01;
+  const [probes = 0] = parquet.probes;
+  let capacity = 1;
+  for (let step = 2 ** 36; step >= 1; step /= 2) {
+    if (parquet.rate(capacity + step, blocks, probes) <= falsePositiveRate) capacity += step;
+  }
+  const header = { kind: 'parquet', seed: seedWords(undefined), capacity, falsePositiveRate, probes } as const;
+  const image = createImage({ ...header, bodyBytes: bits.length, adding: false, own: [] }, false);
+  image.body.set(bits);
+  return new ImageFilter(image);
+}
+
+/** The memory of a filter of any kind from its file, checked, for the function that opens its kind. */
+export async function loadMemory(path: string, options: LoadOptions = {}): Promise<ArrayBufferLike> {
+  return (await readImage(path, options)).memory;
+}
+
+/** The layout that a header names, and how many blocks it has; a header that cannot be is refused. */
+export function layoutOf({ kind, bodyBytes, probes }: ImageHeader): {
+  readonly name: LayoutName;
+  readonly layout: Layout;
+  readonly blocks: number;
+} {
   if (!Object.hasOwn(layouts, kind)) throw invalid(`This is a ${kind} filter, which its own function opens.`);
   const name = kind as LayoutName;
   const layout: Layout = layouts[name];
   if (bodyBytes === 0 || bodyBytes % layout.blockBytes !== 0 || !layout.probes.includes(probes)) {
-    throw damaged(`${bodyBytes} bytes and ${probes} probes are not possible in the layout ${kind}`);
+    throw damaged(`${bodyBytes} bytes and ${probes} probes are not possible in the layout ${name}`);
   }
-  return new ImageFilter(image, name);
+  return { name, layout, blocks: bodyBytes / layout.blockBytes };
 }

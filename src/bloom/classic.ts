@@ -76,6 +76,7 @@ function measure(words: Int32Array, probes: number): Fill {
 export const classic: Layout = {
   blockBytes: BLOCK_BITS / 8,
   probes: Array.from({ length: PROBES_MAX }, (_, index) => index + 1),
+  blockOf: null,
   open: (options) => new ClassicBits(options),
   // log1p: of 2^36 bits one is less than a double can take from 1.
   rate: (keys, blocks, probes) => (-Math.expm1(probes * keys * Math.log1p(-1 / (blocks * BLOCK_BITS)))) ** probes,

@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import * as fc from 'fast-check';
 import { SpillwayError } from '../kernel/errors.ts';
 import { SimulatedClock } from '../kernel/simulated-clock.ts';
-import { createFilter, filterFromBytes, openFilter } from './bloom-filter.ts';
+import { createFilter, openFilter } from './bloom-filter.ts';
 import { createCountingFilter, openCountingFilter } from './counting.ts';
 import { createCuckooFilter, openCuckooFilter } from './cuckoo.ts';
 import type { AddableFilter, Filter } from './filter.ts';
@@ -30,7 +30,7 @@ interface Kind {
 const kinds: Readonly<Record<string, Kind>> = {
   blocked: {
     make: () => filled(createFilter(size)),
-    open: (source) => (source instanceof Uint8Array ? filterFromBytes(source) : openFilter(source)),
+    open: openFilter,
   },
   counting: { make: () => filled(createCountingFilter(size)), open: openCountingFilter },
   cuckoo: { make: () => filled(createCuckooFilter(size)), open: openCuckooFilter },

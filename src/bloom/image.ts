@@ -30,8 +30,8 @@ import { ascii } from '../kernel/bytes.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { invalid } from '../kernel/options.ts';
 
-const HEADER_BYTES = 128;
-const CHUNK_BYTES = 2 ** 20;
+export const HEADER_BYTES = 128;
+export const CHUNK_BYTES = 2 ** 20;
 /** A 32-bit number can then say any word of it. */
 export const BODY_BYTES_MAX = 2 ** 33;
 const OWN_WORDS = 12;
@@ -85,7 +85,7 @@ function imageBytes(bodyBytes: number): number {
   return HEADER_BYTES + bodyBytes + 4 * chunkCount(bodyBytes);
 }
 
-function encodeHeader(header: ImageHeader): Uint8Array<ArrayBuffer> {
+export function encodeHeader(header: ImageHeader): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(HEADER_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
@@ -105,7 +105,7 @@ function encodeHeader(header: ImageHeader): Uint8Array<ArrayBuffer> {
 }
 
 /** Reads a header and refuses one that was not written so; `size` is that of the whole image. */
-function decodeHeader(bytes: Uint8Array, size: number): ImageHeader {
+export function decodeHeader(bytes: Uint8Array, size: number): ImageHeader {
   if (bytes.length < HEADER_BYTES) throw damaged(`${bytes.length} bytes are less than a header`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
   if (!MAGIC.every((letter, at) => bytes[at] === letter)) throw damaged('it does not begin as one');

@@ -3,13 +3,17 @@ export { xxh64 } from '../kernel/xxh64.ts';
 export {
   type BloomFilter,
   createFilter,
-  filterFromBytes,
+  filterFromParquet,
   type FilterOptions,
   type LayoutName,
+  loadFilter,
+  loadMemory,
   openFilter,
 } from './bloom-filter.ts';
 export { type CountingFilter, type CountingOptions, createCountingFilter, openCountingFilter } from './counting.ts';
 export { createCuckooFilter, type CuckooOptions, openCuckooFilter } from './cuckoo.ts';
+export { type FilterFile, openFilterFile } from './file-filter.ts';
+export { type FileOptions, type LoadOptions, saveFilter } from './file-image.ts';
 export type { AddableFilter, DeletableFilter, Filter, FilterReport, StoredFilter } from './filter.ts';
 export type { FilterKey, FilterKeys, SeedOption } from './filter-key.ts';
 export { createFuseFilter, FuseFilterBuilder, type FuseOptions, openFuseFilter } from './fuse.ts';

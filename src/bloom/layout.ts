@@ -35,6 +35,8 @@ export interface Layout {
   readonly blockBytes: number;
   /** The counts of probes to choose from. */
   readonly probes: readonly number[];
+  /** The one block that has all bits of a hash; null if they are in several. */
+  readonly blockOf: ((high: number, low: number, blocks: number) => number) | null;
   open(options: BitsOptions): Bits;
   /** The predicted false-positive rate with so many keys. */
   rate(keys: number, blocks: number, probes: number): number;

@@ -81,6 +81,7 @@ function measure(words: Int32Array): Fill {
 export const parquet: Layout = {
   blockBytes: BLOCK_WORDS * 4,
   probes: [BLOCK_WORDS],
+  blockOf: (high, _low, blocks) => multiplyHigh(high, blocks),
   open: (options) => new ParquetBits(options),
   rate: (keys, blocks) => mixedRate(keys / blocks, (own) => (1 - (31 / 32) ** own) ** BLOCK_WORDS),
   // A key sets one bit of a word's 32: a bit stays clear with the probability exp(−load / 32).

@@ -167,6 +167,7 @@ function report(error: unknown): ExitCode {
     case 'FILTER_FILE':
     case 'FILTER_FULL':
     case 'PACKAGE_MISSING':
+    case 'FILTER_BUSY':
     case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:

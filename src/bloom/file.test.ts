@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import * as fc from 'fast-check';
+import { createFilter, openFilter, type LayoutName, layouts, loadFilter } from './bloom-filter.ts';
+import { openFilterFile } from './file-filter.ts';
+import { saveFilter } from './file-image.ts';
+
+const home = mkdtempSync(join(tmpdir(), 'spillway-bloom-'));
+after(() => rmSync(home, { recursive: true }));
+
+const keys = fc.array(fc.oneof(fc.string(), fc.uint8Array()), { maxLength: 50 });
+const layout = fc.constantFrom(...(Object.keys(layouts) as LayoutName[]));
+
+test('a filter is the same in memory, in bytes, in a file and in shared memory', async () => {
+  await fc.assert(
+    fc.asyncProperty(layout, fc.boolean(), keys, keys, async (layout, shared, added, others) => {
+      const path = join(home, 'same.bloom');
+      const filter = createFilter({ capacity: 100, layout, shared, seed: 'random' });
+      filter.addMany(added);
+      await saveFilter(filter, path);
+      const loaded = await loadFilter(path, { shared: !shared });
+      assert.equal(loaded.memory instanceof SharedArrayBuffer, !shared);
+      for (const copy of [loaded, openFilter(filter.toBytes())]) {
+        assert.deepEqual(copy.bits, filter.bits);
+        assert.deepEqual(copy.hasMany(others), filter.hasMany(others));
+        assert.deepEqual(copy.report(), filter.report());
+      }
+      assert.deepEqual(new Uint8Array(readFileSync(path)), filter.toBytes());
+    }),
+    { numRuns: 50 },
+  );
+  assert.deepEqual(readdirSync(home), ['same.bloom']);
+});
+
+test('a file is asked and added to without loading, with the answers that memory gives', async () => {
+  const inOneBlock = layout.filter((name) => name !== 'classic');
+  const steps = fc.array(fc.tuple(fc.constantFrom('add', 'has', 'addMany', 'hasMany'), keys), { maxLength: 10 });
+  await fc.assert(
+    fc.asyncProperty(inOneBlock, steps, async (layout, steps) => {
+      const path = join(home, 'stored.bloom');
+      const model = createFilter({ capacity: 200, layout });
+      await saveFilter(model, path);
+      {
+        await using file = await openFilterFile(path, { add: true });
+        await using reader = await openFilterFile(path);
+        for (const [step, keys] of steps) {
+          if (step === 'addMany') assert.equal(await file.addMany(keys), model.addMany(keys));
+          else if (step === 'hasMany') assert.deepEqual(await reader.hasMany(keys), model.hasMany(keys));
+          else if (step === 'add') for (const key of keys) assert.equal(await file.add(key), model.add(key));
+          else for (const key of keys) assert.equal(await reader.has(key), model.has(key));
+        }
+        await file.sync();
+      }
+      assert.deepEqual((await loadFilter(path)).bits, model.bits);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('adds that are not waited for lose nothing to each other', async () => {
+  const path = join(home, 'unwaited.bloom');
+  const model = createFilter({ capacity: 2 });
+  await saveFilter(model, path);
+  const added = Array.from({ length: 40 }, (_, index) => `key-${index}`);
+  await using file = await openFilterFile(path, { add: true });
+  await Promise.all(added.map((key) => file.add(key)));
+  model.addMany(added);
+  await file.close();
+  assert.deepEqual((await loadFilter(path)).bits, model.bits);
+});
+
+test('no byte of a file can change and none be missing without its being refused', async () => {
+  const path = join(home, 'damaged.bloom');
+  const filter = createFilter({ capacity: 40 });
+  filter.addMany(['a', 'b', 'c']);
+  const whole = filter.toBytes();
+  const refused = { code: 'FILTER_DAMAGED', message: /not a whole filter/ };
+  for (let at = 0; at < whole.length; at++) {
+    for (const flip of [1 << (at % 8), 0xff]) {
+      const bytes = whole.slice();
+      bytes[at]! ^= flip;
+      assert.throws(() => openFilter(bytes), refused, `byte ${at} ^ ${flip}`);
+      writeFileSync(path, bytes);
+      await assert.rejects(loadFilter(path), refused, `byte ${at} ^ ${flip}`);
+    }
+  }
+  writeFileSync(path, whole);
+  for (let size = whole.length - 1; size >= 0; size--) {
+    truncateSync(path, size);
+    await assert.rejects(loadFilter(path), refused, `${size} bytes`);
+    await assert.rejects(openFilterFile(path), refused, `${size} bytes`);
+    assert.throws(() => openFilter(whole.subarray(0, size)), refused, `${size} bytes`);
+  }
+  assert.throws(() => openFilter(Buffer.concat([whole, Buffer.alloc(1)])), refused);
+});
+
+test('damage in any chunk of a large file is found, and the message says where', async () => {
+  const path = join(home, 'chunks.bloom');
+  const filter = createFilter({ capacity: 2_000_000 });
+  await saveFilter(filter, path);
+  const bytes = readFileSync(path);
+  for (const [at, from] of [
+    [128 + 5, 128],
+    [128 + 2 ** 20, 128 + 2 ** 20],
+    [128 + filter.bits.length - 1, 128 + 2 * 2 ** 20],
+  ] as const) {
+    bytes[at]! ^= 4;
+    writeFileSync(path, bytes);
+    await assert.rejects(loadFilter(path), { code: 'FILTER_DAMAGED', message: new RegExp(`from byte ${from} `) });
+    bytes[at]! ^= 4;
+  }
+});
+
+test('what cannot be done is refused with a code and the reason', async () => {
+  const path = join(home, 'refused.bloom');
+  await assert.rejects(loadFilter(path), { code: 'FILTER_FILE', message: /refused\.bloom” could not be read: ENOENT/ });
+  await assert.rejects(openFilterFile(path, { add: true }), { code: 'FILTER_FILE' });
+  await assert.rejects(saveFilter(createFilter({ capacity: 1 }), join(path, 'no folder')), { code: 'FILTER_FILE' });
+  await saveFilter(createFilter({ capacity: 10, layout: 'classic' }), path);
+  await assert.rejects(openFilterFile(path), { code: 'OPTIONS_INVALID', message: /classic/ });
+  await saveFilter(createFilter({ capacity: 10 }), path);
+  await using adder = await openFilterFile(path, { add: true });
+  await assert.rejects(openFilterFile(path, { add: true }), { code: 'FILTER_BUSY' });
+  await assert.rejects(saveFilter(createFilter({ capacity: 10 }), path), { code: 'FILTER_BUSY' });
+  await using reader = await openFilterFile(path);
+  await assert.rejects(reader.add('a'), { code: 'OPTIONS_INVALID', message: /\{ add: true \}/ });
+  await adder.close();
+  await adder.close();
+  await assert.rejects(adder.add('a'), { code: 'FILTER_FILE' });
+  const ended = AbortSignal.abort();
+  await assert.rejects(saveFilter(createFilter({ capacity: 10 }), path, { signal: ended }), { name: 'AbortError' });
+  await assert.rejects(loadFilter(path, { signal: ended }), { name: 'AbortError' });
+  assert.ok(!readdirSync(home).some((name) => name.startsWith('refused.bloom.')));
+});
