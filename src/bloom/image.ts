@@ -175,7 +175,7 @@ export function sealImage({ memory, body }: Image): void {
 }
 
 /** Refuses an image whose body is not the one that was sealed. */
-export function verifyImage({ memory, body }: Image): void {
+function verifyImage({ memory, body }: Image): void {
   const written = new Uint8Array(memory, HEADER_BYTES + body.length);
   const found = chunkChecksums(body);
   const at = written.findIndex((byte, index) => byte !== found[index]);

@@ -15,10 +15,10 @@ const byArrow = Buffer.from(
 );
 
 /** The bitset that hyparquet-writer puts into a file: behind a header of its own, at the end of what the metadata names. */
-function byHyparquet(values: readonly string[], falsePositiveRate: number): Uint8Array {
+async function byHyparquet(values: readonly string[], falsePositiveRate: number): Promise<Uint8Array> {
   const writer = new ByteWriter();
   const bloomFilter = { ndv: values.length, fpp: falsePositiveRate };
-  parquetWrite({
+  await parquetWrite({
     writer,
     rowGroupSize: values.length,
     columnData: [{ name: 'name', data: [...values], type: 'STRING', bloomFilter }],
@@ -36,8 +36,8 @@ function emptyLike(bits: Uint8Array) {
   return filterFromParquet(new Uint8Array(bits.length));
 }
 
-test('the bits are those of Arrow and of hyparquet-writer for the same keys, in both directions', () => {
-  for (const bits of [byArrow, byHyparquet(keys, 0.05), byHyparquet(keys, 0.0001)]) {
+test('the bits are those of Arrow and of hyparquet-writer for the same keys, in both directions', async () => {
+  for (const bits of [byArrow, await byHyparquet(keys, 0.05), await byHyparquet(keys, 0.0001)]) {
     const read = filterFromParquet(bits);
     assert.ok(!read.hasMany(keys).includes(0));
     const written = emptyLike(bits);
@@ -46,9 +46,9 @@ test('the bits are those of Arrow and of hyparquet-writer for the same keys, in 
   }
 });
 
-test('of 10,000 keys hyparquet-writer sets the bits that are set here, whatever their length', () => {
+test('of 10,000 keys hyparquet-writer sets the bits that are set here, whatever their length', async () => {
   const many = Array.from({ length: 10_000 }, (_, index) => `${index}`.repeat(1 + (index % 40)));
-  const bits = byHyparquet(many, 0.01);
+  const bits = await byHyparquet(many, 0.01);
   const written = emptyLike(bits);
   written.addMany(many);
   assert.deepEqual(Buffer.from(written.bits), Buffer.from(bits));
