@@ -15,6 +15,8 @@ import { delimiter, join } from 'node:path';
 interface Server {
   /** Every one must be found; the first is the one to run. */
   readonly commands: readonly string[];
+  /** Patterns of files that must be there too: what a server loads by itself. */
+  readonly files?: readonly string[];
   /** What Debian and Ubuntu call the packages that hold them. */
   readonly packages: readonly string[];
   /** Who would miss it. */
@@ -28,11 +30,18 @@ export const servers = {
   dnsmasq: { commands: ['dnsmasq'], packages: ['dnsmasq-base'], neededBy: 'tests of discovery by DNS' },
   redis: { commands: ['redis-server'], packages: ['redis-server'], neededBy: 'tests of stores, benchmarks' },
   postgres: { commands: ['postgres', 'initdb'], packages: ['postgresql'], neededBy: 'tests of stores' },
+  postgis: {
+    commands: ['postgres'],
+    files: ['/usr/share/postgresql/*/extension/postgis.control'],
+    packages: ['postgresql-postgis'],
+    neededBy: 'tests of geo stores',
+  },
   libmemcached: {
     commands: ['python3', 'memcstat'],
     packages: ['python3', 'libmemcached-tools'],
     neededBy: 'tests of rings: the library itself says where keys lie, called from Python',
   },
+  chromium: { commands: ['chromium'], packages: ['chromium'], neededBy: 'tests of pages' },
   curl: { commands: ['curl'], packages: ['curl'], neededBy: 'the tour of the README' },
 } as const satisfies Record<string, Server>;
 
@@ -67,7 +76,11 @@ export function serverPath(name: ServerName): string {
 }
 
 function missing(names: readonly ServerName[]): ServerName[] {
-  return names.filter((name) => servers[name].commands.some((command) => findCommand(command) === null));
+  return names.filter((name) => {
+    const { commands, files = [] }: Server = servers[name];
+    const found = commands.every((command) => findCommand(command) !== null);
+    return !found || files.some((pattern) => globSync(pattern).length === 0);
+  });
 }
 
 /** The words before apt-get that make it root, or null if there is no way that asks nothing. */

@@ -95,6 +95,18 @@ function format(column: number, row: number, length: number): string {
   return lettersOf(column << (BITS - columnBitsOf(length)), row << (BITS - rowBitsOf(length)), length);
 }
 
+/**
+ * The first or the last geohash of twelve letters whose first 52 bits are a number in z-order, of the grid from pole to pole.
+ * Between two of them, as texts sort by their bytes, are all geohashes of a range of numbers.
+ */
+export function geohashAt(number: number, end: 'first' | 'last'): string {
+  let letters = '';
+  let rest = Math.floor(number / 4);
+  for (let at = 0; at < 10; at++, rest = Math.floor(rest / 32)) letters = ALPHABET[rest % 32]! + letters;
+  const last = (number % 4) * 8 + (end === 'last' ? 7 : 0);
+  return letters + ALPHABET[last]! + ALPHABET[end === 'last' ? 31 : 0]!;
+}
+
 /** The geohash of a position, of 1 to 12 letters. @defaultValue 9: less than 5 m by 5 m */
 function encode(position: Position, length = 9): string {
   checkPosition('The position', position);

@@ -21,3 +21,6 @@ export type { MeasureOptions } from './searchable.ts';
 export { geohash, type GeohashArea, type GeohashCoverOptions, type GeohashNeighbours } from './geohash.ts';
 export { redisStore, type RedisStoreOptions } from './redis.ts';
 export { redisPosition, redisScore } from './z-order.ts';
+export { postgisStore } from './postgis.ts';
+export { postgresStore } from './postgres.ts';
+export type { PostgresGeoStore, PostgresStoreOptions } from './postgres-table.ts';

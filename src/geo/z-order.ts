@@ -88,10 +88,12 @@ export interface ScoreRange {
   readonly last: number;
 }
 
+/** An area as cells of any grid; null if they are more than so many. */
+export type Area = (grid: Grid, cellsMax: number) => Run[] | null;
+
 export interface RangesOptions {
   readonly latMax: number;
-  /** The area as cells of a grid, null if they are more than so many. */
-  readonly cover: (grid: Grid, cellsMax: number) => Run[] | null;
+  readonly cover: Area;
   /** At most so many ranges, at least 1; what is between those nearest to each other is then taken with them. */
   readonly rangesMax: number;
 }
@@ -108,15 +110,13 @@ export function scoreRanges({ latMax, cover, rangesMax }: RangesOptions): ScoreR
   }
 }
 
-export const areaOfCap =
-  (cap: Cap) =>
-  (grid: Grid, cellsMax: number): Run[] | null =>
-    coverCap(grid, cap, cellsMax);
+export function areaOfCap(cap: Cap): Area {
+  return (grid, cellsMax) => coverCap(grid, cap, cellsMax);
+}
 
-export const areaOfBox =
-  (box: Box) =>
-  (grid: Grid, cellsMax: number): Run[] | null =>
-    coverBox(grid, box, cellsMax);
+export function areaOfBox(box: Box): Area {
+  return (grid, cellsMax) => coverBox(grid, box, cellsMax);
+}
 
 /** The cells in their order, those that follow each other as one range; each stands for `scale` numbers. */
 function joined(runs: readonly Run[], scale: number): ScoreRange[] {

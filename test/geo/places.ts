@@ -1,6 +1,7 @@
 /** Where indexes of positions go wrong: the poles, the antimeridian, boundaries of cells; and everywhere else. */
 import * as fc from 'fast-check';
 import type { Grid } from '../../src/geo/cover.ts';
+import type { Placed } from '../../src/geo/geo-index.ts';
 import type { Box, Position } from '../../src/geo/position.ts';
 
 /** More cells than any grid of these tests has. */
@@ -43,4 +44,9 @@ export function boundsOfCells({ latMax, rowBits, columnBits }: Grid, row: number
     north: (row + 1) * height - latMax,
     east: (column + 1) * width - 180,
   };
+}
+
+/** Each with its number in the list as text that sorts like the number. */
+export function withIds(positions: readonly Position[]): Placed<string>[] {
+  return positions.map(({ lat, lon }, index) => ({ id: String(index).padStart(6, '0'), lat, lon }));
 }
