@@ -11,6 +11,7 @@
  */
 import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { multiplyHigh } from '../kernel/int64.ts';
+import { type Block, checkBlock, sealBlock } from './block.ts';
 import { bucketFlows, checkUnweighted, createBucketLocator } from './bucket.ts';
 import { type CheckedNode, checkedNodes, type Node, NODES_MAX } from './node.ts';
 import { createPlacement, type Flow, type Placement } from './placement.ts';
@@ -37,25 +38,20 @@ interface Anchor {
   readonly names: (string | null)[];
 }
 
-function emptyAnchor(capacity: number): Anchor {
-  const identity = Uint32Array.from({ length: capacity }, (_, bucket) => bucket);
-  return {
-    A: identity.slice(),
-    W: identity.slice(),
-    L: identity.slice(),
-    K: identity.slice(),
-    R: Array.from({ length: capacity }, (_, index) => capacity - 1 - index),
-    names: Array.from({ length: capacity }, () => null),
-  };
+/** All of it follows from the buckets that were removed, in their order: adding takes back the last removal. */
+function anchorOf(names: readonly (string | null)[], removed: readonly number[]): Anchor {
+  const identity = Uint32Array.from(names, (_, bucket) => bucket);
+  const A = new Uint32Array(names.length);
+  const anchor = { A, W: identity, L: identity.slice(), K: identity.slice(), R: [], names: [...names] };
+  for (const bucket of removed) removeBucket(anchor, bucket);
+  return anchor;
 }
 
 function copyAnchor({ A, W, L, K, R, names }: Anchor): Anchor {
   return { A: A.slice(), W: W.slice(), L: L.slice(), K: K.slice(), R: R.slice(), names: names.slice() };
 }
 
-function remove(anchor: Anchor, name: string): void {
-  const { A, W, L, K, R, names } = anchor;
-  const bucket = names.indexOf(name);
+function removeBucket({ A, W, L, K, R, names }: Anchor, bucket: number): void {
   names[bucket] = null;
   R.push(bucket);
   const working = A.length - R.length;
@@ -115,6 +111,7 @@ function placementOf(anchor: Anchor, nodes: readonly CheckedNode[]): Placement {
     nodes,
     locator: createBucketLocator((position) => nodeOf[findBucket(anchor, position)]!, nodes.length),
     identity: ['anchor', anchor.names, anchor.R],
+    memory: sealBlock({ algorithm: 'anchor', nodes, state: { names: anchor.names, removed: anchor.R } }).memory,
     with: (others) => change(anchor, checkedNodes(others)),
     flows: (to) => flowsOf(anchor, to),
   });
@@ -126,7 +123,8 @@ function change(before: Anchor, nodes: readonly CheckedNode[]): Placement {
   const anchor = copyAnchor(before);
   const wanted = new Set(nodes.map(({ name }) => name));
   const present = new Set(before.names.filter((name) => name !== null));
-  for (const name of [...present].filter((some) => !wanted.has(some)).sort()) remove(anchor, name);
+  for (const name of [...present].filter((some) => !wanted.has(some)).sort())
+    removeBucket(anchor, anchor.names.indexOf(name));
   for (const name of [...wanted].filter((some) => !present.has(some)).sort()) add(anchor, name);
   return placementOf(anchor, nodes);
 }
@@ -137,7 +135,29 @@ export function createAnchor(given: readonly (string | Node)[], options: AnchorO
   checkKeys('An anchor', options, ['capacity']);
   const capacity = options.capacity ?? Math.min(NODES_MAX, Math.max(16, 2 * nodes.length));
   checkInteger('capacity', capacity, Math.max(1, nodes.length), NODES_MAX);
-  const anchor = emptyAnchor(capacity);
+  const none = Array.from({ length: capacity }, () => null);
+  const anchor = anchorOf(none, [...none.keys()].reverse());
   for (const { name } of nodes) add(anchor, name);
   return placementOf(anchor, nodes);
+}
+
+/** The anchor in a block: its history is that of the one that made it. */
+export function openAnchor({ description }: Block): Placement {
+  const nodes = checkedNodes(description.nodes as readonly Node[]);
+  const { names, removed } = (description.state ?? {}) as { readonly names?: unknown; readonly removed?: unknown };
+  const isState = Array.isArray(names) && Array.isArray(removed) && names.length > 0 && names.length <= NODES_MAX;
+  checkBlock(isState, 'it has no history');
+  const buckets = names as readonly (string | null)[];
+  const order = removed as readonly number[];
+  const working = buckets.filter((name) => name !== null);
+  const present = new Set(working);
+  const isOfNodes = working.length === nodes.length && nodes.every(({ name }) => present.has(name));
+  checkBlock(isOfNodes, 'its buckets are not those of its nodes');
+  // Each bucket without a name was removed, once.
+  const isHistory =
+    order.length + working.length === buckets.length &&
+    new Set(order).size === order.length &&
+    order.every((bucket) => Number.isInteger(bucket) && buckets[bucket] === null);
+  checkBlock(isHistory, 'its history is not one of its buckets');
+  return placementOf(anchorOf(buckets, order), nodes);
 }

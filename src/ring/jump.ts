@@ -6,6 +6,7 @@
  * Cost: O(ln n), some 65 ns at 100 nodes.
  */
 import { multiplyHigh } from '../kernel/int64.ts';
+import { sealBlock } from './block.ts';
 import { bucketFlows, checkUnweighted, createBucketLocator } from './bucket.ts';
 import { checkedNodes, type Node } from './node.ts';
 import { createPlacement, type Placement } from './placement.ts';
@@ -39,6 +40,7 @@ export function createJump(given: readonly (string | Node)[]): Placement {
     nodes,
     locator: createBucketLocator((position) => jumpBucket(0, position, nodes.length), nodes.length),
     identity: ['jump', nodes.map(({ name }) => name)],
+    memory: sealBlock({ algorithm: 'jump', nodes }).memory,
     with: createJump,
     flows: (to) =>
       bucketFlows(

@@ -12,6 +12,7 @@
 import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { multiplyHigh } from '../kernel/int64.ts';
 import { xxh64 } from '../kernel/xxh64.ts';
+import { arraysOf, type Block, checkBlock, sealBlock } from './block.ts';
 import { byName, type CheckedNode, checkedNodes, type Node } from './node.ts';
 import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
 import { mix32 } from './points.ts';
@@ -28,6 +29,8 @@ export interface MaglevOptions {
    * @defaultValue 65,537; for more than 655 nodes 655,373, for more than 6,553 nodes 5,000,011
    */
   readonly size?: number;
+  /** Builds in shared memory, which other threads open with `openPlacement`. @defaultValue false */
+  readonly shared?: boolean;
 }
 
 class MaglevLocator implements Locator {
@@ -131,16 +134,41 @@ function isPrime(value: number): boolean {
  */
 export function createMaglev(given: readonly (string | Node)[], options: MaglevOptions = {}): Placement {
   const nodes = checkedNodes(given);
-  checkKeys('A Maglev table', options, ['size']);
-  const size = options.size ?? SIZES.find((some) => some > 100 * nodes.length) ?? SIZE_MAX;
+  checkKeys('A Maglev table', options, ['size', 'shared']);
+  const { size = SIZES.find((some) => some > 100 * nodes.length) ?? SIZE_MAX, shared } = options;
   checkInteger('size', size, Math.max(2, nodes.length), SIZE_MAX);
   if (!isPrime(size)) throw invalid(`size is ${size}; a Maglev table has a prime number of slots.`);
+  // The size as it was given: with other nodes the default may be another.
+  const description = { algorithm: 'maglev', nodes, options: { size: options.size } };
+  return maglevOf(nodes, options, sealBlock(description, [fill(nodes, size)], shared));
+}
+
+/** The table in a block. */
+export function openMaglev(block: Block): Placement {
+  const { nodes, options } = block.description;
+  const shared = block.memory instanceof SharedArrayBuffer;
+  return maglevOf(checkedNodes(nodes as readonly Node[]), { ...(options as MaglevOptions), shared }, block);
+}
+
+function maglevOf(nodes: readonly CheckedNode[], options: MaglevOptions, block: Block): Placement {
+  const [table] = arraysOf(block, 'u16');
   const weights = Float64Array.from(nodes, ({ weight }) => weight);
+  const slots = new Uint32Array(nodes.length);
+  for (const owner of table) {
+    checkBlock(owner < nodes.length, 'a slot belongs to no node');
+    slots[owner]! += 1;
+  }
+  // A walk ends because whoever may be found has a slot.
+  checkBlock(
+    slots.every((count, index) => count > 0 === weights[index]! > 0),
+    'its slots are not those of its weights',
+  );
   return createPlacement({
     algorithm: 'maglev',
     nodes,
-    locator: new MaglevLocator(fill(nodes, size), weights),
+    locator: new MaglevLocator(table, weights),
     identity: ['maglev', byName(nodes).map((index) => nodes[index]!.name)],
+    memory: block.memory,
     with: (others) => createMaglev(others, options),
   });
 }

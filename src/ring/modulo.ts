@@ -2,6 +2,7 @@
  * The remainder of the position by the number of nodes: what everyone writes first, here to be compared with. Even, free, and
  * from 4 to 5 nodes it moves 80 % of the keys. Nodes are numbered in the order given. O(1), no memory.
  */
+import { sealBlock } from './block.ts';
 import { checkUnweighted, createBucketLocator } from './bucket.ts';
 import { type CheckedNode, checkedNodes, type Node } from './node.ts';
 import { createPlacement, type Flow, type Placement } from './placement.ts';
@@ -30,6 +31,7 @@ export function createModulo(given: readonly (string | Node)[]): Placement {
     nodes,
     locator: createBucketLocator((position) => (position >>> 0) % length, length),
     identity: ['modulo', nodes.map(({ name }) => name)],
+    memory: sealBlock({ algorithm: 'modulo', nodes }).memory,
     with: createModulo,
     flows: (to) => flows(nodes, to.nodes),
   });

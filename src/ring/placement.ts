@@ -82,6 +82,8 @@ export interface Placement extends Locator {
    * algorithm. Both have nodes with keys. What stays may be there too, from a node to itself.
    */
   flows(to: Placement): Iterable<Flow>;
+  /** All there is of it: `openPlacement` makes the same of it in another thread or process, today or later. */
+  readonly memory: ArrayBufferLike;
   /** The placement with the same options on other nodes. */
   with(nodes: readonly (string | Node)[]): Placement;
 }
@@ -92,6 +94,7 @@ export interface PlacementParts {
   readonly locator: Locator;
   /** All that decides where keys lie, beside the arcs, as a value for JSON. Where order means nothing: sorted. */
   readonly identity: readonly unknown[];
+  readonly memory: ArrayBufferLike;
   /** @defaultValue the upper word of XXH64 */
   readonly hash?: (key: KeyText) => number;
   readonly with: (nodes: readonly (string | Node)[]) => Placement;
@@ -107,6 +110,7 @@ class HashPlacement implements Placement {
   readonly with: (nodes: readonly (string | Node)[]) => Placement;
   readonly flows: (to: Placement) => Iterable<Flow>;
   readonly hash: (key: KeyText) => number;
+  readonly memory: ArrayBufferLike;
   readonly #locator: Locator;
   readonly #identity: readonly unknown[];
 
@@ -115,6 +119,7 @@ class HashPlacement implements Placement {
     nodes,
     locator,
     identity,
+    memory,
     hash = xxh64,
     with: withNodes,
     flows = () => [],
@@ -126,6 +131,7 @@ class HashPlacement implements Placement {
     this.#locator = locator;
     this.#identity = identity;
     this.hash = hash;
+    this.memory = memory;
   }
 
   position(key: Key): number {

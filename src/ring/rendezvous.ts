@@ -10,6 +10,7 @@
  * Cost: O(n), 6 ns a node with equal weights, 15 ns with others; 18 B a node.
  */
 import { xxh64 } from '../kernel/xxh64.ts';
+import { sealBlock } from './block.ts';
 import { byName, type CheckedNode, checkedNodes, type Node } from './node.ts';
 import { createPlacement, type Flow, type Locator, type Placement } from './placement.ts';
 import { mix32 } from './points.ts';
@@ -171,6 +172,7 @@ export function createRendezvous(given: readonly (string | Node)[]): Placement {
     nodes,
     locator: new RendezvousLocator(nodes),
     identity: ['rendezvous', byName(nodes).map((index) => [nodes[index]!.name, nodes[index]!.weight])],
+    memory: sealBlock({ algorithm: 'rendezvous', nodes }).memory,
     with: createRendezvous,
     flows: (to) => flows(nodes, to.nodes),
   });

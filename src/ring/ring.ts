@@ -11,12 +11,12 @@
  * (`npm run bench -- ring`); 10 to 14 B a point.
  */
 import { checkKeys, invalid } from '../kernel/options.ts';
-import type { KeyText } from '../kernel/key-bytes.ts';
+import { type Block, sealBlock } from './block.ts';
 import { ketama, type KetamaClient } from './ketama.ts';
 import { byName, type CheckedNode, checkedNodes, type Node } from './node.ts';
 import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
 import { pointCount, writePoints } from './points.ts';
-import { createRingTable, openRingTable, POINTS_MAX, type RingTable } from './ring-table.ts';
+import { createRingTable, openRingTable, POINTS_MAX, type RingTable, ringTableIn } from './ring-table.ts';
 
 const POINTS_PER_WEIGHT = 512;
 
@@ -31,13 +31,8 @@ export interface RingOptions {
    * own count of points is used (`pointsPerWeight` is refused), and its own hash for keys.
    */
   readonly compatible?: KetamaClient;
-  /** Builds in shared memory, which other threads open with `openRing`. @defaultValue false */
+  /** Builds in shared memory, which other threads open with `openPlacement`. @defaultValue false */
   readonly shared?: boolean;
-}
-
-export interface Ring extends Placement {
-  /** All there is of the ring: `openRing` makes the same ring of it, in another thread or process, today or later. */
-  readonly memory: ArrayBufferLike;
 }
 
 class RingLocator implements Locator {
@@ -93,11 +88,6 @@ class RingLocator implements Locator {
   }
 }
 
-interface Description {
-  readonly nodes: readonly CheckedNode[];
-  readonly options: RingOptions;
-}
-
 /**
  * A ring of nodes. A bare string is a node of weight 1.
  *
@@ -105,25 +95,32 @@ interface Description {
  * const ring = createRing(['cache-1', 'cache-2', 'cache-3']);
  * console.log(ring.getReplicas('user:42', 2).join(' ')); // cache-3 cache-2
  */
-export function createRing(given: readonly (string | Node)[], options: RingOptions = {}): Ring {
-  checkKeys('A ring', options, ['pointsPerWeight', 'compatible', 'shared']);
-  const { compatible, shared = false } = options;
+export function createRing(given: readonly (string | Node)[], options: RingOptions = {}): Placement {
   const nodes = checkedNodes(given);
-  const pack = compatible === undefined ? packOwn : checkedClient(compatible).pack;
-  if (compatible !== undefined && options.pointsPerWeight !== undefined) {
-    throw invalid(`pointsPerWeight is that of ${compatible} and cannot be chosen.`);
-  }
-  const pointsPerWeight = options.pointsPerWeight ?? POINTS_PER_WEIGHT;
-  if (!(pointsPerWeight >= 2 ** -30 && pointsPerWeight <= 2 ** 30)) {
-    throw invalid(`pointsPerWeight is ${pointsPerWeight}; expected a number from 2^-30 to 2^30.`);
-  }
+  const { pack, pointsPerWeight, shared } = checkedOptions(options);
   const order = byName(nodes);
   const packed = pack(
     order.map((index) => nodes[index]!),
     pointsPerWeight,
   );
-  const kept: Description = { nodes, options: { ...options, shared: false } };
-  return ringOf(createRingTable(packed, order, { description: JSON.stringify(kept), shared }), shared);
+  const { points, buckets, owners } = createRingTable(packed, order);
+  const { pointsPerWeight: chosen, compatible } = options;
+  const description = { algorithm: 'ring', nodes, options: { pointsPerWeight: chosen, compatible } };
+  const block = sealBlock(description, [points, buckets, owners], shared);
+  return ringOf(nodes, options, block.memory, ringTableIn(block));
+}
+
+function checkedOptions(options: RingOptions) {
+  checkKeys('A ring', options, ['pointsPerWeight', 'compatible', 'shared']);
+  const { compatible, pointsPerWeight = POINTS_PER_WEIGHT, shared = false } = options;
+  const { pack, ...hash } = compatible === undefined ? { pack: packOwn } : checkedClient(compatible);
+  if (compatible !== undefined && options.pointsPerWeight !== undefined) {
+    throw invalid(`pointsPerWeight is that of ${compatible} and cannot be chosen.`);
+  }
+  if (!(pointsPerWeight >= 2 ** -30 && pointsPerWeight <= 2 ** 30)) {
+    throw invalid(`pointsPerWeight is ${pointsPerWeight}; expected a number from 2^-30 to 2^30.`);
+  }
+  return { pack, hash, pointsPerWeight, shared };
 }
 
 function packOwn(nodes: readonly CheckedNode[], pointsPerWeight: number): Float64Array {
@@ -138,26 +135,29 @@ function packOwn(nodes: readonly CheckedNode[], pointsPerWeight: number): Float6
   return packed;
 }
 
-/** The ring in memory that another thread or process made. Damaged memory is refused. */
-export function openRing(memory: ArrayBufferLike): Ring {
-  return ringOf(openRingTable(memory), memory instanceof SharedArrayBuffer);
+/** The ring in a block. */
+export function openRing(block: Block): Placement {
+  const nodes = checkedNodes(block.description.nodes as readonly Node[]);
+  const options = { ...(block.description.options as RingOptions), shared: block.memory instanceof SharedArrayBuffer };
+  return ringOf(nodes, options, block.memory, openRingTable(block, nodes.length));
 }
 
-function ringOf(table: RingTable, shared: boolean): Ring {
-  const description = JSON.parse(table.description) as Description;
-  const nodes = checkedNodes(description.nodes);
-  const { options } = description;
-  const client = options.compatible === undefined ? null : checkedClient(options.compatible);
-  const hash: { hash?: (key: KeyText) => number } = client === null ? {} : { hash: client.hash };
-  const placement = createPlacement({
+function ringOf(
+  nodes: readonly CheckedNode[],
+  options: RingOptions,
+  memory: ArrayBufferLike,
+  table: RingTable,
+): Placement {
+  const { hash } = checkedOptions(options);
+  return createPlacement({
     algorithm: 'ring',
     nodes,
     locator: new RingLocator(table, nodes),
     identity: ['ring', options.compatible, byName(nodes).map((index) => nodes[index]!.name)],
+    memory,
     ...hash,
-    with: (others) => createRing(others, { ...options, shared }),
+    with: (others) => createRing(others, options),
   });
-  return Object.assign(placement, { memory: table.memory });
 }
 
 function checkedClient(name: KetamaClient) {
