@@ -7,7 +7,9 @@
  *   that has not been tried, and if it can begin before the exchange's time is over.
  * - There are two attempts at most at one time, and two only of a request that is here as a whole. The first answer counts; the
  *   other attempt is cancelled.
- * - What a connection that was closed while it was unused did to a request costs nothing: it is sent again at once, on a new one.
+ * - A request that met a connection which had been closed while it was unused is sent again at once, on a new one, to whomever is
+ *   picked: its server may be well. It is paid from the budget like any other, because a server that resets every connection it
+ *   has answered on looks the same, and would be asked twice for each request.
  *
  * Cost: nothing but a look for an exchange whose first attempt is answered; no allocation but for the first hedge it ever has.
  * Source: Dean and Barroso, The Tail at Scale (2013), for hedges; Brooker, Exponential Backoff And Jitter (2015).
@@ -92,6 +94,10 @@ export class Asking implements Deadline {
     }
     // It says nothing of its endpoint, but much of the other connections that are kept.
     if (attempt.reused && refusal === 'upstream_reset' && this.#mayRetry(attempt)) {
+      if (!this.#pay()) {
+        exchange.fail(refusal);
+        return;
+      }
       this.#countRetry('stale_connection');
       this.ask(false, refusal);
       return;

@@ -188,8 +188,33 @@ onBoth('under a total outage there are at most 1.2 attempts a request', async (b
   assert.ok(gateway.route('retriesDenied') > 0);
 });
 
-onBoth('connections that all died while unused cost no budget: nothing was asked on them', async (bench) => {
-  const { origin, gateway } = await bench.line({ retries: { budgetShare: 0, budgetMin: 0 } });
+onBoth(
+  'a server that resets each connection it has answered on is asked at most 1.2 times a request',
+  async (bench) => {
+    const { origin, gateway, client } = await bench.line({ retries: { budgetMin: 0 } });
+    let asked = 0;
+    origin.serve((request, connection) => {
+      asked += 1;
+      if (connection === served) connection.destroy();
+      else connection.write(answer());
+      served = connection;
+    });
+    let served: unknown = null;
+    const requests = 300;
+    const statuses = new Map<number, number>();
+    for (let sent = 0; sent < requests; sent++) {
+      client.write(get());
+      const { status } = await client.response();
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    }
+    assert.ok(asked <= 1.2 * requests, `asked ${asked} times`);
+    assert.ok(asked > 1.1 * requests, `asked ${asked} times: the budget is there to be used`);
+    assert.equal(statuses.get(502), gateway.route('retriesDenied'));
+  },
+);
+
+onBoth('requests that meet connections which died while unused are asked again at once', async (bench) => {
+  const { origin, gateway } = await bench.line({ retries: { budgetShare: 0, backoffBaseMs: 1e6, backoffMaxMs: 1e6 } });
   const clients = await Promise.all(Array.from({ length: 5 }, async () => await bench.client(gateway)));
   for (const client of clients) client.write(get());
   const servers = await Promise.all(clients.map(async () => await origin.accept()));
