@@ -9,6 +9,7 @@
  * Deadlines: the server's pause within the body, and the time in which the client takes nothing.
  * Source: RFC 9110 §7.6.1, §15.2; RFC 9112 §6.3, §7, §9.
  */
+import { joinBytes } from '../../kernel/bytes.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots as slot } from '../slots.ts';
 import { Body } from './body.ts';
@@ -23,6 +24,7 @@ import {
   CONNECTION_NONE,
   CONNECTION_UPGRADE,
   HEAD_EXTRA_BYTES,
+  upgradeRequired,
   writeResponseHead,
 } from './write-head.ts';
 
@@ -87,7 +89,7 @@ export class ResponseRelay implements Deadline {
     this.#state = RELAYING;
     let from = head.end;
     const together = body.done ? 0 : to - from;
-    const added = this.#exchange.editAnswer(head);
+    const added = joinBytes(this.#exchange.editAnswer(head), upgradeRequired(head));
     const headRoom = head.end - head.start + HEAD_EXTRA_BYTES + added.length;
     const buffer = plane.buffers.borrow(headRoom + body.room(together));
     const connection = !client.keepAlive

@@ -1,7 +1,7 @@
 /** Upgrades and tunnels (RFC 9110 §7.8, RFC 6455 §4) on real sockets, and the checks that keep requests from hiding in them. */
 import assert from 'node:assert/strict';
 import { eventually, onBoth } from '../../../test/engine/bench.ts';
-import { fieldOf } from '../../../test/engine/message.ts';
+import { fieldOf, valuesOf } from '../../../test/engine/message.ts';
 import { answer } from '../../../test/engine/origin.ts';
 import { turn } from '../../../test/engine/peer.ts';
 import { ByteStream } from '../../../test/engine/stream.ts';
@@ -284,6 +284,28 @@ for (const [what, bytes] of wrong) {
     await server.gone();
     assert.equal(gateway.listener('tunnels'), 0);
   });
+}
+
+for (const keep of [true, false]) {
+  onBoth(
+    `RFC 9110 §15.5.22: a server's 426 says what to upgrade to, ${keep ? 'and no other answer does' : 'at the end too'}`,
+    async (bench) => {
+      const { origin, client } = await bench.line();
+      const fields = 'Upgrade: TLS/1.3\r\nConnection: upgrade\r\nUpgrade: websocket\r\n';
+      origin.serve(({ target }, connection) => {
+        connection.write(answer('no', fields, target === '/426' ? '426 Upgrade Required' : '200 OK'));
+      });
+      client.write(`GET /426 HTTP/1.1\r\nHost: a\r\n${keep ? '' : 'Connection: close\r\n'}\r\n`);
+      const required = await client.response();
+      assert.equal(required.status, 426);
+      assert.deepEqual(valuesOf(required, 'upgrade'), ['TLS/1.3', 'websocket']);
+      assert.deepEqual(valuesOf(required, 'connection'), keep ? ['Upgrade'] : ['Upgrade', 'close']);
+      if (!keep) return;
+      client.write('GET /200 HTTP/1.1\r\nHost: a\r\n\r\n');
+      const other = await client.response();
+      assert.deepEqual([other.status, valuesOf(other, 'upgrade'), valuesOf(other, 'connection')], [200, [], []]);
+    },
+  );
 }
 
 onBoth('an upgrade that the server refuses is answered, and both connections close', async (bench) => {

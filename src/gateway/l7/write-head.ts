@@ -7,6 +7,7 @@
  * Cost: one copy for each run of kept fields; a request without dropped fields is one copy.
  */
 import { ascii, copyBytes } from '../../kernel/bytes.ts';
+import { field } from './fields.ts';
 import { ABSOLUTE_FORM, CHUNKED, type Head, METHOD_OPTIONS } from './head.ts';
 
 const HTTP11_LINE = ascii(' HTTP/1.1\r\n');
@@ -16,6 +17,8 @@ const TE_CHUNKED = ascii('Transfer-Encoding: chunked\r\n');
 const TE_TRAILERS = ascii('TE: trailers\r\nConnection: TE\r\n');
 const CLOSE = ascii('Connection: close\r\n');
 const KEEP_ALIVE = ascii('Connection: keep-alive\r\n');
+const NOTHING = new Uint8Array(0);
+const UPGRADE_LISTED = ascii('Connection: Upgrade\r\n');
 const UPGRADE_WEBSOCKET = ascii('Connection: Upgrade\r\nUpgrade: websocket\r\n');
 const SLASH = 47;
 const ASTERISK = 42;
@@ -125,6 +128,18 @@ export function writeResponseHead(
   else if (connection === CONNECTION_KEEP_ALIVE) at = copyBytes(KEEP_ALIVE, 0, KEEP_ALIVE.length, out, at);
   else if (connection === CONNECTION_UPGRADE) at = writeUpgrade(out, at);
   return endHead(out, at);
+}
+
+/**
+ * A 426 says what to upgrade to, and is nothing without it (RFC 9110 §15.5.22): lets its Upgrade through, and returns what
+ * must be added for it (§7.8). Of any other answer Upgrade is the server's word to us alone.
+ */
+export function upgradeRequired(head: Head): Uint8Array {
+  if (head.status !== 426) return NOTHING;
+  let index = head.find(field.upgrade);
+  const added = index < 0 ? NOTHING : UPGRADE_LISTED;
+  for (; index >= 0; index = head.find(field.upgrade, index + 1)) head.drop[index] = 0;
+  return added;
 }
 
 /** The empty line. */
