@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
@@ -33,7 +33,7 @@ async function watching(...files: string[]) {
   return { watch, changed: () => once(events, 'change'), count: () => changes };
 }
 
-test('a file that is written in place, replaced by rename, removed or made again has changed', async () => {
+test('a file that is written in place, replaced by rename, removed, made a folder or made again has changed', async () => {
   const file = join(folder(), 'spillway.yaml');
   writeFileSync(file, 'one');
   const { changed } = await watching(file);
@@ -45,6 +45,8 @@ test('a file that is written in place, replaced by rename, removed or made again
     },
     () => writeFileSync(file, 'four'),
     () => rmSync(file),
+    () => mkdirSync(file),
+    () => rmdirSync(file),
     () => writeFileSync(file, 'five'),
   ]) {
     const seen = changed();

@@ -139,11 +139,14 @@ async function firstLink(path: string): Promise<{ readonly at: string; readonly 
   return null;
 }
 
-/** A file that cannot be read counts as one with other content, so its coming and going are changes too. */
+/** A file that cannot be read counts as one with other content, and each reason as another: coming and going are changes too. */
 async function digestsOf(files: readonly string[]): Promise<Map<string, string>> {
   const digests = files.map(async (file): Promise<[string, string]> => {
-    const content = await readFile(file).catch(() => null);
-    return [file, content === null ? 'unreadable' : createHash('sha256').update(content).digest('base64')];
+    const digest = await readFile(file).then(
+      (content) => createHash('sha256').update(content).digest('base64'),
+      (error: NodeJS.ErrnoException) => `unreadable: ${error.code}`,
+    );
+    return [file, digest];
   });
   return new Map(await Promise.all(digests));
 }
