@@ -85,6 +85,20 @@ test('a file: read when it changes, a bad one changes nothing and says where it 
   assert.equal((await healed).problem, null);
 });
 
+test('the gateway itself is no endpoint, at the ports that the system chose neither', async () => {
+  const { gateway, address } = create({ config: learning({ api: true }) });
+  await gateway.start();
+  const admin = gateway.state().admin!.address;
+  for (const [own, why] of [
+    [address(), /this endpoint is the gateway itself/],
+    [admin, /this endpoint is the gateway's own admin address/],
+  ] as const) {
+    const refused = await call(admin, 'PUT', list, [own]);
+    assert.match(JSON.stringify(refused.body), why);
+    assert.equal(refused.status, 422);
+  }
+});
+
 test('the API: all, one more, one fewer; each in force when it is answered', async () => {
   const [a, b] = [await origin('a'), await origin('b')];
   const { gateway, get } = create({ config: learning({ api: true, max: 3 }) });

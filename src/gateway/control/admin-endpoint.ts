@@ -35,6 +35,12 @@ export class AdminEndpoint {
     return bound === null ? null : formatAdminAddress(bound);
   }
 
+  /** As bound; null if there is none, or at a path. */
+  get port(): number | null {
+    const bound = this.#open?.server.address ?? null;
+    return bound !== null && 'port' in bound ? bound.port : null;
+  }
+
   /** The address, if it is new since this was last asked. */
   takeNews(): string | null {
     const news = this.#news;

@@ -79,7 +79,12 @@ export class ControlPlane {
     this.#reloads = new ReloadHistory(clock);
     const onEvent = (event: GatewayEvent): void => this.#events.emit(event);
     this.#endpoints = new EndpointWatch({ clock, random, onEvent });
-    this.#discovery = new Discovery({ clock, random, onChange: () => this.#found(), onEvent });
+    this.#discovery = new Discovery({
+      ...{ clock, random, onEvent },
+      ports: () => this.#supervisor?.ports ?? {},
+      adminPort: () => this.#admin.port,
+      onChange: () => this.#found(),
+    });
     this.#files = new WatchFiles({ clock, onChange: () => this.#fileChanged() });
     this.#queue = new LatestWins((job) => this.#reload(job));
     this.#finds = new FoundEndpoints({

@@ -20,7 +20,7 @@ import {
   type DnsDiscovery,
 } from '../../config/discovery-schema.ts';
 import type { EndpointListPlace } from '../../config/endpoint-list.ts';
-import { endpointFaults } from '../../config/endpoint-rules.ts';
+import { endpointFaults, type Surroundings } from '../../config/endpoint-rules.ts';
 import type { Config, FoundEndpoint } from '../../config/index.ts';
 import { ownAddresses } from '../../config/load.ts';
 import type { Service } from '../../config/service-schema.ts';
@@ -38,6 +38,10 @@ const FIRST_ANSWER_MS = 5000;
 export interface DiscoveryOptions {
   readonly clock: Clock;
   readonly random: Random;
+  /** What the system chose for listeners with port 0, by name; empty before they are open. */
+  readonly ports: () => Readonly<Record<string, number>>;
+  /** Of the admin API, once it is open; null without one. */
+  readonly adminPort: () => number | null;
   /** Endpoints of some source are others now. */
   readonly onChange: () => void;
   readonly onEvent: (event: GatewayEvent) => void;
@@ -47,7 +51,7 @@ export interface DiscoveryOptions {
 interface Known {
   readonly service: string;
   readonly plan: DiscoveryPlan;
-  readonly place: EndpointListPlace;
+  readonly place: () => EndpointListPlace;
   readonly policy: KnowledgePolicy;
   readonly asked: PromiseWithResolvers<void>;
   knowledge: Knowledge;
@@ -117,7 +121,7 @@ export class Discovery {
       );
     }
     const { place, policy, knowledge } = known;
-    const endpoints = changedEndpoints(knowledge.endpoints ?? [], change, { place, ...policy });
+    const endpoints = changedEndpoints(knowledge.endpoints ?? [], change, { place: place(), ...policy });
     this.#learn(known, { endpoints, problem: null });
   }
 
@@ -158,22 +162,18 @@ export class Discovery {
     const { discovery: plan, name, allowLinkLocal } = service;
     if (plan === undefined || this.#closed) return null;
     const key = keyOf(service, config);
-    const around = {
-      listeners: config.listeners.map(({ address }) => address),
-      admin: config.admin?.address ?? null,
-      ownAddresses: own,
-      allowLinkLocal,
-    };
+    // Anew each time: what listens on port 0 has its port only later.
+    const around = (): Surroundings => ({ ...this.#listening(config), ownAddresses: own, allowLinkLocal });
     const policy: KnowledgePolicy = {
       max: plan.max,
       whenEmpty: plan.whenEmpty,
-      fault: (address) => endpointFaults(address, around)[0]?.message ?? null,
+      fault: (address) => endpointFaults(address, around())[0]?.message ?? null,
     };
     const before = this.#known.get(key);
     const known: Known = {
       service: name,
       plan,
-      place: { service: name, around },
+      place: () => ({ service: name, around: around() }),
       policy,
       asked: before?.asked ?? Promise.withResolvers(),
       knowledge: before?.knowledge ?? inherited(this.#ofService(name), policy),
@@ -183,6 +183,20 @@ export class Discovery {
     if (before === undefined) known.source = this.#start(key, plan, config);
     if (known.source === null) known.asked.resolve();
     return known;
+  }
+
+  /** Where a gateway with this config listens, as far as is known now. */
+  #listening({ listeners, admin }: Config): Pick<Surroundings, 'listeners' | 'admin'> {
+    const ports = this.#options.ports();
+    const port = this.#options.adminPort();
+    const address = admin?.address ?? null;
+    return {
+      listeners: listeners.map(({ name, address: at }) => ({
+        ...at,
+        port: at.port === 0 ? (ports[name] ?? 0) : at.port,
+      })),
+      admin: address?.kind === 'tcp' && address.port === 0 ? { ...address, port: port ?? 0 } : address,
+    };
   }
 
   /** Of another question that a service of this name asks: what is in force, since that was there first. */
@@ -199,7 +213,7 @@ export class Discovery {
     };
     const now = (): Known => this.#known.get(key)!;
     if (file !== undefined) {
-      return new FileSource({ clock, path: resolve(folder, file), place: () => now().place, told });
+      return new FileSource({ clock, path: resolve(folder, file), place: () => now().place(), told });
     }
     if (dns === undefined) return null;
     const plan = (): DnsDiscovery => now().plan.dns ?? dns;

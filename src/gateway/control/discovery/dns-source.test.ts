@@ -88,7 +88,14 @@ test('a TTL of 0 is the least pause and a TTL of a day the longest; failures kee
 
 test('a config waits for a source that says nothing, but not for ever', async () => {
   const clock = new SimulatedClock();
-  const discovery = new Discovery({ clock, random, onChange: () => {}, onEvent: () => {} });
+  const discovery = new Discovery({
+    clock,
+    random,
+    ports: () => ({}),
+    adminPort: () => null,
+    onChange: () => {},
+    onEvent: () => {},
+  });
   await using server = await dnsServer(() => []);
   const dns = { name: 'a.b', port: 80, servers: [`127.0.0.1:${server.port}`], timeout: '30s' as const };
   const { config } = resolveConfig({
