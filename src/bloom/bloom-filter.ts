@@ -19,7 +19,16 @@ import {
   seedWords,
 } from './filter-key.ts';
 import { type LoadOptions, readImage } from './file-image.ts';
-import { createImage, damaged, type Image, type ImageHeader, imageOfKind, openImage, sealedCopy } from './image.ts';
+import {
+  createImage,
+  damaged,
+  type Image,
+  type ImageHeader,
+  imageBytes,
+  imageOfKind,
+  openImage,
+  sealedCopy,
+} from './image.ts';
 import { type Bits, countOf, exceeds, type Layout } from './layout.ts';
 import { parquet } from './parquet.ts';
 import { checkedSize, sizeOf, type SizeOptions } from './size.ts';
@@ -213,6 +222,23 @@ export function headerOf(layout: LayoutName, options: Pick<FilterOptions, keyof 
   };
 }
 
+/** What a filter would take, without making it. Options are those of `createFilter`. */
+export function filterSize(options: Pick<FilterOptions, keyof SizeOptions | 'layout'>): {
+  readonly bytes: number;
+  readonly bitsPerKey: number;
+  /** Bits that each key sets. */
+  readonly probes: number;
+} {
+  checkKeys('A size', options, ['capacity', 'falsePositiveRate', 'layout']);
+  const { bodyBytes, probes, capacity } = headerOf(checkedLayout(options.layout), options);
+  return { bytes: imageBytes(bodyBytes), bitsPerKey: (8 * bodyBytes) / capacity, probes };
+}
+
+function checkedLayout(layout: LayoutName = 'blocked'): LayoutName {
+  if (Object.hasOwn(layouts, layout)) return layout;
+  throw invalid(`layout is “${layout}”; expected one of: ${layoutNames.join(', ')}.`);
+}
+
 /**
  * A filter for so many keys at such a rate of false positives.
  *
@@ -223,11 +249,8 @@ export function headerOf(layout: LayoutName, options: Pick<FilterOptions, keyof 
  */
 export function createFilter(options: FilterOptions): BloomFilter {
   checkKeys('A filter', options, ['capacity', 'falsePositiveRate', 'layout', 'seed', 'shared']);
-  const { layout = 'blocked', shared = false } = options;
-  if (!Object.hasOwn(layouts, layout)) {
-    throw invalid(`layout is “${layout}”; expected one of: ${layoutNames.join(', ')}.`);
-  }
-  return new ImageFilter(createImage(headerOf(layout, options), shared));
+  const layout = checkedLayout(options.layout);
+  return new ImageFilter(createImage(headerOf(layout, options), options.shared ?? false));
 }
 
 /**

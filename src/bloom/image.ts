@@ -81,7 +81,7 @@ function chunkCount(bodyBytes: number): number {
 }
 
 /** The size of an image whose body has so many bytes. */
-function imageBytes(bodyBytes: number): number {
+export function imageBytes(bodyBytes: number): number {
   return HEADER_BYTES + bodyBytes + 4 * chunkCount(bodyBytes);
 }
 

@@ -5,6 +5,7 @@ export {
   createFilter,
   filterFromParquet,
   type FilterOptions,
+  filterSize,
   type LayoutName,
   loadFilter,
   loadMemory,
