@@ -10,10 +10,10 @@ import { createOutcome, type Outcome } from './algorithm.ts';
 import type { Decision } from './decision.ts';
 import type { SpillwayError } from '../kernel/errors.ts';
 import type { Limiter, SyncLimiter } from './limiter.ts';
-import type { PartOfQuestion } from './line.ts';
+import { isOutage, type PartOfQuestion } from './line.ts';
 import { LocalLimiter } from './local-limiter.ts';
 import { checkAmount, checkKey, checkKeys, invalid } from './options.ts';
-import { isUnavailable, RemoteLimiter } from './remote-limiter.ts';
+import { RemoteLimiter } from './remote-limiter.ts';
 import type { LocalPart } from './store.ts';
 
 /** What is told of all limits together: the fields of the limit that refused and takes longest, or else has least left. */
@@ -157,7 +157,7 @@ async function takeRemote(
     }
     return decided(all, []);
   } catch (error) {
-    if (!isUnavailable(error)) throw error;
+    if (!isOutage(error)) throw error;
     return withoutStore(all, error);
   }
 }

@@ -133,7 +133,7 @@ export class Line {
     return { answers: pending.answers, before: 0 };
   }
 
-  /** Asks in this tick's call. Rejects with `STORE_UNAVAILABLE`, at once during a pause. */
+  /** Asks in this tick's call. Rejects with `STORE_UNAVAILABLE` or `STORE_REFUSED`, at once during a pause. */
   ask(verb: Question['verb'], ...parts: readonly [PartOfQuestion, ...PartOfQuestion[]]): Promise<readonly Answer[]> {
     if (this.#pausing) return Promise.reject(this.#error!);
     for (const part of parts) this.#joinable.delete(identityOf(part));
@@ -195,7 +195,7 @@ export class Line {
   }
 
   #failed({ pending, probe }: Call, cause: unknown): void {
-    const error = unavailable(this.#store.name, cause);
+    const error = outageOf(this.#store.name, cause);
     // Calls that were under way when the first failed say nothing new.
     if (this.#error === null || probe) this.#fail(error);
     if (probe) this.#probing = false;
@@ -211,9 +211,19 @@ export class Line {
   }
 }
 
-function unavailable(name: string, cause: unknown): SpillwayError {
+/** Whether the store cannot be asked, or will not answer: what `outage` is for. */
+export function isOutage(error: unknown): error is SpillwayError {
+  return error instanceof SpillwayError && (error.code === 'STORE_UNAVAILABLE' || error.code === 'STORE_REFUSED');
+}
+
+function outageOf(name: string, cause: unknown): SpillwayError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  const message = `The store ${name} is unavailable: ${why}. Limiters answer as their option outage says until it is back.`;
+  const then = 'Limiters answer as their option outage says until it is back.';
+  if (isOutage(cause) && cause.code === 'STORE_REFUSED')
+    return new SpillwayError('STORE_REFUSED', `The store ${name} does not do what it is asked: ${why}. ${then}`, {
+      cause,
+    });
+  const message = `The store ${name} is unavailable: ${why}. ${then}`;
   return new SpillwayError('STORE_UNAVAILABLE', message, { cause, retryable: true });
 }
 

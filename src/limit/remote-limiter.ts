@@ -3,11 +3,10 @@
  * taken ahead (reserves.ts), calls of one tick made one (line.ts), and what to answer when the store does not (outage.ts).
  */
 import { abortable } from '../kernel/abort.ts';
-import { SpillwayError } from '../kernel/errors.ts';
 import type { Algorithm, Outcome } from './algorithm.ts';
 import { type Decision, decide, type DecisionSource, type LeaseDecision, withLease } from './decision.ts';
 import type { TakeOptions } from './limiter.ts';
-import { type Answer, type Line, lineTo, type Outage, type PartOfQuestion, shareOf } from './line.ts';
+import { type Answer, isOutage, type Line, lineTo, type Outage, type PartOfQuestion, shareOf } from './line.ts';
 import { LocalLimiter } from './local-limiter.ts';
 import { checkAmount, checkKey, invalid } from './options.ts';
 import type { Outages } from './outage.ts';
@@ -276,7 +275,7 @@ export class RemoteLimiter {
 
   /** The answer of `outage`, if the store is unavailable; any other error is the caller's to hear. */
   withoutStore<T>(error: unknown, local: () => T, amount: number): Decision | T {
-    if (!isUnavailable(error)) throw error;
+    if (!isOutage(error)) throw error;
     const { answer } = this.#outages;
     if (answer === 'fallback') return local();
     const { limit } = this.#algorithm;
@@ -306,8 +305,4 @@ export class RemoteLimiter {
   #decision(out: Outcome, granted: number, enough: boolean, source: DecisionSource): Decision {
     return decide({ name: this.name, limit: this.#algorithm.limit, shadow: this.shadow, source }, out, granted, enough);
   }
-}
-
-export function isUnavailable(error: unknown): error is SpillwayError {
-  return error instanceof SpillwayError && error.code === 'STORE_UNAVAILABLE';
 }

@@ -244,6 +244,17 @@ for (const [name, start] of Object.entries(frameworks)) {
       assert.equal(limiter.peekSync('127.0.0.1').remaining, 1);
     });
 
+    test('or in Forwarded, if they write that, and then not in the other field', async () => {
+      const limiter = createLimiter({ name: 'perClient', algorithm: perDay(1) });
+      const options = { client: { trustedProxies: ['127.0.0.1'], proxyField: 'forwarded' as const } };
+      await using service = await start({ work: hello, limits: [limiter], options });
+      const from = async (forwarded: string, forwardedFor: string): Promise<number> =>
+        (await send(service, { headers: { forwarded, 'x-forwarded-for': forwardedFor } })).status;
+      assert.equal(await from('for=203.0.113.1, for=198.51.100.1;proto=https', '192.0.2.1'), 200);
+      assert.equal(await from('for=203.0.113.2, for="198.51.100.1:4711"', '192.0.2.2'), 429);
+      assert.equal(limiter.peekSync('127.0.0.1').remaining, 1);
+    });
+
     test('a limit on trial refuses nobody and is not told', async () => {
       const limiter = createLimiter({ name: 'trial', algorithm: perDay(1), shadow: true });
       const shadowed: boolean[] = [];

@@ -275,17 +275,29 @@ test('R6: what another type of data stands for is read as unused, and every key 
   assert.equal((await limiter.take('ann')).remaining, 99);
 });
 
-test('a user without rights is refused for good, and told so', async () => {
-  await server.admin.call('acl', 'setuser', 'guest', 'on', 'nopass', '~*', '+@read');
-  await using opened = await clients['ioredis 6'](server.port);
-  await (opened.client as unknown as typeof server.admin).call('auth', 'guest', 'any');
-  const store = redisStore(opened.client);
-  const part = { name: 'api', algorithm: hundred, key: 'ann', cost: 1, times: 1, holder: 0 };
-  await assert.rejects(
-    store.ask([{ verb: 'take', parts: [part] }], { signal: new AbortController().signal }),
-    (error: SpillwayError) => error.code === 'STORE_REFUSED' && !error.retryable && /NOPERM/.test(error.message),
-  );
-});
+for (const [lacks, rights] of [
+  ['to run scripts', ['+@read']],
+  ['to read', ['+evalsha', '+eval', '+time', '+set', '+del']],
+] as const) {
+  test(`a user without the right ${lacks} is refused for good, and told so`, async () => {
+    await server.admin.call('acl', 'setuser', 'guest', 'reset', 'on', 'nopass', '~*', ...rights);
+    await using opened = await clients['ioredis 6'](server.port);
+    await (opened.client as unknown as typeof server.admin).call('auth', 'guest', 'any');
+    const store = redisStore(opened.client);
+    const outage = { answer: 'closed', deadline: '30s' } as const;
+    const limiter = createLimiter({ name: 'api', algorithm: hundred, store, outage });
+    const refused = (error: SpillwayError): boolean =>
+      error.code === 'STORE_REFUSED' && !error.retryable && /NOPERM|can't run this command/.test(error.message);
+    assert.equal((await limiter.take('ann')).source, 'closed');
+    assert.ok(refused(limiter.outage!.error), limiter.outage!.error.message);
+    const part = { name: 'api', algorithm: hundred, key: 'ann', cost: 1, times: 1, holder: 0 };
+    await assert.rejects(
+      store.ask([{ verb: 'take', parts: [part] }], { signal: new AbortController().signal }),
+      refused,
+    );
+    await assert.rejects(limiter.reset('ann'), { code: 'STORE_REFUSED' });
+  });
+}
 
 test('what is no client of Redis is refused', () => {
   for (const client of [null, {}, { sendCommand: 1 }, 'redis://localhost']) {

@@ -12,7 +12,7 @@ import { memoryStore } from '../memory.ts';
 import { type Caller, limitRequest } from './limit-request.ts';
 
 function callerFrom(address: string, signal = new AbortController().signal): Caller<string> {
-  return { request: address, peer: { address, forwardedFor: undefined }, signal };
+  return { request: address, peer: { address }, signal };
 }
 
 const perDay = (limit: number) => fixedWindow({ limit, per: '1d' });
@@ -133,4 +133,22 @@ test('mistakes in options are refused when the limit is made, those of a request
   for (const [options, caller, message] of asked) {
     await assert.rejects(limitRequest(one, options)(caller), isInvalid(message));
   }
+});
+
+test('the fields say whose quota it is if they are asked to: each limit by its own key, the same each time, and not the key', async () => {
+  const store = memoryStore();
+  const limiters = ['user', 'all'].map((name) => createLimiter({ name, algorithm: perDay(5), store }));
+  const both = allOf(limiters[0]!, limiters[1]!);
+  const partitions = async (user: string): Promise<string[]> => {
+    const verdict = await limitRequest(both, { key: () => [user, 'all'], partition: true })(callerFrom('192.0.2.1'));
+    return verdict!.fields.flatMap(([, value]) => [...value.matchAll(/;pk=:([\w+/]{16}):/g)].map(([, pk]) => pk!));
+  };
+  const [ann, everybody, ...again] = await partitions('ann');
+  assert.deepEqual(again, [ann, everybody], 'in the policy and in the limit');
+  assert.notEqual(ann, everybody);
+  const bob = await partitions('bob');
+  assert.equal(bob[1], everybody);
+  assert.notEqual(bob[0], ann);
+  assert.deepEqual((await limitRequest(both)(callerFrom('192.0.2.1')))!.fields.join().includes('pk'), false);
+  assert.throws(() => limitRequest(both, { partition: true, fields: 'draft-6' }), { code: 'OPTIONS_INVALID' });
 });

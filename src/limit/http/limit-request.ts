@@ -10,13 +10,15 @@
  *
  * What it is not: a door for WebSockets, whose upgrades reach no middleware.
  */
+import { createHash } from 'node:crypto';
+
 import type { Clock } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import type { Duration } from '../../kernel/units.ts';
 import type { AllDecision, AllOf } from '../all-of.ts';
 import { clientKey, type ClientKeyOptions } from '../client-key.ts';
 import type { Decision } from '../decision.ts';
-import { type FieldForm, type HeaderField, limitFields, refusalOf } from '../fields.ts';
+import { type FieldForm, type HeaderField, limitFields, refusalOf, type Report } from '../fields.ts';
 import type { Leases, Limiter } from '../limiter.ts';
 import { checkKeys, durationUs, invalid } from '../options.ts';
 import { hasLeases } from '../store.ts';
@@ -44,18 +46,30 @@ export interface LimitOptions<R> {
   /** Which fields tell clients how much is left; none if empty. @defaultValue 'draft' */
   readonly fields?: FieldForm | readonly FieldForm[];
   /**
+   * Whether the fields say whose quota it is (`pk` of the draft): a hash of the limiter's name and the key, by which a client that acts for
+   * several, or comes by several addresses, tells quotas apart. Whoever guesses a key can check the guess. @defaultValue false
+   */
+  readonly partition?: boolean;
+  /**
    * Is told of each decision before anything is answered, for metrics and logs; its `source` says if the store was down, and
    * `shadowed` what a limit on trial would have refused.
    */
   readonly onDecision?: (decision: Decision | AllDecision, request: R) => void;
 }
 
+/** The other end of a connection, and what the fields of a request say of whom it speaks for; of several fields, joined by commas. */
+export interface Peer {
+  readonly address: string | undefined;
+  readonly forwardedFor?: string | undefined;
+  readonly forwarded?: string | undefined;
+}
+
 /** A request, as a framework's adapter describes it. */
 export interface Caller<R> {
   /** For the functions of the options. */
   readonly request: R;
-  /** The other end of the connection, and whom its request says it speaks for; null if the framework does not know. */
-  readonly peer: { readonly address: string | undefined; readonly forwardedFor: string | undefined } | null;
+  /** Null if the framework does not know. */
+  readonly peer: Peer | null;
   /** Aborted when the response is done, or can reach nobody any more. */
   readonly signal: AbortSignal;
 }
@@ -117,11 +131,20 @@ class RequestLimits<R> {
   readonly #forms: readonly FieldForm[];
 
   constructor(limit: Limiters, options: LimitOptions<R>) {
-    checkKeys('limitRequest', options, ['key', 'client', 'cost', 'skip', 'maxWait', 'fields', 'onDecision']);
+    checkKeys('limitRequest', options, [
+      'key',
+      'client',
+      'cost',
+      'skip',
+      'maxWait',
+      'fields',
+      'partition',
+      'onDecision',
+    ]);
     if (typeof limit?.take !== 'function') {
       throw invalid('limitRequest: there is no limit; expected a limiter made by createLimiter, or allOf of several.');
     }
-    const { key, client, maxWait, fields } = options;
+    const { key, client, maxWait, fields, partition } = options;
     this.#limit = limit;
     this.#limiters = 'limiters' in limit ? limit.limiters : [limit];
     this.#options = options;
@@ -130,6 +153,8 @@ class RequestLimits<R> {
     }
     this.#clientKey = clientKey(client);
     this.#forms = readForms(fields);
+    if (partition === true && !this.#forms.includes('draft'))
+      throw invalid('limitRequest: partition is for the form draft, which is not among the fields.');
     if (maxWait === undefined) return;
     durationUs('limitRequest: maxWait', maxWait);
     if ('limiters' in limit) throw invalid('limitRequest: maxWait is for one limiter; several have no common queue.');
@@ -150,7 +175,7 @@ class RequestLimits<R> {
     for (const lease of leases) hold(lease, signal);
     onDecision?.(decision, request);
     if (signal.aborted) return null;
-    const fields = this.#fieldsOf(decisions);
+    const fields = this.#fieldsOf(decisions, keys);
     const refusal = refusalOf(decisions);
     if (refusal === null) return { fields, refusal, holds: leases.length > 0 };
     const { status, body } = refusal;
@@ -158,7 +183,10 @@ class RequestLimits<R> {
   }
 
   #addressOf({ peer }: Caller<R>): string {
-    if (peer !== null) return this.#clientKey(peer.address, peer.forwardedFor);
+    if (peer !== null) {
+      const byForwarded = this.#options.client?.proxyField === 'forwarded';
+      return this.#clientKey(peer.address, byForwarded ? peer.forwarded : peer.forwardedFor);
+    }
     throw new SpillwayError(
       'OPTIONS_INVALID',
       'The server does not say where a request comes from, so limits need a key: { key: (request) => … }.',
@@ -196,13 +224,23 @@ class RequestLimits<R> {
     });
   }
 
-  #fieldsOf(decisions: readonly (Decision | null)[]): HeaderField[] {
-    const reports = this.#limiters.flatMap((policy, index) =>
-      policy.shadow ? [] : [{ policy, decision: decisions[index] ?? null }],
-    );
+  #fieldsOf(decisions: readonly (Decision | null)[], keys: string | readonly string[]): HeaderField[] {
+    const reports = this.#limiters.flatMap((policy, index): Report[] => {
+      if (policy.shadow) return [];
+      const report = { policy, decision: decisions[index] ?? null };
+      if (this.#options.partition !== true) return [report];
+      return [{ ...report, partition: partitionOf(policy.name, typeof keys === 'string' ? keys : keys[index]!) }];
+    });
     const wallMs = this.#limiters[0]!.store.clock.wallMs();
     return this.#forms.flatMap((form) => limitFields(form, reports, wallMs));
   }
+}
+
+/** Of 2^96: no two of a service's keys are the same. */
+const PARTITION_BYTES = 12;
+
+function partitionOf(name: string, key: string): Uint8Array {
+  return createHash('sha256').update(`${name}\0${key}`).digest().subarray(0, PARTITION_BYTES);
 }
 
 function one<T extends string | number>(what: string, given: T | readonly T[]): T {

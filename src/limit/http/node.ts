@@ -17,15 +17,16 @@ export function nodeCaller<R>(request: R, incoming: IncomingMessage, outgoing: S
   const life = new AbortController();
   if (outgoing.closed || incoming.socket.destroyed) life.abort(OVER);
   else outgoing.once('close', () => life.abort(OVER));
-  const forwardedFor = incoming.headers['x-forwarded-for'];
+  const { 'x-forwarded-for': forwardedFor, forwarded } = incoming.headers;
   return {
     request,
-    peer: {
-      address: incoming.socket.remoteAddress,
-      forwardedFor: Array.isArray(forwardedFor) ? forwardedFor.join(',') : forwardedFor,
-    },
+    peer: { address: incoming.socket.remoteAddress, forwardedFor: joinedField(forwardedFor), forwarded },
     signal: life.signal,
   };
+}
+
+function joinedField(given: string | string[] | undefined): string | undefined {
+  return Array.isArray(given) ? given.join(',') : given;
 }
 
 /** Whether a field is a list, so that what another limit said of the same request stays. */
