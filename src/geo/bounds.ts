@@ -3,6 +3,7 @@
  *
  * Neither is ever too small; they are too large by less than a millimetre, but for circles of nearly all of the Earth.
  */
+import { haversineOf } from './measure.ts';
 import type { Box } from './position.ts';
 
 const DEGREE = Math.PI / 180;
@@ -48,4 +49,29 @@ export function unitBounds({ south, west, north, east }: Box): Float64Array {
   bounds[2] = Math.sin(south * DEGREE);
   bounds[5] = Math.sin(north * DEGREE);
   return bounds;
+}
+
+/**
+ * The least squared sine of half the angle from a position to any in a rectangle of degrees, twice as wide as high. Off its sides
+ * the nearest is on the nearer meridian, and there where the great circle that meets it at a right angle does, or else at an end.
+ */
+export function haversineToBox(
+  lat: number,
+  lon: number,
+  { south, west, height }: { readonly south: number; readonly west: number; readonly height: number },
+): number {
+  const north = south + height;
+  if (lon >= west && lon <= west + 2 * height) {
+    const sine = Math.sin(Math.max(0, south - lat, lat - north) * (DEGREE / 2));
+    return sine * sine;
+  }
+  const aside = Math.min(turn(west - lon), turn(lon - west - 2 * height));
+  const peak = Math.atan2(Math.sin(lat * DEGREE), Math.cos(lat * DEGREE) * Math.cos(aside * DEGREE)) / DEGREE;
+  if (peak >= south && peak <= north) return haversineOf(lat, 0, peak, aside);
+  return Math.min(haversineOf(lat, 0, south, aside), haversineOf(lat, 0, north, aside));
+}
+
+/** Degrees eastward, 0 to 360. */
+function turn(degrees: number): number {
+  return degrees < 0 ? degrees + 360 : degrees >= 360 ? degrees - 360 : degrees;
 }

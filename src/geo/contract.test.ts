@@ -7,6 +7,7 @@ import { createMoving, openMoving } from './moving.ts';
 import type { MutableGeoIndex } from './mutable-index.ts';
 import { createPoints } from './points.ts';
 import type { Position } from './position.ts';
+import { createQuadtree } from './quadtree.ts';
 
 const measure = geodesic(geodesicLibrary.Geodesic.WGS84);
 
@@ -34,6 +35,10 @@ const subjects: readonly GeoSubject<number>[] = [
     create: (positions) => createPoints(positions, { measure }),
     measure,
     questions: 300,
+  },
+  {
+    name: 'quadtree',
+    create: (positions) => moved(createQuadtree({ capacity: Math.max(1, positions.length), leafMax: 4 }), positions),
   },
   { name: 'moving', create: (positions) => moving(positions, false), kept },
   {

@@ -1,4 +1,5 @@
 /** `spillway/geo`: finding what is nearby. */
+export { createFences, type Fence, type FenceChanges, type Fences, type FencesOptions } from './fences.ts';
 export type {
   FilterOptions,
   Found,
@@ -16,6 +17,7 @@ export type { MutableGeoIndex } from './mutable-index.ts';
 export { createPoints, openPoints, type Points, type PointsOptions } from './points.ts';
 export type { PointColumns } from './points-build.ts';
 export type { Box, Position } from './position.ts';
+export { createQuadtree, type Quadtree, type QuadtreeOptions } from './quadtree.ts';
 export { createRegion, type Polygon, type Region, type Ring } from './region.ts';
 export type { MeasureOptions } from './searchable.ts';
 export { geohash, type GeohashArea, type GeohashCoverOptions, type GeohashNeighbours } from './geohash.ts';

@@ -42,6 +42,42 @@ export function sideOf(
   return exactSide(westLat, westLon, eastLat, eastLon, lat, lon);
 }
 
+/** True if an edge, at `at` of `edges`, and a way have a position in common. Both are a western end and an eastern, less than 180 degrees apart. */
+export function edgesMeet(edges: Float64Array, at: number, way: Float64Array): boolean {
+  const edge = edges.subarray(at, at + 4);
+  const edgeUpright = edge[1] === edge[3];
+  const wayUpright = way[1] === way[3];
+  if (edgeUpright && wayUpright) {
+    if (edge[1] !== way[1]) return false;
+    return (
+      Math.max(edge[0]!, edge[2]!) >= Math.min(way[0]!, way[2]!) &&
+      Math.max(way[0]!, way[2]!) >= Math.min(edge[0]!, edge[2]!)
+    );
+  }
+  // Over the longitudes that both have, one is above the other at both ends, or they meet. At each end one of them has an end of its own.
+  const [one, other] = wayUpright ? [way, edge] : [edge, way];
+  const west = sideAtEnd(one, other, 0);
+  const east = sideAtEnd(one, other, 2);
+  return west !== null && east !== null && (west === 0 || east === 0 || west > 0 !== east > 0);
+}
+
+/** On which side of `other` `one` is at the western (0) or eastern (2) end of what they share; null if they share nothing. */
+function sideAtEnd(one: Float64Array, other: Float64Array, end: 0 | 2): number | null {
+  if (spans(other, one[end + 1]!)) return side(other, one[end]!, one[end + 1]!);
+  if (spans(one, other[end + 1]!)) return -side(one, other[end]!, other[end + 1]!);
+  return null;
+}
+
+function spans(edge: Float64Array, lon: number): boolean {
+  const west = edge[1]!;
+  const east = edge[3]!;
+  return west <= east ? lon >= west && lon <= east : lon >= west || lon <= east;
+}
+
+function side(edge: Float64Array, lat: number, lon: number): number {
+  return sideOf(edge[0]!, edge[1]!, edge[2]!, edge[3]!, lat, lon);
+}
+
 const view = new DataView(new ArrayBuffer(8));
 
 /** A finite number times 2^1074, which is whole. */

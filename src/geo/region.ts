@@ -11,7 +11,7 @@
  * Cost: a look at the edges in the position's slice of longitude, some 5 ns each; for most rings about eight, however many there
  * are. 32 B an edge, and on average at most 36 B of slices.
  */
-import { sideOf } from './orientation.ts';
+import { edgesMeet, sideOf } from './orientation.ts';
 import { boxContains, checkPosition, geoInvalid, type Box, type Position } from './position.ts';
 
 /** At least three corners; the first may be repeated at the end. */
@@ -24,6 +24,8 @@ export interface Region {
   /** The smallest box around it. */
   readonly bounds: Box;
   readonly contains: (lat: number, lon: number) => boolean;
+  /** True if a way (`wayOf`) touches an edge. */
+  readonly meets: (way: Float64Array) => boolean;
 }
 
 /** An edge: latitude and longitude of its western end, then of its eastern. */
@@ -217,5 +219,21 @@ export function createRegion(polygon: Polygon): Region {
       for (const ring of rings) if (!keeps(ring, lat, meridian)) return false;
       return true;
     },
+    meets: (way) => rings.some(({ edges }) => someEdgeMeets(edges, way)),
   };
+}
+
+function someEdgeMeets(edges: Float64Array, way: Float64Array): boolean {
+  for (let edge = 0; edge < edges.length; edge += EDGE_WORDS) if (edgesMeet(edges, edge, way)) return true;
+  return false;
+}
+
+/** The way from one position straight to another, the shorter way round, as an edge. */
+export function wayOf(from: Position, to: Position): Float64Array {
+  const [lonFrom, lonTo] = [wrapLon(from.lon), wrapLon(to.lon)];
+  const run = lonTo - lonFrom;
+  const goesEast = run > 180 ? false : run >= 0 || run < -180;
+  return goesEast
+    ? Float64Array.of(from.lat, lonFrom, to.lat, lonTo)
+    : Float64Array.of(to.lat, lonTo, from.lat, lonFrom);
 }

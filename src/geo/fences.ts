@@ -1,0 +1,226 @@
+/**
+ * Fences: areas, and who enters and leaves them. A fence is a circle or a polygon; what moves is asked about at each of its positions.
+ *
+ * Between two positions a thing is taken to have gone straight in latitude and longitude, the shorter way. A fence on that way that it is in at neither end
+ * has been *crossed*: a thin one is not missed because nothing was heard from within.
+ *
+ * Exact: edges and corners of polygons belong to them, as said in region.ts, and the rim of a circle to it. A way that comes within a millimetre of a circle may
+ * count as crossing it.
+ *
+ * Cost: a check looks at some cells of a grid (fence-grid.ts) and then at the fences there; `npm run bench -- geo` has 23,000 fences. For each thing that
+ * is watched some 150 B, and where it is.
+ */
+import { circleBox } from './bounds.ts';
+import { FenceGrid } from './fence-grid.ts';
+import { haversine, type Measure } from './measure.ts';
+import { boxContains, checkDistance, checkPosition, geoInvalid, type Box, type Position } from './position.ts';
+import { createRegion, wayOf, type Polygon } from './region.ts';
+import type { MeasureOptions } from './searchable.ts';
+
+/** 150 MB. */
+const WATCHED_MAX = 1_000_000;
+/** A way is cut no finer, in metres. */
+const FINEST_M = 1e-3;
+
+export type Fence = { readonly center: Position; readonly radiusM: number } | { readonly polygon: Polygon };
+
+/** What a new position of a thing means; fences by their ids, in order. */
+export interface FenceChanges {
+  /** It is in them now. */
+  readonly inside: readonly number[];
+  /** It is in them now and was not before. A thing heard of for the first time enters all that it is in. */
+  readonly entered: readonly number[];
+  /** It was in them and is not any more; also those that were taken away. */
+  readonly left: readonly number[];
+  /** It went through them and is in them neither now nor before. */
+  readonly crossed: readonly number[];
+}
+
+export interface FencesOptions extends MeasureOptions {
+  /** How many things are watched at most; one more is refused. @defaultValue 1,000,000 */
+  readonly watchedMax?: number;
+}
+
+export interface Fences {
+  /** How many fences there are. */
+  readonly size: number;
+  /** Puts up a fence; one with the same id is replaced. Ids are whole numbers from 0 to 2^32 − 1. */
+  add(id: number, fence: Fence): void;
+  /** True if it was there. */
+  remove(id: number): boolean;
+  /** In which fences a position is, by their ids, in order. */
+  at(position: Position): number[];
+  /** Where a thing is now, and which fences that concerns. */
+  move(thing: number | string, position: Position): FenceChanges;
+  /** Watches a thing no longer. True if it was watched. */
+  forget(thing: number | string): boolean;
+}
+
+interface Standing {
+  readonly id: number;
+  readonly bounds: Box;
+  contains(lat: number, lon: number): boolean;
+  isCrossedBy(from: Position, to: Position): boolean;
+}
+
+interface Watched {
+  position: Position;
+  inside: readonly number[];
+}
+
+const NONE: readonly number[] = [];
+
+function circle(id: number, center: Position, radiusM: number, measure: Measure): Standing {
+  checkPosition('The centre of the fence', center);
+  checkDistance('The radius of the fence', radiusM);
+  const { lat, lon } = center;
+  const bounds = circleBox(lat, lon, Math.min(Math.PI, radiusM / measure.radiusMinM));
+  const isNear = (from: Position, dLat: number, dLon: number): boolean => {
+    const middle = { lat: from.lat + dLat / 2, lon: turned(from.lon + dLon / 2) };
+    const distanceM = measure.distanceM(lat, lon, middle.lat, middle.lon);
+    if (distanceM <= radiusM) return true;
+    // Nothing on the way is farther from its middle than half of its length, taken as long as it would be at the equator.
+    const halfM = (Math.hypot(dLat, dLon) / 2) * (Math.PI / 180) * measure.radiusMaxM;
+    if (distanceM - halfM > radiusM || halfM < FINEST_M) return false;
+    return isNear(from, dLat / 2, dLon / 2) || isNear(middle, dLat / 2, dLon / 2);
+  };
+  return {
+    id,
+    bounds,
+    contains: (atLat, atLon) =>
+      boxContains(bounds, atLat, atLon) && measure.distanceM(lat, lon, atLat, atLon) <= radiusM,
+    isCrossedBy: (from, to) => {
+      const dLon = to.lon - from.lon;
+      return isNear(from, to.lat - from.lat, dLon > 180 ? dLon - 360 : dLon < -180 ? dLon + 360 : dLon);
+    },
+  };
+}
+
+function turned(lon: number): number {
+  return lon > 180 ? lon - 360 : lon < -180 ? lon + 360 : lon;
+}
+
+function area(id: number, polygon: Polygon): Standing {
+  const region = createRegion(polygon);
+  return {
+    id,
+    bounds: region.bounds,
+    contains: region.contains,
+    isCrossedBy: (from, to) => region.meets(wayOf(from, to)),
+  };
+}
+
+function standing(id: number, fence: Fence, measure: Measure): Standing {
+  if (id >>> 0 !== id) throw geoInvalid(`The fence has id ${String(id)}; expected a whole number below 2^32.`);
+  return 'polygon' in fence ? area(id, fence.polygon) : circle(id, fence.center, fence.radiusM, measure);
+}
+
+/** The box of the way between two positions. */
+function wayBox(from: Position, to: Position): Box {
+  const [, west = 0, , east = 0] = wayOf(from, to);
+  return { south: Math.min(from.lat, to.lat), west, north: Math.max(from.lat, to.lat), east };
+}
+
+/** Of two lists in order, what only the first has. */
+function without(all: readonly number[], those: readonly number[]): readonly number[] {
+  const rest = all.filter((id) => !those.includes(id));
+  return rest.length === 0 ? NONE : rest;
+}
+
+class FenceBook implements Fences {
+  readonly #fences = new Map<number, Standing>();
+  readonly #grid = new FenceGrid();
+  readonly #watched = new Map<number | string, Watched>();
+  readonly #watchedMax: number;
+  readonly #measure: Measure;
+
+  constructor(measure: Measure, watchedMax: number) {
+    this.#measure = measure;
+    this.#watchedMax = watchedMax;
+  }
+
+  get size(): number {
+    return this.#fences.size;
+  }
+
+  add(id: number, fence: Fence): void {
+    const made = standing(id, fence, this.#measure);
+    this.remove(id);
+    this.#fences.set(id, made);
+    this.#grid.add(id, made.bounds);
+  }
+
+  remove(id: number): boolean {
+    const fence = this.#fences.get(id);
+    if (fence === undefined) return false;
+    this.#fences.delete(id);
+    this.#grid.remove(id, fence.bounds);
+    return true;
+  }
+
+  at(position: Position): number[] {
+    checkPosition('The position', position);
+    const { lat, lon } = position;
+    const inside: number[] = [];
+    this.#grid.visit(lat, lon, (id) => {
+      if (this.#fences.get(id)!.contains(lat, lon)) inside.push(id);
+    });
+    return inside.length > 1 ? inside.sort((a, b) => a - b) : inside;
+  }
+
+  move(thing: number | string, position: Position): FenceChanges {
+    const now = this.at(position);
+    const inside = now.length === 0 ? NONE : now;
+    const { lat, lon } = position;
+    const watched = this.#watched.get(thing);
+    if (watched === undefined) {
+      if (this.#watched.size >= this.#watchedMax) {
+        throw geoInvalid(`${this.#watchedMax} things are watched already, as many as watchedMax: forget some.`);
+      }
+      this.#watched.set(thing, { position: { lat, lon }, inside });
+      return { inside, entered: inside, left: NONE, crossed: NONE };
+    }
+    const before = watched.inside;
+    const crossed = this.#crossed(watched.position, position).filter(
+      (id) => !inside.includes(id) && !before.includes(id),
+    );
+    watched.position = { lat, lon };
+    watched.inside = inside;
+    return {
+      inside,
+      entered: without(inside, before),
+      left: without(before, inside),
+      crossed: crossed.length === 0 ? NONE : crossed,
+    };
+  }
+
+  /** Fences on the way, in order. */
+  #crossed(from: Position, to: Position): number[] {
+    if (from.lat === to.lat && from.lon === to.lon) return [];
+    const around = this.#grid.around(wayBox(from, to)) ?? this.#fences.keys();
+    const crossed = [...around].filter((id) => this.#fences.get(id)!.isCrossedBy(from, to));
+    return crossed.sort((a, b) => a - b);
+  }
+
+  forget(thing: number | string): boolean {
+    return this.#watched.delete(thing);
+  }
+}
+
+/**
+ * Fences, none at first.
+ *
+ * @example
+ * const fences = createFences();
+ * fences.add(1, { center: { lat: 48.2, lon: 16.37 }, radiusM: 500 });
+ * fences.move('van', { lat: 48.19, lon: 16.37 });
+ * console.log(fences.move('van', { lat: 48.201, lon: 16.37 }).entered); // [ 1 ]
+ * console.log(fences.move('van', { lat: 48.22, lon: 16.37 }).left); // [ 1 ]
+ * console.log(fences.move('van', { lat: 48.18, lon: 16.37 }).crossed); // [ 1 ]
+ */
+export function createFences({ measure = haversine(), watchedMax = WATCHED_MAX }: FencesOptions = {}): Fences {
+  if (!(Number.isSafeInteger(watchedMax) && watchedMax >= 1)) {
+    throw geoInvalid(`watchedMax is ${String(watchedMax)}; expected a whole number of at least 1.`);
+  }
+  return new FenceBook(measure, watchedMax);
+}
