@@ -8,9 +8,13 @@
  */
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../../src/kernel/random.ts';
+import { benchFences } from './fences.ts';
+import { benchMoving } from './moving.ts';
 import { benchPoints } from './points.ts';
 
 const { values } = parseArgs({ options: { large: { type: 'boolean', default: false } } });
 const random = seededRandom(1);
 
 benchPoints(random, values.large ? 1e7 : 1e6);
+benchMoving(random);
+benchFences(random);

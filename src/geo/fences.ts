@@ -128,8 +128,10 @@ function without(all: readonly number[], those: readonly number[]): readonly num
 }
 
 class FenceBook implements Fences {
-  readonly #fences = new Map<number, Standing>();
   readonly #grid = new FenceGrid();
+  /** By their place in the grid. */
+  readonly #standing: Standing[] = [];
+  readonly #slots = new Map<number, number>();
   readonly #watched = new Map<number | string, Watched>();
   readonly #watchedMax: number;
   readonly #measure: Measure;
@@ -140,21 +142,22 @@ class FenceBook implements Fences {
   }
 
   get size(): number {
-    return this.#fences.size;
+    return this.#slots.size;
   }
 
   add(id: number, fence: Fence): void {
     const made = standing(id, fence, this.#measure);
     this.remove(id);
-    this.#fences.set(id, made);
-    this.#grid.add(id, made.bounds);
+    const slot = this.#grid.add(made.bounds);
+    this.#standing[slot] = made;
+    this.#slots.set(id, slot);
   }
 
   remove(id: number): boolean {
-    const fence = this.#fences.get(id);
-    if (fence === undefined) return false;
-    this.#fences.delete(id);
-    this.#grid.remove(id, fence.bounds);
+    const slot = this.#slots.get(id);
+    if (slot === undefined) return false;
+    this.#slots.delete(id);
+    this.#grid.remove(slot);
     return true;
   }
 
@@ -162,8 +165,9 @@ class FenceBook implements Fences {
     checkPosition('The position', position);
     const { lat, lon } = position;
     const inside: number[] = [];
-    this.#grid.visit(lat, lon, (id) => {
-      if (this.#fences.get(id)!.contains(lat, lon)) inside.push(id);
+    this.#grid.visit(lat, lon, (slot) => {
+      const fence = this.#standing[slot]!;
+      if (fence.contains(lat, lon)) inside.push(fence.id);
     });
     return inside.length > 1 ? inside.sort((a, b) => a - b) : inside;
   }
@@ -196,9 +200,12 @@ class FenceBook implements Fences {
 
   /** Fences on the way, in order. */
   #crossed(from: Position, to: Position): number[] {
-    if (from.lat === to.lat && from.lon === to.lon) return [];
-    const around = this.#grid.around(wayBox(from, to)) ?? this.#fences.keys();
-    const crossed = [...around].filter((id) => this.#fences.get(id)!.isCrossedBy(from, to));
+    const crossed: number[] = [];
+    if (from.lat === to.lat && from.lon === to.lon) return crossed;
+    this.#grid.visitBox(wayBox(from, to), (slot) => {
+      const fence = this.#standing[slot]!;
+      if (fence.isCrossedBy(from, to)) crossed.push(fence.id);
+    });
     return crossed.sort((a, b) => a - b);
   }
 

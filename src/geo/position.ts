@@ -62,12 +62,15 @@ export function checkCount(what: string, count: number): void {
   throw geoInvalid(`${what} is ${String(count)}; expected a whole number of at least 1.`);
 }
 
+/** True if a longitude is on the way from `west` eastward to `east`. */
+export function lonBetween(lon: number, west: number, east: number): boolean {
+  if (west > east) return lon >= west || lon <= east;
+  // One meridian with two names.
+  return (lon >= west && lon <= east) || (lon === 180 && west === -180) || (lon === -180 && east === 180);
+}
+
 export function boxContains({ south, west, north, east }: Box, lat: number, lon: number): boolean {
   if (!(lat >= south && lat <= north)) return false;
-  if (lat === 90 || lat === -90) return true; // a pole is at every longitude
-  if (west <= east) {
-    // One meridian with two names.
-    return (lon >= west && lon <= east) || (lon === 180 && west === -180) || (lon === -180 && east === 180);
-  }
-  return lon >= west || lon <= east;
+  // A pole is at every longitude.
+  return lat === 90 || lat === -90 || lonBetween(lon, west, east);
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { seededRandom } from '../kernel/random.ts';
 import type { Position } from './position.ts';
 import { createRegion, type Ring } from './region.ts';
 
@@ -96,5 +97,56 @@ test('the bounds have all that is inside', () => {
         );
       }
     }),
+  );
+});
+
+test('a ring without an area is its boundary', () => {
+  const region = createRegion([[0, 5, 2].map((lat) => ({ lat, lon: 7 }))]);
+  assert.deepEqual(
+    [
+      [3, 7],
+      [5, 7],
+      [6, 7],
+      [3, 7.1],
+    ].map(([lat, lon]) => region.contains(lat!, lon!)),
+    [true, true, false, false],
+  );
+});
+
+test('a coast of many corners has what the same coast asked edge by edge has', () => {
+  const random = seededRandom(9);
+  const corners = Array.from({ length: 5000 }, (_, at) => {
+    const angle = (at / 5000) * 2 * Math.PI;
+    const reach = 8 + random.unit();
+    return { lat: 10 + reach * Math.sin(angle), lon: turned(178 + reach * Math.cos(angle)) };
+  });
+  const region = createRegion([corners]);
+  for (let asked = 0; asked < 300; asked++) {
+    const at = { lat: random.unit() * 20, lon: turned(168 + random.unit() * 20) };
+    assert.equal(region.contains(at.lat, at.lon), modelKeeps(corners, at, false));
+  }
+});
+
+test('a position is on the side of an edge that exact arithmetic says, however near', () => {
+  const unit = fc.integer({ min: -(2 ** 20), max: 2 ** 20 }).map((parts) => parts / 2 ** 20);
+  fc.assert(
+    fc.property(
+      unit,
+      unit,
+      fc.integer({ min: 1, max: 1000 }),
+      fc.integer({ min: -2, max: 2 }),
+      (lat, lon, parts, nudge) => {
+        // The middle of an edge whose parts are few bits is on it exactly; some last bits beside it is not.
+        const [rise, run] = [parts / 1024, (1001 - parts) / 1024];
+        const corner = { lat, lon };
+        const on = { lat: corner.lat + rise, lon: corner.lon + run };
+        const far = { lat: on.lat + rise, lon: on.lon + run };
+        const ulp = 2 ** -52;
+        const asked = on.lat + nudge * ulp * 4;
+        const region = createRegion([[corner, far, { lat: corner.lat - 3, lon: far.lon }]]);
+        assert.equal(region.contains(asked, on.lon), asked <= on.lat);
+      },
+    ),
+    { numRuns: 2000 },
   );
 });

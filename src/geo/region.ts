@@ -33,9 +33,12 @@ const EDGE_WORDS = 4;
 const EDGES_PER_SLICE = 4;
 /** An edge is listed in each slice that it touches; with more than so many listings an edge there are fewer slices. */
 const LISTINGS_PER_EDGE = 8;
+const SLICES_MAX = 2 ** 16;
+const NO_EDGES = new Uint32Array(0);
 
 /** The edges that touch a slice of longitude are `listed[starts[slice] … starts[slice + 1]]`. */
 interface Slices {
+  readonly west: number;
   readonly perDegree: number;
   readonly starts: Uint32Array;
   readonly listed: Uint32Array;
@@ -118,37 +121,49 @@ function edgesOf(corners: readonly Position[], name: string): Float64Array {
 }
 
 /** Which slice a longitude is in: never fewer for one farther east, so all between an edge's ends is in a slice of the edge. */
-function sliceOf(lon: number, perDegree: number, count: number): number {
-  return Math.min(count - 1, Math.floor((lon + 180) * perDegree));
+function sliceOf(lon: number, west: number, perDegree: number): number {
+  const along = lon - west;
+  return Math.floor((along < 0 ? along + 360 : along) * perDegree);
 }
 
 function slicesOf(edges: Float64Array, { west, east }: Box): Slices {
   const edgeCount = edges.length / EDGE_WORDS;
-  const width = west <= east ? east - west : 360;
-  // As many slices over all longitudes as make these over the ring.
-  let count = Math.max(1, Math.min(2 ** 16, Math.ceil(((edgeCount / EDGES_PER_SLICE) * 360) / Math.max(width, 1e-3))));
-  if (edgeCount <= 2 * EDGES_PER_SLICE) count = 1;
+  const width = west <= east ? east - west : east - west + 360;
+  let count = edgeCount <= 2 * EDGES_PER_SLICE ? 1 : Math.min(SLICES_MAX, Math.ceil(edgeCount / EDGES_PER_SLICE));
   for (; ; count = Math.ceil(count / 2)) {
-    const starts = new Uint32Array(count + 1);
-    eachListing(edges, count, (slice) => starts[slice + 1]!++);
-    for (let slice = 0; slice < count; slice++) starts[slice + 1]! += starts[slice]!;
-    if (count > 1 && starts[count]! > LISTINGS_PER_EDGE * edgeCount) continue;
-    const listed = new Uint32Array(starts[count]!);
+    // Rounding may put the eastern end into one slice more.
+    const slices = {
+      west,
+      perDegree: width === 0 ? 0 : count / width,
+      starts: new Uint32Array(count + 2),
+      listed: NO_EDGES,
+    };
+    const { starts } = slices;
+    eachListing(edges, slices, (slice) => starts[slice + 1]!++);
+    for (let slice = 0; slice <= count; slice++) starts[slice + 1]! += starts[slice]!;
+    if (count > 1 && starts[count + 1]! > LISTINGS_PER_EDGE * edgeCount) continue;
+    const listed = new Uint32Array(starts[count + 1]!);
     const next = starts.slice();
-    eachListing(edges, count, (slice, edge) => (listed[next[slice]!++] = edge));
-    return { perDegree: count / 360, starts, listed };
+    eachListing(edges, slices, (slice, edge) => (listed[next[slice]!++] = edge));
+    return { ...slices, listed };
   }
 }
 
-function eachListing(edges: Float64Array, count: number, list: (slice: number, edge: number) => void): void {
+function eachListing(
+  edges: Float64Array,
+  { west, perDegree, starts }: Slices,
+  list: (slice: number, edge: number) => void,
+): void {
+  const last = starts.length - 2;
   for (let edge = 0; edge < edges.length; edge += EDGE_WORDS) {
-    const from = sliceOf(edges[edge + 1]!, count / 360, count);
-    const to = sliceOf(edges[edge + 3]!, count / 360, count);
-    if (edges[edge + 1]! <= edges[edge + 3]!) {
-      for (let slice = from; slice <= to; slice++) list(slice, edge);
-    } else {
-      for (let slice = from; slice < count; slice++) list(slice, edge);
+    const from = Math.min(last, sliceOf(edges[edge + 1]!, west, perDegree));
+    const to = Math.min(last, sliceOf(edges[edge + 3]!, west, perDegree));
+    const isOverSeam = west === -180 && edges[edge + 1]! > edges[edge + 3]!;
+    if (isOverSeam) {
+      for (let slice = from; slice <= last; slice++) list(slice, edge);
       for (let slice = 0; slice <= Math.min(to, from - 1); slice++) list(slice, edge);
+    } else {
+      for (let slice = Math.min(from, to); slice <= Math.max(from, to); slice++) list(slice, edge);
     }
   }
 }
@@ -173,8 +188,9 @@ function prepare(ring: Ring, index: number): PreparedRing {
 function keeps(ring: PreparedRing, lat: number, lon: number): boolean {
   if ((lat === 90 && ring.touchesNorth) || (lat === -90 && ring.touchesSouth)) return true;
   const { edges } = ring;
-  const { starts, listed, perDegree } = ring.slices;
-  const slice = sliceOf(lon, perDegree, starts.length - 1);
+  const { starts, listed, west, perDegree } = ring.slices;
+  // Behind the ring's own longitudes there is no slice, and nothing to be crossed.
+  const slice = sliceOf(lon, west, perDegree);
   let inside = ring.northInside;
   for (let at = starts[slice]!; at < starts[slice + 1]!; at++) {
     const edge = listed[at]!;
