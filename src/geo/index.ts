@@ -21,8 +21,9 @@ export { createQuadtree, type Quadtree, type QuadtreeOptions } from './quadtree.
 export { createRegion, type Polygon, type Region, type Ring } from './region.ts';
 export type { MeasureOptions } from './searchable.ts';
 export { geohash, type GeohashArea, type GeohashCoverOptions, type GeohashNeighbours } from './geohash.ts';
-export { redisStore, type RedisStoreOptions } from './redis.ts';
-export { redisPosition, redisScore } from './z-order.ts';
 export { postgisStore } from './postgis.ts';
-export { postgresStore } from './postgres.ts';
-export type { PostgresGeoStore, PostgresStoreOptions } from './postgres-table.ts';
+export { type CellCircle, type Cells, type CellsOptions, type CellSystem, coverByCells, createCells } from './cells.ts';
+export { geohashCells } from './geohash-cells.ts';
+export { type H3, h3Cells, type H3CellsOptions } from './h3.ts';
+export { type PostgresGeoStore, postgresStore, type PostgresStoreOptions } from './postgres.ts';
+export { redisPosition, redisScore, redisStore, type RedisStoreOptions } from './redis.ts';

@@ -19,6 +19,8 @@ import { angleOfKth, reach } from './reach.ts';
 import { type Backend, type Search, ServerStore } from './server-store.ts';
 import { areaOfBox, areaOfCap, type Area, scoreRanges } from './z-order.ts';
 
+export type { PostgresGeoStore, PostgresStoreOptions };
+
 /** About 100 m. */
 const FIRST_ANGLE = 1.6e-5;
 /** 6 mm: for rounding. */

@@ -28,9 +28,12 @@ import {
   isPolar,
   REDIS_LAT_MAX,
   redisPosition,
+  redisScore,
   type ScoreRange,
   scoreRanges,
 } from './z-order.ts';
+
+export { redisPosition, redisScore };
 
 export interface RedisStoreOptions {
   /** The key of the geo set: 1 to 200 characters, of braces one pair at most. What is beyond ±85.05° is beside it, in `{key}:polar`. */
