@@ -84,6 +84,33 @@ test('a config on trial counts where the one in force does', async () => {
   assert.equal(passed(await ask(address(), 60)), 20);
 });
 
+test('an answer that the route gives by itself, or a redirect, meets its limits first', async () => {
+  const use = { requests: ['few'] };
+  const routes = [
+    { name: 'text', match: { path: '/text' }, respond: { body: 'here' }, limits: use },
+    { name: 'moved', match: { path: '/moved' }, redirect: { to: '/text', status: 301 as const }, limits: use },
+  ];
+  const listeners = [{ name: 'web', address: '127.0.0.1:0' }];
+  const limits = [few(2, { key: 'route', fields: 'always' })];
+  const { gateway, address } = create({ config: { listeners, routes, limits }, workers: 1 });
+  await gateway.start();
+  const get = (path: string) => fetch(`http://${address()}${path}`, { redirect: 'manual' });
+  for (const [path, status] of [
+    ['/text', 200],
+    ['/moved', 301],
+  ] as const) {
+    const answers = [await get(path), await get(path), await get(path)];
+    assert.deepEqual(
+      answers.map((answer) => answer.status),
+      [status, status, 429],
+    );
+    assert.ok(answers[2]!.headers.has('retry-after'));
+    for (const answer of answers) await answer.arrayBuffer();
+  }
+  assert.equal(gateway.state().limits[0]!.allowed, 4);
+  assert.equal(gateway.state().limits[0]!.refused, 2);
+});
+
 test('explain says which limits a request meets, as what it counts, and what is left, and takes nothing', async () => {
   const limits = [few(2, { key: 'header:X-Api-Key' }), few(5, { name: 'all' })];
   const given = limited(await origin('ok'), limits);

@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class SlowLine {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #stranded = new WeakSet<Socket>();
   #silent = false;
 
   private constructor(server: Server) {
@@ -34,6 +35,11 @@ export class SlowLine {
     this.#silent = true;
   }
 
+  /** The same for the connections that there are; new ones work. */
+  strand(): void {
+    for (const socket of this.#sockets) this.#stranded.add(socket);
+  }
+
   /** Those connections are over, and new ones work. */
   restore(): void {
     this.#silent = false;
@@ -48,7 +54,7 @@ export class SlowLine {
       if (!this.#silent) to.destroy();
     });
     from.on('data', (bytes) => {
-      if (this.#silent) return;
+      if (this.#silent || this.#stranded.has(from)) return;
       if (delayMs === 0) to.write(bytes);
       else setTimeout(() => to.write(bytes), delayMs);
     });

@@ -4,8 +4,9 @@
  * A connection that has not answered for `SILENT_MS`, although it is open, is given up for a new one: a machine that lost its power
  * says no goodbye, and the kernel would go on waiting for a quarter of an hour.
  *
- * Cost: two reads of the clock and five additions a call, of which there is one a tick however many requests ask.
+ * Cost: two reads of the clock, an `AbortSignal` and five additions a call, of which there is one a tick however many requests ask.
  */
+import { abortable } from '../../kernel/abort.ts';
 import { cellLane, type Cell, type Lane } from '../../kernel/cells.ts';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
@@ -155,7 +156,8 @@ class Connection {
     const sentMs = this.clock.nowMs();
     lane[storeSlots.calls]! += 1;
     try {
-      const answers = await this.#storeOf(prefix).ask(questions, options);
+      // A call that was sent lasts as long as its connection; here it is over when nobody waits any more.
+      const answers = await abortable(this.#storeOf(prefix).ask(questions, options), options.signal);
       const tookMs = this.clock.nowMs() - sentMs;
       lane[storeSlots.durationSumMs]! += tookMs;
       lane[storeSlots.buckets + bucketOf(tookMs)]! += 1;
