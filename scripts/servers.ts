@@ -28,7 +28,7 @@ export const servers = {
   haproxy: { commands: ['haproxy'], packages: ['haproxy'], neededBy: 'oracle tests, benchmarks' },
   openssl: { commands: ['openssl'], packages: ['openssl'], neededBy: 'TLS tests' },
   dnsmasq: { commands: ['dnsmasq'], packages: ['dnsmasq-base'], neededBy: 'tests of discovery by DNS' },
-  redis: { commands: ['redis-server'], packages: ['redis-server'], neededBy: 'tests of stores, benchmarks' },
+  redis: { commands: ['redis-server'], packages: ['redis-server'], neededBy: 'tests of stores, examples, benchmarks' },
   postgres: { commands: ['postgres', 'initdb'], packages: ['postgresql'], neededBy: 'tests of stores' },
   postgis: {
     commands: ['postgres'],

@@ -117,7 +117,10 @@ for (const [answer, during] of [
     assert.ok(limits[0]!.store!.decisions[answer] >= 20);
     assert.ok(stores[0]!.failures > 0);
     const said = gateways[0]!.seen.flatMap((event) => (event.kind === 'notice' ? [event.message] : []));
-    assert.ok(said.some((line) => /^redis:\/\/127\.0\.0\.1:\d+\/0 does not answer: .+/.test(line)), said.join('\n'));
+    assert.ok(
+      said.some((line) => /^redis:\/\/127\.0\.0\.1:\d+\/0 does not answer: .+/.test(line)),
+      said.join('\n'),
+    );
     assert.ok(said.some((line) => line.includes('answers again')));
   });
 }
@@ -174,7 +177,10 @@ test('of two limits in Redis of which one refuses, the other has lost nothing; e
   assert.equal(told.refusal?.word, 'rate_limited');
   await redis.kill();
   const unknown = await gateway.explain(asked);
-  assert.deepEqual(unknown.limits.map(({ now }) => now), [null, null]);
+  assert.deepEqual(
+    unknown.limits.map(({ now }) => now),
+    [null, null],
+  );
   assert.equal(unknown.refusal, null);
   assert.ok(unknown.notes.some((note) => note.startsWith(`${place} does not answer`)));
 });
@@ -199,7 +205,10 @@ test('a password is in no state, log or metric; a wrong one is an outage that sa
 test('a reload to another Redis counts there, and closes the connections to the first when nothing uses them', async () => {
   const [first, second] = [await redisServer(), await redisServer()];
   const endpoint = await origin('ok');
-  const at = (redis: RedisServer): ConfigInput => ({ ...limited(endpoint, [perKey(2, redis.url)]), drainTimeout: '0s' });
+  const at = (redis: RedisServer): ConfigInput => ({
+    ...limited(endpoint, [perKey(2, redis.url)]),
+    drainTimeout: '0s',
+  });
   const running = create({ config: at(first), workers: 1 });
   await running.gateway.start();
   const connections = async (): Promise<number> => {
