@@ -6,7 +6,7 @@
  *
  * A box that reaches a pole or goes round is listed on level 0: a pole is at every longitude.
  *
- * Cost: a look at a level some 60 ns; about 140 B a box.
+ * Cost: one look into a map for each level that is in use, and the boxes in the cells.
  */
 import { lonBetween, type Box } from './position.ts';
 

@@ -13,7 +13,7 @@
  * does, to 15 nanometres, takes a thousand lines with its series, and has been kept by its author for as many years as it needs: the package
  * `geographiclib-geodesic` is handed in.
  *
- * Cost: haversine some 40 ns, geodesic 1 to 2 µs. Source: R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68 (1984);
+ * Cost: haversine some 40 ns, geodesic 1.5 µs. Source: R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68 (1984);
  * C. F. F. Karney, "Algorithms for geodesics", J. Geodesy 87 (2013).
  */
 import { geoInvalid, type Position } from './position.ts';

@@ -1,4 +1,4 @@
-/** Moving things: memory, cells that follow the crowd, and threads that ask while another moves. Right answers are in contract.test.ts. */
+/** Moving things: memory, cells that follow the crowd, and threads that ask while another moves. Right answers are in mutable-index.test.ts. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-/** Points: memory, ids, sharing; what damaged memory and bad points are. That they answer rightly is in contract.test.ts. */
+/** Points: memory, ids, sharing; what damaged memory and bad points are. That they answer rightly is in points-contract.test.ts. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-/** The quadtree as a map, its memory, and that it grows and shrinks with what is in it. Right answers are in contract.test.ts. */
+/** The quadtree as a map, its memory, and that it grows and shrinks with what is in it. Right answers are in mutable-index.test.ts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,15 +1,10 @@
-/** Every index in memory against brute force over the sphere: tens of thousands of questions of each kind. */
+/** What changes against brute force over the sphere: a hundred thousand questions for each index. */
 import { test } from 'node:test';
-import geodesicLibrary from 'geographiclib-geodesic';
 import { geoContract, type GeoSubject } from '../testing/geo-contract.ts';
-import { geodesic } from './measure.ts';
 import { createMoving, openMoving } from './moving.ts';
 import type { MutableGeoIndex } from './mutable-index.ts';
-import { createPoints } from './points.ts';
 import type { Position } from './position.ts';
 import { createQuadtree } from './quadtree.ts';
-
-const measure = geodesic(geodesicLibrary.Geodesic.WGS84);
 
 /** What a moving index keeps of a position. */
 const kept = ({ lat, lon }: Position): Position => ({
@@ -29,13 +24,6 @@ const moving = (positions: readonly Position[], shared: boolean) =>
   moved(createMoving({ capacity: Math.max(1, positions.length), shared }), positions);
 
 const subjects: readonly GeoSubject<number>[] = [
-  { name: 'points', create: (positions) => createPoints(positions) },
-  {
-    name: 'points on the ellipsoid',
-    create: (positions) => createPoints(positions, { measure }),
-    measure,
-    questions: 300,
-  },
   {
     name: 'quadtree',
     create: (positions) => moved(createQuadtree({ capacity: Math.max(1, positions.length), leafMax: 4 }), positions),
