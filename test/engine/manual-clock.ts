@@ -41,6 +41,12 @@ export class ManualClock implements Clock {
     }
   }
 
+  /** The event loop stood still for `ms`: what was due meanwhile comes now, once and late. */
+  stall(ms: number): void {
+    this.#nowMs += ms;
+    for (const run of this.#runs) run();
+  }
+
   /** To just before a deadline that is `ms` ahead. */
   nearly(ms: number): void {
     this.pass(ms - TICK_MS);

@@ -1,6 +1,7 @@
 /** What a server may not do to the gateway, and what the gateway refuses before it would run out of memory. */
 import assert from 'node:assert/strict';
 import { eventually, onBoth } from '../../../test/engine/bench.ts';
+import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer } from '../../../test/engine/origin.ts';
 
@@ -41,6 +42,28 @@ onBoth('RFC 9112 §9.2: bytes behind an answer, or on an unused connection, are 
   second.write(answer('evil'));
   await second.gone();
   await eventually('it is counted', () => gateway.endpoint('protocolErrors') === 1);
+});
+
+onBoth('RFC 9110 §15.6.4: while the event loop is over a second late, requests are refused', async (bench) => {
+  const clock = new ManualClock();
+  const { client, gateway, origin } = await bench.line({}, clock);
+  origin.serve((_, connection) => {
+    connection.write(answer('ok'));
+  });
+  const isServed = async (): Promise<void> => {
+    client.write(GET);
+    assert.equal((await client.response()).status, 200);
+  };
+  clock.stall(1000);
+  await isServed();
+  clock.stall(1200);
+  client.write(GET);
+  const refusal = await client.refusal(503, 'overloaded');
+  assert.equal(fieldOf(refusal, 'cache-control'), 'no-store');
+  assert.equal(gateway.endpoint('requests'), 1, 'nothing is asked of a server');
+  clock.pass(200);
+  await isServed();
+  assert.equal(gateway.refusals('overloaded'), 1);
 });
 
 onBoth(
