@@ -61,15 +61,17 @@ export async function runGateway(
     await gateway.stop();
     // Not before: one more press of Ctrl-C is no other end.
     signals.dispose();
-    if (gateway.state().workers.some(({ phase }) => phase === 'stuck')) endHard(io);
+    if (gateway.state().workers.some(({ phase }) => phase === 'stuck')) {
+      io.err.prose('A worker thread is caught in a call of the system: the process ends by SIGTERM, without it.');
+      endHard('SIGTERM');
+    }
   }
 }
 
 /** Node waits for its threads at the end, also in `exit`: without one that does not end, only a signal ends the process. */
-function endHard({ err }: CommandIo): void {
-  err.prose('A worker thread is caught in a call of the system: the process ends by SIGTERM, without it.');
-  process.removeAllListeners('SIGTERM');
-  process.kill(process.pid, 'SIGTERM');
+function endHard(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }
 
 /** Prints what happens, and what happens before the screen after it. */
@@ -148,7 +150,8 @@ class Signals {
     if (this.#askedAtMs !== null) {
       if (this.#clock.nowMs() - this.#askedAtMs < ECHO_MS) return;
       const leave = (): void => process.exit(signalExitCodes[signal]);
-      this.#clock.after(STOP_MS, leave);
+      // What has not stopped by then may be a thread that never does.
+      this.#clock.after(STOP_MS, () => endHard(signal));
       if (gateway === null) leave();
       else gateway.stop().then(leave, leave);
       return;
