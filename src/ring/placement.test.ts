@@ -24,6 +24,8 @@ interface Algorithm {
   readonly moves: 'none' | 'none at the tail' | 'some' | 'all';
   /** How far a node's share may be from its weight, relative, with tens of nodes. */
   readonly shareError: number;
+  /** When a node leaves the list each of its keys goes to the second replica, as when it is out: what both copies are for. */
+  readonly inherits: boolean;
   /** Of nine nodes: the fingerprint, and the nodes of 32 positions. */
   readonly fixed: readonly [string, string];
 }
@@ -36,6 +38,7 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
     ordered: false,
     moves: 'none',
     shareError: 0.22,
+    inherits: true,
     fixed: ['f6bbacc9aa11c5fd', '42843035850246252057035224607123'],
   },
   maglev: {
@@ -44,6 +47,7 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
     ordered: false,
     moves: 'some',
     shareError: 0.01,
+    inherits: false,
     fixed: ['bcfedf584becfdb5', '78658411342357268170622282441686'],
   },
   rendezvous: {
@@ -52,6 +56,7 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
     ordered: false,
     moves: 'none',
     shareError: 0,
+    inherits: true,
     fixed: ['2a219e0101821008', '53352676731236411263048115107512'],
   },
   anchor: {
@@ -60,6 +65,7 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
     ordered: true,
     moves: 'none',
     shareError: 0,
+    inherits: false,
     fixed: ['4acce0c9b253cdf2', '14221754266160476841465548301567'],
   },
   jump: {
@@ -68,6 +74,7 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
     ordered: true,
     moves: 'none at the tail',
     shareError: 0,
+    inherits: false,
     fixed: ['31aadbb42199d89f', '45728214053648558888810583678342'],
   },
   modulo: {
@@ -76,6 +83,7 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
     ordered: true,
     moves: 'all',
     shareError: 0,
+    inherits: false,
     fixed: ['7e5b43c15edd63a2', '88145436584833047884576070803552'],
   },
 };
@@ -104,7 +112,7 @@ function needless(before: Placement, after: Placement, changed: readonly string[
 
 const allowed = { none: 0, 'none at the tail': 0, some: 0.03, all: 1 } as const;
 
-for (const [name, { create, weighted, ordered, moves, shareError, fixed }] of Object.entries(algorithms)) {
+for (const [name, { create, weighted, ordered, moves, shareError, inherits, fixed }] of Object.entries(algorithms)) {
   test(`${name}: each node gets its share, and as much as it says`, () => {
     const given = names(20).map((node, index) => ({ name: node, weight: weighted ? 1 + (index % 4) : 1 }));
     const placement = create(given);
@@ -202,6 +210,20 @@ for (const [name, { create, weighted, ordered, moves, shareError, fixed }] of Ob
       assert.ok(share > 0.1 && share < 0.25);
     }
     assert.deepEqual(placement.getReplicas('a', 0), []);
+  });
+
+  test(`${name}: the second replica ${inherits ? 'has the key' : 'need not have the key'} when the first has left`, () => {
+    const placement = create(names(8));
+    const without = new Map(
+      names(8).map((gone) => [gone, placement.with(names(8).filter((node) => node !== gone))] as const),
+    );
+    let other = 0;
+    for (let key = 0; key < 300; key++) {
+      const [first, second] = placement.getReplicas(`${key}`, 2);
+      if (without.get(first!)!.get(`${key}`) !== second) other++;
+    }
+    // Were there none, more could be promised.
+    assert.equal(other === 0, inherits, `${other} keys are elsewhere`);
   });
 
   test(`${name}: with zones, no zone has two replicas while another has none`, () => {
