@@ -23,6 +23,8 @@ const P5_HIGH = 0x27d4eb2f | 0;
 const P5_LOW = 0x165667c5 | 0;
 
 const STRIPE_BYTES = 32;
+/** How far each accumulator is turned when they become one. */
+const TURNS = Int32Array.of(1, 7, 12, 18);
 
 /** The result of the last call: upper word, lower word. */
 const digest = new Int32Array(2);
@@ -57,7 +59,8 @@ function hashStripes(view: DataView, end: number, seedHigh: number, seed: number
 
   let high = 0;
   let low = 0;
-  for (const [index, bits] of [1, 7, 12, 18].entries()) {
+  for (let index = 0; index < TURNS.length; index++) {
+    const bits = TURNS[index]!;
     const laneHigh = lanes[2 * index]!;
     const laneLow = lanes[2 * index + 1]!;
     const turnedLow = (laneLow << bits) | (laneHigh >>> (32 - bits));

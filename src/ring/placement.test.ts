@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { seededRandom } from '../kernel/random.ts';
+import { allocates } from '../testing/allocation.ts';
 import { createAnchor } from './anchor.ts';
 import { createJump } from './jump.ts';
 import { createMaglev } from './maglev.ts';
@@ -269,6 +270,18 @@ for (const [name, { create, weighted, ordered, moves, shareError, inherits, fixe
     assert.throws(() => create(['a']).getReplicas('k', -1), /count is -1/);
     // @ts-expect-error A misspelt option.
     assert.throws(() => create(['a']).getReplicas('k', 1, { zone: true }), /Did you mean zones/);
+  });
+
+  test(`${name}: to look up a position, bytes or short ASCII allocates nothing`, () => {
+    const placement = create(names(20));
+    const keys = ['user:1000042', '', 'x'.repeat(48), new TextEncoder().encode('Müller'), 0x12345678];
+    const eligible = new Uint8Array(20).fill(1);
+    const allocated = allocates((call) => {
+      placement.get(keys[call % keys.length]!);
+      eligible[7] = (call >> 12) & 1;
+      placement.locate(call, eligible);
+    });
+    assert.equal(allocated, null);
   });
 
   test(`${name}: keys that are none are refused, and never taken for another`, () => {

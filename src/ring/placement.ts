@@ -67,7 +67,10 @@ export interface Placement extends Locator {
   readonly hash: (key: KeyText) => number;
   /** The position of a key, signed. */
   position(key: Key): number;
-  /** The name of the node that has the key; null without nodes. Allocates nothing. */
+  /**
+   * The name of the node that has the key; null without nodes. Allocates nothing for a position, bytes, and ASCII of up to 48
+   * characters; for other text what `TextEncoder` does.
+   */
   get(key: Key): string | null;
   /**
    * The names of the first `count` nodes for the key, the owner first; fewer if there are fewer. With `zones`, a zone is

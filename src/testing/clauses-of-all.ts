@@ -1,19 +1,14 @@
 /** The clauses for balancers of every kind: shares, who may be picked, warming up, and what a pick allocates. */
 import assert from 'node:assert/strict';
-import { getHeapStatistics } from 'node:v8';
 import { createLoads, createPickContext } from '../balance/index.ts';
 import { seededRandom } from '../kernel/random.ts';
+import { allocates } from './allocation.ts';
 import type { BalancerSubject } from './balancer-contract.ts';
 import { assertShares, type Bound, drive } from './balancer-drive.ts';
 import type { BalancerFactory } from './balancer-place.ts';
 
 const PICKS = 20_000;
 const FLIPS = 3000;
-const WINDOW_PICKS = 250_000;
-const QUIET_WINDOWS = 4;
-const WINDOWS_MAX = 40;
-/** Measuring takes some itself; the smallest object takes 12. */
-const BYTES_PER_PICK_MAX = 1;
 
 export function clausesOfAll({ kind, shareTolerance = 0 }: BalancerSubject, create: BalancerFactory) {
   const bound: Bound = { byChance: kind !== 'turn', tolerance: shareTolerance };
@@ -86,7 +81,7 @@ export function clausesOfAll({ kind, shareTolerance = 0 }: BalancerSubject, crea
     },
 
     'a pick allocates nothing': () => {
-      assert.equal(allocates(create), null);
+      assert.equal(allocatedByPicks(create), null);
     },
 
     'weights that mean nothing are refused': () => {
@@ -129,8 +124,7 @@ function flip(create: BalancerFactory, seed: number): void {
   }
 }
 
-/** Whether so many windows in a row leave the heap as it is: the engine needs a while to compile, and collects in between. */
-function allocates(create: BalancerFactory): string | null {
+function allocatedByPicks(create: BalancerFactory): string | null {
   const weights = Array.from({ length: 20 }, (_, index) => 1 + (index % 3));
   const loads = createLoads(weights.length);
   const random = seededRandom(3);
@@ -138,19 +132,11 @@ function allocates(create: BalancerFactory): string | null {
   const context = createPickContext(weights.length);
   const cold = new Float64Array(weights.length).fill(1).fill(0.5, 0, 3);
   for (const index of weights.keys()) loads.started(index, index);
-  let found = 0;
-  for (let window = 0, quiet = 0; window < WINDOWS_MAX; window++) {
-    const before = getHeapStatistics().used_heap_size;
-    for (let pick = 0; pick < WINDOW_PICKS; pick++) {
-      context.keyHash = random.int32();
-      context.nowMs += 0.25;
-      context.ramp = (pick & 0x4000) === 0 ? null : cold;
-      context.eligible[7] = (pick >> 12) & 1;
-      balancer.pick(context);
-    }
-    found = (getHeapStatistics().used_heap_size - before) / WINDOW_PICKS;
-    quiet = found >= 0 && found <= BYTES_PER_PICK_MAX ? quiet + 1 : 0;
-    if (quiet === QUIET_WINDOWS) return null;
-  }
-  return `${found.toFixed(1)} B a pick`;
+  return allocates((pick) => {
+    context.keyHash = random.int32();
+    context.nowMs += 0.25;
+    context.ramp = (pick & 0x4000) === 0 ? null : cold;
+    context.eligible[7] = (pick >> 12) & 1;
+    balancer.pick(context);
+  });
 }
