@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { edgeChart } from './edge-chart.ts';
 import { memoryPart } from './memory.ts';
+import { postgresPart } from './postgres.ts';
 import { redisPart } from './redis.ts';
 import { sharedPart } from './shared.ts';
 
@@ -18,6 +19,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   memory: memoryPart,
   shared: sharedPart,
   redis: redisPart,
+  postgres: postgresPart,
 };
 
 const usage = `Usage: npm run bench -- limit [--only ${Object.keys(parts).join('|')}] [--svg FILE]\n`;
