@@ -1,12 +1,25 @@
 /**
- * `npm run bench -- bloom [--billion | --keys N]`: what filters cost and whether they keep their promise.
+ * `npm run bench -- bloom [options]`: what filters cost and whether they keep their promise.
+ *
+ *     npm run bench -- bloom                     all but the large ones
+ *     npm run bench -- bloom --only variants     one part: speed, variants or redis
+ *     npm run bench -- bloom --billion           a billion keys, each looked for again (or --keys N)
+ *     npm run bench -- bloom --fuse 100000000    so many keys in a fuse filter
  */
 import { parseArgs } from 'node:util';
+import { fusePart } from './fuse.ts';
 import { prove, sayProgress } from './proof.ts';
+import { redisPart } from './redis.ts';
 import { speedPart } from './speed.ts';
+import { variantsPart } from './variants.ts';
 
 const { values } = parseArgs({
-  options: { billion: { type: 'boolean', default: false }, keys: { type: 'string' } },
+  options: {
+    billion: { type: 'boolean', default: false },
+    keys: { type: 'string' },
+    only: { type: 'string' },
+    fuse: { type: 'string' },
+  },
 });
 
 /** How far the measured rate may be from the predicted one. */
@@ -33,4 +46,11 @@ function showProof(capacity: number, absent: number): void {
 
 if (values.billion) showProof(1e9, 1e8);
 else if (values.keys !== undefined) showProof(Number(values.keys), Number(values.keys) / 10);
-else speedPart();
+else if (values.fuse !== undefined) fusePart(Number(values.fuse));
+else {
+  const parts = { speed: speedPart, variants: variantsPart, redis: redisPart };
+  if (values.only !== undefined && !Object.hasOwn(parts, values.only)) {
+    throw new Error(`no part is called ${values.only}; there are ${Object.keys(parts).join(', ')}`);
+  }
+  for (const [name, part] of Object.entries(parts)) if ((values.only ?? name) === name) await part();
+}
