@@ -46,6 +46,7 @@ export class CuckooTable {
   readonly #mask: number;
   readonly #slots: Uint16Array;
   readonly #stash: Int32Array;
+  /** Entries of the stash that are in use. */
   #stashed = 0;
   /** Whom to throw out: any rule will do that is not always the same. */
   #turn = 0;
@@ -57,11 +58,6 @@ export class CuckooTable {
     this.#slots = slots;
     this.#stash = stash;
     for (let at = 0; at < stash.length; at += STASH_WORDS) if (stash[at + 1] !== 0) this.#stashed++;
-  }
-
-  /** Entries of the stash that are in use. */
-  get stashed(): number {
-    return this.#stashed;
   }
 
   /** Never 0, the sign of an empty place; each of the others is as likely. */

@@ -131,6 +131,7 @@ test('cuckoo: a full one refuses, and has lost nobody', () => {
     const inside: string[] = [];
     let refused = 0;
     for (let index = 0; refused < 50; index++) {
+      assert.ok(index < 4000, 'it is never full');
       const before = refused === 0 ? null : filter.toBytes();
       try {
         filter.add(`key ${index}`);
@@ -143,10 +144,13 @@ test('cuckoo: a full one refuses, and has lost nobody', () => {
     }
     assert.ok(inside.length >= 3000, `full with ${inside.length} of 3000`);
     assert.ok(filter.report().fill > 0.95);
+    const stash = () => [...new Int32Array(filter.memory, 128 + 64, 3 * 64)].filter((word) => word !== 0);
+    assert.ok(stash().length >= 2 * 64);
     assert.ok(inside.every((key) => filter.has(key)));
     // The stash and the table empty again, in any order.
     for (const [index, key] of inside.entries()) if (index % 3 !== 0) assert.ok(filter.delete(key), key);
     for (const [index, key] of inside.entries()) if (index % 3 === 0) assert.ok(filter.has(key), key);
+    assert.deepEqual(stash(), [], 'nobody is left in the stash when there is room in the table');
     for (const [index, key] of inside.entries()) if (index % 3 === 0) assert.ok(filter.delete(key), key);
     assert.equal(filter.report().count, 0);
   }

@@ -1,6 +1,6 @@
 /**
- * Fuse: a filter of a set that is known as a whole and does not change. The smallest and the fastest to ask: 9.0 bits a key for a
- * false-positive rate of 1/256, 18 bits for 1/65536, three reads whatever the answer. Nothing can be added.
+ * Fuse: a filter of a set that is known as a whole and does not change. The smallest: 9.1 bits a key for a
+ * false-positive rate of 1/256, 18.2 bits for 1/65536, three reads whatever the answer. Nothing can be added.
  *
  * A large set is built in shards of about a million keys (fuse-shard.ts), one after another; keys in two copies are one key.
  *
@@ -8,7 +8,7 @@
  * fingerprints of all shards. The kind's own word 0: the bits that select a shard.
  *
  * Cost: building takes 8 B a key until the keys are counted, or a folder on disk, and beside it the filter and 42 MB. About
- * 250 ns a key, in which the thread does nothing else: for large sets use a worker.
+ * 200 ns a key, in which the thread does nothing else: for large sets use a worker.
  */
 import { checkKeys, invalid } from '../kernel/options.ts';
 import { type FilterKey, type FilterKeys, hashKey, type SeedOption, seedWords } from './filter-key.ts';
@@ -28,7 +28,7 @@ import { createImage, damaged, type FilterKind, type Image, imageOfKind, sealedC
 import { hasEach } from './many.ts';
 
 export interface FuseOptions {
-  /** Of a fingerprint: 8 for a false-positive rate of 0.39 % in 9 bits a key, 16 for 0.0015 % in 18. @defaultValue 8 */
+  /** Of a fingerprint: 8 for a false-positive rate of 0.39 % in 9.1 bits a key, 16 for 0.0015 % in 18.2. @defaultValue 8 */
   readonly bits?: 8 | 16;
   /**
    * An existing folder on a disk with 8 B a key to spare, where hashes are kept until all are there. Without it they are kept
