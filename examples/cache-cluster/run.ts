@@ -4,7 +4,8 @@
  *     npm run cache-cluster                   Redis is found, or installed (scripts/servers.ts)
  *     npm run cache-cluster -- --svg FILE     also draws them
  *
- * Servers are started on free ports with their data in temporary folders, and nothing is left. Takes some ten seconds.
+ * Servers are started on free ports, keep their data in memory, and end with this program, also when it is killed. Takes some ten
+ * seconds.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
