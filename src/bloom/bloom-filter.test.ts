@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../kernel/random.ts';
-import { createFilter, type LayoutName, layouts, openFilter } from './bloom-filter.ts';
+import { createFilter, type FilterOptions, filterSize, type LayoutName, layouts, openFilter } from './bloom-filter.ts';
+import type { FilterKey, SeedOption } from './filter-key.ts';
 
 const names = Object.keys(layouts) as LayoutName[];
 
@@ -45,4 +46,67 @@ test('a filter is opened from its bytes and from its memory', () => {
   assert.equal(filter.add('a'), false);
   assert.ok(openFilter(filter.toBytes()).has('a'));
   assert.ok(openFilter(filter.memory).has(new TextEncoder().encode('a')));
+});
+
+test('filters merge only if their bits mean the same', () => {
+  const filter = createFilter({ capacity: 100 });
+  for (const [options, what] of [
+    [{ capacity: 100, layout: 'classic' }, /layout differs/],
+    [{ capacity: 1000 }, /size differs/],
+    [{ capacity: 100, seed: [0, 1] }, /seed differs/],
+  ] as const) {
+    assert.throws(() => filter.merge(createFilter(options)), { code: 'OPTIONS_INVALID', message: what });
+  }
+});
+
+test('a seed gives other bits, and a random one each time others', () => {
+  const bitsOf = (seed: SeedOption): string => {
+    const filter = createFilter({ capacity: 100, seed });
+    filter.addMany(['a', 'b']);
+    assert.ok(filter.has('a') && openFilter(filter.toBytes()).has('b'));
+    return filter.bits.toString();
+  };
+  const seeds: SeedOption[] = [[0, 0], [0, 1], [1, 0], [0xffffffff, 0xffffffff], 'random', 'random'];
+  assert.equal(new Set(seeds.map(bitsOf)).size, seeds.length);
+});
+
+test('options and keys that mean nothing are refused with what was expected', () => {
+  const wrong: readonly [object, RegExp][] = [
+    [{ capacity: 0 }, /capacity is 0; expected an integer from 1/],
+    [{ capacity: Number.NaN }, /capacity is NaN/],
+    [{ capacity: 1.5 }, /capacity is 1.5/],
+    [{}, /capacity is undefined/],
+    [{ capacity: 9, falsePositiveRate: 1 }, /falsePositiveRate is 1; expected from 0.000001 to 0.5/],
+    [{ capacity: 9, falsePositiveRate: 0 }, /falsePositiveRate is 0/],
+    [{ capacity: 9, falsePositiveRate: Number.NaN }, /falsePositiveRate is NaN/],
+    [{ capacity: 9, falsePositiveRate: '1 percent' }, /falsePositiveRate is 1 percent/],
+    [{ capacity: 9, layout: 'block' }, /layout is “block”; expected one of: blocked, classic, parquet/],
+    [{ capacity: 9, seed: [1] }, /seed is \[1\]/],
+    [{ capacity: 9, seed: [1, -1] }, /seed is \[1,-1\]/],
+    [{ capacity: 9, falsePositivRate: 0.1 }, /Did you mean falsePositiveRate\?/],
+    [{ capacity: 1e10 }, /take more than the 8589934592 bytes that one filter can have: use several/],
+  ];
+  for (const [options, message] of wrong) {
+    assert.throws(() => createFilter(options as FilterOptions), { code: 'OPTIONS_INVALID', message });
+  }
+  const filter = createFilter({ capacity: 10 });
+  for (const [key, message] of [
+    [1, /A key is the number 1; expected a string/],
+    [null, /A key is of type object/],
+    [new Uint32Array(3), /A key is a Uint32Array of 3 words/],
+  ] as const) {
+    assert.throws(() => filter.has(key as FilterKey), { code: 'OPTIONS_INVALID', message });
+    assert.throws(() => filter.addMany([key as FilterKey]), { code: 'OPTIONS_INVALID', message });
+  }
+  assert.throws(() => filter.hasMany(new Uint32Array(3)), { code: 'OPTIONS_INVALID', message: /3 words/ });
+});
+
+test('a size is what the filter then takes', () => {
+  for (const layout of names) {
+    const options = { capacity: 12_345, falsePositiveRate: '0.5%', layout } as const;
+    const { bytes, bitsPerKey } = filterSize(options);
+    const filter = createFilter(options);
+    assert.equal(bytes, filter.memory.byteLength);
+    assert.equal(bitsPerKey, (8 * filter.bits.length) / 12_345);
+  }
 });

@@ -53,7 +53,7 @@ export function countOf(layout: Layout, fill: number, blocks: number, probes: nu
 
 /** True if an estimated count is above the capacity by more than the estimate's own scatter. */
 export function exceeds(count: number, capacity: number): boolean {
-  return count > capacity * 1.001 + 4 * Math.sqrt(capacity);
+  return count > capacity * 1.002 + 4 * Math.sqrt(capacity);
 }
 
 /** Sets bits of a word; true if one was not set. A word that another thread writes too is changed by an atomic `or`. */
@@ -72,7 +72,7 @@ export function ones(word: number): number {
   return Math.imul((n + (n >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
-/** At most so many words are looked at to say how full a filter is: 4 MiB, for an error of about 0.02 %. */
+/** At most so many words are looked at to say how full a filter is: 4 MiB, for an error of about 0.05 %. */
 const SAMPLE_WORDS = 2 ** 20;
 
 /** Calls `visit` with the first word of blocks spread evenly over the body, of all blocks if they are few. */

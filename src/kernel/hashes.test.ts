@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { KeyText } from './key-bytes.ts';
 import { murmur3 } from './murmur3.ts';
-import { xxh64 } from './xxh64.ts';
+import { xxh64, xxh64Words } from './xxh64.ts';
 
 function words(hash: (key: KeyText, out: Uint32Array) => void, count: number): (key: KeyText) => string {
   const out = new Uint32Array(count);
@@ -63,6 +63,21 @@ test('XXH64 has the published check values', () => {
   }
   assert.equal(xxhash('abc'), '44bc2cf5ad770999');
   assert.equal(xxhash('Nobody inspects the spammish repetition'), 'fbcea83c8a378bf1');
+});
+
+test('all 64 bits of a seed count: values of python-xxhash', () => {
+  const bytes = Uint8Array.from({ length: 101 }, (_, index) => index);
+  for (const [key, low, high] of [
+    ['', '51e24c0e9077a48c', '7cc8df76db892f66'],
+    ['abc', '1fc03ef74cebaa7d', 'cfe5aeff5d700cf0'],
+    [bytes, '6cf305eb76f0ad5b', '68c99975ef4cd258'],
+  ] as const) {
+    const seeded = (...seed: number[]) =>
+      words((text, out) => xxh64Words(text, Int32Array.from(seed), new Int32Array(out.buffer)), 2)(key);
+    assert.equal(seeded(0x01234567, 0x89abcdef), low);
+    assert.equal(seeded(0xfedcba98, 0x76543210), high);
+    assert.equal(seeded(0, 7), xxhash(key, 7));
+  }
 });
 
 test('MurmurHash3 of "hello" is that of Guava and mmh3', () => {
