@@ -1,10 +1,12 @@
 /** XXH64 and MurmurHash3 against the values that their authors and SMHasher publish. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { KeyText } from './key-bytes.ts';
 import { murmur3 } from './murmur3.ts';
 import { xxh64, xxh64Words } from './xxh64.ts';
+import { xxh64Code } from './xxh64-code.ts';
 
 function words(hash: (key: KeyText, out: Uint32Array) => void, count: number): (key: KeyText) => string {
   const out = new Uint32Array(count);
@@ -77,6 +79,34 @@ test('all 64 bits of a seed count: values of python-xxhash', () => {
     assert.equal(seeded(0x01234567, 0x89abcdef), low);
     assert.equal(seeded(0xfedcba98, 0x76543210), high);
     assert.equal(seeded(0, 7), xxhash(key, 7));
+  }
+});
+
+test('a key is hashed piece by piece as in one, wherever it ends', () => {
+  // Values of python-xxhash for bytes 0, 1, 2, … modulo 251.
+  for (const [length, seed, hash] of [
+    [32767, 0, '71dffb26afc2161f'],
+    [32768, 7, 'c9f07dea46d17adf'],
+    [32769, 0, '672be910f8faf3d6'],
+    [65536, 7, '7bf82237de181ff2'],
+    [65535, 0, 'fc26b00b70f81612'],
+    [100000, 1, '0fa6c04f0bf2f121'],
+    [98335, 0, 'e5aa2919330055b5'],
+  ] as const) {
+    const padded = Uint8Array.from({ length: length + 3 }, (_, index) => (index < 3 ? 255 : (index - 3) % 251));
+    assert.equal(xxhash(padded.subarray(3), seed), hash, `${length} bytes`);
+  }
+});
+
+test('the code of XXH64 is what its source says', async () => {
+  const { default: createWabt } = await import('wabt');
+  const wabt = await createWabt();
+  const source = readFileSync(new URL('xxh64.wat', import.meta.url), 'utf8');
+  const module = wabt.parseWat('xxh64.wat', source);
+  try {
+    assert.equal(xxh64Code, Buffer.from(module.toBinary({}).buffer).toString('base64'));
+  } finally {
+    module.destroy();
   }
 });
 

@@ -7,15 +7,19 @@
  * writes there, and answers with a small object. The buffer holds the bytes until the next call.
  */
 import { invalid } from './options.ts';
+import { Memory, type WasmMemory } from './webassembly.ts';
 
 export type KeyText = string | Uint8Array;
 
-const SHORT_BYTES = 1024;
+/** A key up to here is in `keyMemory` from its first byte on. */
+export const SHORT_BYTES = 2 ** 15;
 /** From here on the encoder's fixed cost is less than the loop's. */
 const LOOP_CHARACTERS = 48;
 
-const short = new Uint8Array(SHORT_BYTES);
-const shortView = new DataView(short.buffer);
+/** Memory of WebAssembly, so that a hash in it (xxh64.wat) finds the key. Its second half is the hash's own. */
+export const keyMemory: WasmMemory = new Memory({ initial: 1, maximum: 1 });
+const short = new Uint8Array(keyMemory.buffer, 0, SHORT_BYTES);
+const shortView = new DataView(keyMemory.buffer, 0, SHORT_BYTES);
 const encoder = new TextEncoder();
 
 /** Where the bytes of the last key are, from offset 0. */
@@ -48,7 +52,8 @@ function layBytes(bytes: Uint8Array): number {
     return length;
   }
   view = shortView;
-  for (let at = 0; at < length; at++) short[at] = bytes[at]!;
+  if (length > LOOP_CHARACTERS) short.set(bytes);
+  else for (let at = 0; at < length; at++) short[at] = bytes[at]!;
   return length;
 }
 
