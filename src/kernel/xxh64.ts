@@ -3,8 +3,8 @@
  *
  * Source: xxHash specification 0.1.1 (Y. Collet). The published check values and SMHasher's verification word hold
  * (hashes.test.ts).
- * Cost: no allocation of its own (key-bytes.ts); about 30 ns for a key of 12 characters (`npm run bench -- ring`). Its seven products of 64 bits are done
- * by WebAssembly (xxh64.wat), which has them as one instruction each: written in JavaScript, on halves, it took 65 ns.
+ * Cost: no allocation of its own (key-bytes.ts); about 30 ns for a key of 12 characters (`npm run bench -- ring`). Products of
+ * 64 bits are left to WebAssembly (xxh64.wat), which has them as one instruction: in JavaScript, on halves, it took 65 ns.
  *
  * Not for secrets, and without a secret seed not against people who choose their keys so that they collide.
  */
