@@ -33,6 +33,8 @@ export interface CuckooMemory {
   readonly slots: Uint16Array;
   /** STASH_ENTRIES × STASH_WORDS. */
   readonly stash: Int32Array;
+  /** One word: how many entries of the stash are in use. Whoever has the same memory reads it there. */
+  readonly stashed: Int32Array;
 }
 
 /** A place may begin in any word and end in the next one: one more is there to be read. */
@@ -46,18 +48,19 @@ export class CuckooTable {
   readonly #mask: number;
   readonly #slots: Uint16Array;
   readonly #stash: Int32Array;
-  /** Entries of the stash that are in use. */
-  #stashed = 0;
+  readonly #stashed: Int32Array;
   /** Whom to throw out: any rule will do that is not always the same. */
   #turn = 0;
 
-  constructor({ buckets, bits, slots, stash }: CuckooMemory) {
+  constructor({ buckets, bits, slots, stash, stashed }: CuckooMemory) {
     this.#buckets = buckets;
     this.#bits = bits;
     this.#mask = 2 ** bits - 1;
     this.#slots = slots;
     this.#stash = stash;
-    for (let at = 0; at < stash.length; at += STASH_WORDS) if (stash[at + 1] !== 0) this.#stashed++;
+    this.#stashed = stashed;
+    stashed[0] = 0;
+    for (let at = 0; at < stash.length; at += STASH_WORDS) if (stash[at + 1] !== 0) stashed[0]++;
   }
 
   /** Never 0, the sign of an empty place; each of the others is as likely. */
@@ -102,7 +105,7 @@ export class CuckooTable {
 
   /** The entry of the stash for a fingerprint with these two buckets; -1 if there is none. */
   #findStashed(bucket: number, other: number, fingerprint: number): number {
-    if (this.#stashed === 0) return -1;
+    if (this.#stashed[0] === 0) return -1;
     const stash = this.#stash;
     for (let at = 0; at < stash.length; at += STASH_WORDS) {
       if (stash[at + 1] === fingerprint && (stash[at] === bucket || stash[at] === other)) return at;
@@ -141,7 +144,7 @@ export class CuckooTable {
       this.#stash[copies + 2]! += 1;
       return true;
     }
-    if (this.#stashed === STASH_ENTRIES) return false;
+    if (this.#stashed[0] === STASH_ENTRIES) return false;
     // One's own copies make no room for one another.
     if (this.#copies(bucket, fingerprint) + this.#copies(other, fingerprint) === 2 * BUCKET_SLOTS) {
       this.#putAside(bucket, fingerprint);
@@ -181,7 +184,7 @@ export class CuckooTable {
     let at = 0;
     while (this.#stash[at + 1] !== 0) at += STASH_WORDS;
     this.#stash.set([bucket, fingerprint, 1], at);
-    this.#stashed++;
+    this.#stashed[0]! += 1;
   }
 
   /** Takes one copy out; false if there is none. */
@@ -206,12 +209,12 @@ export class CuckooTable {
     this.#stash[at + 2]! -= 1;
     if (this.#stash[at + 2] !== 0) return;
     this.#stash.fill(0, at, at + STASH_WORDS);
-    this.#stashed--;
+    this.#stashed[0]! -= 1;
   }
 
   /** A place is free again: perhaps for somebody in the stash. */
   #resettle(): void {
-    if (this.#stashed === 0) return;
+    if (this.#stashed[0] === 0) return;
     for (let at = 0; at < this.#stash.length; at += STASH_WORDS) {
       const fingerprint = this.#stash[at + 1]!;
       if (fingerprint === 0) continue;

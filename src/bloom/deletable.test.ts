@@ -125,6 +125,21 @@ for (const [name, { create, open }] of Object.entries(kinds)) {
   });
 }
 
+for (const [name, { create, open }] of Object.entries(kinds)) {
+  test(`${name}: whoever opened the same memory sees all that is added, the stash too`, () => {
+    const filter = create({ capacity: 100, falsePositiveRate: 0.002 });
+    const same = open(filter.memory);
+    for (let times = 0; times < 9; times++) filter.add('hot');
+    const keys = Array.from({ length: 103 }, (_, index) => `${index}`);
+    filter.addMany(keys);
+    assert.ok(keys.every((key) => same.has(key)));
+    for (let times = 0; times < 8; times++) assert.ok(same.delete('hot'));
+    assert.ok(same.has('hot') && filter.has('hot') && filter.delete('hot'));
+    assert.equal(filter.has('hot'), false);
+    assert.ok(keys.every((key) => same.has(key)));
+  });
+}
+
 test('cuckoo: a full one refuses, and has lost nobody', () => {
   for (const rate of [0.03, 0.002, 0.0002]) {
     const filter = createCuckooFilter({ capacity: 3000, falsePositiveRate: rate });

@@ -73,7 +73,6 @@ class FileBin implements Bin {
       throw new SpillwayError('FILTER_FILE', `${this.#path} has ${bytes.length} bytes of ${PAIR_BYTES * this.pairs}.`);
     }
     new Uint8Array(out.buffer, out.byteOffset + 4 * start, bytes.length).set(bytes);
-    rmSync(this.#path);
   }
 }
 

@@ -80,6 +80,16 @@ test('with as many keys a window as it was made for, the rate is the one asked f
   assert.ok(Math.abs(wrong / 100_000 / falsePositiveRate.now - 1) < 0.2, `${wrong} of 100000`);
 });
 
+test('what is opened from memory is a filter of its own', () => {
+  const clock = new SimulatedClock();
+  const filter = createSlidingFilter({ capacity: 100, window: '10s', clock });
+  filter.add('a');
+  const other = openSlidingFilter(filter.memory, { clock });
+  clock.pass(3000);
+  filter.add('b');
+  assert.deepEqual([other.has('a'), other.has('b'), filter.has('b')], [true, false, true]);
+});
+
 test('a burst that overfills a generation is said', () => {
   const filter = createSlidingFilter({ capacity: 1000, window: '1m', clock: new SimulatedClock() });
   filter.addMany(Array.from({ length: 1000 }, (_, index) => `${index}`));

@@ -21,7 +21,7 @@ import { type Duration, durationExpected, parseDuration } from '../kernel/units.
 import { BLOCK_BITS, blocked } from './blocked.ts';
 import type { AddableFilter, FilterReport } from './filter.ts';
 import { type FilterKey, type FilterKeys, hashKey, type SeedOption, seedWords } from './filter-key.ts';
-import { createImage, damaged, type Image, imageOfKind, sealedCopy } from './image.ts';
+import { createImage, damaged, type Image, imageOfKind, openImage, sealedCopy } from './image.ts';
 import { type Bits, countOf, exceeds } from './layout.ts';
 import { addEach, hasEach } from './many.ts';
 import { checkedSize, sizeOf, type SizeOptions } from './size.ts';
@@ -237,10 +237,15 @@ export function createSlidingFilter(options: SlidingOptions): AddableFilter {
   return new SlidingFilter(image, clock);
 }
 
-/** The filter in memory, or in the bytes that `toBytes` made. What was due to be forgotten meanwhile is forgotten. */
+/**
+ * The filter in the bytes that `toBytes` made, or a copy of one in memory: two that empty generations of the same memory would
+ * empty them twice. What was due to be forgotten meanwhile is forgotten.
+ */
 export function openSlidingFilter(
   source: ArrayBufferLike | Uint8Array,
   options: { readonly clock?: Clock } = {},
 ): AddableFilter {
-  return new SlidingFilter(imageOfKind(source, 'sliding'), options.clock ?? systemClock);
+  const image = imageOfKind(source, 'sliding');
+  const own = source instanceof Uint8Array ? image : openImage(sealedCopy(image).buffer);
+  return new SlidingFilter(own, options.clock ?? systemClock);
 }
