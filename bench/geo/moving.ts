@@ -78,6 +78,9 @@ export function benchMoving(random: Random): void {
   row(`move, setMany; 20 nearest asked after each ${BATCH}`, rate(MOVES, batches(ask)));
   timed('20 nearest, into arrays', ask);
   timed('within 1 km', () => moving.within(centers[asked++ % QUERIES]!, 1000));
+  const ocean = { lat: -65, lon: -130 };
+  timed('20 nearest, from where there is nothing', () => moving.nearestInto(ocean, into), 20);
+  timed('  with a maxDistanceM of 10 km', () => moving.nearestInto(ocean, into, { maxDistanceM: 10_000 }));
   row('memory', `${(moving.memory.byteLength / 1e6).toFixed(1)} MB`);
 
   heading('quadtree: the same things and moves');
@@ -99,9 +102,9 @@ export function benchMoving(random: Random): void {
   row('memory', `${(quadtree.bytes / 1e6).toFixed(1)} MB`);
 }
 
-function timed(what: string, ask: () => unknown): void {
-  for (let at = 0; at < QUERIES / 10; at++) ask();
+function timed(what: string, ask: () => unknown, times = QUERIES): void {
+  for (let at = 0; at < times / 10; at++) ask();
   const before = cpuSeconds();
-  for (let at = 0; at < QUERIES; at++) ask();
-  row(what, micros(((cpuSeconds() - before) / QUERIES) * 1e9));
+  for (let at = 0; at < times; at++) ask();
+  row(what, micros(((cpuSeconds() - before) / times) * 1e9));
 }

@@ -5,7 +5,7 @@
  * A search goes outward from the centre: all cells within reach, then those within twice the reach, without those it has seen, until what it has
  * found is nearer than its reach. Where that would be more cells than there are things, as far out at sea, it looks at all things instead.
  *
- * Cells are made so that a thing shares its own with 2 to 32 others, by looking at some things after every so many changes; then all are
+ * Cells are made so that a thing shares its own with 2 to 12 others, by looking at some things after every so many changes; then all are
  * put into new ones. That takes as long as so many moves, and happens at most once in as many.
  *
  * Cost: see moving-table.ts; `npm run bench -- geo` shows moves and answers.
@@ -19,7 +19,7 @@ import { boxContains, checkPosition, geoInvalid, type Box, type Position } from 
 import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
 
 /** Things that share a cell: between these nothing is changed. A wide range, so that cells are seldom made anew. */
-const [CROWDING_MIN, CROWDING_MAX] = [2, 32] as const;
+const [CROWDING_MIN, CROWDING_MAX] = [2, 12] as const;
 const CROWDING_SAMPLES = 512;
 /** Changes of cell between two looks at the crowding, at least. */
 const CHANGES_MIN = 1024;
@@ -107,7 +107,7 @@ class MovingShelf implements Shelf {
 
   #begin(): void {
     this.#walks = 0;
-    this.#cellsLeft = Math.max(64, this.#table.used >>> 3);
+    this.#cellsLeft = Math.max(64, this.#table.used >>> 5);
   }
 
   #isStill(epoch: number): boolean {

@@ -9,7 +9,7 @@
 import { SPLIT_UNIT, type PointsTable } from './points-table.ts';
 
 const DEGREE = Math.PI / 180;
-const SAMPLED = 256;
+const SAMPLED = 64;
 /** Ranges that are longer are narrowed down by a sample first. */
 const SAMPLE_FROM = 600;
 
@@ -21,7 +21,10 @@ export interface PointColumns {
 }
 
 class Builder {
-  readonly #axes: readonly [Float32Array, Float32Array, Float32Array];
+  readonly #axes: readonly Float32Array[];
+  readonly #x: Float32Array;
+  readonly #y: Float32Array;
+  readonly #z: Float32Array;
   /** Which point came to a place. */
   readonly #order: Uint32Array;
   readonly #splits: Int32Array;
@@ -30,6 +33,7 @@ class Builder {
   constructor({ lats, lons }: PointColumns, { count, splits, levels }: PointsTable) {
     const [x, y, z] = [new Float32Array(count), new Float32Array(count), new Float32Array(count)];
     this.#axes = [x, y, z];
+    [this.#x, this.#y, this.#z] = [x, y, z];
     this.#order = new Uint32Array(count);
     this.#splits = splits;
     this.#levels = levels;
@@ -78,7 +82,9 @@ class Builder {
   }
 
   #swap(a: number, b: number): void {
-    const [x, y, z] = this.#axes;
+    const x = this.#x;
+    const y = this.#y;
+    const z = this.#z;
     const order = this.#order;
     const atX = x[a]!;
     const atY = y[a]!;
