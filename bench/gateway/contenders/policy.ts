@@ -48,13 +48,14 @@ function plainly(config: ConfigInput): ConfigInput {
 
 export const plain = createSpillway({ name: 'plain', env: {}, change: plainly });
 
-/** Plain, with a limit for each client that nobody reaches: what it costs to be counted, for the case `limit`. */
-export const limited = createSpillway({
-  name: 'limited',
-  env: {},
-  change: (config) => ({
+/** Whoever is alike in all else meets a limit for each client that nobody reaches. */
+export function limitedly(config: ConfigInput): ConfigInput {
+  return {
     ...plainly(config),
-    listeners: config.listeners.map((listener) => ({ ...listener, limits: { requests: ['per-client'] } })),
+    listeners: config.listeners.map((listener) => ({
+      ...listener,
+      limits: { ...listener.limits, requests: ['per-client'] },
+    })),
     limits: [
       {
         name: 'per-client',
@@ -62,8 +63,11 @@ export const limited = createSpillway({
         key: 'client',
       },
     ],
-  }),
-});
+  };
+}
+
+/** What it costs to be counted, for the case `limit`. */
+export const limited = createSpillway({ name: 'limited', env: {}, change: limitedly });
 
 export const policy = createSpillway({
   name: 'policy',

@@ -30,8 +30,7 @@ import type { RouteTable } from '../routing/router.ts';
 import { inTheClear, SecureArrival, type Security } from './secure-arrival.ts';
 import type { Route } from './service.ts';
 import type { Wire } from './wire.ts';
-import type { Gate } from '../limits/gate.ts';
-import type { RemoteGate } from '../limits/remote-gate.ts';
+import type { AnyGate } from '../limits/limits.ts';
 import type { Keyed } from '../limits/request-key.ts';
 
 const NO_BYTES = new Uint8Array(0);
@@ -157,8 +156,8 @@ export class Listener {
   }
 
   /** The limits that a request meets which goes by `route`; null if it meets none. */
-  gate(route: Route): Gate | RemoteGate | null {
-    return route.limits === null ? null : route.limits.gate(this.plan.id, route.plan);
+  gate(route: Route): AnyGate | null {
+    return route.gate(this.plan.id);
   }
 
   /** What their keys are read from: the last request that was routed. */

@@ -1,6 +1,6 @@
 /** Services and routes as a worker runs them: the plan of the snapshot with its endpoints and counters. */
 import { cellLane, type Lane } from '../../kernel/cells.ts';
-import type { Limits } from '../limits/limits.ts';
+import type { AnyGate, Limits } from '../limits/limits.ts';
 import type { RoutedRequest } from '../routing/routed-request.ts';
 import { Shaping } from '../shaping/shaping.ts';
 import { ARM_SLOTS, ROUTE_SLOTS } from '../slots.ts';
@@ -57,7 +57,10 @@ export class Route {
   readonly shaping: Shaping | null;
   readonly mirror: Mirror | null;
   /** Of the config that the route is of; null if it has none. */
-  readonly limits: Limits | null;
+  readonly #limits: Limits | null;
+  /** Of requests that came by the listener that asked last: a route has few, and mostly one. */
+  #gate: AnyGate | null = null;
+  #gateOf: string | null = null;
   readonly #arms: readonly Arm[];
 
   /** `services` and `limits` are those of the snapshot, the services in its order. */
@@ -71,7 +74,7 @@ export class Route {
     const arms = shaping?.split?.arms ?? [];
     const mirror = shaping?.mirror ?? null;
     this.plan = plan;
-    this.limits = limits;
+    this.#limits = limits;
     this.lane = cellLane(cell, ROUTE_SLOTS, plane.laneNumber);
     this.shaping = shaping === null ? null : new Shaping(shaping, plan, plane.random);
     this.mirror = mirror === null ? null : new Mirror(plane, mirror, serviceAt(mirror.service), this.lane);
@@ -83,6 +86,17 @@ export class Route {
             lane: cellLane(arm.cell, ARM_SLOTS, plane.laneNumber),
           }))
         : [{ name: '', service: serviceAt(plan.service), lane: null }];
+  }
+
+  /** The limits that a request meets which came by `listener`; null if it meets none. */
+  gate(listener: string): AnyGate | null {
+    const limits = this.#limits;
+    if (limits === null) return null;
+    if (listener !== this.#gateOf) {
+      this.#gate = limits.gate(listener, this.plan);
+      this.#gateOf = listener;
+    }
+    return this.#gate;
   }
 
   /** Where `request` goes. Not for a route whose requests the gateway answers. */

@@ -18,13 +18,16 @@ export interface LimitsOptions {
   readonly stores: Stores;
 }
 
+/** Where none of the limits is in a store, or where some are. */
+export type AnyGate = Gate | RemoteGate;
+
 export class Limits {
   readonly #local = new Map<string, readonly LocalMeter[]>();
   readonly #remote = new Map<string, readonly RemoteMeter[]>();
   readonly #listeners: ReadonlyMap<string, readonly LimitUse[]>;
   readonly #leases: Leases;
   /** By listener. */
-  readonly #gates = new Map<string, Map<RoutePlan, Gate | RemoteGate | null>>();
+  readonly #gates = new Map<string, Map<RoutePlan, AnyGate | null>>();
 
   private constructor({ limits, listeners }: Snapshot, { clock, lane, leases, stores }: LimitsOptions) {
     const memory = sharedMemoryStore(memoriesOf(limits), { clock });
@@ -50,7 +53,7 @@ export class Limits {
   }
 
   /** What a request meets that came by `listener` and goes by `route`; null if that is nothing. */
-  gate(listener: string, route: RoutePlan): Gate | RemoteGate | null {
+  gate(listener: string, route: RoutePlan): AnyGate | null {
     let ofListener = this.#gates.get(listener);
     if (ofListener === undefined) this.#gates.set(listener, (ofListener = new Map()));
     let gate = ofListener.get(route);
@@ -62,7 +65,7 @@ export class Limits {
     return gate;
   }
 
-  #gateOf(uses: readonly LimitUse[]): Gate | RemoteGate | null {
+  #gateOf(uses: readonly LimitUse[]): AnyGate | null {
     const local = uses.flatMap((use) => metered(use, this.#local.get(use.limit) ?? []));
     const remote = uses.flatMap((use) => metered(use, this.#remote.get(use.limit) ?? []));
     const leases = this.#leases;
