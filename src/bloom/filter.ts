@@ -25,7 +25,7 @@ export interface Filter {
 }
 
 export interface AddableFilter extends Filter {
-  /** Adds a key. True if it surely was not there before; false if it probably was, so that nothing changed. */
+  /** Adds a key. True if it surely was not there before; false if it probably was. */
   add(key: FilterKey): boolean;
   /** Adds keys and says how many of them surely were new. */
   addMany(keys: FilterKeys): number;
@@ -47,7 +47,7 @@ export interface StoredFilter {
   addMany(keys: FilterKeys): Promise<number>;
 }
 
-/** A filter from which keys can be taken out again. */
+/** A filter from which keys can be taken out again. A key that is added twice is there twice. */
 export interface DeletableFilter extends AddableFilter {
   /**
    * Takes out a key that was added. False if it surely was not, so that nothing changed. A key that was never added must not be

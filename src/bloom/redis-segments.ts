@@ -12,7 +12,7 @@
  * Redis counts a byte's bits from the highest, filters from the lowest.
  */
 import type { RedisDriver } from '../drivers/redis.ts';
-import type { SpillwayError } from '../kernel/errors.ts';
+import { SpillwayError } from '../kernel/errors.ts';
 import { invalid } from '../kernel/options.ts';
 import { bitOf, BLOCK_BITS, blockOf, nextBits } from './blocked.ts';
 import { damaged, type ImageHeader } from './image.ts';
@@ -157,10 +157,23 @@ export class RedisSegments {
         await send('SETRANGE', aside, String(at), Buffer.from(part));
       }
       await this.bits('GET', segment, [], signal);
+      // One that was evicted on the way and begun anew by the next range has no end.
+      if (Number(await send('PTTL', aside)) < 0) throw this.#lostOnTheWay(segment);
       await send('BITOP', 'OR', key, key, aside);
-    } finally {
-      await send('UNLINK', aside);
+    } catch (error) {
+      await send('UNLINK', aside).catch(() => {});
+      throw error;
     }
+    // It was still there at that moment.
+    if (Number(await send('UNLINK', aside)) !== 1) throw this.#lostOnTheWay(segment);
+  }
+
+  #lostOnTheWay(segment: number): SpillwayError {
+    return new SpillwayError(
+      'STORE_UNAVAILABLE',
+      `What was to be merged into segment ${segment} of ${this.count}, “${this.#key(segment)}”, was evicted by Redis, or took longer than ${SPARE_MS / 60_000} minutes; merge again.`,
+      { retryable: true },
+    );
   }
 
   /** Copies a segment's blocks to their place in a body. */

@@ -59,7 +59,7 @@ export interface RedisFilter extends StoredFilter {
 const NAME = /^[\w.:-]{1,64}$/;
 const SEGMENT_BYTES_MAX = 64 * 2 ** 20;
 const BLOCK_BYTES = BLOCK_BITS / 8;
-/** In one command: some 100 µs of the server's time, in which it does nothing else. */
+/** In one command: some 300 µs of the server's time, in which it does nothing else. */
 const KEYS_MAX = 128;
 /** Hashed and on their way at once. */
 const BATCH = 16_384;

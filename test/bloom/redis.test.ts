@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { RedisClient } from '../../src/drivers/redis.ts';
+import type { NodeRedisClient, RedisClient } from '../../src/drivers/redis.ts';
 import { createFilter, redisFilter } from '../../src/bloom/index.ts';
 import { clients, clusterClients } from '../servers/redis-clients.ts';
 import { RedisCluster, RedisServer } from '../servers/redis.ts';
@@ -122,6 +122,36 @@ test('what is added while another filter is merged is not lost, and nothing stay
   await Promise.all([filter.merge(other), ...keys(500).map((key) => filter.add(key))]);
   assert.equal((await filter.hasMany([...keys(500), ...keys(20_000, 'other')])).indexOf(0), -1);
   assert.equal(await server.admin.dbsize(), before);
+});
+
+test('what is to be merged and is evicted on the way is an error, and merged the next time', async () => {
+  await using server = await RedisServer.start();
+  const { admin } = server;
+  const large = { capacity: 1_000_000, falsePositiveRate: 0.01 };
+  const other = createFilter(large);
+  other.addMany(keys(1000));
+  for (const before of ['SETRANGE', 'PTTL', 'BITOP']) {
+    let evict = false;
+    // A client of the real server, before whose last such command somebody takes away what has an end.
+    const client: NodeRedisClient = {
+      isReady: true,
+      async sendCommand(command) {
+        const [name = '', ...args] = command;
+        if (evict && name === before && (name !== 'SETRANGE' || args[1] !== '0')) {
+          for (const key of await admin.keys('*:merge:*')) await admin.del(key);
+        }
+        return admin.call(String(name), ...args);
+      },
+    };
+    const filter = await redisFilter(client, { ...large, name: before });
+    evict = true;
+    await assert.rejects(filter.merge(other), { code: 'STORE_UNAVAILABLE', retryable: true }, before);
+    evict = false;
+    await filter.merge(other);
+    assert.equal((await filter.hasMany(keys(1000))).indexOf(0), -1);
+    assert.equal(await admin.dbsize(), 1);
+    await filter.remove();
+  }
 });
 
 test('a segment that is gone is an error, for those who ask, who add, who fetch and who open', async () => {
