@@ -120,7 +120,9 @@ class CellShelf implements Shelf {
   }
 
   offerNear(lat: number, lon: number, collector: Collector): void {
-    const offer: Visit = (id, lat, lon) => collector.offer(id, lat, lon);
+    const offer: Visit = (id, lat, lon) => {
+      if (collector.mayKeep(lat, lon)) collector.offer(id, lat, lon);
+    };
     const walked = this.#walk(this.system.cellOf(lat, lon), offer, (circle) => {
       return leastAngle(lat, lon, circle) <= collector.angleMax;
     });

@@ -95,18 +95,22 @@ export class Collector {
     this.#haversineSure = squaredSine(distanceM / this.#measure.radiusMaxM) * (1 - SPARE);
   }
 
-  offer(id: number, lat: number, lon: number): void {
+  /** False for what is surely too far: this costs no sine, nor a look at the id. */
+  mayKeep(lat: number, lon: number): boolean {
     const halfLat = (lat - this.#lat) * HALF_DEGREE;
     let halfLon = Math.abs(lon - this.#lon) * HALF_DEGREE;
     if (halfLon > Math.PI / 2) halfLon = Math.PI - halfLon;
-    // What is surely too far costs no sine: sin x ≥ x − x³/6, and a cosine changes by no more than its angle.
+    // sin x ≥ x − x³/6, and a cosine changes by no more than its angle.
     const leastLat = halfLat * (1 - (halfLat * halfLat) / 6);
     const leastLon = halfLon * (1 - (halfLon * halfLon) / 6);
     const leastCos = Math.max(0, this.#cosLat - 2 * Math.abs(halfLat) - COSINE_ERROR);
     const least = leastLat * leastLat + this.#cosLat * leastCos * leastLon * leastLon;
-    if (least * (1 - SPARE) > this.haversineMax) return;
+    return least * (1 - SPARE) <= this.haversineMax;
+  }
 
-    const sinLat = Math.sin(halfLat);
+  /** Keeps it if it is to be kept. */
+  offer(id: number, lat: number, lon: number): void {
+    const sinLat = Math.sin((lat - this.#lat) * HALF_DEGREE);
     const sinLon = Math.sin((lon - this.#lon) * HALF_DEGREE);
     const haversine = sinLat * sinLat + this.#cosLat * Math.cos(lat * 2 * HALF_DEGREE) * sinLon * sinLon;
     if (haversine > this.haversineMax) return;

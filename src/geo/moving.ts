@@ -122,8 +122,9 @@ class MovingShelf implements Shelf {
   #offer(id: number, collector: Collector | null): void {
     const lat = this.#table.lat / UNITS;
     const lon = this.#table.lon / UNITS;
-    if (collector !== null) collector.offer(id, lat, lon);
-    else if (boxContains(this.#box!, lat, lon)) this.#keep(id, lat, lon);
+    if (collector === null) {
+      if (boxContains(this.#box!, lat, lon)) this.#keep(id, lat, lon);
+    } else if (collector.mayKeep(lat, lon)) collector.offer(id, lat, lon);
   }
 
   #keep(id: number, lat: number, lon: number): void {

@@ -81,7 +81,11 @@ class PointsShelf implements Shelf {
         if (near === 1) end = middle;
         else start = middle;
       }
-      for (let at = start; at < end; at++) collector.offer(ids[at]!, positions[2 * at]!, positions[2 * at + 1]!);
+      for (let at = start; at < end; at++) {
+        const atLat = positions[2 * at]!;
+        const atLon = positions[2 * at + 1]!;
+        if (collector.mayKeep(atLat, atLon)) collector.offer(ids[at]!, atLat, atLon);
+      }
       for (;;) {
         if (top === 0) return;
         top--;

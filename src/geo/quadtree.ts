@@ -61,7 +61,9 @@ class QuadtreeShelf implements Shelf {
       const first = nodes.childrenOf(node);
       if (first === -1) {
         for (let id = nodes.firstOf(node); id !== -1; id = nodes.nextOf(id)) {
-          collector.offer(id, nodes.lats[id]!, nodes.lons[id]!);
+          const atLat = nodes.lats[id]!;
+          const atLon = nodes.lons[id]!;
+          if (collector.mayKeep(atLat, atLon)) collector.offer(id, atLat, atLon);
         }
         continue;
       }
