@@ -31,8 +31,8 @@ export interface FuseOptions {
   /** Of a fingerprint: 8 for a false-positive rate of 0.39 % in 9.1 bits a key, 16 for 0.0015 % in 18.2. @defaultValue 8 */
   readonly bits?: 8 | 16;
   /**
-   * An existing folder on a disk with 8 B a key to spare, where hashes are kept until all are there. Without it they are kept
-   * in memory.
+   * An existing folder on a disk with 8 B a key to spare, where hashes are kept until all are there, in a folder `fuse-…` that a
+   * process leaves there only if it is killed. Without it they are kept in memory.
    */
   readonly folder?: string;
   /** @defaultValue [0, 0] */
