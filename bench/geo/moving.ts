@@ -1,5 +1,5 @@
 /** Things that move and things that come and go: moves, answers, answers between moves, memory. No package at hand does this on a sphere. */
-import { createMoving, createQuadtree, type Position } from '../../src/geo/index.ts';
+import { createMoving, createPoints, createQuadtree, type Position } from '../../src/geo/index.ts';
 import type { Random } from '../../src/kernel/random.ts';
 import { cpuSeconds, heading, micros, row } from './timing.ts';
 
@@ -100,6 +100,11 @@ export function benchMoving(random: Random): void {
   timed('20 nearest, into arrays', () => quadtree.nearestInto(centers[asked++ % QUERIES]!, into));
   timed('within 1 km', () => quadtree.within(centers[asked++ % QUERIES]!, 1000));
   row('memory', `${(quadtree.bytes / 1e6).toFixed(1)} MB`);
+
+  heading('points: the same things, standing still');
+  const points = createPoints({ lats, lons });
+  timed('20 nearest, into arrays', () => points.nearestInto(centers[asked++ % QUERIES]!, into));
+  timed('within 1 km', () => points.within(centers[asked++ % QUERIES]!, 1000));
 }
 
 function timed(what: string, ask: () => unknown, times = QUERIES): void {
