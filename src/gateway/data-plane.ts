@@ -119,7 +119,7 @@ export class DataPlane {
     await this.#empty.promise;
     for (const timer of this.#timers) timer.clear();
     this.#cut?.clear();
-    plane.stores.close();
+    await plane.stores.end();
     await plane.accounts.close();
   }
 

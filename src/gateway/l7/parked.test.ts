@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
-import { limitedLine, type LimitInput } from '../../../test/engine/limits.ts';
+import { limited, limitedLine, type LimitInput } from '../../../test/engine/limits.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer } from '../../../test/engine/origin.ts';
 import type { Changes } from '../../../test/engine/plans.ts';
@@ -164,6 +164,24 @@ onBoth('a drain waits for what is parked', async (bench) => {
   assert.equal(fieldOf(last, 'connection'), 'close');
   client.end();
   await drained;
+});
+
+onBoth('slots of requests that end with the gateway are given back', async (bench) => {
+  const limits = [inRedis(1, { algorithm: { type: 'concurrency', limit: 1, lease: '10m' } })];
+  const origin = await bench.origin();
+  const gateway = await bench.gateway([origin], limited(limits));
+  const client = await bench.client(gateway);
+  // The connection ends with the answer, and so the gateway, in one turn.
+  client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  const server = await origin.accept();
+  await server.request();
+  const drained = gateway.plane.drain(20_000);
+  server.write(answer('ok'));
+  assert.equal((await client.response()).status, 200);
+  await drained;
+  origin.serve((_request, connection) => void connection.write(answer('ok')));
+  const next = await bench.client(await bench.gateway([origin], limited(limits)));
+  assert.equal((await next.write(GET).response()).status, 200);
 });
 
 onBoth('a drain that is out of time cuts what is parked', async (bench) => {

@@ -35,6 +35,8 @@ export interface StoresOptions {
 /** Who begins at once would be answered as in an outage; a store that is far away has said something by then. */
 const FIRST_NEWS_MS = 1000;
 const SILENT_MS = 3000;
+/** Slots that a store does not hear of are free again when their lease is over. */
+const LAST_ANSWERS_MS = 1000;
 
 interface StoreUser {
   readonly limits: readonly { readonly store: StorePlan | null }[];
@@ -88,6 +90,20 @@ export class Stores {
     }
   }
 
+  /** When nothing is asked any more: lets slots that were given back a moment ago reach their store, and closes all connections. */
+  async end(): Promise<void> {
+    const { clock } = this.#options;
+    if (this.#connections.size > 0) {
+      const pause = (ms: number): Promise<void> =>
+        new Promise((resolve) => clock.after(ms, () => resolve(), { ref: true }));
+      // What has ended in this turn is asked at its end.
+      await pause(0);
+      const asked = [...this.#connections.values()].flatMap(({ underWay }) => [...underWay]);
+      if (asked.length > 0) await Promise.race([Promise.allSettled(asked), pause(LAST_ANSWERS_MS)]);
+    }
+    this.close();
+  }
+
   close(): void {
     for (const timer of this.#closing.values()) timer.clear();
     for (const connection of this.#connections.values()) connection.close();
@@ -100,6 +116,8 @@ export class Stores {
 class Connection {
   plan: StorePlan;
   readonly clock: Clock;
+  /** Calls that have no answer yet. */
+  readonly underWay = new Set<Promise<unknown>>();
   readonly #laneNumber: number;
   #lane: Lane;
   readonly #notice: StoresOptions['notice'];
@@ -148,6 +166,20 @@ class Connection {
   }
 
   async ask(
+    prefix: string,
+    questions: readonly Question[],
+    options: { readonly signal: AbortSignal },
+  ): Promise<readonly (readonly Outcome[])[]> {
+    const call = this.#ask(prefix, questions, options);
+    this.underWay.add(call);
+    try {
+      return await call;
+    } finally {
+      this.underWay.delete(call);
+    }
+  }
+
+  async #ask(
     prefix: string,
     questions: readonly Question[],
     options: { readonly signal: AbortSignal },
