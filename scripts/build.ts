@@ -100,7 +100,7 @@ const client = {
   async sendCommand([name, text]) {
     if (name === 'evalsha') throw new Error('NOSCRIPT');
     sent.push(text);
-    return [0, 1, 0, 0, 0];
+    return [1, 0, 0, 0];
   },
 };
 const limiter = createLimiter({ name: 'api', algorithm: fixedWindow({ limit: 1, per: '1m' }), store: redisStore(client) });
