@@ -132,6 +132,19 @@ test('a fence as thin as a wall is crossed, and one beside the way is not', () =
   assert.deepEqual(fences.move('ship', { lat: 0, lon: -179 }).crossed, [1, 2, 4]);
 });
 
+test('where both ways round are as long, circles and polygons are crossed on the same one', () => {
+  for (const lon of [180, -180]) {
+    const fences = createFences();
+    const beside = lon / 2;
+    const corners = [-1, 1].map((lat) => ({ lat, lon: beside }));
+    fences.add(1, { center: { lat: 0, lon: beside }, radiusM: 1000 });
+    fences.add(2, { polygon: [[...corners, { lat: 0, lon: beside + 1 }]] });
+    fences.add(3, { center: { lat: 0, lon: -beside }, radiusM: 1000 });
+    fences.move(1, { lat: 0, lon });
+    assert.deepEqual(fences.move(1, { lat: 0, lon: 0 }).crossed, [1, 2]);
+  }
+});
+
 test('ways meet where a model in whole numbers says so', () => {
   const end = fc.record({ lat: fc.integer({ min: -3, max: 3 }), lon: fc.integer({ min: -3, max: 3 }) });
   const shifted = ({ lat, lon }: Position, by: number): Position => ({ lat, lon: ((lon + by + 540) % 360) - 180 });

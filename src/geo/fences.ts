@@ -14,7 +14,7 @@ import { circleBox } from './bounds.ts';
 import { FenceGrid } from './fence-grid.ts';
 import { haversine, type Measure } from './measure.ts';
 import { boxContains, checkDistance, checkPosition, geoInvalid, type Box, type Position } from './position.ts';
-import { createRegion, wayOf, type Polygon } from './region.ts';
+import { createRegion, shorterWay, wayOf, type Polygon } from './region.ts';
 import type { MeasureOptions } from './searchable.ts';
 
 /** 310 MB. */
@@ -90,8 +90,7 @@ function circle(id: number, center: Position, radiusM: number, measure: Measure)
     contains: (atLat, atLon) =>
       boxContains(bounds, atLat, atLon) && measure.distanceM(lat, lon, atLat, atLon) <= radiusM,
     isCrossedBy: (from, to) => {
-      const dLon = to.lon - from.lon;
-      return isNear(from, to.lat - from.lat, dLon > 180 ? dLon - 360 : dLon < -180 ? dLon + 360 : dLon);
+      return isNear(from, to.lat - from.lat, shorterWay(from, to));
     },
   };
 }

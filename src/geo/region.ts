@@ -67,7 +67,7 @@ function eastward(from: Position, to: Position, name: string): number {
       `${name} has an edge from longitude ${from.lon} to ${to.lon}, both ways round are as long: add a corner.`,
     );
   }
-  return run > 180 ? run - 360 : run < -180 ? run + 360 : run;
+  return shorterWay(from, to);
 }
 
 function cornersOf(ring: Ring, name: string): Position[] {
@@ -247,9 +247,13 @@ function someEdgeMeets(edges: Float64Array, way: Float64Array): boolean {
 /** The way from one position straight to another, the shorter way round, as an edge. */
 export function wayOf(from: Position, to: Position): Float64Array {
   const [lonFrom, lonTo] = [wrapLon(from.lon), wrapLon(to.lon)];
-  const run = lonTo - lonFrom;
-  const goesEast = run > 180 ? false : run >= 0 || run < -180;
-  return goesEast
+  return shorterWay(from, to) >= 0
     ? Float64Array.of(from.lat, lonFrom, to.lat, lonTo)
     : Float64Array.of(to.lat, lonTo, from.lat, lonFrom);
+}
+
+/** Degrees eastward from one position to another, the shorter way, −180 to 180; where both are as long, the one that needs no antimeridian. */
+export function shorterWay(from: Position, to: Position): number {
+  const run = to.lon - from.lon;
+  return run > 180 ? run - 360 : run < -180 ? run + 360 : run;
 }
