@@ -8,9 +8,11 @@
  */
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../../src/kernel/random.ts';
+import { benchCells } from './cells.ts';
 import { benchFences } from './fences.ts';
 import { benchMoving } from './moving.ts';
 import { benchPoints } from './points.ts';
+import { benchRedis } from './redis.ts';
 
 const { values } = parseArgs({ options: { large: { type: 'boolean', default: false } } });
 const random = seededRandom(1);
@@ -18,3 +20,5 @@ const random = seededRandom(1);
 benchPoints(random, values.large ? 1e7 : 1e6);
 benchMoving(random);
 benchFences(random);
+benchCells(random);
+await benchRedis(random);

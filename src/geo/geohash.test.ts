@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import ngeohash from 'ngeohash';
 import { geohash, type GeohashNeighbours } from './geohash.ts';
+import { EARTH_RADIUS_M } from './measure.ts';
 
 const places = fc.record({
   lat: fc.oneof(fc.double({ min: -90, max: 90, noNaN: true }), fc.constantFrom(-90, -0, 0, 45, 90, -1e-300, 1e-300)),
@@ -101,6 +103,25 @@ test('neighbours touch, across the antimeridian too, and there is none beyond a 
   // North of the northernmost cell other packages have the South Pole.
   assert.equal(geohash.neighbours('z').north, null);
   assert.equal(geohash.neighbours('bpbpb').north, null);
+});
+
+test('the guide has the sizes of cells as they are', () => {
+  const guide = readFileSync(new URL('../../docs/guides/nearby.md', import.meta.url), 'utf8');
+  const rows = [...guide.matchAll(/^\| (\d+) \| ([\d.]+) (\w+) × ([\d.]+) (\w+) \| ([\d.]+) (\w+) \|$/gm)];
+  assert.deepEqual(
+    rows.map(([, length]) => Number(length)),
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+  );
+  const unit: Readonly<Record<string, number>> = { km: 1000, m: 1, cm: 0.01 };
+  const metresADegree = (EARTH_RADIUS_M * Math.PI) / 180;
+  for (const [, length, width, widthUnit, height, heightUnit, at50, at50Unit] of rows) {
+    const { south, west, north, east } = geohash.bounds(geohash.encode({ lat: 0, lon: 0 }, Number(length)));
+    const said = (size: string | undefined, of: string | undefined): number => Number(size) * unit[of ?? '']!;
+    const close = (size: number, is: number): void => assert.ok(Math.abs(size / is - 1) < 0.03, `${length}: ${is}`);
+    close(said(width, widthUnit), (east - west) * metresADegree);
+    close(said(height, heightUnit), (north - south) * metresADegree);
+    close(said(at50, at50Unit), (east - west) * metresADegree * Math.cos((50 * Math.PI) / 180));
+  }
 });
 
 test('what means nothing is refused, with what was expected', () => {

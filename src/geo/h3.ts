@@ -1,7 +1,7 @@
 /**
  * The hexagons of H3 as cells of an index, by the package `h3-js`, which is handed in; what is used of it is written down here as types.
  *
- * Hexagons have six neighbours, all as far away, and nearly one size: good to count by. They do not nest exactly, and a name costs 2 µs, so an
+ * Hexagons have six neighbours, all as far away, and nearly one size: good to count by. They do not nest exactly, and a name costs 1 µs, so an
  * index that only answers is better made of something else. The edges of a cell are great circles (H3 projects each face of an icosahedron
  * from the centre of the Earth, and cuts edges where they cross to another), so a corner is farthest from its middle.
  */

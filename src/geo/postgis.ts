@@ -6,7 +6,7 @@
  *   store is given `geodesic`, and so are those of the other stores.
  * - Boxes and polygons have edges along parallels, which `geography` does not know; they are searched in a second index, of plain degrees.
  *
- * Cost: some 110 B a row and 140 B in the indexes; a circle or a box is one round trip, the nearest two.
+ * Cost: a circle or a box is one round trip, the nearest two.
  */
 import type { PostgresClient } from '../drivers/postgres.ts';
 import { SpillwayError } from '../kernel/errors.ts';

@@ -7,7 +7,7 @@
  * - The nearest: one statement counts what is within 100 m, 400 m, … to half the Earth, in the index only and never far; the next reads the circle
  *   that has enough.
  *
- * Cost: some 90 B a row and 40 B in the index; a question is one to three round trips. Of what the ranges hold beside the area, about as much
+ * Cost: a question is one to three round trips. Of what the ranges hold beside the area, about as much
  * again, the server sends all.
  */
 import type { PostgresClient } from '../drivers/postgres.ts';
