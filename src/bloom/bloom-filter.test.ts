@@ -99,6 +99,10 @@ test('options and keys that mean nothing are refused with what was expected', ()
     assert.throws(() => filter.addMany([key as FilterKey]), { code: 'OPTIONS_INVALID', message });
   }
   assert.throws(() => filter.hasMany(new Uint32Array(3)), { code: 'OPTIONS_INVALID', message: /3 words/ });
+  for (const keys of [new Set(['a']), 'abc', new Uint8Array(2), { length: 1, 0: 'a' }, null]) {
+    assert.throws(() => filter.addMany(keys as unknown as string[]), { code: 'OPTIONS_INVALID', message: /an array/ });
+    assert.throws(() => filter.hasMany(keys as unknown as string[]), { code: 'OPTIONS_INVALID', message: /an array/ });
+  }
 });
 
 test('a size is what the filter then takes', () => {

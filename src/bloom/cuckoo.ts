@@ -35,7 +35,7 @@ const STASH_BYTES = 4 * STASH_ENTRIES * STASH_WORDS;
 const SLOTS_AT = STATE_BYTES + STASH_BYTES;
 /** Up to here the stash stays empty, or nearly. */
 const LOAD = 0.95;
-/** Beyond it a table is larger than an image can be. */
+/** Beyond it the number of a place is no 32-bit one. */
 const BUCKETS_MAX = 2 ** 30;
 
 const widths: readonly FingerprintBits[] = [8, 12, 16];
@@ -167,6 +167,12 @@ export function createCuckooFilter(options: CuckooOptions): DeletableFilter {
   checkKeys('A cuckoo filter', options, ['capacity', 'falsePositiveRate', 'seed']);
   const { capacity, rate } = checkedSize(options);
   const buckets = Math.ceil(capacity / (BUCKET_SLOTS * LOAD));
+  if (buckets > BUCKETS_MAX) {
+    const most = Math.floor(BUCKETS_MAX * BUCKET_SLOTS * LOAD);
+    throw invalid(
+      `capacity is ${capacity}; a cuckoo filter has at most ${most}: use several, each for its part of the keys.`,
+    );
+  }
   const bits = widths.find((width) => rateOf(width, capacity / (buckets * BUCKET_SLOTS)) <= rate);
   if (bits === undefined) {
     const least = rateOf(16, LOAD).toPrecision(2);

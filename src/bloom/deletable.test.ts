@@ -140,6 +140,13 @@ for (const [name, { create, open }] of Object.entries(kinds)) {
   });
 }
 
+test('cuckoo: more than its places can be numbered is refused before anything is made', () => {
+  assert.throws(() => createCuckooFilter({ capacity: 4_200_000_000, falsePositiveRate: 0.03 }), {
+    code: 'OPTIONS_INVALID',
+    message: /capacity is 4200000000; a cuckoo filter has at most 4080218931/,
+  });
+});
+
 test('cuckoo: a full one refuses, and has lost nobody', () => {
   for (const rate of [0.03, 0.002, 0.0002]) {
     const filter = createCuckooFilter({ capacity: 3000, falsePositiveRate: rate });

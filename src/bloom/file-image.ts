@@ -72,7 +72,7 @@ export async function saveFilter(
   { signal }: FileOptions = {},
 ): Promise<void> {
   signal?.throwIfAborted();
-  const { memory, body } = openImage(filter.memory);
+  const { memory, body } = stillImage(filter.memory);
   try {
     const claim = await claimFile(path);
     try {
@@ -97,6 +97,15 @@ export async function saveFilter(
   } catch (error) {
     throw fileError('written', path, error);
   }
+}
+
+/**
+ * What is written piece by piece while others add. Where an added key moves older ones, one of those might go from a piece that is
+ * yet to be written to one that was, and be in neither: that is copied at once.
+ */
+function stillImage(memory: ArrayBufferLike): Image {
+  const image = openImage(memory);
+  return image.header.kind === 'cuckoo' ? openImage(memory.slice(0)) : image;
 }
 
 /** Brings a new name to the disk: without it a power cut may take the name back. */

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import * as fc from 'fast-check';
-import { createFilter, openFilter, type LayoutName, layouts, loadFilter } from './bloom-filter.ts';
+import { seededRandom } from '../kernel/random.ts';
+import { createFilter, openFilter, type LayoutName, layouts, loadFilter, loadMemory } from './bloom-filter.ts';
+import { createCuckooFilter, openCuckooFilter } from './cuckoo.ts';
 import { openFilterFile } from './file-filter.ts';
 import { saveFilter } from './file-image.ts';
 
@@ -70,6 +72,27 @@ test('adds that are not waited for lose nothing to each other', async () => {
   model.addMany(added);
   await file.close();
   assert.deepEqual((await loadFilter(path)).bits, model.bits);
+});
+
+test('a cuckoo filter that is added to while it is written, and moves keys for that, loses none of those it had', async () => {
+  const path = join(home, 'moving.bloom');
+  const capacity = 2_000_000;
+  const filter = createCuckooFilter({ capacity, falsePositiveRate: 0.03 });
+  const random = seededRandom(1);
+  const words = Uint32Array.from({ length: 2 * capacity }, () => random.int32());
+  const before = words.subarray(0, 2 * 1_900_000);
+  filter.addMany(before);
+  const saved = saveFilter(filter, path);
+  let writing = true;
+  void saved.finally(() => (writing = false));
+  for (let at = before.length; writing && at < words.length; at += 2000) {
+    filter.addMany(words.subarray(at, at + 2000));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await saved;
+  const stored = openCuckooFilter(await loadMemory(path));
+  const lost = stored.hasMany(before).reduce((sum, found) => sum + 1 - found, 0);
+  assert.equal(lost, 0);
 });
 
 test('no byte of a file can change and none be missing without its being refused', async () => {

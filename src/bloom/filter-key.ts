@@ -43,7 +43,13 @@ function describe(key: unknown): string {
 
 /** How many keys there are in what a caller gave. */
 export function keyCount(keys: FilterKeys): number {
-  if (!(keys instanceof Uint32Array)) return keys.length;
+  // A set has no length and a text has one: taken as a list, the one would be none and the other its letters.
+  if (Array.isArray(keys)) return keys.length;
+  if (!(keys instanceof Uint32Array)) {
+    throw invalid(
+      'Many keys are neither an array nor a Uint32Array of hashes; of anything else make an array: [...keys].',
+    );
+  }
   if (keys.length % 2 === 0) return keys.length / 2;
   throw invalid(`Hashed keys are ${keys.length} words; expected two for each key.`);
 }

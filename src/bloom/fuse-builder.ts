@@ -2,6 +2,7 @@
  * Makes the shards of a fuse filter (fuse-shard.ts), one after the other in the same working memory: about 32 B a key of the
  * largest, beside the hashes themselves. Some 200 ns a key: `npm run bench -- bloom --fuse 10000000`.
  */
+import { invalid } from '../kernel/options.ts';
 import {
   fingerprintOf,
   firstPlace,
@@ -52,8 +53,10 @@ export class FuseBuilder {
       const shape = shardShape(keys);
       if (this.#peel(shape, keys)) return { ...shape, seed, keys, fingerprints: this.#fill(shape, keys) };
     }
-    // Only hashes that were not made by a hash function come here.
-    throw new Error(`${count} hashes cannot be told apart by ${TRIES_MAX} tries`);
+    // Chance does not come here; somebody who knows the seed can.
+    throw invalid(
+      `No fuse filter of these keys was found in ${TRIES_MAX} tries: some were chosen so that there is none. Use seed: 'random'; of hashes of your own, hash with a seed that others do not know.`,
+    );
   }
 
   /** Deals the hashes for a try, sorts them as unsigned 64-bit numbers and unites equal ones; says how many are left. */

@@ -8,7 +8,7 @@ import { seededRandom } from '../kernel/random.ts';
 import { createFuseFilter, FuseFilterBuilder, openFuseFilter } from './fuse.ts';
 import { FuseBuilder } from './fuse-builder.ts';
 import { FuseHashes } from './fuse-hashes.ts';
-import { SHARD_KEYS_MAX } from './fuse-shard.ts';
+import { firstPlace, SHARD_KEYS_MAX, secondPlace, shardShape, stirHigh, stirLow, thirdPlace } from './fuse-shard.ts';
 
 /** `count` hashes, two words each. */
 function hashes(count: number, seed: number): Uint32Array[] {
@@ -118,6 +118,45 @@ test('a builder that made a large shard makes a small one as a new builder does'
   const used = new FuseBuilder(8);
   used.build(pairs(50_000, 5));
   assert.deepEqual(used.build(pairs(700, 6)), new FuseBuilder(8).build(pairs(700, 6)));
+});
+
+test('a builder that is used up takes no key, which would be missing', () => {
+  const built = new FuseFilterBuilder();
+  built.add('a');
+  built.build();
+  const disposed = new FuseFilterBuilder();
+  disposed[Symbol.dispose]();
+  for (const builder of [built, disposed]) {
+    assert.throws(() => builder.add('b'), { code: 'OPTIONS_INVALID', message: /used up/ });
+    assert.throws(() => builder.build(), { code: 'OPTIONS_INVALID', message: /used up/ });
+  }
+});
+
+/** Two keys for each try that have all three places in common there, among `count` keys in all: no try can tell them apart. */
+function hashesAgainst(tries: number): Uint32Array[] {
+  const { segmentBits, segments } = shardShape(2 * tries);
+  const random = seededRandom(7);
+  return Array.from({ length: tries }, (_, seed) => {
+    const met = new Map<string, Uint32Array>();
+    for (;;) {
+      const words = Uint32Array.of(random.int32(), random.int32());
+      const low = stirLow(words[0]!, words[1]!, seed);
+      const high = stirHigh(words[0]!, low, seed);
+      const first = firstPlace(high, segments << segmentBits);
+      const length = 1 << segmentBits;
+      const places = `${first} ${secondPlace(first, length, high, low)} ${thirdPlace(first, length, low)}`;
+      const other = met.get(places);
+      if (other !== undefined) return [words, other];
+      met.set(places, words);
+    }
+  }).flat();
+}
+
+test('keys that were chosen so that no try can tell them apart are refused with what to do', () => {
+  const chosen = hashesAgainst(100);
+  assert.throws(() => createFuseFilter(chosen), { code: 'OPTIONS_INVALID', message: /seed: 'random'/ });
+  const filter = createFuseFilter(chosen.slice(2));
+  assert.ok(chosen.slice(2).every((key) => filter.has(key)));
 });
 
 test('options that mean nothing are refused', () => {

@@ -137,6 +137,7 @@ export class FuseFilterBuilder implements Disposable {
   readonly #seed: Int32Array;
   readonly #hashes: FuseHashes;
   readonly #words = new Int32Array(2);
+  #used = false;
 
   constructor(options: FuseOptions = {}) {
     checkKeys('createFuseFilter', options, ['bits', 'folder', 'seed']);
@@ -148,12 +149,14 @@ export class FuseFilterBuilder implements Disposable {
   }
 
   add(key: FilterKey): void {
+    this.#checkUnused();
     hashKey(key, this.#seed, this.#words);
     this.#hashes.push(this.#words[0]!, this.#words[1]!);
   }
 
   /** The filter of all keys added; the builder is then used up. */
   build(): Filter {
+    this.#checkUnused();
     const shardBits = Math.max(0, Math.ceil(Math.log2(this.#hashes.pairs / SHARD_KEYS_MAX)));
     if (shardBits > SHARD_BITS_MAX) throw invalid(`${this.#hashes.pairs} keys are too many for one filter.`);
     const builder = new FuseBuilder(this.#bits);
@@ -191,8 +194,14 @@ export class FuseFilterBuilder implements Disposable {
     return new FuseFilter(image);
   }
 
+  /** A key that came too late would be missing. */
+  #checkUnused(): void {
+    if (this.#used) throw invalid('The builder of a fuse filter is used up, by `build` or because it was disposed of.');
+  }
+
   /** Forgets the keys and removes what is on disk; also what `build` does. */
   [Symbol.dispose](): void {
+    this.#used = true;
     this.#hashes.close();
   }
 }

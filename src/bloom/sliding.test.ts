@@ -115,6 +115,14 @@ test('a wall clock that is set does not change what is remembered, nor does one 
   assert.ok(!opened.has('a'));
 });
 
+test('memory that is stored after the wall clock was set is as old as it is', () => {
+  const clock = new SimulatedClock();
+  const filter = createSlidingFilter({ capacity: 100, window: '10s', clock });
+  clock.stepWall(3_600_000);
+  filter.add('a');
+  assert.ok(openSlidingFilter(filter.memory, { clock }).has('a'));
+});
+
 test('options that mean nothing are refused', () => {
   for (const window of [0, -1, 1.5, Number.NaN, '10', '400d', Number.POSITIVE_INFINITY]) {
     assert.throws(() => createSlidingFilter({ capacity: 1, window: window as number }), {

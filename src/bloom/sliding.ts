@@ -62,7 +62,6 @@ class SlidingFilter implements AddableFilter {
   readonly kind = 'sliding';
   readonly capacity: number;
   readonly falsePositiveRate: number;
-  readonly memory: ArrayBufferLike;
   readonly #image: Image;
   readonly #clock: Clock;
   readonly #spanMs: number;
@@ -88,7 +87,6 @@ class SlidingFilter implements AddableFilter {
     }
     this.#image = image;
     ({ capacity: this.capacity, falsePositiveRate: this.falsePositiveRate } = header);
-    this.memory = memory;
     this.#clock = clock;
     this.#spanMs = window / (count - 1);
     this.#blocks = blocks;
@@ -103,6 +101,13 @@ class SlidingFilter implements AddableFilter {
     if (!Number.isFinite(startWallMs)) throw damaged('it does not say when it was');
     // By a clock that was set back the start may be still to come.
     this.#startMs = clock.nowMs() - Math.max(0, clock.wallMs() - startWallMs);
+  }
+
+  /** As of now: the wall clock may have been set since the newest began. */
+  get memory(): ArrayBufferLike {
+    this.#turn();
+    this.#write();
+    return this.#image.memory;
   }
 
   has(key: FilterKey): boolean {
@@ -186,7 +191,7 @@ class SlidingFilter implements AddableFilter {
     }
     return {
       kind: this.kind,
-      bytes: this.memory.byteLength,
+      bytes: this.#image.memory.byteLength,
       capacity,
       count,
       fill,
