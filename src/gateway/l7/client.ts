@@ -63,6 +63,8 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
    * the beginning of the connection on, for the others from their first byte.
    */
   #headTimed = true;
+  /** What the client had not taken when it was last waited for: answers may be in this process still when all is done. */
+  #pendingSeen = 0;
   /** Set by `receive`: the request said `Connection: close` and had no body that is still to come. */
   clientAskedToClose = false;
 
@@ -147,11 +149,12 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
 
   #readOn(bytes: Uint8Array, from: number, to: number): void {
     const carry = this.#carry;
-    const before = carry.length;
+    const { requestLimits: limits } = this.listener;
+    const had = carry.length;
     this.#keep(bytes, from, to);
-    if (carry.bytes === null || this.wire.congested) return;
-    const seen = carry.from + before;
-    if (isWorthParsing(carry.bytes, carry.from, seen, carry.to, this.listener.requestLimits)) this.takeRest();
+    if (this.wire.congested) this.#waitForClient();
+    else if (carry.bytes && isWorthParsing(carry.bytes, carry.from, carry.from + had, carry.to, limits))
+      this.takeRest();
   }
 
   /** While a request is being answered: more of its body, or requests that have to wait. */
@@ -185,6 +188,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   /** The client has to take what we have answered before it is asked for more. */
   #waitForClient(): void {
     this.#headTimed = false;
+    this.#pendingSeen = this.wire.pendingBytes;
     this.wire.pause();
     this.plane.wheel.arm(this, this.plane.nowMs + this.listener.plan.timeouts.writeIdleMs);
   }
@@ -251,7 +255,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     switch (this.#state) {
       case READING:
         // Requests that wait until the client takes its answers are answered still.
-        if (this.#carry.bytes === null || !this.wire.congested) this.#leave(false);
+        if (this.#carry.bytes === null || !this.wire.congested) this.#closeSoon();
         break;
       case BUSY:
         this.#onHalfClose();
@@ -282,6 +286,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   onDrain(): void {
     const { plane } = this;
     plane.tick();
+    this.#pendingSeen = 0;
     if (this.exchange !== null) this.exchange.onClientDrain();
     else if (this.#state === READING) {
       plane.wheel.arm(this, plane.nowMs + this.listener.plan.timeouts.idleMs);
@@ -298,12 +303,11 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
 
   onDeadline(nowMs: number): void {
     this.plane.nowMs = nowMs;
-    if (this.#state === BUSY) this.#onBusyDeadline();
-    else if (this.#state === READING) {
-      if (this.wire.congested) this.#leave(true);
-      else if (this.#carry.bytes === null) this.#leave(false);
-      else this.#refuseHead(refusalNumber('header_timeout'));
-    }
+    if (this.#state !== READING) this.#onBusyDeadline();
+    else if (this.wire.congested && this.wire.pendingBytes === this.#pendingSeen) this.#leave(true);
+    else if (this.wire.congested) this.#waitForClient(); // slow, but it takes something
+    else if (this.#carry.bytes === null) this.#leave(false);
+    else this.#refuseHead(refusalNumber('header_timeout'));
   }
 
   #onBusyDeadline(): void {
@@ -332,7 +336,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   /** An idle connection closes after `idleMs`, another after its answer. */
   drain(idleMs: number): void {
     if (this.#state !== READING || this.#carry.bytes !== null) return;
-    if (idleMs === 0) this.#leave(false);
+    if (idleMs === 0) this.#lastStage().finish();
     else this.plane.wheel.arm(this, Math.min(this.deadlineMs, this.plane.nowMs + idleMs));
   }
 
@@ -363,13 +367,10 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   }
 
   #closeSoon(): void {
-    if (this.wire.closed) {
-      this.#leave(false);
-      return;
-    }
+    const isAwaited = this.#halfClosed || (this.#carry.bytes === null && !this.keepAlive && this.clientAskedToClose);
+    if (this.wire.closed) this.#leave(false);
     // A client that asked for the close, or has sent all it will, gets it at once; another may be sending still.
-    if (this.#halfClosed || (this.#carry.bytes === null && !this.keepAlive && this.clientAskedToClose))
-      this.#lastStage().finish();
+    else if (isAwaited) this.#lastStage().finish();
     else this.#linger();
   }
 
