@@ -25,6 +25,12 @@ const encoder = new TextEncoder();
 /** Where the bytes of the last key are, from offset 0. */
 let view: DataView = shortView;
 
+/** The key, if it is one: what is no text and no bytes is not taken for some. */
+export function checkKey(key: KeyText): KeyText {
+  if (typeof key === 'string' || key instanceof Uint8Array) return key;
+  throw invalid(`A key is of type ${typeof key}; expected a string or bytes.`);
+}
+
 /** Lays out a key's bytes and says how many there are; `keyView` reads them. */
 export function layKey(key: KeyText): number {
   if (typeof key !== 'string') return layBytes(key);
@@ -45,7 +51,7 @@ export function layKey(key: KeyText): number {
 }
 
 function layBytes(bytes: Uint8Array): number {
-  if (!(bytes instanceof Uint8Array)) throw invalid(`A key is of type ${typeof bytes}; expected a string or bytes.`);
+  checkKey(bytes);
   const { length } = bytes;
   if (length > SHORT_BYTES) {
     view = new DataView(bytes.buffer, bytes.byteOffset, length);

@@ -108,6 +108,14 @@ test('when nodes come and go what is in flight stays counted, also at those that
   );
 });
 
+test('what a node of weight 0 still has in flight loosens nobody else’s bound', () => {
+  const loads = createBoundedLoads(createRing(['leaving']));
+  for (let key = 0; key < 1000; key++) loads.acquire(`${key}`);
+  loads.use(createRing([{ name: 'leaving', weight: 0 }, 'b', 'c', 'd']));
+  for (let request = 0; request < 30; request++) loads.acquire('one hot key');
+  for (const node of ['b', 'c', 'd']) assert.ok(loads.inFlight(node) <= Math.ceil((1.25 * 30) / 3), node);
+});
+
 test('misuse is refused', () => {
   const ring = createRing(['a']);
   const loads = createBoundedLoads(ring);
@@ -115,6 +123,6 @@ test('misuse is refused', () => {
   assert.throws(() => loads.release('b'), /No node is called “b”/);
   // @ts-expect-error A misspelt option.
   assert.throws(() => createBoundedLoads(ring, { faktor: 2 }), /Did you mean factor/);
-  for (const factor of [0.9, Number.NaN, Infinity])
+  for (const factor of [0.9, Number.NaN, Infinity, '1.5' as unknown as number])
     assert.throws(() => createBoundedLoads(ring, { factor }), /factor is/);
 });

@@ -11,6 +11,7 @@
  *
  * Cost: O(1) while less than about nine in ten are full, else O(n); no allocation (`npm run bench -- pick`, consistent-hash).
  */
+import { inspect } from 'node:util';
 import { checkKeys, invalid } from '../kernel/options.ts';
 import type { Key, Placement } from './placement.ts';
 
@@ -44,8 +45,8 @@ export class LoadBound {
   #next = 0;
 
   constructor(placement: Placement, loads: NodeLoads, factor: number = FACTOR_DEFAULT) {
-    if (!(factor >= 1 && factor <= FACTOR_MAX)) {
-      throw invalid(`The load factor is ${factor}; expected a number from 1 (no slack) to ${FACTOR_MAX}.`);
+    if (typeof factor !== 'number' || !(factor >= 1 && factor <= FACTOR_MAX)) {
+      throw invalid(`The load factor is ${inspect(factor)}; expected a number from 1 (no slack) to ${FACTOR_MAX}.`);
     }
     this.#placement = placement;
     this.#loads = loads;
@@ -70,7 +71,8 @@ export class LoadBound {
     const weights = this.#weights;
     const end = Math.min(this.#next + nodes, weights.length);
     for (let index = this.#next; index < end; index++) {
-      if (may[index] !== 1) continue;
+      // What a node of weight 0 still has in flight is nobody's share.
+      if (may[index] !== 1 || weights[index] === 0) continue;
       this.#workSoFar += loads.inFlight(index);
       this.#weightSoFar += weights[index]!;
     }

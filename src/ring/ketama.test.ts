@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, request, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -64,7 +63,10 @@ test('as the hashring of npm does: any hosts, weights and keys', () => {
       const theirs = new HashRing(weights);
       // Its cache is a plain object, and takes what every object has for an answer: “toString”.
       const asked = some.filter((key) => !(key in {}));
-      for (const key of asked) assert.equal(ring.get(key), theirs.get(key), JSON.stringify(key));
+      for (const key of asked) {
+        assert.equal(ring.get(key), theirs.get(key), JSON.stringify(key));
+        assert.deepEqual(ring.getReplicas(key, 3), theirs.range(key, 3), JSON.stringify(key));
+      }
     }),
     { numRuns: 30 },
   );
@@ -89,20 +91,31 @@ test('weights that a client cannot be given are refused', () => {
   assert.throws(() => createRing([{ name: 'a', weight: 2 }], { compatible: 'libmemcached-unweighted' }), refused);
 });
 
+test('more points than a ring may have are refused before they are made', () => {
+  // Made first, they would take 10 GB.
+  const heavy = Array.from({ length: 8 }, (_, index) => ({ name: `n${index}`, weight: 1e6 }));
+  assert.throws(() => createRing(heavy, { compatible: 'nginx' }), {
+    code: 'OPTIONS_INVALID',
+    message: /1280000000 points/,
+  });
+});
+
 test('as the nginx on this machine does with hash … consistent', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'spillway-ketama-'));
   after(() => rmSync(folder, { recursive: true }));
+  const nameOf = (server: Server): string => {
+    const address = server.address()!;
+    return typeof address === 'string' ? `unix:${address}` : `127.0.0.1:${address.port}`;
+  };
+  // Some by port, one by a path that ends as a port does.
   const servers = await Promise.all(
-    Array.from({ length: 4 }, async () => {
-      const server = createServer((_request, response) => response.end(String((server.address() as AddressInfo).port)));
-      await once(server.listen(0, '127.0.0.1'), 'listening');
+    [0, 0, join(folder, 'server:1'), 0].map(async (place) => {
+      const server = createServer((_request, response) => response.end(nameOf(server)));
+      await once(typeof place === 'string' ? server.listen(place) : server.listen(place, '127.0.0.1'), 'listening');
       return server;
     }),
   );
-  const nodes = servers.map((server, index) => ({
-    name: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    weight: [1, 2, 1, 5][index]!,
-  }));
+  const nodes = servers.map((server, index) => ({ name: nameOf(server), weight: [1, 2, 3, 5][index]! }));
   const upstream = nodes.map(({ name, weight }) => `server ${name} weight=${weight};`).join(' ');
   const socket = join(folder, 'nginx.sock');
   const config = join(folder, 'nginx.conf');
@@ -125,7 +138,7 @@ test('as the nginx on this machine does with hash … consistent', async () => {
     const ring = createRing(nodes, { compatible: 'nginx' });
     for (let index = 0; index < 150; index++) {
       const key = `user:${index}`;
-      assert.equal(ring.get(key), `127.0.0.1:${await ask(socket, `/?key=${key}`)}`, key);
+      assert.equal(ring.get(key), await ask(socket, `/?key=${key}`), key);
     }
   } finally {
     child.kill();

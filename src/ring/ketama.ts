@@ -13,14 +13,16 @@
  * order in which a sort happened to leave them.
  *
  * In weighted ketama a node's points depend on all weights: changing one weight moves keys between others too, and a small one
- * may come to nothing. That is what it does, and why the ring of its own is better once moved.
+ * may come to nothing; hashring rounds 40 digests down to 39 where there are 7 nodes. That is what they do, and why the ring of
+ * its own is better once moved.
  */
 import { invalid } from '../kernel/options.ts';
 import { hash as digest } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { keyView, type KeyText, layKey } from '../kernel/key-bytes.ts';
+import { checkKey, keyView, type KeyText, layKey } from '../kernel/key-bytes.ts';
 import type { CheckedNode } from './node.ts';
 import { packPoint } from './points.ts';
+import { checkPointCount } from './ring-table.ts';
 
 export type KetamaClient = 'libmemcached' | 'libmemcached-unweighted' | 'hashring' | 'nginx';
 
@@ -58,6 +60,7 @@ function packDigests(
 ): Float64Array {
   const weighing = [...nodes.entries()].filter(([, { weight }]) => weight > 0);
   const sum = weighing.reduce((total, [, { weight }]) => total + weight, 0);
+  checkPointCount(weighing.length * POINTS);
   const packed: number[] = [];
   for (const [rank, { name, weight }] of weighing) {
     const host = hostOf(name);
@@ -98,6 +101,7 @@ function oneAtATime(key: KeyText): number {
 
 function packUnweighted(nodes: readonly CheckedNode[]): Float64Array {
   checkWeights('libmemcached-unweighted', nodes, 1);
+  checkPointCount(nodes.length * POINTS_UNWEIGHTED);
   const packed: number[] = [];
   for (const [rank, { name, weight }] of nodes.entries()) {
     const host = withoutMemcachedPort(name);
@@ -108,13 +112,20 @@ function packUnweighted(nodes: readonly CheckedNode[]): Float64Array {
   return Float64Array.from(packed);
 }
 
+/** Host and port as nginx takes a server's name apart: of a Unix socket the path is the host. */
+function serverParts(name: string): readonly [host: string, port: string] {
+  if (/^unix:/i.test(name)) return [name.slice(5), ''];
+  const [, host = name, port = ''] = /^(.*):(\d*)$/s.exec(name) ?? [];
+  return [host, port];
+}
+
 function packCrcChain(nodes: readonly CheckedNode[]): Float64Array {
   checkWeights('nginx', nodes);
+  checkPointCount(nodes.reduce((sum, { weight }) => sum + weight * POINTS, 0));
   const packed: number[] = [];
   const before = Buffer.alloc(4);
   for (const [rank, { name, weight }] of nodes.entries()) {
-    const { host, port } = /^(?<host>.*?)(?::(?<port>\d+))?$/s.exec(name)!.groups as { host: string; port?: string };
-    const base = crc32(`${host}\0${port ?? ''}`);
+    const base = crc32(serverParts(name).join('\0'));
     before.fill(0);
     for (let index = 0; index < weight * POINTS; index++) {
       const point = crc32(before, base);
@@ -125,7 +136,7 @@ function packCrcChain(nodes: readonly CheckedNode[]): Float64Array {
   return Float64Array.from(packed);
 }
 
-const hashMd5 = (key: KeyText): number => digestMd5(key).readInt32LE(0);
+const hashMd5 = (key: KeyText): number => digestMd5(checkKey(key)).readInt32LE(0);
 
 export const ketama: Readonly<Record<KetamaClient, Client>> = {
   libmemcached: {
@@ -137,5 +148,5 @@ export const ketama: Readonly<Record<KetamaClient, Client>> = {
   },
   'libmemcached-unweighted': { pack: packUnweighted, hash: oneAtATime },
   hashring: { pack: (nodes) => packDigests(nodes, hashringDigests, (name) => name), hash: hashMd5 },
-  nginx: { pack: packCrcChain, hash: (key) => crc32(key) | 0 },
+  nginx: { pack: packCrcChain, hash: (key) => crc32(checkKey(key)) | 0 },
 };

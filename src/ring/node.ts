@@ -1,4 +1,5 @@
 /** What keys are placed on: nodes, and the one check of what a caller gives as nodes. */
+import { inspect } from 'node:util';
 import { checkKeys, invalid } from '../kernel/options.ts';
 
 export interface Node {
@@ -26,7 +27,8 @@ export function checkedNodes(nodes: readonly (string | Node)[]): readonly Checke
   if (nodes.length > NODES_MAX) throw invalid(`${nodes.length} nodes; at most ${NODES_MAX} are possible.`);
   const names = new Set<string>();
   return Object.freeze(
-    nodes.map((given, index) => {
+    // Also over holes, which `map` would skip.
+    Array.from(nodes, (given: string | Node, index) => {
       if (typeof given !== 'string') checkKeys(`Node ${index}`, given, ['name', 'weight', 'zone']);
       const { name, weight = 1, zone = '' } = typeof given === 'string' ? { name: given } : given;
       if (typeof name !== 'string' || name === '') throw invalid(`Node ${index} has no name.`);
@@ -34,9 +36,11 @@ export function checkedNodes(nodes: readonly (string | Node)[]): readonly Checke
       // Half a surrogate pair has no UTF-8: two such names would be hashed alike.
       if (!name.isWellFormed())
         throw invalid(`The name of node ${index} is no text: half of a surrogate pair is in it.`);
-      if (weight !== 0 && !(weight >= WEIGHT_MIN && weight <= WEIGHT_MAX)) {
+      // A weight from somebody's JSON may be a text, and texts add up to another ring.
+      const isWeight = typeof weight === 'number' && (weight === 0 || (weight >= WEIGHT_MIN && weight <= WEIGHT_MAX));
+      if (!isWeight) {
         throw invalid(
-          `The weight of node “${name}” is ${weight}; expected 0, or a number from ${WEIGHT_MIN} to ${WEIGHT_MAX}.`,
+          `The weight of node “${name}” is ${inspect(weight)}; expected 0, or a number from ${WEIGHT_MIN} to ${WEIGHT_MAX}.`,
         );
       }
       if (typeof zone !== 'string') throw invalid(`The zone of node “${name}” is ${String(zone)}; expected a string.`);

@@ -6,6 +6,7 @@ import { seededRandom } from '../kernel/random.ts';
 import { allocates } from '../testing/allocation.ts';
 import { createAnchor } from './anchor.ts';
 import { createJump } from './jump.ts';
+import type { KetamaClient } from './ketama.ts';
 import { createMaglev } from './maglev.ts';
 import { createModulo } from './modulo.ts';
 import type { Node } from './node.ts';
@@ -15,7 +16,8 @@ import { createRing } from './ring.ts';
 
 interface Algorithm {
   readonly create: (nodes: readonly (string | Node)[]) => Placement;
-  readonly weighted: boolean;
+  /** All of them exactly, none, or as the client has them that is imitated (ketama.test.ts). */
+  readonly weights: 'any' | 'none' | "a client's";
   /** The order in which nodes are given decides where keys lie. */
   readonly ordered: boolean;
   /**
@@ -27,6 +29,10 @@ interface Algorithm {
   readonly shareError: number;
   /** When a node leaves the list each of its keys goes to the second replica, as when it is out: what both copies are for. */
   readonly inherits: boolean;
+  /** How many of 19 nodes at least get something of a node that goes. @defaultValue all */
+  readonly reached?: number;
+  /** The hash of a key is Node's, which makes an object. */
+  readonly usesMd5?: boolean;
   /** Of nine nodes: the fingerprint, and the nodes of 32 positions. */
   readonly fixed: readonly [string, string];
 }
@@ -35,7 +41,7 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
   // 512 points a node: 1/√512 = 4.4 % is one standard deviation.
   ring: {
     create: createRing,
-    weighted: true,
+    weights: 'any',
     ordered: false,
     moves: 'none',
     shareError: 0.22,
@@ -44,7 +50,7 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
   },
   maglev: {
     create: createMaglev,
-    weighted: true,
+    weights: 'any',
     ordered: false,
     moves: 'some',
     shareError: 0.01,
@@ -53,7 +59,7 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
   },
   rendezvous: {
     create: createRendezvous,
-    weighted: true,
+    weights: 'any',
     ordered: false,
     moves: 'none',
     shareError: 0,
@@ -62,7 +68,7 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
   },
   anchor: {
     create: createAnchor,
-    weighted: false,
+    weights: 'none',
     ordered: true,
     moves: 'none',
     shareError: 0,
@@ -71,7 +77,7 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
   },
   jump: {
     create: createJump,
-    weighted: false,
+    weights: 'none',
     ordered: true,
     moves: 'none at the tail',
     shareError: 0,
@@ -80,14 +86,47 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
   },
   modulo: {
     create: createModulo,
-    weighted: false,
+    weights: 'none',
     ordered: true,
     moves: 'all',
     shareError: 0,
     inherits: false,
     fixed: ['7e5b43c15edd63a2', '88145436584833047884576070803552'],
   },
+  ...ketamaRows(),
 };
+
+/** The rings of other clients: with 160 points a node, or 100, they are less even. */
+function ketamaRows(): Record<string, Algorithm> {
+  const row = (compatible: KetamaClient, own: Pick<Algorithm, 'fixed'> & Partial<Algorithm>): Algorithm => ({
+    create: (nodes) => createRing(nodes, { compatible }),
+    weights: "a client's",
+    ordered: false,
+    moves: 'none',
+    shareError: 0.4,
+    inherits: true,
+    ...own,
+  });
+  return {
+    'ring of libmemcached': row('libmemcached', {
+      usesMd5: true,
+      fixed: ['56d652f0bc2f3129', '24672726670463457685716604624323'],
+    }),
+    'ring of libmemcached-unweighted': row('libmemcached-unweighted', {
+      // Jenkins' hash puts the points of names so alike in clusters.
+      reached: 18,
+      fixed: ['cb1703fea4b7e8d6', '52162280348206248354382840858482'],
+    }),
+    'ring of hashring': row('hashring', {
+      usesMd5: true,
+      // For 7 nodes it computes 1 / 7 × 40 × 7 and rounds down: 39 digests each, for 8 nodes 40.
+      moves: 'some',
+      inherits: false,
+      fixed: ['3466c21c58ed0082', '31878570853523186400386843537381'],
+    }),
+    'ring of nginx': row('nginx', { fixed: ['68f5ec8c9a17373a', '32550753888372877735241647775521'] }),
+  };
+}
 
 const random = seededRandom(20_261_123);
 const positions = Int32Array.from({ length: 20_000 }, () => random.int32());
@@ -113,9 +152,12 @@ function needless(before: Placement, after: Placement, changed: readonly string[
 
 const allowed = { none: 0, 'none at the tail': 0, some: 0.03, all: 1 } as const;
 
-for (const [name, { create, weighted, ordered, moves, shareError, inherits, fixed }] of Object.entries(algorithms)) {
+for (const [
+  name,
+  { create, weights, ordered, moves, shareError, inherits, fixed, usesMd5 = false, reached = 19 },
+] of Object.entries(algorithms)) {
   test(`${name}: each node gets its share, and as much as it says`, () => {
-    const given = names(20).map((node, index) => ({ name: node, weight: weighted ? 1 + (index % 4) : 1 }));
+    const given = names(20).map((node, index) => ({ name: node, weight: weights === 'any' ? 1 + (index % 4) : 1 }));
     const placement = create(given);
     const sum = given.reduce((total, { weight }) => total + weight, 0);
     const shares = placement.shares();
@@ -138,7 +180,7 @@ for (const [name, { create, weighted, ordered, moves, shareError, inherits, fixe
     assert.ok(needless(before, after, [names(20)[gone]!]) <= allowed[moves]);
     const was = owners(before);
     const heirs = new Set(owners(after).filter((_, at) => was[at] === names(20)[gone]));
-    assert.equal(heirs.size, 19);
+    assert.ok(heirs.size >= reached, `${heirs.size}`);
   });
 
   test(`${name}: a node that comes takes its share from all others, and no key moves between those`, () => {
@@ -147,7 +189,7 @@ for (const [name, { create, weighted, ordered, moves, shareError, inherits, fixe
     assert.ok(needless(before, after, [names(20)[19]!]) <= allowed[moves]);
     const [was, is] = [owners(before), owners(after)];
     const givers = new Set(was.filter((_, at) => is[at] === names(20)[19]));
-    assert.equal(givers.size, 19);
+    assert.ok(givers.size >= reached, `${givers.size}`);
     if (moves !== 'all') {
       const moved = was.filter((owner, at) => owner !== is[at]).length / positions.length;
       assert.ok(moved > 0.03 && moved < 0.05 + 0.02 + allowed[moves], `${moved}`);
@@ -156,10 +198,10 @@ for (const [name, { create, weighted, ordered, moves, shareError, inherits, fixe
 
   test(`${name}: leaving out any nodes moves only their keys, and comes to -1 only when nobody is left`, () => {
     const masks = fc.uint8Array({ minLength: 12, maxLength: 12, max: 1 });
-    const weights = fc.array(fc.constantFrom(0, 0.25, 1, 3), { minLength: 12, maxLength: 12 });
+    const someWeights = fc.array(fc.constantFrom(0, 0.25, 1, 3), { minLength: 12, maxLength: 12 });
     fc.assert(
-      fc.property(masks, weights, fc.integer(), (eligible, some, position) => {
-        const given = names(12).map((node, index) => ({ name: node, weight: weighted ? some[index]! : 1 }));
+      fc.property(masks, someWeights, fc.integer(), (eligible, some, position) => {
+        const given = names(12).map((node, index) => ({ name: node, weight: weights === 'any' ? some[index]! : 1 }));
         const placement = create(given);
         const owner = placement.locate(position, null);
         const chosen = placement.locate(position, eligible);
@@ -260,21 +302,25 @@ for (const [name, { create, weighted, ordered, moves, shareError, inherits, fixe
     assert.throws(() => create([{ name: 'a', zone: 3 }]), /zone of node “a” is 3/);
     // @ts-expect-error No list.
     assert.throws(() => create('abc'), { code: 'OPTIONS_INVALID' });
-    for (const weight of [-1, Number.NaN, 1e7, Number.POSITIVE_INFINITY]) {
+    assert.throws(() => create(new Array(2)), { code: 'OPTIONS_INVALID', message: /Node 0/ });
+    const noNumbers = ['2', true, 2n, null] as unknown as readonly number[];
+    for (const weight of [-1, Number.NaN, 1e7, Number.POSITIVE_INFINITY, ...noNumbers]) {
       assert.throws(() => create([{ name: 'a', weight }]), {
         code: 'OPTIONS_INVALID',
         message: /weight of node “a” is/,
       });
     }
-    if (!weighted) assert.throws(() => create([{ name: 'a', weight: 2 }]), /“a” weighs 2/);
+    if (weights === 'none') assert.throws(() => create([{ name: 'a', weight: 2 }]), /“a” weighs 2/);
     assert.throws(() => create(['a']).getReplicas('k', -1), /count is -1/);
     // @ts-expect-error A misspelt option.
     assert.throws(() => create(['a']).getReplicas('k', 1, { zone: true }), /Did you mean zones/);
   });
 
-  test(`${name}: to look up a position, bytes or short ASCII allocates nothing`, () => {
+  test(`${name}: to look up a position${usesMd5 ? '' : ', bytes or short ASCII'} allocates nothing`, () => {
     const placement = create(names(20));
-    const keys = ['user:1000042', '', 'x'.repeat(48), new TextEncoder().encode('Müller'), 0x12345678];
+    const keys = usesMd5
+      ? [0x12345678, -1]
+      : ['user:1000042', '', 'x'.repeat(48), new TextEncoder().encode('Müller'), 0x12345678];
     const eligible = new Uint8Array(20).fill(1);
     const allocated = allocates((call) => {
       placement.get(keys[call % keys.length]!);
@@ -305,7 +351,7 @@ for (const [name, { create, weighted, ordered, moves, shareError, inherits, fixe
     assert.deepEqual([placement.fingerprint(), places], fixed);
   });
 
-  if (weighted) {
+  if (weights === 'any') {
     test(`${name}: a weight that is small beside the others is not rounded to nothing`, () => {
       const shares = create([{ name: 'small', weight: 0.0001 }, ...names(9)]).shares();
       assert.ok(shares[0]! > 0);

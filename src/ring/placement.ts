@@ -69,7 +69,7 @@ export interface Placement extends Locator {
   position(key: Key): number;
   /**
    * The name of the node that has the key; null without nodes. Allocates nothing for a position, bytes, and ASCII of up to 48
-   * characters; for other text what `TextEncoder` does.
+   * characters; for other text what `TextEncoder` does, and for a ring of libmemcached or hashring the digest of a key.
    */
   get(key: Key): string | null;
   /**

@@ -11,7 +11,15 @@ import { invalid } from '../kernel/options.ts';
 import { arraysOf, type Block, checkBlock } from './block.ts';
 
 /** As many as Envoy takes; beyond it a table costs 100 MB and gains nothing. */
-export const POINTS_MAX = 2 ** 23;
+const POINTS_MAX = 2 ** 23;
+
+/** Refuses more points than a ring may have, before any is made. */
+export function checkPointCount(count: number): void {
+  if (count <= POINTS_MAX) return;
+  throw invalid(
+    `The nodes make ${count} points, and at most ${POINTS_MAX} are possible: divide the weights or take fewer pointsPerWeight.`,
+  );
+}
 
 export interface RingTable {
   readonly points: Uint32Array;
@@ -22,9 +30,6 @@ export interface RingTable {
 /** A table of packed points (see points.ts), which it sorts; `owners` says which node has a rank. */
 export function createRingTable(packed: Float64Array, owners: readonly number[]): RingTable {
   const { length } = packed;
-  if (length > POINTS_MAX) {
-    throw invalid(`The weights make ${length} points; at most ${POINTS_MAX} are possible: divide them.`);
-  }
   packed.sort();
   const table = { points: new Uint32Array(length), owners: new Uint16Array(length) };
   for (let at = 0; at < length; at++) {

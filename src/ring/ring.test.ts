@@ -108,6 +108,8 @@ test('a ring in shared memory is the same ring in another thread', async () => {
 
 test('options that mean nothing are refused', () => {
   assert.throws(() => createRing(['a'], { pointsPerWeight: 0 }), /pointsPerWeight is 0/);
+  // @ts-expect-error A text.
+  assert.throws(() => createRing(['a'], { pointsPerWeight: '9' }), /pointsPerWeight is '9'/);
   assert.throws(() => createRing(['a'], { compatible: 'nginx', pointsPerWeight: 9 }), /that of nginx/);
   // @ts-expect-error A client that is not known.
   const unknown: RingOptions = { compatible: 'memcachex' };

@@ -10,13 +10,14 @@
  * Cost: a lookup is O(1), some 25 ns beyond the hash with 16,000 points; building sorts the points, 2 ms for 16,000
  * (`npm run bench -- ring`); 10 to 14 B a point.
  */
+import { inspect } from 'node:util';
 import { checkKeys, invalid } from '../kernel/options.ts';
 import { type Block, sealBlock } from './block.ts';
 import { ketama, type KetamaClient } from './ketama.ts';
 import { byName, type CheckedNode, checkedNodes, type Node } from './node.ts';
 import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
 import { pointCount, writePoints } from './points.ts';
-import { createRingTable, openRingTable, POINTS_MAX, type RingTable, ringTableIn } from './ring-table.ts';
+import { checkPointCount, createRingTable, openRingTable, type RingTable, ringTableIn } from './ring-table.ts';
 
 const POINTS_PER_WEIGHT = 512;
 
@@ -117,8 +118,8 @@ function checkedOptions(options: RingOptions) {
   if (compatible !== undefined && options.pointsPerWeight !== undefined) {
     throw invalid(`pointsPerWeight is that of ${compatible} and cannot be chosen.`);
   }
-  if (!(pointsPerWeight >= 2 ** -30 && pointsPerWeight <= 2 ** 30)) {
-    throw invalid(`pointsPerWeight is ${pointsPerWeight}; expected a number from 2^-30 to 2^30.`);
+  if (typeof pointsPerWeight !== 'number' || !(pointsPerWeight >= 2 ** -30 && pointsPerWeight <= 2 ** 30)) {
+    throw invalid(`pointsPerWeight is ${inspect(pointsPerWeight)}; expected a number from 2^-30 to 2^30.`);
   }
   return { pack, hash, pointsPerWeight, shared };
 }
@@ -126,9 +127,7 @@ function checkedOptions(options: RingOptions) {
 function packOwn(nodes: readonly CheckedNode[], pointsPerWeight: number): Float64Array {
   const counts = nodes.map(({ weight }) => pointCount(weight, pointsPerWeight));
   const sum = counts.reduce((a, b) => a + b, 0);
-  if (sum > POINTS_MAX) {
-    throw invalid(`The weights make ${sum} points, and at most ${POINTS_MAX} are possible: divide the weights.`);
-  }
+  checkPointCount(sum);
   const packed = new Float64Array(sum);
   let at = 0;
   for (const [rank, node] of nodes.entries()) at = writePoints(node, counts[rank]!, rank, packed, at);
