@@ -76,6 +76,7 @@ export async function startNearbyDrivers({ drivers = 100_000, port = 0 } = {}): 
   };
   let tick = 0;
   let moving = false;
+  let closing = false;
   const step = Math.ceil(drivers / TICKS_A_ROUND);
   const timer = setInterval(() => {
     // A machine that is too slow for the city has a slower city.
@@ -87,7 +88,7 @@ export async function startNearbyDrivers({ drivers = 100_000, port = 0 } = {}): 
       for (let id = from; id < to; id++) city.move(id);
       await contenders.update(city, from, to);
     })
-      .catch((error: unknown) => console.error(String(error)))
+      .catch((error: unknown) => closing || console.error(String(error)))
       .finally(() => (moving = false));
   }, TICK_MS);
   failed.defer(() => clearInterval(timer));
@@ -137,6 +138,9 @@ export async function startNearbyDrivers({ drivers = 100_000, port = 0 } = {}): 
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     async [Symbol.asyncDispose]() {
+      // Ctrl-C ends Redis as well: what is under way has nobody to wait for.
+      closing = true;
+      client.disconnect();
       server.close();
       server.closeAllConnections();
       await inTurn(async () => {});
