@@ -53,6 +53,26 @@ for (const [name, { create, shareError }] of Object.entries(algorithms)) {
   });
 }
 
+for (const [name, create] of Object.entries({ 'ip-hash': createIpHash, 'consistent-hash': createConsistentHash })) {
+  test(`${name}: an endpoint that comes, or weighs another, moves keys from or to itself only, however many there are`, () => {
+    const ones = (count: number): number[] => new Array<number>(count).fill(1);
+    for (const [before, after, changed] of [
+      [ones(64), ones(65), 64],
+      [ones(128), ones(129), 128],
+      [ones(1000), ones(1001), 1000],
+      [[1, 1, 1], [2, 1, 1], 0],
+      [[5, 0.5, 1], [5, 0.5, 10], 2],
+    ] as const) {
+      const [was, is] = [before, after].map((weights) =>
+        picks(create({ weights, names: names(weights.length) }), weights.length),
+      ) as [number[], number[]];
+      for (const [at, from] of was.entries()) {
+        assert.ok(from === is[at] || from === changed || is[at] === changed, `${before.length}: ${from} to ${is[at]}`);
+      }
+    }
+  });
+}
+
 test('consistent-hash: one hot key is spread as soon as its endpoint has more than its share, and comes home after', () => {
   const loads = createLoads(4);
   const balancer = createConsistentHash({ weights: [1, 1, 1, 1], loads });
