@@ -4,9 +4,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createModulo, createRing, plan } from 'spillway/ring';
 import { CliProcess } from '../../test/cli-process.ts';
+import { RedisServer } from '../../test/servers/redis.ts';
+import { CacheCluster } from './cache.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'spillway-cache-cluster-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -53,4 +56,24 @@ test('a fifth server costs a ring a fifth of its hits and a remainder four fifth
     const drawn = curve.map((y) => ((330 - y) / 260) * 100);
     for (const [at, row] of rates.entries()) assert.ok(Math.abs(drawn[at]! - row[index + 1]!) < 0.1, `${index} ${at}`);
   }
+});
+
+test('while a server is dead its keys are loaded, at once and each time; back again, it has them again', async () => {
+  await using staying = await RedisServer.start();
+  await using dying = await RedisServer.start();
+  using cluster = new CacheCluster(createRing([]), async (key) => `the value of ${key}`);
+  await cluster.join('stays', staying.port);
+  await cluster.join('dies', dying.port);
+  const keys = Array.from({ length: 100 }, (_, number) => `key ${number}`);
+  for (const key of keys) await cluster.get(key);
+
+  await dying.kill();
+  for (const key of [...keys, ...keys]) {
+    const isHit = cluster.placement.get(key) === 'stays';
+    assert.deepEqual(await cluster.get(key), { value: `the value of ${key}`, isHit });
+  }
+
+  await dying.restart();
+  const key = keys.find((some) => cluster.placement.get(some) === 'dies')!;
+  while (!(await cluster.get(key)).isHit) await setTimeout(20);
 });

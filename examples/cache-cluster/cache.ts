@@ -1,5 +1,6 @@
 /**
  * A cache over several Redis servers: a placement says which of them has a key, and what none has is loaded and kept there.
+ * A server that cannot be reached has nothing: its keys are loaded each time, at once, until it is back.
  *
  * The placement is the only thing that decides, and it is replaced as a whole: a reader sees the old one or the new one.
  */
@@ -28,7 +29,14 @@ export class CacheCluster {
 
   /** The server is connected first and has keys from then on. Its name, not its address, says which: it may move house. */
   async join(name: string, port: number): Promise<void> {
-    const client = new Redis({ port, lazyConnect: true, enableAutoPipelining: true });
+    // With a queue and retries a request for a server that is gone would wait ten seconds, and fail.
+    const client = new Redis({
+      port,
+      lazyConnect: true,
+      enableAutoPipelining: true,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+    });
     client.on('error', ({ message }) => process.stderr.write(`${name}: ${message}\n`));
     await client.connect();
     this.#clients.set(name, client);
@@ -37,10 +45,10 @@ export class CacheCluster {
 
   async get(key: string): Promise<Answer> {
     const client = this.#clients.get(this.#placement.get(key)!)!;
-    const kept = await client.get(key);
+    const kept = await client.get(key).catch(() => null);
     if (kept !== null) return { value: kept, isHit: true };
     const value = await this.#load(key);
-    await client.set(key, value);
+    await client.set(key, value).catch(() => {});
     return { value, isHit: false };
   }
 
