@@ -123,8 +123,8 @@ function change(before: Anchor, nodes: readonly CheckedNode[]): Placement {
   const anchor = copyAnchor(before);
   const wanted = new Set(nodes.map(({ name }) => name));
   const present = new Set(before.names.filter((name) => name !== null));
-  for (const name of [...present].filter((some) => !wanted.has(some)).sort())
-    removeBucket(anchor, anchor.names.indexOf(name));
+  const buckets = new Map(before.names.map((name, bucket) => [name, bucket]));
+  for (const name of [...present].filter((some) => !wanted.has(some)).sort()) removeBucket(anchor, buckets.get(name)!);
   for (const name of [...wanted].filter((some) => !present.has(some)).sort()) add(anchor, name);
   return placementOf(anchor, nodes);
 }

@@ -14,7 +14,7 @@ import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { multiplyHigh } from '../kernel/int64.ts';
 import { xxh64 } from '../kernel/xxh64.ts';
 import { arraysOf, type Block, checkBlock, sealBlock } from './block.ts';
-import { byName, type CheckedNode, checkedNodes, type Node } from './node.ts';
+import { type CheckedNode, checkedNodes, type Node, weighingByName } from './node.ts';
 import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
 import { mix32 } from './points.ts';
 
@@ -91,7 +91,7 @@ function lastPosition(slot: number, size: number): number {
 }
 
 function fill(nodes: readonly CheckedNode[], size: number): Uint16Array {
-  const order = byName(nodes).filter((index) => nodes[index]!.weight > 0);
+  const order = weighingByName(nodes);
   if (order.length === 0) return new Uint16Array(0);
   const weights = order.map((index) => nodes[index]!.weight);
   const weightMax = Math.max(...weights);
@@ -187,7 +187,7 @@ function maglevOf(nodes: readonly CheckedNode[], options: MaglevOptions, block: 
     algorithm: 'maglev',
     nodes,
     locator: new MaglevLocator(table, weights),
-    identity: ['maglev', byName(nodes).map((index) => nodes[index]!.name)],
+    identity: ['maglev', weighingByName(nodes).map((index) => nodes[index]!.name)],
     memory: block.memory,
     with: (others) => createMaglev(others, options),
   });

@@ -54,3 +54,8 @@ export function checkedNodes(nodes: readonly (string | Node)[]): readonly Checke
 export function byName(nodes: readonly CheckedNode[]): number[] {
   return [...nodes.keys()].sort((a, b) => (nodes[a]!.name < nodes[b]!.name ? -1 : 1));
 }
+
+/** The same of those that may have keys. */
+export function weighingByName(nodes: readonly CheckedNode[]): number[] {
+  return byName(nodes).filter((index) => nodes[index]!.weight > 0);
+}

@@ -351,6 +351,14 @@ for (const [
     assert.deepEqual([placement.fingerprint(), places], fixed);
   });
 
+  if (weights !== 'none') {
+    test(`${name}: a node of weight 0 is for the fingerprint what it is for keys: not there`, () => {
+      const placement = create([{ name: '10.0.0.3', weight: 0 }, ...names(5)]);
+      assert.equal(placement.fingerprint(), create(names(5)).fingerprint());
+      assert.deepEqual(owners(placement), owners(create(names(5))));
+    });
+  }
+
   if (weights === 'any') {
     test(`${name}: a weight that is small beside the others is not rounded to nothing`, () => {
       const shares = create([{ name: 'small', weight: 0.0001 }, ...names(9)]).shares();

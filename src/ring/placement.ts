@@ -13,7 +13,7 @@
 import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import type { KeyText } from '../kernel/key-bytes.ts';
 import { xxh64 } from '../kernel/xxh64.ts';
-import { byName, type CheckedNode, type Node, NODES_MAX } from './node.ts';
+import { type CheckedNode, type Node, NODES_MAX, weighingByName } from './node.ts';
 
 /** A key, or the position of one that was hashed already (32 bits, signed or not). */
 export type Key = KeyText | number;
@@ -78,7 +78,11 @@ export interface Placement extends Locator {
    */
   getReplicas(key: Key, count: number, options?: { readonly zones?: boolean }): string[];
   explain(key: Key): Explanation;
-  /** 16 hexadecimal digits, equal if and only if (but for chance) every key lies on the same node. */
+  /**
+   * 16 hexadecimal digits. Equal: but for chance every key and its replicas lie on the same nodes (zones are not in it).
+   * Different: the nodes that have keys, their weights or points, the algorithm or its history are, though now and then, as
+   * with a single node, all keys lie alike.
+   */
   fingerprint(): string;
   /**
    * For an algorithm without arcs: how much of all keys goes from node to node if this placement becomes that one of the same
@@ -205,7 +209,7 @@ class HashPlacement implements Placement {
     if (arcs !== null) {
       // Names stand for owners: the order of the nodes means nothing.
       const ranks = new Uint32Array(this.nodes.length);
-      for (const [rank, index] of byName(this.nodes).entries()) ranks[index] = rank;
+      for (const [rank, index] of weighingByName(this.nodes).entries()) ranks[index] = rank;
       const canonical = new DataView(new ArrayBuffer(arcs.ends.length * 8));
       for (const [at, end] of arcs.ends.entries()) {
         canonical.setUint32(at * 8, end, true);

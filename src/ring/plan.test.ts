@@ -108,6 +108,15 @@ test('the ranges are exact: each position in one moves, each outside stays', () 
   );
 });
 
+test('a plan of more moves than memory holds is refused, not begun', () => {
+  const many = Array.from({ length: 65_536 }, (_, index) => `n${index}`);
+  const message = /more than 1048576 moves/;
+  const modulo = createModulo(many);
+  assert.throws(() => plan(modulo, modulo.with(many.slice(1))), { code: 'OPTIONS_INVALID', message });
+  const jump = createJump(many);
+  assert.throws(() => plan(jump, jump.with(many.slice(0, 40_000))), { code: 'OPTIONS_INVALID', message });
+});
+
 test('from 4 to 5 nodes a remainder moves four fifths, a ring and rendezvous what they must', () => {
   const moved = (from: Placement): Plan => plan(from, from.with(['a', 'b', 'c', 'd', 'e']));
   const four = ['a', 'b', 'c', 'd'];

@@ -30,6 +30,8 @@ export interface Plan {
 }
 
 const POSITIONS = 2 ** 32;
+/** Moves without ranges, 100 MB of them: a remainder of 1,000 nodes makes a million, one of 65,536 would make more than fit. */
+const MOVES_MAX = 2 ** 20;
 
 /** Walks two sets of ranges side by side and collects those whose owner changes. */
 function moveArcs(from: Placement, to: Placement, before: Arcs, after: Arcs): Move[] {
@@ -115,7 +117,13 @@ export function plan(from: Placement, to: Placement): Plan {
 
 function scatteredMoves(flows: Iterable<Flow>): Move[] {
   const moves: Move[] = [];
-  for (const { from, to, share } of flows) if (from !== to && share > 0) moves.push({ from, to, share, ranges: null });
+  for (const { from, to, share } of flows) {
+    if (from === to || !(share > 0)) continue;
+    if (moves.length === MOVES_MAX) {
+      throw invalid(`The plan has more than ${MOVES_MAX} moves; ask for fewer nodes.`);
+    }
+    moves.push({ from, to, share, ranges: null });
+  }
   return moves;
 }
 

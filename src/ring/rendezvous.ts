@@ -11,7 +11,7 @@
  */
 import { xxh64 } from '../kernel/xxh64.ts';
 import { sealBlock } from './block.ts';
-import { byName, type CheckedNode, checkedNodes, type Node } from './node.ts';
+import { type CheckedNode, checkedNodes, type Node, weighingByName } from './node.ts';
 import { createPlacement, type Flow, type Locator, type Placement } from './placement.ts';
 import { mix32 } from './points.ts';
 
@@ -25,7 +25,7 @@ class RendezvousLocator implements Locator {
   readonly #equal: boolean;
 
   constructor(nodes: readonly CheckedNode[]) {
-    const order = byName(nodes).filter((index) => nodes[index]!.weight > 0);
+    const order = weighingByName(nodes);
     this.#order = Uint16Array.from(order);
     this.#high = new Int32Array(order.length);
     this.#low = new Int32Array(order.length);
@@ -171,7 +171,7 @@ export function createRendezvous(given: readonly (string | Node)[]): Placement {
     algorithm: 'rendezvous',
     nodes,
     locator: new RendezvousLocator(nodes),
-    identity: ['rendezvous', byName(nodes).map((index) => [nodes[index]!.name, nodes[index]!.weight])],
+    identity: ['rendezvous', weighingByName(nodes).map((index) => [nodes[index]!.name, nodes[index]!.weight])],
     memory: sealBlock({ algorithm: 'rendezvous', nodes }).memory,
     with: createRendezvous,
     flows: (to) => flows(nodes, to.nodes),

@@ -14,7 +14,7 @@ import { inspect } from 'node:util';
 import { checkKeys, invalid } from '../kernel/options.ts';
 import { type Block, sealBlock } from './block.ts';
 import { ketama, type KetamaClient } from './ketama.ts';
-import { byName, type CheckedNode, checkedNodes, type Node } from './node.ts';
+import { byName, type CheckedNode, checkedNodes, type Node, weighingByName } from './node.ts';
 import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
 import { pointCount, writePoints } from './points.ts';
 import { checkPointCount, createRingTable, openRingTable, type RingTable, ringTableIn } from './ring-table.ts';
@@ -152,7 +152,7 @@ function ringOf(
     algorithm: 'ring',
     nodes,
     locator: new RingLocator(table, nodes),
-    identity: ['ring', options.compatible, byName(nodes).map((index) => nodes[index]!.name)],
+    identity: ['ring', options.compatible, weighingByName(nodes).map((index) => nodes[index]!.name)],
     memory,
     ...hash,
     with: (others) => createRing(others, options),
