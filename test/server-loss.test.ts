@@ -134,7 +134,14 @@ function load(address: string, lanes: number) {
 
 type Of<Kind extends GatewayEvent['kind']> = Extract<GatewayEvent, { readonly kind: Kind }>;
 
-async function running() {
+/** A third fails until it is noticed, of traffic that has only just begun: no ten seconds are behind it. */
+const usual = {
+  // What checks do alone; passive-health.test.ts has the rest.
+  health: { passive: 'off', active: { path: '/health', interval: '200ms', timeout: '200ms' } },
+  retries: { budget: { share: '50%', min: 100 } },
+};
+
+async function running(policies: object = usual) {
   const home = folder();
   const servers = await Promise.all(['a', 'b', 'c'].map((name) => new Server(name, home).start()));
   const under = create({
@@ -145,10 +152,7 @@ async function running() {
         {
           name: 'shop',
           endpoints: servers.map(({ address }) => address),
-          // What checks do alone; passive-health.test.ts has the rest.
-          health: { passive: 'off', active: { path: '/health', interval: '200ms', timeout: '200ms' } },
-          // A third fails until it is noticed, of traffic that has only just begun: no ten seconds are behind it.
-          retries: { budget: { share: '50%', min: 100 } },
+          ...policies,
           retryAfter: '7s',
         },
       ],
@@ -229,6 +233,33 @@ test('kill -9 under load: no idempotent request fails, a POST is sent once and g
   const { responses, broken, requests: all } = gateway.state().routes[0]!;
   assert.deepEqual([responses['5xx'], broken], [1, 0], 'the POST');
   assert.equal(all, traffic.requests + gets.length + 1);
+});
+
+test('kill -9 of a server with hundreds of requests in flight on kept connections costs none, with the budget as it comes', async () => {
+  const { servers, address, gateway } = await running({
+    health: { passive: 'off', active: { path: '/health', interval: '1h', timeout: '10s' } },
+  });
+  const agent = new Agent({ keepAlive: true });
+  cleanups.push(() => agent.destroy());
+  const ids = Array.from({ length: 600 }, (_, at) => String(at));
+  const all = (path: string, round: string): Promise<Answer>[] =>
+    ids.map((id) => ask(address(), { agent, method: 'GET', path, id: `${round}-${id}` }));
+  // That there are kept connections; all the history there is.
+  await Promise.all(all('/', 'first'));
+  const held = all('/hold', 'held');
+  const seen = (): string[] => servers.flatMap((server) => server.seen.filter((line) => line.includes('held')));
+  await until(() => seen().length >= ids.length);
+  const [victim] = servers;
+  const lost = victim!.seen.filter((line) => line.includes('held')).length;
+  await victim!.kill();
+  await until(() => seen().length + gateway.state().routes[0]!.responses['5xx'] >= ids.length + lost);
+  for (const server of servers) server.release();
+  const answers = await Promise.all(held);
+  assert.ok(lost > 150, String(lost));
+  assert.equal(answers.filter(({ status }) => status !== 200).length, 0);
+  const { retries, responses } = gateway.state().routes[0]!;
+  assert.equal(responses['5xx'], 0);
+  assert.equal(retries, lost, 'each was asked once more, and not first where nobody is');
 });
 
 test('a POST in flight on each connection: every one gets 502, and none is sent twice', async () => {

@@ -7,9 +7,11 @@
  *   that has not been tried, and if it can begin before the exchange's time is over.
  * - There are two attempts at most at one time, and two only of a request that is here as a whole. The first answer counts; the
  *   other attempt is cancelled.
- * - A request that met a connection which had been closed while it was unused is sent again at once, on a new one, to whomever is
- *   picked: its server may be well. It is paid from the budget like any other, because a server that resets every connection it
- *   has answered on looks the same, and would be asked twice for each request.
+ * - A request that met a connection which had been closed while it was unused is sent again at once, on a new one. Its server may
+ *   be well or dead, so another is asked if there is one, but for a client that is pinned to this one. It is paid from the budget
+ *   like any other, because a server that resets every connection it has answered on looks the same, and would be asked twice for
+ *   each request; or by that connection, if what it has answered before makes the share of one retry: when a server dies, all
+ *   that are in flight on such connections are asked again, however many.
  *
  * Cost: nothing but a look for an exchange whose first attempt is answered; no allocation but for the first hedge it ever has.
  * Source: Dean and Barroso, The Tail at Scale (2013), for hedges; Brooker, Exponential Backoff And Jitter (2015).
@@ -94,10 +96,12 @@ export class Asking implements Deadline {
     }
     // It says nothing of its endpoint, but much of the other connections that are kept.
     if (attempt.reused && refusal === 'upstream_reset' && this.#mayRetry(attempt)) {
-      if (!this.#pay()) {
+      const isEarned = attempt.answeredBefore * exchange.service.plan.retries.budgetShare >= 1;
+      if (!isEarned && !this.#pay()) {
         exchange.fail(refusal);
         return;
       }
+      this.#preferOthers(attempt);
       this.#countRetry('stale_connection');
       this.ask(false, refusal);
       return;
@@ -167,6 +171,15 @@ export class Asking implements Deadline {
     if (attempt.endpoint !== null) tried.push(attempt.endpoint);
     // Nobody else is there: what this one said is what the client is told.
     return service.hasLeft(exchange) && this.#pay() ? delayMs : NOT;
+  }
+
+  /** Than its endpoint, if there are any. */
+  #preferOthers({ endpoint }: Attempt): void {
+    const exchange = this.#exchange;
+    const { pinned, service, tried } = exchange;
+    if (endpoint === null || endpoint === pinned) return;
+    tried.push(endpoint);
+    if (!service.hasLeft(exchange)) tried.pop();
   }
 
   #pay(): boolean {

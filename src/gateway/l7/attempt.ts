@@ -42,6 +42,8 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
 
   // The record, read by `Accounts`.
   reused = false;
+  /** Requests that its connection had carried. */
+  answeredBefore = 0;
   /** A connection was begun; 0 if none had to be. */
   connectingMs = 0;
   /** Its TLS handshake was begun; 0 if none was. */
@@ -85,6 +87,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.continued = false;
     this.reusable = false;
     this.reused = false;
+    this.answeredBefore = 0;
     this.connectingMs = 0;
     this.handshakeMs = 0;
     this.connectedMs = 0;
@@ -125,7 +128,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     const exchange = this.#exchange;
     const { service } = exchange;
     connection.attempt = this;
-    connection.requests++;
+    this.answeredBefore = connection.requests++;
     this.upstream = connection;
     this.reused = reused;
     this.connectedMs = exchange.plane.nowMs;

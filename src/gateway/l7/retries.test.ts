@@ -213,6 +213,49 @@ onBoth(
   },
 );
 
+for (const [rounds, retries] of [
+  [4, 8],
+  [5, 20],
+] as const) {
+  onBoth(
+    `of 20 requests in flight when their server dies ${retries} are asked elsewhere, without a budget for them, on connections that have answered ${rounds}`,
+    async (bench) => {
+      const [dying, living] = [await bench.origin(), await bench.origin()];
+      const clock = new ManualClock();
+      const gateway = await bench.gateway([dying, living], { retries: { budgetMin: 0, budgetShare: 0.2 } }, clock);
+      const clients = await Promise.all(Array.from({ length: 40 }, async () => await bench.client(gateway)));
+      // All are asked before one is answered, so that no connection serves two of a round.
+      const waiting: Peer[] = [];
+      let together = clients.length;
+      let isLast = false;
+      const allWait = (): void => {
+        if (isLast) {
+          together = 1;
+          dying.kill();
+        }
+        for (const connection of waiting.splice(0)) if (!connection.closed) connection.write(answer());
+      };
+      for (const origin of [dying, living]) {
+        origin.serve((_, connection) => {
+          waiting.push(connection);
+          if (waiting.length >= together) allWait();
+        });
+      }
+      const everyone = async (): Promise<number[]> => {
+        for (const client of clients) client.write(get());
+        return await Promise.all(clients.map(async (client) => (await client.response()).status));
+      };
+      for (let round = 0; round < rounds; round++) await everyone();
+      // What the budget knows of is forgotten: it has 8 for the 40 that are to come.
+      clock.pass(20_000);
+      isLast = true;
+      const statuses = await everyone();
+      assert.equal(statuses.filter((status) => status === 502).length, 20 - retries);
+      assert.equal(gateway.route('retries'), retries, 'and nobody where nobody is');
+    },
+  );
+}
+
 onBoth('requests that meet connections which died while unused are asked again at once', async (bench) => {
   const { origin, gateway } = await bench.line({ retries: { budgetShare: 0, backoffBaseMs: 1e6, backoffMaxMs: 1e6 } });
   const clients = await Promise.all(Array.from({ length: 5 }, async () => await bench.client(gateway)));
