@@ -101,26 +101,39 @@ test('taken back at once when it fails, with the numbers; the others never see i
   );
 });
 
-/** Clients that go away after a while, each on a connection of its own, until the trial is over. */
-async function hurried(address: string, path: string, until: Promise<unknown>): Promise<void> {
+/** Requests that have been made, by their query: whoever is to be told that nobody waits for an answer is found there. */
+type Waiting = Map<string, AbortController>;
+
+/** Clients, each request on a connection of its own, until the trial is over. */
+async function clients(address: string, path: string, until: Promise<unknown>, waiting: Waiting): Promise<void> {
   let isOver = false;
+  let asked = 0;
   const lane = async (): Promise<void> => {
     while (!isOver) {
-      const signal = AbortSignal.timeout(100);
-      const headers = { connection: 'close' };
-      await fetch(`http://${address}${path}`, { signal, headers })
+      const id = String(asked++);
+      const giveUp = new AbortController();
+      waiting.set(id, giveUp);
+      const options = { signal: giveUp.signal, headers: { connection: 'close' } };
+      await fetch(`http://${address}${path}?${id}`, options)
         .then((response) => response.text())
         .catch(() => null);
+      waiting.delete(id);
     }
   };
   const lanes = Promise.all([lane(), lane(), lane(), lane()]);
   await until;
   isOver = true;
+  for (const giveUp of waiting.values()) giveUp.abort();
   await lanes;
 }
 
 test('taken back when half of its requests are never answered, though no answer is an error', async () => {
-  const silent = createTcpServer((socket) => void socket.on('error', () => {}).resume());
+  const waiting: Waiting = new Map();
+  // A client gives up when its request has come to nobody, and at no other time.
+  const silent = createTcpServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => waiting.get(/\?(\d+)/.exec(bytes.toString('latin1'))?.[1] ?? '')?.abort());
+  });
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   cleanups.push(() => void silent.close());
   const { gateway, address, ended } = await running();
@@ -129,7 +142,7 @@ test('taken back when half of its requests are never answered, though no answer 
   const next = config('', { services: [{ name: 'shop', endpoints, health: { passive: 'off' } }] });
   await gateway.apply({ config: next, trial: { share: 0.5, watchMs: 600_000 } });
   const back = ended('rolled-back');
-  await hurried(address(), '/', back);
+  await clients(address(), '/', back, waiting);
   assert.match(
     (await back).trial.reason ?? '',
     /^[\d.]+ % of its requests wait or were given up, [\d.]+ % of the others$/,
@@ -141,7 +154,7 @@ test('taken back when it has lost a route', async () => {
   const next = config(await origin('new'), { routes: [{ name: 'all', service: 'shop', match: { path: '/new' } }] });
   await gateway.apply({ config: next, trial: { share: 0.3, watchMs: 600_000 } });
   const back = ended('rolled-back');
-  await hurried(address(), '/old', back);
+  await clients(address(), '/old', back, new Map());
   assert.match((await back).trial.reason ?? '', /^100\.0 % of its requests fail, 0\.00 % of the others$/);
 });
 

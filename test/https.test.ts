@@ -245,7 +245,8 @@ test('a server whose certificate is for another name, or of nobody we trust, get
   const foreign = await secureOrigin(stranger.issue(['shop.internal', '127.0.0.1']));
   const service = (name: string, endpoint: string, tls: string, more = ''): string =>
     `  - { name: ${name}, endpoints: ["${endpoint}"], tls: { ca: ca.pem${tls} }${more} }`;
-  const checked = ', health: { active: { path: /, interval: 500ms, timeout: 500ms, unhealthyAfter: 1 } }';
+  // Time enough for the handshake on any machine: it is not to fail for another reason first.
+  const checked = ', health: { active: { path: /, interval: 30s, timeout: 30s, unhealthyAfter: 1 } }';
   const services = [
     service('by-address', good, ''),
     service('by-name', good, ', serverName: shop.internal'),
