@@ -3,14 +3,17 @@
  * of a key are in one block and so in one segment: a question is one command on one key, and a cluster has the segments spread
  * over its servers.
  *
- * Behind its blocks a segment has a line of text that says which segment of which filter it is. Every command reads the first letter of
- * it too: a segment that was evicted or flushed is found out at once, and never taken for one without keys.
+ * Behind its blocks a segment has a line of text: four letters drawn by lot when it was made, then which segment of which filter it is.
+ * Whoever opens the filter remembers the four letters, and every command reads them too: a segment that was evicted or flushed is found
+ * out at once, also if somebody made it anew since, and never taken for one without keys.
  *
- * The first segment is made first, and says so until all are there (`m`, then `r`): processes that make the same filter at the
- * same time help each other, and a segment that is missing later is missed.
+ * A segment is made aside and then renamed, so that of several who make it one does. The first segment is made first, and says so until
+ * all are there (`m`, then `r`): processes that make the same filter at the same time help each other, and a segment that is missing
+ * later is missed.
  *
  * Redis counts a byte's bits from the highest, filters from the lowest.
  */
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { RedisDriver } from '../drivers/redis.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { invalid } from '../kernel/options.ts';
@@ -20,10 +23,12 @@ import { damaged, type ImageHeader } from './image.ts';
 const BLOCK_BYTES = BLOCK_BITS / 8;
 const MAKING = 'm';
 const READY = 'r';
-const FIRST_LETTER = 's';
+/** 24 bits by lot, as letters: a word of 32 bits that is never 0. */
+const mark = (): string => randomBytes(3).toString('base64url');
+const MARK_LETTERS = 4;
 /** Sent at once: large enough that the way does not count, small enough that nobody waits long behind it. */
 const RANGE_BYTES = 2 ** 20;
-/** What a merge leaves when its process ends is gone after that. */
+/** What a merge, or the making of a segment, leaves when its process ends is gone after that. */
 const SPARE_MS = 600_000;
 
 export interface SegmentsOptions {
@@ -42,6 +47,8 @@ export class RedisSegments {
   readonly #header: ImageHeader;
   readonly #blocks: number;
   readonly #blocksEach: number;
+  /** Of each segment the four letters it had when the filter was opened, as a number. */
+  #marks: readonly number[] = [];
 
   constructor({ driver, name, header, segmentBytes }: SegmentsOptions) {
     this.#driver = driver;
@@ -65,11 +72,12 @@ export class RedisSegments {
     return Math.floor(blockOf(low, this.#blocks) / this.#blocksEach);
   }
 
+  /** What is behind the mark of a segment. */
   #line(segment: number): string {
     const { capacity, falsePositiveRate, probes, seed } = this.#header;
     const words = [...seed].map((word) => (word >>> 0).toString(16)).join('.');
     return (
-      `${FIRST_LETTER}pwbloom 1 blocked capacity=${capacity} rate=${falsePositiveRate} blocks=${this.#blocks} probes=${probes} ` +
+      `spwbloom 1 blocked capacity=${capacity} rate=${falsePositiveRate} blocks=${this.#blocks} probes=${probes} ` +
       `seed=${words} segment=${segment}/${this.count} `
     );
   }
@@ -88,22 +96,24 @@ export class RedisSegments {
           String(await this.#send(segment, 'GETRANGE', [String(this.#bytes(segment)), '-1'], signal)),
         ),
       );
-    const write = (segment: number, state: string): Promise<unknown> =>
-      this.#send(segment, 'SETRANGE', [String(this.#bytes(segment)), this.#line(segment) + state], signal);
+    const lineOf = (segment: number): string | undefined => lines[segment]?.slice(MARK_LETTERS);
 
     let lines = await read();
     if (lines.every((line) => line === '')) {
-      await write(0, MAKING);
+      await this.#make(0, MAKING, signal);
       lines = await read();
     }
-    if (lines[0] === this.#line(0) + MAKING) {
-      await Promise.all(all.filter((segment) => lines[segment] === '').map((segment) => write(segment, READY)));
-      await write(0, READY);
+    if (lineOf(0) === this.#line(0) + MAKING) {
+      const missing = all.filter((segment) => lines[segment] === '');
+      await Promise.all(missing.map((segment) => this.#make(segment, READY, signal)));
+      // Whoever made one may have ended before he did this.
+      await Promise.all(all.map((segment) => this.#send(segment, 'PERSIST', [], signal)));
+      await this.#send(0, 'SETRANGE', [String(this.#bytes(0) + lines[0]!.length - 1), READY], signal);
       lines = await read();
     }
     for (const segment of all) {
-      if (lines[segment] === this.#line(segment) + READY) continue;
-      if (lines[segment] === '' && lines.some((line, other) => line === this.#line(other) + READY)) {
+      if (lineOf(segment) === this.#line(segment) + READY) continue;
+      if (lines[segment] === '' && all.some((other) => lineOf(other) === this.#line(other) + READY)) {
         throw this.#gone(segment);
       }
       throw invalid(
@@ -111,11 +121,29 @@ export class RedisSegments {
           'Use the same everywhere, or another name.',
       );
     }
+    this.#marks = lines.map((line) => Buffer.from(line).readUInt32BE(0));
+  }
+
+  /** Makes a segment if there is none. */
+  async #make(segment: number, state: string, signal: AbortSignal): Promise<void> {
+    const key = this.#key(segment);
+    const bytes = String(this.#bytes(segment));
+    const aside = `${key}:make:${randomUUID()}`;
+    const send = (...command: [name: string, ...args: string[]]) =>
+      this.#driver.command({ command, key, waiting: { signal } });
+    await send('SET', aside, '', 'PX', String(SPARE_MS));
+    await send('SETRANGE', aside, bytes, mark() + this.#line(segment) + state);
+    if (Number(await send('RENAMENX', aside, key)) === 0) {
+      // What is there without a line is of somebody who added and did not know yet that the segment is gone.
+      if ((await send('GETRANGE', key, bytes, '-1')) === '') await send('RENAME', aside, key);
+      else await send('UNLINK', aside);
+    }
+    await send('PERSIST', key);
   }
 
   #gone(segment: number): SpillwayError {
     return damaged(
-      `segment ${segment} of ${this.count}, “${this.#key(segment)}”, is gone from Redis, evicted or flushed; \`remove\` the filter and make it anew from what it was made of`,
+      `segment ${segment} of ${this.count}, “${this.#key(segment)}”, is gone from Redis (evicted, flushed or removed), or was made anew since this filter was opened; \`remove\` it, make it anew from what it was made of, and open it again`,
     );
   }
 
@@ -123,7 +151,7 @@ export class RedisSegments {
   async bits(verb: 'GET' | 'SET', segment: number, hashes: readonly number[], signal: AbortSignal): Promise<boolean[]> {
     const { probes } = this.#header;
     const from = segment * this.#blocksEach;
-    const args = ['GET', 'u8', String(this.#bytes(segment) * 8)];
+    const args = ['GET', 'u32', String(this.#bytes(segment) * 8)];
     for (let at = 0; at < hashes.length; at += 2) {
       const start = (blockOf(hashes[at + 1]!, this.#blocks) - from) * BLOCK_BITS;
       for (let probe = probes, bits = hashes[at]!; probe > 0; probe--) {
@@ -134,7 +162,7 @@ export class RedisSegments {
     }
     const name = verb === 'GET' ? 'BITFIELD_RO' : 'BITFIELD';
     const found = (await this.#send(segment, name, args, signal)) as readonly (number | string)[];
-    if (Number(found[0]) !== FIRST_LETTER.charCodeAt(0)) throw this.#gone(segment);
+    if (Number(found[0]) !== this.#marks[segment]) throw this.#gone(segment);
     return Array.from({ length: hashes.length / 2 }, (_, index) => {
       for (let at = 1 + index * probes; at <= (index + 1) * probes; at++) if (Number(found[at]) === 0) return false;
       return true;

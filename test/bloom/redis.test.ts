@@ -10,6 +10,8 @@ import { RedisCluster, RedisServer } from '../servers/redis.ts';
 const size = { capacity: 3000, falsePositiveRate: 0.01 };
 const keys = (count: number, word = 'key') => Array.from({ length: count }, (_, index) => `${word} ${index}`);
 
+const gone = { code: 'FILTER_DAMAGED', message: /gone from Redis/ };
+
 /** What must hold wherever it is. */
 async function likeMemory(client: RedisClient, name: string): Promise<void> {
   const segments = { ...size, name, segmentBytes: 1024, seed: [1, 2] as const };
@@ -35,6 +37,7 @@ async function likeMemory(client: RedisClient, name: string): Promise<void> {
   await filter.remove();
   await assert.rejects(again.has('one'), { code: 'FILTER_DAMAGED' });
   assert.equal(await (await redisFilter(client, segments)).has('one'), false);
+  await assert.rejects(again.has('one'), { code: 'FILTER_DAMAGED' }, 'this one has none of the keys that were added');
 }
 
 test('on one server, through each client, it is the filter in memory', async () => {
@@ -159,7 +162,6 @@ test('a segment that is gone is an error, for those who ask, who add, who fetch 
   await using open = await clients['ioredis 6'](server.port);
   const options = { ...size, name: 'evicted', segmentBytes: 64 };
   const filter = await redisFilter(open.client, options);
-  const gone = { code: 'FILTER_DAMAGED', message: /gone from Redis/ };
   await server.admin.del('{spillway:evicted:3}');
   const asked = keys(200);
   await assert.rejects(filter.hasMany(asked), gone);
@@ -170,6 +172,43 @@ test('a segment that is gone is an error, for those who ask, who add, who fetch 
   await assert.rejects(filter.hasMany(asked), gone, 'adding has not made it whole');
   await filter.remove();
   assert.equal(await (await redisFilter(open.client, options)).addMany(asked.slice(0, 10)), 10);
+});
+
+test('a filter that was flushed and made anew, alike or not, is not asked by those who had the old one open', async () => {
+  await using server = await RedisServer.start();
+  await using open = await clients['ioredis 6'](server.port);
+  const options = { ...size, name: 'anew', segmentBytes: 1024 };
+  for (const other of [{}, { capacity: 30_000 }]) {
+    const filter = await redisFilter(open.client, options);
+    await filter.addMany(keys(3000));
+    await server.admin.flushall();
+    const anew = await redisFilter(open.client, { ...options, ...other });
+    await assert.rejects(filter.has('key 1'), gone);
+    await assert.rejects(filter.add('a'), gone);
+    await assert.rejects(filter.download(), gone);
+    await assert.rejects(filter.merge(createFilter(size)), gone);
+    assert.equal(await anew.add('b'), true);
+    await server.admin.flushall();
+  }
+});
+
+test('of what is made only segments stay, without an end, also where somebody added to what was gone', async () => {
+  await using server = await RedisServer.start();
+  const opened = await Promise.all(Object.values(clients).map((each) => each(server.port)));
+  try {
+    const options = { ...size, name: 'made', segmentBytes: 1024 };
+    const old = await redisFilter(opened[0]!.client, options);
+    await old.remove();
+    await assert.rejects(old.addMany(keys(100)), gone);
+    const filters = await Promise.all(opened.map(({ client }) => redisFilter(client, options)));
+    for (const filter of filters) assert.ok(!(await filter.hasMany(keys(100))).includes(1));
+    const names = (await server.admin.keys('*')).sort();
+    assert.deepEqual(names, Array.from({ length: names.length }, (_, at) => `{spillway:made:${at}}`).sort());
+    assert.equal(names.length, Math.ceil(createFilter(size).bits.length / 1024));
+    for (const name of names) assert.equal(await server.admin.pttl(name), -1, name);
+  } finally {
+    await Promise.all(opened.map((each) => each[Symbol.asyncDispose]()));
+  }
 });
 
 test('a filter that was left half made is finished by the next that opens it', async () => {
