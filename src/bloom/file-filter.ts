@@ -5,20 +5,25 @@
  * One process may add at a time (file-claim.ts); all others see what it adds at once. Bits are only ever set and a block is
  * written by one call, so who reads beside a writer sees the block before or after, or some of its new bits.
  *
+ * Before a chunk of the file is changed for the first time it is compared with its checksum: otherwise the new checksum would be that of
+ * the damage as well. Lookups compare nothing but the header.
+ *
  * What a crash leaves: if the process is killed, everything that was added. If the machine loses power, what was added before
  * the last `sync`. Before the first write the header says that the checksums lag behind; whoever adds next finds that and
  * makes them anew when it closes.
- * Cost: one `read` of 64 B a lookup, some microseconds from the page cache; adding reads and writes one.
+ * Cost: one `read` of 64 B a lookup, some microseconds from the page cache; adding reads and writes one, and the
+ * first time in each MiB that whole.
  */
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
+import { SpillwayError } from '../kernel/errors.ts';
 import { invalid } from '../kernel/options.ts';
 import { layoutOf, type LayoutName } from './bloom-filter.ts';
 import type { StoredFilter } from './filter.ts';
 import { claimFile, dropClaim, type FileClaim } from './file-claim.ts';
 import { chunksOf, fileError, readAll, readHeader, writeAll } from './file-image.ts';
 import { type FilterKey, type FilterKeys, hashKey, hashKeys, keyCount } from './filter-key.ts';
-import { CHUNK_BYTES, encodeHeader, HEADER_BYTES, type ImageHeader } from './image.ts';
+import { CHUNK_BYTES, damaged, encodeHeader, HEADER_BYTES, type ImageHeader } from './image.ts';
 import type { Bits, Layout } from './layout.ts';
 
 export interface FilterFile extends StoredFilter, AsyncDisposable {
@@ -102,17 +107,44 @@ class BlockFile implements FilterFile {
         const { bits, bytes } = await this.#read(block);
         const before = fresh;
         for (const index of indexes) if (bits.add(hashes[2 * index]!, hashes[2 * index + 1]!)) fresh++;
-        if (fresh === before) return;
-        const at = block * this.#layout.blockBytes;
-        this.#stale.add(Math.floor(at / CHUNK_BYTES));
-        await writeAll(this.#handle, bytes, HEADER_BYTES + at);
+        if (fresh > before) await writeAll(this.#handle, bytes, HEADER_BYTES + block * this.#layout.blockBytes);
       }),
     );
     return fresh;
   }
 
+  /** Before blocks are changed: their chunks are as they were written, or already known to lag behind. */
+  async #checkChunks(blocks: Iterable<number>): Promise<void> {
+    for (const block of blocks) {
+      const chunk = Math.floor((block * this.#layout.blockBytes) / CHUNK_BYTES);
+      if (this.#stale.has(chunk)) continue;
+      const sum = new Uint8Array(4);
+      await readAll(this.#handle, sum, this.#sumAt(chunk));
+      if (new DataView(sum.buffer).getUint32(0, true) !== (await this.#checksum(chunk))) {
+        throw damaged(`“${this.#path}” from byte ${HEADER_BYTES + chunk * CHUNK_BYTES} on is not as written`);
+      }
+      this.#stale.add(chunk);
+    }
+  }
+
+  async #checksum(chunk: number): Promise<number> {
+    const at = chunk * CHUNK_BYTES;
+    const bytes = new Uint8Array(Math.min(CHUNK_BYTES, this.#header.bodyBytes - at));
+    await readAll(this.#handle, bytes, HEADER_BYTES + at);
+    return crc32(bytes);
+  }
+
+  #sumAt(chunk: number): number {
+    return HEADER_BYTES + this.#header.bodyBytes + 4 * chunk;
+  }
+
   sync(): Promise<void> {
-    return this.#inTurn(() => this.#guard('written', () => this.#handle.sync()));
+    return this.#inTurn(() =>
+      this.#guard('written', async () => {
+        await this.#handle.sync();
+        if (this.#claim !== null) await this.#checkPlace();
+      }),
+    );
   }
 
   close(): Promise<void> {
@@ -133,18 +165,26 @@ class BlockFile implements FilterFile {
 
   /** Makes the checksums that lag behind, and then says in the header that none does. */
   async #seal(): Promise<void> {
-    const bytes = new Uint8Array(CHUNK_BYTES);
     const sum = new DataView(new ArrayBuffer(4));
-    for (const { chunk, at, size } of chunksOf(this.#header.bodyBytes)) {
-      if (!this.#stale.has(chunk)) continue;
-      const part = bytes.subarray(0, size);
-      await readAll(this.#handle, part, HEADER_BYTES + at);
-      sum.setUint32(0, crc32(part), true);
-      await writeAll(this.#handle, new Uint8Array(sum.buffer), HEADER_BYTES + this.#header.bodyBytes + 4 * chunk);
+    for (const chunk of this.#stale) {
+      sum.setUint32(0, await this.#checksum(chunk), true);
+      await writeAll(this.#handle, new Uint8Array(sum.buffer), this.#sumAt(chunk));
     }
     await this.#handle.sync();
     await writeAll(this.#handle, encodeHeader({ ...this.#header, adding: false }), 0);
     await this.#handle.sync();
+    await this.#checkPlace();
+  }
+
+  /** Refuses to call something kept that is in a file of which the name is gone: somebody renamed another over it. */
+  async #checkPlace(): Promise<void> {
+    const own = await this.#handle.stat({ bigint: true });
+    const there = await stat(this.#path, { bigint: true }).catch(() => null);
+    if (there?.ino === own.ino && there.dev === own.dev) return;
+    throw new SpillwayError(
+      'FILTER_FILE',
+      `“${this.#path}” was replaced or removed while it was added to: what was added is not in the file of that name. Open it again and add again.`,
+    );
   }
 
   async #read(block: number): Promise<{ bits: Bits; bytes: Uint8Array }> {
@@ -171,6 +211,7 @@ class BlockFile implements FilterFile {
         if (there === undefined) blocks.set(block, [index]);
         else there.push(index);
       }
+      if (what === 'written') await this.#guard(what, () => this.#checkChunks(blocks.keys()));
       // All have ended before the next is begun, also when one failed: a block is never changed by two at once.
       const ends = await Promise.allSettled([...blocks].map(([block, indexes]) => work(block, hashes, indexes)));
       const failed = ends.find((end) => end.status === 'rejected');

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -135,6 +135,40 @@ test('damage in any chunk of a large file is found, and the message says where',
     await assert.rejects(loadFilter(path), { code: 'FILTER_DAMAGED', message: new RegExp(`from byte ${from} `) });
     bytes[at]! ^= 4;
   }
+});
+
+test('damage that was there before somebody added is not sealed with what was added', async () => {
+  const path = join(home, 'laundered.bloom');
+  const filter = createFilter({ capacity: 2_000_000 });
+  filter.add('old');
+  await saveFilter(filter, path);
+  const bytes = readFileSync(path);
+  bytes.fill(0, 128, 128 + filter.bits.length);
+  writeFileSync(path, bytes);
+  const file = await openFilterFile(path, { add: true });
+  const added = Array.from({ length: 100 }, (_, index) => `new ${index}`);
+  await assert.rejects(file.addMany(added), { code: 'FILTER_DAMAGED', message: /from byte \d+ on/ });
+  await file.close();
+  await assert.rejects(loadFilter(path), { code: 'FILTER_DAMAGED' });
+});
+
+test('who adds to a file that was replaced or removed is told, and the new file is left alone', async () => {
+  const path = join(home, 'replaced.bloom');
+  const other = join(home, 'other.bloom');
+  await saveFilter(createFilter({ capacity: 10 }), path);
+  await saveFilter(createFilter({ capacity: 20 }), other);
+  const told = { code: 'FILTER_FILE', message: /was replaced or removed/ };
+  const file = await openFilterFile(path, { add: true });
+  await file.add('a');
+  await file.sync();
+  renameSync(other, path);
+  await assert.rejects(file.sync(), told);
+  await assert.rejects(file.close(), told);
+  assert.equal((await loadFilter(path)).capacity, 20);
+  const removed = await openFilterFile(path, { add: true });
+  rmSync(path);
+  await assert.rejects(removed.close(), told);
+  assert.ok(!readdirSync(home).some((name) => name.includes('.writer.')));
 });
 
 test('what cannot be done is refused with a code and the reason', async () => {
