@@ -52,4 +52,7 @@ test('a name is taken once, by whoever comes first, and is taken for everybody f
   const again = await Usernames.open(pool, { capacity: 1000, falsePositiveRate: 0.01 });
   for (const name of ['ada', 'edsger', 'grace']) assert.equal(await again.isTaken(name), true);
   assert.equal(await again.isTaken('barbara'), false);
+  // The table takes any text, the shortest included.
+  assert.deepEqual(await usernames.take(['']), ['']);
+  assert.equal(await (await Usernames.open(pool, { capacity: 1000, falsePositiveRate: 0.01 })).isTaken(''), true);
 });

@@ -36,7 +36,8 @@ export class Usernames {
     let last = '';
     for (;;) {
       const { rows } = await pool.query<{ name: string }>(
-        'SELECT name FROM usernames WHERE name > $1 ORDER BY name LIMIT $2',
+        // From the last name on, itself included: the first page then has '' too, and adding a name again does no harm.
+        'SELECT name FROM usernames WHERE name >= $1 ORDER BY name LIMIT $2',
         [last, PAGE],
       );
       taken.addMany(rows.map(({ name }) => name));
