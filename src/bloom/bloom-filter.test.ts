@@ -48,6 +48,23 @@ test('a filter is opened from its bytes and from its memory', () => {
   assert.ok(openFilter(filter.memory).has(new TextEncoder().encode('a')));
 });
 
+test('bytes that arrived as an ArrayBuffer are compared with their checksums too, once', () => {
+  const filter = createFilter({ capacity: 100 });
+  filter.add('a');
+  const arrived = filter.toBytes().buffer;
+  assert.ok(openFilter(arrived).has('a'));
+  openFilter(arrived).add('b');
+  assert.ok(openFilter(arrived).has('b'), 'it lives now');
+  const changed = filter.toBytes();
+  changed.fill(0, 128, 128 + filter.bits.length);
+  assert.throws(() => openFilter(changed.buffer), { code: 'FILTER_DAMAGED' });
+  // Bytes that were copied out of living memory have none.
+  assert.throws(() => openFilter(new Uint8Array(filter.memory)), { code: 'FILTER_DAMAGED', message: /toBytes/ });
+  for (const wrong of [undefined, null, 'abc', {}]) {
+    assert.throws(() => openFilter(wrong as unknown as ArrayBuffer), { code: 'OPTIONS_INVALID' });
+  }
+});
+
 test('filters merge only if their bits mean the same', () => {
   const filter = createFilter({ capacity: 100 });
   for (const [options, what] of [

@@ -217,7 +217,6 @@ export function headerOf(layout: LayoutName, options: Pick<FilterOptions, keyof 
     falsePositiveRate: rate,
     bodyBytes: blocks * layouts[layout].blockBytes,
     probes,
-    adding: false,
     own: [],
   };
 }
@@ -282,7 +281,7 @@ export function filterFromParquet(bits: Uint8Array): BloomFilter {
     if (parquet.rate(capacity + step, blocks, probes) <= falsePositiveRate) capacity += step;
   }
   const header = { kind: 'parquet', seed: seedWords(undefined), capacity, falsePositiveRate, probes } as const;
-  const image = createImage({ ...header, bodyBytes: bits.length, adding: false, own: [] }, false);
+  const image = createImage({ ...header, bodyBytes: bits.length, own: [] }, false);
   image.body.set(bits);
   return new ImageFilter(image);
 }

@@ -189,7 +189,6 @@ export function createCountingFilter(options: CountingOptions): CountingFilter {
         falsePositiveRate: rate,
         bodyBytes: 4 * BLOCK_WORDS * blocks,
         probes,
-        adding: false,
         own: [],
       },
       false,

@@ -187,7 +187,6 @@ export function createCuckooFilter(options: CuckooOptions): DeletableFilter {
         falsePositiveRate: rate,
         bodyBytes: bodyBytes(buckets, bits),
         probes: 2,
-        adding: false,
         own: [bits, buckets],
       },
       false,

@@ -23,7 +23,7 @@ import type { StoredFilter } from './filter.ts';
 import { claimFile, dropClaim, type FileClaim } from './file-claim.ts';
 import { chunksOf, fileError, readAll, readHeader, writeAll } from './file-image.ts';
 import { type FilterKey, type FilterKeys, hashKey, hashKeys, keyCount } from './filter-key.ts';
-import { CHUNK_BYTES, damaged, encodeHeader, HEADER_BYTES, type ImageHeader } from './image.ts';
+import { CHUNK_BYTES, damaged, encodeHeader, HEADER_BYTES, type ImageHeader, type StoredHeader } from './image.ts';
 import type { Bits, Layout } from './layout.ts';
 
 export interface FilterFile extends StoredFilter, AsyncDisposable {
@@ -52,7 +52,7 @@ class BlockFile implements FilterFile {
   #turn: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | null = null;
 
-  constructor(path: string, handle: FileHandle, header: ImageHeader, claim: FileClaim | null) {
+  constructor(path: string, handle: FileHandle, header: StoredHeader, claim: FileClaim | null) {
     const { name, layout, blocks } = layoutOf(header);
     if (layout.blockOf === null) {
       throw invalid(`“${path}” is ${name}: a key's bits are all over the file. Load it, or make it anew as blocked.`);
@@ -65,7 +65,7 @@ class BlockFile implements FilterFile {
     this.#blockOf = layout.blockOf;
     this.#blocks = blocks;
     this.#claim = claim;
-    if (header.adding) for (const { chunk } of chunksOf(header.bodyBytes)) this.#stale.add(chunk);
+    if (header.state === 'adding') for (const { chunk } of chunksOf(header.bodyBytes)) this.#stale.add(chunk);
   }
 
   get capacity(): number {
@@ -171,7 +171,7 @@ class BlockFile implements FilterFile {
       await writeAll(this.#handle, new Uint8Array(sum.buffer), this.#sumAt(chunk));
     }
     await this.#handle.sync();
-    await writeAll(this.#handle, encodeHeader({ ...this.#header, adding: false }), 0);
+    await writeAll(this.#handle, encodeHeader(this.#header, 'sealed'), 0);
     await this.#handle.sync();
     await this.#checkPlace();
   }
@@ -254,8 +254,8 @@ export async function openFilterFile(
     handle = await open(path, add ? 'r+' : 'r');
     const header = await readHeader(handle);
     const filter = new BlockFile(path, handle, header, claim);
-    if (add && !header.adding) {
-      await writeAll(handle, encodeHeader({ ...header, adding: true }), 0);
+    if (add && header.state !== 'adding') {
+      await writeAll(handle, encodeHeader(header, 'adding'), 0);
       await handle.sync();
     }
     return filter;

@@ -16,10 +16,11 @@ import {
   createImage,
   damaged,
   decodeHeader,
+  encodeHeader,
   HEADER_BYTES,
   type Image,
-  type ImageHeader,
   openImage,
+  type StoredHeader,
 } from './image.ts';
 
 export interface FileOptions {
@@ -72,12 +73,12 @@ export async function saveFilter(
   { signal }: FileOptions = {},
 ): Promise<void> {
   signal?.throwIfAborted();
-  const { memory, body } = stillImage(filter.memory);
+  const { memory, header, body } = stillImage(filter.memory);
   try {
     const claim = await claimFile(path);
     try {
       const { handle } = claim;
-      await writeAll(handle, new Uint8Array(memory).slice(0, HEADER_BYTES), 0);
+      await writeAll(handle, encodeHeader(header, 'sealed'), 0);
       const sums = new DataView(new ArrayBuffer(memory.byteLength - HEADER_BYTES - body.length));
       const copy = new Uint8Array(CHUNK_BYTES);
       for (const { chunk, at, size } of chunksOf(body.length)) {
@@ -119,11 +120,13 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 /** The header of an open file, checked against its size. */
-export async function readHeader(handle: FileHandle): Promise<ImageHeader> {
+export async function readHeader(handle: FileHandle): Promise<StoredHeader> {
   const { size } = await handle.stat();
   const bytes = new Uint8Array(Math.min(HEADER_BYTES, size));
   await readAll(handle, bytes, 0);
-  return decodeHeader(bytes, size);
+  const header = decodeHeader(bytes, size);
+  if (header.state === 'living') throw damaged('it was copied out of memory without checksums');
+  return header;
 }
 
 /** Reads the image of a file into memory. One that was changed or cut is refused, and so is one that is being added to. */
@@ -132,7 +135,7 @@ export async function readImage(path: string, { shared = false, signal }: LoadOp
   try {
     await using handle = await open(path, 'r');
     const header = await readHeader(handle);
-    if (header.adding) {
+    if (header.state === 'adding') {
       throw new SpillwayError(
         'FILTER_BUSY',
         `“${path}” is being added to, or was when a process ended: its checksums lag behind. Look things up with openFilterFile, or open it there to add and close it.`,

@@ -178,7 +178,6 @@ export class FuseFilterBuilder implements Disposable {
         falsePositiveRate: 2 ** -this.#bits,
         bodyBytes: parts.reduce((sum, part) => sum + part.byteLength, table.byteLength),
         probes: 3,
-        adding: false,
         own: [shardBits],
       },
       false,

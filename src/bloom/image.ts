@@ -4,7 +4,8 @@
  *     [ header: 128 B ][ body ][ CRC-32 of each MiB of the body: 4 B each ]
  *
  * All numbers are little-endian, whatever the machine. The header has a CRC-32 of its own. The body begins on a cache line.
- * In living memory the checksums at the end are not kept up; they are made when the image leaves it (`sealImage`).
+ * In living memory the checksums at the end are not kept up; they are made when the image leaves it (`sealImage`), and compared when it
+ * comes to life again.
  *
  * | offset | what |
  * |---|---|
@@ -17,7 +18,7 @@
  * | 40 | bytes of the body, f64 |
  * | 48 | probes of a key, u32 |
  * | 52 | hash, u32: 1 is XXH64 |
- * | 56 | state, u32: 0 at rest, 1 somebody adds to the file, so that the checksums lag behind |
+ * | 56 | state, u32, see `states`: only in the first are the checksums those of the body |
  * | 60 | twelve words, u32, of the kind's own |
  * | 108 | zero |
  * | 124 | CRC-32 of the 124 bytes before, u32 |
@@ -57,6 +58,11 @@ export const kinds = {
 
 export type FilterKind = keyof typeof kinds;
 
+/** At rest; a file that somebody adds to, or did when the process ended; memory that lives. */
+const states = { sealed: 0, adding: 1, living: 2 } as const satisfies Record<string, number>;
+
+type ImageState = keyof typeof states;
+
 export interface ImageHeader {
   readonly kind: FilterKind;
   /** Upper and lower word. */
@@ -65,10 +71,12 @@ export interface ImageHeader {
   readonly falsePositiveRate: number;
   readonly bodyBytes: number;
   readonly probes: number;
-  /** True in a file that somebody adds to, or that somebody added to when the process ended. */
-  readonly adding: boolean;
   /** Twelve words of the kind's own; what is not given is 0. */
   readonly own: readonly number[];
+}
+
+export interface StoredHeader extends ImageHeader {
+  readonly state: ImageState;
 }
 
 /** A refusal of bytes that are not what was written. */
@@ -85,7 +93,7 @@ export function imageBytes(bodyBytes: number): number {
   return HEADER_BYTES + bodyBytes + 4 * chunkCount(bodyBytes);
 }
 
-export function encodeHeader(header: ImageHeader): Uint8Array<ArrayBuffer> {
+export function encodeHeader(header: ImageHeader, state: ImageState): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(HEADER_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
@@ -98,14 +106,14 @@ export function encodeHeader(header: ImageHeader): Uint8Array<ArrayBuffer> {
   view.setFloat64(40, header.bodyBytes, true);
   view.setUint32(48, header.probes, true);
   view.setUint32(52, HASH_XXH64, true);
-  view.setUint32(56, header.adding ? 1 : 0, true);
+  view.setUint32(56, states[state], true);
   for (const [at, word] of header.own.entries()) view.setUint32(OWN_AT + 4 * at, word, true);
   view.setUint32(CRC_AT, crc32(bytes.subarray(0, CRC_AT)), true);
   return bytes;
 }
 
 /** Reads a header and refuses one that was not written so; `size` is that of the whole image. */
-export function decodeHeader(bytes: Uint8Array, size: number): ImageHeader {
+export function decodeHeader(bytes: Uint8Array, size: number): StoredHeader {
   if (bytes.length < HEADER_BYTES) throw damaged(`${bytes.length} bytes are less than a header`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
   if (!MAGIC.every((letter, at) => bytes[at] === letter)) throw damaged('it does not begin as one');
@@ -115,6 +123,9 @@ export function decodeHeader(bytes: Uint8Array, size: number): ImageHeader {
   const kind = view.getUint32(12, true);
   const name = (Object.keys(kinds) as FilterKind[]).find((each) => kinds[each] === kind);
   if (name === undefined) throw damaged(`this version knows no kind ${kind}`);
+  const number = view.getUint32(56, true);
+  const state = (Object.keys(states) as ImageState[]).find((each) => states[each] === number);
+  if (state === undefined) throw damaged(`it is in no possible state, ${number}`);
   const bodyBytes = view.getFloat64(40, true);
   if (!(Number.isInteger(bodyBytes) && bodyBytes >= 0 && bodyBytes <= BODY_BYTES_MAX)) {
     throw damaged(`a body of ${bodyBytes} bytes is not possible`);
@@ -129,7 +140,7 @@ export function decodeHeader(bytes: Uint8Array, size: number): ImageHeader {
     falsePositiveRate: view.getFloat64(32, true),
     bodyBytes,
     probes: view.getUint32(48, true),
-    adding: view.getUint32(56, true) === 1,
+    state,
     own: Array.from({ length: OWN_WORDS }, (_, at) => view.getUint32(OWN_AT + 4 * at, true)),
   };
 }
@@ -149,14 +160,28 @@ export function createImage(header: ImageHeader, shared: boolean): Image {
   }
   const size = imageBytes(bodyBytes);
   const memory = shared ? new SharedArrayBuffer(size) : new ArrayBuffer(size);
-  new Uint8Array(memory, 0, HEADER_BYTES).set(encodeHeader(header));
+  new Uint8Array(memory, 0, HEADER_BYTES).set(encodeHeader(header, 'living'));
   return { memory, header, body: new Uint8Array(memory, HEADER_BYTES, bodyBytes) };
 }
 
-/** The image in memory that this or another thread made. The header is checked; a body that lives has no checksums. */
-export function openImage(memory: ArrayBufferLike): Image {
-  const header = decodeHeader(new Uint8Array(memory, 0, Math.min(HEADER_BYTES, memory.byteLength)), memory.byteLength);
-  return { memory, header, body: new Uint8Array(memory, HEADER_BYTES, header.bodyBytes) };
+/**
+ * The image in memory: that of a filter of this or another thread, whose body lives and has no checksums; or one that was sealed,
+ * which is compared with them, and from then on lives too.
+ */
+export function openImage(memory: ArrayBufferLike, { mayLive = true } = {}): Image {
+  const { state, ...header } = decodeHeader(
+    new Uint8Array(memory, 0, Math.min(HEADER_BYTES, memory.byteLength)),
+    memory.byteLength,
+  );
+  const image = { memory, header, body: new Uint8Array(memory, HEADER_BYTES, header.bodyBytes) };
+  if (state === 'adding') throw damaged('it is from a file that somebody adds to');
+  if (state === 'living' && !mayLive)
+    throw damaged('it was copied out of memory without checksums; `toBytes` makes them');
+  if (state === 'sealed') {
+    verifyImage(image);
+    new Uint8Array(memory, 0, HEADER_BYTES).set(encodeHeader(header, 'living'));
+  }
+  return image;
 }
 
 /** The checksums of a body, one for each MiB, as they are stored. */
@@ -169,8 +194,9 @@ function chunkChecksums(body: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(sums.buffer);
 }
 
-/** Writes the checksums of the body as it is now behind it. Nobody may add meanwhile. */
-export function sealImage({ memory, body }: Image): void {
+/** Writes the checksums of the body as it is now behind it: the image is at rest. Nobody may add meanwhile. */
+export function sealImage({ memory, header, body }: Image): void {
+  new Uint8Array(memory, 0, HEADER_BYTES).set(encodeHeader(header, 'sealed'));
   new Uint8Array(memory, HEADER_BYTES + body.length).set(chunkChecksums(body));
 }
 
@@ -191,15 +217,17 @@ export function sealedCopy({ memory }: Image): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The image in living memory, or that of bytes that `sealedCopy` made, in memory of its own: changed or cut bytes are refused, and
- * so is another kind than those expected.
+ * The image in memory, or that of bytes that `sealedCopy` made, in memory of its own. Changed or cut bytes are refused, and so is
+ * another kind than those expected.
  */
 export function imageOfKind(source: ArrayBufferLike | Uint8Array, ...expected: readonly FilterKind[]): Image {
-  const given = source instanceof Uint8Array;
-  const image = openImage(given ? new Uint8Array(source).buffer : source);
-  if (!expected.includes(image.header.kind)) {
-    throw invalid(`This is a ${image.header.kind} filter; expected ${expected.join(' or ')}.`);
+  const memory = source instanceof Uint8Array ? new Uint8Array(source).buffer : source;
+  if (!(memory instanceof ArrayBuffer || memory instanceof SharedArrayBuffer)) {
+    throw invalid(
+      `A filter is opened from an ArrayBuffer, a SharedArrayBuffer or a Uint8Array; this is of type ${typeof memory}.`,
+    );
   }
-  if (given) verifyImage(image);
-  return image;
+  const image = openImage(memory, { mayLive: memory === source });
+  if (expected.includes(image.header.kind)) return image;
+  throw invalid(`This is a ${image.header.kind} filter; expected ${expected.join(' or ')}.`);
 }

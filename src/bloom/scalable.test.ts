@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
 import * as fc from 'fast-check';
 import { createScalableFilter, openScalableFilter } from './scalable.ts';
 
@@ -74,13 +75,28 @@ test('at its limit it refuses what is new, keeps what it has, and can be opened 
   assert.ok(added.every((key) => larger.has(key)));
 });
 
+test('a next layer that no filter could have is a full filter as well', () => {
+  // As it is stored when its first layer, of 4 GB if it were not forged, is full.
+  const bytes = createScalableFilter({ capacity: 10, falsePositiveRate: 0.01 }).toBytes();
+  const view = new DataView(bytes.buffer);
+  view.setFloat64(24, 3_000_000_000, true);
+  view.setUint32(124, crc32(bytes.subarray(0, 124)), true);
+  view.setFloat64(128, 3_000_000_000, true);
+  view.setUint32(bytes.length - 4, crc32(bytes.subarray(128, bytes.length - 4)), true);
+  const filter = openScalableFilter(bytes, { bytesMax: '8gb' });
+  assert.throws(() => filter.add('one more'), {
+    code: 'FILTER_FULL',
+    message: /holds 3000000000 keys and cannot grow/,
+  });
+});
+
 test('it does not grow where a layer would need a rate that no filter has', () => {
   const filter = createScalableFilter({ capacity: 1, falsePositiveRate: 0.000_01 });
   assert.throws(() => filter.addMany(keys(10)), { code: 'FILTER_FULL', message: /begin larger/ });
 });
 
 test('options that mean nothing are refused', () => {
-  for (const bytesMax of [0, -1, Number.NaN, '5 parsecs', '1kb ']) {
+  for (const bytesMax of [0, -1, Number.NaN, '5 parsecs', '1kb ', '9gb', 2 ** 33 + 1]) {
     assert.throws(() => createScalableFilter({ capacity: 1, bytesMax: bytesMax as '1kb' }), {
       code: 'OPTIONS_INVALID',
     });

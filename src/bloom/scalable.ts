@@ -19,15 +19,15 @@ import { parseSize, type Size, sizeExpected } from '../kernel/units.ts';
 import { BLOCK_BITS, blocked } from './blocked.ts';
 import type { AddableFilter, FilterReport } from './filter.ts';
 import { type FilterKey, type FilterKeys, hashKey, type SeedOption, seedWords } from './filter-key.ts';
-import { createImage, damaged, type Image, imageOfKind, sealImage } from './image.ts';
+import { BODY_BYTES_MAX, createImage, damaged, type Image, imageOfKind, sealImage } from './image.ts';
 import type { Bits } from './layout.ts';
 import { addEach, hasEach } from './many.ts';
-import { checkedSize, RATE_MIN, sizeOf, type SizeOptions } from './size.ts';
+import { checkedSize, fewestBlocks, RATE_MIN, sizeOf, type SizeOptions } from './size.ts';
 
 export interface ScalableOptions extends SizeOptions {
   /** Of the first layer: what is expected. It grows beyond. */
   readonly capacity: number;
-  /** It grows as long as all layers take no more: bytes, or `'64mb'`. What is new then is refused. @defaultValue '1gb' */
+  /** It grows as long as all layers take no more: bytes, or `'64mb'`, at most 8 GiB. What is new then is refused. @defaultValue '1gb' */
   readonly bytesMax?: Size | number;
   /** @defaultValue [0, 0] */
   readonly seed?: SeedOption;
@@ -43,8 +43,11 @@ const BASEL = 6 / Math.PI ** 2;
 
 function checkedBytes(given: unknown): number {
   const parsed = typeof given === 'number' ? { ok: true, value: given } : parseSize(String(given));
-  if (parsed.ok && Number.isSafeInteger(parsed.value) && parsed.value >= BLOCK_BYTES) return parsed.value;
-  throw invalid(`bytesMax is ${String(given)}; expected ${sizeExpected}, or bytes: an integer from ${BLOCK_BYTES}.`);
+  if (parsed.ok && Number.isSafeInteger(parsed.value) && parsed.value >= BLOCK_BYTES && parsed.value <= BODY_BYTES_MAX)
+    return parsed.value;
+  throw invalid(
+    `bytesMax is ${String(given)}; expected ${sizeExpected}, or bytes: an integer from ${BLOCK_BYTES} to ${BODY_BYTES_MAX}.`,
+  );
 }
 
 interface LayerSize {
@@ -151,7 +154,6 @@ class ScalableFilter implements AddableFilter {
         falsePositiveRate: this.falsePositiveRate,
         bodyBytes: LAYERS_AT + this.#bytes(),
         probes: 0,
-        adding: false,
         own: [this.#layers.length],
       },
       false,
@@ -225,8 +227,9 @@ class ScalableFilter implements AddableFilter {
     if (layer === LAYERS_MAX || rate < RATE_MIN) {
       return `layer ${layer + 1} would need a rate of ${rate.toPrecision(2)}, begin larger`;
     }
-    const { blocks } = layerSize(this.#capacity, this.falsePositiveRate, layer);
-    const bytes = this.#bytes() + blocks * BLOCK_BYTES;
+    const size = fewestBlocks(blocked, this.#capacity * 2 ** layer, rate);
+    if (size === null) return `a further layer would take more than the ${BODY_BYTES_MAX} bytes that a filter can have`;
+    const bytes = this.#bytes() + size.blocks * BLOCK_BYTES;
     return bytes > this.#bytesMax ? `it would take ${bytes} bytes and bytesMax is ${this.#bytesMax}` : '';
   }
 

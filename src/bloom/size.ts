@@ -37,8 +37,12 @@ export function checkedSize({ capacity, falsePositiveRate = 0.01 }: SizeOptions)
   );
 }
 
-/** Blocks and probes for so many keys at such a rate. */
-export function sizeOf(layout: Layout, capacity: number, rate: number): { blocks: number; probes: number } {
+/** Blocks and probes for so many keys at such a rate; null if they are more than one filter can have. */
+export function fewestBlocks(
+  layout: Layout,
+  capacity: number,
+  rate: number,
+): { blocks: number; probes: number } | null {
   const blocksMax = BODY_BYTES_MAX / layout.blockBytes;
   let best = { blocks: blocksMax + 1, probes: 0 };
   for (const probes of layout.probes) {
@@ -51,7 +55,13 @@ export function sizeOf(layout: Layout, capacity: number, rate: number): { blocks
     }
     if (enough < best.blocks) best = { blocks: enough, probes };
   }
-  if (best.blocks <= blocksMax) return best;
+  return best.blocks <= blocksMax ? best : null;
+}
+
+/** The same, or a refusal. */
+export function sizeOf(layout: Layout, capacity: number, rate: number): { blocks: number; probes: number } {
+  const size = fewestBlocks(layout, capacity, rate);
+  if (size !== null) return size;
   throw invalid(
     `${capacity} keys at a false-positive rate of ${rate} take more than the ${BODY_BYTES_MAX} bytes that one filter can have: use several, each for its part of the keys.`,
   );

@@ -233,7 +233,6 @@ export function createSlidingFilter(options: SlidingOptions): AddableFilter {
       falsePositiveRate: rate,
       bodyBytes: STATE_BYTES + (generations * blocks * BLOCK_BITS) / 8,
       probes,
-      adding: false,
       own: [generations, blocks, Math.floor(window / 2 ** 32), window >>> 0],
     },
     false,
