@@ -61,7 +61,7 @@ test('bytes that arrived as an ArrayBuffer are compared with their checksums too
   // Bytes that were copied out of living memory have none.
   assert.throws(() => openFilter(new Uint8Array(filter.memory)), { code: 'FILTER_DAMAGED', message: /toBytes/ });
   for (const wrong of [undefined, null, 'abc', {}]) {
-    assert.throws(() => openFilter(wrong as unknown as ArrayBuffer), { code: 'OPTIONS_INVALID' });
+    assert.throws(() => openFilter(wrong as ArrayBuffer), { code: 'OPTIONS_INVALID' });
   }
 });
 
