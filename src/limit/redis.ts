@@ -31,7 +31,7 @@ export interface RedisStoreOptions {
   readonly clock?: Clock;
 }
 
-/** Some 500 µs of the server's time, in which it does nothing else. */
+/** Some 500 µs of the server's time, in which it does nothing else; more only where questions of one tick share a key. */
 const PARTS_MAX = 128;
 
 const PREFIX = /^[\w.:-]{1,64}$/;

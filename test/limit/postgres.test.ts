@@ -2,10 +2,18 @@
 import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 
-import { type Clock, systemClock } from '../../src/kernel/clock.ts';
-import { allOf, concurrency, createLimiter, fixedWindow, postgresStore, slidingLog } from '../../src/limit/index.ts';
+import { allOf, createLimiter, fixedWindow, postgresStore } from '../../src/limit/index.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 import { SlowLine } from '../servers/slow-line.ts';
+import {
+  admitsExactly,
+  answersCrowdsOfOneKey,
+  goesByItsOwnClock,
+  hundred,
+  patient,
+  takesGivesBackAndForgets,
+  untilBack,
+} from './remote-store.ts';
 
 const server = await PostgresServer.start();
 after(() => server[Symbol.asyncDispose]());
@@ -14,62 +22,25 @@ const store = postgresStore(pool);
 await store.migrate();
 beforeEach(() => pool.query('TRUNCATE spillway.limits'));
 
-const hundred = slidingLog({ limit: 100, per: '1d' });
-const patient = { deadline: '30s' } as const;
-
 async function rows(): Promise<number> {
   const { rows: found } = await pool.query<{ n: string }>('SELECT count(*) AS n FROM spillway.limits');
   return Number(found[0]!.n);
 }
 
 test('takes, looks, gives back and forgets', async () => {
-  const api = createLimiter({
-    name: 'api',
-    algorithm: fixedWindow({ limit: 10, per: '366d' }),
-    store,
-    outage: patient,
-  });
-  assert.deepEqual(
-    [(await api.take('ann', { cost: 4 })).remaining, (await api.take('ann', { cost: 7 })).allowed],
-    [6, false],
-  );
-  assert.equal((await api.takeUpTo('ann', 100)).granted, 6);
-  await api.refund('ann', 2);
-  assert.equal((await api.peek('ann')).remaining, 2);
-  await api.peek('bob');
-  assert.equal(await rows(), 1, 'who is only looked at has no row');
-  await api.reset('ann');
-  assert.equal(await rows(), 0);
-
-  const jobs = createLimiter({
-    name: 'jobs',
-    algorithm: concurrency({ limit: 1, lease: '1h' }),
-    store,
-    outage: patient,
-  });
-  const held = await jobs.take('ann');
-  assert.equal((await jobs.take('ann')).allowed, false);
-  assert.equal(await jobs.renew('ann', held.lease), true);
-  assert.equal(await jobs.release('ann', held.lease), true);
-  assert.equal(await jobs.release('ann', held.lease), false);
+  const names = async (): Promise<string[]> => {
+    const { rows: found } = await pool.query<{ key: string }>('SELECT key FROM spillway.limits');
+    return found.map(({ key }) => key);
+  };
+  await takesGivesBackAndForgets(store, names);
 });
 
 test('R2, R13: a thousand callers on twenty connections of two processes are admitted exactly as often as the limit says, a hundred times', async () => {
-  const stores = [store, postgresStore(server.pool())];
-  const limiters = stores.map((each) =>
-    createLimiter({ name: 'api', algorithm: hundred, store: each, outage: patient }),
-  );
-  for (let run = 0; run < 100; run++) {
-    const decisions = await Promise.all(
-      Array.from({ length: 1000 }, async (_, caller) => {
-        // Not all in one tick, so that statements contend for the row.
-        for (let turns = caller % 5; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
-        return limiters[caller % 2]!.take(`run ${run}`);
-      }),
-    );
-    assert.equal(decisions.filter(({ allowed }) => allowed).length, 100);
-    assert.ok(decisions.every(({ source }) => source === 'store' || source === 'cache'));
-  }
+  await admitsExactly([store, postgresStore(server.pool())]);
+});
+
+test('thousands who ask in one tick and share a key are answered by PostgreSQL, and not by the outage', async () => {
+  await answersCrowdsOfOneKey(store);
 });
 
 test('in a database whose transactions are stricter by default, the first take says what to do', async () => {
@@ -110,20 +81,7 @@ test('many who take from several limits in any order never wait for each other i
 });
 
 test('R3: the clock of the process that asks has no say', async () => {
-  const remaining: number[] = [];
-  for (const offMs of [0, 3_600_000, -3_600_000]) {
-    const clock: Clock = {
-      ...systemClock,
-      wallMs: () => Date.now() + offMs,
-      nowMs: () => performance.now() + 2 * offMs,
-    };
-    const each = postgresStore(pool, { clock });
-    const algorithm = fixedWindow({ limit: 9, per: '366d' });
-    remaining.push(
-      (await createLimiter({ name: 'api', algorithm, store: each, outage: patient }).take('ann')).remaining,
-    );
-  }
-  assert.deepEqual(remaining, [8, 7, 6]);
+  await goesByItsOwnClock((clock) => postgresStore(pool, { clock }));
 });
 
 test('rows that say nothing any more are removed in passing, and nobody else is', async () => {
@@ -151,20 +109,17 @@ test('R10: a frozen server is answered for by the deadline; one that is killed a
   await each.migrate();
   const outage = { answer: 'closed', deadline: 500 } as const;
   const limiter = createLimiter({ name: 'api', algorithm: hundred, store: each, outage });
-  const untilBack = async (): Promise<void> => {
-    while ((await limiter.take('bob')).source !== 'store') await new Promise((resolve) => setTimeout(resolve, 20));
-  };
-  await untilBack();
+  await untilBack(() => limiter.take('bob'));
   line.silence();
   assert.deepEqual((await limiter.take('ann')).source, 'closed');
   assert.match(limiter.outage!.error.message, /no answer within 500 ms/);
   line.restore();
-  await untilBack();
+  await untilBack(() => limiter.take('bob'));
   assert.equal((await limiter.take('ann', { cost: 60 })).remaining, 40);
   await own.kill();
   assert.equal((await limiter.take('ann')).source, 'closed');
   await own.restart();
-  await untilBack();
+  await untilBack(() => limiter.take('bob'));
   assert.equal((await limiter.peek('ann')).remaining, 100, 'an unlogged table is empty after a crash');
 });
 

@@ -2,22 +2,24 @@
 import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 
-import { type Clock, systemClock } from '../../src/kernel/clock.ts';
 import type { SpillwayError } from '../../src/kernel/errors.ts';
-import { allOf, concurrency, createLimiter, fixedWindow, gcra, redisStore, slidingLog } from '../../src/limit/index.ts';
+import { allOf, createLimiter, fixedWindow, redisStore, slidingLog } from '../../src/limit/index.ts';
 import { RedisServer } from '../servers/redis.ts';
 import { clients } from '../servers/redis-clients.ts';
 import { SlowLine } from '../servers/slow-line.ts';
+import {
+  admitsExactly,
+  answersCrowdsOfOneKey,
+  goesByItsOwnClock,
+  hundred,
+  patient,
+  takesGivesBackAndForgets,
+  untilBack,
+} from './remote-store.ts';
 
 const server = await RedisServer.start();
 after(() => server[Symbol.asyncDispose]());
 beforeEach(() => server.admin.flushall());
-
-/** A limit that nothing comes back of while a test runs. */
-const hundred = slidingLog({ limit: 100, per: '1d' });
-
-/** For what is not about deadlines: a busy machine is no outage. */
-const patient = { deadline: '30s' } as const;
 
 /** How often the server ran a script. */
 async function scriptCalls(): Promise<number> {
@@ -25,37 +27,11 @@ async function scriptCalls(): Promise<number> {
   return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
 }
 
-/** Asks until the answer is from the store again: whoever is back must be noticed. */
-async function untilBack(take: () => Promise<{ readonly source: string }>): Promise<void> {
-  while ((await take()).source !== 'store') await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
 for (const [name, open] of Object.entries(clients)) {
   test(`${name}: takes, looks, gives back and forgets`, async () => {
     await using opened = await open(server.port);
     const store = redisStore(opened.client, { prefix: 'shop:limits' });
-    const api = createLimiter({ name: 'api', algorithm: gcra({ limit: 10, per: '1h' }), store, outage: patient });
-    const taken = await api.take('ann', { cost: 4 });
-    assert.deepEqual([taken.allowed, taken.remaining, taken.source], [true, 6, 'store']);
-    assert.equal((await api.take('ann', { cost: 7 })).retryAfterMs > 350_000, true);
-    assert.equal((await api.takeUpTo('ann', 100)).granted, 6);
-    await api.refund('ann', 2);
-    assert.equal((await api.peek('ann')).remaining, 2);
-    assert.deepEqual(await server.admin.keys('*'), ['shop:limits:api:token-bucket:ann']);
-    await api.reset('ann');
-    assert.deepEqual(await server.admin.keys('*'), []);
-
-    const jobs = createLimiter({
-      name: 'jobs',
-      algorithm: concurrency({ limit: 1, lease: '1h' }),
-      store,
-      outage: patient,
-    });
-    const held = await jobs.take('ann');
-    assert.equal((await jobs.take('ann')).allowed, false);
-    assert.equal(await jobs.renew('ann', held.lease), true);
-    assert.equal(await jobs.release('ann', held.lease), true);
-    assert.equal(await jobs.release('ann', held.lease), false);
+    await takesGivesBackAndForgets(store, () => server.admin.keys('*'), 'shop:limits:');
   });
 
   test(`${name}: R5: scripts that the server forgets in the middle of traffic are given to it again`, async () => {
@@ -138,20 +114,12 @@ for (const [name, open] of Object.entries(clients)) {
 test('R2: a thousand callers of two processes at once are admitted exactly as often as the limit says, a hundred times', async () => {
   await using first = await clients['ioredis 6'](server.port);
   await using second = await clients['node-redis 6'](server.port);
-  const limiters = [first, second].map(({ client }) =>
-    createLimiter({ name: 'api', algorithm: hundred, store: redisStore(client), outage: patient }),
-  );
-  for (let run = 0; run < 100; run++) {
-    const decisions = await Promise.all(
-      Array.from({ length: 1000 }, async (_, caller) => {
-        // Not all in one tick: each joins whatever call is next.
-        for (let turns = caller % 5; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
-        return limiters[caller % 2]!.take(`run ${run}`);
-      }),
-    );
-    assert.equal(decisions.filter(({ allowed }) => allowed).length, 100);
-    assert.ok(decisions.every(({ source }) => source === 'store' || source === 'cache'));
-  }
+  await admitsExactly([redisStore(first.client), redisStore(second.client)]);
+});
+
+test('thousands who ask in one tick and share a key are answered by Redis, and not by the outage', async () => {
+  await using opened = await clients['ioredis 6'](server.port);
+  await answersCrowdsOfOneKey(redisStore(opened.client));
 });
 
 test('two processes that take ten ahead admit exactly the limit, with a tenth of the calls', async () => {
@@ -181,23 +149,7 @@ test('two processes that take ten ahead admit exactly the limit, with a tenth of
 
 test('R3: the clock of the process that asks has no say', async () => {
   await using opened = await clients['ioredis 6'](server.port);
-  const remaining: number[] = [];
-  for (const offMs of [0, 3_600_000, -3_600_000]) {
-    const clock: Clock = {
-      ...systemClock,
-      wallMs: () => Date.now() + offMs,
-      nowMs: () => performance.now() + 2 * offMs,
-    };
-    const store = redisStore(opened.client, { clock });
-    const limiter = createLimiter({
-      name: 'api',
-      algorithm: fixedWindow({ limit: 9, per: '366d' }),
-      store,
-      outage: patient,
-    });
-    remaining.push((await limiter.take('ann')).remaining);
-  }
-  assert.deepEqual(remaining, [8, 7, 6]);
+  await goesByItsOwnClock((clock) => redisStore(opened.client, { clock }));
 });
 
 test('killed and restarted: each outage policy answers, and the store is back by itself', async () => {

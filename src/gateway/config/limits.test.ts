@@ -129,6 +129,9 @@ test('a store has the address of a Redis server, and what it says wrongly is not
     'http://topsecret@cache',
     'redis://',
     'redis://:topsecret@cache/x',
+    // What no client can decode.
+    'redis://user:topsecret%zz@cache',
+    'redis://%zz:topsecret@cache',
     'redis://c/0?p=topsecret',
     '7',
   ]) {

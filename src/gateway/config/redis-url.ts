@@ -32,8 +32,19 @@ export function redisName(url: string): string {
 
 function isRedisUrl(text: string): boolean {
   if (text.length > LENGTH_MAX || !/^rediss?:\/\/[!-~]+$/.test(text) || !URL.canParse(text)) return false;
-  const { hostname, pathname, search, hash } = new URL(text);
+  const { username, password, hostname, pathname, search, hash } = new URL(text);
+  if (!isDecodable(username) || !isDecodable(password)) return false;
   return hostname !== '' && /^(\/[0-9]{0,5})?$/.test(pathname) && search === '' && hash === '';
+}
+
+/** The clients throw on a `%` that encodes nothing, and a worker would not start. */
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** That it can be read where it is said to be, and by nobody else. */

@@ -6,10 +6,12 @@
 -- All keys are read at once; one that changes is written with the moment at which it is as if it had never been used as its end.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
--- A key of another type reads as one that is not there.
-local raws = redis.call('MGET', unpack(KEYS))
+-- A key of another type reads as one that is not there. Lua passes on some 8,000 values at a time, no more.
 local states = {}
-for i = 1, #KEYS do states[KEYS[i]] = raws[i] end
+for from = 1, #KEYS, 4096 do
+  local raws = redis.call('MGET', unpack(KEYS, from, min(from + 4095, #KEYS)))
+  for i = 1, #raws do states[KEYS[from + i - 1]] = raws[i] end
+end
 local reply, said, place, arg = {}, 0, 0, 1
 
 local function answer(granted, remaining, retry, reset)
