@@ -15,7 +15,7 @@ const cells = (): CellStore => new CellStore(2);
 
 export type LimitInput = z.input<typeof limitSchema>;
 
-function limitPlans(inputs: readonly LimitInput[], store = cells()): LimitPlan[] {
+export function limitPlans(inputs: readonly LimitInput[], store = cells()): LimitPlan[] {
   return inputs.map((input) => compileLimit(limitSchema.parse(input), store, input.store?.redis));
 }
 

@@ -164,7 +164,8 @@ test('limits that one request would meet are in one store', () => {
     });
   says(two('[{ service: shop, limits: { requests: [b] } }]'), 'f.yaml:3:', '"a" and "b"', 'one store');
   says(two('[{ service: shop, limits: { requests: [a, b] } }]'), 'f.yaml:3:', 'one store');
-  const apart = '[{ service: shop, match: { listeners: [b] }, limits: { requests: [b] } }]';
+  const apart =
+    '[{ service: shop, match: { listeners: [b] }, limits: { requests: [b] } }, { service: shop, match: { listeners: [web] } }]';
   assert.deepEqual(lines(two(apart)), []);
 });
 

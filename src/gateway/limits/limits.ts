@@ -26,6 +26,7 @@ export class Limits {
   readonly #remote = new Map<string, readonly RemoteMeter[]>();
   readonly #listeners: ReadonlyMap<string, readonly LimitUse[]>;
   readonly #leases: Leases;
+  readonly #clock: Clock;
   /** By listener. */
   readonly #gates = new Map<string, Map<RoutePlan, AnyGate | null>>();
 
@@ -45,6 +46,7 @@ export class Limits {
     }
     this.#listeners = new Map(listeners.map(({ id, requestLimits }) => [id, requestLimits]));
     this.#leases = leases;
+    this.#clock = clock;
   }
 
   /** Null for a config without limits. */
@@ -69,7 +71,7 @@ export class Limits {
     const local = uses.flatMap((use) => metered(use, this.#local.get(use.limit) ?? []));
     const remote = uses.flatMap((use) => metered(use, this.#remote.get(use.limit) ?? []));
     const leases = this.#leases;
-    if (remote.length > 0) return new RemoteGate({ local, remote, leases });
+    if (remote.length > 0) return new RemoteGate({ local, remote, leases, clock: this.#clock });
     return local.length === 0 ? null : new Gate(local, leases);
   }
 }

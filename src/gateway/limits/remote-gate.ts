@@ -1,11 +1,13 @@
 /**
  * The limits of a request of which some are in a store. Those in memory are asked first: what they refuse is refused at once, and nobody
  * waits. Then the store is asked, for all of its limits in one question; if it refuses, what was taken in memory is given back. So
- * a refused request has taken from none; while its question is on its way, it holds its part of the limits in memory.
+ * a refused request has taken from none; while its question is on its way, it holds its part of the limits in memory. What has come
+ * back by itself meanwhile, as at the end of a window, is not given back once more: that would be another's.
  *
  * Cost: a promise and an object a limit; the question is one call with all others of the tick.
  */
-import type { Decision } from '../../limit/index.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Algorithm, Decision } from '../../limit/index.ts';
 import { takeTogether } from './gate.ts';
 import type { Leases } from './leases.ts';
 import { type Asked, Members, type Metered } from './members.ts';
@@ -18,6 +20,7 @@ export interface RemoteGateOptions {
   /** All in one store. */
   readonly remote: readonly Metered<RemoteMeter>[];
   readonly leases: Leases;
+  readonly clock: Clock;
 }
 
 export class RemoteGate {
@@ -25,11 +28,13 @@ export class RemoteGate {
   readonly #local: Members<LocalMeter>;
   readonly #remote: Members<RemoteMeter>;
   readonly #leases: Leases;
+  readonly #clock: Clock;
 
-  constructor({ local, remote, leases }: RemoteGateOptions) {
+  constructor({ local, remote, leases, clock }: RemoteGateOptions) {
     this.#local = new Members(local);
     this.#remote = new Members(remote);
     this.#leases = leases;
+    this.#clock = clock;
   }
 
   /** As `Gate.enter`; a promise if a store has to be asked. Everything is read out of the request before it returns. */
@@ -44,6 +49,7 @@ export class RemoteGate {
   }
 
   async #ask(remote: readonly Asked<RemoteMeter>[], local: readonly Decided[], verdict: Verdict): Promise<boolean> {
+    const askedMs = this.#clock.nowMs();
     const decisions = await this.#take(remote);
     const decided = remote.flatMap(({ meter, key }, index): Decided[] => {
       const decision = decisions[index] ?? null;
@@ -53,7 +59,7 @@ export class RemoteGate {
       return [{ meter, key, decision }];
     });
     const allowed = decided.every(({ decision }) => decision.allowed);
-    const held = allowed ? local : local.map(giveBack);
+    const held = allowed ? local : local.map((each) => giveBack(each, this.#clock.nowMs() - askedMs));
     settle(verdict, [...held, ...decided], allowed, this.#leases);
     return allowed;
   }
@@ -68,10 +74,31 @@ export class RemoteGate {
   }
 }
 
-/** What was taken is there again; says what is left then. */
-function giveBack({ meter, key, decision }: Decided): Decided {
+/** What was taken `agoMs` ago is there again; says what is left then. */
+function giveBack({ meter, key, decision }: Decided, agoMs: number): Decided {
+  const { granted, remaining, resetAfterMs } = decision;
   const lease = leaseOf(decision);
   if (lease !== 0) meter.release(key, lease);
-  else if (decision.granted > 0) meter.refund(key, decision.granted);
-  return { meter, key, decision: { ...decision, remaining: decision.remaining + decision.granted, granted: 0 } };
+  else if (granted > 0 && agoMs < resetAfterMs - returningMs(meter.limiter.algorithm, granted))
+    meter.refund(key, granted);
+  return { meter, key, decision: { ...decision, remaining: remaining + granted, granted: 0 } };
+}
+
+/** How long before all of a limit has come back what was taken last no longer counts, if nobody has taken since. */
+function returningMs({ kind, limit, windowMs }: Algorithm, granted: number): number {
+  switch (kind) {
+    // It comes back bit by bit: while half of it is out it is given back whole, so that less than half is won or lost.
+    case 'token-bucket':
+      return (windowMs * granted) / limit / 2;
+    // Then it counts as a part of the window before.
+    case 'sliding-window':
+      return windowMs;
+    // At one moment.
+    case 'fixed-window':
+    case 'sliding-log':
+    case 'concurrency':
+      return 0;
+    default:
+      return kind satisfies never;
+  }
 }
