@@ -7,6 +7,8 @@ import type { Position } from './position.ts';
 import { isPolar, REDIS_LAT_MAX, redisPosition, redisScore, wrapLon } from './z-order.ts';
 
 const DEGREE = Math.PI / 180;
+/** In radians, 0.64 m: a position is kept no farther from where it is, so those beyond the limit may be kept on this side of it. */
+export const KEPT_ANGLE = 1e-7;
 
 function positionOf(x: number, y: number, z: number): Position {
   return { lat: Math.atan2(z, Math.hypot(x, y)) / DEGREE, lon: Math.atan2(y, x) / DEGREE };
@@ -67,5 +69,5 @@ export function framesOf(center: Position): readonly Frame[] {
     };
   };
   const beyond = (Math.abs(center.lat) - REDIS_LAT_MAX) * DEGREE;
-  return [frame('plain', center, beyond), frame('polar', turn(center), -beyond)];
+  return [frame('plain', center, beyond), frame('polar', turn(center), -beyond - KEPT_ANGLE)];
 }

@@ -20,7 +20,7 @@ import type { GeoStore, Placed } from './geo-index.ts';
 import { haversine, type Measure } from './measure.ts';
 import { type Box, geoInvalid, type Position } from './position.ts';
 import { angleOfKth, reach } from './reach.ts';
-import { type Frame, framesOf, sent, turnBack } from './redis-frames.ts';
+import { type Frame, framesOf, KEPT_ANGLE, sent, turnBack } from './redis-frames.ts';
 import { ANSWERS_MAX, type Backend, checkAnswersMax, type Search, ServerStore, tooMany } from './server-store.ts';
 import {
   areaOfBox,
@@ -177,13 +177,14 @@ class RedisBackend implements Backend {
   inBox(box: Box, signal: AbortSignal): Promise<Placed<string>[]> {
     const ranges = scoreRanges({ latMax: REDIS_LAT_MAX, cover: areaOfBox(box), rangesMax: RANGES_MAX });
     const parts = ranges.flatMap(({ first, last }) => ['range', SETS.plain, String(first), String(last)]);
+    const limit = REDIS_LAT_MAX - KEPT_ANGLE / DEGREE;
     // Of a cap, the part as far from the pole as the box reaches: on the turned globe a circle round the pole.
     const cap = (lon: string, edge: number): string[] => {
-      const angle = Math.max(0, 90 - Math.max(REDIS_LAT_MAX, edge)) * DEGREE;
+      const angle = Math.max(0, 90 - Math.max(limit, edge)) * DEGREE;
       return ['circle', SETS.polar, lon, '0', metres(angle + MARGIN)];
     };
-    if (isPolar(box.north) && box.north > 0) parts.push(...cap('0', box.south));
-    if (isPolar(box.south) && box.south < 0) parts.push(...cap('-180', -box.north));
+    if (box.north >= limit) parts.push(...cap('0', box.south));
+    if (box.south <= -limit) parts.push(...cap('-180', -box.north));
     return this.#read(parts, signal);
   }
 

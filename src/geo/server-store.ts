@@ -69,8 +69,13 @@ export function checkAnswersMax(answersMax: number): void {
 }
 
 function checkId(id: string): void {
-  if (typeof id === 'string' && id !== '' && id.length <= ID_LENGTH_MAX) return;
-  throw geoInvalid(`The id is ${JSON.stringify(id)}; expected a string of 1 to ${ID_LENGTH_MAX} characters.`);
+  const expected = `a string of 1 to ${ID_LENGTH_MAX} characters`;
+  if (typeof id !== 'string') throw geoInvalid(`The id is a ${typeof id}; expected ${expected}.`);
+  if (id === '' || id.length > ID_LENGTH_MAX)
+    throw geoInvalid(`The id has ${id.length} characters; expected ${expected}.`);
+  // UTF-8 has no halves of characters, all would become one id; and PostgreSQL's text has no NUL.
+  if (id.isWellFormed() && !id.includes('\0')) return;
+  throw geoInvalid(`The id is ${JSON.stringify(id)}; expected no NUL, and no half of a surrogate pair.`);
 }
 
 function byId(a: Placed<string>, b: Placed<string>): number {

@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 import * as fc from 'fast-check';
 import { redisStore } from '../../src/geo/redis.ts';
 import { keptByRedis } from '../../src/geo/redis-frames.ts';
-import { isPolar, redisPosition, redisScore, wrapLon } from '../../src/geo/z-order.ts';
+import { isPolar, REDIS_LAT_MAX, redisPosition, redisScore, wrapLon } from '../../src/geo/z-order.ts';
 import { haversine } from '../../src/geo/measure.ts';
 import { geoContract } from '../../src/testing/geo-contract.ts';
 import { clients, clusterClients } from '../servers/redis-clients.ts';
@@ -106,6 +106,28 @@ test('a geo set of somebody else is searched as it is', async () => {
   );
 });
 
+test('what is beyond the limit of 85.05° and kept before it, rounded, is found there', async () => {
+  await using opened = await clients['ioredis 6'](server.port);
+  const store = redisStore(opened.client, { key: 'rounded' });
+  for (const side of [1, -1]) {
+    const given = Array.from({ length: 200 }, (_, at) => ({ lat: side * (REDIS_LAT_MAX + 1e-9), lon: at / 2 }));
+    const before = given.map(keptByRedis).findIndex(({ lat }) => side * lat < REDIS_LAT_MAX - 1e-6);
+    const kept = keptByRedis(given[before]!);
+    await store.set('ship', given[before]!);
+    const ids = (found: readonly { readonly id: string }[]) => found.map(({ id }) => id);
+    const around = { south: -90, west: -180, north: 90, east: 180 };
+    assert.deepEqual(ids(await store.inBox(around)), ['ship']);
+    const edge = side * (REDIS_LAT_MAX - 1e-7);
+    const below = side > 0 ? { ...around, north: edge } : { ...around, south: edge };
+    assert.deepEqual(ids(await store.inBox(below)), ['ship']);
+    const center = { lat: kept.lat - side * 1e-5, lon: kept.lon };
+    const { distanceM } = haversine();
+    const radiusM = distanceM(center.lat, center.lon, kept.lat, kept.lon);
+    assert.deepEqual(ids(await store.within(center, radiusM)), ['ship']);
+    assert.deepEqual(ids(await store.nearest(center, 1, { maxDistanceM: radiusM })), ['ship']);
+  }
+});
+
 test('an answer is bounded, and says so', async () => {
   await using opened = await clients['ioredis 6'](server.port);
   const store = redisStore(opened.client, { key: 'bounded', answersMax: 100 });
@@ -136,7 +158,9 @@ test('what cannot be meant is refused', async () => {
   }
   assert.throws(() => redisStore(opened.client, { key: 'a', answersMax: 0 }), invalid(/answersMax is 0/));
   const store = redisStore(opened.client, { key: 'a' });
-  await assert.rejects(store.set('', { lat: 0, lon: 0 }), invalid(/The id is ""/));
+  await assert.rejects(store.set('', { lat: 0, lon: 0 }), invalid(/The id has 0 characters/));
+  await assert.rejects(store.set('a\ud800', { lat: 0, lon: 0 }), invalid(/half of a surrogate pair/));
+  await assert.rejects(store.remove('a\0'), invalid(/The id is "a\\u0000"; expected no NUL/));
   await assert.rejects(store.set('a', { lat: 90.1, lon: 0 }), invalid(/“a” has latitude 90.1/));
   await assert.rejects(store.within({ lat: 0, lon: Number.NaN }, 1), invalid(/longitude NaN/));
   await assert.rejects(store.nearest({ lat: 0, lon: 0 }, 0), invalid(/k is 0/));
