@@ -128,7 +128,7 @@ export class MovingTable {
   constructor(memory: ArrayBufferLike) {
     const refused = (what: string): Error => geoInvalid(`This is not the memory of moving things: ${what}.`);
     if (memory.byteLength < HEADER_WORDS * 4) throw refused(`${memory.byteLength} bytes are less than a header`);
-    const words = new Int32Array(memory);
+    const words = new Int32Array(memory, 0, memory.byteLength >>> 2);
     const capacity = words[CAPACITY_AT]!;
     if (words[MAGIC_AT] !== MAGIC) throw refused('it does not begin as one');
     if (words[VERSION_AT] !== VERSION) throw refused(`its version is ${words[VERSION_AT]}, expected ${VERSION}`);

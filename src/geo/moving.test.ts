@@ -52,6 +52,25 @@ test('many at once are the same as one by one, and refused as a whole', () => {
   assert.deepEqual(index.get(99), { lat: 49.5, lon: 49.5 });
 });
 
+test('what lies on the edge of a box is in it, also where a cell begins', () => {
+  let edges = 0;
+  for (const lat of [-85.220_377_6, -71.645_414_4, -53.041_382_4]) {
+    if (lat * 1e7 < Math.round(lat * 1e7)) edges++;
+    const index = createMoving({ capacity: 300 });
+    // All come and go often enough for the smallest cells.
+    for (let time = 0; time < 20; time++) {
+      for (let id = 1; id < 300; id++) {
+        index.remove(id);
+        index.set(id, { lat: lat + id * 1e-7, lon: 5 + id * 1e-7 });
+      }
+    }
+    index.set(0, { lat, lon: 5 });
+    const found = index.inBox({ south: lat - 1e-5, west: 4.99999, north: lat, east: 5.00001 });
+    assert.deepEqual(found, [{ id: 0, lat, lon: 5 }]);
+  }
+  assert.equal(edges, 3, 'no edge is rounded to the cell before');
+});
+
 test('what cannot be meant is refused', () => {
   for (const capacity of [0, -1, 1.5, Number.NaN, 2 ** 31]) assert.throws(() => createMoving({ capacity }), invalid);
   const index = createMoving({ capacity: 3 });
@@ -60,7 +79,7 @@ test('what cannot be meant is refused', () => {
     assert.throws(() => index.remove(id), invalid);
   }
   assert.throws(() => index.set(0, { lat: 0, lon: 180.1 }), invalid);
-  for (const bytes of [0, 63, 64, 4096]) assert.throws(() => openMoving(new SharedArrayBuffer(bytes)), invalid);
+  for (const bytes of [0, 63, 64, 65, 4096]) assert.throws(() => openMoving(new SharedArrayBuffer(bytes)), invalid);
 });
 
 /** How many things a question looks at, seen by its filter. */

@@ -171,18 +171,18 @@ class MovingShelf implements Shelf {
     collector: Collector | null,
   ): boolean {
     const { grid } = this.#table;
-    const centerRow = grid.rowOf(lat * UNITS);
-    const southRow = grid.rowOf(box.south * UNITS);
-    const northRow = grid.rowOf(box.north * UNITS);
-    const southBefore = before === null ? 1 : grid.rowOf(before.south * UNITS);
-    const northBefore = before === null ? 0 : grid.rowOf(before.north * UNITS);
+    const centerRow = grid.rowOf(unitsOf(lat));
+    const southRow = grid.rowOf(unitsOf(box.south));
+    const northRow = grid.rowOf(unitsOf(box.north));
+    const southBefore = before === null ? 1 : grid.rowOf(unitsOf(before.south));
+    const northBefore = before === null ? 0 : grid.rowOf(unitsOf(before.north));
     const rows = Math.max(centerRow - southRow, northRow - centerRow);
     for (let step = 0; step <= 2 * rows; step++) {
       const row = centerRow + (step % 2 === 1 ? (step + 1) / 2 : -step / 2);
       if (row < southRow || row > northRow) continue;
       if (collector !== null && this.#isBeyond(row, lat, collector)) continue;
       const columns = grid.columnsOf(row);
-      const center = grid.columnOf(lon * UNITS, columns);
+      const center = grid.columnOf(unitsOf(lon), columns);
       const west = this.#columnsWest(box, row, center, columns);
       const east = this.#columnsEast(box, row, center, columns);
       const seen = before !== null && row >= southBefore && row <= northBefore;
@@ -213,17 +213,17 @@ class MovingShelf implements Shelf {
   /** How many columns there are west of a centre in a box; all where the box goes round, or has a pole, which is at every longitude. */
   #columnsWest(box: Box, row: number, center: number, columns: number): number {
     if (this.#isAround(box, row)) return columns - 1;
-    return (center - this.#table.grid.columnOf(box.west * UNITS, columns) + columns) % columns;
+    return (center - this.#table.grid.columnOf(unitsOf(box.west), columns) + columns) % columns;
   }
 
   #columnsEast(box: Box, row: number, center: number, columns: number): number {
     if (this.#isAround(box, row)) return columns - 1;
-    return (this.#table.grid.columnOf(box.east * UNITS, columns) - center + columns) % columns;
+    return (this.#table.grid.columnOf(unitsOf(box.east), columns) - center + columns) % columns;
   }
 
   #isAround({ south, west, north, east }: Box, row: number): boolean {
     if (west === -180 && east === 180) return true;
-    return (north === 90 && row === this.#table.grid.rowOf(90 * UNITS)) || (south === -90 && row === 0);
+    return (north === 90 && row === this.#table.grid.rowOf(unitsOf(90))) || (south === -90 && row === 0);
   }
 
   #walkCell(row: number, column: number, collector: Collector | null): void {
@@ -251,6 +251,14 @@ class MovingShelf implements Shelf {
     this.#walked[2 * this.#walks + 1] = version & ~1;
     this.#walks++;
   }
+}
+
+/**
+ * As positions are kept. Edges of what is searched are rounded too: one that is the position of something, times `UNITS`, may
+ * come out a little before it, in the cell before.
+ */
+function unitsOf(degrees: number): number {
+  return Math.round(degrees * UNITS);
 }
 
 function turned(lon: number): number {
@@ -290,7 +298,7 @@ export function createMoving({ capacity, shared = false, measure }: MovingOption
     set(id: number, position: Position): void {
       checkId(id, capacity);
       checkPosition('The position', position);
-      if (table.put(id, Math.round(position.lat * UNITS), Math.round(position.lon * UNITS))) changed();
+      if (table.put(id, unitsOf(position.lat), unitsOf(position.lon))) changed();
     },
     setMany(ids: Uint32Array, lats: Float64Array, lons: Float64Array): void {
       checkMoves(ids, lats, lons, capacity);
@@ -298,7 +306,7 @@ export function createMoving({ capacity, shared = false, measure }: MovingOption
         const end = Math.min(start + BATCH, ids.length);
         table.touchThings(ids, start, end);
         for (let at = start; at < end; at++) {
-          if (table.put(ids[at]!, Math.round(lats[at]! * UNITS), Math.round(lons[at]! * UNITS))) changed();
+          if (table.put(ids[at]!, unitsOf(lats[at]!), unitsOf(lons[at]!))) changed();
         }
       }
     },
