@@ -102,6 +102,8 @@ export class FenceGrid {
       return;
     }
     this.#search = (this.#search + 1) >>> 0;
+    // Once in 2^32 searches the numbers begin anew.
+    if (this.#search === 0) this.#seen.fill(this.#search++);
     for (let level = 0; level <= LEVEL_MAX; level++) {
       if (this.#counts[level] === 0) continue;
       for (const key of this.#keys(box, level)) {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { type Random, seededRandom } from '../kernel/random.ts';
 import { boxRing, hardBox, hardPosition } from '../testing/geo-world.ts';
 import { createFences, type Fence } from './fences.ts';
-import { distanceM } from './measure.ts';
+import { distanceM, EARTH_RADIUS_M, haversine, type Measure } from './measure.ts';
 import type { Position } from './position.ts';
 import { createRegion, wayOf } from './region.ts';
 
@@ -130,6 +130,31 @@ test('a fence as thin as a wall is crossed, and one beside the way is not', () =
   fences.add(5, { center: { lat: 0.001, lon: 179.9 }, radiusM: 111 });
   fences.move('ship', { lat: 0, lon: 179 });
   assert.deepEqual(fences.move('ship', { lat: 0, lon: -179 }).crossed, [1, 2, 4]);
+});
+
+test('a way along the rim of a circle is judged in bounded time', () => {
+  const sphere = haversine();
+  let looks = 0;
+  const measure: Measure = {
+    ...sphere,
+    distanceM: (...ends) => {
+      looks++;
+      return sphere.distanceM(...ends);
+    },
+  };
+  const fences = createFences({ measure });
+  // Half of the Earth but for 2 cm, of which the rim is a meridian.
+  fences.add(1, { center: { lat: 0, lon: 0 }, radiusM: (EARTH_RADIUS_M * Math.PI) / 2 - 0.02 });
+  // A way round a pole, shorter by far than it would be at the equator.
+  fences.add(2, { center: { lat: 89.9995, lon: 0 }, radiusM: 120 });
+  fences.move('along', { lat: -80, lon: 90 });
+  assert.deepEqual(fences.move('along', { lat: 80, lon: 90 }).crossed, [1]);
+  assert.ok(looks < 110_000, `${looks} looks`);
+  fences.remove(1);
+  fences.move('round', { lat: 89.9987, lon: 100 });
+  looks = 0;
+  assert.deepEqual(fences.move('round', { lat: 89.9987, lon: -100 }).crossed, []);
+  assert.ok(looks < 100, `${looks} looks`);
 });
 
 test('where both ways round are as long, circles and polygons are crossed on the same one', () => {
