@@ -94,4 +94,5 @@ test('what cannot be meant is refused', () => {
   assert.throws(() => cells.set(3, { lat: 0, lon: 0 }), invalid);
   assert.throws(() => cells.set(1, { lat: 0, lon: Number.NaN }), invalid);
   assert.throws(() => coverByCells(geohashCells(12), { lat: 0, lon: 0 }, 1000), /more than 10000 cells/);
+  assert.throws(() => coverByCells(geohashCells(5), { lat: 0, lon: 0 }, 1000, Number.NaN), invalid);
 });

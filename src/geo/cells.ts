@@ -13,7 +13,7 @@ import { circleBox } from './bounds.ts';
 import type { Collector } from './collector.ts';
 import { angleOf, EARTH_RADIUS_M, haversineOf } from './measure.ts';
 import { checkCapacity, checkId, type MutableGeoIndex } from './mutable-index.ts';
-import { checkDistance, checkPosition, geoInvalid, type Box, type Position } from './position.ts';
+import { checkCount, checkDistance, checkPosition, geoInvalid, type Box, type Position } from './position.ts';
 import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
 
 /** A circle on the sphere; its angle in radians. */
@@ -206,6 +206,7 @@ export function createCells(system: CellSystem, { capacity, measure }: CellsOpti
 export function coverByCells(system: CellSystem, center: Position, radiusM: number, cellsMax = 10_000): string[] {
   checkPosition('The center', center);
   checkDistance('radiusM', radiusM);
+  checkCount('cellsMax', cellsMax);
   const angle = radiusM / EARTH_RADIUS_M;
   const { lat, lon } = center;
   const names = [system.cellOf(lat, lon)];

@@ -21,6 +21,8 @@ const NEAR = 1e-14;
 /** What a bound that is computed from a distance may be off by, relative, and much more. */
 const SPARE = 1e-12;
 
+/** The square for a tenth of a micrometre: at such distances it is of rounding. */
+const SAME_PLACE = 1e-28;
 /** Near a pole a cosine is as small as its rounding is elsewhere. */
 const COSINE_ERROR = 1e-15;
 
@@ -91,7 +93,9 @@ export class Collector {
   }
 
   #bound(distanceM: number): void {
-    this.haversineMax = squaredSine(distanceM / this.#measure.radiusMinM) * (1 + SPARE) + Number.MIN_VALUE;
+    // Where another measure says 0, as between two longitudes of a pole, this square may not be.
+    const least = this.#sphereM === 0 ? SAME_PLACE : Number.MIN_VALUE;
+    this.haversineMax = squaredSine(distanceM / this.#measure.radiusMinM) * (1 + SPARE) + least;
     this.#haversineSure = squaredSine(distanceM / this.#measure.radiusMaxM) * (1 - SPARE);
   }
 

@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
+import geodesicLibrary from 'geographiclib-geodesic';
 import { seededRandom } from '../kernel/random.ts';
 import { hardPosition, hardWorld } from '../testing/geo-world.ts';
+import { geodesic } from './measure.ts';
 import { createPoints, openPoints, type Points } from './points.ts';
 
 const invalid = { code: 'OPTIONS_INVALID' };
@@ -123,4 +125,33 @@ test('no damaged memory is opened', () => {
       assert.throws(() => openPoints(noise.slice().buffer), invalid);
     }),
   );
+});
+
+test('a filter that asks its own index is refused, and neither that nor an error of its own spoils the next answer', () => {
+  const index = createPoints(Array.from({ length: 100 }, (_, at) => ({ lat: at / 10, lon: at / 10 })));
+  const center = { lat: 5, lon: 5 };
+  const box = { south: 0, west: 0, north: 5, east: 5 };
+  const nearest = index.nearest(center, 5);
+  const asks = { filter: () => index.within(center, 1).length > 0 };
+  assert.throws(() => index.nearest(center, 5, asks), { ...invalid, message: /A filter has asked the index/ });
+  assert.deepEqual(index.nearest(center, 5), nearest);
+  assert.throws(() => index.inBox(box, asks), invalid);
+  const fails = {
+    filter: () => {
+      throw new RangeError('mine');
+    },
+  };
+  assert.throws(() => index.nearest(center, 5, fails), /mine/);
+  assert.throws(() => index.inBox(box, fails), /mine/);
+  assert.equal(index.inBox(box).length, 51);
+  assert.deepEqual(index.nearest(center, 5), nearest);
+});
+
+test('a pole has one place and many longitudes, also where distances are of the ellipsoid', () => {
+  const lons = [-180, -77, 0, 1e-9, 90];
+  const index = createPoints([...lons.map((lon) => ({ lat: -90, lon })), { lat: -89.999, lon: 0 }], {
+    measure: geodesic(geodesicLibrary.Geodesic.WGS84),
+  });
+  const ids = index.within({ lat: -90, lon: 12 }, 0).map(({ id }) => id);
+  assert.deepEqual(ids, [0, 1, 2, 3, 4]);
 });

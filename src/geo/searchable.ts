@@ -11,6 +11,7 @@ import {
   checkCount,
   checkDistance,
   checkPosition,
+  geoInvalid,
   type Box,
   type Position,
 } from './position.ts';
@@ -34,6 +35,13 @@ export interface MeasureOptions {
 
 export function createSearchable(shelf: Shelf, measure: Measure = haversine()): GeoIndex {
   const collector = new Collector(measure);
+  let isSearching = false;
+
+  /** A search uses memory of the index, so there is one at a time. */
+  const alone = (): void => {
+    if (isSearching) throw geoInvalid('A filter has asked the index that is calling it; ask before, or another index.');
+    isSearching = true;
+  };
 
   const search = (
     center: Position,
@@ -43,8 +51,13 @@ export function createSearchable(shelf: Shelf, measure: Measure = haversine()): 
   ): Collector => {
     checkPosition('The centre', center);
     const { lat, lon } = center;
-    collector.begin({ lat, lon, countMax, distanceMaxM, filter });
-    shelf.offerNear(lat, lon, collector);
+    alone();
+    try {
+      collector.begin({ lat, lon, countMax, distanceMaxM, filter });
+      shelf.offerNear(lat, lon, collector);
+    } finally {
+      isSearching = false;
+    }
     collector.finish();
     return collector;
   };
@@ -52,9 +65,14 @@ export function createSearchable(shelf: Shelf, measure: Measure = haversine()): 
   const placed = (box: Box, options: FilterOptions, isIn: (lat: number, lon: number) => boolean): Placed[] => {
     const { filter } = options;
     const all: Placed[] = [];
-    shelf.visitBox(box, (id, lat, lon) => {
-      if (isIn(lat, lon) && (filter === undefined || filter(id))) all.push({ id, lat, lon });
-    });
+    alone();
+    try {
+      shelf.visitBox(box, (id, lat, lon) => {
+        if (isIn(lat, lon) && (filter === undefined || filter(id))) all.push({ id, lat, lon });
+      });
+    } finally {
+      isSearching = false;
+    }
     return all.sort((a, b) => a.id - b.id);
   };
 
