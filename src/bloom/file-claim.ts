@@ -1,7 +1,7 @@
 /**
  * Who may write to a file: one at a time, among all threads and processes of a machine.
  *
- * A claim is a file beside the one it is about, whose name says whose it is: `users.bloom.writer.HOST.PID.START.RANDOM`. Whoever
+ * A claim is a file beside the one it is about, links followed, whose name says whose it is: `users.bloom.writer.HOST.PID.START.RANDOM`. Whoever
  * wants to write creates one and then looks for others; if another lives, it takes its own back. Two who come at once see
  * each other and may both be refused, but never both be let in: of two claims the later one is made before it looks.
  * What a process left behind that was killed is removed by the next: that no such process runs any more, or one that was
@@ -9,12 +9,14 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, realpath, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { SpillwayError } from '../kernel/errors.ts';
 
 export interface FileClaim {
+  /** The file it is about, links followed: two names of one file are one claim. */
+  readonly target: string;
   /** The claim's own file, open for writing: what becomes the new file is written there. */
   readonly path: string;
   readonly handle: FileHandle;
@@ -44,10 +46,11 @@ function isAlive(host: string, pid: number, start: string): boolean {
 
 /** The one claim to write to `path`. Refused with `FILTER_BUSY` while another lives. */
 export async function claimFile(path: string): Promise<FileClaim> {
-  const folder = dirname(path);
-  const prefix = `${basename(path)}.writer.`;
+  const target = await followLinks(path);
+  const folder = dirname(target);
+  const prefix = `${basename(target)}.writer.`;
   const own = `${prefix}${hostname()}.${process.pid}.${startOf(process.pid)}.${randomBytes(6).toString('hex')}`;
-  const claim = { path: join(folder, own), handle: await open(join(folder, own), 'wx+') };
+  const claim = { target, path: join(folder, own), handle: await open(join(folder, own), 'wx+') };
   try {
     for (const name of await readdir(folder)) {
       if (!name.startsWith(prefix) || name === own) continue;
@@ -65,6 +68,16 @@ export async function claimFile(path: string): Promise<FileClaim> {
     return claim;
   } catch (error) {
     await dropClaim(claim);
+    throw error;
+  }
+}
+
+async function followLinks(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    // It is yet to be written.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path;
     throw error;
   }
 }

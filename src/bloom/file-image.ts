@@ -6,7 +6,7 @@
  * what is written even if others add meanwhile.
  * Cost: one pass, 1 MiB at a time: no call reads or writes 2 GiB, and the event loop waits about 1 ms at most.
  */
-import { type FileHandle, open, rename } from 'node:fs/promises';
+import { type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { SpillwayError } from '../kernel/errors.ts';
@@ -65,7 +65,7 @@ export function* chunksOf(bodyBytes: number): Generator<{ chunk: number; at: num
 
 /**
  * Writes a filter to a file, in place of one that is there: afterwards the file is the new one, and after a crash the old or the
- * new one. What is added meanwhile may be in it or not.
+ * new one. What is added meanwhile may be in it or not. Who may read the old one may read the new one; a link stays a link.
  */
 export async function saveFilter(
   filter: { readonly memory: ArrayBufferLike },
@@ -77,7 +77,9 @@ export async function saveFilter(
   try {
     const claim = await claimFile(path);
     try {
-      const { handle } = claim;
+      const { handle, target } = claim;
+      const old = await stat(target).catch(() => null);
+      if (old !== null) await handle.chmod(old.mode & 0o777);
       await writeAll(handle, encodeHeader(header, 'sealed'), 0);
       const sums = new DataView(new ArrayBuffer(memory.byteLength - HEADER_BYTES - body.length));
       const copy = new Uint8Array(CHUNK_BYTES);
@@ -90,11 +92,11 @@ export async function saveFilter(
       }
       await writeAll(handle, new Uint8Array(sums.buffer), HEADER_BYTES + body.length);
       await handle.sync();
-      await rename(claim.path, path);
+      await rename(claim.path, target);
+      await syncFolder(target);
     } finally {
       await dropClaim(claim);
     }
-    await syncFolder(path);
   } catch (error) {
     throw fileError('written', path, error);
   }

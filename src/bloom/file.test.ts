@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -169,6 +180,28 @@ test('who adds to a file that was replaced or removed is told, and the new file 
   rmSync(path);
   await assert.rejects(removed.close(), told);
   assert.ok(!readdirSync(home).some((name) => name.includes('.writer.')));
+});
+
+test('two names of one file are one claim, and a file that is replaced keeps its mode and its links', async () => {
+  const path = join(home, 'named.bloom');
+  const link = join(home, 'link.bloom');
+  await saveFilter(createFilter({ capacity: 10 }), path);
+  chmodSync(path, 0o600);
+  symlinkSync(path, link);
+  {
+    await using _adder = await openFilterFile(path, { add: true });
+    await assert.rejects(openFilterFile(link, { add: true }), { code: 'FILTER_BUSY' });
+    await assert.rejects(saveFilter(createFilter({ capacity: 10 }), link), { code: 'FILTER_BUSY' });
+  }
+  await saveFilter(createFilter({ capacity: 20 }), link);
+  assert.equal((await loadFilter(path)).capacity, 20);
+  assert.ok(lstatSync(link).isSymbolicLink());
+  assert.equal(lstatSync(path).mode & 0o777, 0o600);
+  {
+    await using adder = await openFilterFile(link, { add: true });
+    await adder.add('a');
+  }
+  assert.ok((await loadFilter(path)).has('a'));
 });
 
 test('what cannot be done is refused with a code and the reason', async () => {
