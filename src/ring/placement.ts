@@ -12,7 +12,7 @@
  */
 import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import type { KeyText } from '../kernel/key-bytes.ts';
-import { xxh64 } from '../kernel/xxh64.ts';
+import { xxh64, xxh64Words } from '../kernel/xxh64.ts';
 import { type CheckedNode, type Node, NODES_MAX, weighingByName } from './node.ts';
 
 /** A key, or the position of one that was hashed already (32 bits, signed or not). */
@@ -215,7 +215,7 @@ class HashPlacement implements Placement {
         canonical.setUint32(at * 8, end, true);
         canonical.setUint32(at * 8 + 4, ranks[arcs.owners[at]!]!, true);
       }
-      xxh64(new Uint8Array(canonical.buffer), words[1], words);
+      xxh64Words(new Uint8Array(canonical.buffer), words, words);
     }
     return hex(words[0]!) + hex(words[1]!);
   }
