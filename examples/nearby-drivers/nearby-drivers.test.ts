@@ -1,5 +1,7 @@
 /** The example as a user meets it: the page in a real browser, on a desk and on a phone, by day and by night. */
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { chromium, type Page } from 'playwright-core';
 import { serverPath } from '../../scripts/servers.ts';
@@ -98,4 +100,20 @@ test('what is no question is refused', async () => {
     assert.equal((await fetch(`${city.url}near?${query}`)).status, 400, query);
   }
   assert.equal((await fetch(`${city.url}constructor`)).status, 404);
+});
+
+test('whatever is asked for, the server lives', async () => {
+  for (const path of [
+    '//',
+    '/near?lat=91&lon=0&k=1',
+    '/near?lat=%',
+    '/near?lat=90&lon=180&radius=3000',
+    '*',
+    '/%00',
+    '/toString',
+  ]) {
+    const socket = connect(Number(new URL(city.url).port), '127.0.0.1');
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n`);
+    assert.match(await text(socket), /^HTTP\/1\.1 (400|404|500) /, path);
+  }
 });
