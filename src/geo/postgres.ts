@@ -7,8 +7,8 @@
  * - The nearest: one statement counts what is within 100 m, 400 m, … to half the Earth, in the index only and never far; the next reads the circle
  *   that has enough.
  *
- * Cost: a question is one to three round trips. Of what the ranges hold beside the area, about as much
- * again, the server sends all.
+ * Cost: a question is one to three round trips, and the nearest up to seven where everybody is far away and close together; as many again when a
+ * filter leaves too few. Of what the ranges hold beside the area, about as much again, the server sends all.
  */
 import type { PostgresClient } from '../drivers/postgres.ts';
 import type { Placed } from './geo-index.ts';
