@@ -6,6 +6,7 @@
  * each other and may both be refused, but never both be let in: of two claims the later one is made before it looks.
  * What a process left behind that was killed is removed by the next: that no such process runs any more, or one that was
  * started at another moment, is known of this machine only. A claim from another machine counts as alive.
+ * Machines are told apart by their host names: containers that share a volume need one each, as they have unless somebody set it.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -27,7 +27,7 @@ export interface Filter {
 export interface AddableFilter extends Filter {
   /** Adds a key. True if it surely was not there before; false if it probably was. */
   add(key: FilterKey): boolean;
-  /** Adds keys and says how many of them surely were new. */
+  /** Adds keys and says how many of them surely were new. If it throws, some of them may have been added. */
   addMany(keys: FilterKeys): number;
   /** About how many different keys were added, by the bits that are set. */
   estimateCount(): number;
