@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
 import { seededRandom } from '../kernel/random.ts';
 import { createFilter, type FilterOptions, filterSize, type LayoutName, layouts, openFilter } from './bloom-filter.ts';
 import type { FilterKey, SeedOption } from './filter-key.ts';
@@ -62,6 +63,27 @@ test('bytes that arrived as an ArrayBuffer are compared with their checksums too
   assert.throws(() => openFilter(new Uint8Array(filter.memory)), { code: 'FILTER_DAMAGED', message: /toBytes/ });
   for (const wrong of [undefined, null, 'abc', {}]) {
     assert.throws(() => openFilter(wrong as ArrayBuffer), { code: 'OPTIONS_INVALID' });
+  }
+});
+
+test('a header that says what no version writes, checksum and all, is refused', () => {
+  const bytes = createFilter({ capacity: 100 }).toBytes();
+  const forgeries: readonly [RegExp, (view: DataView) => void][] = [
+    [/version is 2/, (view) => view.setUint32(8, 2, true)],
+    [/hashed by function 2/, (view) => view.setUint32(52, 2, true)],
+    [/no possible state, 3/, (view) => view.setUint32(56, 3, true)],
+    [/NaN keys/, (view) => view.setFloat64(24, Number.NaN, true)],
+    [/-1 keys/, (view) => view.setFloat64(24, -1, true)],
+    [/rate of 2 /, (view) => view.setFloat64(32, 2, true)],
+    [/0 probes/, (view) => view.setUint32(48, 0, true)],
+    [/a body of 9007199254740992 bytes/, (view) => view.setFloat64(40, 2 ** 53, true)],
+  ];
+  for (const [message, forge] of forgeries) {
+    const forged = bytes.slice();
+    const view = new DataView(forged.buffer);
+    forge(view);
+    view.setUint32(124, crc32(forged.subarray(0, 124)), true);
+    assert.throws(() => openFilter(forged), { code: 'FILTER_DAMAGED', message });
   }
 });
 

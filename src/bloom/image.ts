@@ -123,6 +123,13 @@ export function decodeHeader(bytes: Uint8Array, size: number): StoredHeader {
   const kind = view.getUint32(12, true);
   const name = (Object.keys(kinds) as FilterKind[]).find((each) => kinds[each] === kind);
   if (name === undefined) throw damaged(`this version knows no kind ${kind}`);
+  const hash = view.getUint32(52, true);
+  if (hash !== HASH_XXH64) throw damaged(`its keys were hashed by function ${hash}, this version knows ${HASH_XXH64}`);
+  const capacity = view.getFloat64(24, true);
+  const falsePositiveRate = view.getFloat64(32, true);
+  if (!(Number.isSafeInteger(capacity) && capacity >= 0 && falsePositiveRate > 0 && falsePositiveRate < 1)) {
+    throw damaged(`${capacity} keys at a false-positive rate of ${falsePositiveRate} are not possible`);
+  }
   const number = view.getUint32(56, true);
   const state = (Object.keys(states) as ImageState[]).find((each) => states[each] === number);
   if (state === undefined) throw damaged(`it is in no possible state, ${number}`);
@@ -136,8 +143,8 @@ export function decodeHeader(bytes: Uint8Array, size: number): StoredHeader {
   return {
     kind: name,
     seed: Int32Array.of(view.getInt32(16, true), view.getInt32(20, true)),
-    capacity: view.getFloat64(24, true),
-    falsePositiveRate: view.getFloat64(32, true),
+    capacity,
+    falsePositiveRate,
     bodyBytes,
     probes: view.getUint32(48, true),
     state,
