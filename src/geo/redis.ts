@@ -2,7 +2,7 @@
  * The store in Redis or Valkey: a geo set (`GEOADD`) that other programs may read and write as well, and a second for what is beyond its limit
  * of ±85.05112878°.
  *
- * - A question is one script and one round trip; the nearest, when there are too few within some 1,000 km, three to eight, and as many again when a
+ * - A question is one script and one round trip; the nearest, when there are too few within some 1,000 km, two to eight, and as many again when a
  *   filter leaves too few. Circles are searched by `GEOSEARCH`, boxes and polygons as ranges of scores.
  * - A position is kept in 52 bits: at most 0.35 m from where it is. Answers are exact for what is kept, by your measure and not by the
  *   server's sphere.
