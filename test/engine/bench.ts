@@ -209,18 +209,25 @@ export class Bench {
 
 /** A test on the fast path and on the public one. */
 export function onBoth(title: string, run: (bench: Bench) => Promise<void>): void {
-  for (const transport of ['auto', 'net'] as const) {
-    test(`${title} [${transport}]`, { timeout: TEST_TIMEOUT_MS }, async () => {
-      const bench = new Bench(transport);
-      let passed = false;
-      try {
-        await run(bench);
-        passed = true;
-      } finally {
-        await bench.close(passed);
-      }
-    });
-  }
+  for (const transport of ['auto', 'net'] as const) on(transport, title, run);
+}
+
+/** A test of what only the fast path does. */
+export function onFast(title: string, run: (bench: Bench) => Promise<void>): void {
+  on('auto', title, run);
+}
+
+function on(transport: Transport, title: string, run: (bench: Bench) => Promise<void>): void {
+  test(`${title} [${transport}]`, { timeout: TEST_TIMEOUT_MS }, async () => {
+    const bench = new Bench(transport);
+    let passed = false;
+    try {
+      await run(bench);
+      passed = true;
+    } finally {
+      await bench.close(passed);
+    }
+  });
 }
 
 /** A port where nobody listens. */

@@ -47,6 +47,8 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   readonly forwarding: Forwarding;
   keepAlive = true;
   requests = 0;
+  /** How long the request that was received last had waited for its limits. */
+  parkedMs = 0;
   deadlineMs = Number.POSITIVE_INFINITY;
   wheelSlot = -1;
   wheelNext: Deadline | null = null;
@@ -393,6 +395,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
 
   #go(): void {
     this.#state = GONE;
+    this.parked?.release();
     this.parked = null;
     this.#carry.drop();
     this.plane.wheel.remove(this);

@@ -1,7 +1,8 @@
 /** Requests that wait for a store of limits, on real sockets before a real Redis that answers when the test lets it. */
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { systemClock } from '../../kernel/clock.ts';
+import { type Bench, eventually, onBoth, onFast, type TestGateway } from '../../../test/engine/bench.ts';
 import { limited, limitedLine, type LimitInput } from '../../../test/engine/limits.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer } from '../../../test/engine/origin.ts';
@@ -249,4 +250,44 @@ onBoth('a limit in Redis that is on trial refuses nobody, and holds up no other'
   const seen: number[] = [];
   for (let sent = 0; sent < 5; sent++) seen.push((await client.write(GET).response()).status);
   assert.deepEqual(seen, [200, 200, 200, 429, 429]);
+});
+
+// The other path sends at once, and reads no request of a client that has fallen behind.
+onFast('a request that was let in and whose client takes no earlier answers keeps its slot', async (bench) => {
+  const atOnce = inRedis(1, { algorithm: { type: 'concurrency', limit: 1, lease: '10m' } });
+  const { client, gateway } = await line(bench, [atOnce]);
+  client.pause();
+  const before = get('/%zz').repeat(200);
+  let rounds = 0;
+  // Until its answers, some 50 kB in each turn, are more than fits into the sockets.
+  do {
+    rounds += 1;
+    await eventually('the last is over', () => gateway.route('inFlight') === 0);
+    await whileSilent(async () => {
+      client.write(before + GET);
+      await parked(gateway);
+    });
+    await parked(gateway, 0);
+  } while (gateway.route('requests') === rounds);
+  const other = await bench.client(gateway);
+  assert.equal((await other.write(GET).response()).status, 429);
+  client.resume();
+  for (let bad = 0; bad < rounds * 201; bad++) {
+    const last = (bad + 1) % 201 === 0;
+    assert.equal((await client.response()).status, last ? 200 : 400);
+  }
+  for (let status = 429; status !== 200;) ({ status } = await other.write(GET).response());
+});
+
+onBoth('how long a request took is told from its head on, with what it waited for its limits', async (bench) => {
+  const { client, gateway } = await line(bench, [inRedis(1)]);
+  let waitedMs = 0;
+  await whileSilent(async () => {
+    client.write(GET);
+    await parked(gateway);
+    const fromMs = systemClock.nowMs();
+    await eventually('a while is over', () => (waitedMs = systemClock.nowMs() - fromMs) >= 30);
+  });
+  assert.equal((await client.response()).status, 200);
+  assert.ok(gateway.route('durationSumMs') >= waitedMs);
 });

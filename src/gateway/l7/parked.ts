@@ -6,7 +6,8 @@
  * While it waits the connection is busy: what comes behind it is kept and answered after it. A client that goes meanwhile is
  * noticed, and leases that its request would have held are given back.
  *
- * Invariant: it ends once, by the gate's answer, whatever became of its connection.
+ * Invariants: it ends once, by the gate's answer, whatever became of its connection; leases that it was granted are its own until an
+ * exchange has taken them over, also while its client is waited for to take earlier answers.
  * Cost: this object and the gate's promise; no copy of its bytes but that of the carry.
  */
 import type { RemoteGate } from '../limits/remote-gate.ts';
@@ -40,10 +41,12 @@ export class ParkedRequest {
   /** What the limits said, when they have. */
   readonly verdict: Verdict = createVerdict();
   allowed = false;
+  readonly sinceMs: number;
   readonly #client: ClientConnection;
 
   constructor(client: ClientConnection) {
     this.#client = client;
+    this.sinceMs = client.plane.nowMs;
   }
 
   /** Asks the limits of the request that was read last: an answer at once, or null if it is to wait. */
@@ -65,8 +68,13 @@ export class ParkedRequest {
     plane.tick();
     this.#count(-1);
     if (client.parked === this) client.unpark();
-    // What no exchange has taken over: the client has left, or the request was answered here.
-    plane.leases.release(this.verdict.lease);
+    // Else its client does not take earlier answers, and it waits on.
+    if (client.parked !== this) this.release();
+  }
+
+  /** Gives back what no exchange has taken over: the client has left, or the request was answered here. */
+  release(): void {
+    this.#client.plane.leases.release(this.verdict.lease);
     this.verdict.lease = null;
   }
 

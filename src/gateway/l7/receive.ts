@@ -39,11 +39,29 @@ export const PARKED = -2;
 
 /** Starts an exchange for the request in `head`; `bytes[head.end, to)` came behind it. Returns the first byte not taken. */
 export function receive(client: ClientConnection, head: Head, bytes: Uint8Array, to: number): number {
-  const { plane, listener, parked } = client;
+  const { listener, parked, plane } = client;
   if (parked === null) {
     client.requests++;
+    client.parkedMs = 0;
     listener.count(listenerSlots.requests);
-  } else client.parked = null;
+    return read(client, head, null, bytes, to);
+  }
+  client.parked = null;
+  client.parkedMs = plane.nowMs - parked.sinceMs;
+  const taken = read(client, head, parked, bytes, to);
+  parked.release();
+  return taken;
+}
+
+// WHY five parameters here and below: the hot path; an options object would be made for each request.
+function read(
+  client: ClientConnection,
+  head: Head,
+  parked: ParkedRequest | null,
+  bytes: Uint8Array,
+  to: number,
+): number {
+  const { plane, listener } = client;
   client.clientAskedToClose = !head.keepAlive && head.bodyKind === NONE;
   if (plane.overloaded && parked === null) return refuse(client, 'overloaded');
   const verdict = listener.forwarding.prepare(client.forwarding, head);
