@@ -115,8 +115,8 @@ export class Accounts {
     add(lane, routeSlots.requests, 1);
     countStatus(lane, routeSlots.responses1xx, status);
     add(lane, routeSlots.bytesOut, bytesOut);
-    add(lane, routeSlots.durationSumMs, client.parkedMs);
-    add(lane, routeSlots.buckets + bucketOf(client.parkedMs), 1);
+    add(lane, routeSlots.durationSumMs, client.plane.parking.waitedMs);
+    add(lane, routeSlots.buckets + bucketOf(client.plane.parking.waitedMs), 1);
     client.plane.canary?.answered(route, status);
     this.answered(client, head, status, '', route.plan.name, bytesOut);
   }
@@ -160,14 +160,14 @@ export class Accounts {
     record.bytesOut = bytesOut;
     record.attempts = 0;
     record.reused = false;
-    const parkedMs = head === null ? 0 : client.parkedMs;
-    record.waitMs = parkedMs > 0 ? parkedMs : -1;
+    const waitedMs = head === null ? 0 : client.plane.parking.waitedMs;
+    record.waitMs = waitedMs > 0 ? waitedMs : -1;
     record.connectMs = -1;
     record.tlsMs = -1;
     record.firstByteMs = -1;
     record.bodyMs = -1;
     record.clientMs = -1;
-    record.totalMs = parkedMs;
+    record.totalMs = waitedMs;
     record.verdict = verdictOf(record);
     record.end = 'ok';
     this.#write();

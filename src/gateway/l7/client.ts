@@ -47,8 +47,6 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   readonly forwarding: Forwarding;
   keepAlive = true;
   requests = 0;
-  /** How long the request that was received last had waited for its limits. */
-  parkedMs = 0;
   deadlineMs = Number.POSITIVE_INFINITY;
   wheelSlot = -1;
   wheelNext: Deadline | null = null;
@@ -254,17 +252,9 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   onEnd(): void {
     this.plane.tick();
     this.#halfClosed = true;
-    switch (this.#state) {
-      case READING:
-        // Requests that wait until the client takes its answers are answered still.
-        if (this.#carry.bytes === null || !this.wire.congested) this.#closeSoon();
-        break;
-      case BUSY:
-        this.#onHalfClose();
-        break;
-      default:
-        break;
-    }
+    if (this.#state === BUSY) this.#onHalfClose();
+    // Requests that wait until the client takes its answers are answered still.
+    else if (this.#state === READING && (this.#carry.bytes === null || !this.wire.congested)) this.#closeSoon();
   }
 
   /** The client will send no more. It may still want its answer, if the answer comes soon. */

@@ -154,7 +154,7 @@ export class Exchange implements Deadline, Wanted {
   begin(retained: Uint8Array<ArrayBuffer>, at: number, bytes: Uint8Array, from: number, to: number): number {
     const { plane, request } = this;
     const { totalMs } = this.service.plan.timeouts;
-    this.startMs = plane.nowMs - this.client.parkedMs;
+    this.startMs = plane.nowMs - plane.parking.waitedMs;
     this.status = 0;
     this.refusal = -1;
     this.ending = ENDED_WELL;

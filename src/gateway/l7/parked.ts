@@ -21,6 +21,8 @@ const PARKED_BYTES = 32 * 1024;
 
 /** Who waits on one worker. */
 export class Parking {
+  /** How long the request that is being received had waited. */
+  waitedMs = 0;
   readonly #max: number;
   #parked = 0;
 

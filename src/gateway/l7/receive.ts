@@ -42,12 +42,12 @@ export function receive(client: ClientConnection, head: Head, bytes: Uint8Array,
   const { listener, parked, plane } = client;
   if (parked === null) {
     client.requests++;
-    client.parkedMs = 0;
+    plane.parking.waitedMs = 0;
     listener.count(listenerSlots.requests);
     return read(client, head, null, bytes, to);
   }
   client.parked = null;
-  client.parkedMs = plane.nowMs - parked.sinceMs;
+  plane.parking.waitedMs = plane.nowMs - parked.sinceMs;
   const taken = read(client, head, parked, bytes, to);
   parked.release();
   return taken;
