@@ -140,7 +140,7 @@ function naive(fleet: readonly Observed[], index: number, policy: PassivePolicy)
     return sorted.length % 2 === 1 ? sorted[Math.floor(middle)]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
   };
   const results = ({ traffic }: Observed) => traffic.recent.reduce((sum, count) => sum + count, 0);
-  const share = (one: Observed) => 1 - one.traffic.recent[0]! / results(one);
+  const share = (one: Observed) => (results(one) - one.traffic.recent[0]!) / results(one);
   const others = fleet.filter((one, at) => at !== index && one.inUse);
   const one = fleet[index]!;
   const { errorRate, latency } = policy;

