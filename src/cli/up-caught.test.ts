@@ -59,7 +59,8 @@ test('a second Ctrl-C does not wait for such a worker', async () => {
     await gateway.printed(/draining/);
     // Until it is one that is not taken for an echo of the first.
     const pressing = setInterval(() => gateway.child.kill('SIGINT'), 50);
-    const { signal } = await gateway.exit.finally(() => clearInterval(pressing));
-    assert.equal(signal, 'SIGINT');
+    const { code, signal } = await gateway.exit.finally(() => clearInterval(pressing));
+    // By its code, if the worker was not in the call yet.
+    assert.ok(signal === 'SIGINT' || code === 130, `${signal} ${code}`);
   });
 });
