@@ -33,8 +33,9 @@ DECLARE
   limits jsonb := message->0;
   before spillway.limits[];
   states spillway.limits[];
-  -- By which limit a key was asked for last.
-  asked jsonb[];
+  -- Which limit wrote a key last.
+  wrote jsonb[];
+  asks jsonb;
   question jsonb;
   part jsonb;
   verb text;
@@ -80,14 +81,16 @@ BEGIN
     END IF;
     FOR part IN SELECT jsonb_array_elements(question - 0) LOOP
       place := part->>0;
-      asked[place] := limits->((part->>1)::integer - 1);
+      asks := limits->((part->>1)::integer - 1);
       IF verb = 'reset' THEN
         s := '{}';
         out_granted := 0;
       ELSE
         SELECT * INTO s, out_granted, out_remaining, out_retry, out_reset
-          FROM spillway.apply((states[place]).state, asked[place], now_us, verb, part);
+          FROM spillway.apply((states[place]).state, asks, now_us, verb, part);
       END IF;
+      -- A row lasts as long as the limit says that wrote it, not one that only looked.
+      IF wrote[place] IS NULL OR s <> (states[place]).state THEN wrote[place] := asks; END IF;
       states[place] := ROW(keys[place], s, 0)::spillway.limits;
       IF verb IN ('take', 'peek') THEN reply := reply || ARRAY[out_granted, out_remaining, out_retry, out_reset];
       ELSE reply := reply || ARRAY[out_granted, 0, 0, 0];
@@ -98,7 +101,7 @@ BEGIN
   FOR place IN 1 .. cardinality(keys) LOOP
     s := (states[place]).state;
     IF s = (before[place]).state AND s <> '{}' THEN CONTINUE; END IF;
-    SELECT reset INTO out_reset FROM spillway.apply(s, asked[place], now_us, 'peek', '[0, 0, 0, 1, 0]');
+    SELECT reset INTO out_reset FROM spillway.apply(s, wrote[place], now_us, 'peek', '[0, 0, 0, 1, 0]');
     IF out_reset > 0 THEN
       UPDATE spillway.limits AS l SET state = s, ends_us = now_us + out_reset WHERE l.key = keys[place];
     ELSE
