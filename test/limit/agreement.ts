@@ -126,6 +126,7 @@ export function agrees(
   open: (nowUs: () => number) => StoreUnderTest | Promise<StoreUnderTest>,
   numRuns: number,
 ): void {
+  outlastsWhoLooks(name, open);
   test(`${name}: the same questions at the same moments have the same answers as in memory`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.tuple(...algorithms), fc.array(tick, { maxLength: 12 }), async (drawn, ticks) => {
@@ -140,6 +141,26 @@ export function agrees(
       }),
       { numRuns },
     );
+  });
+}
+
+/** After a live change of a limit, two versions of it may ask in one call. */
+function outlastsWhoLooks(name: string, open: (nowUs: () => number) => StoreUnderTest | Promise<StoreUnderTest>): void {
+  test(`${name}: a key lasts as long as the limit says that wrote it, not one that only looked`, async () => {
+    let nowUs = START_US;
+    const { store } = await open(() => nowUs);
+    const by = (algorithm: Algorithm): Question['parts'] => [
+      { name: 'limit', algorithm, key: 'ann', cost: 1, times: 1, holder: 1 },
+    ];
+    const day = by(fixedWindow({ limit: 10, per: '1d' }));
+    const instant = by(fixedWindow({ limit: 10, per: '1ms' }));
+    await answersOf(store, [
+      { verb: 'take', parts: day },
+      { verb: 'peek', parts: instant },
+    ]);
+    nowUs += 1_000_000;
+    const [[outcome] = []] = await answersOf(store, [{ verb: 'take', parts: day }]);
+    assert.equal(outcome?.remaining, 8);
   });
 }
 
