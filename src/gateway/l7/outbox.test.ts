@@ -14,6 +14,7 @@ class Sent {
 
   wire(name: string): Held {
     return {
+      held: false,
       sendHeld: (buffer, length) => {
         this.texts.push(name + Buffer.from(buffer.buffer, buffer.byteOffset, length).toString());
         this.#buffers.giveBack(buffer);

@@ -16,8 +16,10 @@ export const HELD_BYTES_MAX = 8 * 1024;
 /** Enough to keep a reader awake; more would only make the first wait for the last. */
 const BURST = 32;
 
-/** A wire that has left something here. */
+/** A wire that leaves things here. */
 export interface Held {
+  /** Something of it is held; set here. */
+  held: boolean;
   /** Sends `buffer[0, length)` now, and gives the buffer back when done with it. Calls no owner back. */
   sendHeld(buffer: Uint8Array<ArrayBuffer>, length: number): void;
 }
@@ -28,8 +30,6 @@ export class Outbox {
   readonly #held: (Uint8Array<ArrayBuffer> | null)[] = new Array<Uint8Array<ArrayBuffer> | null>(BURST).fill(null);
   readonly #lengths = new Uint32Array(BURST);
   #count = 0;
-  /** Whose the last one is. */
-  #last: Held | null = null;
   /** The end of the turn will call. */
   #due = false;
 
@@ -47,15 +47,20 @@ export class Outbox {
 
   /** Holds a borrowed buffer. */
   give(wire: Held, buffer: Uint8Array<ArrayBuffer>, length: number): void {
-    if (wire !== this.#last) this.#hold(wire, buffer, length);
-    else if (this.#append(wire, view(buffer, 0, length))) this.#buffers.giveBack(buffer);
+    // The view is made only where it is needed: nearly always a wire has one write a turn.
+    if (wire.held && this.#append(wire, view(buffer, 0, length))) this.#buffers.giveBack(buffer);
     else this.#hold(wire, buffer, length);
   }
 
-  /** Answers to requests that came together leave together. */
+  /** Sends what is held, if any of it is of this wire. */
+  flushFor(wire: Held): void {
+    if (wire.held) this.flush();
+  }
+
+  /** What follows for the wire that was the last goes along: answers to requests that came together leave together. */
   #append(wire: Held, bytes: Uint8Array): boolean {
-    if (wire !== this.#last) return false;
     const at = this.#count - 1;
+    if (this.#wires[at] !== wire) return false;
     const buffer = this.#held[at];
     const length = this.#lengths[at] ?? 0;
     if (!buffer || length + bytes.length > buffer.length) return false;
@@ -69,7 +74,7 @@ export class Outbox {
     this.#wires[at] = wire;
     this.#held[at] = buffer;
     this.#lengths[at] = length;
-    this.#last = wire;
+    wire.held = true;
     if (at + 1 === BURST) this.flush();
     else if (!this.#due) {
       this.#due = true;
@@ -81,13 +86,14 @@ export class Outbox {
   flush(): void {
     const count = this.#count;
     this.#count = 0;
-    this.#last = null;
     for (let at = 0; at < count; at++) {
       const wire = this.#wires[at];
       const buffer = this.#held[at];
       this.#wires[at] = null;
       this.#held[at] = null;
-      if (wire && buffer) wire.sendHeld(buffer, this.#lengths[at] ?? 0);
+      if (!wire || !buffer) continue;
+      wire.held = false;
+      wire.sendHeld(buffer, this.#lengths[at] ?? 0);
     }
   }
 

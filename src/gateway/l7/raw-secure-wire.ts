@@ -27,14 +27,13 @@ export class RawSecureWire implements Wire, Held {
   owner: WireOwner = nobody;
   readonly stable = false;
   closed = false;
+  held = false;
   congested = false;
   readonly insides: Insides;
   readonly #handle: TlsHandle;
   readonly #socket: tls.TLSSocket;
   #reading = true;
   #underWay = false;
-  /** Something waits in the outbox for the end of the turn. */
-  #held = false;
   #waiting: Uint8Array[] = none;
   #waitingBytes = 0;
   /** Borrowed buffers that hold what waits. */
@@ -61,10 +60,12 @@ export class RawSecureWire implements Wire, Held {
   }
 
   write(bytes: Uint8Array): boolean {
+    const { outbox } = this.insides;
+    const isHeld = this.#mayHold(bytes.length);
+    if (!isHeld) outbox.flushFor(this);
     if (!this.#takesBytes) return false;
-    if (this.#mayHold(bytes.length)) {
-      this.#held = true;
-      this.insides.outbox.write(this, bytes);
+    if (isHeld) {
+      outbox.write(this, bytes);
       return true;
     }
     if (!this.#underWay) return this.#start(bytes);
@@ -74,31 +75,26 @@ export class RawSecureWire implements Wire, Held {
   }
 
   give(buffer: Uint8Array<ArrayBuffer>, length: number): boolean {
+    const { buffers, outbox } = this.insides;
+    const isHeld = this.#mayHold(length);
+    if (!isHeld) outbox.flushFor(this);
     if (!this.#takesBytes) {
-      this.insides.buffers.giveBack(buffer);
+      buffers.giveBack(buffer);
       return false;
     }
-    if (!this.#mayHold(length)) return this.#sendGiven(buffer, length);
-    this.#held = true;
-    this.insides.outbox.give(this, buffer, length);
+    if (!isHeld) return this.#sendGiven(buffer, length);
+    outbox.give(this, buffer, length);
     return true;
   }
 
   sendHeld(buffer: Uint8Array<ArrayBuffer>, length: number): void {
-    this.#held = false;
-    if (this.closed || !this.#takesBytes) this.insides.buffers.giveBack(buffer);
-    else this.#sendGiven(buffer, length);
+    if (this.#takesBytes) this.#sendGiven(buffer, length);
+    else this.insides.buffers.giveBack(buffer);
   }
 
   /** What comes while a write is under way waits here instead. */
   #mayHold(length: number): boolean {
-    if (length <= HELD_BYTES_MAX && !this.#underWay) return true;
-    this.#sendAllHeld();
-    return false;
-  }
-
-  #sendAllHeld(): void {
-    if (this.#held) this.insides.outbox.flush();
+    return length <= HELD_BYTES_MAX && !this.#underWay;
   }
 
   #sendGiven(buffer: Uint8Array<ArrayBuffer>, length: number): boolean {
@@ -144,7 +140,7 @@ export class RawSecureWire implements Wire, Held {
 
   close(): void {
     if (this.closed) return;
-    this.#sendAllHeld();
+    this.insides.outbox.flushFor(this);
     this.#release();
     // Within the call close_notify goes as far as the kernel takes it (RFC 8446 §6.1); nothing is waited for.
     this.#socket.end();
@@ -181,7 +177,7 @@ export class RawSecureWire implements Wire, Held {
   }
 
   get #takesBytes(): boolean {
-    return this.#then === 'nothing' && !this.#socket.destroyed;
+    return !this.closed && this.#then === 'nothing' && !this.#socket.destroyed;
   }
 
   #wait(bytes: Uint8Array): void {
@@ -217,7 +213,7 @@ export class RawSecureWire implements Wire, Held {
 
   #afterwards(what: 'end' | 'finish'): void {
     if (this.#socket.destroyed) return;
-    this.#sendAllHeld();
+    this.insides.outbox.flushFor(this);
     this.#then = what;
     // A FIN would overtake what is under way, and close_notify would come after it.
     if (this.#underWay) {

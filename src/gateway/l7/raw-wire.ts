@@ -23,14 +23,13 @@ const none: Uint8Array<ArrayBuffer>[] = [];
 export class RawWire implements Wire, Held {
   owner: WireOwner = nobody;
   closed = false;
+  held = false;
   readonly insides: Insides;
   readonly #handle: StreamHandle;
   #reading = false;
   /** The peer has sent FIN. libuv would say so again if reading were started again. */
   #ended = false;
   #pending = 0;
-  /** Something waits in the outbox for the end of the turn. */
-  #held = false;
   /** A buffer of this wire's own while it carries bulk: read into while `stable`, which follows `#bulk` with the next read. */
   #own: Uint8Array<ArrayBuffer> | null = null;
   #bulk = false;
@@ -63,43 +62,43 @@ export class RawWire implements Wire, Held {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.closed || this.#failure !== 0 || this.#ending) return false;
-    if (!this.#mayHold(bytes.length)) return this.#send(bytes);
-    this.#held = true;
-    this.insides.outbox.write(this, bytes);
+    const { outbox } = this.insides;
+    const isHeld = this.#mayHold(bytes.length);
+    if (!isHeld) outbox.flushFor(this);
+    if (!this.#takesBytes) return false;
+    if (!isHeld) return this.#send(bytes);
+    outbox.write(this, bytes);
     return true;
   }
 
   give(buffer: Uint8Array<ArrayBuffer>, length: number): boolean {
-    if (this.closed || this.#failure !== 0 || this.#ending) {
-      this.insides.buffers.giveBack(buffer);
+    const { buffers, outbox } = this.insides;
+    const isHeld = this.#mayHold(length);
+    if (!isHeld) outbox.flushFor(this);
+    if (!this.#takesBytes) {
+      buffers.giveBack(buffer);
       return false;
     }
-    if (!this.#mayHold(length)) return this.#sendGiven(buffer, length);
-    this.#held = true;
-    this.insides.outbox.give(this, buffer, length);
+    if (!isHeld) return this.#sendGiven(buffer, length);
+    outbox.give(this, buffer, length);
     return true;
   }
 
   sendHeld(buffer: Uint8Array<ArrayBuffer>, length: number): void {
-    this.#held = false;
-    if (this.closed || this.#failure !== 0) this.insides.buffers.giveBack(buffer);
-    else this.#sendGiven(buffer, length);
+    if (this.#takesBytes) this.#sendGiven(buffer, length);
+    else this.insides.buffers.giveBack(buffer);
+  }
+
+  get #takesBytes(): boolean {
+    return !this.closed && this.#failure === 0 && !this.#ending;
   }
 
   /** Behind bytes that the peer does not take nothing is held: whoever wrote them is to know. */
   #mayHold(length: number): boolean {
-    if (length <= HELD_BYTES_MAX && this.#pending === 0) return true;
-    this.#sendAllHeld();
-    return false;
-  }
-
-  #sendAllHeld(): void {
-    if (this.#held) this.insides.outbox.flush();
+    return length <= HELD_BYTES_MAX && this.#pending === 0;
   }
 
   #send(bytes: Uint8Array): boolean {
-    if (this.#failure !== 0) return false;
     const result = this.insides.write(this.#handle, this, bytes);
     if (result === DONE) return true;
     if (result === PENDING) this.#pending++;
@@ -142,7 +141,7 @@ export class RawWire implements Wire, Held {
 
   end(): void {
     if (this.closed || this.#shutDown) return;
-    this.#sendAllHeld();
+    this.insides.outbox.flushFor(this);
     this.#ending = true;
     // Not before: what waits in libuv behind bytes that the peer does not take could not be reset any more.
     if (!this.#flushed) return;
@@ -152,7 +151,7 @@ export class RawWire implements Wire, Held {
 
   finish(): void {
     if (this.closed) return;
-    this.#sendAllHeld();
+    this.insides.outbox.flushFor(this);
     if (this.#flushed) {
       this.#destroy();
       queueMicrotask(() => this.owner.onClose(''));
@@ -161,7 +160,7 @@ export class RawWire implements Wire, Held {
 
   close(): void {
     this.owner = nobody;
-    this.#sendAllHeld();
+    this.insides.outbox.flushFor(this);
     this.#destroy();
   }
 
