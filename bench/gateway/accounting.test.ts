@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { busyShare, cpuBetween, parseCores, processTree, readCores, readCpu, readMemory } from './accounting.ts';
+import {
+  busyShare,
+  cpuBetween,
+  parseCores,
+  processTree,
+  readCores,
+  readCpu,
+  readMemory,
+  readWakeUps,
+} from './accounting.ts';
 import { createProcesses, freePorts, listening } from './processes.ts';
 
 const cores = '0-1023';
@@ -34,6 +43,22 @@ test('CPU time is that of the whole tree: a grandchild’s second of work is see
     tree.map(() => 0),
     'nothing of the tree is left',
   );
+});
+
+test('each time a process slept until something came is a wake-up', async () => {
+  await using processes = createProcesses(0);
+  const one = processes.start('cat', [], { cores });
+  const echoed = once(one.child.stdout!, 'data');
+  one.child.stdin!.write('a');
+  await echoed;
+  const before = readWakeUps([one.pid]);
+  for (let turn = 0; turn < 20; turn++) {
+    const again = once(one.child.stdout!, 'data');
+    one.child.stdin!.write('a');
+    await again;
+  }
+  assert.ok(readWakeUps([one.pid]) >= before + 19);
+  await one.stop();
 });
 
 test('a core’s busy share lies between none and all', () => {

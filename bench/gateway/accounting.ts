@@ -64,6 +64,17 @@ export function threads(pid: number): string[] {
   }
 }
 
+/** How often threads of these processes have slept and been woken. */
+export function readWakeUps(pids: readonly number[]): number {
+  let count = 0;
+  for (const pid of pids) {
+    for (const tid of threads(pid)) {
+      count += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(read(`/proc/${pid}/task/${tid}/status`))?.[1] ?? 0);
+    }
+  }
+  return count;
+}
+
 export interface CpuUse {
   readonly ns: number;
   /** 0…1: the share spent in user mode. */

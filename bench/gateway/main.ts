@@ -48,6 +48,7 @@ async function main(): Promise<void> {
       certificateFile: certificate.certificateFile,
       durationS: options.durationS,
       duePort: origin.duePort,
+      originPids: origin.pids(),
     };
     const machine = await machineOf(options, bench);
     if (options.format !== 'json') process.stdout.write(`${machine.lines.join('\n')}\n\n`);

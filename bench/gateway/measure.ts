@@ -2,7 +2,7 @@
 import { createReadStream, truncateSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { busyShare, cpuBetween, parseCores, readCores, readCpu, readMemory } from './accounting.ts';
+import { busyShare, cpuBetween, parseCores, readCores, readCpu, readMemory, readWakeUps } from './accounting.ts';
 import type { Case, Load } from './cases.ts';
 import type { Started } from './contender.ts';
 import { runHandshakes } from './load/handshakes.ts';
@@ -20,6 +20,7 @@ export interface Bench {
   readonly durationS: number;
   /** Where load/open-loop.ts listens. */
   readonly duePort: number;
+  readonly originPids: readonly number[];
 }
 
 export interface Sample {
@@ -41,6 +42,8 @@ export interface Sample {
   readonly coreBusy: number;
   readonly coreForeign: number;
   readonly loadBusy: number;
+  /** How often the origin was woken per request: whoever writes to it pays for that. */
+  readonly wakeUps: number;
   /** Lines in the access log per request; null when it is off. */
   readonly logShare: number | null;
 }
@@ -57,6 +60,7 @@ export async function measure(bench: Bench, one: Case, started: Started, round: 
     cpu: readCpu(pids),
     proxy: readCores(proxyCores),
     load: readCores(loadCores),
+    wakeUps: readWakeUps(bench.originPids),
   };
   const result = await runLoad(bench, one.load, target, bench.durationS, rate);
   const after = {
@@ -64,6 +68,7 @@ export async function measure(bench: Bench, one: Case, started: Started, round: 
     cpu: readCpu(pids),
     proxy: readCores(proxyCores),
     load: readCores(loadCores),
+    wakeUps: readWakeUps(bench.originPids),
   };
   await scrape;
   const wallNs = (after.atMs - before.atMs) * 1e6;
@@ -84,6 +89,7 @@ export async function measure(bench: Bench, one: Case, started: Started, round: 
     coreBusy,
     coreForeign: Math.max(0, coreBusy - cpu.ns / wallNs),
     loadBusy: busyShare(before.load, after.load),
+    wakeUps: (after.wakeUps - before.wakeUps) / result.requests,
     logShare: one.everythingOn ? (await takeLogLines(started)) / result.requests : null,
   };
 }
@@ -171,6 +177,7 @@ async function measureIdle(bench: Bench, one: Case, started: Started, round: num
       coreBusy: 1,
       coreForeign: 0,
       loadBusy: 0,
+      wakeUps: 0,
       logShare: null,
     };
   } finally {

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { userInfo } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { processTree } from './accounting.ts';
 import { freePorts, listening, type Processes } from './processes.ts';
 
 export interface Origin {
@@ -13,6 +14,7 @@ export interface Origin {
   readonly webSocketPort: number;
   /** Held free for load/open-loop.ts, which listens here while it runs. */
   readonly duePort: number;
+  readonly pids: () => readonly number[];
 }
 
 const KB = 1024;
@@ -28,7 +30,7 @@ export async function startOrigin(processes: Processes, dir: string, cores: stri
   const echoFile = fileURLToPath(new URL('load/echo-server.ts', import.meta.url));
   const echo = processes.start(process.execPath, [echoFile, String(webSocketPort)], { cores });
   await listening(webSocketPort, echo);
-  return { port, webSocketPort, duePort };
+  return { port, webSocketPort, duePort, pids: () => [nginx, echo].flatMap(({ pid }) => processTree(pid)) };
 }
 
 function config(dir: string, port: number): string {

@@ -175,6 +175,7 @@ try {
     certificateFile,
     durationS,
     duePort,
+    originPids: origin.pids(),
   };
   const run: Run = { bench, one, certificate, origin };
   print(`${one.name}: ${one.title}`);

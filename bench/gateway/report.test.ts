@@ -23,6 +23,7 @@ function sample(round: number, more: Partial<Sample> = {}): Sample {
     coreBusy: 1,
     coreForeign: 0,
     loadBusy: 0.5,
+    wakeUps: 0.1,
     logShare: null,
     ...more,
   };

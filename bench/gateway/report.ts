@@ -107,6 +107,7 @@ function medianSample(samples: readonly Sample[]): Omit<Sample, 'round'> {
     coreBusy: of((sample) => sample.coreBusy),
     coreForeign: of((sample) => sample.coreForeign),
     loadBusy: of((sample) => sample.loadBusy),
+    wakeUps: of((sample) => sample.wakeUps),
     logShare: ofSome((sample) => sample.logShare),
   };
 }
@@ -167,11 +168,12 @@ function cellsOf(result: CaseResult): { head: Cells; rows: Cells[] } {
       'per second',
       'p50 µs',
       'p99 µs',
+      'origin woken',
       'PSS',
       'notes',
     ],
     rows: result.rows.map((row) => {
-      const { cpuUsPerUnit: cpu, userShare, p50Us, p99Us, pssBytes } = row.median;
+      const { cpuUsPerUnit: cpu, userShare, p50Us, p99Us, pssBytes, wakeUps } = row.median;
       return [
         row.contender,
         cpu.toFixed(1),
@@ -180,6 +182,7 @@ function cellsOf(result: CaseResult): { head: Cells; rows: Cells[] } {
         String(Math.round(row.median.perSecond)),
         p50Us === null ? '' : String(Math.round(p50Us)),
         p99Us === null ? '' : String(Math.round(p99Us)),
+        wakeUps.toFixed(3),
         megabytes(pssBytes),
         notesOf(row),
       ];
