@@ -13,7 +13,7 @@
  *
  * Invariants: the range of a node at level L, from `start` to `end`, is halved at `(start + end) >>> 1`, down to `levels`; the checksum covers
  * all behind it. Words are in the byte order of the machine; a block of the other order is refused by its magic number.
- * Cost: 20 B a point and 4 B a leaf. While it is built 16 B a point more.
+ * Cost: 20 B a point and 4 B a leaf. While it is built 20 B a point more.
  */
 import { crc32 } from 'node:zlib';
 import { geoInvalid } from './position.ts';
