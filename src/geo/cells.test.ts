@@ -8,7 +8,7 @@ import { geoContract } from '../testing/geo-contract.ts';
 import { coverByCells, createCells } from './cells.ts';
 import { geohashCells } from './geohash-cells.ts';
 import { h3Cells } from './h3.ts';
-import { angleOf, EARTH_RADIUS_M, haversineOf } from './measure.ts';
+import { angleOf, EARTH_RADIUS_M, haversine, haversineOf } from './measure.ts';
 
 const systems = {
   'geohashes of 1': geohashCells(1),
@@ -90,6 +90,10 @@ test('what cannot be meant is refused', () => {
   assert.throws(() => h3Cells(h3, { resolution: 16 }), invalid);
   assert.throws(() => h3Cells({} as typeof h3, { resolution: 1 }), /not h3-js/);
   assert.throws(() => createCells(geohashCells(5), { capacity: 0 }), invalid);
+  const misspelt = { capacity: 1, measures: haversine() };
+  assert.throws(() => createCells(geohashCells(5), misspelt), /no option “measures”/);
+  const finer = { resolution: 1, finer: true };
+  assert.throws(() => h3Cells(h3, finer), /no option “finer”/);
   const cells = createCells(geohashCells(5), { capacity: 3 });
   assert.throws(() => cells.set(3, { lat: 0, lon: 0 }), invalid);
   assert.throws(() => cells.set(1, { lat: 0, lon: Number.NaN }), invalid);

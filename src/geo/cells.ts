@@ -9,11 +9,12 @@
  * Cost: a name and a small array a cell, 20 B a thing; moving one costs what its cell's name costs, some 60 ns for a geohash and 1 µs for
  * H3 (`npm run bench -- geo`). Where names of cells do not matter, `createMoving` and `createQuadtree` do without.
  */
+import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { circleBox } from './bounds.ts';
 import type { Collector } from './collector.ts';
 import { angleOf, EARTH_RADIUS_M, haversineOf } from './measure.ts';
-import { checkCapacity, checkId, type MutableGeoIndex } from './mutable-index.ts';
-import { checkCount, checkDistance, checkPosition, geoInvalid, type Box, type Position } from './position.ts';
+import { checkId, type MutableGeoIndex } from './mutable-index.ts';
+import { checkCount, checkDistance, checkPosition, type Box, type Position } from './position.ts';
 import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
 
 /** A circle on the sphere; its angle in radians. */
@@ -181,8 +182,10 @@ function leastAngle(lat: number, lon: number, circle: CellCircle): number {
  * riders.set(7, { lat: 52.5163, lon: 13.3777 });
  * console.log(riders.nearest({ lat: 52.52, lon: 13.4 }, 1)[0]?.id, [...riders.counts()].join(' ')); // 7 u33db2,1
  */
-export function createCells(system: CellSystem, { capacity, measure }: CellsOptions): Cells {
-  checkCapacity(capacity, CAPACITY_MAX);
+export function createCells(system: CellSystem, options: CellsOptions): Cells {
+  checkKeys('createCells', options, ['capacity', 'measure']);
+  const { capacity, measure } = options;
+  checkInteger('capacity', capacity, 1, CAPACITY_MAX);
   const shelf = new CellShelf(system, capacity);
   return {
     ...createSearchable(shelf, measure),
@@ -204,7 +207,7 @@ export function createCells(system: CellSystem, { capacity, measure }: CellsOpti
  * All cells that a circle on the mean sphere touches, and few beside it, the centre's own first. Refused if they are more than `cellsMax`.
  */
 export function coverByCells(system: CellSystem, center: Position, radiusM: number, cellsMax = 10_000): string[] {
-  checkPosition('The center', center);
+  checkPosition('The centre', center);
   checkDistance('radiusM', radiusM);
   checkCount('cellsMax', cellsMax);
   const angle = radiusM / EARTH_RADIUS_M;
@@ -212,7 +215,7 @@ export function coverByCells(system: CellSystem, center: Position, radiusM: numb
   const names = [system.cellOf(lat, lon)];
   const known = new Set(names);
   for (const name of names) {
-    if (names.length > cellsMax) throw geoInvalid(`The circle touches more than ${cellsMax} cells; take larger cells.`);
+    if (names.length > cellsMax) throw invalid(`The circle touches more than ${cellsMax} cells; take larger cells.`);
     for (const next of system.neighbours(name)) {
       if (known.has(next)) continue;
       known.add(next);

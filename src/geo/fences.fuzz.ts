@@ -207,6 +207,8 @@ test('what cannot be meant is refused, and so is one thing too many', () => {
   assert.throws(() => fences.add(1, { polygon: [[]] }), invalid);
   assert.throws(() => fences.at({ lat: Number.NaN, lon: 0 }), invalid);
   assert.throws(() => createFences({ watchedMax: 0 }), invalid);
+  const misspelt: object = { watchMax: 1 };
+  assert.throws(() => createFences(misspelt), { ...invalid, message: /Did you mean watchedMax/ });
   fences.move('a', { lat: 0, lon: 0 });
   assert.throws(() => fences.move('b', { lat: 0, lon: 0 }), { ...invalid, message: /forget some/ });
   assert.equal(fences.forget('a'), true);

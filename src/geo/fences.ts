@@ -10,10 +10,11 @@
  * Cost: a check looks at some cells of a grid (fence-grid.ts) and then at the fences there; `npm run bench -- geo` has 23,000 fences. 0.8 KB a circle,
  * 2.7 KB a polygon of 24 corners, 0.3 KB a thing that is watched.
  */
+import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { circleBox } from './bounds.ts';
 import { FenceGrid } from './fence-grid.ts';
 import { haversine, type Measure } from './measure.ts';
-import { boxContains, checkDistance, checkPosition, geoInvalid, type Box, type Position } from './position.ts';
+import { boxContains, checkDistance, checkPosition, type Box, type Position } from './position.ts';
 import { createRegion, shorterWay, wayOf, type Polygon } from './region.ts';
 import type { MeasureOptions } from './searchable.ts';
 
@@ -118,7 +119,7 @@ function area(id: number, polygon: Polygon): Standing {
 }
 
 function standing(id: number, fence: Fence, measure: Measure): Standing {
-  if (id >>> 0 !== id) throw geoInvalid(`The fence has id ${String(id)}; expected a whole number below 2^32.`);
+  if (id >>> 0 !== id) throw invalid(`The fence has id ${String(id)}; expected a whole number below 2^32.`);
   return 'polygon' in fence ? area(id, fence.polygon) : circle(id, fence.center, fence.radiusM, measure);
 }
 
@@ -190,7 +191,7 @@ class FenceBook implements Fences {
     const watched = this.#watched.get(thing);
     if (watched === undefined) {
       if (this.#watched.size >= this.#watchedMax) {
-        throw geoInvalid(`${this.#watchedMax} things are watched already, as many as watchedMax: forget some.`);
+        throw invalid(`${this.#watchedMax} things are watched already, as many as watchedMax: forget some.`);
       }
       this.#watched.set(thing, { position: { lat, lon }, inside });
       return { inside, entered: inside, left: NONE, crossed: NONE };
@@ -234,9 +235,9 @@ class FenceBook implements Fences {
  * console.log(fences.move('van', { lat: 48.22, lon: 16.37 }).left); // [ 1 ]
  * console.log(fences.move('van', { lat: 48.18, lon: 16.37 }).crossed); // [ 1 ]
  */
-export function createFences({ measure = haversine(), watchedMax = WATCHED_MAX }: FencesOptions = {}): Fences {
-  if (!(Number.isSafeInteger(watchedMax) && watchedMax >= 1)) {
-    throw geoInvalid(`watchedMax is ${String(watchedMax)}; expected a whole number of at least 1.`);
-  }
+export function createFences(options: FencesOptions = {}): Fences {
+  checkKeys('createFences', options, ['measure', 'watchedMax']);
+  const { measure = haversine(), watchedMax = WATCHED_MAX } = options;
+  checkInteger('watchedMax', watchedMax, 1, Number.MAX_SAFE_INTEGER);
   return new FenceBook(measure, watchedMax);
 }

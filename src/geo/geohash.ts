@@ -9,10 +9,10 @@
  *
  * Cost: encode some 60 ns, beside 350 to 500 of ngeohash (`npm run bench -- geo`).
  */
-import { checkInteger } from '../kernel/options.ts';
+import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { coverBox, coverCap, type Grid, type Run } from './cover.ts';
 import { EARTH_RADIUS_M } from './measure.ts';
-import { type Box, checkBox, checkDistance, checkPosition, geoInvalid, type Position } from './position.ts';
+import { type Box, checkBox, checkDistance, checkPosition, type Position } from './position.ts';
 
 const ALPHABET = '0123456789bcdefghjkmnpqrstuvwxyz';
 const LENGTH_MAX = 12;
@@ -73,14 +73,14 @@ interface Cell {
 
 function parse(hash: string): Cell {
   if (typeof hash !== 'string' || hash.length < 1 || hash.length > LENGTH_MAX) {
-    throw geoInvalid(`“${hash}” is no geohash; expected 1 to ${LENGTH_MAX} letters.`);
+    throw invalid(`“${hash}” is no geohash; expected 1 to ${LENGTH_MAX} letters.`);
   }
   let column = 0;
   let row = 0;
   for (let at = 0; at < hash.length; at++) {
     const value = values[hash.charCodeAt(at)] ?? 255;
     if (value === 255) {
-      throw geoInvalid(`“${hash}” is no geohash: “${hash[at]}” is not among ${ALPHABET}.`);
+      throw invalid(`“${hash}” is no geohash: “${hash[at]}” is not among ${ALPHABET}.`);
     }
     for (let bit = 4; bit >= 0; bit--) {
       // The first bit of an even letter is of the longitude, of an odd one of the latitude.
@@ -178,7 +178,9 @@ const CELLS_MAX_LEAST = 32;
 const CELLS_MAX_MOST = 1_000_000;
 
 /** Cells of one length, in their order, that together hold all of an area: the smallest of which there are not more than `cellsMax`. */
-function cover(area: GeohashArea, { length = LENGTH_MAX, cellsMax = 64 }: GeohashCoverOptions = {}): string[] {
+function cover(area: GeohashArea, options: GeohashCoverOptions = {}): string[] {
+  checkKeys('geohash.cover', options, ['length', 'cellsMax']);
+  const { length = LENGTH_MAX, cellsMax = 64 } = options;
   checkLength(length);
   checkInteger('cellsMax', cellsMax, CELLS_MAX_LEAST, CELLS_MAX_MOST);
   const runsIn = coverOf(area);
@@ -195,7 +197,7 @@ function cover(area: GeohashArea, { length = LENGTH_MAX, cellsMax = 64 }: Geohas
 
 function coverOf(area: GeohashArea): (grid: Grid, cellsMax: number) => Run[] | null {
   if ('center' in area) {
-    checkPosition('The center', area.center);
+    checkPosition('The centre', area.center);
     checkDistance('radiusM', area.radiusM);
     const cap = { center: area.center, angle: Math.min(Math.PI, area.radiusM / EARTH_RADIUS_M) };
     return (grid, cellsMax) => coverCap(grid, cap, cellsMax);

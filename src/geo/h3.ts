@@ -5,10 +5,9 @@
  * index that only answers is better made of something else. The edges of a cell are great circles (H3 projects each face of an icosahedron
  * from the centre of the Earth, and cuts edges where they cross to another), so a corner is farthest from its middle.
  */
-import { checkInteger } from '../kernel/options.ts';
+import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import type { CellSystem } from './cells.ts';
 import { angleOf, haversineOf } from './measure.ts';
-import { geoInvalid } from './position.ts';
 
 /** What is used of `h3-js`, version 4. */
 export interface H3 {
@@ -27,9 +26,10 @@ export interface H3CellsOptions {
  *     import * as h3 from 'h3-js';
  *     const cells = createCells(h3Cells(h3, { resolution: 8 }), { capacity: 100_000 });
  */
-export function h3Cells(h3: H3, { resolution }: H3CellsOptions): CellSystem {
-  if (typeof h3?.latLngToCell !== 'function') throw geoInvalid('This is not h3-js, version 4.');
-  checkInteger('resolution', resolution, 0, 15);
+export function h3Cells(h3: H3, options: H3CellsOptions): CellSystem {
+  if (typeof h3?.latLngToCell !== 'function') throw invalid('This is not h3-js, version 4.');
+  checkKeys('h3Cells', options, ['resolution']);
+  const resolution = checkInteger('resolution', options.resolution, 0, 15);
   return {
     cellOf: (lat, lon) => h3.latLngToCell(lat, lon, resolution),
     neighbours: (cell) => h3.gridDisk(cell, 1),

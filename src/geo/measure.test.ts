@@ -42,4 +42,6 @@ test('the radius is an option, and refused if it is none', () => {
   for (const radiusM of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.throws(() => haversine({ radiusM }), { code: 'OPTIONS_INVALID' });
   }
+  const misspelt: object = { radius: 1 };
+  assert.throws(() => haversine(misspelt), /no option “radius”.*Did you mean radiusM/);
 });

@@ -16,7 +16,8 @@
  * Cost: haversine some 40 ns, geodesic 1.5 µs. Source: R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68 (1984);
  * C. F. F. Karney, "Algorithms for geodesics", J. Geodesy 87 (2013).
  */
-import { geoInvalid, type Position } from './position.ts';
+import { checkKeys, invalid } from '../kernel/options.ts';
+import type { Position } from './position.ts';
 
 /** The mean radius of the Earth (IUGG), in metres. */
 export const EARTH_RADIUS_M = 6_371_008.8;
@@ -58,9 +59,11 @@ export function angleOf(haversine: number): number {
  * const { distanceM } = haversine();
  * console.log(Math.round(distanceM(52.5163, 13.3777, 48.8584, 2.2945) / 1000)); // 879
  */
-export function haversine({ radiusM = EARTH_RADIUS_M }: { readonly radiusM?: number } = {}): Measure {
+export function haversine(options: { readonly radiusM?: number } = {}): Measure {
+  checkKeys('haversine', options, ['radiusM']);
+  const { radiusM = EARTH_RADIUS_M } = options;
   if (!(radiusM > 0 && radiusM < Number.POSITIVE_INFINITY)) {
-    throw geoInvalid(`radiusM is ${String(radiusM)}; expected metres above 0.`);
+    throw invalid(`radiusM is ${String(radiusM)}; expected metres above 0.`);
   }
   return {
     distanceM: (latA, lonA, latB, lonB) => radiusM * angleOf(haversineOf(latA, lonA, latB, lonB)),

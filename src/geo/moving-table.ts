@@ -20,7 +20,7 @@
  * Cost: 32 B a thing and 8 B a bucket, of which there are at least half as many as things. Source of the scheme of versions: S. Hemminger's seqlock (Linux 2.5.60).
  */
 import { SpillwayError } from '../kernel/errors.ts';
-import { geoInvalid } from './position.ts';
+import { invalid } from '../kernel/options.ts';
 
 const MAGIC = 0x766f6d67; // "gmov"
 const VERSION = 1;
@@ -126,7 +126,7 @@ export class MovingTable {
   readonly #bucketMask: number;
 
   constructor(memory: ArrayBufferLike) {
-    const refused = (what: string): Error => geoInvalid(`This is not the memory of moving things: ${what}.`);
+    const refused = (what: string): Error => invalid(`This is not the memory of moving things: ${what}.`);
     if (memory.byteLength < HEADER_WORDS * 4) throw refused(`${memory.byteLength} bytes are less than a header`);
     const words = new Int32Array(memory, 0, memory.byteLength >>> 2);
     const capacity = words[CAPACITY_AT]!;

@@ -73,6 +73,8 @@ test('what lies on the edge of a box is in it, also where a cell begins', () => 
 
 test('what cannot be meant is refused', () => {
   for (const capacity of [0, -1, 1.5, Number.NaN, 2 ** 31]) assert.throws(() => createMoving({ capacity }), invalid);
+  const misspelt = { capacity: 3, share: true };
+  assert.throws(() => createMoving(misspelt), { ...invalid, message: /no option “share”.*Did you mean shared/ });
   const index = createMoving({ capacity: 3 });
   for (const id of [3, -1, 0.5, Number.NaN]) {
     assert.throws(() => index.set(id, { lat: 0, lon: 0 }), { ...invalid, message: /below the capacity, 3/ });

@@ -10,12 +10,13 @@
  *
  * Cost: see moving-table.ts; `npm run bench -- geo` shows moves and answers.
  */
+import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { circleBox } from './bounds.ts';
 import type { Collector } from './collector.ts';
 import type { GeoIndex } from './geo-index.ts';
 import { CAPACITY_MAX, createMovingMemory, MovingTable, UNITS } from './moving-table.ts';
-import { checkCapacity, checkId, type MutableGeoIndex } from './mutable-index.ts';
-import { boxContains, checkPosition, geoInvalid, type Box, type Position } from './position.ts';
+import { checkId, type MutableGeoIndex } from './mutable-index.ts';
+import { boxContains, checkPosition, type Box, type Position } from './position.ts';
 import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
 
 /** Things that share a cell: between these nothing is changed. A wide range, so that cells are seldom made anew. */
@@ -275,8 +276,10 @@ function turned(lon: number): number {
  * drivers.set(7, { lat: 48.25, lon: 16.4 });
  * console.log(drivers.nearest({ lat: 48.2, lon: 16.37 }, 1)[0].id); // 8
  */
-export function createMoving({ capacity, shared = false, measure }: MovingOptions): Moving {
-  checkCapacity(capacity, CAPACITY_MAX);
+export function createMoving(options: MovingOptions): Moving {
+  checkKeys('createMoving', options, ['capacity', 'shared', 'measure']);
+  const { capacity, shared = false, measure } = options;
+  checkInteger('capacity', capacity, 1, CAPACITY_MAX);
   const table = new MovingTable(createMovingMemory(capacity, shared));
   let changes = 0;
 
@@ -326,7 +329,7 @@ export function createMoving({ capacity, shared = false, measure }: MovingOption
 /** All before the first is moved: what is refused has changed nothing. */
 function checkMoves(ids: Uint32Array, lats: Float64Array, lons: Float64Array, capacity: number): void {
   if (lats.length !== ids.length || lons.length !== ids.length) {
-    throw geoInvalid(`There are ${ids.length} ids, ${lats.length} lats and ${lons.length} lons; expected as many.`);
+    throw invalid(`There are ${ids.length} ids, ${lats.length} lats and ${lons.length} lons; expected as many.`);
   }
   for (let at = 0; at < ids.length; at++) {
     checkId(ids[at]!, capacity);
@@ -337,6 +340,7 @@ function checkMoves(ids: Uint32Array, lats: Float64Array, lons: Float64Array, ca
 }
 
 /** What another thread moves, to ask while it is moved. */
-export function openMoving(memory: ArrayBufferLike, { measure }: MeasureOptions = {}): GeoIndex {
-  return createSearchable(new MovingShelf(new MovingTable(memory), true), measure);
+export function openMoving(memory: ArrayBufferLike, options: MeasureOptions = {}): GeoIndex {
+  checkKeys('openMoving', options, ['measure']);
+  return createSearchable(new MovingShelf(new MovingTable(memory), true), options.measure);
 }

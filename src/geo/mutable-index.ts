@@ -1,6 +1,7 @@
 /** What an index whose contents change can do besides answering. */
+import { invalid } from '../kernel/options.ts';
 import type { GeoIndex } from './geo-index.ts';
-import { geoInvalid, type Position } from './position.ts';
+import type { Position } from './position.ts';
 
 export interface MutableGeoIndex extends GeoIndex {
   /** Ids are whole numbers below this. */
@@ -13,12 +14,7 @@ export interface MutableGeoIndex extends GeoIndex {
   get(id: number): Position | null;
 }
 
-export function checkCapacity(capacity: number, max: number): void {
-  if (Number.isSafeInteger(capacity) && capacity >= 1 && capacity <= max) return;
-  throw geoInvalid(`capacity is ${String(capacity)}; expected a whole number from 1 to ${max}.`);
-}
-
 export function checkId(id: number, capacity: number): void {
   if (id >>> 0 === id && id < capacity) return;
-  throw geoInvalid(`The id is ${String(id)}; expected a whole number below the capacity, ${capacity}.`);
+  throw invalid(`The id is ${String(id)}; expected a whole number below the capacity, ${capacity}.`);
 }

@@ -16,7 +16,7 @@
  * Cost: 20 B a point and 4 B a leaf. While it is built 20 B a point more.
  */
 import { crc32 } from 'node:zlib';
-import { geoInvalid } from './position.ts';
+import { invalid } from '../kernel/options.ts';
 
 const MAGIC = 0x6b646773; // "sgdk"
 const VERSION = 1;
@@ -91,7 +91,7 @@ export function sealPointsTable({ memory, count, levels }: PointsTable): void {
 
 /** The table in a block that was sealed, in this or another process. */
 export function openPointsTable(memory: ArrayBufferLike): PointsTable {
-  const refused = (what: string): Error => geoInvalid(`This is not the memory of points: ${what}.`);
+  const refused = (what: string): Error => invalid(`This is not the memory of points: ${what}.`);
   if (memory.byteLength < HEADER_BYTES) throw refused(`${memory.byteLength} bytes are less than a header`);
   const header = new Uint32Array(memory, 0, HEADER_BYTES / 4);
   const count = header[COUNT_AT]!;

@@ -65,6 +65,9 @@ test('bad points are refused by their number', () => {
     ...invalid,
     message: /Point 0 has longitude NaN/,
   });
+  const misspelt: object = { share: true };
+  assert.throws(() => createPoints([here], misspelt), { ...invalid, message: /no option “share”/ });
+  assert.throws(() => openPoints(createPoints([here]).memory, misspelt), invalid);
   assert.throws(() => createPoints({ lats: [0], lons: [] }), { ...invalid, message: /1 lats and 0 lons/ });
   for (const id of [-1, 1.5, 2 ** 32, Number.NaN]) {
     assert.throws(() => createPoints({ lats: [0], lons: [0], ids: [id] }), { ...invalid, message: /Point 0 has id/ });

@@ -8,13 +8,14 @@
  * Cost: see points-table.ts and points-build.ts; searching is O(log n + what is found), without an allocation by `nearestInto`.
  * Not for what moves: moving.ts; nor for what comes and goes: quadtree.ts.
  */
+import { checkKeys, invalid } from '../kernel/options.ts';
 import { unitBounds } from './bounds.ts';
 import type { Collector } from './collector.ts';
 import type { GeoIndex } from './geo-index.ts';
 import { fillPointsTable, type PointColumns } from './points-build.ts';
 import { createPointsTable, MARGIN, openPointsTable, POINTS_MAX, sealPointsTable, SPLIT_UNIT } from './points-table.ts';
 import type { PointsTable } from './points-table.ts';
-import { checkPosition, geoInvalid, type Box, type Position } from './position.ts';
+import { checkPosition, type Box, type Position } from './position.ts';
 import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
 
 const DEGREE = Math.PI / 180;
@@ -141,15 +142,15 @@ function checkColumns({ lats, lons, ids }: PointColumns): number {
   const { length } = lats;
   for (const [name, column] of Object.entries({ lons, ids })) {
     if (column === undefined || column.length === length) continue;
-    throw geoInvalid(`There are ${length} lats and ${column.length} ${name}; expected as many.`);
+    throw invalid(`There are ${length} lats and ${column.length} ${name}; expected as many.`);
   }
-  if (length > POINTS_MAX) throw geoInvalid(`There are ${length} points; at most ${POINTS_MAX} are possible.`);
+  if (length > POINTS_MAX) throw invalid(`There are ${length} points; at most ${POINTS_MAX} are possible.`);
   for (let at = 0; at < length; at++) {
     const lat = lats[at]!;
     const lon = lons[at]!;
     if (!(lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180)) checkPosition(`Point ${at}`, { lat, lon });
     const id = ids === undefined ? at : ids[at]!;
-    if (id >>> 0 !== id) throw geoInvalid(`Point ${at} has id ${String(id)}; expected a whole number below 2^32.`);
+    if (id >>> 0 !== id) throw invalid(`Point ${at} has id ${String(id)}; expected a whole number below 2^32.`);
   }
   return length;
 }
@@ -163,6 +164,7 @@ function checkColumns({ lats, lons, ids }: PointColumns): number {
  * console.log(first.id, Math.round(first.distanceM / 1000)); // 1 264
  */
 export function createPoints(points: readonly Position[] | PointColumns, options: PointsOptions = {}): Points {
+  checkKeys('createPoints', options, ['shared', 'measure']);
   const columns = columnsOf(points);
   const table = createPointsTable(checkColumns(columns), options.shared ?? false);
   fillPointsTable(table, columns);
@@ -172,5 +174,6 @@ export function createPoints(points: readonly Position[] | PointColumns, options
 
 /** The index in memory that another thread or process made. Damaged memory is refused. */
 export function openPoints(memory: ArrayBufferLike, options: MeasureOptions = {}): Points {
+  checkKeys('openPoints', options, ['measure']);
   return pointsOf(openPointsTable(memory), options);
 }

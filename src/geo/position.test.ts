@@ -41,8 +41,8 @@ test('a pole is in every box that reaches it', () => {
 });
 
 test('distances and counts that mean nothing are refused', () => {
-  for (const radius of [-1, Number.NaN]) assert.throws(() => checkDistance('The radius', radius), invalid);
+  for (const radius of [-1, Number.NaN]) assert.throws(() => checkDistance('radiusM', radius), invalid);
   for (const count of [0, -1, 1.5, Number.NaN]) assert.throws(() => checkCount('k', count), invalid);
-  checkDistance('The radius', Number.POSITIVE_INFINITY);
+  checkDistance('radiusM', Number.POSITIVE_INFINITY);
   checkCount('k', Number.POSITIVE_INFINITY);
 });

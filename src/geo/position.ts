@@ -4,7 +4,7 @@
  * A longitude of 180 and one of −180 are the same meridian. A box whose west is above its east crosses that meridian, and one
  * with `west: -180, east: 180` goes all the way round. All boundaries belong to what they bound.
  */
-import { SpillwayError } from '../kernel/errors.ts';
+import { invalid } from '../kernel/options.ts';
 
 export interface Position {
   /** Latitude in degrees, −90 to 90, north positive. */
@@ -21,19 +21,14 @@ export interface Box {
   readonly east: number;
 }
 
-/** A refusal of what cannot be meant. */
-export function geoInvalid(message: string): SpillwayError {
-  return new SpillwayError('OPTIONS_INVALID', message);
-}
-
 function checkLat(what: string, lat: number): void {
   if (lat >= -90 && lat <= 90) return;
-  throw geoInvalid(`${what} has latitude ${String(lat)}; expected degrees from -90 to 90.`);
+  throw invalid(`${what} has latitude ${String(lat)}; expected degrees from -90 to 90.`);
 }
 
 function checkLon(what: string, lon: number): void {
   if (lon >= -180 && lon <= 180) return;
-  throw geoInvalid(`${what} has longitude ${String(lon)}; expected degrees from -180 to 180.`);
+  throw invalid(`${what} has longitude ${String(lon)}; expected degrees from -180 to 180.`);
 }
 
 export function checkPosition(what: string, { lat, lon }: Position): void {
@@ -47,19 +42,19 @@ export function checkBox({ south, west, north, east }: Box): void {
   checkLon('The west of the box', west);
   checkLon('The east of the box', east);
   if (south <= north) return;
-  throw geoInvalid(`The south of the box, ${south}, is above its north, ${north}.`);
+  throw invalid(`The south of the box, ${south}, is above its north, ${north}.`);
 }
 
 /** A distance: 0 or more, infinite for no bound. */
 export function checkDistance(what: string, distanceM: number): void {
   if (distanceM >= 0) return;
-  throw geoInvalid(`${what} is ${String(distanceM)}; expected metres, 0 or more.`);
+  throw invalid(`${what} is ${String(distanceM)}; expected metres, 0 or more.`);
 }
 
 /** How many are asked for: a whole number of at least 1, infinite for all. */
 export function checkCount(what: string, count: number): void {
   if (count === Number.POSITIVE_INFINITY || (Number.isSafeInteger(count) && count >= 1)) return;
-  throw geoInvalid(`${what} is ${String(count)}; expected a whole number of at least 1.`);
+  throw invalid(`${what} is ${String(count)}; expected a whole number of at least 1.`);
 }
 
 /** True if a longitude is on the way from `west` eastward to `east`. */

@@ -1,10 +1,9 @@
 /** What the stores in PostgreSQL have in common: a table of their own, named by whoever makes them. */
 import { type PostgresClient, PostgresDriver } from '../drivers/postgres.ts';
 import { abortable } from '../kernel/abort.ts';
-import { checkKeys } from '../kernel/options.ts';
+import { checkKeys, invalid } from '../kernel/options.ts';
 import type { GeoStore, Placed } from './geo-index.ts';
 import { haversine, type Measure } from './measure.ts';
-import { geoInvalid } from './position.ts';
 import { ANSWERS_MAX, checkAnswersMax, tooMany } from './server-store.ts';
 
 export interface PostgresStoreOptions {
@@ -42,7 +41,7 @@ export class PostgresTable {
     for (const [option, name] of Object.entries({ table, schema })) {
       if (typeof name === 'string' && NAME.test(name)) continue;
       const expected = '1 to 48 of the characters a-z 0-9 _, a letter first';
-      throw geoInvalid(`${what}: ${option} is ${JSON.stringify(name)}; expected ${expected}.`);
+      throw invalid(`${what}: ${option} is ${JSON.stringify(name)}; expected ${expected}.`);
     }
     checkAnswersMax(answersMax);
     this.schema = `"${schema}"`;

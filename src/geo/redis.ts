@@ -16,10 +16,10 @@ import { readFileSync } from 'node:fs';
 
 import { type RedisClient, RedisDriver, RedisScript } from '../drivers/redis.ts';
 import { abortable } from '../kernel/abort.ts';
-import { checkKeys } from '../kernel/options.ts';
+import { checkKeys, invalid } from '../kernel/options.ts';
 import type { GeoStore, Placed } from './geo-index.ts';
 import { haversine, type Measure } from './measure.ts';
-import { type Box, geoInvalid, type Position } from './position.ts';
+import type { Box, Position } from './position.ts';
 import { angleOfKth, reach } from './reach.ts';
 import { type Frame, framesOf, KEPT_ANGLE, sent, turnBack } from './redis-frames.ts';
 import { ANSWERS_MAX, type Backend, checkAnswersMax, type Search, ServerStore, tooMany } from './server-store.ts';
@@ -224,7 +224,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions): Geo
   const { key, measure = haversine(), answersMax = ANSWERS_MAX } = options;
   if (typeof key !== 'string' || key === '' || key.length > KEY_LENGTH_MAX || !KEY.test(key)) {
     const expected = `1 to ${KEY_LENGTH_MAX} characters, of braces one pair at most`;
-    throw geoInvalid(`redisStore: key is ${JSON.stringify(key)}; expected ${expected}.`);
+    throw invalid(`redisStore: key is ${JSON.stringify(key)}; expected ${expected}.`);
   }
   checkAnswersMax(answersMax);
   return new ServerStore(new RedisBackend(client, key, answersMax), measure);

@@ -11,8 +11,9 @@
  * Cost: a look at the edges in the position's slice of longitude, some 5 ns each; for most rings about eight, however many there
  * are. 32 B an edge, and on average at most 36 B of slices.
  */
+import { invalid } from '../kernel/options.ts';
 import { edgesMeet, sideOf } from './orientation.ts';
-import { boxContains, checkPosition, geoInvalid, type Box, type Position } from './position.ts';
+import { boxContains, checkPosition, type Box, type Position } from './position.ts';
 
 /** At least three corners; the first may be repeated at the end. */
 export type Ring = readonly Position[];
@@ -63,7 +64,7 @@ function wrapLon(lon: number): number {
 function eastward(from: Position, to: Position, name: string): number {
   const run = to.lon - from.lon;
   if (Math.abs(run) === 180) {
-    throw geoInvalid(
+    throw invalid(
       `${name} has an edge from longitude ${from.lon} to ${to.lon}, both ways round are as long: add a corner.`,
     );
   }
@@ -83,7 +84,7 @@ function cornersOf(ring: Ring, name: string): Position[] {
   const last = corners.at(-1);
   if (corners.length > 1 && first!.lat === last!.lat && first!.lon === last!.lon) corners.pop();
   if (corners.length >= 3) return corners;
-  throw geoInvalid(`${name} has ${corners.length} different corners one after the other; expected at least 3.`);
+  throw invalid(`${name} has ${corners.length} different corners one after the other; expected at least 3.`);
 }
 
 /** How a ring lies on the rolled-up plane: its box, and how often it goes round the north pole, eastward. */
@@ -101,8 +102,7 @@ function windingOf(corners: readonly Position[], name: string): { turns: number;
     if (across > eastmost) [eastmost, east] = [across, to.lon];
   }
   const turns = Math.round(across / 360);
-  if (Math.abs(turns) > 1)
-    throw geoInvalid(`${name} goes ${Math.abs(turns)} times round a pole; expected once at most.`);
+  if (Math.abs(turns) > 1) throw invalid(`${name} goes ${Math.abs(turns)} times round a pole; expected once at most.`);
   if (turns === 1) north = 90;
   if (turns === -1) south = -90;
   // Rounding must not make a ring that nearly closes one that does.
@@ -224,7 +224,7 @@ function keeps(ring: PreparedRing, lat: number, lon: number): boolean {
  * console.log(region.contains(5, -179), region.contains(5, 0)); // true false
  */
 export function createRegion(polygon: Polygon): Region {
-  if (polygon.length === 0) throw geoInvalid('The polygon has no ring; expected the outer ring, then holes.');
+  if (polygon.length === 0) throw invalid('The polygon has no ring; expected the outer ring, then holes.');
   const rings = polygon.map((ring, index) => prepare(ring, index));
   const { bounds } = rings[0]!;
   return {

@@ -2,6 +2,7 @@
  * The questions of `GeoIndex` for anything that can show a search its positions: what an index has to do itself is to leave out
  * those that cannot matter.
  */
+import { checkKeys, invalid } from '../kernel/options.ts';
 import { Collector } from './collector.ts';
 import type { FilterOptions, Found, GeoIndex, Hits, NearestOptions, Placed, WithinOptions } from './geo-index.ts';
 import { haversine, type Measure } from './measure.ts';
@@ -11,7 +12,6 @@ import {
   checkCount,
   checkDistance,
   checkPosition,
-  geoInvalid,
   type Box,
   type Position,
 } from './position.ts';
@@ -28,6 +28,10 @@ export interface Shelf {
   visitBox(box: Box, visit: Visit): void;
 }
 
+const FILTER_OPTIONS = ['filter'];
+const WITHIN_OPTIONS = ['filter', 'limit'];
+const NEAREST_OPTIONS = ['filter', 'maxDistanceM'];
+
 export interface MeasureOptions {
   /** How distances are measured. @defaultValue `haversine()`, great circles on the mean sphere */
   readonly measure?: Measure;
@@ -39,7 +43,7 @@ export function createSearchable(shelf: Shelf, measure: Measure = haversine()): 
 
   /** A search uses memory of the index, so there is one at a time. */
   const alone = (): void => {
-    if (isSearching) throw geoInvalid('A filter has asked the index that is calling it; ask before, or another index.');
+    if (isSearching) throw invalid('A filter has asked the index that is calling it; ask before, or another index.');
     isSearching = true;
   };
 
@@ -81,18 +85,21 @@ export function createSearchable(shelf: Shelf, measure: Measure = haversine()): 
       return shelf.size;
     },
     within(center: Position, radiusM: number, options: WithinOptions = {}): Found[] {
+      checkKeys('within', options, WITHIN_OPTIONS);
       const { limit = Number.POSITIVE_INFINITY, filter } = options;
-      checkDistance('The radius', radiusM);
+      checkDistance('radiusM', radiusM);
       checkCount('limit', limit);
       return search(center, limit, radiusM, filter).found();
     },
     nearest(center: Position, k: number, options: NearestOptions = {}): Found[] {
+      checkKeys('nearest', options, NEAREST_OPTIONS);
       const { maxDistanceM = Number.POSITIVE_INFINITY, filter } = options;
       checkCount('k', k);
       checkDistance('maxDistanceM', maxDistanceM);
       return search(center, k, maxDistanceM, filter).found();
     },
     nearestInto(center: Position, into: Hits, options: NearestOptions = {}): number {
+      checkKeys('nearestInto', options, NEAREST_OPTIONS);
       const { maxDistanceM = Number.POSITIVE_INFINITY, filter } = options;
       const k = Math.min(into.ids.length, into.distancesM.length);
       checkCount('The length of the arrays', k);
@@ -101,10 +108,12 @@ export function createSearchable(shelf: Shelf, measure: Measure = haversine()): 
       return collector.count;
     },
     inBox(box: Box, options: FilterOptions = {}): Placed[] {
+      checkKeys('inBox', options, FILTER_OPTIONS);
       checkBox(box);
       return placed(box, options, (lat, lon) => boxContains(box, lat, lon));
     },
     inPolygon(polygon: Polygon, options: FilterOptions = {}): Placed[] {
+      checkKeys('inPolygon', options, FILTER_OPTIONS);
       const { bounds, contains } = createRegion(polygon);
       return placed(bounds, options, contains);
     },

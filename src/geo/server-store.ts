@@ -7,7 +7,7 @@
  * candidates fails, for half a town is no answer and a server's memory is everybody's.
  */
 import { SpillwayError } from '../kernel/errors.ts';
-import { checkInteger } from '../kernel/options.ts';
+import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import type {
   FilterOptions,
   Found,
@@ -25,7 +25,6 @@ import {
   checkCount,
   checkDistance,
   checkPosition,
-  geoInvalid,
   type Position,
 } from './position.ts';
 import { createRegion, type Polygon } from './region.ts';
@@ -51,6 +50,7 @@ export interface Backend {
   inBox(box: Box, signal: AbortSignal): Promise<Placed<string>[]>;
 }
 
+const CALL_OPTIONS = ['filter', 'signal'];
 /** Some 10 MB of answer. */
 export const ANSWERS_MAX = 100_000;
 const ANSWERS_MAX_MOST = 10_000_000;
@@ -70,12 +70,12 @@ export function checkAnswersMax(answersMax: number): void {
 
 function checkId(id: string): void {
   const expected = `a string of 1 to ${ID_LENGTH_MAX} characters`;
-  if (typeof id !== 'string') throw geoInvalid(`The id is a ${typeof id}; expected ${expected}.`);
+  if (typeof id !== 'string') throw invalid(`The id is a ${typeof id}; expected ${expected}.`);
   if (id === '' || id.length > ID_LENGTH_MAX)
-    throw geoInvalid(`The id has ${id.length} characters; expected ${expected}.`);
+    throw invalid(`The id has ${id.length} characters; expected ${expected}.`);
   // UTF-8 has no halves of characters, all would become one id; and PostgreSQL's text has no NUL.
   if (id.isWellFormed() && !id.includes('\0')) return;
-  throw geoInvalid(`The id is ${JSON.stringify(id)}; expected no NUL, and no half of a surrogate pair.`);
+  throw invalid(`The id is ${JSON.stringify(id)}; expected no NUL, and no half of a surrogate pair.`);
 }
 
 function byId(a: Placed<string>, b: Placed<string>): number {
@@ -117,7 +117,8 @@ export class ServerStore implements GeoStore {
     radiusM: number,
     options: WithinOptions<string> & StoreCallOptions = {},
   ): Promise<Found<string>[]> {
-    checkPosition('The center', center);
+    checkKeys('within', options, ['limit', ...CALL_OPTIONS]);
+    checkPosition('The centre', center);
     checkDistance('radiusM', radiusM);
     const { limit, filter, signal } = options;
     if (limit !== undefined) {
@@ -132,15 +133,19 @@ export class ServerStore implements GeoStore {
   async nearest(
     center: Position,
     k: number,
-    { maxDistanceM = Number.POSITIVE_INFINITY, filter, signal }: NearestOptions<string> & StoreCallOptions = {},
+    options: NearestOptions<string> & StoreCallOptions = {},
   ): Promise<Found<string>[]> {
-    checkPosition('The center', center);
+    checkKeys('nearest', options, ['maxDistanceM', ...CALL_OPTIONS]);
+    const { maxDistanceM = Number.POSITIVE_INFINITY, filter, signal } = options;
+    checkPosition('The centre', center);
     checkCount('k', k);
     checkDistance('maxDistanceM', maxDistanceM);
     return this.#nearest(center, k, maxDistanceM, filter, signalOf(signal));
   }
 
-  async inBox(box: Box, { filter, signal }: FilterOptions<string> & StoreCallOptions = {}): Promise<Placed<string>[]> {
+  async inBox(box: Box, options: FilterOptions<string> & StoreCallOptions = {}): Promise<Placed<string>[]> {
+    checkKeys('inBox', options, CALL_OPTIONS);
+    const { filter, signal } = options;
     checkBox(box);
     const candidates = await this.#backend.inBox(box, signalOf(signal));
     return candidates
@@ -148,10 +153,9 @@ export class ServerStore implements GeoStore {
       .sort(byId);
   }
 
-  async inPolygon(
-    polygon: Polygon,
-    { filter, signal }: FilterOptions<string> & StoreCallOptions = {},
-  ): Promise<Placed<string>[]> {
+  async inPolygon(polygon: Polygon, options: FilterOptions<string> & StoreCallOptions = {}): Promise<Placed<string>[]> {
+    checkKeys('inPolygon', options, CALL_OPTIONS);
+    const { filter, signal } = options;
     const region = createRegion(polygon);
     const candidates = await this.#backend.inBox(region.bounds, signalOf(signal));
     return candidates

@@ -163,6 +163,10 @@ export function geoContract<Id extends number | string>(subject: GeoSubject<Id>)
           () => index.nearest(here, 0),
           () => index.nearest(here, 1.5),
           () => index.nearest(here, 1, { maxDistanceM: -1 }),
+          // Misspelt it would be no bound.
+          () => index.nearest(here, 1, { maxDistance: 1 } as NearestOptions<Id>),
+          () => index.within(here, 1, { k: 1 } as WithinOptions<Id>),
+          () => index.inBox({ south: 0, west: 0, north: 1, east: 1 }, { only: () => true } as FilterOptions<Id>),
           () => index.inBox({ south: 1, west: 0, north: 0, east: 1 }),
           () => index.inPolygon([]),
           () => index.inPolygon([[here, here, here]]),
