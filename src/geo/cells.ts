@@ -13,9 +13,9 @@ import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { circleBox } from './bounds.ts';
 import type { Collector } from './collector.ts';
 import { angleOf, EARTH_RADIUS_M, haversineOf } from './measure.ts';
-import { checkId, type MutableGeoIndex } from './mutable-index.ts';
+import { type Contents, createMutable, type MutableGeoIndex } from './mutable-index.ts';
 import { checkCount, checkDistance, checkPosition, type Box, type Position } from './position.ts';
-import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
+import type { MeasureOptions, Shelf, Visit } from './searchable.ts';
 
 /** A circle on the sphere; its angle in radians. */
 export interface CellCircle extends Position {
@@ -61,7 +61,8 @@ function overlap(a: Box, b: Box): boolean {
   return from(a.west, b.west) <= width(a) || from(b.west, a.west) <= width(b);
 }
 
-class CellShelf implements Shelf {
+class CellShelf implements Shelf, Contents {
+  isSearched = false;
   readonly system: CellSystem;
   readonly capacity: number;
   readonly cells = new Map<string, Cell>();
@@ -81,20 +82,16 @@ class CellShelf implements Shelf {
     this.#places = new Uint32Array(capacity);
   }
 
-  get(id: number): Position | null {
-    checkId(id, this.capacity);
+  at(id: number): Position | null {
     return this.#cellOf[id] === undefined ? null : { lat: this.#lats[id]!, lon: this.#lons[id]! };
   }
 
-  set(id: number, position: Position): void {
-    checkId(id, this.capacity);
-    checkPosition('The position', position);
-    const { lat, lon } = position;
+  put(id: number, lat: number, lon: number): void {
     this.#lats[id] = lat;
     this.#lons[id] = lon;
     const name = this.system.cellOf(lat, lon);
     if (this.#cellOf[id]?.name === name) return;
-    this.remove(id);
+    this.take(id);
     let cell = this.cells.get(name);
     if (cell === undefined) {
       cell = { name, circle: this.system.circleOf(name), ids: [] };
@@ -105,8 +102,7 @@ class CellShelf implements Shelf {
     this.size += 1;
   }
 
-  remove(id: number): boolean {
-    checkId(id, this.capacity);
+  take(id: number): boolean {
     const cell = this.#cellOf[id];
     if (cell === undefined) return false;
     const last = cell.ids.pop()!;
@@ -188,17 +184,13 @@ export function createCells(system: CellSystem, options: CellsOptions): Cells {
   checkInteger('capacity', capacity, 1, CAPACITY_MAX);
   const shelf = new CellShelf(system, capacity);
   return {
-    ...createSearchable(shelf, measure),
-    capacity,
+    ...createMutable(shelf, shelf, measure),
     get size(): number {
       return shelf.size;
     },
     get cellsTouched(): number {
       return shelf.touched;
     },
-    set: (id, position) => shelf.set(id, position),
-    remove: (id) => shelf.remove(id),
-    get: (id) => shelf.get(id),
     counts: () => new Map([...shelf.cells.values()].map(({ name, ids }) => [name, ids.length])),
   };
 }

@@ -19,7 +19,7 @@ export interface Found<Id = number> extends Placed<Id> {
 }
 
 export interface FilterOptions<Id = number> {
-  /** Only those for which this is true are found; the others do not count. It must not change the index, nor ask it. @defaultValue all */
+  /** Only those for which this is true are found; the others do not count. One that changes the index, or asks it a question, is refused. @defaultValue all */
   readonly filter?: (id: Id) => boolean;
 }
 

@@ -15,8 +15,8 @@ import { circleBox } from './bounds.ts';
 import type { Collector } from './collector.ts';
 import type { GeoIndex } from './geo-index.ts';
 import { CAPACITY_MAX, createMovingMemory, MovingTable, UNITS } from './moving-table.ts';
-import { checkId, type MutableGeoIndex } from './mutable-index.ts';
-import { boxContains, checkPosition, type Box, type Position } from './position.ts';
+import { checkId, checkStill, createMutable, type MutableGeoIndex } from './mutable-index.ts';
+import { boxContains, checkPosition, type Box } from './position.ts';
 import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
 
 /** Things that share a cell: between these nothing is changed. A wide range, so that cells are seldom made anew. */
@@ -47,6 +47,7 @@ export interface Moving extends MutableGeoIndex {
 }
 
 class MovingShelf implements Shelf {
+  isSearched = false;
   readonly #table: MovingTable;
   /** False for the thread that writes: nothing changes while it searches. */
   readonly #validates: boolean;
@@ -295,33 +296,31 @@ export function createMoving(options: MovingOptions): Moving {
     }
   }
 
-  return Object.assign(createSearchable(new MovingShelf(table, false), measure), {
-    memory: table.memory,
+  const shelf = new MovingShelf(table, false);
+  const contents = {
     capacity,
-    set(id: number, position: Position): void {
-      checkId(id, capacity);
-      checkPosition('The position', position);
-      if (table.put(id, unitsOf(position.lat), unitsOf(position.lon))) changed();
+    put(id: number, lat: number, lon: number): void {
+      if (table.put(id, unitsOf(lat), unitsOf(lon))) changed();
     },
+    take(id: number): boolean {
+      const was = table.take(id);
+      if (was) changed();
+      return was;
+    },
+    at: (id: number) => (table.read(id) ? { lat: table.lat / UNITS, lon: table.lon / UNITS } : null),
+  };
+  return Object.assign(createMutable(shelf, contents, measure), {
+    memory: table.memory,
     setMany(ids: Uint32Array, lats: Float64Array, lons: Float64Array): void {
+      checkStill(shelf);
       checkMoves(ids, lats, lons, capacity);
       for (let start = 0; start < ids.length; start += BATCH) {
         const end = Math.min(start + BATCH, ids.length);
         table.touchThings(ids, start, end);
         for (let at = start; at < end; at++) {
-          if (table.put(ids[at]!, unitsOf(lats[at]!), unitsOf(lons[at]!))) changed();
+          contents.put(ids[at]!, lats[at]!, lons[at]!);
         }
       }
-    },
-    remove(id: number): boolean {
-      checkId(id, capacity);
-      const was = table.take(id);
-      if (was) changed();
-      return was;
-    },
-    get(id: number): Position | null {
-      checkId(id, capacity);
-      return table.read(id) ? { lat: table.lat / UNITS, lon: table.lon / UNITS } : null;
     },
   });
 }

@@ -33,6 +33,7 @@ export interface Points extends GeoIndex {
 }
 
 class PointsShelf implements Shelf {
+  isSearched = false;
   readonly size: number;
   readonly #table: PointsTable;
   /** What was left behind on the way down: node, level, start, end; and the distance to it along each axis. */

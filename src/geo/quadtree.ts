@@ -12,10 +12,10 @@
 import { checkInteger, checkKeys } from '../kernel/options.ts';
 import { haversineToBox } from './bounds.ts';
 import type { Collector } from './collector.ts';
-import { checkId, type MutableGeoIndex } from './mutable-index.ts';
-import { checkPosition, type Box, type Position } from './position.ts';
+import { createMutable, type MutableGeoIndex } from './mutable-index.ts';
+import type { Box } from './position.ts';
 import { QuadtreeNodes } from './quadtree-nodes.ts';
-import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
+import type { MeasureOptions, Shelf, Visit } from './searchable.ts';
 
 const LEAF_MAX = 16;
 const LEAF_MAX_MOST = 1024;
@@ -39,6 +39,7 @@ export interface Quadtree extends MutableGeoIndex {
 }
 
 class QuadtreeShelf implements Shelf {
+  isSearched = false;
   readonly #nodes: QuadtreeNodes;
   readonly #stack = new Int32Array(STACK);
   /** For each on the stack: bound, south, west, height; a rectangle is twice as wide as high. */
@@ -163,25 +164,20 @@ export function createQuadtree(options: QuadtreeOptions): Quadtree {
   checkInteger('capacity', capacity, 1, CAPACITY_MAX);
   checkInteger('leafMax', leafMax, 1, LEAF_MAX_MOST);
   const nodes = new QuadtreeNodes(capacity, leafMax);
-  const searchable = createSearchable(new QuadtreeShelf(nodes), measure);
-  const changes = {
+  const shelf = new QuadtreeShelf(nodes);
+  const contents = {
     capacity,
-    set(id: number, position: Position): void {
-      checkId(id, capacity);
-      checkPosition('The position', position);
-      nodes.put(id, position.lat, position.lon);
+    put: (id: number, lat: number, lon: number) => nodes.put(id, lat, lon),
+    take: (id: number) => nodes.take(id),
+    at: (id: number) => (nodes.has(id) ? { lat: nodes.lats[id]!, lon: nodes.lons[id]! } : null),
+  };
+  return {
+    ...createMutable(shelf, contents, measure),
+    get size(): number {
+      return shelf.size;
     },
-    remove(id: number): boolean {
-      checkId(id, capacity);
-      return nodes.take(id);
-    },
-    get(id: number): Position | null {
-      checkId(id, capacity);
-      return nodes.has(id) ? { lat: nodes.lats[id]!, lon: nodes.lons[id]! } : null;
+    get bytes(): number {
+      return nodes.bytes;
     },
   };
-  return Object.defineProperty(Object.assign(searchable, changes), 'bytes', {
-    enumerable: true,
-    get: () => nodes.bytes,
-  }) as Quadtree;
 }

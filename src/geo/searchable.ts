@@ -22,6 +22,8 @@ export type Visit = (id: number, lat: number, lon: number) => void;
 
 export interface Shelf {
   readonly size: number;
+  /** True while a search goes on, which calls filters of users. */
+  isSearched: boolean;
   /** Offers at least each position whose squared sine of half the angle from here is at most the collector's bound, once. */
   offerNear(lat: number, lon: number, collector: Collector): void;
   /** Visits at least each position in the box, once. */
@@ -39,12 +41,13 @@ export interface MeasureOptions {
 
 export function createSearchable(shelf: Shelf, measure: Measure = haversine()): GeoIndex {
   const collector = new Collector(measure);
-  let isSearching = false;
 
   /** A search uses memory of the index, so there is one at a time. */
   const alone = (): void => {
-    if (isSearching) throw invalid('A filter has asked the index that is calling it; ask before, or another index.');
-    isSearching = true;
+    if (shelf.isSearched) {
+      throw invalid('A filter has asked the index that is calling it; ask before, or another index.');
+    }
+    shelf.isSearched = true;
   };
 
   const search = (
@@ -60,7 +63,7 @@ export function createSearchable(shelf: Shelf, measure: Measure = haversine()): 
       collector.begin({ lat, lon, countMax, distanceMaxM, filter });
       shelf.offerNear(lat, lon, collector);
     } finally {
-      isSearching = false;
+      shelf.isSearched = false;
     }
     collector.finish();
     return collector;
@@ -75,7 +78,7 @@ export function createSearchable(shelf: Shelf, measure: Measure = haversine()): 
         if (isIn(lat, lon) && (filter === undefined || filter(id))) all.push({ id, lat, lon });
       });
     } finally {
-      isSearching = false;
+      shelf.isSearched = false;
     }
     return all.sort((a, b) => a.id - b.id);
   };
