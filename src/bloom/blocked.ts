@@ -104,7 +104,7 @@ function blockRate(draws: number, probes: number): number {
 export const blocked: Layout = {
   blockBytes: BLOCK_BITS / 8,
   probes: Array.from({ length: PROBES_MAX }, (_, index) => index + 1),
-  blockOf: (_high, low, blocks) => multiplyHigh(low, blocks),
+  blockOf: (_high, low, blocks) => blockOf(low, blocks),
   open: (options) => new BlockedBits(options),
   rate: (keys, blocks, probes) => mixedRate(keys / blocks, (own) => blockRate(probes * own, probes)),
   // A bit stays clear with the probability exp(−load × (1 − (1 − 1/512)^probes)): Poisson's law again.

@@ -9,15 +9,7 @@ import { checkKeys, invalid } from '../kernel/options.ts';
 import { blocked } from './blocked.ts';
 import { classic } from './classic.ts';
 import type { AddableFilter, FilterReport } from './filter.ts';
-import {
-  type FilterKey,
-  type FilterKeys,
-  hashKey,
-  hashKeys,
-  keyCount,
-  type SeedOption,
-  seedWords,
-} from './filter-key.ts';
+import { type FilterKey, type FilterKeys, hashKey, type SeedOption, seedWords } from './filter-key.ts';
 import { type LoadOptions, readImage } from './file-image.ts';
 import {
   createImage,
@@ -30,6 +22,7 @@ import {
   sealedCopy,
 } from './image.ts';
 import { type Bits, countOf, exceeds, type Layout } from './layout.ts';
+import { addEach, hasEach } from './many.ts';
 import { parquet } from './parquet.ts';
 import { checkedSize, sizeOf, type SizeOptions } from './size.ts';
 
@@ -62,12 +55,7 @@ export interface BloomFilter extends AddableFilter {
   merge(other: BloomFilter): void;
 }
 
-/** Keys that are hashed, then fetched, then tested together: as many waits for memory as a core has at once, a few times. */
-const BATCH = 64;
-
 const pair = new Int32Array(2);
-/** The hashes of a batch, and a word that keeps what was read ahead, so that no compiler leaves the reading out. */
-const hashes = new Int32Array(2 * BATCH + 1);
 
 class ImageFilter implements BloomFilter {
   readonly kind: LayoutName;
@@ -122,38 +110,11 @@ class ImageFilter implements BloomFilter {
   }
 
   hasMany(keys: FilterKeys): Uint8Array {
-    const count = keyCount(keys);
-    const found = new Uint8Array(count);
-    for (let from = 0; from < count; from += BATCH) {
-      const size = this.#fetch(keys, from, Math.min(from + BATCH, count));
-      for (let at = 0; at < size; at++) {
-        if (this.#bits.has(hashes[2 * at]!, hashes[2 * at + 1]!)) found[from + at] = 1;
-      }
-    }
-    return found;
+    return hasEach(keys, this.#seed, this.#bits);
   }
 
   addMany(keys: FilterKeys): number {
-    const count = keyCount(keys);
-    let fresh = 0;
-    for (let from = 0; from < count; from += BATCH) {
-      const size = this.#fetch(keys, from, Math.min(from + BATCH, count));
-      for (let at = 0; at < size; at++) {
-        if (this.#bits.add(hashes[2 * at]!, hashes[2 * at + 1]!)) fresh++;
-      }
-    }
-    return fresh;
-  }
-
-  /** Hashes keys, then reads a word of each block: the processor waits for all of them at once. Says how many there are. */
-  #fetch(keys: FilterKeys, from: number, to: number): number {
-    hashKeys(keys, from, to, this.#seed, hashes);
-    const size = to - from;
-    const bits = this.#bits;
-    let touched = 0;
-    for (let at = 0; at < size; at++) touched |= bits.touch(hashes[2 * at]!, hashes[2 * at + 1]!);
-    hashes[2 * BATCH] = touched;
-    return size;
+    return addEach(keys, this.#seed, this.#bits);
   }
 
   merge(other: BloomFilter): void {

@@ -70,7 +70,10 @@ class BlockedCounters implements CountingFilter {
   }
 
   hasMany(keys: FilterKeys): Uint8Array {
-    return hasEach(keys, this.#image.header.seed, (high, low) => this.#has(high, low));
+    return hasEach(keys, this.#image.header.seed, {
+      has: (high, low) => this.#has(high, low),
+      touch: this.#touch,
+    });
   }
 
   add(key: FilterKey): boolean {
@@ -79,7 +82,10 @@ class BlockedCounters implements CountingFilter {
   }
 
   addMany(keys: FilterKeys): number {
-    return addEach(keys, this.#image.header.seed, (high, low) => this.#add(high, low));
+    return addEach(keys, this.#image.header.seed, {
+      add: (high, low) => this.#add(high, low),
+      touch: this.#touch,
+    });
   }
 
   #has(high: number, low: number): boolean {
@@ -91,6 +97,12 @@ class BlockedCounters implements CountingFilter {
     }
     return true;
   }
+
+  /** One word of each of the block's cache lines. */
+  readonly #touch = (_high: number, low: number): number => {
+    const base = blockOf(low, this.#blocks) * BLOCK_WORDS;
+    return this.#words[base]! | this.#words[base + 16]! | this.#words[base + 32]! | this.#words[base + 48]!;
+  };
 
   #add(high: number, low: number): boolean {
     const fresh = !this.#has(high, low);

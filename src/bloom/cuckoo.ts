@@ -94,7 +94,7 @@ class CuckooFilter implements DeletableFilter {
   }
 
   hasMany(keys: FilterKeys): Uint8Array {
-    return hasEach(keys, this.#image.header.seed, (high, low) => this.#table.has(high, low));
+    return hasEach(keys, this.#image.header.seed, this.#table);
   }
 
   add(key: FilterKey): boolean {
@@ -103,7 +103,7 @@ class CuckooFilter implements DeletableFilter {
   }
 
   addMany(keys: FilterKeys): number {
-    return addEach(keys, this.#image.header.seed, (high, low) => this.#add(high, low));
+    return addEach(keys, this.#image.header.seed, { add: (high, low) => this.#add(high, low) });
   }
 
   #add(high: number, low: number): boolean {

@@ -17,7 +17,7 @@ export interface Filter {
   readonly memory: ArrayBufferLike;
   /** False if the key was certainly not added; true if it probably was. Allocates nothing. */
   has(key: FilterKey): boolean;
-  /** A byte for each key: 1 if it probably was added, else 0. In large filters about half the time of `has`. */
+  /** A byte for each key: 1 if it probably was added, else 0. In large Bloom filters, counting and sliding ones too, about half the time of `has`. */
   hasMany(keys: FilterKeys): Uint8Array;
   report(): FilterReport;
   /** A copy that is checked when it is opened: for a message, a column, another machine. */

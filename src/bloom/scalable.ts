@@ -180,7 +180,7 @@ class ScalableFilter implements AddableFilter {
   }
 
   hasMany(keys: FilterKeys): Uint8Array {
-    return hasEach(keys, this.#seed, (high, low) => this.#has(high, low));
+    return hasEach(keys, this.#seed, { has: (high, low) => this.#has(high, low) });
   }
 
   add(key: FilterKey): boolean {
@@ -189,7 +189,7 @@ class ScalableFilter implements AddableFilter {
   }
 
   addMany(keys: FilterKeys): number {
-    return addEach(keys, this.#seed, (high, low) => this.#add(high, low));
+    return addEach(keys, this.#seed, { add: (high, low) => this.#add(high, low) });
   }
 
   #has(high: number, low: number): boolean {

@@ -118,7 +118,10 @@ class SlidingFilter implements AddableFilter {
 
   hasMany(keys: FilterKeys): Uint8Array {
     this.#turn();
-    return hasEach(keys, this.#image.header.seed, (high, low) => this.#has(high, low));
+    return hasEach(keys, this.#image.header.seed, {
+      has: (high, low) => this.#has(high, low),
+      touch: this.#touch,
+    });
   }
 
   add(key: FilterKey): boolean {
@@ -129,7 +132,10 @@ class SlidingFilter implements AddableFilter {
 
   addMany(keys: FilterKeys): number {
     this.#turn();
-    return addEach(keys, this.#image.header.seed, (high, low) => this.#add(high, low));
+    return addEach(keys, this.#image.header.seed, {
+      add: (high, low) => this.#add(high, low),
+      touch: this.#touch,
+    });
   }
 
   /** The newest first: what was seen lately is asked most. */
@@ -141,6 +147,9 @@ class SlidingFilter implements AddableFilter {
     }
     return false;
   }
+
+  /** Of the newest only: all of them together would be read for nothing where the first has the key. */
+  readonly #touch = (high: number, low: number): number => this.#generations[this.#newest]!.bits.touch(high, low);
 
   /** Also what is remembered is added: it is then remembered anew. */
   #add(high: number, low: number): boolean {
