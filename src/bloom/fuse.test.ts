@@ -154,12 +154,19 @@ function hashesAgainst(tries: number): Uint32Array[] {
 
 test('keys that were chosen so that no try can tell them apart are refused with what to do', () => {
   const chosen = hashesAgainst(100);
-  assert.throws(() => createFuseFilter(chosen), { code: 'OPTIONS_INVALID', message: /seed: 'random'/ });
+  const builder = new FuseFilterBuilder();
+  for (const key of chosen) builder.add(key);
+  assert.throws(() => builder.build(), { code: 'OPTIONS_INVALID', message: /seed: 'random'/ });
+  // What it had is taken out by then: a filter of the rest would have none of them.
+  assert.throws(() => builder.build(), { code: 'OPTIONS_INVALID', message: /used up/ });
   const filter = createFuseFilter(chosen.slice(2));
   assert.ok(chosen.slice(2).every((key) => filter.has(key)));
 });
 
 test('options that mean nothing are refused', () => {
+  for (const keys of ['abc', 7, null, undefined, {}]) {
+    assert.throws(() => createFuseFilter(keys as string[]), { code: 'OPTIONS_INVALID', message: /keys of a fuse/ });
+  }
   assert.throws(() => createFuseFilter([], { bits: 7 as 8 }), { code: 'OPTIONS_INVALID', message: /bits is 7/ });
   assert.throws(() => createFuseFilter([], { bit: 8 } as object), { code: 'OPTIONS_INVALID', message: /mean bits/ });
   assert.throws(() => createFuseFilter([''], { folder: join(tmpdir(), 'spillway', 'not', 'there') }), {

@@ -104,7 +104,7 @@ class FuseFilter implements Filter {
   };
 
   hasMany(keys: FilterKeys): Uint8Array {
-    return hasEach(keys, this.#image.header.seed, this.#hasHash);
+    return hasEach(keys, this.#image.header.seed, { has: this.#hasHash });
   }
 
   report(): FilterReport {
@@ -154,9 +154,17 @@ export class FuseFilterBuilder implements Disposable {
     this.#hashes.push(this.#words[0]!, this.#words[1]!);
   }
 
-  /** The filter of all keys added; the builder is then used up. */
+  /** The filter of all keys added; the builder is then used up, also if there is no such filter. */
   build(): Filter {
     this.#checkUnused();
+    try {
+      return new FuseFilter(this.#build());
+    } finally {
+      this[Symbol.dispose]();
+    }
+  }
+
+  #build(): Image {
     const shardBits = Math.max(0, Math.ceil(Math.log2(this.#hashes.pairs / SHARD_KEYS_MAX)));
     if (shardBits > SHARD_BITS_MAX) throw invalid(`${this.#hashes.pairs} keys are too many for one filter.`);
     const builder = new FuseBuilder(this.#bits);
@@ -169,7 +177,6 @@ export class FuseFilterBuilder implements Disposable {
       parts.push(shard.fingerprints);
       keys += shard.keys;
     }
-    this[Symbol.dispose]();
     const image = createImage(
       {
         kind: this.#bits === 8 ? 'fuse8' : 'fuse16',
@@ -190,7 +197,7 @@ export class FuseFilterBuilder implements Disposable {
       // Given back at once: otherwise the filter is in memory twice.
       (part.buffer as ArrayBuffer).transfer(0);
     }
-    return new FuseFilter(image);
+    return image;
   }
 
   /** A key that came too late would be missing. */
@@ -213,6 +220,12 @@ export class FuseFilterBuilder implements Disposable {
  * console.log(blocked.has('10.0.0.2')); // true
  */
 export function createFuseFilter(keys: Iterable<FilterKey>, options: FuseOptions = {}): Filter {
+  // A text is iterable too: its letters.
+  if (typeof keys === 'string' || typeof keys?.[Symbol.iterator] !== 'function') {
+    throw invalid(
+      `The keys of a fuse filter are of type ${typeof keys}; expected an array or another iterable of keys.`,
+    );
+  }
   using builder = new FuseFilterBuilder(options);
   for (const key of keys) builder.add(key);
   return builder.build();
