@@ -96,6 +96,7 @@ test('filters merge only if their bits mean the same', () => {
   ] as const) {
     assert.throws(() => filter.merge(createFilter(options)), { code: 'OPTIONS_INVALID', message: what });
   }
+  assert.throws(() => filter.merge({} as typeof filter), { code: 'OPTIONS_INVALID', message: /of type undefined/ });
 });
 
 test('a seed gives other bits, and a random one each time others', () => {

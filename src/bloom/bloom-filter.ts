@@ -231,6 +231,7 @@ export async function loadFilter(path: string, options: LoadOptions = {}): Promi
  * string its UTF-8. Such a file does not say for how many keys it was made; `capacity` is how many it holds at 1 %.
  */
 export function filterFromParquet(bits: Uint8Array): BloomFilter {
+  if (!(bits instanceof Uint8Array)) throw invalid(`The bitset is of type ${typeof bits}; expected a Uint8Array.`);
   const blocks = bits.length / parquet.blockBytes;
   if (!Number.isInteger(blocks) || blocks === 0) {
     throw damaged(`${bits.length} bytes are not the bitset of a Parquet file, which has whole blocks of 32`);

@@ -17,7 +17,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { SpillwayError } from '../kernel/errors.ts';
-import { invalid } from '../kernel/options.ts';
+import { checkKeys, invalid } from '../kernel/options.ts';
 import { layoutOf, type LayoutName } from './bloom-filter.ts';
 import type { StoredFilter } from './filter.ts';
 import { claimFile, dropClaim, type FileClaim } from './file-claim.ts';
@@ -243,10 +243,9 @@ class BlockFile implements FilterFile {
  * await using taken = await openFilterFile('users.bloom');
  * if (!(await taken.has('ada'))) console.log('free');
  */
-export async function openFilterFile(
-  path: string,
-  { add = false }: { readonly add?: boolean } = {},
-): Promise<FilterFile> {
+export async function openFilterFile(path: string, options: { readonly add?: boolean } = {}): Promise<FilterFile> {
+  checkKeys('openFilterFile', options, ['add']);
+  const { add = false } = options;
   let claim: FileClaim | null = null;
   let handle: FileHandle | null = null;
   try {

@@ -10,6 +10,7 @@ import { type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { SpillwayError } from '../kernel/errors.ts';
+import { checkKeys } from '../kernel/options.ts';
 import { claimFile, dropClaim } from './file-claim.ts';
 import {
   CHUNK_BYTES,
@@ -70,8 +71,10 @@ export function* chunksOf(bodyBytes: number): Generator<{ chunk: number; at: num
 export async function saveFilter(
   filter: { readonly memory: ArrayBufferLike },
   path: string,
-  { signal }: FileOptions = {},
+  options: FileOptions = {},
 ): Promise<void> {
+  checkKeys('saveFilter', options, ['signal']);
+  const { signal } = options;
   signal?.throwIfAborted();
   const { memory, header, body } = stillImage(filter.memory);
   try {
@@ -132,7 +135,9 @@ export async function readHeader(handle: FileHandle): Promise<StoredHeader> {
 }
 
 /** Reads the image of a file into memory. One that was changed or cut is refused, and so is one that is being added to. */
-export async function readImage(path: string, { shared = false, signal }: LoadOptions = {}): Promise<Image> {
+export async function readImage(path: string, options: LoadOptions = {}): Promise<Image> {
+  checkKeys('loadFilter', options, ['shared', 'signal']);
+  const { shared = false, signal } = options;
   signal?.throwIfAborted();
   try {
     await using handle = await open(path, 'r');

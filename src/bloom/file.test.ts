@@ -220,6 +220,20 @@ test('what cannot be done is refused with a code and the reason', async () => {
   await adder.close();
   await adder.close();
   await assert.rejects(adder.add('a'), { code: 'FILTER_FILE' });
+  // A misspelt `add` would be found out by the first add, a misspelt `shared` never.
+  await assert.rejects(openFilterFile(path, { ad: true } as object), { code: 'OPTIONS_INVALID', message: /mean add/ });
+  await assert.rejects(loadFilter(path, { share: true } as object), {
+    code: 'OPTIONS_INVALID',
+    message: /mean shared/,
+  });
+  await assert.rejects(saveFilter(createFilter({ capacity: 10 }), path, { signals: null } as object), {
+    code: 'OPTIONS_INVALID',
+    message: /mean signal/,
+  });
+  await assert.rejects(saveFilter({} as ReturnType<typeof createFilter>, path), {
+    code: 'OPTIONS_INVALID',
+    message: /of type undefined/,
+  });
   const ended = AbortSignal.abort();
   await assert.rejects(saveFilter(createFilter({ capacity: 10 }), path, { signal: ended }), { name: 'AbortError' });
   await assert.rejects(loadFilter(path, { signal: ended }), { name: 'AbortError' });

@@ -176,6 +176,11 @@ export function createImage(header: ImageHeader, shared: boolean): Image {
  * which is compared with them, and from then on lives too.
  */
 export function openImage(memory: ArrayBufferLike, { mayLive = true } = {}): Image {
+  if (!(memory instanceof ArrayBuffer || memory instanceof SharedArrayBuffer)) {
+    throw invalid(
+      `A filter is opened from an ArrayBuffer, a SharedArrayBuffer or a Uint8Array; this is of type ${typeof memory}.`,
+    );
+  }
   const { state, ...header } = decodeHeader(
     new Uint8Array(memory, 0, Math.min(HEADER_BYTES, memory.byteLength)),
     memory.byteLength,
@@ -229,11 +234,6 @@ export function sealedCopy({ memory }: Image): Uint8Array<ArrayBuffer> {
  */
 export function imageOfKind(source: ArrayBufferLike | Uint8Array, ...expected: readonly FilterKind[]): Image {
   const memory = source instanceof Uint8Array ? new Uint8Array(source).buffer : source;
-  if (!(memory instanceof ArrayBuffer || memory instanceof SharedArrayBuffer)) {
-    throw invalid(
-      `A filter is opened from an ArrayBuffer, a SharedArrayBuffer or a Uint8Array; this is of type ${typeof memory}.`,
-    );
-  }
   const image = openImage(memory, { mayLive: memory === source });
   if (expected.includes(image.header.kind)) return image;
   throw invalid(`This is a ${image.header.kind} filter; expected ${expected.join(' or ')}.`);

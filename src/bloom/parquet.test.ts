@@ -64,4 +64,8 @@ test('a filter from Parquet says how many keys it holds at 1 %, and goes on like
   for (const size of [0, 31, 33]) {
     assert.throws(() => filterFromParquet(new Uint8Array(size)), { code: 'FILTER_DAMAGED' });
   }
+  assert.throws(() => filterFromParquet([1, 2] as never), {
+    code: 'OPTIONS_INVALID',
+    message: /expected a Uint8Array/,
+  });
 });

@@ -101,5 +101,7 @@ test('options that mean nothing are refused', () => {
       code: 'OPTIONS_INVALID',
     });
   }
+  const bytes = createScalableFilter({ capacity: 1 }).toBytes();
+  assert.throws(() => openScalableFilter(bytes, { maxBytes: 64 } as object), { message: /no option “maxBytes”/ });
   assert.throws(() => createScalableFilter({ capacity: 10_000, bytesMax: 64 }), { message: /the first layer takes/ });
 });

@@ -296,6 +296,7 @@ export function openScalableFilter(
   source: ArrayBufferLike | Uint8Array,
   options: { readonly bytesMax?: Size | number } = {},
 ): AddableFilter {
+  checkKeys('openScalableFilter', options, ['bytesMax']);
   const image = imageOfKind(source, 'scalable');
   const { capacity, falsePositiveRate: rate, seed } = image.header;
   const layers = layersOf(image);

@@ -130,6 +130,8 @@ test('options that mean nothing are refused', () => {
       message: /window is/,
     });
   }
+  const bytes = createSlidingFilter({ capacity: 1, window: 1000 }).toBytes();
+  assert.throws(() => openSlidingFilter(bytes, { clocks: null } as object), { message: /mean clock/ });
   for (const generations of [1, 17, 2.5]) {
     assert.throws(() => createSlidingFilter({ capacity: 1, window: 1000, generations }), /generations is/);
   }

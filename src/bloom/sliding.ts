@@ -258,6 +258,7 @@ export function openSlidingFilter(
   source: ArrayBufferLike | Uint8Array,
   options: { readonly clock?: Clock } = {},
 ): AddableFilter {
+  checkKeys('openSlidingFilter', options, ['clock']);
   const image = imageOfKind(source, 'sliding');
   const own = source instanceof Uint8Array ? image : openImage(sealedCopy(image).buffer);
   return new SlidingFilter(own, options.clock ?? systemClock);
