@@ -12,6 +12,7 @@
  *
  * Cost: nothing while all are warm; O(n) a hundred times in a window while one is not; no allocation.
  */
+import { mix32 } from '../kernel/mix32.ts';
 import { createRandom } from '../kernel/random.ts';
 import type { Balancer, BalancerOptions, PickContext } from './balancer.ts';
 
@@ -83,14 +84,9 @@ interface Chance {
   int32(context: PickContext, index: number): number;
 }
 
-/** The same for the same key and endpoint: MurmurHash3's finalizer (Appleby) over both. */
+/** The same for the same key and endpoint. */
 const chanceOfKey: Chance = {
-  int32({ keyHash }, index) {
-    let bits = keyHash ^ Math.imul(index + 1, 0x9e3779b9);
-    bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
-    bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
-    return bits ^ (bits >>> 16);
-  },
+  int32: ({ keyHash }, index) => mix32(keyHash ^ Math.imul(index + 1, 0x9e3779b9)),
 };
 
 class Thinned implements Balancer {

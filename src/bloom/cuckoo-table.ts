@@ -14,7 +14,7 @@
  * Cost: 8, 12 or 16 bits a place, two reads a lookup.
  */
 import { multiplyHigh } from '../kernel/int64.ts';
-import { scramble } from './fuse-shard.ts';
+import { mix32 } from '../kernel/mix32.ts';
 
 export type FingerprintBits = 8 | 12 | 16;
 
@@ -74,7 +74,7 @@ export class CuckooTable {
 
   /** Of the two buckets the other: going there twice comes back. */
   #other(bucket: number, fingerprint: number): number {
-    const difference = multiplyHigh(scramble(fingerprint), this.#buckets) - bucket;
+    const difference = multiplyHigh(mix32(fingerprint), this.#buckets) - bucket;
     return difference < 0 ? difference + this.#buckets : difference;
   }
 

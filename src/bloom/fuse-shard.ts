@@ -12,6 +12,7 @@
  * are theirs. Cost: about 1.13 fingerprints a key, a little more for small sets; three reads in three neighbouring segments a lookup.
  */
 import { multiplyHigh } from '../kernel/int64.ts';
+import { mix32 } from '../kernel/mix32.ts';
 
 export const SHARD_KEYS_MAX = 2 ** 20;
 /** Beyond it segments of 2^18 fill the processor's cache and gain nothing. */
@@ -46,21 +47,14 @@ export function shardLength({ segmentBits, segments }: ShardShape): number {
   return segments === 0 ? 0 : (segments + ARITY - 1) * 2 ** segmentBits;
 }
 
-/** MurmurHash3's finaliser: each bit of the input reaches each of the output. */
-export function scramble(word: number): number {
-  let mixed = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return mixed ^ (mixed >>> 16);
-}
-
 const GOLDEN = 0x9e3779b9 | 0;
 
 // Each try deals the keys anew, by two rounds of Feistel: different hashes stay different.
 export function stirLow(high: number, low: number, seed: number): number {
-  return low ^ scramble((high + Math.imul(seed, GOLDEN)) | 0);
+  return low ^ mix32((high + Math.imul(seed, GOLDEN)) | 0);
 }
 export function stirHigh(high: number, stirredLow: number, seed: number): number {
-  return high ^ scramble((stirredLow + Math.imul(seed + 1, GOLDEN)) | 0);
+  return high ^ mix32((stirredLow + Math.imul(seed + 1, GOLDEN)) | 0);
 }
 
 /** The three places of a key, in three neighbouring segments; `firsts` is how many first places there are. */

@@ -11,11 +11,11 @@
  */
 import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { multiplyHigh } from '../kernel/int64.ts';
+import { mix32 } from '../kernel/mix32.ts';
 import { type Block, checkBlock, sealBlock } from './block.ts';
 import { bucketFlows, checkUnweighted, createBucketLocator } from './bucket.ts';
 import { type CheckedNode, checkedNodes, type Node, NODES_MAX } from './node.ts';
 import { createPlacement, type Flow, type Placement } from './placement.ts';
-import { mix32 } from './points.ts';
 
 export interface AnchorOptions {
   /** How many nodes there may ever be at once. @defaultValue twice the nodes, at least 16 */

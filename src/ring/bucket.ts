@@ -2,10 +2,10 @@
  * Algorithms that number the nodes 0 … n-1 and compute a number from a position (modulo, jump, anchor): what they have in
  * common. All nodes weigh the same. When the node of a position is out, the position is hashed again until one is in.
  */
+import { mix32 } from '../kernel/mix32.ts';
 import { invalid } from '../kernel/options.ts';
 import type { CheckedNode } from './node.ts';
 import { anyOf, type Flow, type Locator } from './placement.ts';
-import { mix32 } from './points.ts';
 
 /** The index of the node that has a position. */
 export type Bucket = (position: number) => number;

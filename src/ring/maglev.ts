@@ -12,11 +12,11 @@
  */
 import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { multiplyHigh } from '../kernel/int64.ts';
+import { mix32 } from '../kernel/mix32.ts';
 import { xxh64 } from '../kernel/xxh64.ts';
 import { arraysOf, type Block, checkBlock, sealBlock } from './block.ts';
 import { type CheckedNode, checkedNodes, type Node, weighingByName } from './node.ts';
 import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
-import { mix32 } from './points.ts';
 
 /** Primes, the first and the last as in the paper and in Envoy. At least 100 slots a node keep shares within 1 %. */
 const SIZES = [65_537, 655_373, 5_000_011] as const;

@@ -2,23 +2,15 @@
  * Where a node's points lie on the ring, and how many it has.
  *
  * Point `i` of a node follows from the node's name and `i` alone: with XXH64(name) = high, low it is
- * `mix(mix(low + i × 0x9e3779b9) ^ high)`, `mix` being MurmurHash3's 32-bit finaliser. So a node's points are the first
+ * `mix32(mix32(low + i × 0x9e3779b9) ^ high)`, `mix32` being MurmurHash3's 32-bit finaliser. So a node's points are the first
  * `n` of one endless sequence without repetition, which is why weights move no key between two others: more weight is more
  * of the same sequence.
  *
  * Cost: about 5 ns a point, where hashing "name-i" takes some 100.
  */
+import { mix32 } from '../kernel/mix32.ts';
 import { xxh64 } from '../kernel/xxh64.ts';
 import type { CheckedNode } from './node.ts';
-
-/** MurmurHash3's finaliser for 32 bits (fmix32): one to one, each input bit changes half the output bits. Signed. */
-export function mix32(word: number): number {
-  let mixed = word ^ (word >>> 16);
-  mixed = Math.imul(mixed, 0x85ebca6b);
-  mixed ^= mixed >>> 13;
-  mixed = Math.imul(mixed, 0xc2b2ae35);
-  return mixed ^ (mixed >>> 16);
-}
 
 /** Points in proportion to weight, as near as whole points allow; at least one, so that nobody is rounded away. */
 export function pointCount(weight: number, pointsPerWeight: number): number {

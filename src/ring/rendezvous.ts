@@ -9,11 +9,11 @@
  *
  * Cost: O(n), 6 ns a node with equal weights, 15 ns with others; 18 B a node.
  */
+import { mix32 } from '../kernel/mix32.ts';
 import { xxh64 } from '../kernel/xxh64.ts';
 import { sealBlock } from './block.ts';
 import { type CheckedNode, checkedNodes, type Node, weighingByName } from './node.ts';
 import { createPlacement, type Flow, type Locator, type Placement } from './placement.ts';
-import { mix32 } from './points.ts';
 
 class RendezvousLocator implements Locator {
   /** In the order of names, so that of equal draws the same one wins for everyone. */
