@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   busyShare,
   cpuBetween,
@@ -45,19 +47,30 @@ test('CPU time is that of the whole tree: a grandchild’s second of work is see
   );
 });
 
+/** Resolves once it waits for its standard input, off the core: the kernel says which call with which arguments, or `running`. */
+async function asleepInRead(pid: number): Promise<void> {
+  const patience = AbortSignal.timeout(20_000);
+  for (;;) {
+    const call = readFileSync(`/proc/${pid}/syscall`, 'latin1');
+    if (/^\d+ 0x0 /.test(call)) return;
+    assert.ok(!patience.aborted, `it never slept in a read of descriptor 0, last seen in ${call}`);
+    await turn();
+  }
+}
+
 test('each time a process slept until something came is a wake-up', async () => {
   await using processes = createProcesses(0);
   const one = processes.start('cat', [], { cores });
-  const echoed = once(one.child.stdout!, 'data');
-  one.child.stdin!.write('a');
-  await echoed;
-  const before = readWakeUps([one.pid]);
-  for (let turn = 0; turn < 20; turn++) {
-    const again = once(one.child.stdout!, 'data');
+  const echo = async (): Promise<void> => {
+    const echoed = once(one.child.stdout!, 'data');
     one.child.stdin!.write('a');
-    await again;
-  }
-  assert.ok(readWakeUps([one.pid]) >= before + 19);
+    await echoed;
+    await asleepInRead(one.pid); // on a busy core it might find the next byte first, and would not have slept
+  };
+  await echo();
+  const before = readWakeUps([one.pid]);
+  for (let times = 0; times < 20; times++) await echo();
+  assert.equal(readWakeUps([one.pid]), before + 20);
   await one.stop();
 });
 
