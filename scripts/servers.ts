@@ -36,6 +36,13 @@ export const servers = {
     packages: ['postgresql-postgis'],
     neededBy: 'tests of geo stores',
   },
+  zookeeper: {
+    // The server is a class of this library, and Debian's own script for it starts a daemon.
+    commands: ['java'],
+    files: ['/usr/share/java/zookeeper.jar'],
+    packages: ['libzookeeper-java', 'default-jre-headless'],
+    neededBy: 'tests of the ZooKeeper client, locks and elections',
+  },
   libmemcached: {
     commands: ['python3', 'memcstat'],
     packages: ['python3', 'libmemcached-tools'],
