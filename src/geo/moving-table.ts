@@ -17,6 +17,9 @@
  *
  * Positions are kept to 10⁻⁷ degrees, a centimetre.
  *
+ * It is for threads that work together, not for keeping: there is no checksum over what changes a million times a second. Of memory that
+ * was damaged when it was opened answers may be wrong, but no question about it goes on without end or reads beyond it.
+ *
  * Cost: 32 B a thing and 8 B a bucket, of which there are at least half as many as things. Source of the scheme of versions: S. Hemminger's seqlock (Linux 2.5.60).
  */
 import { SpillwayError } from '../kernel/errors.ts';
@@ -110,6 +113,11 @@ export class Grid {
   }
 }
 
+/** A refusal of memory that no table has made, or that somebody else has written to. */
+export function refused(what: string): Error {
+  return invalid(`This is not the memory of moving things: ${what}.`);
+}
+
 export class MovingTable {
   readonly memory: ArrayBufferLike;
   readonly capacity: number;
@@ -126,7 +134,6 @@ export class MovingTable {
   readonly #bucketMask: number;
 
   constructor(memory: ArrayBufferLike) {
-    const refused = (what: string): Error => invalid(`This is not the memory of moving things: ${what}.`);
     if (memory.byteLength < HEADER_WORDS * 4) throw refused(`${memory.byteLength} bytes are less than a header`);
     const words = new Int32Array(memory, 0, memory.byteLength >>> 2);
     const capacity = words[CAPACITY_AT]!;
@@ -135,13 +142,19 @@ export class MovingTable {
     if (capacity < 1 || capacity > CAPACITY_MAX || bytesFor(capacity) !== memory.byteLength) {
       throw refused(`${memory.byteLength} bytes are not its size`);
     }
+    const [shift, size, used] = [words[SHIFT_AT]!, Atomics.load(words, SIZE_AT), Atomics.load(words, USED_AT)];
+    if (words[BUCKETS_AT] !== bucketsFor(capacity))
+      throw refused(`it has ${words[BUCKETS_AT]} buckets, expected ${bucketsFor(capacity)}`);
+    if (shift < SHIFT_MIN || shift > SHIFT_MAX) throw refused(`its cells are 2^${shift} units high`);
+    if (size < 0 || size > capacity || used < 0 || used > capacity)
+      throw refused('it has more things than it has room for');
     this.memory = memory;
     this.capacity = capacity;
     this.#words = words;
     this.#bucketsStart = HEADER_WORDS + capacity * THING_WORDS;
     this.#bucketMask = bucketsFor(capacity) - 1;
-    this.#shift = words[SHIFT_AT]!;
-    this.grid = new Grid(this.#shift);
+    this.#shift = shift;
+    this.grid = new Grid(shift);
   }
 
   get size(): number {

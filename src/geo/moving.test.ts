@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
+import { SpillwayError } from '../kernel/errors.ts';
 import { seededRandom } from '../kernel/random.ts';
 import { createMoving, openMoving } from './moving.ts';
 
@@ -168,6 +169,65 @@ for (const count of [50, 5000]) {
     }
   });
 }
+
+test('of damaged memory a question ends, with an answer or an error that has a code', () => {
+  const count = 24;
+  const index = createMoving({ capacity: count });
+  // Twelve at one place are one list.
+  for (let id = 0; id < count; id++) index.set(id, { lat: 48 + (id % 12) / 50, lon: id < 12 ? 16 : 17 });
+  for (let id = 0; id < 12; id++) index.set(id, { lat: 48, lon: 16 });
+  const words = new Int32Array(index.memory);
+  const center = { lat: 48.1, lon: 16.5 };
+  const said = new Set<string>();
+  const word = fc.oneof(fc.integer(), fc.integer({ min: -2, max: 40 }));
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(words.length - 1), word), { minLength: 1, maxLength: 8 }), (changes) => {
+      const damaged = words.slice();
+      for (const [at, value] of changes) damaged[at] = value;
+      try {
+        const reader = openMoving(damaged.buffer);
+        const found = reader.within(center, 1e6);
+        assert.ok(found.length <= count);
+        reader.nearest(center, 5);
+        reader.inBox({ south: 47, west: 15, north: 49, east: 18 });
+      } catch (error) {
+        if (!(error instanceof SpillwayError)) throw error;
+        said.add(error.message);
+      }
+    }),
+    { numRuns: 20_000 },
+  );
+  for (const what of [
+    /begin as one/,
+    /version is/,
+    /not its size/,
+    /buckets/,
+    /units high/,
+    /room for/,
+    /in a list/,
+    /has stopped/,
+  ]) {
+    assert.ok(
+      [...said].some((message) => what.test(message)),
+      `${what} was never said`,
+    );
+  }
+});
+
+test('a list that leads round in circles is not followed: all things are looked at instead', () => {
+  const index = createMoving({ capacity: 3 });
+  for (let id = 0; id < 3; id++) index.set(id, { lat: 1, lon: 1 });
+  const words = new Int32Array(index.memory);
+  // The word of a thing that names the next in its list; the header has 16 words, a thing 8.
+  const nextAt = (id: number): number => 16 + 8 * id + 3;
+  assert.deepEqual([words[nextAt(2)], words[nextAt(1)], words[nextAt(0)]], [1, 0, -1]);
+  words[nextAt(0)] = 2;
+  for (const asked of [index, openMoving(index.memory)]) {
+    const ids = asked.within({ lat: 1, lon: 1 }, 1).map(({ id }) => id);
+    assert.deepEqual(ids, [0, 1, 2]);
+    assert.equal(asked.inBox({ south: 0, west: 0, north: 2, east: 2 }).length, 3);
+  }
+});
 
 test('a thread that died in the middle of a move is not waited for without end', () => {
   const index = createMoving({ capacity: 4, shared: true });

@@ -14,7 +14,7 @@ import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { circleBox } from './bounds.ts';
 import type { Collector } from './collector.ts';
 import type { GeoIndex } from './geo-index.ts';
-import { CAPACITY_MAX, createMovingMemory, MovingTable, UNITS } from './moving-table.ts';
+import { CAPACITY_MAX, createMovingMemory, MovingTable, refused, UNITS } from './moving-table.ts';
 import { checkId, checkStill, createMutable, type MutableGeoIndex } from './mutable-index.ts';
 import { boxContains, checkPosition, type Box } from './position.ts';
 import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
@@ -148,7 +148,7 @@ class MovingShelf implements Shelf {
     for (let id = 0; id < used; id++) if (this.#table.read(id)) this.#offer(id, collector);
   }
 
-  /** False if there are too many cells. */
+  /** False if all things are to be looked at instead. */
   #walkNear(lat: number, lon: number, collector: Collector): boolean {
     let before: Box | null = null;
     let reach = collector.takesAll ? collector.angleMax : this.#table.grid.angle;
@@ -162,7 +162,7 @@ class MovingShelf implements Shelf {
     }
   }
 
-  /** Walks the cells of a box that were not in the box before, from the centre outward. */
+  /** Walks the cells of a box that were not in the box before, from the centre outward. False if all things are to be looked at instead. */
   #walkRows(
     {
       box,
@@ -196,9 +196,11 @@ class MovingShelf implements Shelf {
       const westEnd = Math.min(west, columns - 1 - eastEnd);
       this.#cellsLeft -= Math.max(0, eastEnd - eastSeen) + Math.max(0, westEnd - westSeen);
       if (this.#cellsLeft < 0) return false;
-      for (let away = eastSeen + 1; away <= eastEnd; away++) this.#walkCell(row, (center + away) % columns, collector);
+      for (let away = eastSeen + 1; away <= eastEnd; away++) {
+        if (!this.#walkCell(row, (center + away) % columns, collector)) return false;
+      }
       for (let away = Math.max(1, westSeen + 1); away <= westEnd; away++) {
-        this.#walkCell(row, (center - away + columns) % columns, collector);
+        if (!this.#walkCell(row, (center - away + columns) % columns, collector)) return false;
       }
     }
     return true;
@@ -228,17 +230,21 @@ class MovingShelf implements Shelf {
     return (north === 90 && row === this.#table.grid.rowOf(unitsOf(90))) || (south === -90 && row === 0);
   }
 
-  #walkCell(row: number, column: number, collector: Collector | null): void {
+  /** False if its list leads to more than there can be: it changes, or the memory is damaged. */
+  #walkCell(row: number, column: number, collector: Collector | null): boolean {
     const table = this.#table;
     const bucket = table.bucketOf(row, column);
     const version = table.versionOf(bucket);
     this.#note(bucket, version);
     let steps = 0;
     for (let id = table.firstOf(bucket); id !== -1; id = table.nextOf(id)) {
+      if (id >>> 0 >= table.capacity) throw refused(`there is a thing ${id} in a list`);
       if (table.read(id) && table.row === row && table.column === column) this.#offer(id, collector);
       // A list that changes under a reader may lead round in circles.
-      if ((++steps & 63) === 0 && this.#validates && table.versionOf(bucket) !== version) return;
+      if ((++steps & 63) === 0 && this.#validates && table.versionOf(bucket) !== version) return true;
+      if (steps > table.capacity) return false;
     }
+    return true;
   }
 
   #note(bucket: number, version: number): void {
