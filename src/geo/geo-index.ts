@@ -57,7 +57,7 @@ export interface StoreCallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** An index on a server: ids are well-formed strings of 1 to 512 characters without NUL, and answers take a round trip. */
+/** An index that others may share, on a server as a rule: ids are well-formed strings of 1 to 512 characters without NUL, and answers take a round trip. */
 export interface GeoStore {
   /** Puts something where it is now, whether it was there before or not. */
   set(id: string, position: Position, options?: StoreCallOptions): Promise<void>;

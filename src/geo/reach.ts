@@ -5,7 +5,6 @@
  * All angles of a round are counted at once, so it takes one round trip as a rule: from metres to half the Earth in steps of four. Where one step
  * comes from too few to far too many, as when everybody is far away and close together, the step is divided in rounds of its own.
  */
-import type { Placed } from './geo-index.ts';
 import { angleOf, haversineOf } from './measure.ts';
 import type { Position } from './position.ts';
 
@@ -42,7 +41,7 @@ export async function reach({ k, from, most, count }: Reach): Promise<number> {
 }
 
 /** The angle at which the k-th nearest of some is; infinite if they are fewer. */
-export function angleOfKth(center: Position, k: number, some: readonly Placed<string>[]): number {
+export function angleOfKth(center: Position, k: number, some: readonly Position[]): number {
   if (some.length < k) return Number.POSITIVE_INFINITY;
   const halves = Float64Array.from(some, ({ lat, lon }) => haversineOf(center.lat, center.lon, lat, lon)).sort();
   return angleOf(halves[k - 1]!);

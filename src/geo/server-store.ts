@@ -1,6 +1,6 @@
 /**
- * What the stores have in common: a server finds candidates, and here the questions are answered from them, by the same measure and in the same
- * order as in memory.
+ * What the stores have in common: a server, or a quadtree in its place, finds candidates, and here the questions are answered from them, by the
+ * same measure and in the same order as in an index.
  *
  * Invariant: a backend may find too much, never too little; what it finds is where the server keeps it. So an answer is exact for what is
  * kept, whatever sphere, rounding or order the server computes with. An answer is bounded: a question that finds more than `answersMax`

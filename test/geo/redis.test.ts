@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import * as fc from 'fast-check';
+import geodesicLibrary from 'geographiclib-geodesic';
 import { redisStore } from '../../src/geo/redis.ts';
 import { keptByRedis } from '../../src/geo/redis-frames.ts';
 import { isPolar, REDIS_LAT_MAX, redisPosition, redisScore, wrapLon } from '../../src/geo/z-order.ts';
-import { haversine } from '../../src/geo/measure.ts';
+import { geodesic, haversine } from '../../src/geo/measure.ts';
 import { geoContract } from '../../src/testing/geo-contract.ts';
 import { clients, clusterClients } from '../servers/redis-clients.ts';
 import { RedisCluster, RedisServer } from '../servers/redis.ts';
@@ -45,17 +46,23 @@ test('what is kept is at most 0.35 m from what was put in', () => {
 const client = await clients['ioredis 6'](server.port);
 after(() => client[Symbol.asyncDispose]());
 let worlds = 0;
-const contract = geoContract({
-  name: 'redis',
-  async create(positions) {
-    const store = redisStore(client.client, { key: `world ${worlds++}` });
-    await store.setMany(withIds(positions));
-    return store;
-  },
-  kept: keptByRedis,
-  questions: 2000,
-});
-for (const { name, run } of contract) test(name, run);
+for (const [name, measured, questions] of [
+  ['redis', {}, 2000],
+  ['redis on the ellipsoid', { measure: geodesic(geodesicLibrary.Geodesic.WGS84) }, 500],
+] as const) {
+  const contract = geoContract({
+    name,
+    async create(positions) {
+      const store = redisStore(client.client, { key: `world ${worlds++}`, ...measured });
+      await store.setMany(withIds(positions));
+      return store;
+    },
+    ...measured,
+    kept: keptByRedis,
+    questions,
+  });
+  for (const { name, run } of contract) test(name, run);
+}
 
 for (const [name, open] of Object.entries(clients)) {
   test(`${name}: things come, move over the limit of 85.05° and back, and go`, async () => {
