@@ -43,6 +43,7 @@ export const servers = {
     packages: ['libzookeeper-java', 'default-jre-headless'],
     neededBy: 'tests of the ZooKeeper client, locks and elections',
   },
+  etcd: { commands: ['etcd'], packages: ['etcd-server'], neededBy: 'tests of locks and leaders' },
   libmemcached: {
     commands: ['python3', 'memcstat'],
     packages: ['python3', 'libmemcached-tools'],
