@@ -172,3 +172,16 @@ test('another config, or the same one again, ends or begins no trial', async () 
   assert.equal(refused.kind, 'refused');
   assert.equal(gateway.state().canary?.phase, 'rolled-back');
 });
+
+test('a config that is refused, at whatever step, leaves the trial as it is', async () => {
+  const { gateway } = await running();
+  const taken = await origin('somebody else');
+  await gateway.apply({ config: config(await origin('new')), trial: { share: 0.5, watchMs: 600_000 } });
+  const listening = config(await origin('third'), { listeners: [{ name: 'web', address: taken }] });
+  const administered = config(await origin('third'), { admin: { address: taken } });
+  for (const refused of [{ ...listening, routes: [] }, listening, administered]) {
+    const outcome = await gateway.reload({ config: refused });
+    assert.equal(outcome.kind, 'refused');
+    assert.equal(gateway.state().canary?.phase, 'watching');
+  }
+});

@@ -6,7 +6,7 @@
  *                 └───────────────────────────────────── yes ──▶ promoted
  *
  * What is on trial is routes and services: everything that is decided for a request. Listeners, the admin API and the log follow
- * when it is promoted. One trial at a time; whatever else changes the config ends it first.
+ * when it is promoted. One trial at a time; whatever else changes the config ends it.
  *
  * Invariant: `settled` resolves exactly once, after the workers have been told.
  */

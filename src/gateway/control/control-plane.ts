@@ -86,7 +86,7 @@ export class ControlPlane {
       onChange: () => this.#found(),
     });
     this.#files = new WatchFiles({ clock, onChange: () => this.#fileChanged() });
-    this.#queue = new LatestWins((job) => this.#reload(job));
+    this.#queue = new LatestWins((job) => this.#turn.run(() => this.#reload(job)));
     this.#finds = new FoundEndpoints({
       clock,
       apply: () => this.#turn.run(() => this.#enforcement.again()),
@@ -95,7 +95,9 @@ export class ControlPlane {
     this.#trials = new Trials({
       clock,
       tell: (plan) => this.#supervisor?.setCanary(plan),
-      promote: (source) => this.reload('canary', source),
+      // Not by the queue: it takes nobody's place, and nobody takes its.
+      promote: (source, isOnTrial) =>
+        this.#turn.run(async () => (isOnTrial() ? this.#reload({ kind: 'read', cause: 'canary', source }) : null)),
       onChange: (trial, next) => this.#trialChanged(trial, next),
     });
     this.#admin = new AdminEndpoint({
@@ -285,9 +287,10 @@ export class ControlPlane {
     await this.#admin.close();
   }
 
+  /** Its turn has come. */
   async #reload(job: Job): Promise<ReloadOutcome> {
-    const outcome = await this.#turn
-      .run(() => this.#tryReload(job).finally(() => this.#enforcement.retainSources()))
+    const outcome = await this.#tryReload(job)
+      .finally(() => this.#enforcement.retainSources())
       .catch((error: unknown): ReloadOutcome => {
         const reason = error instanceof Error ? error.message : String(error);
         return this.#enforcement.refused(job.cause, reason, []);

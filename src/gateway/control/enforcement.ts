@@ -1,7 +1,7 @@
 /**
  * What is in force, what is on trial beside it, and the one order in which another config comes to be in force: compile → new
  * addresses can be bound → admin API moved → all workers take it. Each of these steps can refuse it without having changed
- * anything. Only then health checks, watches and counters follow.
+ * anything. Only then a trial ends for it, and health checks, watches and counters follow.
  *
  * Invariant: whoever changes something here has his turn (in-turn.ts); nothing is put in force once the gateway ends.
  */
@@ -100,7 +100,6 @@ export class Enforcement {
       await watch(next.files);
       return { kind: 'unchanged', cause, version: versions.current };
     }
-    if (cause !== 'canary') trials.end('another config was put in force');
     await checkListeners(newAddresses(before, next));
     const moved = await admin.prepare(adminPlace(next.config));
     const outcome = await now().supervisor!.apply(next.snapshot);
@@ -110,6 +109,7 @@ export class Enforcement {
     }
     moved.commit();
     this.#force = next;
+    if (cause !== 'canary') trials.end('another config was put in force');
     this.#tell(before, reading.warnings);
     const { restored } = reading;
     const changes = versions.add(next, before, { cause, restored, wallMs: clock.wallMs() });

@@ -27,8 +27,8 @@ export interface TrialsOptions {
   readonly clock: Clock;
   /** Tells the workers. */
   readonly tell: (plan: CanaryPlan | null) => void;
-  /** Puts what is read from the source in force, on all connections. */
-  readonly promote: (source: ConfigSource) => Promise<ReloadOutcome>;
+  /** Puts what is read from the source in force, on all connections; null if the trial has ended before its turn came. */
+  readonly promote: (source: ConfigSource, isOnTrial: () => boolean) => Promise<ReloadOutcome | null>;
   /** It began or ended: endpoints that only it has are checked while it runs. */
   readonly onChange: (trial: CanaryState, next: InForce | null) => void;
 }
@@ -91,8 +91,8 @@ export class Trials {
       this.#settle('rolled-back', reason, numbers);
       return;
     }
-    const outcome = await this.#options.promote(trial.request.source);
-    if (this.#trial !== trial) return;
+    const outcome = await this.#options.promote(trial.request.source, () => this.#trial === trial);
+    if (outcome === null || this.#trial !== trial) return;
     if (outcome.kind === 'refused') this.#settle('rolled-back', outcome.reason, numbers);
     else this.#settle('promoted', reason, numbers);
   }
