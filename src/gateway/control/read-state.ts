@@ -163,8 +163,7 @@ function targetOf(snapshot: Snapshot, route: RoutePlan): RouteTarget {
   return { kind: 'services', arms: arms ?? [{ service: serviceNameOf(snapshot, route), weight: 1 }] };
 }
 
-/** The counts of a route's histogram, one a bucket, all lanes together. */
-/** A histogram in a cell of so many slots, from slot `first` on. */
+/** The counts of a histogram, one a bucket, all lanes together; its cell has so many slots, and it begins at slot `first`. */
 export function readBuckets(cell: Cell, slots: number, first: number): number[] {
   const count = reader(cell, slots);
   return Array.from({ length: BUCKETS }, (_, bucket) => count(first + bucket));
