@@ -158,7 +158,7 @@ test('taken back when it has lost a route', async () => {
   assert.match((await back).trial.reason ?? '', /^100\.0 % of its requests fail, 0\.00 % of the others$/);
 });
 
-test('another config, or the same one again, ends or begins no trial', async () => {
+test('another config ends a trial, and one with mistakes begins none', async () => {
   const { gateway, get, ended } = await running();
   const back = ended('rolled-back');
   await gateway.apply({ config: config(await origin('new')), trial: { share: 0.5, watchMs: 600_000 } });
@@ -184,4 +184,12 @@ test('a config that is refused, at whatever step, leaves the trial as it is', as
     assert.equal(outcome.kind, 'refused');
     assert.equal(gateway.state().canary?.phase, 'watching');
   }
+});
+
+test('a reload of what is in force takes the trial back', async () => {
+  const { gateway } = await running();
+  await gateway.apply({ config: config(await origin('new')), trial: { share: 0.5, watchMs: 600_000 } });
+  assert.equal((await gateway.reload()).kind, 'unchanged');
+  const { phase, reason } = gateway.state().canary ?? {};
+  assert.deepEqual([phase, reason], ['rolled-back', 'the config in force was asked for']);
 });

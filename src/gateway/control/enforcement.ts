@@ -97,6 +97,8 @@ export class Enforcement {
     await discovery.prepare(reading.config);
     const next = this.#compile(reading.config, reading.files);
     if (sameConfig(before, next)) {
+      // Who asks for what is in force already wants it for all; a file that was saved as it was asks for nothing.
+      if (cause !== 'canary' && cause !== 'file') trials.end('the config in force was asked for');
       await watch(next.files);
       return { kind: 'unchanged', cause, version: versions.current };
     }
