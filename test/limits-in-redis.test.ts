@@ -10,7 +10,7 @@ import { CliProcess } from './cli-process.ts';
 import { cleanups, config, create, folder, origin } from './gateway-under-test.ts';
 import { RedisServer } from './servers/redis.ts';
 import { freePort } from './servers/server-process.ts';
-import { SlowLine } from './servers/slow-line.ts';
+import { Relay } from './faults/relay.ts';
 
 type LimitInput = NonNullable<ConfigInput['limits']>[number];
 type Running = ReturnType<typeof create>;
@@ -35,8 +35,9 @@ async function redisServer(...options: string[]): Promise<RedisServer> {
   return server;
 }
 
-async function slowLine(to: RedisServer, delayMs: number): Promise<SlowLine> {
-  const line = await SlowLine.open(to.port, delayMs);
+async function slowLine(to: RedisServer, delayMs: number): Promise<Relay> {
+  const line = await Relay.open(to.port);
+  line.delay(delayMs);
   cleanups.push(() => line[Symbol.asyncDispose]());
   return line;
 }

@@ -4,7 +4,7 @@ import { after, beforeEach, test } from 'node:test';
 
 import { allOf, createLimiter, fixedWindow, postgresStore } from '../../src/limit/index.ts';
 import { PostgresServer } from '../servers/postgres.ts';
-import { SlowLine } from '../servers/slow-line.ts';
+import { Relay } from '../faults/relay.ts';
 import {
   admitsExactly,
   answersCrowdsOfOneKey,
@@ -104,16 +104,16 @@ test('rows that say nothing any more are removed in passing, and nobody else is'
 
 test('R10: a frozen server is answered for by the deadline; one that is killed and restarted is back by itself', async () => {
   await using own = await PostgresServer.start();
-  await using line = await SlowLine.open(own.port);
+  await using line = await Relay.open(own.port);
   const each = postgresStore(own.pool({ port: line.port }));
   await each.migrate();
   const outage = { answer: 'closed', deadline: 500 } as const;
   const limiter = createLimiter({ name: 'api', algorithm: hundred, store: each, outage });
   await untilBack(() => limiter.take('bob'));
-  line.silence();
+  line.cut();
   assert.deepEqual((await limiter.take('ann')).source, 'closed');
   assert.match(limiter.outage!.error.message, /no answer within 500 ms/);
-  line.restore();
+  line.pass();
   await untilBack(() => limiter.take('bob'));
   assert.equal((await limiter.take('ann', { cost: 60 })).remaining, 40);
   await own.kill();

@@ -6,7 +6,7 @@ import type { SpillwayError } from '../../src/kernel/errors.ts';
 import { allOf, createLimiter, fixedWindow, redisStore, slidingLog } from '../../src/limit/index.ts';
 import { RedisServer } from '../servers/redis.ts';
 import { clients } from '../servers/redis-clients.ts';
-import { SlowLine } from '../servers/slow-line.ts';
+import { Relay } from '../faults/relay.ts';
 import {
   admitsExactly,
   answersCrowdsOfOneKey,
@@ -55,7 +55,8 @@ for (const [name, open] of Object.entries(clients)) {
   });
 
   test(`${name}: at 200 ms there and back, a thousand callers of one tick are one call`, async () => {
-    await using line = await SlowLine.open(server.port, 100);
+    await using line = await Relay.open(server.port);
+    line.delay(100);
     await using opened = await open(line.port);
     const store = redisStore(opened.client);
     const limiter = createLimiter({ name: 'api', algorithm: hundred, store, outage: patient });
@@ -68,7 +69,7 @@ for (const [name, open] of Object.entries(clients)) {
   });
 
   test(`${name}: R10: a server that is frozen, and a line that is dead, are answered for by the deadline`, async () => {
-    await using line = await SlowLine.open(server.port);
+    await using line = await Relay.open(server.port);
     await using opened = await open(line.port);
     const store = redisStore(opened.client);
     const outage = { answer: 'closed', deadline: 50 } as const;
@@ -84,9 +85,9 @@ for (const [name, open] of Object.entries(clients)) {
     }
     await untilBack(() => limiter.take('ann'));
     assert.equal(limiter.outage, null);
-    line.silence();
+    line.cut();
     assert.equal((await limiter.take('ann')).source, 'closed');
-    line.restore();
+    line.pass();
     await untilBack(() => limiter.take('ann'));
   });
 
