@@ -6,7 +6,7 @@
  *
  * Cost: O(n log n), some 0.5 µs a point for ten million (`npm run bench -- geo`); 20 B a point, given back.
  */
-import { SPLIT_UNIT, type PointsTable } from './points-table.ts';
+import { SPLIT_MAX, SPLIT_UNIT, type PointsTable } from './points-table.ts';
 
 const DEGREE = Math.PI / 180;
 const SAMPLED = 64;
@@ -23,10 +23,11 @@ export interface PointColumns {
 class Builder {
   /** For the vectors while they are put into order, and then for the positions that are. */
   readonly #scratch: ArrayBuffer;
-  readonly #axes: readonly Float32Array[];
-  readonly #x: Float32Array;
-  readonly #y: Float32Array;
-  readonly #z: Float32Array;
+  /** Whole numbers, in units of splits: moved and compared without being made float64 and back. */
+  readonly #axes: readonly Int32Array[];
+  readonly #x: Int32Array;
+  readonly #y: Int32Array;
+  readonly #z: Int32Array;
   /** Which point came to a place. */
   readonly #order: Uint32Array;
   readonly #splits: Int32Array;
@@ -34,7 +35,7 @@ class Builder {
 
   constructor({ lats, lons }: PointColumns, { count, splits, levels }: PointsTable) {
     this.#scratch = new ArrayBuffer(16 * count);
-    const axis = (which: number): Float32Array => new Float32Array(this.#scratch, 4 * which * count, count);
+    const axis = (which: number): Int32Array => new Int32Array(this.#scratch, 4 * which * count, count);
     const [x, y, z] = [axis(0), axis(1), axis(2)];
     this.#axes = [x, y, z];
     [this.#x, this.#y, this.#z] = [x, y, z];
@@ -44,10 +45,10 @@ class Builder {
     for (let at = 0; at < count; at++) {
       const lat = lats[at]! * DEGREE;
       const lon = lons[at]! * DEGREE;
-      const flat = Math.cos(lat);
-      x[at] = flat * Math.cos(lon);
-      y[at] = flat * Math.sin(lon);
-      z[at] = Math.sin(lat);
+      const flat = Math.cos(lat) / SPLIT_UNIT;
+      x[at] = Math.round(flat * Math.cos(lon));
+      y[at] = Math.round(flat * Math.sin(lon));
+      z[at] = Math.round(Math.sin(lat) / SPLIT_UNIT);
       this.#order[at] = at;
     }
   }
@@ -72,8 +73,7 @@ class Builder {
     const middle = (start + end) >>> 1;
     const axis = this.#longest(start, end);
     this.#select(this.#axes[axis]!, middle, start, end - 1);
-    const split = Math.round(this.#axes[axis]![middle]! / SPLIT_UNIT);
-    this.#splits[node] = (Math.max(-(2 ** 29), Math.min(2 ** 29 - 1, split)) << 2) | axis;
+    this.#splits[node] = (Math.min(SPLIT_MAX, this.#axes[axis]![middle]!) << 2) | axis;
     this.#halve(2 * node + 1, level + 1, start, middle);
     this.#halve(2 * node + 2, level + 1, middle, end);
   }
@@ -84,7 +84,7 @@ class Builder {
     let length = -1;
     for (let axis = 0; axis < 3; axis++) {
       const values = this.#axes[axis]!;
-      let [min, max] = [2, -2];
+      let [min, max] = [2 ** 30, -(2 ** 30)];
       for (let at = start; at < end; at += step) {
         const value = values[at]!;
         if (value < min) min = value;
@@ -115,7 +115,7 @@ class Builder {
   }
 
   /** Until what is at `k` is where it would be if all were sorted, with the smaller before and the larger behind. */
-  #select(values: Float32Array, k: number, left: number, right: number): void {
+  #select(values: Int32Array, k: number, left: number, right: number): void {
     while (right > left) {
       if (right - left > SAMPLE_FROM) {
         const n = right - left + 1;

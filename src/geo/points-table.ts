@@ -8,8 +8,8 @@
  * by a plane across one axis in space; there are no nodes but the planes, in the order of a heap. In space there is no pole and no antimeridian.
  * The vectors themselves are not kept: only leaves have points, and there the latitude and longitude are what is compared.
  *
- * A split is the place of the plane in units of 2^-29, and in the lowest two bits the axis. The vectors it is taken from are rounded to 2^-25, so
- * that a point may lie beyond its plane by `MARGIN`.
+ * A split is the place of the plane in units of 2^-29, and in the lowest two bits the axis. The vectors it is taken from are rounded to the same
+ * units, so that a point may lie beyond its plane; by no more than `MARGIN`, which leaves room for vectors rounded to 2^-25.
  *
  * Invariants: the range of a node at level L, from `start` to `end`, is halved at `(start + end) >>> 1`, down to `levels`; the checksum covers
  * all behind it. Words are in the byte order of the machine; a block of the other order is refused by its magic number.
@@ -30,6 +30,8 @@ export const POINTS_MAX = 2 ** 30;
 
 export const MARGIN = 2 ** -24;
 export const SPLIT_UNIT = 2 ** -29;
+/** A sign and 29 bits are left beside those of the axis. */
+export const SPLIT_MAX = 2 ** 29 - 1;
 
 export interface PointsTable {
   readonly memory: ArrayBufferLike;
