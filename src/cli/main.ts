@@ -161,6 +161,10 @@ function report(error: unknown): ExitCode {
     case 'STORE_UNAVAILABLE':
     case 'DNS_FAILED':
     case 'STORE_REFUSED':
+    case 'LEASE_TAKEN':
+    case 'LEASE_LOST':
+    case 'LEASE_LATE':
+    case 'LEASES_CLOSED':
     case 'ANSWER_TOO_LARGE':
     case 'KEYS_APART':
     case 'FILTER_DAMAGED':

@@ -1,0 +1,250 @@
+/**
+ * One claim at its store: does what its life (life.ts) says, and is the lease that its holder sees.
+ *
+ * Invariants: one timer at most; nothing is awaited without a limit; after the end neither timer nor watch is left. A held lease does not keep the
+ * process alive, a claim that waits does.
+ */
+import { LazyAbort } from '../kernel/abort.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
+import { SpillwayError } from '../kernel/errors.ts';
+import type { Random } from '../kernel/random.ts';
+import { readInstant } from './instant.ts';
+import type { Lease } from './lease.ts';
+import { type Effect, LeaseLife, type Question } from './life.ts';
+import type { Claim, LeaseStore, Unwatch } from './store.ts';
+
+export interface ClaimantOptions {
+  readonly store: LeaseStore;
+  readonly claim: Claim;
+  readonly waitMs: number;
+  readonly timeoutMs: number;
+  readonly random: Random;
+  /** How long a question that was granted took. */
+  readonly onRoundTrip: (ms: number) => void;
+  readonly onOver: (claimant: Claimant) => void;
+}
+
+export class Claimant implements Lease {
+  readonly #store: LeaseStore;
+  readonly #clock: Clock;
+  readonly #claim: Claim;
+  readonly #life: LeaseLife;
+  readonly #onRoundTrip: (ms: number) => void;
+  readonly #onOver: (claimant: Claimant) => void;
+  readonly #granted = Promise.withResolvers<Lease | null>();
+  readonly #end = new LazyAbort();
+  #ended: SpillwayError | null = null;
+  #token = 0n;
+  #told: PromiseWithResolvers<boolean> | null = null;
+  #unwatch: Unwatch | null = null;
+  #asking: AbortController | null = null;
+  #timer: Timer | null = null;
+  #timerMs = Number.POSITIVE_INFINITY;
+
+  constructor({ store, claim, waitMs, timeoutMs, random, onRoundTrip, onOver }: ClaimantOptions) {
+    this.#store = store;
+    this.#clock = store.clock;
+    this.#claim = claim;
+    this.#life = new LeaseLife({ claim, waitMs, timeoutMs, random });
+    this.#onRoundTrip = onRoundTrip;
+    this.#onOver = onOver;
+  }
+
+  /** The lease, or null if the wait was over before it was free. */
+  async acquire(signal: AbortSignal | undefined): Promise<Lease | null> {
+    const onAbort = (): void => this.abandon(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#do(this.#life.start(this.#now()));
+    try {
+      return await this.#granted.promise;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Gives up before it is granted. */
+  abandon(reason: unknown): void {
+    this.#granted.reject(reason);
+    this.#do(this.#life.leave(this.#now()));
+  }
+
+  get key(): string {
+    return this.#claim.key;
+  }
+
+  get token(): bigint {
+    return this.#token;
+  }
+
+  get signal(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  remainingMs(): number {
+    return this.#life.remainingMs(this.#now());
+  }
+
+  assertHeld(): void {
+    this.check();
+    if (this.#ended !== null) throw this.#ended;
+  }
+
+  /** Looks at the clocks: one of them may have been set, or the process paused. */
+  check(): void {
+    this.#do(this.#life.time(this.#now()));
+  }
+
+  release(): Promise<boolean> {
+    if (this.#told === null) {
+      this.#told = Promise.withResolvers();
+      if (this.#ended === null) {
+        this.#finish(this.#lost('it was released'));
+        this.#do(this.#life.leave(this.#now()));
+      } else this.#told.resolve(false);
+    }
+    return this.#told.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+
+  #now(): ReturnType<typeof readInstant> {
+    return readInstant(this.#clock);
+  }
+
+  #do(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#doOne(effect);
+    this.#watch();
+    this.#arm();
+    if (this.#life.state !== 'over') return;
+    this.#told?.resolve(false);
+    this.#onOver(this);
+  }
+
+  #doOne(effect: Effect): void {
+    switch (effect.kind) {
+      case 'ask':
+        // Beside the step it comes from: an answer that is there at once is a step of its own.
+        void this.#ask(effect.question);
+        break;
+      case 'granted':
+        this.#token = effect.token;
+        this.#granted.resolve(this);
+        break;
+      case 'refused':
+        this.#granted.resolve(null);
+        break;
+      case 'late':
+        this.#granted.reject(this.#late(effect.tookMs));
+        break;
+      case 'failed':
+        this.#granted.reject(effect.cause ?? this.#silent());
+        break;
+      case 'lost':
+        this.#finish(this.#lost(this.#whyLost(effect.why), effect.cause));
+        break;
+      case 'told':
+        this.#told?.resolve(effect.done);
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  async #ask(question: Question): Promise<void> {
+    // Whatever was asked before is not waited for any more.
+    this.#asking?.abort();
+    const waiting = new AbortController();
+    this.#asking = waiting;
+    const { signal } = waiting;
+    try {
+      switch (question.verb) {
+        case 'try': {
+          const answer = await this.#store.try(this.#claim, { signal });
+          const now = this.#now();
+          if (answer.granted) this.#onRoundTrip(now.nowMs - question.asked.nowMs);
+          this.#do(this.#life.tried(question, answer, now));
+          break;
+        }
+        case 'renew': {
+          const renewal = await this.#store.renew(this.#claim, { signal });
+          this.#do(this.#life.renewed(question, renewal, this.#now()));
+          break;
+        }
+        case 'release':
+          await this.#store.release(this.#claim, { signal });
+          this.#do(this.#life.released(question));
+          break;
+        default:
+          question.verb satisfies never;
+      }
+    } catch (error) {
+      const cause = error instanceof Error ? error : new Error(String(error));
+      this.#do(this.#life.failed(question, cause, this.#now()));
+    }
+  }
+
+  /** Listens while it waits. */
+  #watch(): void {
+    const { state } = this.#life;
+    if (state === 'waiting' && this.#unwatch === null) {
+      const { key } = this.#claim;
+      this.#unwatch = this.#store.watch(key, this.#claim, () => this.#do(this.#life.wake(this.#now())));
+    } else if (state !== 'waiting' && state !== 'asking') {
+      this.#unwatch?.();
+      this.#unwatch = null;
+    }
+  }
+
+  /** A timer that rings too early does no harm, so one that is set is left alone unless it would ring too late. */
+  #arm(): void {
+    const { dueMs, state } = this.#life;
+    if (state === 'over') {
+      this.#timer?.clear();
+      this.#timer = null;
+      return;
+    }
+    if (this.#timer !== null && this.#timerMs <= dueMs) return;
+    this.#timer?.clear();
+    this.#timerMs = dueMs;
+    const ring = (): void => {
+      this.#timer = null;
+      this.check();
+    };
+    const delayMs = Math.max(0, Math.min(dueMs - this.#clock.nowMs(), TIMER_MS_MAX));
+    this.#timer = this.#clock.after(delayMs, ring, { ref: state === 'asking' || state === 'waiting' });
+  }
+
+  #finish(reason: SpillwayError): void {
+    this.#ended = reason;
+    this.#end.abort(reason);
+  }
+
+  #lost(why: string, cause?: Error | null): SpillwayError {
+    const message = `The lease on “${this.key}” with token ${this.#token} is over: ${why}.`;
+    return new SpillwayError('LEASE_LOST', message, { cause: cause ?? undefined });
+  }
+
+  #whyLost(why: 'expired' | 'gone'): string {
+    if (why === 'gone') return `${this.#store.name} has no such lease any more`;
+    return `it could not be renewed within its ttl of ${this.#claim.ttlMs} ms`;
+  }
+
+  #late(tookMs: number): SpillwayError {
+    return new SpillwayError(
+      'LEASE_LATE',
+      `The lease on “${this.key}” was granted after ${tookMs.toFixed(1)} ms, and its ttl is ${this.#claim.ttlMs} ms: too little is left of it. ` +
+        'It is given back. A ttl should be many round trips long; if it is, this machine or the store was held up.',
+      { retryable: true },
+    );
+  }
+
+  #silent(): SpillwayError {
+    const message = `${this.#store.name} did not answer in time whether “${this.key}” is free.`;
+    return new SpillwayError('STORE_UNAVAILABLE', message, { retryable: true });
+  }
+}
+
+/** Timers cannot be set further ahead. */
+const TIMER_MS_MAX = 2 ** 31 - 1;

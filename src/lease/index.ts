@@ -1,0 +1,16 @@
+/** `spillway/lease`: where locks and leaders keep their leases. What to do with them is in `spillway/lock` and `spillway/elect`. */
+export type { Instant } from './instant.ts';
+export type { Lease } from './lease.ts';
+export { memoryLeases, type MemoryLeasesOptions } from './memory.ts';
+export type {
+  Answer,
+  Busy,
+  Claim,
+  Granted,
+  Holding,
+  LeaseStore,
+  LeaseStoreLimits,
+  Renewal,
+  Unwatch,
+  Waiting,
+} from './store.ts';

@@ -1,0 +1,32 @@
+/**
+ * A moment on both clocks of this machine, and how long a lease that began then may still be trusted.
+ *
+ * The monotonic clock cannot be set, but it stands still while a machine is suspended; the wall clock goes on then, but somebody can set
+ * it. Time has passed if either of them says so: a step of the wall clock forward ends leases early, and nothing makes one last too long.
+ */
+import type { Clock } from '../kernel/clock.ts';
+
+export interface Instant {
+  readonly nowMs: number;
+  readonly wallMs: number;
+}
+
+export function readInstant(clock: Clock): Instant {
+  return { nowMs: clock.nowMs(), wallMs: clock.wallMs() };
+}
+
+/** A clock of today that is slewed by NTP is off by at most 0.05 %, one that runs free by 0.01 %; Redlock allows 1 % too. */
+const DRIFT_RATIO = 0.01;
+/** Servers round to milliseconds, and timers here are late by about one. */
+const DRIFT_MS = 2;
+
+/** How much sooner than the server a holder takes its lease for over: the clocks of the two may run apart by that much. */
+export function driftMs(ttlMs: number): number {
+  return ttlMs * DRIFT_RATIO + DRIFT_MS;
+}
+
+/** What is left of a lease that the server cannot have begun to count before `since`; 0 or less if it is over. */
+export function remainingMs(since: Instant, ttlMs: number, now: Instant): number {
+  const passedMs = Math.max(now.nowMs - since.nowMs, now.wallMs - since.wallMs);
+  return ttlMs - driftMs(ttlMs) - passedMs;
+}

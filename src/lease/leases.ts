@@ -1,0 +1,157 @@
+/**
+ * All claims of one process at one store: those who wait for the same key stand in one line here, and only the first of them asks the store.
+ * So a thousand that wait are one question, whatever the store.
+ *
+ * - In a line, who came first is served first. Lines of several processes are served in the order of the store, if it has a queue: each first
+ *   of a line has one place, so processes take turns.
+ * - A clock that is set, or a machine that was suspended, is noticed within a quarter of a second, while anything is held.
+ *
+ * Disposed, it gives back what it holds, and whoever waits is told.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Timer } from '../kernel/clock.ts';
+import { SpillwayError } from '../kernel/errors.ts';
+import { checkInteger, invalid } from '../kernel/options.ts';
+import { createRandom, type Random } from '../kernel/random.ts';
+import { Claimant } from './claimant.ts';
+import type { Lease } from './lease.ts';
+import { Line } from './line.ts';
+import { type LeaseStore, WHOLE } from './store.ts';
+
+export interface LeasesOptions {
+  readonly store: LeaseStore;
+  /** How long one question to the store may take, in milliseconds; a renewal at most a third of the ttl. */
+  readonly timeoutMs: number;
+  readonly random?: Random;
+}
+
+export interface LeaseRequest {
+  readonly key: string;
+  readonly holder: string;
+  /** @defaultValue all of it */
+  readonly share?: number;
+  /** @defaultValue `WHOLE` */
+  readonly of?: number;
+  readonly ttlMs: number;
+  /** 0: no wait. Infinity: until the signal. */
+  readonly waitMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Both clocks are compared this often; it is what a suspended process may still do in good faith, on top of what it does before it looks. */
+const LOOK_MS = 250;
+/** More than timers and the two clocks' readings differ by on a busy machine. */
+const STEP_MS = 50;
+/** The share by which the shortest round trip is let grow at each measurement, so that it follows a network that has become slower. */
+const ROUND_TRIP_GROWTH = 1.05;
+
+export class Leases implements AsyncDisposable {
+  readonly store: LeaseStore;
+  readonly #timeoutMs: number;
+  readonly #random: Random;
+  readonly #claimants = new Set<Claimant>();
+  readonly #line = new Line();
+  #closed: SpillwayError | null = null;
+  #look: Timer | null = null;
+  #aheadMs = 0;
+  #roundTripMs = 0;
+
+  constructor({ store, timeoutMs, random = createRandom() }: LeasesOptions) {
+    this.store = store;
+    this.#timeoutMs = timeoutMs;
+    this.#random = random;
+  }
+
+  /** The lease, or null if the wait was over before it was free. Rejects with the store's error, `LEASE_LATE`, or the signal's reason. */
+  async acquire(request: LeaseRequest): Promise<Lease | null> {
+    this.#check(request);
+    const { key, waitMs, signal } = request;
+    if (waitMs === 0) return await this.#claim(request, 0);
+    const { clock } = this.store;
+    const untilMs = clock.nowMs() + waitMs;
+    using turn = await this.#line.turn(key, { clock, waitMs, signal });
+    if (turn === null) return null;
+    return await this.#claim(request, Math.max(0, untilMs - clock.nowMs()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= new SpillwayError('LEASES_CLOSED', `The leases in ${this.store.name} are closed.`);
+    for (const claimant of this.#claimants) claimant.abandon(this.#closed);
+    await Promise.all([...this.#claimants].map((claimant) => claimant.release()));
+  }
+
+  #claim(
+    { key, holder, of = WHOLE, share = of, ttlMs, waitMs: whole, signal }: LeaseRequest,
+    waitMs: number,
+  ): Promise<Lease | null> {
+    if (this.#closed !== null) throw this.#closed;
+    signal?.throwIfAborted();
+    const id = randomBytes(16).toString('hex');
+    const queue = whole > 0 && this.store.limits.queue;
+    const claimant = new Claimant({
+      store: this.store,
+      claim: { key, id, holder, share, of, ttlMs, queue },
+      waitMs,
+      timeoutMs: this.#timeoutMs,
+      random: this.#random,
+      onRoundTrip: (ms) => this.#measure(ms),
+      onOver: (over) => this.#forget(over),
+    });
+    this.#claimants.add(claimant);
+    this.#look ??= this.#startLooking();
+    return claimant.acquire(signal);
+  }
+
+  #check({ key, holder, share, of = WHOLE, ttlMs }: LeaseRequest): void {
+    const { name, limits } = this.store;
+    const bytes = typeof key === 'string' ? Buffer.byteLength(key) : 0;
+    if (bytes === 0 || bytes > limits.keyBytesMax) {
+      throw invalid(
+        `The name ${JSON.stringify(key)?.slice(0, 80)} has ${bytes} bytes; ${name} takes 1 to ${limits.keyBytesMax}.`,
+      );
+    }
+    if (typeof holder !== 'string' || Buffer.byteLength(holder) > HOLDER_BYTES_MAX) {
+      throw invalid(
+        `holder is ${JSON.stringify(holder)?.slice(0, 80)}; expected a string of at most ${HOLDER_BYTES_MAX} bytes.`,
+      );
+    }
+    if (share !== undefined || of !== WHOLE) {
+      if (!limits.shares) throw invalid(`${name} has no leases that several can hold: neither readers nor permits.`);
+      checkInteger('of', of, 1, WHOLE);
+      checkInteger('share', share ?? of, 1, of);
+    }
+    if (!(ttlMs >= limits.ttlMsMin && ttlMs <= limits.ttlMsMax)) {
+      throw invalid(`ttl is ${ttlMs} ms; ${name} takes ${limits.ttlMsMin} ms to ${limits.ttlMsMax} ms.`);
+    }
+    if (ttlMs < 2 * this.#roundTripMs) {
+      throw invalid(
+        `ttl is ${ttlMs} ms, and a round trip to ${name} takes ${this.#roundTripMs.toFixed(1)} ms: the lease would be over before it could be renewed. ` +
+          `Expected at least ${Math.ceil(2 * this.#roundTripMs)} ms; ten times as much leaves room for trouble.`,
+      );
+    }
+  }
+
+  #measure(ms: number): void {
+    this.#roundTripMs = this.#roundTripMs === 0 ? ms : Math.min(ms, this.#roundTripMs * ROUND_TRIP_GROWTH);
+  }
+
+  #startLooking(): Timer {
+    const { clock } = this.store;
+    this.#aheadMs = clock.wallMs() - clock.nowMs();
+    return clock.every(LOOK_MS, () => {
+      const aheadMs = clock.wallMs() - clock.nowMs();
+      if (Math.abs(aheadMs - this.#aheadMs) > STEP_MS) for (const claimant of this.#claimants) claimant.check();
+      this.#aheadMs = aheadMs;
+    });
+  }
+
+  #forget(claimant: Claimant): void {
+    this.#claimants.delete(claimant);
+    if (this.#claimants.size > 0) return;
+    this.#look?.clear();
+    this.#look = null;
+  }
+}
+
+/** Room for a host, a process and an address. */
+const HOLDER_BYTES_MAX = 256;
