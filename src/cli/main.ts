@@ -172,6 +172,7 @@ function report(error: unknown): ExitCode {
     case 'FILTER_FULL':
     case 'PACKAGE_MISSING':
     case 'FILTER_BUSY':
+    case 'HISTORY_INVALID':
     case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:

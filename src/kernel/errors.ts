@@ -53,6 +53,7 @@ export const errorCodes = {
   FILTER_DAMAGED: 'Bytes or a file are not the filter that was written: cut short, changed, or something else.',
   PACKAGE_MISSING: 'An optional package that the config needs is not installed, or cannot be loaded.',
   FILTER_BUSY: 'A filter in a file is being written by another, or was when its process ended.',
+  HISTORY_INVALID: 'A history of operations is one that cannot have happened, or its files are damaged.',
   OPTIONS_INVALID: 'A module was given options or data that it cannot work with.',
 } as const satisfies Record<string, string>;
 
