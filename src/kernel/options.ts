@@ -3,6 +3,7 @@
  */
 import { SpillwayError } from './errors.ts';
 import { nearest } from './nearest.ts';
+import { durationExpected, formatDuration, parseDuration } from './units.ts';
 
 /** A refusal of options or arguments that mean nothing. */
 export function invalid(message: string): SpillwayError {
@@ -24,4 +25,12 @@ export function checkKeys(what: string, given: object, known: readonly string[])
 export function checkInteger(what: string, value: unknown, min: number, max: number): number {
   if (Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max) return Number(value);
   throw invalid(`${what} is ${String(value)}; expected an integer from ${min} to ${max}.`);
+}
+
+/** Milliseconds of a duration given as `'1.5s'` or as a number of them. */
+export function checkDuration(what: string, value: unknown, minMs: number, maxMs: number): number {
+  const parsed = typeof value === 'number' ? { ok: true as const, value } : parseDuration(String(value));
+  if (!parsed.ok) throw invalid(`${what} is “${String(value)}”; expected ${durationExpected}, or milliseconds.`);
+  if (parsed.value >= minMs && parsed.value <= maxMs) return parsed.value;
+  throw invalid(`${what} is ${String(value)}; expected from ${formatDuration(minMs)} to ${formatDuration(maxMs)}.`);
 }

@@ -1,0 +1,223 @@
+/**
+ * Locks: one at a time, or many readers, or n at once, among all processes that share a store.
+ *
+ * A lock is a lease (lease.ts): it ends by itself, so that one whose holder died is free again; so its holder may lose it while it works, and is told
+ * by `lease.signal`. Whatever must not be done twice also checks `lease.token` where it is done (fenced/): no lock can prevent that its holder
+ * is paused between looking and acting. What each store guarantees is in docs/guides/locks.md.
+ *
+ * Cost: one round trip to acquire and one to release, and one every third of the ttl in between.
+ */
+import { hostname } from 'node:os';
+import { SpillwayError } from '../kernel/errors.ts';
+import { checkDuration, checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import type { Random } from '../kernel/random.ts';
+import type { Duration } from '../kernel/units.ts';
+import type { Lease } from '../lease/lease.ts';
+import { Leases } from '../lease/leases.ts';
+import { type LeaseStore, WHOLE } from '../lease/store.ts';
+import { groupOf } from './lease-group.ts';
+
+export interface LocksOptions {
+  /** Who this is, for people and for `read`: at most 256 bytes. @defaultValue host name and process id */
+  readonly holder?: string;
+  /**
+   * How long one question to the store may take: `'2s'`, or milliseconds, from 1 ms to 1 minute; renewals at most a third of their ttl. Who waits is
+   * asked for again when a question took too long; who does not is refused with `STORE_UNAVAILABLE`.
+   * @defaultValue '2s'
+   */
+  readonly timeout?: Duration | number;
+  /** For jitter. @defaultValue seeded by the operating system */
+  readonly random?: Random;
+}
+
+export interface TryOptions {
+  /**
+   * How long the lock lasts if it is not renewed, which is what others wait when its holder dies: `'10s'`, or milliseconds. It is renewed every third
+   * of it by itself. Shorter than a pause of the holder, it is lost by the pause; see the guide.
+   */
+  readonly ttl: Duration | number;
+  /** `read`: with other readers; `write`: alone. @defaultValue 'write' */
+  readonly mode?: 'read' | 'write';
+  /** Gives up: the call rejects with its reason. A lock that is held already is not affected. */
+  readonly signal?: AbortSignal;
+}
+
+export interface AcquireOptions extends TryOptions {
+  /** How long to wait for it at most: `'5s'`, or milliseconds. @defaultValue '30s' */
+  readonly wait?: Duration | number;
+}
+
+export type PermitOptions = Omit<AcquireOptions, 'mode'>;
+
+/** What the work under a lock is given. */
+export interface Held {
+  /** Aborted when the lock is lost: stop. */
+  readonly signal: AbortSignal;
+  /** For the resource to check. */
+  readonly token: bigint;
+}
+
+export interface Semaphore {
+  /** A permit; rejects with `LEASE_TAKEN` when the wait is over. */
+  acquire(options: PermitOptions): Promise<Lease>;
+  /** A permit, or null if all are taken. */
+  tryAcquire(options: Omit<PermitOptions, 'wait'>): Promise<Lease | null>;
+  withPermit<T>(options: PermitOptions, work: (held: Held) => T | Promise<T>): Promise<T>;
+}
+
+export interface Locks extends AsyncDisposable {
+  /**
+   * The lock, as soon as it is free; rejects with `LEASE_TAKEN` when the wait is over. Several names are locked one after the other in the order of
+   * their characters, so that two who want the same ones cannot wait for each other; the lease is then one of all, and its token fences each.
+   */
+  acquire(names: string | readonly string[], options: AcquireOptions): Promise<Lease>;
+  /** The lock, or null if it is taken. */
+  tryAcquire(names: string | readonly string[], options: TryOptions): Promise<Lease | null>;
+  /** Runs the work while the lock is held, and gives it back. Rejects with `LEASE_LOST` if it was not held to the end, whatever the work said. */
+  withLock<T>(
+    names: string | readonly string[],
+    options: AcquireOptions,
+    work: (held: Held) => T | Promise<T>,
+  ): Promise<T>;
+  /** As many at once as there are permits. Everybody should say the same number; who says another is granted by their own. */
+  semaphore(name: string, permits: number): Semaphore;
+}
+
+const TIMEOUT_DEFAULT = '2s';
+/** As long as a request may take whose caller still waits. */
+const WAIT_DEFAULT = '30s';
+const YEAR_MS = 366 * 86_400_000;
+/** Each is a round trip to take, and one more to lose. */
+const NAMES_MAX = 64;
+
+const keysOfTry = ['ttl', 'mode', 'signal'] as const;
+const keysOfAcquire = [...keysOfTry, 'wait'] as const;
+
+interface Wanted {
+  readonly names: readonly string[];
+  readonly share: number;
+  readonly of: number;
+  readonly ttlMs: number;
+  readonly waitMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+class StoreLocks implements Locks {
+  readonly #leases: Leases;
+  readonly #holder: string;
+
+  constructor(leases: Leases, holder: string) {
+    this.#leases = leases;
+    this.#holder = holder;
+  }
+
+  async acquire(names: string | readonly string[], options: AcquireOptions): Promise<Lease> {
+    checkKeys('acquire', options, keysOfAcquire);
+    return this.#granted(this.#wantedOf(names, options, waitOf(options)));
+  }
+
+  async tryAcquire(names: string | readonly string[], options: TryOptions): Promise<Lease | null> {
+    checkKeys('tryAcquire', options, keysOfTry);
+    return this.#take(this.#wantedOf(names, options, 0));
+  }
+
+  async withLock<T>(
+    names: string | readonly string[],
+    options: AcquireOptions,
+    work: (held: Held) => T | Promise<T>,
+  ): Promise<T> {
+    return whileHeld(await this.acquire(names, options), work);
+  }
+
+  semaphore(name: string, permits: number): Semaphore {
+    checkInteger('semaphore: permits', permits, 1, WHOLE);
+    const wantedOf = (options: PermitOptions, waitMs: number): Wanted => ({
+      names: [name],
+      share: 1,
+      of: permits,
+      ttlMs: ttlOf(options),
+      waitMs,
+      signal: options.signal,
+    });
+    const acquire = async (options: PermitOptions): Promise<Lease> => {
+      checkKeys('acquire', options, ['ttl', 'wait', 'signal']);
+      return this.#granted(wantedOf(options, waitOf(options)));
+    };
+    return {
+      acquire,
+      tryAcquire: async (options) => {
+        checkKeys('tryAcquire', options, ['ttl', 'signal']);
+        return this.#take(wantedOf(options, 0));
+      },
+      withPermit: async (options, work) => whileHeld(await acquire(options), work),
+    };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#leases[Symbol.asyncDispose]();
+  }
+
+  #wantedOf(names: string | readonly string[], options: TryOptions, waitMs: number): Wanted {
+    const { mode = 'write', signal } = options;
+    if (mode !== 'read' && mode !== 'write') throw invalid(`mode is “${String(mode)}”; expected read or write.`);
+    const share = mode === 'read' ? 1 : WHOLE;
+    return { names: sortedNames(names), share, of: WHOLE, ttlMs: ttlOf(options), waitMs, signal };
+  }
+
+  async #granted(wanted: Wanted): Promise<Lease> {
+    const lease = await this.#take(wanted);
+    if (lease !== null) return lease;
+    throw new SpillwayError(
+      'LEASE_TAKEN',
+      `${wanted.names.map((name) => `“${name}”`).join(' and ')} could not be had within ${wanted.waitMs} ms: others hold or wait for it.`,
+      { retryable: true },
+    );
+  }
+
+  /** All names, or null and none. */
+  async #take({ names, waitMs, ...claim }: Wanted): Promise<Lease | null> {
+    const { clock } = this.#leases.store;
+    const untilMs = clock.nowMs() + waitMs;
+    await using held = new AsyncDisposableStack();
+    const leases: Lease[] = [];
+    for (const key of names) {
+      const leftMs = Math.max(0, untilMs - clock.nowMs());
+      const lease = await this.#leases.acquire({ key, holder: this.#holder, waitMs: leftMs, ...claim });
+      if (lease === null) return null;
+      leases.push(held.use(lease));
+    }
+    held.move();
+    return groupOf(leases);
+  }
+}
+
+async function whileHeld<T>(lease: Lease, work: (held: Held) => T | Promise<T>): Promise<T> {
+  await using held = lease;
+  const result = await work({ signal: held.signal, token: held.token });
+  held.assertHeld();
+  return result;
+}
+
+function sortedNames(names: string | readonly string[]): readonly string[] {
+  const all = typeof names === 'string' ? [names] : [...names].sort();
+  checkInteger('The number of names', all.length, 1, NAMES_MAX);
+  const twice = all.find((name, at) => name === all[at + 1]);
+  if (twice !== undefined) throw invalid(`“${twice}” is named twice, and nobody can hold a lock twice.`);
+  return all;
+}
+
+function ttlOf({ ttl }: { readonly ttl: Duration | number }): number {
+  return checkDuration('ttl', ttl, 1, YEAR_MS);
+}
+
+function waitOf({ wait = WAIT_DEFAULT }: { readonly wait?: Duration | number }): number {
+  return checkDuration('wait', wait, 0, YEAR_MS);
+}
+
+/** Locks in a store of `spillway/lease`, which disposing of them leaves open. */
+export function createLocks(store: LeaseStore, options: LocksOptions = {}): Locks {
+  checkKeys('createLocks', options, ['holder', 'timeout', 'random']);
+  const { holder = `${hostname()}:${process.pid}`, timeout = TIMEOUT_DEFAULT, random } = options;
+  const timeoutMs = checkDuration('createLocks: timeout', timeout, 1, 60_000);
+  return new StoreLocks(new Leases({ store, timeoutMs, ...(random === undefined ? {} : { random }) }), holder);
+}
