@@ -130,11 +130,11 @@ export class NetWire implements Wire {
 
   /** The socket has got rid of a piece. */
   #goOn(): void {
-    if (this.closed || !this.#socket.writable) return;
+    if (this.closed || this.#socket.destroyed) return;
     this.#feed();
     if (this.#waitingBytes > 0) return;
     if (this.#then !== 'nothing') this.#afterwards(this.#then);
-    else if (this.congested && this.#socket.writableLength === 0) {
+    if (this.#then !== 'finish' && this.congested && this.#socket.writableLength === 0) {
       this.congested = false;
       this.owner.onDrain();
     }

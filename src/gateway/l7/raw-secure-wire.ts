@@ -170,7 +170,7 @@ export class RawSecureWire implements Wire, Held {
     }
     if (this.#waiting !== none && !this.#startWaiting()) return;
     if (this.#then !== 'nothing') this.#afterwards(this.#then);
-    else if (this.congested) {
+    if (this.#then !== 'finish' && this.congested) {
       this.congested = false;
       this.owner.onDrain();
     }

@@ -177,9 +177,9 @@ function stands(read: () => number): () => boolean {
   };
 }
 
-// Who ends a wire asks it before he closes: what is still here would be lost.
+// Who ends a wire asks it before he closes, and is told when he may: what is still here would be lost.
 onWires(
-  'a wire that has ended is congested as long as anything is pending',
+  'a wire that has ended is congested as long as anything is pending, and drains',
   wireKinds,
   async ({ wire, owner, peer }) => {
     peer.pause();
@@ -190,6 +190,8 @@ onWires(
     peer.resume();
     assert.equal(await peer.gone(), 'end');
     assert.equal(peer.receivedBytes, written);
+    await owner.until(() => owner.events.includes('drain'));
+    assert.ok(!wire.congested);
     peer.end();
     await owner.until(() => owner.events.includes('end'));
   },
