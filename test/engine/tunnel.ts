@@ -1,6 +1,7 @@
 /** Upgrades to WebSocket (RFC 6455 §4) for tests: the request, the answer, and an open tunnel with a peer at both ends. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import type { Clock } from '../../src/kernel/clock.ts';
 import type { Bench, TestGateway } from './bench.ts';
 import { fieldOf } from './message.ts';
 import type { Origin } from './origin.ts';
@@ -37,8 +38,8 @@ export interface Open {
   readonly origin: Origin;
 }
 
-export async function tunnel(bench: Bench, changes: Changes = {}): Promise<Open> {
-  const { origin, client, gateway } = await bench.line(changes);
+export async function tunnel(bench: Bench, changes: Changes = {}, clock?: Clock): Promise<Open> {
+  const { origin, client, gateway } = await bench.line(changes, clock);
   client.write(upgradeRequest());
   const server = await origin.accept();
   const request = await server.request();

@@ -1,8 +1,11 @@
 /** What becomes of the tunnels of an endpoint, or of the whole gateway, when a drain has no more time. */
 import assert from 'node:assert/strict';
-import { eventually, onBoth } from '../../../test/engine/bench.ts';
+import { mock } from 'node:test';
+import { eventually, onBoth, onFast } from '../../../test/engine/bench.ts';
+import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { type Open, tunnel } from '../../../test/engine/tunnel.ts';
 import { CUT, DRAINING, SERVING } from '../slots.ts';
+import { DONE, Insides, PENDING } from './raw-internals.ts';
 
 /** The head of a text frame, and a text in it. */
 const text = (content: string): Buffer => Buffer.concat([Buffer.from([0x81, content.length]), Buffer.from(content)]);
@@ -101,6 +104,68 @@ onBoth('a Close waits for a client that does not take what it was sent', async (
   client.write(maskedClose);
   server.write(closed);
   assert.equal(await client.gone(), 'end');
+});
+
+onBoth('a goodbye that comes with the end of a frame is said by the gateway instead', async (bench) => {
+  const { client, server, gateway } = await tunnel(bench);
+  const frame = masked('0123456789');
+  client.write(frame.subarray(0, 8));
+  await server.bytes(8);
+  gateway.sayDrain(CUT);
+  assert.deepEqual(await client.bytes(4), CLOSE_1001);
+  client.write(Buffer.concat([frame.subarray(8), maskedClose]));
+  assert.deepEqual(await server.bytes(8), frame.subarray(8));
+  await closeOf(server);
+  server.write(closed);
+  assert.equal(await server.gone(), 'end');
+  assert.equal(await client.gone(), 'end');
+  assert.deepEqual([client.text, server.text], ['', ''], 'nothing follows a Close');
+});
+
+// What a real kernel does too, but not when a test wants it: it took all so far, and has no room for what is held in this turn.
+onFast('a goodbye behind what a server takes later arrives, and what is before it', async (bench) => {
+  const clock = new ManualClock();
+  const { client, server, gateway } = await tunnel(bench, {}, clock);
+  const frame = masked('0123456789');
+  const write: (this: Insides, ...given: Parameters<Insides['write']>) => number = Reflect.get(
+    Insides.prototype,
+    'write',
+  );
+  let isFull = false;
+  const later = Promise.withResolvers<() => void>();
+  const writes = mock.method(
+    Insides.prototype,
+    'write',
+    function (this: Insides, ...given: Parameters<Insides['write']>) {
+      if (!isFull || given[2].length < 8) return write.apply(this, given);
+      const [handle, wire, bytes] = given;
+      later.resolve(() => {
+        assert.equal(write.call(this, handle, wire, bytes), DONE);
+        wire.written(0);
+      });
+      return PENDING;
+    },
+  );
+  try {
+    server.write(closed);
+    assert.deepEqual(await client.bytes(2), closed);
+    client.write(frame.subarray(0, 8));
+    await server.bytes(8);
+    gateway.sayDrain(CUT);
+    clock.pass(100); // it is heeded
+    isFull = true;
+    client.write(Buffer.concat([frame.subarray(8), maskedClose]));
+    const takes = await later.promise;
+    isFull = false;
+    takes();
+    assert.deepEqual(await server.bytes(8), frame.subarray(8));
+    await closeOf(server);
+    assert.equal(await server.gone(), 'end');
+    assert.equal(await client.gone(), 'end');
+    assert.deepEqual([gateway.route('broken'), gateway.endpoint('tunnelsCut')], [0, 0]);
+  } finally {
+    writes.mock.restore();
+  }
 });
 
 onBoth('the drain of the gateway itself tells tunnels 1001 before it cuts them', async (bench) => {

@@ -43,6 +43,8 @@ class Side implements WireOwner {
   /** Of what this side says. */
   readonly frames: FrameCursor;
   #stage = OPEN;
+  /** Before its peer was owed a Close, it had said goodbye itself: that was passed on. */
+  #goodbyePassed = false;
 
   constructor(tunnel: Tunnel, wire: Wire, isClient: boolean) {
     this.tunnel = tunnel;
@@ -71,7 +73,7 @@ class Side implements WireOwner {
     if (this.#stage === OPEN) end = to;
     else if (this.#stage === ENDING) {
       end = frames.toBoundary(bytes, from, to);
-      if (frames.atBoundary) this.#stage = OWING;
+      if (frames.atBoundary) this.#owe();
       frames.advance(bytes, end, to);
       return end;
     }
@@ -93,17 +95,22 @@ class Side implements WireOwner {
   /** Nothing of this side is passed on any more, from the next boundary on; its peer gets a Close instead. */
   leave(): void {
     if (this.#stage !== OPEN) return;
-    this.#stage = this.frames.atBoundary ? OWING : ENDING;
+    if (this.frames.atBoundary) this.#owe();
+    else this.#stage = ENDING;
     this.sayClose();
+  }
+
+  #owe(): void {
+    this.#stage = OWING;
+    this.#goodbyePassed = this.frames.closed;
   }
 
   /** Pays what is owed, if the peer takes it now. */
   sayClose(): void {
-    const { frames, peer, tunnel } = this;
+    const { peer, tunnel } = this;
     if (this.#stage === OWING && !peer.wire.congested) {
       this.#stage = LEFT;
-      // What the side itself had said goodbye with was passed on.
-      if (!frames.closed && !this.ended) peer.wire.write(tunnel.closeFor(peer));
+      if (!this.#goodbyePassed && !this.ended) peer.wire.write(tunnel.closeFor(peer));
     }
     tunnel.closeIfSaid();
   }
@@ -218,9 +225,11 @@ export class Tunnel implements Deadline {
     return side === this.#client ? closeOfServer : closeOfClient(this.plane.random.int32());
   }
 
-  /** Both have said goodbye: the end, in good order. */
+  /** Both have said goodbye: the end, in good order, once the server has taken the last of it. The client's wire sees to its own. */
   closeIfSaid(): void {
-    if (this.#client.said && this.#server.said) this.close(false);
+    if (!this.#client.said || !this.#server.said) return;
+    this.#server.wire.end();
+    if (this.#server.flushed) this.close(false);
   }
 
   /** Something moved. */
