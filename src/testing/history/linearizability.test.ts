@@ -94,6 +94,16 @@ test('what never returned may have happened, late, or not at all', async () => {
   assert.equal(await verdictOf(register(), [...history, op('A', [6, 7], read, 1), op('A', [8, 9], read, 0)]), false);
 });
 
+test('of two that never returned and lead to the same state, each is tried: the other may be needed later', async () => {
+  const cas = { op: 'cas', from: 0, to: 1 } as const;
+  const reads = [op('A', [3, 4], read, 1), op('A', [5, 6], write(2)), op('A', [7, 8], read, 1)];
+  assert.equal(
+    await verdictOf(casRegister(0), [op('B', [1, null], write(1)), op('C', [2, null], cas), ...reads]),
+    true,
+  );
+  assert.equal(await verdictOf(casRegister(0), [op('C', [2, null], cas), ...reads]), false);
+});
+
 test('planted: a stale read, a lost update, two holders, a token that goes back, a stale write accepted', async () => {
   const acquire = { op: 'acquire' } as const;
   const release = (token: number) => ({ op: 'release', token }) as const;
