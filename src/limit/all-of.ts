@@ -5,7 +5,6 @@
  * The limiters must be in one store, for only a store can decide about several keys at one moment: the memory of a thread and shared
  * memory do it at once, a remote one in one question. A limiter in shadow mode never holds up the others.
  */
-import { abortable } from '../kernel/abort.ts';
 import { createOutcome, type Outcome } from './algorithm.ts';
 import type { Decision } from './decision.ts';
 import type { SpillwayError } from '../kernel/errors.ts';
@@ -145,9 +144,10 @@ async function takeRemote(
   const { store, line } = limiters[0]!;
   try {
     for (let trying: readonly Wish<RemoteLimiter>[] = all; trying.length > 0; trying = willing(trying)) {
-      const parts = trying.map(({ limiter, key, cost }) => limiter.part(key, cost));
+      const parts = trying.map(({ limiter, key, cost }) => limiter.part(key, cost)) as [PartOfQuestion];
       store.checkTogether?.(parts);
-      const answers = await abortable(line.ask('take', ...(parts as [PartOfQuestion])), signal);
+      const asked = line.ask('take', ...parts);
+      const answers = await (signal === undefined ? asked : line.hear({ answers: asked, before: 0 }, signal, ...parts));
       for (const [index, wish] of trying.entries()) {
         wish.out = answers[index]!;
         wish.holder = answers[index]!.holder;

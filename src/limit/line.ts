@@ -6,11 +6,13 @@
  *   cost, or anything else that is asked of the key, comes after them and keeps its place.
  * - A call that fails or is not answered by the deadline makes the store *unavailable*: nobody is made to wait for it during a
  *   pause, after which the next tick's questions try again. The pause doubles up to a bound, and ends with the first answer.
+ * - A lease that is granted after the deadline, or to whoever has given up, is held by nobody: it is given back when the answer says so,
+ *   also during a pause, for a store that answers late can be asked.
  *
  * A call leaves before the event loop turns: whoever is alone waits for nothing but the store.
  * Cost: a promise and two small objects a take; a call a tick.
  */
-import { LazyAbort } from '../kernel/abort.ts';
+import { abortable, LazyAbort } from '../kernel/abort.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Outcome } from './algorithm.ts';
@@ -140,6 +142,23 @@ export class Line {
     return this.#add(verb, parts).answers;
   }
 
+  /** The answers of a place, for who may give up before they come. */
+  async hear(
+    { answers, before }: Place,
+    signal: AbortSignal,
+    ...parts: readonly PartOfQuestion[]
+  ): Promise<readonly Answer[]> {
+    try {
+      return await abortable(answers, signal);
+    } catch (error) {
+      if (signal.aborted) {
+        const own = (all: readonly Answer[]): Answer[] => all.map((answer, at) => shareOf(answer, before, parts[at]!));
+        answers.then((all) => this.#giveBack(parts, own(all))).catch(() => {});
+      }
+      throw error;
+    }
+  }
+
   get #pausing(): boolean {
     return this.#error !== null && this.pauseMs > 0;
   }
@@ -171,6 +190,7 @@ export class Line {
       if (replies.length !== pending.length)
         throw new Error(`${pending.length} questions had ${replies.length} answers`);
       if (this.#deadlines.end(due)) this.#answered(call, replies);
+      else this.#late(call, replies);
     } catch (error) {
       if (this.#deadlines.end(due)) this.#failed(call, error);
     }
@@ -191,6 +211,29 @@ export class Line {
           return { granted, remaining, retryAfterUs, resetAfterUs, holder, sentMs, receivedMs };
         }),
       );
+    }
+  }
+
+  #late({ pending }: Call, replies: readonly (readonly Outcome[])[]): void {
+    for (const [index, { verb, parts }] of pending.entries()) {
+      if (verb !== 'take') continue;
+      const granted = replies[index]!.map((outcome, at) => ({ ...outcome, holder: parts[at]!.holder }));
+      this.#giveBack(parts, granted);
+    }
+  }
+
+  /** Ends the leases of a take. One that the store does not hear of ends by itself. */
+  #giveBack(parts: readonly PartOfQuestion[], answers: readonly Pick<Answer, 'granted' | 'holder'>[]): void {
+    // Of several, all or none were taken.
+    if (answers.some(({ granted }) => granted === 0)) return;
+    for (const [at, part] of parts.entries()) {
+      if (!hasLeases(part.algorithm)) continue;
+      const { granted, holder } = answers[at]!;
+      this.#joinable.delete(identityOf(part));
+      for (let nth = 0; nth < granted; nth++) {
+        const lease = { ...part, cost: 0, times: 1, holder: holder + nth };
+        this.#add('release', [lease]).answers.catch(() => {});
+      }
     }
   }
 

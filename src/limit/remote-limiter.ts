@@ -189,9 +189,9 @@ export class RemoteLimiter {
     try {
       signal?.throwIfAborted();
       const part = this.part(key, cost, times);
-      const { answers, before } = this.line.take(part);
-      const [all] = await abortable(answers, signal);
-      const answer = shareOf(all!, before, part);
+      const place = this.line.take(part);
+      const [all] = await (signal === undefined ? place.answers : this.line.hear(place, signal, part));
+      const answer = shareOf(all!, place.before, part);
       if (answer.granted < times) this.learn(key, cost, answer);
       return this.decisionOf(answer, answer.granted * cost, answer.granted > 0 || times === 0, answer.holder);
     } catch (error) {

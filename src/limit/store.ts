@@ -87,7 +87,8 @@ export interface RemoteStore {
   /**
    * Answers questions in their order, each decided at one moment: for each question an outcome for each part. All that one tick
    * brings comes in one call, so that it can be one round trip. Rejects if the store cannot be asked or does not answer; what was
-   * then decided is unknown. The signal says that nobody waits for the answer any more.
+   * then decided is unknown. The signal says that nobody waits for the answer any more; of one that comes all the same, leases are given
+   * back.
    *
    * After a refused take of several parts, the outcomes are what `LocalStore.takeAll` says. For `refund` and `reset` the outcome has
    * no meaning; for `release` and `renew`, `granted` is 1 or 0.

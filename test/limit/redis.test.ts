@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 
 import type { SpillwayError } from '../../src/kernel/errors.ts';
-import { allOf, createLimiter, fixedWindow, redisStore, slidingLog } from '../../src/limit/index.ts';
+import { allOf, concurrency, createLimiter, fixedWindow, redisStore, slidingLog } from '../../src/limit/index.ts';
 import { RedisServer } from '../servers/redis.ts';
 import { clients } from '../servers/redis-clients.ts';
 import { Relay } from '../faults/relay.ts';
@@ -89,6 +89,24 @@ for (const [name, open] of Object.entries(clients)) {
     assert.equal((await limiter.take('ann')).source, 'closed');
     line.pass();
     await untilBack(() => limiter.take('ann'));
+  });
+
+  test(`${name}: a slot that is granted after the deadline is given back when the answer comes`, async () => {
+    const slots = concurrency({ limit: 1, lease: '1h' });
+    await using near = await open(server.port);
+    const others = createLimiter({ name: 'jobs', algorithm: slots, store: redisStore(near.client), outage: patient });
+    // Both scripts are known then.
+    await others.release('ann', (await others.take('ann')).lease);
+    await using line = await Relay.open(server.port);
+    line.delay(100);
+    await using far = await open(line.port);
+    const before = await scriptCalls();
+    const outage = { answer: 'closed', deadline: 20 } as const;
+    const jobs = createLimiter({ name: 'jobs', algorithm: slots, store: redisStore(far.client), outage });
+    assert.equal((await jobs.take('ann')).source, 'closed');
+    // The take, and what gives it back.
+    while ((await scriptCalls()) < before + 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal((await others.take('ann')).allowed, true);
   });
 
   test(`${name}: memory full is an outage and not a refusal, and nothing is done by half`, async () => {

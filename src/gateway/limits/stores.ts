@@ -4,7 +4,7 @@
  * A connection that has not answered for `SILENT_MS`, although it is open, is given up for a new one: a machine that lost its power
  * says no goodbye, and the kernel would go on waiting for a quarter of an hour.
  *
- * Cost: two reads of the clock, an `AbortSignal` and five additions a call, of which there is one a tick however many requests ask.
+ * Cost: two reads of the clock, an `AbortSignal`, two promises and five additions a call, of which there is one a tick however many requests ask.
  */
 import { abortable } from '../../kernel/abort.ts';
 import { cellLane, type Cell, type Lane } from '../../kernel/cells.ts';
@@ -165,40 +165,40 @@ class Connection {
     else this.#redis = redis;
   }
 
-  async ask(
+  /** An answer that nobody waits for any more is handed on as well, and may be as late as the end of the connection. */
+  ask(
     prefix: string,
     questions: readonly Question[],
     options: { readonly signal: AbortSignal },
   ): Promise<readonly (readonly Outcome[])[]> {
-    const call = this.#ask(prefix, questions, options);
+    const answers = this.#send(prefix, questions, options);
+    const call = this.#measure(answers, options.signal).finally(() => this.underWay.delete(call));
     this.underWay.add(call);
-    try {
-      return await call;
-    } finally {
-      this.underWay.delete(call);
-    }
+    return answers;
   }
 
-  async #ask(
+  async #send(
     prefix: string,
     questions: readonly Question[],
     options: { readonly signal: AbortSignal },
   ): Promise<readonly (readonly Outcome[])[]> {
+    return this.#storeOf(prefix).ask(questions, options);
+  }
+
+  /** Counts what comes of a call for who waits for it. */
+  async #measure(answers: Promise<unknown>, signal: AbortSignal): Promise<void> {
     const lane = this.#lane;
     const sentMs = this.clock.nowMs();
     lane[storeSlots.calls]! += 1;
     try {
-      // A call that was sent lasts as long as its connection; here it is over when nobody waits any more.
-      const answers = await abortable(this.#storeOf(prefix).ask(questions, options), options.signal);
+      await abortable(answers, signal);
       const tookMs = this.clock.nowMs() - sentMs;
       lane[storeSlots.durationSumMs]! += tookMs;
       lane[storeSlots.buckets + bucketOf(tookMs)]! += 1;
       this.#answered();
-      return answers;
     } catch (error) {
       lane[storeSlots.failures]! += 1;
       this.#failed(error instanceof Error ? error.message : String(error), sentMs);
-      throw error;
     }
   }
 

@@ -21,7 +21,6 @@ import type { Decision } from '../decision.ts';
 import { type FieldForm, type HeaderField, limitFields, refusalOf, type Report } from '../fields.ts';
 import type { Leases, Limiter } from '../limiter.ts';
 import { checkKeys, durationUs, invalid } from '../options.ts';
-import { hasLeases } from '../store.ts';
 
 /** One limiter, or several that are taken from together. */
 export type Limiters = Limiter | AllOf;
@@ -200,15 +199,13 @@ class RequestLimits<R> {
     signal: AbortSignal,
   ): Promise<Decision | AllDecision | null> {
     const { maxWait } = this.#options;
-    // A lease that was asked for has to be given back, so its answer is waited for even if nobody needs it any more.
-    const heard = this.#limiters.some(({ algorithm }) => hasLeases(algorithm)) ? {} : { signal };
     try {
       const limiter = this.#limit;
-      if ('limiters' in limiter) return await limiter.take(keys, { cost, ...heard });
+      if ('limiters' in limiter) return await limiter.take(keys, { cost, signal });
       const key = one('key', keys);
       const amount = one('cost', cost);
       if (maxWait !== undefined) return await limiter.wait(key, { cost: amount, maxWait, signal });
-      return await limiter.take(key, { cost: amount, ...heard });
+      return await limiter.take(key, { cost: amount, signal });
     } catch (error) {
       if (signal.aborted) return null;
       throw error;
