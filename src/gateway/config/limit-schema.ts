@@ -1,5 +1,6 @@
 /** `limits`: who may send how much, and how listeners and routes name them. Rules between them: limit-rules.ts. */
 import * as z from 'zod';
+import { formatDuration } from '../../kernel/units.ts';
 import { type AlgorithmPlan, algorithmOf, type LimitKeySource, type OutagePlan } from '../limits/plan.ts';
 import { redisUrl } from './redis-url.ts';
 import { count, duration, expects, flag, list, name, oneOf, percentage, section, text } from './values.ts';
@@ -141,7 +142,9 @@ const outage = section({
   // What `spillway/limit` takes.
   deadline: duration({ max: 60_000 })
     .prefault('500ms')
-    .describe('How long the store may take to answer, and so the longest that a request waits for it.'),
+    .describe(
+      'How long the store may take to answer, and so the longest that a request waits for it. At most the `lease` of a `concurrency`.',
+    ),
 }).transform(({ answer, share, deadline }, context): OutagePlan => {
   if (share !== undefined && answer !== 'fallback') {
     context.addIssue({
@@ -210,6 +213,11 @@ export const limitSchema = section({
   if (rest.keysMax !== undefined && place !== undefined && policy.answer !== 'fallback') {
     const expected = `no keysMax: Redis keeps the keys, and while it does not answer nobody counts (${policy.answer})`;
     context.addIssue({ code: 'custom', path: ['keysMax'], params: { expected } });
+  }
+  const { algorithm: counting } = rest;
+  if (place !== undefined && counting.type === 'concurrency' && policy.deadlineMs > counting.lease) {
+    const expected = `at most the lease, ${formatDuration(counting.lease)}: a slot that is granted later than that is free again before anybody hears of it`;
+    context.addIssue({ code: 'custom', path: ['outage', 'deadline'], params: { expected } });
   }
   const counted = place === undefined ? null : { ...place, outage: policy };
   return { ...rest, keys: key, withoutKey: withoutKey ?? 'client', store: counted };

@@ -151,6 +151,13 @@ test('outage goes with a store, and its parts with each other', () => {
   says(inRedis('outage: { answer: open }, keysMax: 7'), 'limits[0].keysMax', 'Redis keeps the keys');
   says(inRedis('outage: { deadline: 2m }'), 'limits[0].outage.deadline', '1m');
   says(inRedis('outage: { answer: maybe }'), 'limits[0].outage.answer', 'fallback');
+  const leased = (lease: string, deadline: string): string =>
+    limits(
+      `{ name: few, algorithm: { type: concurrency, limit: 1${lease} }, store: { redis: "redis://c" }, outage: { deadline: ${deadline} } }`,
+    );
+  says(leased(', lease: 1s', '1001ms'), 'f.yaml:4:', 'limits[0].outage.deadline', 'at most the lease, 1s');
+  says(leased('', '31s'), 'limits[0].outage.deadline', 'at most the lease, 30s');
+  assert.deepEqual(lines(leased(', lease: 1s', '1s')), []);
 });
 
 test('limits that one request would meet are in one store', () => {
