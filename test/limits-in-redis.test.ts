@@ -150,6 +150,24 @@ test('a Redis that falls silent without a goodbye is connected to anew', async (
   assert.equal(count(await ask(gateways, 30, 'b'), 200), 10);
 });
 
+test('a Redis that replies with errors is not silent: its connection is kept', async () => {
+  const redis = await redisServer();
+  const connections = async (): Promise<string | undefined> =>
+    /total_connections_received:(\d+)/.exec(await redis.admin.info('stats'))?.[1];
+  const gateways = await fleet([perKey(100, redis.url)], { gateways: 1 });
+  const [{ gateway }] = gateways as [Running];
+  assert.equal(count(await ask(gateways, 4, 'a'), 200), 4);
+  const before = await connections();
+  await redis.admin.config('SET', 'maxmemory', '1');
+  // Asked less and less often: the seventh time comes after twice what silence is allowed.
+  const failures = (): number => gateway.state().stores[0]!.failures;
+  for (let round = 0; failures() < 7; round++) {
+    await ask(gateways, 1, `full-${round}`);
+    await new Promise<void>((resolve) => systemClock.after(20, resolve, { ref: true }));
+  }
+  assert.equal(await connections(), before);
+});
+
 test('a gateway starts without its Redis, and uses it when it is there', async () => {
   const redis = await redisServer();
   await redis.kill();

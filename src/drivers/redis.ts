@@ -216,6 +216,11 @@ function wordOf(message: string): string | null {
   return /^([A-Z]{3,}) /.exec(message)?.[1] ?? null;
 }
 
+/** Whether an error of a driver is what the server replied, and not that it could not be asked or did not answer. */
+export function isReply(error: unknown): boolean {
+  return error instanceof SpillwayError && error.cause instanceof Error && wordOf(error.cause.message) !== null;
+}
+
 function redisError(error: unknown, what = 'a script'): SpillwayError {
   if (error instanceof SpillwayError) return error;
   const message = error instanceof Error ? error.message : String(error);

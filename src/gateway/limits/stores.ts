@@ -6,6 +6,7 @@
  *
  * Cost: two reads of the clock, an `AbortSignal`, two promises and five additions a call, of which there is one a tick however many requests ask.
  */
+import { isReply } from '../../drivers/redis.ts';
 import { abortable } from '../../kernel/abort.ts';
 import { cellLane, type Cell, type Lane } from '../../kernel/cells.ts';
 import type { Clock, Timer } from '../../kernel/clock.ts';
@@ -198,8 +199,15 @@ class Connection {
       this.#answered();
     } catch (error) {
       lane[storeSlots.failures]! += 1;
-      this.#failed(error instanceof Error ? error.message : String(error), sentMs);
+      this.#failed(error, sentMs);
+      if (signal.aborted) this.#hearLate(answers);
     }
+  }
+
+  /** One that is slow is not silent. */
+  #hearLate(answers: Promise<unknown>): void {
+    const heard = (): void => void (this.#silentSinceMs = null);
+    answers.then(heard, (error: unknown) => isReply(error) && heard());
   }
 
   close(): void {
@@ -231,14 +239,16 @@ class Connection {
     this.#notice('info', `${this.plan.name} answers again; limits are counted there`);
   }
 
-  #failed(why: string, sentMs: number): void {
+  #failed(error: unknown, sentMs: number): void {
     if (this.#closed) return;
+    const why = error instanceof Error ? error.message : String(error);
     if (!this.#down) {
       this.#down = true;
       this.#lane[storeSlots.down] = 1;
       this.#notice('warn', `${this.plan.name} does not answer: ${why}; limits answer as their outage says`);
     }
-    if (this.#redis?.isReady() !== true) {
+    // What it says no with is an answer, too.
+    if (isReply(error) || this.#redis?.isReady() !== true) {
       this.#silentSinceMs = null;
       return;
     }
