@@ -1,9 +1,11 @@
 /** The example as a person runs it, and on a machine without Redis. */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { serverPath } from '../../scripts/servers.ts';
 import { CliProcess } from '../../test/cli-process.ts';
 
 const program = fileURLToPath(new URL('run.ts', import.meta.url));
@@ -25,6 +27,23 @@ test('both gateways together admit exactly the limit, with Redis, without it, an
     folders().filter((folder) => !before.includes(folder)),
     [],
   );
+});
+
+test('a Redis that no gateway may use when it is back is waited for only so long', async () => {
+  const bin = mkdtempSync(join(tmpdir(), 'spillway-bin-'));
+  // The first start leaves a mark; who starts again wants a password that nobody has.
+  const mark = join(bin, 'started');
+  const script = `#!/bin/sh\n[ -e '${mark}' ] && set -- "$@" --requirepass other\n: > '${mark}'\nexec '${serverPath('redis')}' "$@"\n`;
+  writeFileSync(join(bin, 'redis-server'), script, { mode: 0o755 });
+  const environment = { PATH: `${bin}:${process.env['PATH']}` };
+  try {
+    await using running = new CliProcess(command, { executable: process.execPath, environment });
+    const { code, err } = await running.exit;
+    assert.equal(code, 1);
+    assert.match(err, /rate-limit: gateway 1 has no answer of Redis 15 s after its start/);
+  } finally {
+    rmSync(bin, { recursive: true, force: true });
+  }
 });
 
 test('without Redis it says what to install', async () => {

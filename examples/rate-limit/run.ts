@@ -20,6 +20,8 @@ const LIMIT = 100;
 const REQUESTS = 400;
 /** Between two looks at whether a gateway has its Redis again. */
 const LOOK_MS = 50;
+/** A gateway asks again after five seconds at the latest; three times that, for a machine that is busy. */
+const BACK_MS = 15_000;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -90,8 +92,12 @@ async function stateOf({ admin }: Gateway): Promise<State> {
 
 /** Until all workers have an answer of Redis again. They ask it when they are asked, and not before. */
 async function waitForRedis(gateways: readonly Gateway[]): Promise<void> {
-  for (const gateway of gateways) {
+  const late = AbortSignal.timeout(BACK_MS);
+  for (const [index, gateway] of gateways.entries()) {
     for (let look = 0; (await stateOf(gateway)).stores[0]!.downFor > 0; look++) {
+      if (late.aborted) {
+        throw new Error(`gateway ${index + 1} has no answer of Redis ${BACK_MS / 1000} s after its start`);
+      }
       await Promise.all(Array.from({ length: 8 }, () => isAdmitted(gateway, `look-${look}`)));
       await new Promise<void>((resolve) => setTimeout(resolve, LOOK_MS));
     }
@@ -134,6 +140,9 @@ if (faults.length > 0) {
     const exact = await run(redis, gateways);
     say(exact ? '\nExactly the limit, each time.' : '\nNot what the limit says.');
     process.exitCode = exact ? 0 : 1;
+  } catch (error) {
+    process.stderr.write(`rate-limit: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
   } finally {
     await Promise.all(gateways.map(stop));
   }
