@@ -92,7 +92,10 @@ export interface Rates {
    * when there will be more.
    */
   takeUpTo(key: string, amount: number, options?: { readonly signal?: AbortSignal }): Promise<Decision>;
-  /** Gives back up to `amount` of what was taken and not yet come back: for work that turned out not to be done. */
+  /**
+   * Gives back up to `amount` of what was taken and not yet come back: for work that turned out not to be done. Of a `slidingLog` the
+   * newest, whoever took it: what others took in between then comes back as early as what was refunded would have.
+   */
   refund(key: string, amount?: number): Promise<void>;
 }
 

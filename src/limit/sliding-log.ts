@@ -1,5 +1,7 @@
 /**
- * The sliding window log: the time of every take is kept, so that no window, wherever it begins, ever has more than the limit.
+ * The sliding window log: the time of every take is kept, so that no window, wherever it begins, ever has more than the limit, as long as
+ * nothing is given back. A refund does not know which times are its own and takes the newest: another's that came later then counts from
+ * the time of a refunded one, and leaves as early. Were it the oldest, who is refused and refunded all the time would never get out.
  *
  * State: [where the newest time is, how many there are, times (µs) …]: a ring of `limit` times in their order. As what is granted
  * always fits, a time that is overwritten has always left the window.
