@@ -1,4 +1,5 @@
 /** `spillway/lease`: where locks and leaders keep their leases. What to do with them is in `spillway/lock` and `spillway/elect`. */
+export type { Fenced, FencedRegister } from './fenced.ts';
 export type { Instant } from './instant.ts';
 export type { Lease } from './lease.ts';
 export { memoryLeases, type MemoryLeasesOptions } from './memory.ts';
