@@ -43,6 +43,13 @@ export const servers = {
     packages: ['libzookeeper-java', 'default-jre-headless'],
     neededBy: 'tests of the ZooKeeper client, locks and elections',
   },
+  pgbouncer: { commands: ['pgbouncer'], packages: ['pgbouncer'], neededBy: 'tests of locks in PostgreSQL' },
+  faketime: {
+    commands: ['faketime'],
+    files: ['/usr/lib/*/faketime/libfaketime.so.1'],
+    packages: ['faketime', 'libfaketime'],
+    neededBy: 'tests of clocks that are wrong',
+  },
   etcd: { commands: ['etcd'], packages: ['etcd-server'], neededBy: 'tests of locks and leaders' },
   libmemcached: {
     commands: ['python3', 'memcstat'],
@@ -80,6 +87,14 @@ export function findCommand(command: string): string | null {
 export function serverPath(name: ServerName): string {
   const path = findCommand(servers[name].commands[0]);
   if (path === null) throw new Error(`${name} is not installed; run: npm run servers -- ${name}`);
+  return path;
+}
+
+/** The full path of the first of the files that a server loads. Throws if it is missing. */
+export function serverFile(name: ServerName): string {
+  const { files = [] }: Server = servers[name];
+  const path = globSync([...files])[0];
+  if (path === undefined) throw new Error(`${name} is not installed; run: npm run servers -- ${name}`);
   return path;
 }
 

@@ -29,8 +29,8 @@ const limited = (endpoint: string, limits: LimitInput[]): ConfigInput =>
     limits,
   });
 
-async function redisServer(...options: string[]): Promise<RedisServer> {
-  const server = await RedisServer.start(...options);
+async function redisServer(...args: string[]): Promise<RedisServer> {
+  const server = await RedisServer.start({ args });
   cleanups.push(() => server[Symbol.asyncDispose]());
   return server;
 }

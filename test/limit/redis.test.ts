@@ -207,8 +207,8 @@ test('killed and restarted: each outage policy answers, and the store is back by
 });
 
 test('R15: a replica decides nothing; once it is promoted, it goes on with what had reached it', async () => {
-  await using master = await RedisServer.start('--repl-diskless-sync-delay', '0');
-  await using replica = await RedisServer.start('--replicaof', '127.0.0.1', String(master.port));
+  await using master = await RedisServer.start({ args: ['--repl-diskless-sync-delay', '0'] });
+  await using replica = await RedisServer.start({ args: ['--replicaof', '127.0.0.1', String(master.port)] });
   await using toMaster = await clients['node-redis 6'](master.port);
   await using toReplica = await clients['node-redis 6'](replica.port);
   const before = createLimiter({

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 
 import { findCommand, serverPath } from '../../scripts/servers.ts';
+import type { FakeClock } from '../faults/faketime.ts';
 import { freePort, launcher, ServerProcess } from './server-process.ts';
 
 const USER = 'postgres';
@@ -17,13 +18,17 @@ function run(command: readonly string[]): void {
   if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}:\n${stdout}${stderr}`);
 }
 
+export interface PostgresOptions {
+  readonly clock?: FakeClock;
+}
+
 export class PostgresServer {
   readonly port: number;
   readonly #process: ServerProcess;
   readonly #folder: string;
   readonly #pools: pg.Pool[] = [];
 
-  private constructor(port: number, folder: string) {
+  private constructor(port: number, folder: string, { clock }: PostgresOptions) {
     this.port = port;
     this.#folder = folder;
     // A crash of the machine is not tested here, and a test's disk is slow.
@@ -32,10 +37,11 @@ export class PostgresServer {
       command: [serverPath('postgres'), '-D', join(folder, 'data'), ...settings.flatMap((each) => ['-c', each])],
       ready: /database system is ready to accept connections/,
       user: USER,
+      environment: clock?.environment ?? {},
     });
   }
 
-  static async start(): Promise<PostgresServer> {
+  static async start(options: PostgresOptions = {}): Promise<PostgresServer> {
     const folder = mkdtempSync(join(tmpdir(), 'spillway-postgres-'));
     if (process.getuid?.() === 0) run(['chown', USER, folder]);
     const initdb = [
@@ -49,7 +55,7 @@ export class PostgresServer {
       '--no-sync',
     ];
     run([...launcher(USER), ...initdb]);
-    const server = new PostgresServer(await freePort(), folder);
+    const server = new PostgresServer(await freePort(), folder, options);
     await server.#process.start();
     return server;
   }

@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 
 import { serverPath } from '../../scripts/servers.ts';
+import type { FakeClock } from '../faults/faketime.ts';
 import { freePort, ServerProcess } from './server-process.ts';
+
+export interface RedisOptions {
+  readonly args?: readonly string[];
+  readonly clock?: FakeClock;
+}
 
 export class RedisServer {
   readonly port: number;
@@ -15,18 +21,19 @@ export class RedisServer {
   readonly #folder: string;
   #admin: Redis | null = null;
 
-  private constructor(port: number, folder: string, options: readonly string[]) {
+  private constructor(port: number, folder: string, { args = [], clock }: RedisOptions) {
     this.port = port;
     this.url = `redis://127.0.0.1:${port}`;
     this.#folder = folder;
     const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder];
     this.#process = new ServerProcess({
-      command: [serverPath('redis'), ...place, '--save', '', ...options],
+      command: [serverPath('redis'), ...place, '--save', '', ...args],
+      environment: clock?.environment ?? {},
       ready: /Ready to accept connections/,
     });
   }
 
-  static async start(...options: readonly string[]): Promise<RedisServer> {
+  static async start(options: RedisOptions = {}): Promise<RedisServer> {
     const server = new RedisServer(await freePort(), mkdtempSync(join(tmpdir(), 'spillway-redis-')), options);
     await server.#process.start();
     return server;
@@ -75,7 +82,7 @@ export class RedisCluster {
 
   static async start(size = 3): Promise<RedisCluster> {
     const starts = Array.from({ length: size }, () =>
-      RedisServer.start('--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'),
+      RedisServer.start({ args: ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'] }),
     );
     const cluster = new RedisCluster(await Promise.all(starts));
     await cluster.#join();

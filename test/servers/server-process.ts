@@ -6,6 +6,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 
+import { freeze, thaw } from './process-state.ts';
+
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -21,12 +23,20 @@ export interface Launch {
   readonly ready: RegExp;
   /** Root becomes this user. */
   readonly user?: string;
+  /** Added to this process's own, and seen by the command alone, after root has become another user. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** The words before a command that end it with its parent, and take root from it where a user is given. */
-export function launcher(user: string | undefined): string[] {
+/** The words before a command that end it with its parent, take root from it where a user is given, and set its environment. */
+export function launcher(user: string | undefined, environment: Readonly<Record<string, string>> = {}): string[] {
   const drop = user !== undefined && process.getuid?.() === 0;
-  return ['setpriv', '--pdeathsig', 'KILL', ...(drop ? ['--reuid', user, '--regid', user, '--clear-groups'] : [])];
+  const prefix = [
+    'setpriv',
+    '--pdeathsig',
+    'KILL',
+    ...(drop ? ['--reuid', user, '--regid', user, '--clear-groups'] : []),
+  ];
+  return [...prefix, 'env', ...Object.entries(environment).map(([name, value]) => `${name}=${value}`)];
 }
 
 export class ServerProcess {
@@ -39,8 +49,8 @@ export class ServerProcess {
   }
 
   async start(): Promise<void> {
-    const { command, ready, user } = this.#launch;
-    const [program = '', ...args] = [...launcher(user), ...command];
+    const { command, ready, user, environment } = this.#launch;
+    const [program = '', ...args] = [...launcher(user, environment), ...command];
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     this.#said = '';
@@ -69,12 +79,12 @@ export class ServerProcess {
     await exited;
   }
 
-  /** It keeps its connections and answers nothing, as a machine does that hangs. */
+  /** It keeps its connections and answers nothing, as a machine does that hangs. Its children go on. */
   freeze(): void {
-    this.#child?.kill('SIGSTOP');
+    if (this.#child !== null) freeze(this.#child.pid!);
   }
 
   thaw(): void {
-    this.#child?.kill('SIGCONT');
+    if (this.#child !== null) thaw(this.#child.pid!);
   }
 }

@@ -1,0 +1,94 @@
+/** Wall clocks of real processes, set while they run. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { test } from 'node:test';
+
+import { PostgresServer } from '../servers/postgres.ts';
+import { RedisServer } from '../servers/redis.ts';
+import type { Clocks, ClocksQuestion } from './clocks-process.ts';
+import { FakeClock } from './faketime.ts';
+import { WorkerProcess } from './processes.ts';
+
+const HOUR_MS = 3_600_000;
+/** Nearer than this is the same: far below what is set here, and far above what a question takes on a busy machine. */
+const NEAR_MS = 60_000;
+
+const clocksProcess = new URL('clocks-process.ts', import.meta.url);
+const verb = (verb: ClocksQuestion['verb']): ClocksQuestion => ({ verb });
+
+/** Sets the clock to and fro, and looks at it after each. */
+async function follows(clock: FakeClock, wallMs: () => Promise<number>): Promise<void> {
+  for (const offsetMs of [0, HOUR_MS, -24 * HOUR_MS, 0]) {
+    clock.set(offsetMs);
+    const seen = (await wallMs()) - Date.now();
+    assert.ok(Math.abs(seen - offsetMs) < NEAR_MS, `set ${offsetMs}, seen ${seen}`);
+  }
+}
+
+test('Node: the wall clock steps and goes fast, the monotonic clock and timers are true', async () => {
+  using clock = new FakeClock();
+  await using worker = new WorkerProcess(clocksProcess, { environment: clock.environment });
+  const ask = () => worker.ask<Clocks>(verb('clocks'));
+  const before = await ask();
+  await follows(clock, async () => (await ask()).wallMs);
+  clock.set(0, 1_000_000);
+  const fast = await ask();
+  worker.send({ id: 0, question: verb('tick') });
+  await worker.next(({ tick }: { tick?: number }) => tick === 5);
+  const later = await ask();
+  assert.ok(later.wallMs - fast.wallMs > HOUR_MS, 'five ticks of 5 ms are seven hours');
+  assert.ok(later.monotonicMs - before.monotonicMs < NEAR_MS);
+  assert.ok(later.monotonicMs >= fast.monotonicMs + 20);
+});
+
+test('Redis: TIME follows, and a key whose ttl the step leaps over is gone', async () => {
+  using clock = new FakeClock();
+  await using server = await RedisServer.start({ clock });
+  await follows(clock, async () => Number((await server.admin.time())[0]) * 1000);
+  await server.admin.set('lease', 'held', 'PX', 10_000);
+  assert.equal(await server.admin.get('lease'), 'held');
+  clock.set(HOUR_MS);
+  assert.equal(await server.admin.get('lease'), null, 'lost at once');
+  await server.admin.set('lease', 'held', 'PX', 10_000);
+  clock.set(0);
+  assert.ok((await server.admin.pttl('lease')) > HOUR_MS, 'and held for an hour more');
+});
+
+test('PostgreSQL: clock_timestamp() follows in sessions that there are and in new ones', async () => {
+  using clock = new FakeClock();
+  await using server = await PostgresServer.start({ clock });
+  const pool = server.pool({ max: 1 });
+  const wallMs = async (by: typeof pool): Promise<number> => {
+    const { rows } = await by.query<{ ms: number }>(
+      'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms',
+    );
+    return rows[0]!.ms;
+  };
+  await follows(clock, () => wallMs(pool));
+  await follows(clock, () => wallMs(server.pool({ max: 1 })));
+});
+
+test('two processes have each a clock of its own, and nothing is left of it', async () => {
+  const pids: number[] = [];
+  const ahead = new FakeClock();
+  const behind = new FakeClock();
+  {
+    await using first = new WorkerProcess(clocksProcess, { environment: ahead.environment });
+    await using second = new WorkerProcess(clocksProcess, { environment: behind.environment });
+    pids.push(first.pid, second.pid);
+    ahead.set(HOUR_MS);
+    behind.set(-HOUR_MS);
+    const [early, late] = await Promise.all([second, first].map((each) => each.ask<Clocks>(verb('clocks'))));
+    assert.ok(Math.abs(late!.wallMs - early!.wallMs - 2 * HOUR_MS) < NEAR_MS);
+  }
+  for (const clock of [ahead, behind]) {
+    const folder = dirname(clock.environment['FAKETIME_TIMESTAMP_FILE']!);
+    assert.ok(existsSync(folder));
+    clock[Symbol.dispose]();
+    assert.ok(!existsSync(folder));
+  }
+  const shared = readdirSync('/dev/shm');
+  for (const pid of pids)
+    assert.ok(!shared.some((name) => name.endsWith(`faketime_shm_${pid}`) || name.endsWith(`faketime_sem_${pid}`)));
+});

@@ -1,0 +1,60 @@
+/**
+ * A wall clock that a test sets for other processes, while they run: libfaketime, loaded before them, reads a file at every look at the clock.
+ *
+ * Invariants: only the wall clock is changed (`Date`, `gettimeofday`, `CLOCK_REALTIME`). The monotonic clock, and with it timers and timeouts, is true, as it
+ * is where an administrator or NTP sets a clock. A rate counts from when each process first looked at its clock, so that to set one later makes it jump.
+ * Nothing is left: with the clock goes its file, and the shared memory that libfaketime leaves of processes that were killed.
+ * Cost: a file is opened and read for each look: some 10 µs.
+ *
+ * Works for what asks its clock by libc: redis-server, postgres with its children, Node with its worker threads, whatever is C.
+ * Does not work for what asks the kernel by itself: Go (etcd), which is linked statically and reads the vDSO, so that nothing can be loaded before it.
+ * Time namespaces (`unshare --time`) do not help there: they move the monotonic clock and the one since boot, never the wall clock; and they are fixed
+ * once a process is in them. What is left for etcd is the machine's own clock, which no test may set; but its leases run by the monotonic clock
+ * of the leader. The JVM (ZooKeeper) is not tried here: it takes LD_PRELOAD, but counts its sessions by the monotonic clock too (`System.nanoTime`).
+ */
+import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { serverFile } from '../../scripts/servers.ts';
+
+/** Where Linux has shared memory by name; libfaketime puts a block and a semaphore there for each process, named by its pid. */
+const SHARED = '/dev/shm';
+
+export class FakeClock implements Disposable {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'spillway-clock-'));
+  readonly #file = join(this.#folder, 'now');
+  /** What a process is started with so that it has this clock. */
+  readonly environment: Readonly<Record<string, string>> = {
+    // libc's own malloc before any other: jemalloc, which Redis has, asks the time while it starts, and libfaketime allocates while it does.
+    LD_PRELOAD: `${serverFile('faketime')}:libc.so.6`,
+    FAKETIME_TIMESTAMP_FILE: this.#file,
+    FAKETIME_NO_CACHE: '1',
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  };
+
+  /** A clock that is right until it is set. */
+  constructor() {
+    // For servers that run as another user.
+    chmodSync(this.#folder, 0o755);
+    this.set(0);
+  }
+
+  /** So far from the true time from now on; a rate of 2 goes twice as fast. */
+  set(offsetMs: number, rate = 1): void {
+    const sign = offsetMs < 0 ? '-' : '+';
+    const next = `${this.#file}.next`;
+    // Renamed, for a file that is half written would be read as no change at all.
+    writeFileSync(next, `${sign}${(Math.abs(offsetMs) / 1000).toFixed(3)}${rate === 1 ? '' : ` x${rate}`}\n`);
+    renameSync(next, this.#file);
+  }
+
+  /** After the processes that have it are gone. */
+  [Symbol.dispose](): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+    for (const name of readdirSync(SHARED)) {
+      const pid = /^(?:sem\.)?faketime_(?:shm|sem)_(\d+)$/.exec(name)?.[1];
+      if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(SHARED, name), { force: true });
+    }
+  }
+}
