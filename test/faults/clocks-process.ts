@@ -7,11 +7,14 @@ export interface Clocks {
   readonly monotonicMs: number;
 }
 
-export type ClocksQuestion = { readonly verb: 'clocks' | 'tick' | 'fail' | 'exit' };
+export interface ClocksQuestion {
+  readonly verb: 'clocks' | 'tick' | 'fail' | 'exit';
+}
 
 const clocks = (): Clocks => ({ wallMs: Date.now(), monotonicMs: performance.now() });
 
-await answerQuestions<ClocksQuestion>(({ verb }) => {
+await answerQuestions((question) => {
+  const { verb } = question as ClocksQuestion;
   switch (verb) {
     case 'clocks':
       return clocks();

@@ -5,7 +5,6 @@
  * it said on stderr; it is gone when it is disposed, and also when the test is killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 

@@ -6,9 +6,9 @@ export function say(message: unknown): void {
 }
 
 /** Answers until its stdin ends; questions are answered side by side. An error is told to who asked. */
-export async function answerQuestions<Question>(answer: (question: Question) => unknown): Promise<void> {
+export async function answerQuestions(answer: (question: unknown) => unknown): Promise<void> {
   for await (const line of createInterface(process.stdin)) {
-    const { id, question } = JSON.parse(line) as { readonly id: number; readonly question: Question };
+    const { id, question } = JSON.parse(line) as { readonly id: number; readonly question: unknown };
     void (async () => answer(question))().then(
       (value) => say({ id, answer: value ?? null }),
       (error: unknown) => say({ id, error: error instanceof Error ? error.message : String(error) }),
