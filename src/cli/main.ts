@@ -161,6 +161,8 @@ function report(error: unknown): ExitCode {
     case 'STORE_UNAVAILABLE':
     case 'DNS_FAILED':
     case 'STORE_REFUSED':
+    case 'STORE_UNSURE':
+    case 'ETCD_LEASE_GONE':
     case 'LEASE_TAKEN':
     case 'LEASE_LOST':
     case 'LEASE_LATE':

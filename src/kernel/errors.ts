@@ -42,6 +42,8 @@ export const errorCodes = {
   ADMIN_UNREACHABLE: 'No running gateway answered on the admin address.',
   STORE_UNAVAILABLE: 'A store did not answer in time, or answered with an error.',
   STORE_REFUSED: 'A store will not do what it is asked, now or later, until somebody changes something.',
+  STORE_UNSURE: 'A store was to change something and its answer was lost: it may have been done, or may yet be.',
+  ETCD_LEASE_GONE: 'A lease of etcd that a call names is over, or never was; nothing was done.',
   LEASE_TAKEN: 'The wait for a lease was over before others had given it back.',
   LEASE_LOST: 'A lease is over: it was released, could not be renewed in time, or its store does not know it any more.',
   LEASE_LATE: 'A lease was granted so late that too little was left of it, and was given back.',
