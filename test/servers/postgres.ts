@@ -1,5 +1,5 @@
 /** A PostgreSQL server of a test's own. Run by root, it becomes the user that Debian's package made, for it refuses to be root. */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,18 @@ export interface PostgresOptions {
   readonly clock?: FakeClock;
 }
 
+export interface StandbyOptions extends PostgresOptions {
+  /** Where it finds its primary, if not at its port: a relay's. */
+  readonly port?: number;
+  /** The primary's commits wait for it. */
+  readonly synchronous?: boolean;
+}
+
+/** What the primary knows a standby by. */
+const STANDBY = 'standby';
+/** Between two looks at what has no event. */
+const LOOK_MS = 20;
+
 export class PostgresServer {
   readonly port: number;
   readonly #process: ServerProcess;
@@ -35,29 +47,62 @@ export class PostgresServer {
     const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'];
     this.#process = new ServerProcess({
       command: [serverPath('postgres'), '-D', join(folder, 'data'), ...settings.flatMap((each) => ['-c', each])],
-      ready: /database system is ready to accept connections/,
+      ready: /database system is ready to accept (?:read-only )?connections/,
       user: USER,
       environment: clock?.environment ?? {},
     });
   }
 
   static async start(options: PostgresOptions = {}): Promise<PostgresServer> {
+    return PostgresServer.#startWith(options, (data) => [
+      findCommand('initdb') ?? 'initdb',
+      ...['-D', data, '-U', USER, '-A', 'trust', '--no-sync'],
+    ]);
+  }
+
+  /** A server that follows this one by streaming replication; several are known by one name. */
+  async startStandby({
+    port = this.port,
+    synchronous = false,
+    ...options
+  }: StandbyOptions = {}): Promise<PostgresServer> {
+    const primary = `host=127.0.0.1 port=${port} user=${USER} application_name=${STANDBY}`;
+    const standby = await PostgresServer.#startWith(options, (data) => [
+      findCommand('pg_basebackup') ?? 'pg_basebackup',
+      ...['-d', primary, '-D', data, '-R', '-X', 'stream', '-c', 'fast', '--no-sync'],
+    ]);
+    const admin = this.pool({ max: 1 });
+    if (synchronous) {
+      await admin.query(`ALTER SYSTEM SET synchronous_standby_names = '${STANDBY}'`);
+      await admin.query('SELECT pg_reload_conf()');
+    }
+    const follows = `SELECT FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = $1`;
+    while ((await admin.query(follows, [synchronous ? 'sync' : 'async'])).rowCount === 0) {
+      await new Promise<void>((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+    return standby;
+  }
+
+  static async #startWith(
+    options: PostgresOptions,
+    prepare: (data: string) => readonly string[],
+  ): Promise<PostgresServer> {
     const folder = mkdtempSync(join(tmpdir(), 'spillway-postgres-'));
     if (process.getuid?.() === 0) run(['chown', USER, folder]);
-    const initdb = [
-      findCommand('initdb') ?? 'initdb',
-      '-D',
-      join(folder, 'data'),
-      '-U',
-      USER,
-      '-A',
-      'trust',
-      '--no-sync',
-    ];
-    run([...launcher(USER), ...initdb]);
+    const command = [...launcher(USER), ...prepare(join(folder, 'data'))];
+    const [program = '', ...args] = command;
+    // Not waited for by blocking: a relay of this process may be between the two.
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    execFile(program, args, { cwd: tmpdir() }, (error) => (error === null ? resolve() : reject(error)));
+    await promise;
     const server = new PostgresServer(await freePort(), folder, options);
     await server.#process.start();
     return server;
+  }
+
+  /** A standby becomes a primary, with what has reached it. */
+  async promote(): Promise<void> {
+    await this.pool({ max: 1 }).query('SELECT pg_promote()');
   }
 
   get url(): string {

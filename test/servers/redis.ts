@@ -12,7 +12,12 @@ import { freePort, ServerProcess } from './server-process.ts';
 export interface RedisOptions {
   readonly args?: readonly string[];
   readonly clock?: FakeClock;
+  /** The port of the primary that it follows, or of a relay to it. */
+  readonly replicaOf?: number;
 }
+
+/** Between two looks at what has no event. */
+const LOOK_MS = 20;
 
 export class RedisServer {
   readonly port: number;
@@ -21,22 +26,36 @@ export class RedisServer {
   readonly #folder: string;
   #admin: Redis | null = null;
 
-  private constructor(port: number, folder: string, { args = [], clock }: RedisOptions) {
+  private constructor(port: number, folder: string, { args = [], clock, replicaOf }: RedisOptions) {
     this.port = port;
     this.url = `redis://127.0.0.1:${port}`;
     this.#folder = folder;
-    const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder];
+    const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--repl-diskless-sync-delay', '0'];
+    const primary = replicaOf === undefined ? [] : ['--replicaof', '127.0.0.1', String(replicaOf)];
     this.#process = new ServerProcess({
-      command: [serverPath('redis'), ...place, '--save', '', ...args],
+      command: [serverPath('redis'), ...place, '--save', '', ...primary, ...args],
       environment: clock?.environment ?? {},
       ready: /Ready to accept connections/,
     });
   }
 
+  /** A replica is ready when it has all that its primary has. */
   static async start(options: RedisOptions = {}): Promise<RedisServer> {
     const server = new RedisServer(await freePort(), mkdtempSync(join(tmpdir(), 'spillway-redis-')), options);
     await server.#process.start();
+    while (options.replicaOf !== undefined && !(await server.#follows())) {
+      await new Promise<void>((resolve) => setTimeout(resolve, LOOK_MS));
+    }
     return server;
+  }
+
+  async #follows(): Promise<boolean> {
+    return (await this.admin.info('replication')).includes('master_link_status:up');
+  }
+
+  /** A replica becomes a primary, with what has reached it. */
+  async promote(): Promise<void> {
+    await this.admin.call('replicaof', 'no', 'one');
   }
 
   /** For what a test does to the server. */
@@ -102,7 +121,7 @@ export class RedisCluster {
       for (;;) {
         const info = String(await node.admin.call('cluster', 'info'));
         if (info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${nodes.length}`)) break;
-        await new Promise<void>((resolve) => setTimeout(resolve, 20));
+        await new Promise<void>((resolve) => setTimeout(resolve, LOOK_MS));
       }
     }
   }
