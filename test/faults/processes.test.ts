@@ -79,6 +79,13 @@ test('killed while it is frozen, it is gone; what it said before is heard', asyn
   await worker[Symbol.asyncDispose]();
 });
 
+test('a process that is dead and not yet reaped is not waited for', async () => {
+  await using worker = new WorkerProcess(file);
+  await worker.ask({ verb: 'clocks' });
+  process.kill(worker.pid, 'SIGKILL');
+  assert.throws(() => worker.freeze(), /has ended, and takes no SIGSTOP/);
+});
+
 test('a process whose test is killed goes with it', async () => {
   const parent = new WorkerProcess(new URL('parent-process.ts', import.meta.url));
   const { pid } = await parent.next<{ pid: number }>();
