@@ -1,4 +1,7 @@
 /** `spillway/lease`: where locks and leaders keep their leases. What to do with them is in `spillway/lock` and `spillway/elect`. */
+export { EtcdClient } from '../drivers/etcd/client.ts';
+export type { EtcdOptions } from '../drivers/etcd/options.ts';
+export { etcdLeases, type EtcdLeasesOptions } from './etcd.ts';
 export type { Fenced, FencedRegister } from './fenced.ts';
 export type { Instant } from './instant.ts';
 export type { Lease } from './lease.ts';

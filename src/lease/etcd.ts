@@ -1,0 +1,312 @@
+/**
+ * The store in etcd: a lease is a key of its own under what is claimed, and the order in which keys came to be is the queue. Whoever finds that
+ * those before it leave room for it holds; its token is the revision at which its key was made.
+ *
+ * - One round trip a verb. Keys are under a lease of etcd, one for each ttl, which all claims of this store share: the session (etcd-session.ts).
+ *   It is made at the first claim, and kept alive by whoever renews.
+ * - Whoever waits watches: for an exclusive lease only the key before its own, so that a release wakes one.
+ * - Time is that of etcd's leader, on its monotonic clock; a change of leader gives every lease its whole time again.
+ *
+ * The key of the claim `a/b` of holder 7f… is `spillway/a%2Fb/7f…`; its value is JSON. Source: the recipe of etcd's concurrency package, with the
+ * check that it leaves out (etcd-io/etcd#11456): a key is looked at in the same step as those before it.
+ */
+import type { TxnAnswer } from '../drivers/etcd/answers.ts';
+import type { EtcdClient } from '../drivers/etcd/client.ts';
+import {
+  type Bytes,
+  type Compare,
+  type KeyValue,
+  type Operation,
+  prefixEnd,
+  type RangeRequest,
+} from '../drivers/etcd/messages.ts';
+import { type Clock, systemClock } from '../kernel/clock.ts';
+import { type ErrorCode, SpillwayError } from '../kernel/errors.ts';
+import { checkKeys, invalid } from '../kernel/options.ts';
+import { type EtcdSession, EtcdSessions } from './etcd-session.ts';
+import {
+  type Answer,
+  type Claim,
+  type Holding,
+  type LeaseStore,
+  type LeaseStoreLimits,
+  type Renewal,
+  type Unwatch,
+  type Waiting,
+  WHOLE,
+} from './store.ts';
+
+export interface EtcdLeasesOptions {
+  /** What every key begins with: 1 to 64 of `a-z A-Z 0-9 _ . : - /`. @defaultValue 'spillway' */
+  readonly prefix?: string;
+  /** For deadlines here; leases go by etcd's own. @defaultValue the machine's */
+  readonly clock?: Clock;
+}
+
+const PREFIX = /^[\w.:/-]{1,64}$/;
+/** Those who ask without a queue look first and then claim what has not changed; more changes than this in between, and it is busy. */
+const LOOKS_MAX = 8;
+/** Keeps the place of those who wait, as a renewal keeps a lease. */
+const KEEPS_PER_TTL = 3;
+
+/** A key under what is claimed. */
+interface Row extends Holding {
+  readonly key: string;
+  readonly of: number;
+}
+
+interface Rows {
+  readonly rows: readonly Row[];
+  readonly revision: bigint;
+}
+
+/** Where one that waits stands: behind the key `before`, as of `revision`. */
+interface Place {
+  readonly before: string;
+  readonly revision: bigint;
+}
+
+class EtcdLeases implements LeaseStore {
+  readonly name = 'etcd';
+  readonly limits: LeaseStoreLimits = {
+    ttlMsMin: 1000,
+    ttlMsMax: 2 ** 31 - 1,
+    keyBytesMax: 1024,
+    shares: true,
+    queue: true,
+  };
+  readonly clock: Clock;
+  readonly #client: EtcdClient;
+  readonly #prefix: string;
+  readonly #sessions: EtcdSessions;
+  /** By the id of a claim: the session that its key is under, and, if it waits, where. */
+  readonly #kept = new Map<string, EtcdSession>();
+  readonly #places = new Map<string, Place>();
+
+  constructor(client: EtcdClient, prefix: string, clock: Clock) {
+    this.clock = clock;
+    this.#client = client;
+    this.#prefix = prefix;
+    this.#sessions = new EtcdSessions(client, clock);
+  }
+
+  async try(claim: Claim, { signal }: Waiting): Promise<Answer> {
+    for (;;) {
+      const session = await this.#sessionOf(claim, signal);
+      try {
+        const asked = claim.queue ? this.#stand(claim, session, signal) : this.#take(claim, session, signal);
+        const [{ rows, revision }, isAlive] = await Promise.all([asked, session.refresh(signal)]);
+        if (isAlive) return this.#answerOf(claim, session, { rows, revision });
+        this.#forget(claim.id);
+      } catch (error) {
+        if (isCoded(error, 'ETCD_LEASE_GONE')) {
+          session.retired = true;
+          this.#forget(claim.id);
+        } else {
+          // The key may be there, or may yet come to be: under a session that others keep alive it would stay.
+          if (!isCoded(error, 'STORE_UNAVAILABLE') && !isCoded(error, 'STORE_REFUSED')) session.retire();
+          throw unavailable(error);
+        }
+      }
+    }
+  }
+
+  async renew(claim: Claim, { signal }: Waiting): Promise<Renewal> {
+    const session = this.#kept.get(claim.id);
+    if (session === undefined) return { held: false };
+    const [isAlive, { kvs }] = await Promise.all([
+      session.keepAlive(signal),
+      this.#client.range({ key: this.#keyOf(claim), keysOnly: true }, { signal }),
+    ]).catch((error: unknown) => {
+      throw unavailable(error);
+    });
+    if (isAlive && kvs.length > 0) return { held: true, since: session.since };
+    this.#forget(claim.id);
+    return { held: false };
+  }
+
+  async release(claim: Claim, { signal }: Waiting): Promise<void> {
+    await this.#client.delete({ key: this.#keyOf(claim) }, { signal }).catch((error: unknown) => {
+      throw unavailable(error);
+    });
+    this.#forget(claim.id);
+  }
+
+  watch(key: string, claim: Claim | null, wake: () => void): Unwatch {
+    const stop = new AbortController();
+    void this.#listen(key, { claim, wake, signal: stop.signal });
+    return () => stop.abort();
+  }
+
+  async read(key: string, { signal }: Waiting): Promise<readonly Holding[]> {
+    const { kvs } = await this.#client.range(this.#folder(key), { signal }).catch((error: unknown) => {
+      throw unavailable(error);
+    });
+    const held: Holding[] = [];
+    let sum = 0;
+    for (const { holder, token, share, of } of kvs.map(rowOf)) {
+      sum += share;
+      if (sum > of) break;
+      held.push({ holder, token, share });
+    }
+    return held;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sessions[Symbol.asyncDispose]();
+  }
+
+  /** All keys under what is claimed, those first that came first. */
+  #folder(key: string): RangeRequest & { readonly rangeEnd: Uint8Array } {
+    const folder = `${this.#prefix}/${encodeURIComponent(key)}/`;
+    return { key: folder, rangeEnd: prefixEnd(folder), sort: { by: 'createRevision' } };
+  }
+
+  #keyOf({ key, id }: Claim): string {
+    return `${this.#prefix}/${encodeURIComponent(key)}/${id}`;
+  }
+
+  async #sessionOf({ id, ttlMs }: Claim, signal: AbortSignal): Promise<EtcdSession> {
+    const kept = this.#kept.get(id);
+    if (kept !== undefined) return kept;
+    const session = await this.#sessions.open(ttlMs, signal).catch((error: unknown) => {
+      throw unavailable(error);
+    });
+    this.#kept.set(id, session);
+    session.add(id);
+    return session;
+  }
+
+  #forget(id: string): void {
+    this.#kept.get(id)?.remove(id);
+    this.#kept.delete(id);
+    this.#places.delete(id);
+  }
+
+  #put(claim: Claim, session: EtcdSession): Operation {
+    const { holder, share, of } = claim;
+    return { put: { key: this.#keyOf(claim), value: JSON.stringify({ holder, share, of }), lease: session.id } };
+  }
+
+  /** Makes the key, if it is not there, and looks at all. */
+  async #stand(claim: Claim, session: EtcdSession, signal: AbortSignal): Promise<Rows> {
+    const range = { range: this.#folder(claim.key) };
+    const isNew: Compare = { key: this.#keyOf(claim), target: 'createRevision', is: '=', than: 0n };
+    const request = { if: [isNew], then: [this.#put(claim, session), range], else: [range] };
+    return rowsOf(await this.#client.txn(request, { signal }));
+  }
+
+  /** Makes the key only if that grants the claim: first as if nobody were there, then if nothing has changed since it was looked at. */
+  async #take(claim: Claim, session: EtcdSession, signal: AbortSignal): Promise<Rows> {
+    const { share, of } = claim;
+    const folder = this.#folder(claim.key);
+    const then = [this.#put(claim, session), { range: folder }];
+    let unchanged: Compare = { ...keysOf(folder), target: 'createRevision', is: '=', than: 0n };
+    for (let look = 0; ; look++) {
+      const answer = await this.#client.txn({ if: [unchanged], then, else: [{ range: folder }] }, { signal });
+      const found = rowsOf(answer);
+      if (answer.succeeded || look === LOOKS_MAX) return found;
+      const isMine = found.rows.some(({ key }) => key === this.#keyOf(claim));
+      if (isMine || sumOf(found.rows) + share > of) return found;
+      unchanged = { ...keysOf(folder), target: 'modRevision', is: '<', than: found.revision + 1n };
+    }
+  }
+
+  #answerOf(claim: Claim, session: EtcdSession, { rows, revision }: Rows): Answer {
+    const { id, share, of, ttlMs, queue } = claim;
+    const place = rows.findIndex(({ key }) => key === this.#keyOf(claim));
+    const mine = rows[place];
+    if (mine !== undefined && sumOf(rows.slice(0, place)) + share <= of) {
+      this.#places.delete(id);
+      return { granted: true, token: mine.token, since: session.since };
+    }
+    const before = rows[place - 1];
+    if (before !== undefined) this.#places.set(id, { before: before.key, revision });
+    else this.#forget(id);
+    return { granted: false, againMs: queue ? ttlMs / KEEPS_PER_TTL : Number.POSITIVE_INFINITY };
+  }
+
+  /** Of who wants all, only the key before its own matters: until that is gone it has no room. */
+  async #listen(key: string, { claim, wake, signal }: Listening): Promise<void> {
+    const place = claim === null || claim.share < claim.of ? undefined : this.#places.get(claim.id);
+    const range = place === undefined ? keysOf(this.#folder(key)) : { key: place.before };
+    try {
+      // Somebody who has no place to begin from may have missed something before the watch begins.
+      const startRevision =
+        place === undefined
+          ? (await this.#client.range({ ...range, countOnly: true }, { signal })).revision + 1n
+          : place.revision + 1n;
+      if (place === undefined) wake();
+      for await (const { kind } of this.#client.watch({ ...range, startRevision }, { signal })) {
+        if (kind === 'delete' || kind === 'gap' || (kind === 'put' && claim === null)) wake();
+      }
+    } catch {
+      // Whoever waits asks again before its place is forgotten, and begins to listen anew when it is told to wait again.
+    }
+  }
+}
+
+interface Listening {
+  readonly claim: Claim | null;
+  readonly wake: () => void;
+  readonly signal: AbortSignal;
+}
+
+function keysOf({ key, rangeEnd }: RangeRequest & { readonly rangeEnd: Uint8Array }): {
+  readonly key: Bytes;
+  readonly rangeEnd: Uint8Array;
+} {
+  return { key, rangeEnd };
+}
+
+function rowsOf({ revision, answers }: TxnAnswer): Rows {
+  const range = answers.find((answer) => answer.kind === 'range');
+  return { rows: range?.kvs.map(rowOf) ?? [], revision };
+}
+
+/** What others wrote there is in the way: it is taken for a holder of all. */
+function rowOf({ key, value, createRevision }: KeyValue): Row {
+  const text = Buffer.from(value).toString();
+  const { holder, share, of } = fieldsOf(text);
+  const isOurs = typeof holder === 'string' && typeof share === 'number' && typeof of === 'number';
+  const row = isOurs ? { holder, share, of } : { holder: text.slice(0, FOREIGN_MAX), share: WHOLE, of: WHOLE };
+  return { key: Buffer.from(key).toString(), token: createRevision, ...row };
+}
+
+/** As much of what others wrote as tells whose it is. */
+const FOREIGN_MAX = 256;
+
+function fieldsOf(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(text)) as Readonly<Record<string, unknown>>;
+  } catch {
+    return {};
+  }
+}
+
+function sumOf(rows: readonly Row[]): number {
+  return rows.reduce((sum, { share }) => sum + share, 0);
+}
+
+function isCoded(error: unknown, code: ErrorCode): boolean {
+  return error instanceof SpillwayError && error.code === code;
+}
+
+/** To whoever asks for a lease, a change that may have been made is an answer that got lost. */
+function unavailable(error: unknown): unknown {
+  if (!(error instanceof SpillwayError) || error.code === 'STORE_REFUSED' || error.code === 'STORE_UNAVAILABLE')
+    return error;
+  return new SpillwayError('STORE_UNAVAILABLE', error.message, { cause: error, retryable: true });
+}
+
+/**
+ * Leases in etcd, 3.4 or later, by an `EtcdClient`, which the program that made it also closes.
+ */
+export function etcdLeases(client: EtcdClient, options: EtcdLeasesOptions = {}): LeaseStore {
+  checkKeys('etcdLeases', options, ['prefix', 'clock']);
+  const { prefix = 'spillway', clock = systemClock } = options;
+  if (!PREFIX.test(prefix)) {
+    throw invalid(`etcdLeases: prefix is “${prefix}”; expected 1 to 64 of the characters a-z A-Z 0-9 _ . : - /`);
+  }
+  return new EtcdLeases(client, prefix, clock);
+}

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { createElections } from '../../src/elect/index.ts';
+import { EtcdClient, etcdLeases, type LeaseStore } from '../../src/lease/index.ts';
+import { SpillwayError } from '../../src/kernel/errors.ts';
+import { createLocks } from '../../src/lock/index.ts';
+import { leaseStoreContract } from '../../src/testing/index.ts';
+import { EtcdServer } from '../servers/etcd.ts';
+
+const server = await EtcdServer.start();
+after(() => server[Symbol.asyncDispose]());
+
+let prefixes = 0;
+
+const verbs = ['range', 'put', 'delete', 'txn', 'grant', 'keepAlive', 'revoke'] as const;
+type Verb = (typeof verbs)[number];
+
+/** A client that tells what it asked, and loses the answer to the next question of a kind. */
+interface Counted {
+  readonly client: EtcdClient;
+  readonly asked: Verb[];
+  lose: Verb | null;
+}
+
+function countedClient(): Counted {
+  const client = new EtcdClient({ endpoints: [server.url] });
+  const counted: Counted = { client, asked: [], lose: null };
+  for (const verb of verbs) {
+    const original = client[verb].bind(client) as (...args: unknown[]) => Promise<unknown>;
+    const value = async (...args: unknown[]): Promise<unknown> => {
+      counted.asked.push(verb);
+      const answer = await original(...args);
+      if (counted.lose !== verb) return answer;
+      counted.lose = null;
+      throw new SpillwayError('STORE_UNSURE', 'nobody knows');
+    };
+    Object.defineProperty(client, verb, { value });
+  }
+  return counted;
+}
+
+function fresh(): string {
+  prefixes += 1;
+  return `test-${prefixes}`;
+}
+
+function open(): { readonly connect: () => LeaseStore; readonly close: () => void } {
+  const prefix = fresh();
+  const clients: EtcdClient[] = [];
+  return {
+    connect: () => {
+      const client = new EtcdClient({ endpoints: [server.url] });
+      clients.push(client);
+      return etcdLeases(client, { prefix });
+    },
+    close: () => clients.forEach((client) => client.close()),
+  };
+}
+
+for (const { name, run } of leaseStoreContract({ name: 'etcd', open, ttlMs: 1000 })) test(name, run);
+
+test('a lock is one question to take and one to give back, once there is a session', async () => {
+  const { client, asked } = countedClient();
+  await using store = etcdLeases(client, { prefix: fresh() });
+  await using locks = createLocks(store);
+  await (await locks.acquire('first', { ttl: '10s' })).release();
+  asked.length = 0;
+  await (await locks.acquire('payment:42', { ttl: '10s' })).release();
+  assert.deepEqual(asked, ['txn', 'delete']);
+  asked.length = 0;
+  const taken = await locks.tryAcquire('payment:42', { ttl: '10s' });
+  assert.equal(await locks.tryAcquire('payment:42', { ttl: '10s' }), null);
+  await taken?.release();
+  assert.deepEqual(asked, ['txn', 'txn', 'delete']);
+  await store[Symbol.asyncDispose]();
+  client.close();
+});
+
+test('a hundred that wait in processes of their own: a release wakes one, which asks once', async () => {
+  const prefix = fresh();
+  const waiters = 100;
+  const { client, asked } = countedClient();
+  const stores = Array.from({ length: waiters }, () => etcdLeases(client, { prefix }));
+  const locks = stores.map((store) => createLocks(store));
+  const held = await locks[0]!.acquire('payment:42', { ttl: '60s' });
+  const turns = locks.slice(1).map(async (own) => {
+    await (await own.acquire('payment:42', { ttl: '60s', wait: '60s' })).release();
+  });
+  const folder = { key: `${prefix}/payment%3A42/`, rangeEnd: `${prefix}/payment%3A420` };
+  while ((await client.range(folder)).count < waiters);
+  asked.length = 0;
+  await held.release();
+  await Promise.all(turns);
+  const handOvers = waiters - 1;
+  const calls = asked.filter((verb) => verb === 'txn' || verb === 'delete' || verb === 'range').length;
+  assert.ok(calls <= 2 * handOvers + 1, `${calls} calls for ${handOvers} hand-overs`);
+  await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
+  client.close();
+});
+
+test('L13: a place whose session ended while it waited is a new one at the end, and never a lease', async () => {
+  const prefix = fresh();
+  const { client } = countedClient();
+  const other = new EtcdClient({ endpoints: [server.url] });
+  await using store = etcdLeases(client, { prefix });
+  await using ahead = etcdLeases(other, { prefix });
+  await using mine = createLocks(store);
+  await using theirs = createLocks(ahead);
+  const held = await theirs.acquire('payment:42', { ttl: '60s' });
+  const waits = mine.acquire('payment:42', { ttl: '60s', wait: '60s' });
+  const folder = { key: `${prefix}/payment%3A42/`, rangeEnd: `${prefix}/payment%3A420` };
+  const place = async (): Promise<bigint | undefined> =>
+    (await client.range({ ...folder, sort: { by: 'createRevision' } })).kvs[1]?.lease;
+  let session: bigint | undefined;
+  while ((session = await place()) === undefined);
+  await other.revoke(session);
+  assert.equal(await place(), undefined);
+  await held.release();
+  const lease = await waits;
+  const [key] = (await client.range(folder)).kvs;
+  assert.notEqual(key?.lease, session, 'under a session that there is');
+  assert.equal(key?.createRevision, lease.token);
+  await lease.release();
+  other.close();
+});
+
+test('whoever deletes a key of a lease ends it at the next renewal', async () => {
+  const prefix = fresh();
+  const { client } = countedClient();
+  await using store = etcdLeases(client, { prefix });
+  await using elections = createElections(store);
+  const term = await elections.campaign('scheduler', { ttl: '1s' });
+  const lost = new Promise((resolve) => term.signal.addEventListener('abort', resolve));
+  await client.delete({ key: `${prefix}/`, rangeEnd: `${prefix}0` });
+  await lost;
+  assert.throws(() => term.assertLeader(), { code: 'LEASE_LOST', message: /etcd has no such lease/ });
+});
+
+test('an answer that got lost is given back, and its session is used no more', async () => {
+  const counted = countedClient();
+  const { client, asked } = counted;
+  await using store = etcdLeases(client, { prefix: fresh() });
+  await using locks = createLocks(store);
+  await using other = await locks.acquire('other', { ttl: '10s' });
+  counted.lose = 'txn';
+  await assert.rejects(locks.tryAcquire('payment:42', { ttl: '10s' }), { code: 'STORE_UNAVAILABLE', retryable: true });
+  asked.length = 0;
+  await (await locks.acquire('payment:42', { ttl: '10s' })).release();
+  assert.ok(asked.includes('grant'), asked.join());
+  other.assertHeld();
+});
+
+test('what others wrote under a name is in the way of nobody who knows how to read it', async () => {
+  const prefix = fresh();
+  const { client } = countedClient();
+  await using store = etcdLeases(client, { prefix });
+  await client.put({ key: `${prefix}/payment%3A42/intruder`, value: 'not of here' });
+  await using locks = createLocks(store);
+  assert.equal(await locks.tryAcquire('payment:42', { ttl: '1s' }), null, 'it is taken for a holder of all');
+  const [holding] = await store.read('payment:42', { signal: AbortSignal.timeout(5000) });
+  assert.equal(holding?.holder, 'not of here');
+  client.close();
+});
+
+test('a prefix that would not be found again is refused', () => {
+  const { client } = countedClient();
+  assert.throws(() => etcdLeases(client, { prefix: 'a b' }), { code: 'OPTIONS_INVALID', message: /prefix is “a b”/ });
+  client.close();
+});
