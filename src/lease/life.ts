@@ -147,14 +147,14 @@ export class LeaseLife {
   }
 
   renewed(question: Question, renewal: Renewal, now: Instant): Effect[] {
-    const awaited = this.#close(question);
+    this.#close(question);
     if (this.#state === 'held') {
       if (this.#expired(now)) this.#expire();
       else if (!renewal.held) this.#lose('gone');
       else {
         this.#failures = 0;
         this.#cause = null;
-        this.#hold(renewal.since ?? question.asked, awaited);
+        this.#hold(renewal.since ?? question.asked);
         if (this.#expired(now)) this.#expire();
       }
     }
@@ -244,13 +244,15 @@ export class LeaseLife {
     this.#open = null;
     this.#failures = 0;
     this.#since = since;
-    this.#hold(since, true);
+    this.#nextMs = now.nowMs;
+    this.#hold(since);
     this.#effects.push({ kind: 'granted', token });
   }
 
-  #hold(since: Instant, planNext: boolean): void {
+  #hold(since: Instant): void {
     if (since.nowMs > this.#since.nowMs) this.#since = since;
-    if (planNext) this.#nextMs = this.#since.nowMs + this.#ttlMs / RENEWALS_PER_TTL;
+    // An answer that came late does not cut short the pause after a failure.
+    this.#nextMs = Math.max(this.#nextMs, this.#since.nowMs + this.#ttlMs / RENEWALS_PER_TTL);
   }
 
   #wait(againMs: number, now: Instant): void {
