@@ -311,8 +311,11 @@ export class Relay {
     const reset = (): void => {
       connection.toServer.stop();
       connection.toClient.stop();
-      near.resetAndDestroy();
-      far.resetAndDestroy();
+      // One that is being shut down cannot be reset any more, and would never say that it is closed.
+      for (const socket of [near, far]) {
+        if (socket.writableEnded) socket.destroy();
+        else socket.resetAndDestroy();
+      }
     };
     const { toServer, toClient } = this.#lines;
     const connection: Connection = {

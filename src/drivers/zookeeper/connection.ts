@@ -38,6 +38,8 @@ export interface ConnectionOptions {
   readonly greetingTimeoutMs: number;
   readonly answerBytesMax: number;
   readonly clock: Clock;
+  /** Numbers for requests. They grow over all connections of a session: by them a server tells those of an earlier one apart. */
+  readonly nextXid: () => number;
 }
 
 export interface ConnectionEvents {
@@ -51,13 +53,12 @@ export interface ConnectionEvents {
   lost(error: SpillwayError): void;
 }
 
-const XID_MAX = 2 ** 31 - 1;
-
 export class Connection {
   readonly #socket: Socket;
   readonly #splitter: FrameSplitter;
   readonly #events: ConnectionEvents;
   readonly #clock: Clock;
+  readonly #nextXid: () => number;
   readonly #name: string;
   readonly #greeting: Timer;
   /** Sent and not answered, each with its xid, the first first. */
@@ -68,14 +69,14 @@ export class Connection {
   #attached = false;
   #over = false;
   #corked = false;
-  #xid = 0;
 
   constructor(
-    { server, tls, hello, greetingTimeoutMs, answerBytesMax, clock }: ConnectionOptions,
+    { server, tls, hello, greetingTimeoutMs, answerBytesMax, clock, nextXid }: ConnectionOptions,
     events: ConnectionEvents,
   ) {
     this.#events = events;
     this.#clock = clock;
+    this.#nextXid = nextXid;
     this.#splitter = new FrameSplitter(answerBytesMax);
     const { host, port } = server;
     this.#name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
@@ -114,8 +115,7 @@ export class Connection {
 
   send(call: AnyCall): void {
     const { xid: fixed, frame } = call.verb;
-    if (fixed === null) this.#xid = this.#xid === XID_MAX ? 1 : this.#xid + 1;
-    const xid = fixed ?? this.#xid;
+    const xid = fixed ?? this.#nextXid();
     (fixed === null ? this.#unanswered : this.#apart).push({ xid, call });
     frame.writeInt32BE(xid, XID_AT);
     call.sentAt = readClocks(this.#clock);

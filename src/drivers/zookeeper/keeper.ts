@@ -44,6 +44,8 @@ const GREETING_MS_MIN = 250;
 /** Between rounds in which no server took the session on; up to half of it by chance. */
 const PAUSE_MS_MAX = 1000;
 
+const XID_MAX = 2 ** 31 - 1;
+
 export interface AskOptions extends CallOptions {
   /** Told of the answer before the caller is: 0, or what the server said instead. */
   readonly onAnswer?: ((refusal: number) => void) | undefined;
@@ -67,6 +69,7 @@ export class SessionKeeper {
   #heartbeat: Timer | null = null;
   #pause: Timer | null = null;
   #next = 0;
+  #xid = 0;
   /** Connections that ended without an answer, one after the other. */
   #failures = 0;
   #lastFailure = 'there was no connection yet';
@@ -140,6 +143,7 @@ export class SessionKeeper {
         tls,
         clock,
         answerBytesMax,
+        nextXid: () => (this.#xid = this.#xid === XID_MAX ? 1 : this.#xid + 1),
         hello: { lastZxid: this.#lastZxid, timeoutMs: sessionTimeoutMs, sessionId: id, password },
         greetingTimeoutMs: Math.max(GREETING_MS_MIN, this.#life.timeoutMs / (2 * this.#order.length)),
       },
