@@ -36,13 +36,20 @@ async function withServer(
 }
 
 const header = (xid: number): JuteWriter => new JuteWriter().int(xid).long(1n).int(0);
+/** To a `get`: no data, and of the 68 bytes about the node each is 0. */
+function wholeAnswer(xid: number): Buffer {
+  const answer = header(xid).int(0);
+  for (let words = 68 / 4; words > 0; words--) answer.int(0);
+  return answer.frame();
+}
+
 const garbage = {
   'a length that is too large': new JuteWriter()
     .int(2 ** 31 - 1)
     .frame()
     .subarray(4),
   'a length below none': new JuteWriter().int(-5).frame().subarray(4),
-  'an answer to another request': header(9).frame(),
+  'an answer to another request': wholeAnswer(9),
   'an answer that ends too early': header(1).int(3).frame(),
   'an answer to watches that nobody set': header(-8).frame(),
   'an event that ends too early': header(-1).int(1).frame(),
@@ -63,6 +70,13 @@ for (const [what, bytes] of Object.entries(garbage)) {
       assert.equal(session.state, 'closed');
     }));
 }
+
+test('the answer that those are held against is taken', () =>
+  withServer(wholeAnswer(1), async (address) => {
+    const session = new ZookeeperSession({ servers: [address] });
+    assert.equal((await session.get('/a')).stat.czxid, 0n);
+    await session.close({ timeoutMs: 1 });
+  }));
 
 test('any bytes end in a coded error', () =>
   fc.assert(
