@@ -152,7 +152,9 @@ export class SimulatedClaim {
           else if (!rules.heedsLate) return;
           const counts = held && this.#open === null && (question.verb === 'renew' || this.#outcome === 'none');
           if (counts) this.#heldMs = Math.max(this.#heldMs, question.asked.nowMs);
+          const wasOver = this.#life.state === 'held' && this.held() === 0;
           this.#do(heed());
+          if (wasOver && this.held() > 0) this.#world.fail(`${this.#claim.id} comes back after it was over`);
         }),
       );
     const now = (): Instant => this.#client.now;
