@@ -25,15 +25,22 @@ interface Standing {
 /** What one claim has after all that happened to it. */
 function standing(history: readonly Happened[], id: string, nowMs: number): Standing | null {
   let now: Standing | null = null;
-  for (const [since, { verb, claim, atMs, token }] of history.entries()) {
-    if (claim.id !== id) continue;
-    if (now !== null && now.untilMs <= atMs) now = null;
-    const untilMs: number = atMs + claim.ttlMs;
-    if (verb === 'release') now = null;
-    else if (now !== null && (now.token !== null || (verb === 'try' && token === null))) now = { ...now, untilMs };
-    else if (verb === 'try' && (token !== null || claim.queue)) now = { claim, token, since, untilMs };
+  for (const [since, happened] of history.entries()) {
+    if (happened.claim.id === id) now = after(alive(now, happened.atMs), happened, since);
   }
-  return now !== null && now.untilMs > nowMs ? now : null;
+  return alive(now, nowMs);
+}
+
+function alive(standing: Standing | null, nowMs: number): Standing | null {
+  return standing !== null && standing.untilMs > nowMs ? standing : null;
+}
+
+function after(before: Standing | null, { verb, claim, atMs, token }: Happened, since: number): Standing | null {
+  const untilMs = atMs + claim.ttlMs;
+  const isKept = before !== null && (before.token !== null || (verb === 'try' && token === null));
+  if (verb === 'release') return null;
+  if (isKept) return { ...before, untilMs };
+  return verb === 'try' && (token !== null || claim.queue) ? { claim, token, since, untilMs } : before;
 }
 
 function all(history: readonly Happened[], claims: readonly Claim[], nowMs: number): Standing[] {
