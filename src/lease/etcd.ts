@@ -35,6 +35,7 @@ import {
   type Waiting,
   WHOLE,
 } from './store.ts';
+import { Unrenewed } from './unrenewed.ts';
 
 export interface EtcdLeasesOptions {
   /** What every key begins with: 1 to 64 of `a-z A-Z 0-9 _ . : - /`. @defaultValue 'spillway' */
@@ -46,6 +47,8 @@ export interface EtcdLeasesOptions {
 const PREFIX = /^[\w.:/-]{1,64}$/;
 /** Those who ask without a queue look first and then claim what has not changed; more changes than this in between, and it is busy. */
 const LOOKS_MAX = 8;
+/** How long the servers are asked to take something back, before they are asked again. */
+const GIVE_BACK_MS = 2000;
 /** Keeps the place of those who wait, as a renewal keeps a lease. */
 const KEEPS_PER_TTL = 3;
 
@@ -82,15 +85,21 @@ class EtcdLeases implements LeaseStore {
   /** By the id of a claim: the session that its key is under, and, if it waits, where. */
   readonly #kept = new Map<string, EtcdSession>();
   readonly #places = new Map<string, Place>();
+  readonly #watchers = new Map<string, Watcher>();
+  readonly #unrenewed: Unrenewed;
 
   constructor(client: EtcdClient, prefix: string, clock: Clock) {
     this.clock = clock;
     this.#client = client;
     this.#prefix = prefix;
     this.#sessions = new EtcdSessions(client, clock);
+    this.#unrenewed = new Unrenewed(clock, (claim) =>
+      this.release(claim, { signal: AbortSignal.timeout(GIVE_BACK_MS) }),
+    );
   }
 
   async try(claim: Claim, { signal }: Waiting): Promise<Answer> {
+    this.#unrenewed.add(claim);
     for (;;) {
       const session = await this.#sessionOf(claim, signal);
       try {
@@ -114,6 +123,7 @@ class EtcdLeases implements LeaseStore {
   async renew(claim: Claim, { signal }: Waiting): Promise<Renewal> {
     const session = this.#kept.get(claim.id);
     if (session === undefined) return { held: false };
+    this.#unrenewed.add(claim);
     const [isAlive, { kvs }] = await Promise.all([
       session.keepAlive(signal),
       this.#client.range({ key: this.#keyOf(claim), keysOnly: true }, { signal }),
@@ -133,9 +143,13 @@ class EtcdLeases implements LeaseStore {
   }
 
   watch(key: string, claim: Claim | null, wake: () => void): Unwatch {
-    const stop = new AbortController();
-    void this.#listen(key, { claim, wake, signal: stop.signal });
-    return () => stop.abort();
+    const watcher: Watcher = { key, claim, wake, before: null, stop: new AbortController() };
+    if (claim !== null) this.#watchers.set(claim.id, watcher);
+    this.#listen(watcher);
+    return () => {
+      watcher.stop.abort();
+      if (claim !== null && this.#watchers.get(claim.id) === watcher) this.#watchers.delete(claim.id);
+    };
   }
 
   async read(key: string, { signal }: Waiting): Promise<readonly Holding[]> {
@@ -153,6 +167,7 @@ class EtcdLeases implements LeaseStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#unrenewed.clear();
     await this.#sessions[Symbol.asyncDispose]();
   }
 
@@ -178,6 +193,7 @@ class EtcdLeases implements LeaseStore {
   }
 
   #forget(id: string): void {
+    this.#unrenewed.delete(id);
     this.#kept.get(id)?.remove(id);
     this.#kept.delete(id);
     this.#places.delete(id);
@@ -221,35 +237,52 @@ class EtcdLeases implements LeaseStore {
       return { granted: true, token: mine.token, since: session.since };
     }
     const before = rows[place - 1];
-    if (before !== undefined) this.#places.set(id, { before: before.key, revision });
-    else this.#forget(id);
+    if (before === undefined || !queue) this.#forget(id);
+    else {
+      this.#places.set(id, { before: before.key, revision });
+      const watcher = this.#watchers.get(id);
+      if (watcher !== undefined) this.#listen(watcher);
+    }
     return { granted: false, againMs: queue ? ttlMs / KEEPS_PER_TTL : Number.POSITIVE_INFINITY };
   }
 
   /** Of who wants all, only the key before its own matters: until that is gone it has no room. */
-  async #listen(key: string, { claim, wake, signal }: Listening): Promise<void> {
+  #listen(watcher: Watcher): void {
+    const { claim } = watcher;
     const place = claim === null || claim.share < claim.of ? undefined : this.#places.get(claim.id);
+    const before = place?.before ?? this.#folder(watcher.key).key;
+    if (watcher.before === before) return;
+    watcher.before = before;
+    watcher.stop.abort();
+    watcher.stop = new AbortController();
+    void this.#follow(watcher, place, watcher.stop.signal);
+  }
+
+  async #follow({ key, claim, wake }: Watcher, place: Place | undefined, signal: AbortSignal): Promise<void> {
     const range = place === undefined ? keysOf(this.#folder(key)) : { key: place.before };
     try {
-      // Somebody who has no place to begin from may have missed something before the watch begins.
-      const startRevision =
-        place === undefined
-          ? (await this.#client.range({ ...range, countOnly: true }, { signal })).revision + 1n
-          : place.revision + 1n;
-      if (place === undefined) wake();
-      for await (const { kind } of this.#client.watch({ ...range, startRevision }, { signal })) {
+      let revision = place?.revision;
+      if (revision === undefined) {
+        // Something may have been missed before the watch begins.
+        ({ revision } = await this.#client.range({ ...range, countOnly: true }, { signal }));
+        wake();
+      }
+      for await (const { kind } of this.#client.watch({ ...range, startRevision: revision + 1n }, { signal })) {
         if (kind === 'delete' || kind === 'gap' || (kind === 'put' && claim === null)) wake();
       }
     } catch {
-      // Whoever waits asks again before its place is forgotten, and begins to listen anew when it is told to wait again.
+      // Whoever waits asks again before its place is forgotten.
     }
   }
 }
 
-interface Listening {
+interface Watcher {
+  readonly key: string;
   readonly claim: Claim | null;
   readonly wake: () => void;
-  readonly signal: AbortSignal;
+  /** What is listened to. */
+  before: Bytes | null;
+  stop: AbortController;
 }
 
 function keysOf({ key, rangeEnd }: RangeRequest & { readonly rangeEnd: Uint8Array }): {

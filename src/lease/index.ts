@@ -18,3 +18,4 @@ export type {
   Unwatch,
   Waiting,
 } from './store.ts';
+export { zookeeperLeases, type ZookeeperLeasesOptions } from './zookeeper.ts';

@@ -10,7 +10,7 @@ import { readEvent, readHeader, readWelcome, verbs, writeHello } from './message
 
 const empty = new Uint8Array(0);
 const open = [{ permissions: 31, scheme: 'world', id: 'anyone' }];
-const fields = { path: '/a', data: empty, acl: open, ephemeral: true, sequential: true };
+const fields = { path: '/a', data: empty, acl: open, ephemeral: true, sequential: true, container: false };
 /** Everything that reads what a server sent. */
 const readers: readonly ((bytes: Uint8Array) => unknown)[] = [
   readWelcome,

@@ -18,6 +18,7 @@ const ops = {
   check: 13,
   multi: 14,
   create: 15,
+  createContainer: 19,
   auth: 100,
   setWatches: 101,
   close: -11,
@@ -96,6 +97,7 @@ export interface CreateFields {
   readonly acl: readonly Acl[];
   readonly ephemeral: boolean;
   readonly sequential: boolean;
+  readonly container: boolean;
 }
 
 /** One step of a `multi`. */
@@ -170,17 +172,20 @@ function readCreated(reader: JuteReader): Created {
   return { path: reader.string(), stat: readStat(reader) };
 }
 
-function writeCreate(body: JuteWriter, { path, data, acl, ephemeral, sequential }: CreateFields): void {
+/** Of the kinds of nodes, which are no flags from here on. */
+const CONTAINER = 4;
+
+function writeCreate(body: JuteWriter, { path, data, acl, ephemeral, sequential, container }: CreateFields): void {
   body.string(path).buffer(data).int(acl.length);
   for (const { permissions, scheme, id } of acl) body.int(permissions).string(scheme).string(id);
-  body.int((ephemeral ? 1 : 0) | (sequential ? 2 : 0));
+  body.int(container ? CONTAINER : (ephemeral ? 1 : 0) | (sequential ? 2 : 0));
 }
 
 function nothing(): void {}
 
 export const verbs = {
   create(fields: CreateFields): Verb<Created> {
-    const body = request(ops.create);
+    const body = request(fields.container ? ops.createContainer : ops.create);
     writeCreate(body, fields);
     return verb(`create ${fields.path}`, body, readCreated, { writes: true });
   },

@@ -46,6 +46,11 @@ export interface CreateOptions extends CallOptions {
   readonly ephemeral?: boolean;
   /** A number that only grows is put behind the path, ten digits. @defaultValue false */
   readonly sequential?: boolean;
+  /**
+   * The servers (3.6 and later) remove it some time after the last node under it has gone; neither ephemeral nor sequential, and not in a `multi`.
+   * @defaultValue false
+   */
+  readonly container?: boolean;
   /** @defaultValue everybody may do everything */
   readonly acl?: readonly Acl[];
 }
@@ -110,7 +115,7 @@ export class ZookeeperSession implements AsyncDisposable {
   }
 
   async create(path: string, data: Uint8Array, options: CreateOptions = {}): Promise<Created> {
-    checkKeys('create', options, [...callKeys, 'ephemeral', 'sequential', 'acl']);
+    checkKeys('create', options, [...callKeys, 'ephemeral', 'sequential', 'container', 'acl']);
     return this.#call(verbs.create(createFields(path, data, options)), options);
   }
 
@@ -227,14 +232,15 @@ export class ZookeeperSession implements AsyncDisposable {
 export type MultiStep =
   | ({ readonly op: 'create'; readonly path: string; readonly data: Uint8Array } & Omit<
       CreateOptions,
-      keyof CallOptions
+      keyof CallOptions | 'container'
     >)
   | { readonly op: 'set'; readonly path: string; readonly data: Uint8Array; readonly version?: number }
   | { readonly op: 'delete' | 'check'; readonly path: string; readonly version?: number };
 
 function createFields(path: string, data: Uint8Array, options: Omit<CreateOptions, keyof CallOptions>): CreateFields {
-  const { ephemeral = false, sequential = false, acl = openAcl } = options;
-  return { path: checkPath(path, { sequential }), data, acl, ephemeral, sequential };
+  const { ephemeral = false, sequential = false, container = false, acl = openAcl } = options;
+  if (container && (ephemeral || sequential)) throw invalid('A container is neither ephemeral nor sequential.');
+  return { path: checkPath(path, { sequential }), data, acl, ephemeral, sequential, container };
 }
 
 function stepOf(given: MultiStep): Step {

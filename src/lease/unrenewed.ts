@@ -1,0 +1,56 @@
+/**
+ * Claims that nobody asks for any more, in a store whose leases live as long as a session of this process: what is neither tried nor renewed for
+ * its ttl is given back here, because the servers would keep it for as long as the process lives. Until the servers have heard, again and again.
+ *
+ * Cost: a look at all claims five times a second, while there are any.
+ */
+import type { Clock, Timer } from '../kernel/clock.ts';
+import type { Claim } from './store.ts';
+
+/** How late a lease is given to others that its holder forgot. */
+const LOOK_MS = 200;
+
+interface Asked {
+  readonly claim: Claim;
+  dueMs: number;
+}
+
+export class Unrenewed {
+  readonly #clock: Clock;
+  readonly #giveBack: (claim: Claim) => Promise<void>;
+  readonly #asked = new Map<string, Asked>();
+  #timer: Timer | null = null;
+
+  /** `giveBack` must be over within a limited time; if it fails, it is called again. */
+  constructor(clock: Clock, giveBack: (claim: Claim) => Promise<void>) {
+    this.#clock = clock;
+    this.#giveBack = giveBack;
+  }
+
+  /** Somebody wants it: its time begins anew. */
+  add(claim: Claim): void {
+    this.#asked.set(claim.id, { claim, dueMs: this.#clock.nowMs() + claim.ttlMs });
+    this.#timer ??= this.#clock.every(LOOK_MS, () => this.#look());
+  }
+
+  /** The servers have nothing of it. */
+  delete(id: string): void {
+    this.#asked.delete(id);
+    if (this.#asked.size > 0) return;
+    this.#timer?.clear();
+    this.#timer = null;
+  }
+
+  clear(): void {
+    for (const id of [...this.#asked.keys()]) this.delete(id);
+  }
+
+  #look(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const asked of this.#asked.values()) {
+      if (nowMs < asked.dueMs) continue;
+      asked.dueMs = Number.POSITIVE_INFINITY;
+      this.#giveBack(asked.claim).catch(() => (asked.dueMs = this.#clock.nowMs() + LOOK_MS));
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/** Watching one node of ZooKeeper, or what is under it, for one who waits: watches there are told of once, and may come too late. */
+import { isRefusal } from '../drivers/zookeeper/failures.ts';
+import type { ZookeeperSession } from '../drivers/zookeeper/session.ts';
+
+/** One watch at a time. */
+export class Watcher {
+  readonly #wake: () => void;
+  #stopped = false;
+  #current: { readonly session: ZookeeperSession; readonly path: string; readonly watch: () => void } | null = null;
+
+  constructor(wake: () => void) {
+    this.#wake = wake;
+  }
+
+  wakeSoon(): void {
+    queueMicrotask(() => {
+      if (!this.#stopped) this.#wake();
+    });
+  }
+
+  /** Wakes when that node, or what is under it, changes, after calling `next`; and if it may have changed before anybody watched. */
+  on(session: ZookeeperSession, path: string, kind: 'exists' | 'children', next = (): void => {}): void {
+    if (this.#stopped || (this.#current?.session === session && this.#current.path === path)) return;
+    this.#leave();
+    const watch = (): void => {
+      if (this.#current?.watch !== watch) return;
+      this.#current = null;
+      next();
+      this.#wake();
+    };
+    this.#current = { session, path, watch };
+    const looked = kind === 'exists' ? lookAt(session, path, watch) : lookUnder(session, path, watch);
+    looked.then(
+      (changed) => {
+        if (changed) watch();
+        else if (kind === 'children' && this.#current?.watch === watch) this.#wake();
+      },
+      // Whoever waits asks again before its place is forgotten.
+      () => {
+        if (this.#current?.watch === watch) this.#current = null;
+      },
+    );
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.#current?.session.unwatch(this.#current.path, this.#current.watch);
+    this.#current = null;
+  }
+}
+
+/** True if the node is gone already. */
+async function lookAt(session: ZookeeperSession, path: string, watch: () => void): Promise<boolean> {
+  return (await session.exists(path, { watch })) === null;
+}
+
+/** True if the node has come to be meanwhile. */
+async function lookUnder(session: ZookeeperSession, path: string, watch: () => void): Promise<boolean> {
+  const found = await existing(session.children(path, { watch }));
+  return found === null && (await session.exists(path, { watch })) !== null;
+}
+
+/** Null if there is no such node. */
+export async function existing<T>(asked: Promise<T>): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isRefusal(error, 'NO_NODE')) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,391 @@
+/**
+ * The store in ZooKeeper: a lease is an ephemeral node with a number under what is claimed, and the numbers are the queue. Whoever finds that
+ * those before it leave room for it holds; its token is the transaction that made its node.
+ *
+ * - To take is two requests, of which the second does not wait for the first: make the node, look at all. To give back is one.
+ * - Nodes belong to a session, one for each ttl, which all claims of this store share. Its timeout is half as long again as the ttl: a follower
+ *   that dies may have told the leader of a heartbeat a third of the timeout late (session.ts), and a lease must not outlast the session.
+ * - Whoever waits watches: for an exclusive lease only the node before its own, so that a release wakes one.
+ * - A node whose creation was not answered is found again by the id of its claim, and is only taken for its own if its session made it
+ *   (apache/curator: CURATOR-498, 620, 696).
+ * - What is claimed is a container: ZooKeeper removes it some time after the last node under it is gone.
+ *
+ * The node of the claim `a/b` of holder 7f… is `/spillway/a%2Fb/7f…-2147483647-2147483647-0000000012`: share and whole are part of its name, so
+ * that one look tells all; its data is the holder.
+ */
+import { isRefusal } from '../drivers/zookeeper/failures.ts';
+import type { ZookeeperOptions } from '../drivers/zookeeper/options.ts';
+import { ZookeeperSession } from '../drivers/zookeeper/session.ts';
+import { type Clock, systemClock } from '../kernel/clock.ts';
+import { type ErrorCode, SpillwayError } from '../kernel/errors.ts';
+import { checkKeys, invalid } from '../kernel/options.ts';
+import {
+  type Answer,
+  type Claim,
+  type Holding,
+  type LeaseStore,
+  type LeaseStoreLimits,
+  type Renewal,
+  type Unwatch,
+  type Waiting,
+  WHOLE,
+} from './store.ts';
+import { Unrenewed } from './unrenewed.ts';
+import { existing, Watcher } from './zookeeper-watcher.ts';
+
+export interface ZookeeperLeasesOptions extends Pick<
+  ZookeeperOptions,
+  'servers' | 'tls' | 'answerBytesMax' | 'clock' | 'random'
+> {
+  /** The node under which everything is: a path without an end in `/`. @defaultValue '/spillway' */
+  readonly root?: string;
+  /** Such as `digest` with `name:password`: then nobody else may touch what this store makes. @defaultValue everybody may */
+  readonly auth?: { readonly scheme: string; readonly credentials: string };
+}
+
+/** Each is a connection and a heartbeat; a program has one ttl, or a few. */
+const SESSIONS_MAX = 16;
+/** A session's timeout, of a ttl. */
+const SESSION_PER_TTL = 1.5;
+/** Keeps the place of those who wait, as a renewal keeps a lease. */
+const KEEPS_PER_TTL = 3;
+/** How long the servers are asked to take something back, before they are asked again. */
+const GIVE_BACK_MS = 2000;
+
+const NODE = /^([0-9a-f]{32})-(\d{1,10})-(\d{1,10})-(-?\d{10})$/;
+
+/** A node under what is claimed, as its name says. */
+interface Row {
+  readonly name: string;
+  readonly id: string;
+  readonly share: number;
+  readonly of: number;
+  /** Its place: as the numbers go, which begin anew when the container was removed. */
+  readonly number: number;
+}
+
+/** What this store made for a claim. */
+interface Node {
+  readonly session: ZookeeperSession;
+  readonly path: string;
+  readonly token: bigint;
+  /** While it waits: the node before its own. */
+  before: string | null;
+}
+
+class ZookeeperLeases implements LeaseStore {
+  readonly name = 'zookeeper';
+  readonly limits: LeaseStoreLimits = {
+    ttlMsMin: 100,
+    ttlMsMax: 2_000_000,
+    keyBytesMax: 256,
+    shares: true,
+    queue: true,
+  };
+  readonly clock: Clock;
+  readonly #options: ZookeeperLeasesOptions;
+  readonly #root: string;
+  readonly #sessions = new Map<number, ZookeeperSession>();
+  /** By the id of a claim. */
+  readonly #nodes = new Map<string, Node>();
+  /** Ids whose node was asked for and not answered. */
+  readonly #unsure = new Set<string>();
+  readonly #watchers = new Map<string, Watcher>();
+  readonly #unrenewed: Unrenewed;
+  #closed = false;
+
+  constructor(options: ZookeeperLeasesOptions, root: string, clock: Clock) {
+    this.clock = clock;
+    this.#options = options;
+    this.#root = root;
+    this.#unrenewed = new Unrenewed(clock, (claim) =>
+      this.release(claim, { signal: AbortSignal.timeout(GIVE_BACK_MS) }),
+    );
+  }
+
+  async try(claim: Claim, { signal }: Waiting): Promise<Answer> {
+    const session = this.#sessionFor(claim.ttlMs);
+    this.#unrenewed.add(claim);
+    try {
+      const known = this.#nodes.get(claim.id);
+      // A node of a session that is over is gone, or soon.
+      const found = known?.session === session ? known : await this.#find(claim, session, signal);
+      const { node, rows } =
+        found === null
+          ? await this.#stand(claim, session, signal)
+          : { node: found, rows: await this.#rows(claim.key, session, signal) };
+      this.#nodes.set(claim.id, node);
+      await this.#refresh(claim, session, signal);
+      return await this.#answerOf(claim, node, rows, signal);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  async renew(claim: Claim, { signal }: Waiting): Promise<Renewal> {
+    const node = this.#nodes.get(claim.id);
+    if (node === undefined) return { held: false };
+    this.#unrenewed.add(claim);
+    const { session, path } = node;
+    try {
+      const [stat] = await Promise.all([session.exists(path, { signal }), session.ping({ signal })]);
+      if (stat !== null && session.heardAt !== null) return { held: true, since: session.heardAt };
+    } catch (error) {
+      if (!isCoded(error, 'ZOOKEEPER_SESSION_ENDED')) throw unavailable(error);
+    }
+    this.#forget(claim.id);
+    return { held: false };
+  }
+
+  async release(claim: Claim, { signal }: Waiting): Promise<void> {
+    try {
+      const session = this.#sessionFor(claim.ttlMs);
+      const node = this.#nodes.get(claim.id) ?? (await this.#find(claim, session, signal));
+      if (node !== null) await deleted(node.session, node.path, signal);
+    } catch (error) {
+      // With its session everything is gone that it made.
+      if (!isCoded(error, 'ZOOKEEPER_SESSION_ENDED')) throw unavailable(error);
+    }
+    this.#forget(claim.id);
+  }
+
+  watch(key: string, claim: Claim | null, wake: () => void): Unwatch {
+    const watcher = new Watcher(wake);
+    if (claim === null) {
+      this.#observe(key, watcher);
+      return () => watcher.stop();
+    }
+    this.#watchers.set(claim.id, watcher);
+    this.#listen(claim, watcher);
+    return () => {
+      watcher.stop();
+      if (this.#watchers.get(claim.id) === watcher) this.#watchers.delete(claim.id);
+    };
+  }
+
+  async read(key: string, { signal }: Waiting): Promise<readonly Holding[]> {
+    try {
+      const session = this.#sessionForReading();
+      const held: Holding[] = [];
+      let sum = 0;
+      await session.ping({ signal });
+      for (const { name, share, of } of await this.#rows(key, session, signal)) {
+        sum += share;
+        if (sum > of) break;
+        const node = await existing(session.get(`${this.#folder(key)}/${name}`, { signal }));
+        if (node === null) continue;
+        held.push({ holder: Buffer.from(node.data).toString(), token: node.stat.czxid, share });
+      }
+      return held;
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#unrenewed.clear();
+    await Promise.all([...this.#sessions.values()].map((session) => session.close()));
+  }
+
+  #folder(key: string): string {
+    // No part of a path may be “.” or “..”.
+    return `${this.#root}/${encodeURIComponent(key).replaceAll('.', '%2E')}`;
+  }
+
+  #sessionFor(ttlMs: number): ZookeeperSession {
+    const open = this.#sessions.get(ttlMs);
+    if (open !== undefined && open.state !== 'expired') return open;
+    if (this.#closed) throw new SpillwayError('ZOOKEEPER_SESSION_ENDED', 'The leases in ZooKeeper are closed.');
+    if (open === undefined && this.#sessions.size >= SESSIONS_MAX) {
+      throw invalid(
+        `There are leases of ${SESSIONS_MAX} different ttls already, and ZooKeeper has a session for each; use fewer.`,
+      );
+    }
+    const { servers, tls, answerBytesMax, random, auth } = this.#options;
+    const session = new ZookeeperSession({
+      servers,
+      sessionTimeoutMs: Math.ceil(ttlMs * SESSION_PER_TTL),
+      clock: this.clock,
+      ...(tls && { tls }),
+      ...(answerBytesMax && { answerBytesMax }),
+      ...(random && { random }),
+    });
+    if (auth !== undefined) session.addAuth(auth.scheme, Buffer.from(auth.credentials)).catch(() => {});
+    this.#sessions.set(ttlMs, session);
+    return session;
+  }
+
+  /** Any that lives. */
+  #sessionForReading(): ZookeeperSession {
+    for (const [ttlMs, { state }] of this.#sessions) if (state !== 'expired') return this.#sessionFor(ttlMs);
+    return this.#sessionFor(READER_TTL_MS);
+  }
+
+  #forget(id: string): void {
+    this.#unrenewed.delete(id);
+    this.#nodes.delete(id);
+    this.#unsure.delete(id);
+  }
+
+  /** The node that an earlier question made, if its answer was lost. One that another session made is on its way out, and in the way. */
+  async #find(claim: Claim, session: ZookeeperSession, signal: AbortSignal): Promise<Node | null> {
+    if (!this.#unsure.has(claim.id) && !this.#nodes.has(claim.id)) return null;
+    await session.ping({ signal });
+    let mine: Node | null = null;
+    for (const { id, name } of await this.#rows(claim.key, session, signal)) {
+      if (id !== claim.id) continue;
+      const path = `${this.#folder(claim.key)}/${name}`;
+      const stat = await session.exists(path, { signal });
+      if (stat === null) continue;
+      if (mine === null && stat.ephemeralOwner === session.id)
+        mine = { session, path, token: stat.czxid, before: null };
+      else await deleted(session, path, signal);
+    }
+    this.#unsure.delete(claim.id);
+    return mine;
+  }
+
+  /** Makes the node and looks at all, in one go. */
+  async #stand(claim: Claim, session: ZookeeperSession, signal: AbortSignal): Promise<Standing> {
+    const { key, id, holder, share, of } = claim;
+    const folder = this.#folder(key);
+    const data = Buffer.from(holder);
+    this.#unsure.add(id);
+    for (;;) {
+      const [made, rows] = await Promise.all([
+        existing(
+          session.create(`${folder}/${id}-${share}-${of}-`, data, { ephemeral: true, sequential: true, signal }),
+        ),
+        this.#rows(key, session, signal),
+      ]);
+      if (made !== null) {
+        this.#unsure.delete(id);
+        return { node: { session, path: made.path, token: made.stat.czxid, before: null }, rows };
+      }
+      await this.#makeFolder(folder, session, signal);
+    }
+  }
+
+  async #makeFolder(folder: string, session: ZookeeperSession, signal: AbortSignal): Promise<void> {
+    const parts = folder.split('/');
+    for (let depth = 2; depth < parts.length; depth++) {
+      await made(session.create(parts.slice(0, depth).join('/'), Buffer.alloc(0), { signal }));
+    }
+    await made(session.create(folder, Buffer.alloc(0), { container: true, signal }));
+  }
+
+  async #rows(key: string, session: ZookeeperSession, signal: AbortSignal): Promise<readonly Row[]> {
+    const found = await existing(session.children(this.#folder(key), { signal }));
+    return (found?.children ?? []).map(rowOf).sort((a, b) => a.number - b.number);
+  }
+
+  /** The session’s time begins anew when a third of the ttl has passed. */
+  async #refresh({ ttlMs }: Claim, session: ZookeeperSession, signal: AbortSignal): Promise<void> {
+    const heardMs = session.heardAt?.nowMs ?? -Infinity;
+    if (this.clock.nowMs() - heardMs > ttlMs / KEEPS_PER_TTL) await session.ping({ signal });
+    if (session.timeoutMs < ttlMs * SESSION_PER_TTL - 1) {
+      throw invalid(
+        `ttl is ${ttlMs} ms, and the servers of ZooKeeper keep a session for at most ${session.timeoutMs} ms: expected at most ` +
+          `${Math.floor(session.timeoutMs / SESSION_PER_TTL)} ms, or a larger maxSessionTimeout on the servers.`,
+      );
+    }
+  }
+
+  async #answerOf(claim: Claim, node: Node, rows: readonly Row[], signal: AbortSignal): Promise<Answer> {
+    const { id, share, of, ttlMs, queue } = claim;
+    const place = rows.findIndex(({ name }) => node.path.endsWith(`/${name}`));
+    const since = node.session.heardAt;
+    if (place < 0 || since === null) {
+      // Its session is over, or somebody took it away.
+      this.#forget(id);
+      this.#unsure.add(id);
+      return { granted: false, againMs: SOON_MS };
+    }
+    const before = rows.slice(0, place);
+    if (sumOf(before) + share <= of) return { granted: true, token: node.token, since };
+    node.before = before.at(-1)!.name;
+    const watcher = this.#watchers.get(id);
+    if (watcher !== undefined) this.#listen(claim, watcher);
+    if (queue) return { granted: false, againMs: ttlMs / KEEPS_PER_TTL };
+    await deleted(node.session, node.path, signal);
+    this.#forget(id);
+    return { granted: false, againMs: Number.POSITIVE_INFINITY };
+  }
+
+  /** Of who wants all, only the node before its own matters: until that is gone it has no room. */
+  #listen(claim: Claim, watcher: Watcher): void {
+    const node = this.#nodes.get(claim.id);
+    if (node === undefined) return watcher.wakeSoon();
+    const folder = this.#folder(claim.key);
+    if (claim.share < claim.of) watcher.on(node.session, folder, 'children');
+    else if (node.before !== null) watcher.on(node.session, `${folder}/${node.before}`, 'exists');
+  }
+
+  #observe(key: string, watcher: Watcher): void {
+    const again = (): void => {
+      try {
+        watcher.on(this.#sessionForReading(), this.#folder(key), 'children', again);
+      } catch {
+        // Closed; who observes looks now and then anyway.
+      }
+    };
+    again();
+  }
+}
+
+/** Sessions of stores that only read. */
+const READER_TTL_MS = 10_000;
+/** A node that was taken away is made anew. */
+const SOON_MS = 10;
+
+interface Standing {
+  readonly node: Node;
+  readonly rows: readonly Row[];
+}
+
+function rowOf(name: string): Row {
+  const match = NODE.exec(name);
+  // What others made there is in the way: it is taken for a holder of all.
+  if (match === null) return { name, id: '', share: WHOLE, of: WHOLE, number: Number.NEGATIVE_INFINITY };
+  const [, id = '', share, of, number] = match;
+  return { name, id, share: Number(share), of: Number(of), number: Number(number) };
+}
+
+function sumOf(rows: readonly Row[]): number {
+  return rows.reduce((sum, { share }) => sum + share, 0);
+}
+
+async function made(asked: Promise<unknown>): Promise<void> {
+  try {
+    await asked;
+  } catch (error) {
+    if (!isRefusal(error, 'NODE_EXISTS')) throw error;
+  }
+}
+
+async function deleted(session: ZookeeperSession, path: string, signal: AbortSignal): Promise<void> {
+  await existing(session.delete(path, { signal }));
+}
+
+function isCoded(error: unknown, code: ErrorCode): boolean {
+  return error instanceof SpillwayError && error.code === code;
+}
+
+/** To whoever asks for a lease, what may have been done is an answer that got lost; and a session that ended has a successor. */
+function unavailable(error: unknown): unknown {
+  if (!(error instanceof SpillwayError) || error.code === 'OPTIONS_INVALID') return error;
+  if (error.code === 'ZOOKEEPER_REFUSED') return new SpillwayError('STORE_REFUSED', error.message, { cause: error });
+  return new SpillwayError('STORE_UNAVAILABLE', error.message, { cause: error, retryable: true });
+}
+
+const ROOT = /^(\/[\w.:-]{1,64}){1,8}$/;
+
+/** Leases in ZooKeeper, 3.6 or later, with sessions of its own. */
+export function zookeeperLeases(options: ZookeeperLeasesOptions): LeaseStore {
+  checkKeys('zookeeperLeases', options, ['servers', 'tls', 'answerBytesMax', 'clock', 'random', 'root', 'auth']);
+  const { root = '/spillway', clock = systemClock } = options;
+  if (!ROOT.test(root))
+    throw invalid(`zookeeperLeases: root is “${root}”; expected a path such as /spillway, with no end in “/”.`);
+  return new ZookeeperLeases(options, root, clock);
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { ZookeeperSession } from '../../src/drivers/zookeeper/session.ts';
+import { type LeaseStore, zookeeperLeases, type ZookeeperLeasesOptions } from '../../src/lease/index.ts';
+import { createLocks } from '../../src/lock/index.ts';
+import { leaseStoreContract } from '../../src/testing/index.ts';
+import { Relay } from '../faults/relay.ts';
+import { ZookeeperServer } from '../servers/zookeeper.ts';
+
+const server = await ZookeeperServer.start();
+after(() => server[Symbol.asyncDispose]());
+
+let roots = 0;
+
+function fresh(): string {
+  roots += 1;
+  return `/test/root-${roots}`;
+}
+
+function storeAt(root: string, options: Partial<ZookeeperLeasesOptions> = {}): LeaseStore {
+  return zookeeperLeases({ servers: [server.address], root, ...options });
+}
+
+function open(): { readonly connect: () => LeaseStore } {
+  const root = fresh();
+  return { connect: () => storeAt(root) };
+}
+
+for (const { name, run } of leaseStoreContract({ name: 'zookeeper', open, ttlMs: 800 })) test(name, run);
+
+/** Requests that the server has been sent, heartbeats and this one included. */
+async function requests(): Promise<number> {
+  return Number(/zk_packets_received\s+(\d+)/.exec(await server.ask('mntr'))?.[1]);
+}
+
+test('a lock is two requests to take and one to give back', async () => {
+  await using store = storeAt(fresh());
+  await using locks = createLocks(store);
+  // So long that no heartbeat comes in between.
+  const options = { ttl: '30s' } as const;
+  await (await locks.acquire('payment:42', options)).release();
+  const before = await requests();
+  for (let turn = 0; turn < 10; turn++) await (await locks.acquire('payment:42', options)).release();
+  assert.equal((await requests()) - before - 1, 30);
+});
+
+test('fifty that wait in processes of their own: a release wakes one, which asks once', async () => {
+  const root = fresh();
+  const stores = Array.from({ length: 50 }, () => storeAt(root));
+  const locks = stores.map((store) => createLocks(store));
+  const options = { ttl: '30s', wait: '30s' } as const;
+  const held = await locks[0]!.acquire('payment:42', options);
+  const turns = locks.slice(1).map(async (own) => (await own.acquire('payment:42', options)).release());
+  await using session = new ZookeeperSession({ servers: [server.address] });
+  while ((await session.children(`${root}/payment%3A42`)).children.length < 50);
+  const before = await requests();
+  await held.release();
+  await Promise.all(turns);
+  const calls = (await requests()) - before;
+  assert.ok(calls <= 2 * 49 + 5, `${calls} requests for 49 hand-overs`);
+  await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
+});
+
+test('E4: a node whose creation was not answered is found again, and given back by whoever no longer wants it', async () => {
+  const root = fresh();
+  await using relay = await Relay.open(server.port);
+  await using far = storeAt(root, { servers: [`127.0.0.1:${relay.port}`] });
+  await using near = storeAt(root);
+  await using theirs = createLocks(far, { timeout: '1s' });
+  await using ours = createLocks(near);
+  await (await theirs.acquire('payment:42', { ttl: '3s' })).release();
+  const lost = relay.loseNextReply({ containing: 'payment%3A42', then: 'reset' });
+  const lease = await theirs.acquire('payment:42', { ttl: '3s', wait: '10s' });
+  await lost;
+  await using session = new ZookeeperSession({ servers: [server.address] });
+  assert.equal((await session.children(`${root}/payment%3A42`)).children.length, 1, 'one node of one claim');
+  await lease.release();
+  const again = relay.loseNextReply({ containing: 'payment%3A42', then: 'reset' });
+  await assert.rejects(theirs.tryAcquire('payment:42', { ttl: '3s' }), { code: 'STORE_UNAVAILABLE' });
+  await again;
+  await (await ours.acquire('payment:42', { ttl: '3s', wait: '10s' })).release();
+});
+
+test('a node of ours that an earlier session made is no lease', async () => {
+  const root = fresh();
+  const store = storeAt(root);
+  const id = 'f'.repeat(32);
+  const claim = { key: 'payment:42', id, holder: 'me', share: 1, of: 1, ttlMs: 1000, queue: false };
+  const waiting = { signal: AbortSignal.timeout(20_000) };
+  const first = await store.try(claim, waiting);
+  assert.ok(first.granted);
+  await using admin = new ZookeeperSession({ servers: [server.address] });
+  const [name = ''] = (await admin.children(`${root}/payment%3A42`)).children;
+  await admin.delete(`${root}/payment%3A42/${name}`);
+  await admin.create(`${root}/payment%3A42/${name.slice(0, -10)}`, Buffer.alloc(0), {
+    ephemeral: true,
+    sequential: true,
+  });
+  assert.equal((await store.try(claim, waiting)).granted, false, 'its own is gone');
+  // The other is in the way for as long as its session lives, unless it is taken away: nobody can want it any more.
+  const next = await store.try({ ...claim, queue: true }, waiting);
+  assert.ok(next.granted && next.token > first.token);
+  await store[Symbol.asyncDispose]();
+});
+
+test('a ttl that the servers keep no session for is refused with what they do', async () => {
+  await using store = storeAt(fresh());
+  await using locks = createLocks(store);
+  await assert.rejects(locks.tryAcquire('payment:42', { ttl: '5m' }), {
+    code: 'OPTIONS_INVALID',
+    message:
+      /ttl is 300000 ms, and the servers of ZooKeeper keep a session for at most 60000 ms: expected at most 40000 ms/,
+  });
+});
+
+test('a root that is no path is refused', () => {
+  assert.throws(() => storeAt('/spillway/'), { code: 'OPTIONS_INVALID', message: /root is “\/spillway\/”/ });
+});
