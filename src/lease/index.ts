@@ -6,6 +6,7 @@ export type { Fenced, FencedRegister } from './fenced.ts';
 export type { Instant } from './instant.ts';
 export type { Lease } from './lease.ts';
 export { memoryLeases, type MemoryLeasesOptions } from './memory.ts';
+export { redisLeases, type RedisLeasesClient, type RedisLeasesOptions, type RedisReplicas } from './redis.ts';
 export type {
   Answer,
   Busy,

@@ -6,8 +6,8 @@ import { createClient as createClient5, createCluster as createCluster5 } from '
 
 import type { RedisClient } from '../../src/drivers/redis.ts';
 
-export interface OpenClient extends AsyncDisposable {
-  readonly client: RedisClient;
+export interface OpenClient<Client = RedisClient> extends AsyncDisposable {
+  readonly client: Client;
 }
 
 /** A moment after a connection is lost. */
@@ -15,7 +15,9 @@ const RECONNECT_MS = 20;
 
 const nothing = (): void => {};
 
-async function ofIoredis(client: Redis | Redis5 | Cluster | Cluster5): Promise<OpenClient> {
+async function ofIoredis<Client extends Redis | Redis5 | Cluster | Cluster5>(
+  client: Client,
+): Promise<OpenClient<Client>> {
   // Both have it; the union of their overloads cannot be called.
   (client as Redis).on('error', nothing);
   return { client, [Symbol.asyncDispose]: async () => client.disconnect() };
@@ -27,7 +29,7 @@ interface NodeRedis {
   destroy(): void;
 }
 
-async function ofNodeRedis(client: NodeRedis & RedisClient): Promise<OpenClient> {
+async function ofNodeRedis<Client extends RedisClient>(client: Client & NodeRedis): Promise<OpenClient<Client>> {
   client.on('error', nothing);
   await client.connect();
   return { client, [Symbol.asyncDispose]: async () => client.destroy() };

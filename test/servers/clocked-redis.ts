@@ -7,21 +7,28 @@ import type { Redis } from 'ioredis';
 import type { NodeRedisClient } from '../../src/drivers/redis.ts';
 
 const TIME = "redis.call('TIME')";
-/** When a key ends: by the server's own clock, and so long after any test. */
-const END = '(now + reset)';
-const LATER = '(now + reset + 2000000000000000)';
+/** After the first line, which may be flags: the arguments are as if there were no clock. */
+const clocks = '\nlocal clock_us, clock_s = table.remove(ARGV), table.remove(ARGV)\n';
 
-export function clockedRedis(redis: Redis, nowUs: () => number): NodeRedisClient {
+/** `changes`: what else of a script must not be as it is, and what it is then. */
+export function clockedRedis(
+  redis: Redis,
+  nowUs: () => number,
+  changes: Readonly<Record<string, string>> = {},
+): NodeRedisClient {
   return {
     isReady: true,
     async sendCommand(command) {
       const [name = '', text = '', ...args] = command.map(String);
       // Known by its hash is only the script as it is.
       if (name === 'evalsha') throw new Error('NOSCRIPT with a clock of its own');
-      for (const part of [TIME, END]) if (!text.includes(part)) throw new Error(`the script has no ${part}`);
       const us = nowUs();
       const clock = [String(Math.floor(us / 1e6)), String(us % 1e6)];
-      const clocked = text.replace(TIME, '{ ARGV[#ARGV - 1], ARGV[#ARGV] }').replace(END, LATER);
+      let clocked = text.replace('\n', clocks);
+      for (const [part, by] of Object.entries({ ...changes, [TIME]: '{ clock_s, clock_us }' })) {
+        if (!clocked.includes(part)) throw new Error(`the script has no ${part}`);
+        clocked = clocked.replace(part, by);
+      }
       return redis.call(name, clocked, ...args, ...clock);
     },
   };

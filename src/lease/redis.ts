@@ -1,0 +1,296 @@
+/**
+ * Leases in Redis or Valkey: one server, through a client that the program has.
+ *
+ * - One key and one round trip a verb: a script (redis/*.lua), decided at one moment of the server's own clock, by the arithmetic of table.ts.
+ *   A key is gone when nobody holds it or waits for it: released, or by its own end.
+ * - The last token is one key for the whole prefix, without an end: `max(last + 1, the server's clock in µs)`. If it is lost, the clock goes on from
+ *   there; so tokens go back only if a clock does too.
+ * - Who waits is told through a channel of this store, by the release that makes room and nobody else: two calls a hand-over, however many wait.
+ *   The connection for it is made when something first waits. Without it, or while it is down, each asks when `againMs` says so.
+ * - With `replicas`, nothing counts as granted or renewed before so many replicas have it (`WAIT`).
+ *
+ * What it is not: durable. A server that lost its data, or a replica promoted without the last writes, gives a lease away that another holds: the token
+ * tells them apart, see docs/guides/locks.md. About 150 bytes a key, 100 more for each other holder and each place.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type IoredisClient, type NodeRedisClient, RedisDriver, RedisScript } from '../drivers/redis.ts';
+import {
+  type IoredisDuplicates,
+  keyPrefixOf,
+  type NodeRedisDuplicates,
+  RedisListener,
+} from '../drivers/redis-listener.ts';
+import { type Clock, systemClock } from '../kernel/clock.ts';
+import { SpillwayError } from '../kernel/errors.ts';
+import { checkDuration, checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import type { Duration } from '../kernel/units.ts';
+import { checkPrefix } from './prefix.ts';
+import {
+  type Answer,
+  type Claim,
+  type Holding,
+  type LeaseStore,
+  type LeaseStoreLimits,
+  type Renewal,
+  type Unwatch,
+  type Waiting,
+  WHOLE,
+} from './store.ts';
+
+/** Of ioredis (`new Redis()`) or node-redis (`createClient()`), connected to the master. */
+export type RedisLeasesClient = (IoredisClient & IoredisDuplicates) | (NodeRedisClient & NodeRedisDuplicates);
+
+export interface RedisReplicas {
+  /** How many must have a lease before it counts: all that may be promoted, if a failover is to lose none. 1 to 100. */
+  readonly count: number;
+  /** How long to wait for them. Whatever else the client is asked waits as long: give it one of its own. @defaultValue '100ms' */
+  readonly within?: Duration | number;
+}
+
+export interface RedisLeasesOptions {
+  /** What every key and channel begins with, so that several programs can share a server: 1 to 64 of `a-z A-Z 0-9 _ . : -`. @defaultValue 'spillway' */
+  readonly prefix?: string;
+  /** @defaultValue none: a master's word is enough */
+  readonly replicas?: RedisReplicas;
+  /** Whether to have a connection for listening while something waits; if not, who waits asks again from time to time. @defaultValue true */
+  readonly listen?: boolean;
+  /** @defaultValue the machine's */
+  readonly clock?: Clock;
+}
+
+const scriptNames = ['try', 'renew', 'release', 'read'] as const;
+type ScriptName = (typeof scriptNames)[number];
+let scripts: Readonly<Record<ScriptName, RedisScript>> | null = null;
+
+function sourceOf(name: string): string {
+  return readFileSync(new URL(`./redis/${name}.lua`, import.meta.url), 'utf8');
+}
+
+function loadScripts(): Readonly<Record<ScriptName, RedisScript>> {
+  const entries = sourceOf('entries');
+  const load = (name: ScriptName): [ScriptName, RedisScript] => [
+    name,
+    new RedisScript(sourceOf(name).replace('-- include entries.lua\n', () => entries)),
+  ];
+  return Object.fromEntries(scriptNames.map(load)) as Record<ScriptName, RedisScript>;
+}
+
+function micros(ms: number): string {
+  return String(Math.round(ms * 1000));
+}
+
+class RedisLeases implements LeaseStore {
+  readonly name = 'redis';
+  readonly limits: LeaseStoreLimits = {
+    ttlMsMin: 10,
+    ttlMsMax: 2 ** 31 - 1,
+    keyBytesMax: 1024,
+    shares: true,
+    queue: true,
+  };
+  readonly clock: Clock;
+  readonly #client: RedisLeasesClient;
+  readonly #driver: RedisDriver;
+  readonly #prefix: string;
+  readonly #replicas: { readonly count: number; readonly withinMs: number } | null;
+  readonly #listens: boolean;
+  readonly #scripts: Readonly<Record<ScriptName, RedisScript>>;
+  /** By which this store is told. */
+  readonly #channel: string;
+  #listener: RedisListener | null = null;
+  /** By claim. */
+  readonly #wakes = new Map<string, () => void>();
+  /** Claims with a place in a queue; true if one was told to ask before it watched. */
+  readonly #told = new Map<string, boolean>();
+  /** By channel: that of a key is named like it. */
+  readonly #observers = new Map<string, Set<() => void>>();
+
+  constructor(client: RedisLeasesClient, { prefix, replicas, listen, clock }: Resolved) {
+    this.clock = clock;
+    this.#client = client;
+    this.#driver = new RedisDriver(client);
+    if (this.#driver.cluster) {
+      throw invalid(
+        'redisLeases: this is a client of a cluster. The last token is one key for all leases, so they would be on one of its nodes anyway: ' +
+          'hand in a client of one server, or the clients of several independent ones to redlockLeases.',
+      );
+    }
+    this.#prefix = prefix;
+    this.#replicas = replicas;
+    this.#listens = listen;
+    this.#scripts = scripts ??= loadScripts();
+    this.#channel = `${prefix}:wake:${randomBytes(8).toString('hex')}`;
+  }
+
+  async try(claim: Claim, waiting: Waiting): Promise<Answer> {
+    const { key, id, ttlMs, holder, share, of, queue } = claim;
+    const args = [id, micros(ttlMs), holder];
+    if (queue || share !== WHOLE || of !== WHOLE) args.push(String(share), String(of));
+    if (queue) {
+      args.push(this.#listens ? this.#channel : '');
+      if (!this.#told.has(id)) this.#told.set(id, false);
+    }
+    const script = this.#scripts.try;
+    const answer = await this.#driver.run({ script, keys: [this.#keyOf(key), `${this.#prefix}:fence`], args, waiting });
+    if (typeof answer !== 'number' || answer <= 0) {
+      return { granted: false, againMs: answer === null ? Infinity : Math.max(1, -Number(answer) / 1000) };
+    }
+    this.#told.delete(id);
+    if (this.#replicas !== null) {
+      const lacking = await this.#lacking(key, waiting);
+      if (lacking !== null) {
+        await this.release(claim, waiting);
+        throw lacking;
+      }
+    }
+    return { granted: true, token: BigInt(answer) };
+  }
+
+  async renew({ key, id, ttlMs }: Claim, waiting: Waiting): Promise<Renewal> {
+    const script = this.#scripts.renew;
+    const held = await this.#driver.run({ script, keys: [this.#keyOf(key)], args: [id, micros(ttlMs)], waiting });
+    if (held !== 1) return { held: false };
+    // A replica that has not heard of it would end the lease when it was to end before.
+    const lacking = this.#replicas === null ? null : await this.#lacking(key, waiting);
+    if (lacking !== null) throw lacking;
+    return { held: true };
+  }
+
+  async release({ key, id }: Claim, waiting: Waiting): Promise<void> {
+    this.#told.delete(id);
+    await this.#driver.run({ script: this.#scripts.release, keys: [this.#keyOf(key)], args: [id], waiting });
+  }
+
+  watch(key: string, claim: Claim | null, wake: () => void): Unwatch {
+    return claim === null
+      ? this.#observe(keyPrefixOf(this.#client) + this.#keyOf(key), wake)
+      : this.#wait(claim.id, wake);
+  }
+
+  async read(key: string, waiting: Waiting): Promise<readonly Holding[]> {
+    const run = this.#driver.run({ script: this.#scripts.read, keys: [this.#keyOf(key)], args: [], waiting });
+    const answer = (await run) as readonly (string | number)[];
+    const holdings: Holding[] = [];
+    for (let at = 0; at < answer.length; at += 3) {
+      const [holder, token, share] = answer.slice(at, at + 3);
+      holdings.push({ holder: String(holder), token: BigInt(token!), share: Number(share) });
+    }
+    return holdings;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener?.close();
+    this.#listener = null;
+  }
+
+  #keyOf(key: string): string {
+    return `${this.#prefix}:lease:${key}`;
+  }
+
+  /** Null if enough replicas have all that was written by now. */
+  async #lacking(key: string, waiting: Waiting): Promise<SpillwayError | null> {
+    const { count, withinMs } = this.#replicas!;
+    const command: [string, string, string] = ['wait', String(count), String(withinMs)];
+    const acknowledged = Number(await this.#driver.command({ command, key, waiting }));
+    if (acknowledged >= count) return null;
+    return new SpillwayError(
+      'STORE_UNAVAILABLE',
+      `${acknowledged} replicas of Redis have the lease on “${key}” after ${withinMs} ms; ${count} should.`,
+      { retryable: true },
+    );
+  }
+
+  #wait(id: string, wake: () => void): Unwatch {
+    this.#wakes.set(id, wake);
+    this.#listen();
+    if (this.#told.get(id) === true) {
+      this.#told.set(id, false);
+      queueMicrotask(wake);
+    }
+    return () => {
+      if (this.#wakes.get(id) === wake) this.#wakes.delete(id);
+    };
+  }
+
+  #wakeOne(id: string): void {
+    const wake = this.#wakes.get(id);
+    if (wake !== undefined) wake();
+    else if (this.#told.has(id)) this.#told.set(id, true);
+  }
+
+  #observe(channel: string, wake: () => void): Unwatch {
+    // Each call has one of its own, whatever was handed in.
+    const observer = (): void => wake();
+    const observers = this.#observers.get(channel);
+    if (observers === undefined) {
+      this.#observers.set(channel, new Set([observer]));
+      if (this.#listener === null) this.#listen();
+      else this.#listener.add(channel, this.#observed(channel));
+    } else observers.add(observer);
+    return () => {
+      const left = this.#observers.get(channel);
+      if (left?.delete(observer) !== true || left.size > 0) return;
+      this.#observers.delete(channel);
+      this.#listener?.remove(channel);
+    };
+  }
+
+  #observed(channel: string): { readonly onListening: () => void; readonly onMessage: () => void } {
+    const wakeAll = (): void => {
+      for (const wake of this.#observers.get(channel) ?? []) wake();
+    };
+    return { onListening: wakeAll, onMessage: wakeAll };
+  }
+
+  #listen(): void {
+    if (!this.#listens || this.#listener !== null) return;
+    const listener = new RedisListener({
+      client: this.#client,
+      onOver: () => {
+        // The client gave up; whatever waits next tries again.
+        if (this.#listener === listener) this.#listener = null;
+      },
+    });
+    this.#listener = listener;
+    listener.add(this.#channel, {
+      onListening: () => {
+        for (const wake of [...this.#wakes.values()]) wake();
+      },
+      onMessage: (id) => this.#wakeOne(id),
+    });
+    for (const channel of this.#observers.keys()) listener.add(channel, this.#observed(channel));
+  }
+}
+
+interface Resolved {
+  readonly prefix: string;
+  readonly replicas: { readonly count: number; readonly withinMs: number } | null;
+  readonly listen: boolean;
+  readonly clock: Clock;
+}
+
+/** Longer than a grant may take anyway. */
+const WITHIN_MS_MAX = 60_000;
+
+function resolveReplicas(replicas: RedisReplicas | undefined): Resolved['replicas'] {
+  if (replicas === undefined) return null;
+  checkKeys('redisLeases: replicas', replicas, ['count', 'within']);
+  const { count, within = '100ms' } = replicas;
+  return {
+    count: checkInteger('redisLeases: replicas.count', count, 1, 100),
+    withinMs: Math.ceil(checkDuration('redisLeases: replicas.within', within, 1, WITHIN_MS_MAX)),
+  };
+}
+
+/**
+ * Leases in Redis or Valkey, 7.0 or later, through your own client. The program that made it also closes it, and listens to its `error` events;
+ * dispose of the store first.
+ */
+export function redisLeases(client: RedisLeasesClient, options: RedisLeasesOptions = {}): LeaseStore {
+  checkKeys('redisLeases', options, ['prefix', 'replicas', 'listen', 'clock']);
+  const { prefix = 'spillway', replicas, listen = true, clock = systemClock } = options;
+  checkPrefix('redisLeases', prefix);
+  if (typeof listen !== 'boolean') throw invalid(`redisLeases: listen is ${String(listen)}; expected true or false.`);
+  return new RedisLeases(client, { prefix, replicas: resolveReplicas(replicas), listen, clock });
+}
