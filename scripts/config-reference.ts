@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { configJsonSchema } from '../src/gateway/config/schema-mistakes.ts';
+import { configJsonSchema } from '../src/gateway/config/schema.ts';
 import { configTemplate } from '../src/gateway/config/template.ts';
 import { durationPattern, percentagePattern, sizePattern } from '../src/kernel/units.ts';
 

@@ -51,6 +51,12 @@ export const servers = {
     neededBy: 'tests of clocks that are wrong',
   },
   etcd: { commands: ['etcd'], packages: ['etcd-server'], neededBy: 'tests of locks and leaders' },
+  prometheus: {
+    commands: ['promtool', 'prometheus'],
+    packages: ['prometheus'],
+    neededBy: 'tests of alerts and metrics',
+  },
+  alertmanager: { commands: ['amtool'], packages: ['prometheus-alertmanager'], neededBy: 'tests of alert routes' },
   libmemcached: {
     commands: ['python3', 'memcstat'],
     packages: ['python3', 'libmemcached-tools'],

@@ -24,6 +24,7 @@ const patterns = [
 const floors: ReadonlyMap<string, number> = new Map([
   ['kernel', 0],
   ['drivers', 1],
+  ['reading', 1],
   ...patterns.map((name) => [name, 2] as const),
   ...['gateway', 'recover', 'chaos', 'scale'].map((name) => [name, 3] as const),
   ...['cli', 'dashboard', 'testing'].map((name) => [name, 4] as const),

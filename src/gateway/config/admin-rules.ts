@@ -1,7 +1,7 @@
 /** Rules about `admin`: an address of its own, and nobody let in by oversight. */
 import { isLoopback } from './address.ts';
 import { type AdminRole, adminSecrets } from './admin-grants.ts';
-import type { MistakeList, Path } from './mistakes.ts';
+import type { MistakeList, Path } from '../../reading/mistakes.ts';
 import type { Parts, RuleContext } from './parts.ts';
 import { checkSecrecy } from './pem.ts';
 import type { Admin } from './schema.ts';

@@ -1,5 +1,5 @@
 /** The secrets that affinity cookies are made with. */
-import type { MistakeList, Path } from './mistakes.ts';
+import type { MistakeList, Path } from '../../reading/mistakes.ts';
 import type { RuleContext } from './parts.ts';
 import { checkSecrecy, type FileSet } from './pem.ts';
 import { readSecret } from './secret.ts';

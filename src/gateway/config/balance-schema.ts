@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { algorithms, type BalancerName } from '../../balance/index.ts';
 import type { AffinityPlan, BalancePlan, KeySource } from '../snapshot.ts';
 import { secret } from './secret.ts';
-import { duration, keySource, oneOf, percentage, section, text } from './values.ts';
+import { duration, oneOf, percentage, section, text } from '../../reading/values.ts';
+import { keySource } from './values.ts';
 
 const names = Object.keys(algorithms) as [BalancerName, ...BalancerName[]];
 const algorithm = () => oneOf(names);

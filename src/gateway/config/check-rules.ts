@@ -2,7 +2,7 @@
 import { formatDuration } from '../../kernel/units.ts';
 import { refusedField } from '../shaping/field-edits.ts';
 import type { ActiveHealth } from './check-schema.ts';
-import type { MistakeList, Path } from './mistakes.ts';
+import type { MistakeList, Path } from '../../reading/mistakes.ts';
 
 type Type = ActiveHealth['type'];
 

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { StatusRange } from '../../health/index.ts';
 import type { ProbeKind } from '../control/probe.ts';
-import { count, duration, list, mapOf, oneOf, percentage, section, text } from './values.ts';
+import { count, duration, list, mapOf, oneOf, percentage, section, text } from '../../reading/values.ts';
 
 /** `200` or `200-299`, as an inclusive range. */
 export const statusRange = z

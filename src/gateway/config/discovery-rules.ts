@@ -3,7 +3,7 @@ import { formatDuration } from '../../kernel/units.ts';
 import type { Discovery, DnsDiscovery } from './discovery-schema.ts';
 import { readEndpointFile } from './endpoint-list.ts';
 import type { Surroundings } from './endpoint-rules.ts';
-import { formatPath, type MistakeList, type Path } from './mistakes.ts';
+import { formatPath, type MistakeList, type Path } from '../../reading/mistakes.ts';
 import type { RuleContext } from './parts.ts';
 import type { Service } from './service-schema.ts';
 

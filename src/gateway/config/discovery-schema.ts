@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import * as z from 'zod';
 import { parseAddress } from './address.ts';
 import { SERVICE_ENDPOINTS_MAX } from './endpoint-schema.ts';
-import { count, duration, expects, file, list, oneOf, section, text, type Problem } from './values.ts';
+import { count, duration, expects, file, list, oneOf, section, text, type Problem } from '../../reading/values.ts';
 
 /** RFC 1035 §4.2: where a DNS server listens. */
 export const DNS_PORT = 53;

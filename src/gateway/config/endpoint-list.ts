@@ -5,10 +5,10 @@
 import * as z from 'zod';
 import { checkEndpointList, type Surroundings } from './endpoint-rules.ts';
 import { endpointList, type Endpoint } from './endpoint-schema.ts';
-import { MistakeList, type Mistake } from './mistakes.ts';
-import { readSmallFile } from './pem.ts';
-import { addSchemaMistakes } from './schema-mistakes.ts';
-import { fileStart, readYaml, type Source } from './yaml-source.ts';
+import { MistakeList, type Mistake } from '../../reading/mistakes.ts';
+import { readSmallFile } from '../../reading/small-file.ts';
+import { addSchemaMistakes } from '../../reading/schema-mistakes.ts';
+import { fileStart, readYaml, type Source } from '../../reading/yaml-source.ts';
 
 export interface EndpointListPlace {
   readonly service: string;

@@ -2,7 +2,7 @@
 import { isLinkLocal } from '../link-local.ts';
 import { isUnspecified, reaches } from './address.ts';
 import type { Endpoint } from './endpoint-schema.ts';
-import type { Finding, MistakeList, Path } from './mistakes.ts';
+import type { Finding, MistakeList, Path } from '../../reading/mistakes.ts';
 import type { AdminAddress, Address } from './values.ts';
 
 export interface Surroundings {

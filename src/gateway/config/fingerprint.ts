@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { relative } from 'node:path';
 import type { Config } from './load.ts';
-import { isSecretKey } from './secret.ts';
+import { isSecretKey } from '../../reading/schema-mistakes.ts';
 
 /** 48 bits: enough to tell the versions of one gateway apart, and short enough to read out. */
 const DIGITS = 12;

@@ -10,7 +10,7 @@ import {
   type HealthPolicy,
   type PassivePolicy,
 } from '../../health/index.ts';
-import { count, duration, expects, flag, oneOf, percentage, section } from './values.ts';
+import { count, duration, expects, flag, oneOf, percentage, section } from '../../reading/values.ts';
 
 const off = () => z.literal('off', expects('off'));
 const factor = (min: number) =>

@@ -6,6 +6,6 @@ export { diffConfigs, diffServed } from './diff.ts';
 export { fingerprint } from './fingerprint.ts';
 export { configNames, findConfig, loadConfig, parseConfig, resolveConfig } from './load.ts';
 export type { Config, Loaded } from './load.ts';
-export { formatMistake, formatMistakes } from './mistakes.ts';
-export type { Mistake } from './mistakes.ts';
+export { formatMistake, formatMistakes } from '../../reading/mistakes.ts';
+export type { Mistake } from '../../reading/mistakes.ts';
 export type { ConfigInput } from './schema.ts';

@@ -2,8 +2,8 @@
 import { algorithmOf } from '../limits/plan.ts';
 import type { LimitUse } from '../limits/plan.ts';
 import type { Limit } from './limit-schema.ts';
-import type { MistakeList, Path } from './mistakes.ts';
-import { oneOfNames, show } from './mistakes.ts';
+import type { MistakeList, Path } from '../../reading/mistakes.ts';
+import { oneOfNames, show } from '../../reading/mistakes.ts';
 import type { Part, Parts, RuleContext } from './parts.ts';
 import { checkRedisUrl, readRedisUrl } from './redis-url.ts';
 import type { PointedPlaces } from './secret.ts';

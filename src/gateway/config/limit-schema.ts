@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { formatDuration } from '../../kernel/units.ts';
 import { type AlgorithmPlan, algorithmOf, type LimitKeySource, type OutagePlan } from '../limits/plan.ts';
 import { redisUrl } from './redis-url.ts';
-import { count, duration, expects, flag, list, name, oneOf, percentage, section, text } from './values.ts';
+import { count, duration, expects, flag, list, name, oneOf, percentage, section, text } from '../../reading/values.ts';
 
 const KINDS = [
   'token-bucket',

@@ -1,7 +1,7 @@
 /** Rules about one listener and what stands beside it. */
 import { formatSize } from '../../kernel/units.ts';
 import type { Listener } from './listener-schema.ts';
-import type { MistakeList, Path } from './mistakes.ts';
+import type { MistakeList, Path } from '../../reading/mistakes.ts';
 import type { Parts, RuleContext } from './parts.ts';
 import { certificateNames, checkCertificates, checkKey } from './pem.ts';
 import { isUnspecified } from './address.ts';

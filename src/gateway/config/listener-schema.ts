@@ -4,7 +4,8 @@
  */
 import * as z from 'zod';
 import { limitUses } from './limit-schema.ts';
-import { address, count, duration, expects, file, flag, list, name, oneOf, range, section, size } from './values.ts';
+import { count, duration, expects, file, flag, list, name, oneOf, section, size } from '../../reading/values.ts';
+import { address, range } from './values.ts';
 
 const certificate = section({
   certificate: file().describe(

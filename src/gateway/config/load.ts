@@ -12,20 +12,21 @@ import { SpillwayError } from '../../kernel/errors.ts';
 import { readAccounts } from '../user-account.ts';
 import { adminGrants } from './admin-grants.ts';
 import type { AdminGrant } from './admin-grants.ts';
-import { MistakeList } from './mistakes.ts';
-import type { Mistake } from './mistakes.ts';
-import { readModule } from './module-source.ts';
+import { MistakeList } from '../../reading/mistakes.ts';
+import type { Mistake } from '../../reading/mistakes.ts';
+import { readModule } from '../../reading/module-source.ts';
 import { partsFrom } from './parts.ts';
 import { affinitySecrets } from './affinity-rules.ts';
 import { storeUrls } from './limit-rules.ts';
 import { findRedisClient } from '../limits/redis-client.ts';
-import { FileSet, readSmallFile } from './pem.ts';
+import { readSmallFile } from '../../reading/small-file.ts';
+import { FileSet } from './pem.ts';
 import { checkRules } from './rules.ts';
-import { addSchemaMistakes } from './schema-mistakes.ts';
-import { configSchema } from './schema.ts';
+import { addSchemaMistakes } from '../../reading/schema-mistakes.ts';
+import { configJsonSchema, configSchema } from './schema.ts';
 import type { ConfigInput, ConfigValues } from './schema.ts';
-import { fileStart, readYaml } from './yaml-source.ts';
-import type { Source } from './yaml-source.ts';
+import { fileStart, readYaml } from '../../reading/yaml-source.ts';
+import type { Source } from '../../reading/yaml-source.ts';
 
 /** A valid config: every default applied, every number in ms or bytes, every file read. Holds keys and the token. */
 export interface Config extends ConfigValues {
@@ -119,7 +120,7 @@ function check(source: Source, file: string, options: LoadOptions): Loaded {
   }
   const files = new FileSet(dirname(path));
   const parsed = configSchema.safeParse(value);
-  if (!parsed.success) addSchemaMistakes(parsed.error.issues, value, list);
+  if (!parsed.success) addSchemaMistakes(parsed.error.issues, value, list, configJsonSchema());
   const parts = partsFrom(value, parsed.success ? parsed.data : null);
   const machine = { ownAddresses: ownAddresses(), accounts: readAccounts(), redisClient: findRedisClient() };
   checkRules(parts, list, { files, environment, nowMs: clock.wallMs(), ...machine });

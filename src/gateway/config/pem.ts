@@ -5,47 +5,11 @@
  * every path that was asked for is remembered, also one that could not be read, so that all can be watched.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import type { Finding } from './mistakes.ts';
-
-/** A bundle of every public authority is 250 kB. */
-const PEM_BYTES_MAX = 2 ** 20;
-
-export type FileText =
-  | { readonly ok: true; readonly text: string; readonly mode: number }
-  | { readonly ok: false; readonly reason: string };
-
-/** Reads a small regular file whole. Never blocks on a pipe or a device. */
-export function readSmallFile(path: string): FileText {
-  let descriptor: number | null = null;
-  try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const { mode, size } = fstatSync(descriptor);
-    if ((mode & constants.S_IFMT) !== constants.S_IFREG) return { ok: false, reason: 'is not a file' };
-    if (size > PEM_BYTES_MAX) return { ok: false, reason: 'is larger than 1 MB' };
-    const bytes = Buffer.alloc(size + 1);
-    let length = 0;
-    for (let read = -1; read !== 0 && length < bytes.length; length += read) {
-      read = readSync(descriptor, bytes, length, bytes.length - length, null);
-    }
-    return { ok: true, text: bytes.toString('utf8', 0, length), mode: mode & 0o777 };
-  } catch (error) {
-    return { ok: false, reason: reasonOf(error) };
-  } finally {
-    if (descriptor !== null) closeSync(descriptor);
-  }
-}
-
-/** Why a file could not be opened, in words. */
-function reasonOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist';
-  if (code === 'EACCES' || code === 'EPERM') return 'may not be read by this user';
-  if (code === 'EISDIR') return 'is a folder';
-  return `cannot be read (${code ?? 'unknown reason'})`;
-}
+import type { Finding } from '../../reading/mistakes.ts';
+import { type FileText, readSmallFile, reasonOf } from '../../reading/small-file.ts';
 
 /** The files beside a config. */
 export class FileSet {

@@ -1,6 +1,6 @@
 /** `retries` of a service: what happens when an endpoint fails a request. The comment beside a default says why that number. */
 import type * as z from 'zod';
-import { count, duration, list, percentage, section } from './values.ts';
+import { count, duration, list, percentage, section } from '../../reading/values.ts';
 
 export function retriesSchema<Range extends z.ZodType>(statusRange: Range) {
   return section({

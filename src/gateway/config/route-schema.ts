@@ -12,11 +12,11 @@ import {
   name,
   oneOf,
   type Problem,
-  range,
   section,
   size,
   text,
-} from './values.ts';
+} from '../../reading/values.ts';
+import { range } from './values.ts';
 
 /** Compiled to see whether it can be, so that what is accepted here runs there. */
 function regex() {

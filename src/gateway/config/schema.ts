@@ -4,12 +4,14 @@
  * places at once are in `rules.ts`.
  */
 import * as z from 'zod';
+import type { JsonSchema } from '../../reading/schema-mistakes.ts';
 import { limitSchema } from './limit-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
 import { secret } from './secret.ts';
 import { routeSchema } from './route-schema.ts';
 import { serviceSchema } from './service-schema.ts';
-import { adminAddress, count, duration, expects, list, name, percentage, section, size, text } from './values.ts';
+import { count, duration, expects, list, name, percentage, section, size, text } from '../../reading/values.ts';
+import { adminAddress } from './values.ts';
 
 export const adminSchema = section({
   address: adminAddress().describe(
@@ -111,3 +113,8 @@ export type ConfigInput = z.input<typeof configSchema>;
 /** What it means: every default applied, ms and bytes. Paths are still relative to the file. */
 export type ConfigValues = z.output<typeof configSchema>;
 export type Admin = z.output<typeof adminSchema>;
+
+/** The schema as editors get it: what an input may be. */
+export function configJsonSchema(): JsonSchema {
+  return z.toJSONSchema(configSchema, { io: 'input', target: 'draft-2020-12' });
+}

@@ -6,7 +6,7 @@
  */
 import * as z from 'zod';
 import type { FileSet } from './pem.ts';
-import type { Problem } from './values.ts';
+import type { Problem } from '../../reading/values.ts';
 
 export type Secret =
   | { readonly from: 'text'; readonly text: string }
@@ -16,11 +16,6 @@ export type Secret =
 export type SecretText =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly message: string; readonly expected: string };
-
-/** Keys of a config whose values are never shown, hashed into a name or compared in public: the address of a store has its password. */
-export function isSecretKey(key: string): boolean {
-  return /(token|secret)$|^redis$/i.test(key);
-}
 
 /** Sixteen random characters are out of reach of guessing over a network; beyond a thousand it is not a secret but a file. */
 const usable = /^[!-~]{16,1024}$/;

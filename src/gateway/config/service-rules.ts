@@ -4,7 +4,7 @@ import { checkAffinity } from './affinity-rules.ts';
 import { checkActive } from './check-rules.ts';
 import { checkDiscovery } from './discovery-rules.ts';
 import { checkEndpointList } from './endpoint-rules.ts';
-import type { MistakeList, Path } from './mistakes.ts';
+import type { MistakeList, Path } from '../../reading/mistakes.ts';
 import type { Parts, RuleContext } from './parts.ts';
 import { checkCertificates, checkKey } from './pem.ts';
 import { isAnswered, servicesOf } from './route-schema.ts';

@@ -6,7 +6,7 @@ import { discoverySchema } from './discovery-schema.ts';
 import { endpointList } from './endpoint-schema.ts';
 import { failOpen, passiveHealth, startup } from './health-schema.ts';
 import { retriesSchema } from './retry-schema.ts';
-import { count, duration, expects, file, flag, name, oneOf, section, size, text } from './values.ts';
+import { count, duration, expects, file, flag, name, oneOf, section, size, text } from '../../reading/values.ts';
 
 const upstreamTls = section({
   ca: file().optional().describe('PEM file of the authorities to trust instead of the ones this machine trusts.'),

@@ -5,8 +5,8 @@ import { placeOf, hasLength } from '../shaping/route-answer.ts';
 import { type PathNames, pathNames } from '../shaping/path-names.ts';
 import { mistakeInTemplate, type Place } from '../shaping/template.ts';
 import { compileMatch } from './compile-route.ts';
-import type { MistakeList, Path } from './mistakes.ts';
-import { show } from './mistakes.ts';
+import type { MistakeList, Path } from '../../reading/mistakes.ts';
+import { show } from '../../reading/mistakes.ts';
 import type { Route } from './route-schema.ts';
 
 const ANSWERERS = ['service', 'split', 'redirect', 'respond'] as const;

@@ -1,6 +1,7 @@
 /** What a route does with its requests: the keys of a route beside `match` and `service`. Rules between them: shaping-rules.ts. */
 import * as z from 'zod';
-import { count, expects, keySource, list, mapOf, name, percentage, section, size, text } from './values.ts';
+import { count, expects, list, mapOf, name, percentage, section, size, text } from '../../reading/values.ts';
+import { keySource } from './values.ts';
 
 const NAMES_MAX = 32;
 /** What a front page in one piece needs; anything larger has a server. */

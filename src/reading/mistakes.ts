@@ -4,7 +4,7 @@
  * All are found in one go. A mistake knows its place in the file, what was found and expected, and the nearest valid name.
  * Values that may be secret are never repeated.
  */
-import { nearest } from '../../kernel/nearest.ts';
+import { nearest } from '../kernel/nearest.ts';
 
 export type Path = readonly (string | number)[];
 

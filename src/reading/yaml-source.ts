@@ -2,9 +2,9 @@
  * `spillway.yaml` (and JSON, which is YAML): text in, plain data and the place of everything in it out. Pure.
  *
  * Bounded against files made to exhaust: size, nesting, aliases (a "billion laughs" file is refused). Duplicate keys,
- * unknown tags and several documents in one file are mistakes. YAML 1.2: `off` and `no` are words, not booleans.
+ * unknown tags and, but for `readYamlStream`, several documents in one file are mistakes. YAML 1.2: `off` and `no` are words, not booleans.
  */
-import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseAllDocuments, parseDocument, visit } from 'yaml';
 import type { Document, Node, ParsedNode, Pair, YAMLMap } from 'yaml';
 import { MistakeList, show } from './mistakes.ts';
 import type { Finding, Locate, Mistake, Path, Place } from './mistakes.ts';
@@ -15,6 +15,8 @@ export const SOURCE_BYTES_MAX = 2 ** 20;
 const ALIASES_MAX = 1000;
 // The schema is six levels deep. The parser recurses; this is far below what its stack holds.
 const DEPTH_MAX = 100;
+// A service with a hundred objectives, each with its own indicator and policies.
+const DOCUMENTS_MAX = 500;
 
 export interface Source {
   /** Plain data, or undefined if it could not be read at all. */
@@ -36,34 +38,76 @@ export function unreadable(file: string, message: string, place = fileStart, exp
 }
 
 export function readYaml(text: string, file: string): Source {
+  const refused = refusedText(text, file);
+  if (refused !== null) return refused;
+  const lines = new LineCounter();
+  const document = parseDocument(text, { ...parseOptions, lineCounter: lines });
+  const placeOf = placesIn(lines);
+  const locate: Locate = (path, part = 'value') => placeOf(offsetOf(document, path, part));
+  return understand([document], { text, file, placeOf, locate, valueOf: ([value]) => value });
+}
+
+/** As `readYaml`, for a file of several documents: the value is a list of them, and a path begins with the number of one. */
+export function readYamlStream(text: string, file: string): Source {
+  const refused = refusedText(text, file);
+  if (refused !== null) return refused;
+  const lines = new LineCounter();
+  const parsed = parseAllDocuments(text, { ...parseOptions, lineCounter: lines });
+  const documents = [...parsed].slice(0, DOCUMENTS_MAX + 1);
+  if (documents.length > DOCUMENTS_MAX) return unreadable(file, `the file has more than ${DOCUMENTS_MAX} documents`);
+  const placeOf = placesIn(lines);
+  const locate: Locate = ([first, ...path], part = 'value') => {
+    const document = documents[Number(first ?? 0)];
+    return document === undefined ? fileStart : placeOf(offsetOf(document, path, part));
+  };
+  return understand(documents, { text, file, placeOf, locate, valueOf: (values) => values });
+}
+
+const parseOptions = {
+  merge: true,
+  prettyErrors: false,
+  stringKeys: true,
+  strict: true,
+  uniqueKeys: false, // the parser's own check is quadratic: 4 s for a file of 100,000 keys
+} as const;
+
+/** What is no text, too large or too deep, before a parser sees it. */
+function refusedText(text: string, file: string): Source | null {
   if (Buffer.byteLength(text) > SOURCE_BYTES_MAX) return unreadable(file, 'the file is larger than 1 MB');
   const stray = strayCharacter(text);
   if (stray !== null) return unreadable(file, `this is not text: ${stray.what}`, stray.place);
   const deep = tooDeep(text);
-  if (deep !== null) return unreadable(file, `the file is nested more than ${DEPTH_MAX} levels deep`, deep);
-  const lines = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    merge: true,
-    prettyErrors: false,
-    stringKeys: true,
-    strict: true,
-    uniqueKeys: false, // the parser's own check is quadratic: 4 s for a file of 100,000 keys
-  });
-  const placeOf = (offset: number): Place => {
+  return deep === null ? null : unreadable(file, `the file is nested more than ${DEPTH_MAX} levels deep`, deep);
+}
+
+function placesIn(lines: LineCounter): (offset: number) => Place {
+  return (offset) => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  const locate: Locate = (path, part = 'value') => placeOf(offsetOf(document, path, part));
+}
+
+interface Reading {
+  readonly text: string;
+  readonly file: string;
+  readonly placeOf: (offset: number) => Place;
+  readonly locate: Locate;
+  readonly valueOf: (values: readonly unknown[]) => unknown;
+}
+
+function understand(documents: readonly AnyDocument[], { text, file, placeOf, locate, valueOf }: Reading): Source {
   const list = new MistakeList(file, locate);
   // One slip makes many errors after it: the first few say enough.
-  for (const problem of [...document.errors, ...document.warnings].slice(0, 5)) {
+  for (const problem of documents.flatMap(({ errors, warnings }) => [...errors, ...warnings]).slice(0, 5)) {
     list.errorAt(placeOf(problem.pos[0]), { message: explain(problem.code, problem.message, text, problem.pos) });
   }
-  if (!list.hasErrors) refuseUnsound(document, (offset, finding) => list.errorAt(placeOf(offset), finding));
+  if (!list.hasErrors) {
+    for (const each of documents) refuseUnsound(each, (offset, finding) => list.errorAt(placeOf(offset), finding));
+  }
   if (list.hasErrors) return { value: undefined, locate, mistakes: list.toArray(), files: [] };
   try {
-    return { value: document.toJS({ maxAliasCount: ALIASES_MAX }), locate, mistakes: [], files: [] };
+    const values = documents.map((each): unknown => each.toJS({ maxAliasCount: ALIASES_MAX }));
+    return { value: valueOf(values), locate, mistakes: [], files: [] };
   } catch {
     list.errorAt(fileStart, {
       message: 'aliases (*name) stand for too much',

@@ -1,26 +1,19 @@
 /** What the schema says about a value, as mistakes that people can act on. */
-import * as z from 'zod';
+import type * as z from 'zod';
 import { formatPath, oneOfNames, show } from './mistakes.ts';
 import type { Finding, MistakeList, Path } from './mistakes.ts';
-import { configSchema } from './schema.ts';
-import { isSecretKey } from './secret.ts';
 import type { Problem } from './values.ts';
 
 type Issue = z.core.$ZodIssue;
-type JsonSchema = z.core.JSONSchema.BaseSchema;
+export type JsonSchema = z.core.JSONSchema.BaseSchema;
 
-/** The schema as editors get it: what an input may be. */
-export function configJsonSchema(): JsonSchema {
-  return z.toJSONSchema(configSchema, { io: 'input', target: 'draft-2020-12' });
+/** Keys of a config whose values are never shown, hashed into a name or compared in public: the address of a store has its password. */
+export function isSecretKey(key: string): boolean {
+  return /(token|secret)$|^redis$/i.test(key);
 }
 
-/** `schema` is what `raw` should be, as editors get it: the config if nothing else is said. */
-export function addSchemaMistakes(
-  issues: readonly Issue[],
-  raw: unknown,
-  list: MistakeList,
-  schema: JsonSchema = configJsonSchema(),
-): void {
+/** `schema` is what `raw` should be, as editors get it. */
+export function addSchemaMistakes(issues: readonly Issue[], raw: unknown, list: MistakeList, schema: JsonSchema): void {
   for (const issue of issues.flatMap((each) => flatten(each, []))) addIssue(issue, raw, schema, list);
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
 import type { Path } from './mistakes.ts';
-import { readYaml } from './yaml-source.ts';
+import { readYaml, readYamlStream } from './yaml-source.ts';
 
 const read = (text: string) => readYaml(text, 'f.yaml');
 const complaints = (text: string): string[] => read(text).mistakes.map((m) => `${m.line}:${m.column} ${m.message}`);
@@ -173,3 +173,15 @@ function leaves(value: unknown, path: Path): [Path, unknown][] {
     : Object.entries(value);
   return steps.flatMap(([step, item]) => leaves(item, [...path, step]));
 }
+
+test('a stream of documents is a list of them, and a place is found through the number of one', () => {
+  const source = readYamlStream('kind: a\n---\nkind: b\nspec:\n  x: 1\n', 'f.yaml');
+  assert.deepEqual(source.value, [{ kind: 'a' }, { kind: 'b', spec: { x: 1 } }]);
+  assert.deepEqual(source.locate([1, 'spec', 'x']), { line: 5, column: 6 });
+  assert.deepEqual(source.locate([7, 'spec']), { line: 1, column: 1 });
+  assert.match(readYamlStream('a: 1\n---\nb: 1\nb: 2\n', 'f.yaml').mistakes[0]?.message ?? '', /second time/);
+  assert.match(
+    readYamlStream('a: 1\n---\n'.repeat(600), 'f.yaml').mistakes[0]?.message ?? '',
+    /more than 500 documents/,
+  );
+});

@@ -1,5 +1,5 @@
 /**
- * `spillway.config.ts`, `.js`, `.mjs`: run in a worker thread of its own, which gives back the exported value as plain data.
+ * A config that is a module (`.ts`, `.js`, `.mjs`): run in a worker thread of its own, which gives back the exported value as plain data.
  *
  * A thread per evaluation: each reload sees new content, of imported files too (a module graph is never loaded twice in one
  * thread), nothing is left in memory, and a config that loops, exits or throws cannot take the gateway with it.
@@ -7,7 +7,7 @@
  */
 import { pathToFileURL } from 'node:url';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import type { Clock } from '../../kernel/clock.ts';
+import type { Clock } from '../kernel/clock.ts';
 import type { Place } from './mistakes.ts';
 import { locateInModule, syntaxErrorPlace } from './module-places.ts';
 import { fileStart, SOURCE_BYTES_MAX, unreadable } from './yaml-source.ts';
@@ -24,8 +24,8 @@ type Outcome =
   | { readonly kind: 'failure'; readonly message: string; readonly stack: string; readonly files: readonly string[] };
 
 // What a config imports is watched; Spillway's own modules do not change under it.
-const ownModules = new URL('../../', import.meta.url).href;
-const ownEntry = new URL(import.meta.url.endsWith('.ts') ? 'index.ts' : 'index.js', ownModules).href;
+const ownModules = new URL('../', import.meta.url).href;
+const ownEntry = import.meta.url.endsWith('.ts') ? 'index.ts' : 'index.js';
 
 // Runs in the thread. As text, so that it needs no file of its own beside the source and beside the build.
 // What a config prints goes to stderr: stdout may be read by a program.
@@ -48,8 +48,9 @@ function find(specifier, context, next) {
     return next(specifier, context);
   } catch (error) {
     // Run by a Spillway that is not installed beside the config.
-    if (specifier !== 'spillway' || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    return next(self, context);
+    const [, part] = /^spillway((?:\\/[a-z]+)*)$/.exec(specifier) ?? [];
+    if (part === undefined || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    return next(new URL('.' + part + '/' + self, own).href, context);
   }
 }
 registerHooks({
@@ -64,7 +65,7 @@ process.once('beforeExit', () => {
   port.postMessage({ kind: 'failure', message: 'it waits for something that never comes', stack: '', files: [...files] });
 });
 import(url).then(async (module) => {
-  if (!('default' in module)) throw new Error('the module has no default export; write: export default defineConfig({ … })');
+  if (!('default' in module)) throw new Error('the module has no default export; write: export default …');
   port.postMessage({ kind: 'value', value: await module.default, files: [...files] });
 }).catch((error) => {
   const message = String(error?.message ?? error);
