@@ -7,6 +7,7 @@ export type { Instant } from './instant.ts';
 export type { Lease } from './lease.ts';
 export { memoryLeases, type MemoryLeasesOptions } from './memory.ts';
 export { redisLeases, type RedisLeasesClient, type RedisLeasesOptions, type RedisReplicas } from './redis.ts';
+export { postgresLeases, type PostgresLeases, type PostgresLeasesOptions } from './postgres.ts';
 export type {
   Answer,
   Busy,
