@@ -84,7 +84,9 @@ class Postgres implements PostgresLeases {
   readonly #channel: string | null = null;
   /** By the id of a claim or of an observer. */
   readonly #wakes = new Map<string, () => void>();
-  /** Told before `watch`. */
+  /** Claims that wait if the key is busy. */
+  readonly #asking = new Set<string>();
+  /** Told before they listened. */
   readonly #early = new Set<string>();
   /** What the server's clock is ahead of ours, at most; unknown until it has answered. */
   #aheadMs = Infinity;
@@ -104,6 +106,7 @@ class Postgres implements PostgresLeases {
       random: createRandom(),
       onListening: () => {
         for (const wake of this.#wakes.values()) queueMicrotask(wake);
+        for (const id of this.#asking) this.#early.add(id);
       },
       onMessage: (id) => this.#told(id),
     });
@@ -129,7 +132,9 @@ class Postgres implements PostgresLeases {
       ...[bytes(key), id, bytes(holder), share, of, ttlMs * 1000, queue, this.#channel],
       (sentMs + ttlMs + this.#aheadMs) * 1000,
     ];
-    const [row] = await this.#call<TryRow>('lease_try($1, $2, $3, $4, $5, $6, $7, $8, $9)', values);
+    if (queue) this.#asking.add(id);
+    const call = this.#call<TryRow>('lease_try($1, $2, $3, $4, $5, $6, $7, $8, $9)', values);
+    const [row] = await call.finally(() => this.#asking.delete(id));
     this.#aheadMs = row!.now_us / 1000 - sentMs;
     this.#sweep();
     if (row!.is_late === true) throw late(claim);

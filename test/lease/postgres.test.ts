@@ -107,7 +107,6 @@ test('a thousand who wait: two calls a hand-over, and only the next is told', as
     await processes.busy(each.process, each.claim);
     if (at < 10) {
       const listening = Promise.withResolvers<void>();
-      processes.at(each.process).watch(each.claim.key, each.claim, listening.resolve)();
       const first = processes.at(each.process).watch(each.claim.key, each.claim, listening.resolve);
       await listening.promise;
       first();
