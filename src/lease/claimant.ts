@@ -56,16 +56,19 @@ export class Claimant implements Lease {
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#do(this.#life.start(this.#now()));
     try {
-      return await this.#granted.promise;
+      const lease = await this.#granted.promise;
+      // Given back again by then, if it was granted at all.
+      signal?.throwIfAborted();
+      return lease;
     } finally {
       signal?.removeEventListener('abort', onAbort);
     }
   }
 
-  /** Gives up before it is granted. */
+  /** Gives up before it is granted; or after, if whoever asked has not heard of it yet. */
   abandon(reason: unknown): void {
     this.#granted.reject(reason);
-    this.#do(this.#life.leave(this.#now()));
+    void this.release();
   }
 
   get key(): string {

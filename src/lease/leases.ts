@@ -123,10 +123,15 @@ export class Leases implements AsyncDisposable {
     if (!(ttlMs >= limits.ttlMsMin && ttlMs <= limits.ttlMsMax)) {
       throw invalid(`ttl is ${ttlMs} ms; ${name} takes ${limits.ttlMsMin} ms to ${limits.ttlMsMax} ms.`);
     }
-    if (ttlMs < 2 * this.#roundTripMs) {
-      throw invalid(
-        `ttl is ${ttlMs} ms, and a round trip to ${name} takes ${this.#roundTripMs.toFixed(1)} ms: the lease would be over before it could be renewed. ` +
-          `Expected at least ${Math.ceil(2 * this.#roundTripMs)} ms; ten times as much leaves room for trouble.`,
+    const roundTripMs = this.#roundTripMs;
+    if (ttlMs < 2 * roundTripMs) {
+      // The next one asks and measures anew: the store may have been slow for a while only.
+      this.#roundTripMs = 0;
+      throw new SpillwayError(
+        'OPTIONS_INVALID',
+        `ttl is ${ttlMs} ms, and a round trip to ${name} takes ${roundTripMs.toFixed(1)} ms: the lease would be over before it could be renewed. ` +
+          `Expected at least ${Math.ceil(2 * roundTripMs)} ms; ten times as much leaves room for trouble.`,
+        { retryable: true },
       );
     }
   }

@@ -26,6 +26,7 @@ export class Line {
 
   /** The turn, which ends when it is disposed of; null if the wait was over before. */
   async turn(key: string, { clock, waitMs, signal }: TurnOptions): Promise<Disposable | null> {
+    signal?.throwIfAborted();
     const line = this.#lines.get(key);
     if (line === undefined) {
       this.#lines.set(key, new Set());
