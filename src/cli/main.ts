@@ -167,6 +167,7 @@ function report(error: unknown): ExitCode {
     case 'LEASE_LOST':
     case 'LEASE_LATE':
     case 'LEASES_CLOSED':
+    case 'CRON_RECORD':
     case 'ANSWER_TOO_LARGE':
     case 'KEYS_APART':
     case 'FILTER_DAMAGED':

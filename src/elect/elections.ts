@@ -9,14 +9,16 @@
  * few seconds.
  */
 import { hostname } from 'node:os';
-import { SpillwayError } from '../kernel/errors.ts';
 import { checkDuration, checkKeys } from '../kernel/options.ts';
-import type { Random } from '../kernel/random.ts';
+import { createRandom, type Random } from '../kernel/random.ts';
 import type { Duration } from '../kernel/units.ts';
 import type { Lease } from '../lease/lease.ts';
 import { Leases } from '../lease/leases.ts';
 import type { LeaseStore } from '../lease/store.ts';
+import { type CronOptions, type CronWork, runCron } from './cron.ts';
 import { type Leadership, observeSeat } from './observe.ts';
+import { Retry, type RetryOptions } from './retry.ts';
+import { type CampaignOptions, type Leading, type Term, TTL_DEFAULT, TTL_MS_MAX } from './term.ts';
 
 export interface ElectionsOptions {
   /** Who this is, as observers see it: at most 256 bytes, an address perhaps. @defaultValue host name and process id */
@@ -27,35 +29,12 @@ export interface ElectionsOptions {
   readonly random?: Random;
 }
 
-export interface CampaignOptions {
-  /** How long a leader that died is still taken for one: `'15s'`, or milliseconds. It is renewed every third of it. @defaultValue '15s' */
-  readonly ttl?: Duration | number;
-  /** Ends the campaign: the call rejects with its reason. */
-  readonly signal?: AbortSignal;
-}
-
 export interface ObserveOptions {
   /** How often to look without being told, which is how a leader is missed that died: `'5s'`, or milliseconds. @defaultValue '5s' */
   readonly every?: Duration | number;
   /** Ends the iteration. */
   readonly signal?: AbortSignal;
 }
-
-/** What a leader has in its hands. */
-export interface Term extends AsyncDisposable {
-  readonly seat: string;
-  /** Greater than that of every leader before: for resources to check. */
-  readonly term: bigint;
-  /** Aborted when this process leads no more, before another can; its reason is an error `LEASE_LOST`. */
-  readonly signal: AbortSignal;
-  /** Throws `LEASE_LOST` unless it leads at this moment, by both clocks. */
-  assertLeader(): void;
-  /** Leaves the seat to the next: true if the store knows. Never rejects. */
-  resign(): Promise<boolean>;
-}
-
-/** What the work of a leader is given. */
-export type Leading = Pick<Term, 'seat' | 'term' | 'signal' | 'assertLeader'>;
 
 export interface Elections extends AsyncDisposable {
   /** Waits, for as long as it takes, until this process leads. */
@@ -65,30 +44,42 @@ export interface Elections extends AsyncDisposable {
   /**
    * Runs the work while this process leads, and only then. When the term is lost, the work is told by its signal, awaited, and begun anew in the
    * next term. Resolves with what the work resolves with in a term that it holds to the end, and resigns; rejects with what it throws, or with
-   * the reason of `options.signal`.
+   * the reason of `options.signal`. Work that does not heed its signal is waited for: it never runs twice at once in this process.
    */
   whileLeader<T>(seat: string, options: CampaignOptions, work: (leading: Leading) => Promise<T>): Promise<T>;
+  /**
+   * Runs the work once per tick of a schedule, in one of all the instances that have this cron. A tick is written down before it is run; what the
+   * work throws is written down too, and does not end the cron. Resolves when the signal was aborted and the work has ended; rejects with an
+   * error of the stores that waiting does not mend, or `CRON_RECORD`.
+   */
+  cron(options: CronOptions, work: CronWork): Promise<void>;
 }
 
 const TIMEOUT_DEFAULT = '2s';
-/** As client-go has it: long beside a pause of garbage collection or a failover of a store. */
-const TTL_DEFAULT = '15s';
 const EVERY_DEFAULT = '5s';
 const DAY_MS = 86_400_000;
+
+interface Setting {
+  readonly holder: string;
+  readonly timeoutMs: number;
+  readonly random: Random;
+}
 
 class StoreElections implements Elections {
   readonly #leases: Leases;
   readonly #holder: string;
+  readonly #retrying: RetryOptions;
 
-  constructor(leases: Leases, holder: string) {
-    this.#leases = leases;
+  constructor(store: LeaseStore, { holder, timeoutMs, random }: Setting) {
+    this.#leases = new Leases({ store, timeoutMs, random });
     this.#holder = holder;
+    this.#retrying = { clock: store.clock, random, timeoutMs };
   }
 
   async campaign(seat: string, options: CampaignOptions = {}): Promise<Term> {
     checkKeys('campaign', options, ['ttl', 'signal']);
     const { ttl = TTL_DEFAULT, signal } = options;
-    const ttlMs = checkDuration('ttl', ttl, 1, DAY_MS);
+    const ttlMs = checkDuration('ttl', ttl, 1, TTL_MS_MAX);
     const lease = await this.#leases.acquire({ key: seat, holder: this.#holder, ttlMs, waitMs: Infinity, signal });
     // It waits for ever, so it is never refused.
     return termOf(lease!);
@@ -98,16 +89,18 @@ class StoreElections implements Elections {
     checkKeys('observe', options, ['every', 'signal']);
     const { every = EVERY_DEFAULT, signal } = options;
     const everyMs = checkDuration('every', every, 1, DAY_MS);
-    return observeSeat(this.#leases.store, { seat, everyMs, signal });
+    return observeSeat(this.#leases.store, { seat, everyMs, signal, retrying: this.#retrying });
   }
 
   async whileLeader<T>(seat: string, options: CampaignOptions, work: (leading: Leading) => Promise<T>): Promise<T> {
     const { signal } = options;
+    const retry = new Retry(this.#retrying);
     for (;;) {
-      await using term = await this.#campaignOn(seat, options);
+      await using term = await retry.until(() => this.campaign(seat, options), signal);
       // The work stops when the term is lost, and when nobody wants it any more.
       const ends = signal === undefined ? term.signal : AbortSignal.any([term.signal, signal]);
       try {
+        signal?.throwIfAborted();
         const result = await work({ seat, term: term.term, signal: ends, assertLeader: () => term.assertLeader() });
         term.assertLeader();
         return result;
@@ -118,20 +111,16 @@ class StoreElections implements Elections {
     }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#leases[Symbol.asyncDispose]();
+  cron(options: CronOptions, work: CronWork): Promise<void> {
+    const { ttl, signal } = options;
+    const campaign = { ...(ttl === undefined ? {} : { ttl }), ...(signal === undefined ? {} : { signal }) };
+    const lead = (seat: string, leading: (leading: Leading) => Promise<void>): Promise<void> =>
+      this.whileLeader(seat, campaign, leading);
+    return runCron({ ...this.#retrying, holder: this.#holder, lead }, options, work);
   }
 
-  /** Campaigns again where it would do any good. */
-  async #campaignOn(seat: string, options: CampaignOptions): Promise<Term> {
-    for (;;) {
-      try {
-        return await this.campaign(seat, options);
-      } catch (error) {
-        options.signal?.throwIfAborted();
-        if (!(error instanceof SpillwayError && error.retryable)) throw error;
-      }
-    }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#leases[Symbol.asyncDispose]();
   }
 }
 
@@ -151,7 +140,7 @@ function termOf(lease: Lease): Term {
 /** Elections in a store of `spillway/lease`, which disposing of them leaves open. */
 export function createElections(store: LeaseStore, options: ElectionsOptions = {}): Elections {
   checkKeys('createElections', options, ['holder', 'timeout', 'random']);
-  const { holder = `${hostname()}:${process.pid}`, timeout = TIMEOUT_DEFAULT, random } = options;
+  const { holder = `${hostname()}:${process.pid}`, timeout = TIMEOUT_DEFAULT, random = createRandom() } = options;
   const timeoutMs = checkDuration('createElections: timeout', timeout, 1, 60_000);
-  return new StoreElections(new Leases({ store, timeoutMs, ...(random === undefined ? {} : { random }) }), holder);
+  return new StoreElections(store, { holder, timeoutMs, random });
 }

@@ -47,6 +47,7 @@ export const errorCodes = {
   LEASE_TAKEN: 'The wait for a lease was over before others had given it back.',
   LEASE_LOST: 'A lease is over: it was released, could not be renewed in time, or its store does not know it any more.',
   LEASE_LATE: 'A lease was granted so late that too little was left of it, and was given back.',
+  CRON_RECORD: 'The record of a cron cannot be read, or says that it is much later than this machine does.',
   LEASES_CLOSED: 'Locks or elections were asked for a lease after they had been closed, or are closed while one waits.',
   ANSWER_TOO_LARGE: 'A question to a geo store finds more than the store may answer.',
   KEYS_APART: 'Keys that are taken from together are in different slots of a Redis cluster.',
