@@ -1,0 +1,43 @@
+/**
+ * What a lock costs, beside other libraries and beside the least that each engine could do; how soon a lock is the next one's. Contenders take
+ * turns in the same run, so that what else the machine does falls on all of them alike.
+ *
+ *     npm run bench -- lock                    all parts, about four minutes on two cores
+ *     npm run bench -- lock --only redis       one of them
+ *     npm run bench -- lock --markdown         as docs/benchmarks.md has it
+ */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { redisPart } from './redis.ts';
+import { busyPercent, type Print, printer } from './report.ts';
+
+/** Each prints its own tables. */
+const parts: Readonly<Record<string, (print: Print) => Promise<void>>> = {
+  redis: redisPart,
+};
+
+const usage = `Usage: npm run bench -- lock [--only ${Object.keys(parts).join('|')}] [--markdown]\n`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { only: { type: 'string' }, markdown: { type: 'boolean', default: false } },
+  });
+  if (values.only !== undefined && !Object.hasOwn(parts, values.only))
+    throw new Error(`no part is called ${values.only}`);
+  const print = printer(values.markdown);
+  for (const [name, part] of Object.entries(parts)) {
+    if (values.only !== undefined && values.only !== name) continue;
+    const busy = await busyPercent();
+    process.stdout.write(
+      `\n${name}: before it began, others kept this machine ${busy.toFixed(0)} % busy (${availableParallelism()} cores)\n`,
+    );
+    await part(print);
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.stack : String(error)}\n${usage}`);
+  process.exitCode = 2;
+}

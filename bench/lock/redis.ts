@@ -1,0 +1,167 @@
+/**
+ * Locks in Redis, beside `redlock` and `redis-semaphore` and beside the floor: `SET NX PX`, and a script that compares and deletes, by the same client.
+ * One server on this machine. On one hot name the floor is the same by callers who wait for each other in a local line: two round trips a hand-over.
+ *
+ * Not equal: only Spillway has a fencing token, and waits in an order; `redis-semaphore` has a timer for each lock, as Spillway has,
+ * `redlock` has none unless it is used by `using`.
+ */
+import { randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { createClient } from 'redis';
+import { Mutex } from 'redis-semaphore';
+import Redlock4 from 'redlock';
+import Redlock5 from 'redlock-5';
+
+import { redisLeases } from '../../src/lease/index.ts';
+import { createLocks, type Locks } from '../../src/lock/index.ts';
+import { RedisServer } from '../../test/servers/redis.ts';
+import { type Case, compare, type Contender, type ServerUse, TTL_MS, WAIT_MS } from './pairs.ts';
+import type { Print } from './report.ts';
+
+const COMPARE_AND_DELETE = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KEYS[1])";
+const scripts = ['evalsha', 'eval'];
+
+function spillway(name: string, locks: Locks): Contender {
+  return {
+    name,
+    take: async (lock) => {
+      const lease = await locks.acquire(lock, { ttl: TTL_MS, wait: WAIT_MS });
+      return () => lease.release();
+    },
+    commands: scripts,
+  };
+}
+
+/** `redlock`, both majors, and `redis-semaphore`, on one server or on several. */
+function redlocks(clients: readonly Redis[]): readonly Contender[] {
+  const [v4, v5] = [new Redlock4(clients, { retryCount: -1 }), new Redlock5(clients, { retryCount: -1 })];
+  v4.on('clientError', () => {});
+  v5.on('error', () => {});
+  return [
+    {
+      name: 'redlock 4.2',
+      take: async (name) => {
+        const lock = await v4.lock(`four:${name}`, TTL_MS);
+        return () => lock.unlock();
+      },
+      commands: scripts,
+    },
+    {
+      name: 'redlock 5 beta',
+      take: async (name) => {
+        const lock = await v5.acquire([`five:${name}`], TTL_MS);
+        return () => lock.release();
+      },
+      commands: scripts,
+    },
+  ];
+}
+
+async function serverUse(admin: Redis): Promise<ServerUse> {
+  const info = String(await admin.call('info', 'cpu', 'commandstats'));
+  const seconds = (name: string): number => Number(new RegExp(`^${name}:(.+)$`, 'm').exec(info)?.[1]);
+  const counts = info.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm);
+  return {
+    cpuMs: (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1000,
+    commands: new Map([...counts].map(([, command, calls]) => [command!, Number(calls)])),
+  };
+}
+
+function semaphore(client: Redis): Contender {
+  const options = { lockTimeout: TTL_MS, acquireTimeout: WAIT_MS };
+  return {
+    name: 'redis-semaphore',
+    take: async (name) => {
+      const mutex = new Mutex(client, name, options);
+      await mutex.acquire();
+      return () => mutex.release();
+    },
+    commands: ['set', ...scripts],
+  };
+}
+
+interface Raw {
+  readonly take: (name: string, id: string) => Promise<unknown>;
+  readonly giveBack: (name: string, id: string) => Promise<unknown>;
+}
+
+async function rawIoredis(client: Redis): Promise<Raw> {
+  const sha = String(await client.script('LOAD', COMPARE_AND_DELETE));
+  return {
+    take: (name, id) => client.set(name, id, 'PX', TTL_MS, 'NX'),
+    giveBack: (name, id) => client.evalsha(sha, 1, name, id),
+  };
+}
+
+type NodeRedis = Awaited<ReturnType<typeof connectNodeRedis>>;
+
+function connectNodeRedis(url: string) {
+  return createClient({ url }).connect();
+}
+
+async function rawNodeRedis(client: NodeRedis): Promise<Raw> {
+  const sha = await client.scriptLoad(COMPARE_AND_DELETE);
+  return {
+    take: (name, id) => client.set(name, id, { expiration: { type: 'PX', value: TTL_MS }, condition: 'NX' }),
+    giveBack: (name, id) => client.evalSha(sha, { keys: [name], arguments: [id] }),
+  };
+}
+
+function floor(client: string, raw: Raw): Contender {
+  const lines = new Map<string, Promise<unknown>>();
+  return {
+    name: `floor, ${client}`,
+    take: async (name) => {
+      // Only the last knows the line; on distinct names nobody waits.
+      const before = lines.get(name);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      lines.set(name, promise);
+      if (before !== undefined) await before;
+      const id = randomUUID();
+      if ((await raw.take(name, id)) === null) throw new Error('the floor must not meet a lock that is taken');
+      return async () => {
+        await raw.giveBack(name, id);
+        if (lines.get(name) === promise) lines.delete(name);
+        resolve();
+      };
+    },
+    commands: ['set', 'evalsha'],
+  };
+}
+
+/** A hot name is met by pollers only now and then: few acquisitions each, until every caller had them. */
+const cases: readonly Pick<Case, 'callers' | 'each' | 'rounds' | 'hot'>[] = [
+  { callers: 1, each: 1500, rounds: 5, hot: false },
+  { callers: 64, each: 40, rounds: 5, hot: false },
+  { callers: 1024, each: 4, rounds: 5, hot: false },
+  { callers: 1, each: 500, rounds: 3, hot: true },
+  { callers: 64, each: 4, rounds: 3, hot: true },
+  { callers: 1024, each: 1, rounds: 3, hot: true },
+];
+
+export async function redisPart(print: Print): Promise<void> {
+  await using server = await RedisServer.start();
+  const io = new Redis(server.port);
+  const node = await connectNodeRedis(server.url);
+  await using ours = createLocks(redisLeases(io));
+  await using oursOnNode = createLocks(redisLeases(node, { prefix: 'node' }));
+  try {
+    const contenders: readonly Contender[] = [
+      spillway('spillway, ioredis', ours),
+      ...redlocks([io]),
+      semaphore(io),
+      floor('ioredis', await rawIoredis(io)),
+    ];
+    const nodeRedis = [spillway('spillway, node-redis', oursOnNode), floor('node-redis', await rawNodeRedis(node))];
+    for (const one of cases) {
+      const who = `${one.callers} ${one.callers === 1 ? 'caller' : 'callers'}`;
+      const title = `Redis, ${who}, ${one.hot ? 'one hot name' : 'distinct names'}`;
+      const whole = { ...one, title, serverUse: () => serverUse(server.admin) };
+      await compare(contenders, whole, print);
+      if (!one.hot) await compare(nodeRedis, { ...whole, title: `${title}, by node-redis` }, print);
+    }
+  } finally {
+    io.disconnect();
+    node.destroy();
+  }
+}
