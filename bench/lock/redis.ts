@@ -131,12 +131,12 @@ function floor(client: string, raw: Raw): Contender {
 
 /** A hot name is met by pollers only now and then: few acquisitions each, until every caller had them. */
 const cases: readonly Pick<Case, 'callers' | 'each' | 'rounds' | 'hot'>[] = [
-  { callers: 1, each: 1500, rounds: 5, hot: false },
+  { callers: 1, each: 800, rounds: 5, hot: false },
   { callers: 64, each: 40, rounds: 5, hot: false },
   { callers: 1024, each: 4, rounds: 5, hot: false },
-  { callers: 1, each: 500, rounds: 3, hot: true },
-  { callers: 64, each: 4, rounds: 3, hot: true },
-  { callers: 1024, each: 1, rounds: 3, hot: true },
+  { callers: 1, each: 300, rounds: 3, hot: true },
+  { callers: 64, each: 2, rounds: 3, hot: true },
+  { callers: 1024, each: 1, rounds: 2, hot: true },
 ];
 
 export async function redisPart(print: Print): Promise<void> {
