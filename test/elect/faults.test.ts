@@ -251,7 +251,7 @@ test('a campaign that is aborted at any moment leaves no claim behind', async ()
       (error: unknown) => error as Error,
     );
     // Some microtasks, some steps of time.
-    for (let turn = 0; turn < moment % 20; turn++) await null;
+    for (let turn = 0; turn < moment % 20; turn++) await Promise.resolve();
     if (moment >= 20) {
       await fleet.pass((moment - 20) * 2, 2);
       if (moment >= 40) void before?.resign();
@@ -321,7 +321,7 @@ test('an observer that leaves while the store is silent leaves nothing behind', 
   await fleet.pass(20);
   assert.equal(watches(), 1);
   assert.deepEqual(await changes.return!(), { done: true, value: undefined });
-  assert.deepEqual(await Promise.all([first, second]), Array(2).fill({ done: true, value: undefined }));
+  for (const each of [first, second]) assert.deepEqual(await each, { done: true, value: undefined });
   assert.deepEqual(await changes.next(), { done: true, value: undefined });
   assert.deepEqual([watches(), fleet.clock.timers], [0, timers]);
 });
