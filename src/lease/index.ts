@@ -6,9 +6,10 @@ export type { Fenced, FencedRegister } from './fenced.ts';
 export type { Instant } from './instant.ts';
 export type { Lease } from './lease.ts';
 export { memoryLeases, type MemoryLeasesOptions } from './memory.ts';
+export { postgresLeases, type PostgresLeases, type PostgresLeasesOptions } from './postgres.ts';
 export { type RedlockClient, redlockLeases, type RedlockLeasesOptions } from './redlock.ts';
 export { redisLeases, type RedisLeasesClient, type RedisLeasesOptions, type RedisReplicas } from './redis.ts';
-export { postgresLeases, type PostgresLeases, type PostgresLeasesOptions } from './postgres.ts';
+export { sqliteLeases, type SqliteLeasesOptions } from './sqlite.ts';
 export type {
   Answer,
   Busy,

@@ -16,7 +16,7 @@ export interface StoreUnderQuestion {
   readonly store: LeaseStore;
   /** The claims that were told to ask again since the last time; missing for a store that tells nobody. */
   readonly told?: () => Promise<readonly string[]>;
-  readonly close: () => Promise<void>;
+  readonly close: () => PromiseLike<void>;
 }
 
 type Step =
