@@ -196,7 +196,7 @@ class RedisLeases implements LeaseStore {
     if (acknowledged >= count) return null;
     return new SpillwayError(
       'STORE_UNAVAILABLE',
-      `${acknowledged} replicas of Redis have the lease on “${key}” after ${withinMs} ms; ${count} should.`,
+      `Of ${count} replicas that should have the lease on “${key}”, ${acknowledged} have it after ${withinMs} ms.`,
       { retryable: true },
     );
   }

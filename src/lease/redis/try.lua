@@ -47,7 +47,10 @@ if last >= now then
   token = last + 1
   redis.call('SET', KEYS[2], string.format('%d', token))
 end
-if token > 9007199254740991 then return redis.error_reply('ERR the last token is beyond 2^53: the clock of the server is, or was, wrong') end
+-- Clients read numbers digit by digit, and the last few before 2^53 wrong.
+if token > 9007199254740928 then
+  return redis.error_reply('ERR the last token is near 2^53 and cannot grow: the clock of the server is, or was, wrong')
+end
 held = held .. struct.pack('<c32dI4dI2', id, now + ttl, share, token, #holder) .. holder
 local state, px = struct.pack('<I4', #held) .. held .. queue, math.ceil(ttl / 1000) + 1
 if raw then
