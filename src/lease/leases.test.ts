@@ -146,6 +146,7 @@ test('a wait that is over is null, one that is aborted rejects, and neither leav
   const { ask, clock, memory } = leasesAt();
   const first = await held(ask());
   const over = ask({ waitMs: 200 });
+  await assert.rejects(ask({ waitMs: 10_000, signal: AbortSignal.abort(new Error('before')) }), /before/);
   const stop = new AbortController();
   const aborted = ask({ waitMs: 10_000, signal: stop.signal });
   const rejected = assert.rejects(aborted, /never mind/);
@@ -181,6 +182,27 @@ test('a claim that is aborted while it is asked is given back when it is granted
   answer.resolve();
   await settle();
   assert.deepEqual(await memory.read('payment:42', waiting), []);
+});
+
+test('a claim that is aborted at any moment is a lease that is held, or nothing', async () => {
+  let granted = 0;
+  for (let turns = 0; turns < 20; turns++) {
+    const { ask, memory } = leasesAt();
+    const stop = new AbortController();
+    const asked = ask({ signal: stop.signal });
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    stop.abort(new Error('enough'));
+    const lease = await asked.catch(() => null);
+    if (lease !== null) {
+      granted++;
+      assert.ok(lease.remainingMs() > 0, `after ${turns} turns`);
+      lease.assertHeld();
+      await lease.release();
+    }
+    await settle();
+    assert.deepEqual(await memory.read('payment:42', waiting), []);
+  }
+  assert.ok(granted > 0 && granted < 20, `${granted} were granted`);
 });
 
 test('an answer that got lost is asked for again by who waits, and given back by who does not', async () => {
@@ -222,4 +244,29 @@ test('what no store could do is refused, with what to do', async () => {
   await assert.rejects(ask({ key: '' }), { code: 'OPTIONS_INVALID', message: /0 bytes/ });
   await assert.rejects(ask({ key: 'é'.repeat(513) }), { code: 'OPTIONS_INVALID', message: /1026 bytes/ });
   await assert.rejects(ask({ share: 3, of: 2 }), { code: 'OPTIONS_INVALID' });
+});
+
+test('a ttl below two round trips is refused, and what was slow once is asked again', async () => {
+  let slowMs = 200;
+  const { ask, clock } = leasesAt(new SimulatedClock(), (memory) => ({
+    try: async (claim, waiting) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      clock.after(slowMs, resolve);
+      await promise;
+      return memory.try(claim, waiting);
+    },
+  }));
+  const take = async (ttlMs: number): Promise<void> => {
+    const asked = ask({ ttlMs });
+    await pass(clock, slowMs);
+    await (await held(asked)).release();
+  };
+  await take(3000);
+  await assert.rejects(ask({ ttlMs: 399 }), {
+    code: 'OPTIONS_INVALID',
+    retryable: true,
+    message: /takes 200\.0 ms.*at least 400 ms/,
+  });
+  slowMs = 1;
+  await take(399);
 });
