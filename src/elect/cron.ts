@@ -12,6 +12,7 @@
  * leaves it half done; `interrupted` says whether it is begun again, and `term` lets the resource refuse what comes late.
  */
 import type { Clock } from '../kernel/clock.ts';
+import { SpillwayError } from '../kernel/errors.ts';
 import { checkDuration, checkKeys, invalid } from '../kernel/options.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Duration } from '../kernel/units.ts';
@@ -29,7 +30,10 @@ export interface CronOptions {
   readonly schedule: ScheduleOption;
   /** Whose clocks an expression means, such as `'Europe/Berlin'`. @defaultValue 'UTC' */
   readonly timeZone?: string;
-  /** Where runs are written down. It has to be as lasting as the promise that a tick does not run twice. */
+  /**
+   * Where runs are written down; as lasting as the promise that a tick does not run twice has to be. An error of it is one that may pass, and it is
+   * asked again, unless it is a `SpillwayError` that is not `retryable`.
+   */
   readonly runs: FencedRegister;
   /**
    * What becomes of ticks that could not be begun at their time, because another ran or nobody led: `'skip'` leaves them out (two ttl are not
@@ -175,7 +179,7 @@ class CronRecord {
     const { signal } = this.#leading;
     const ask = (given: AbortSignal): ReturnType<FencedRegister['read']> =>
       this.#register.read(seatOf(this.#name), { signal: given });
-    const record = await this.#retry.until(() => answered(this.#context, ask, signal), signal);
+    const record = await this.#retry.until(() => this.#asked(ask, signal), signal);
     return record === null ? null : decodeLog(this.#name, record.value);
   }
 
@@ -186,9 +190,20 @@ class CronRecord {
     const ask = (signal: AbortSignal): Promise<boolean> => this.#register.write(seatOf(this.#name), fenced, { signal });
     const write = (): Promise<boolean> => {
       assertLeader();
-      return answered(this.#context, ask);
+      return this.#asked(ask);
     };
     return this.#retry.until(write, undefined, () => (this.#isUnsure = true));
+  }
+
+  /** A register may be anybody's: an error that says nothing of itself may be a line that broke. */
+  async #asked<T>(ask: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    try {
+      return await answered(this.#context, ask, signal);
+    } catch (error) {
+      if (error instanceof SpillwayError) throw error;
+      const message = `The register of the cron “${this.#name}” failed: ${errorText(error)}`;
+      throw new SpillwayError('STORE_UNAVAILABLE', message, { cause: error, retryable: true });
+    }
   }
 }
 
@@ -206,7 +221,7 @@ function ruleOf(options: CronOptions): CronRule {
   const { name, schedule, timeZone = 'UTC', runs, missed = 'skip', interrupted = 'skip', ttl = TTL_DEFAULT } = options;
   if (typeof name !== 'string' || name === '') throw invalid(`cron: name is ${JSON.stringify(name)}; expected a text.`);
   if (typeof runs?.read !== 'function' || typeof runs.write !== 'function') {
-    throw invalid('cron: runs is no fenced register. One for your store is in spillway/lock.');
+    throw invalid('cron: runs is no fenced register; expected an object with read and write.');
   }
   if (!['skip', 'last', 'all'].includes(missed)) {
     throw invalid(`cron: missed is “${missed}”; expected skip, last or all.`);

@@ -234,6 +234,7 @@ test('nothing is begun while the record cannot be written, and the seat does not
     read: (key: string) => process.register.read(key),
     write: async (...given: Parameters<typeof process.register.write>) => {
       writes += 1;
+      if (isDown && writes % 2 === 0) throw new Error('ECONNRESET');
       if (isDown) throw new SpillwayError('STORE_UNAVAILABLE', 'down', { retryable: true });
       return await process.register.write(...given);
     },
