@@ -9,6 +9,11 @@ export { memoryLeases, type MemoryLeasesOptions } from './memory.ts';
 export { postgresLeases, type PostgresLeases, type PostgresLeasesOptions } from './postgres.ts';
 export { type RedlockClient, redlockLeases, type RedlockLeasesOptions } from './redlock.ts';
 export { redisLeases, type RedisLeasesClient, type RedisLeasesOptions, type RedisReplicas } from './redis.ts';
+export { fileRegister } from './registers/file.ts';
+export { memoryRegister } from './registers/memory.ts';
+export { type PostgresRegister, postgresRegister } from './registers/postgres.ts';
+export { redisRegister } from './registers/redis.ts';
+export { sqliteRegister } from './registers/sqlite.ts';
 export { sqliteLeases, type SqliteLeasesOptions } from './sqlite.ts';
 export type {
   Answer,

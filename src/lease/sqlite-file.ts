@@ -5,13 +5,14 @@
  * microseconds) and by `BUSY_MS` at most; a file that others hold for longer is tried again from a timer. A file that was replaced or removed is
  * opened anew. Errors are coded.
  *
- * Durable against the death of processes; a loss of power may take the last transactions (`synchronous = NORMAL`), which spares each an fsync.
+ * Durable against the death of processes, and at the price of an fsync each also against a loss of power.
  */
 import { statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
+import { invalid } from '../kernel/options.ts';
 import { createRandom, type Random } from '../kernel/random.ts';
 
 export interface SqliteFileOptions {
@@ -20,6 +21,8 @@ export interface SqliteFileOptions {
   readonly clock: Clock;
   /** Run when it is opened. */
   readonly schema: string;
+  /** Whether what is answered outlives a loss of power, at an fsync each; the death of processes it outlives anyway. */
+  readonly isDurable: boolean;
 }
 
 /** A statement, prepared once. */
@@ -63,6 +66,7 @@ export class SqliteFile {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #schema: string;
+  readonly #synchronous: 'FULL' | 'NORMAL';
   readonly #random: Random = createRandom();
   #database: DatabaseSync | null = null;
   /** Which file was opened, as the file system has it. */
@@ -74,7 +78,8 @@ export class SqliteFile {
     return statement;
   };
 
-  constructor({ at, clock, schema }: SqliteFileOptions) {
+  constructor({ at, clock, schema, isDurable }: SqliteFileOptions) {
+    this.#synchronous = isDurable ? 'FULL' : 'NORMAL';
     this.#given = typeof at === 'string' ? null : at;
     this.#path = typeof at === 'string' ? resolve(at) : 'the database';
     this.#clock = clock;
@@ -150,7 +155,7 @@ export class SqliteFile {
     const sqlite = process.getBuiltinModule('node:sqlite');
     const database = new sqlite.DatabaseSync(this.#path, { timeout: BUSY_MS });
     try {
-      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+      database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${this.#synchronous}`);
     } catch (error) {
       database.close();
       throw error;
@@ -191,6 +196,16 @@ export class SqliteFile {
     const text = `SQLite cannot use ${this.#path}, ${what}: ${message}`;
     return new SpillwayError('STORE_UNAVAILABLE', text, { cause: error, retryable: true });
   }
+}
+
+/** Refuses what is no file that several processes can open, and no database. */
+export function checkSqlite(what: string, at: unknown): void {
+  const given = at as DatabaseSync | null;
+  if (typeof given === 'object' && typeof given?.exec === 'function' && typeof given.prepare === 'function') return;
+  if (typeof at === 'string' && at !== '' && at !== ':memory:' && !at.startsWith('file:')) return;
+  throw invalid(
+    `${what}: ${JSON.stringify(at)} is no file; expected the path of one that all processes open, or a DatabaseSync.`,
+  );
 }
 
 function fileOf(path: string): string {

@@ -17,9 +17,9 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { type Clock, machineClock, type Timer } from '../kernel/clock.ts';
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys } from '../kernel/options.ts';
 import { createRandom } from '../kernel/random.ts';
-import { type Prepare, SqliteFile } from './sqlite-file.ts';
+import { checkSqlite, type Prepare, SqliteFile } from './sqlite-file.ts';
 import type { Answer, Claim, Holding, LeaseStore, LeaseStoreLimits, Renewal, Unwatch, Waiting } from './store.ts';
 import { type KeyRows, live, nextOf, nextToken, noRows, releaseClaim, renewClaim, tryClaim } from './table.ts';
 
@@ -78,7 +78,7 @@ class Sqlite implements LeaseStore {
 
   constructor(at: string | DatabaseSync, clock: Clock) {
     this.clock = clock;
-    this.#file = new SqliteFile({ at, clock, schema: SCHEMA });
+    this.#file = new SqliteFile({ at, clock, schema: SCHEMA, isDurable: false });
   }
 
   async try(claim: Claim, { signal }: Waiting): Promise<Answer> {
@@ -232,11 +232,6 @@ function parse(text: string): KeyRows {
  */
 export function sqliteLeases(at: string | DatabaseSync, options: SqliteLeasesOptions = {}): LeaseStore {
   checkKeys('sqliteLeases', options, ['clock']);
-  const isDatabase = typeof at === 'object' && typeof at?.exec === 'function' && typeof at.prepare === 'function';
-  if (!isDatabase && (typeof at !== 'string' || at === '' || at === ':memory:' || at.startsWith('file:'))) {
-    throw invalid(
-      `sqliteLeases: ${JSON.stringify(at)} is no file; expected the path of one that all processes open, or a DatabaseSync. What only one process uses is memoryLeases().`,
-    );
-  }
+  checkSqlite('sqliteLeases', at);
   return new Sqlite(at, options.clock ?? machineClock);
 }

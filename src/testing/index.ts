@@ -3,6 +3,7 @@ export { SimulatedClock } from '../kernel/simulated-clock.ts';
 export { type BalancerKind, type BalancerSubject, balancerContract } from './balancer-contract.ts';
 export type { ContractCase, Deviations } from './contract.ts';
 export { electionContract, type ElectionSubject } from './election-contract.ts';
+export { fencedRegisterContract, type RegisterSubject } from './register-contract.ts';
 export { geoContract, type GeoSubject, type GeoUnderTest } from './geo-contract.ts';
 export {
   checkLinearizable,

@@ -41,6 +41,8 @@ for (const { name, run } of leaseStoreContract({
     return {
       connect: () => {
         const database = new DatabaseSync(path);
+        // With a log, as a program has it that shares a file: else each question is some flushes of the disk.
+        database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
         databases.push(database);
         return sqliteLeases(database);
       },
