@@ -23,6 +23,8 @@ export interface ElectionSubject {
   readonly open: () => LeaseStoresUnderTest | Promise<LeaseStoresUnderTest>;
   /** A ttl that suits it: long beside a round trip, short for those who wait for the test. @defaultValue 600, or its least */
   readonly ttlMs?: number;
+  /** The longest that its servers take, if that is less than the most of its limits. @defaultValue 300,000 */
+  readonly longTtlMs?: number;
   readonly deviations?: Deviations;
 }
 
@@ -56,7 +58,7 @@ export function electionContract(subject: ElectionSubject): ContractCase[] {
         const { ttlMsMin, ttlMsMax } = stores[0]!.limits;
         const ttlMs = Math.max(subject.ttlMs ?? TTL_MS, ttlMsMin);
         const processes = new LeaseProcesses(stores, ttlMs);
-        await run({ elections, processes, ttlMs, longTtlMs: Math.min(LONG_TTL_MS, ttlMsMax) });
+        await run({ elections, processes, ttlMs, longTtlMs: Math.min(subject.longTtlMs ?? LONG_TTL_MS, ttlMsMax) });
       } finally {
         for (const each of [...elections, ...stores]) await each[Symbol.asyncDispose]();
         await under.close?.();

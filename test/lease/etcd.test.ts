@@ -4,7 +4,7 @@ import { createElections } from '../../src/elect/index.ts';
 import { EtcdClient, etcdLeases, type LeaseStore } from '../../src/lease/index.ts';
 import { SpillwayError } from '../../src/kernel/errors.ts';
 import { createLocks } from '../../src/lock/index.ts';
-import { leaseStoreContract } from '../../src/testing/index.ts';
+import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { EtcdServer } from '../servers/etcd.ts';
 
 const server = await EtcdServer.start();
@@ -57,7 +57,8 @@ function open(): { readonly connect: () => LeaseStore; readonly close: () => voi
   };
 }
 
-for (const { name, run } of leaseStoreContract({ name: 'etcd', open, ttlMs: 1000 })) test(name, run);
+const subject = { name: 'etcd', open, ttlMs: 1000 };
+for (const { name, run } of [...leaseStoreContract(subject), ...electionContract(subject)]) test(name, run);
 
 test('a lock is one question to take and one to give back, once there is a session', async () => {
   const { client, asked } = countedClient();

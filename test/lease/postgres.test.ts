@@ -7,7 +7,7 @@ import pg from 'pg';
 import { type Claim, postgresLeases, type PostgresLeases } from '../../src/lease/index.ts';
 import { createElections } from '../../src/elect/index.ts';
 import { createLocks } from '../../src/lock/index.ts';
-import { leaseStoreContract } from '../../src/testing/index.ts';
+import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { LeaseProcesses, patience } from '../../src/testing/lease-processes.ts';
 import { Relay } from '../faults/relay.ts';
 import { PgBouncer } from '../servers/pgbouncer.ts';
@@ -50,6 +50,7 @@ const contract = (name: string, notifies: boolean, connect: () => PostgresLeases
   };
   const subject = { name, notifies, open: under };
   for (const { name: clause, run } of leaseStoreContract(subject)) test(clause, run);
+  if (notifies) for (const { name: clause, run } of electionContract(subject)) test(clause, run);
 };
 contract('postgres', false, () => postgresLeases(pool));
 contract('postgres with NOTIFY', true, () => postgresLeases(pool, { listen }));

@@ -12,7 +12,7 @@ import {
 } from '../../src/lease/index.ts';
 import { Leases } from '../../src/lease/leases.ts';
 import { WHOLE } from '../../src/lease/store.ts';
-import { leaseStoreContract } from '../../src/testing/index.ts';
+import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { Relay } from '../faults/relay.ts';
 import { clients, clusterClients } from '../servers/redis-clients.ts';
 import { RedisCluster, RedisServer } from '../servers/redis.ts';
@@ -36,7 +36,8 @@ for (const [name, connect] of Object.entries(clients)) {
       },
     };
   };
-  for (const clause of leaseStoreContract({ name: `redis, ${name}`, open })) test(clause.name, clause.run);
+  const subject = { name: `redis, ${name}`, open };
+  for (const clause of [...leaseStoreContract(subject), ...electionContract(subject)]) test(clause.name, clause.run);
 }
 
 interface Opened extends AsyncDisposable {

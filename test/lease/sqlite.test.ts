@@ -9,7 +9,7 @@ import { after, test } from 'node:test';
 import { createLocks } from '../../src/lock/index.ts';
 import { machineClock } from '../../src/kernel/clock.ts';
 import { type LeaseStore, sqliteLeases } from '../../src/lease/index.ts';
-import { leaseStoreContract } from '../../src/testing/index.ts';
+import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { LeaseProcesses, patience } from '../../src/testing/lease-processes.ts';
 import { WorkerProcess } from '../faults/processes.ts';
 import { agreesWithTable } from './agreement.ts';
@@ -24,14 +24,14 @@ function fresh(): string {
   return join(folder, `leases ${files}.db`);
 }
 
-for (const { name, run } of leaseStoreContract({
+const subject = {
   name: 'sqlite',
   open: () => {
     const path = fresh();
     return { connect: () => sqliteLeases(path) };
   },
-}))
-  test(name, run);
+};
+for (const { name, run } of [...leaseStoreContract(subject), ...electionContract(subject)]) test(name, run);
 
 for (const { name, run } of leaseStoreContract({
   name: 'sqlite, in a database of the program',

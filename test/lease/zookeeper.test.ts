@@ -3,7 +3,7 @@ import { after, test } from 'node:test';
 import { ZookeeperSession } from '../../src/drivers/zookeeper/session.ts';
 import { type LeaseStore, zookeeperLeases, type ZookeeperLeasesOptions } from '../../src/lease/index.ts';
 import { createLocks } from '../../src/lock/index.ts';
-import { leaseStoreContract } from '../../src/testing/index.ts';
+import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { Relay } from '../faults/relay.ts';
 import { ZookeeperServer } from '../servers/zookeeper.ts';
 
@@ -26,7 +26,9 @@ function open(): { readonly connect: () => LeaseStore } {
   return { connect: () => storeAt(root) };
 }
 
-for (const { name, run } of leaseStoreContract({ name: 'zookeeper', open, ttlMs: 800 })) test(name, run);
+// The servers of a test keep a session for a minute at most.
+const subject = { name: 'zookeeper', open, ttlMs: 800, longTtlMs: 30_000 };
+for (const { name, run } of [...leaseStoreContract(subject), ...electionContract(subject)]) test(name, run);
 
 /** Requests that the server has been sent, heartbeats and this one included. */
 async function requests(): Promise<number> {
