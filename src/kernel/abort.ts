@@ -17,21 +17,34 @@ async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promis
   }
 }
 
-/** An abort controller whose signal is made when it is first looked at: most calls are over before anybody does. */
+/** An abort controller whose signal is made when it is first looked at, and its reason too: most calls are over before anybody does. */
 export class LazyAbort {
   #controller: AbortController | null = null;
+  #why: (() => Error) | null = null;
   #reason: Error | null = null;
 
   get signal(): AbortSignal {
     if (this.#controller === null) {
       this.#controller = new AbortController();
-      if (this.#reason !== null) this.#controller.abort(this.#reason);
+      if (this.aborted) this.#controller.abort(this.reason);
     }
     return this.#controller.signal;
   }
 
-  abort(reason: Error): void {
-    this.#reason ??= reason;
-    this.#controller?.abort(reason);
+  get aborted(): boolean {
+    return this.#why !== null;
+  }
+
+  /** Null unless it is aborted. */
+  get reason(): Error | null {
+    if (this.#why !== null) this.#reason ??= this.#why();
+    return this.#reason;
+  }
+
+  /** Only the first counts. */
+  abort(why: () => Error): void {
+    if (this.#why !== null) return;
+    this.#why = why;
+    this.#controller?.abort(this.reason);
   }
 }

@@ -33,11 +33,10 @@ export class Claimant implements Lease {
   readonly #onOver: (claimant: Claimant) => void;
   readonly #granted = Promise.withResolvers<Lease | null>();
   readonly #end = new LazyAbort();
-  #ended: SpillwayError | null = null;
   #token = 0n;
   #told: PromiseWithResolvers<boolean> | null = null;
   #unwatch: Unwatch | null = null;
-  #asking: AbortController | null = null;
+  #asking: LazyAbort | null = null;
   #timer: Timer | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
 
@@ -89,7 +88,8 @@ export class Claimant implements Lease {
 
   assertHeld(): void {
     this.check();
-    if (this.#ended !== null) throw this.#ended;
+    const { reason } = this.#end;
+    if (reason !== null) throw reason;
   }
 
   /** Looks at the clocks: one of them may have been set, or the process paused. */
@@ -100,8 +100,8 @@ export class Claimant implements Lease {
   release(): Promise<boolean> {
     if (this.#told === null) {
       this.#told = Promise.withResolvers();
-      if (this.#ended === null) {
-        this.#finish(this.#lost('it was released'));
+      if (!this.#end.aborted) {
+        this.#end.abort(() => this.#lost('it was released'));
         this.#do(this.#life.leave(this.#now()));
       } else this.#told.resolve(false);
     }
@@ -145,7 +145,7 @@ export class Claimant implements Lease {
         this.#granted.reject(effect.cause ?? this.#silent());
         break;
       case 'lost':
-        this.#finish(this.#lost(this.#whyLost(effect.why), effect.cause));
+        this.#end.abort(() => this.#lost(this.#whyLost(effect.why), effect.cause));
         break;
       case 'told':
         this.#told?.resolve(effect.done);
@@ -157,26 +157,25 @@ export class Claimant implements Lease {
 
   async #ask(question: Question): Promise<void> {
     // Whatever was asked before is not waited for any more.
-    this.#asking?.abort();
-    const waiting = new AbortController();
+    this.#asking?.abort(nobodyWaits);
+    const waiting = new LazyAbort();
     this.#asking = waiting;
-    const { signal } = waiting;
     try {
       switch (question.verb) {
         case 'try': {
-          const answer = await this.#store.try(this.#claim, { signal });
+          const answer = await this.#store.try(this.#claim, waiting);
           const now = this.#now();
           if (answer.granted) this.#onRoundTrip(now.nowMs - question.asked.nowMs);
           this.#do(this.#life.tried(question, answer, now));
           break;
         }
         case 'renew': {
-          const renewal = await this.#store.renew(this.#claim, { signal });
+          const renewal = await this.#store.renew(this.#claim, waiting);
           this.#do(this.#life.renewed(question, renewal, this.#now()));
           break;
         }
         case 'release':
-          await this.#store.release(this.#claim, { signal });
+          await this.#store.release(this.#claim, waiting);
           this.#do(this.#life.released(question));
           break;
         default:
@@ -219,11 +218,6 @@ export class Claimant implements Lease {
     this.#timer = this.#clock.after(delayMs, ring, { ref: state === 'asking' || state === 'waiting' });
   }
 
-  #finish(reason: SpillwayError): void {
-    this.#ended = reason;
-    this.#end.abort(reason);
-  }
-
   #lost(why: string, cause?: Error | null): SpillwayError {
     const message = `The lease on “${this.key}” with token ${this.#token} is over: ${why}.`;
     return new SpillwayError('LEASE_LOST', message, { cause: cause ?? undefined });
@@ -248,6 +242,8 @@ export class Claimant implements Lease {
     return new SpillwayError('STORE_UNAVAILABLE', message, { retryable: true });
   }
 }
+
+const nobodyWaits = (): Error => new DOMException('Nobody waits for the answer any more.', 'AbortError');
 
 /** Timers cannot be set further ahead. */
 const TIMER_MS_MAX = 2 ** 31 - 1;

@@ -8,7 +8,7 @@
  *
  * Disposed, it gives back what it holds, and whoever waits is told.
  */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Timer } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { checkInteger, invalid } from '../kernel/options.ts';
@@ -86,7 +86,7 @@ export class Leases implements AsyncDisposable {
   ): Promise<Lease | null> {
     if (this.#closed !== null) throw this.#closed;
     signal?.throwIfAborted();
-    const id = randomBytes(16).toString('hex');
+    const id = randomUUID().replaceAll('-', '');
     const queue = whole > 0 && this.store.limits.queue;
     const claimant = new Claimant({
       store: this.store,

@@ -97,7 +97,7 @@ export class Line {
     this.#deadlines = new Deadlines(store.clock, deadlineMs, (call) => {
       const error = new Error(`no answer within ${deadlineMs} ms`);
       this.#failed(call, error);
-      call.abort.abort(error);
+      call.abort.abort(() => error);
     });
   }
 

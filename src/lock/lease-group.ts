@@ -4,7 +4,7 @@
  */
 import type { Lease } from '../lease/lease.ts';
 
-class LeaseGroup implements Lease {
+export class LeaseGroup implements Lease {
   readonly #leases: readonly Lease[];
   readonly key: string;
   readonly token: bigint;
@@ -37,9 +37,4 @@ class LeaseGroup implements Lease {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }
-}
-
-export function groupOf(leases: readonly Lease[]): Lease {
-  const [only] = leases;
-  return leases.length === 1 && only !== undefined ? only : new LeaseGroup(leases);
 }

@@ -15,7 +15,7 @@ import type { Duration } from '../kernel/units.ts';
 import type { Lease } from '../lease/lease.ts';
 import { Leases } from '../lease/leases.ts';
 import { type LeaseStore, WHOLE } from '../lease/store.ts';
-import { groupOf } from './lease-group.ts';
+import { LeaseGroup } from './lease-group.ts';
 
 export interface LocksOptions {
   /** Who this is, for people and for `read`: at most 256 bytes. @defaultValue host name and process id */
@@ -175,7 +175,14 @@ class StoreLocks implements Locks {
   }
 
   /** All names, or null and none. */
-  async #take({ names, waitMs, ...claim }: Wanted): Promise<Lease | null> {
+  #take({ names, waitMs, ...claim }: Wanted): Promise<Lease | null> {
+    const [key] = names;
+    if (names.length === 1 && key !== undefined)
+      return this.#leases.acquire({ key, holder: this.#holder, waitMs, ...claim });
+    return this.#takeAll({ names, waitMs, ...claim });
+  }
+
+  async #takeAll({ names, waitMs, ...claim }: Wanted): Promise<Lease | null> {
     const { clock } = this.#leases.store;
     const untilMs = clock.nowMs() + waitMs;
     await using held = new AsyncDisposableStack();
@@ -187,7 +194,7 @@ class StoreLocks implements Locks {
       leases.push(held.use(lease));
     }
     held.move();
-    return groupOf(leases);
+    return new LeaseGroup(leases);
   }
 }
 
