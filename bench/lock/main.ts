@@ -8,12 +8,20 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { handOverPart } from './hand-over.ts';
 import { redisPart } from './redis.ts';
+import { redlockPart } from './redlock.ts';
 import { busyPercent, type Print, printer } from './report.ts';
+import { storesPart } from './stores.ts';
+import { waitersPart } from './waiters.ts';
 
 /** Each prints its own tables. */
 const parts: Readonly<Record<string, (print: Print) => Promise<void>>> = {
   redis: redisPart,
+  redlock: redlockPart,
+  stores: storesPart,
+  waiters: waitersPart,
+  'hand-over': handOverPart,
 };
 
 const usage = `Usage: npm run bench -- lock [--only ${Object.keys(parts).join('|')}] [--markdown]\n`;

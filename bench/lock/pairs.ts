@@ -45,7 +45,10 @@ interface Turn {
   readonly calls: number;
 }
 
-async function turn({ take, commands = [] }: Contender, { callers, each, hot, serverUse }: Case): Promise<Turn> {
+export async function turn(
+  { take, commands = [] }: Contender,
+  { callers, each, hot, serverUse }: Pick<Case, 'callers' | 'each' | 'hot' | 'serverUse'>,
+): Promise<Turn> {
   const tookMs = new Float64Array(callers * each);
   let pairs = 0;
   const useBefore = await serverUse?.();

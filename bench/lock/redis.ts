@@ -18,10 +18,10 @@ import { RedisServer } from '../../test/servers/redis.ts';
 import { type Case, compare, type Contender, type ServerUse, TTL_MS, WAIT_MS } from './pairs.ts';
 import type { Print } from './report.ts';
 
-const COMPARE_AND_DELETE = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KEYS[1])";
+export const COMPARE_AND_DELETE = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KEYS[1])";
 const scripts = ['evalsha', 'eval'];
 
-function spillway(name: string, locks: Locks): Contender {
+export function spillway(name: string, locks: Locks): Contender {
   return {
     name,
     take: async (lock) => {
@@ -33,7 +33,7 @@ function spillway(name: string, locks: Locks): Contender {
 }
 
 /** `redlock`, both majors, and `redis-semaphore`, on one server or on several. */
-function redlocks(clients: readonly Redis[]): readonly Contender[] {
+export function redlocks(clients: readonly Redis[]): readonly Contender[] {
   const [v4, v5] = [new Redlock4(clients, { retryCount: -1 }), new Redlock5(clients, { retryCount: -1 })];
   v4.on('clientError', () => {});
   v5.on('error', () => {});
@@ -57,7 +57,7 @@ function redlocks(clients: readonly Redis[]): readonly Contender[] {
   ];
 }
 
-async function serverUse(admin: Redis): Promise<ServerUse> {
+export async function serverUse(admin: Redis): Promise<ServerUse> {
   const info = String(await admin.call('info', 'cpu', 'commandstats'));
   const seconds = (name: string): number => Number(new RegExp(`^${name}:(.+)$`, 'm').exec(info)?.[1]);
   const counts = info.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm);

@@ -115,7 +115,7 @@ export class Leases implements AsyncDisposable {
         `holder is ${JSON.stringify(holder)?.slice(0, 80)}; expected a string of at most ${HOLDER_BYTES_MAX} bytes.`,
       );
     }
-    if (share !== undefined || of !== WHOLE) {
+    if ((share ?? of) !== WHOLE || of !== WHOLE) {
       if (!limits.shares) throw invalid(`${name} has no leases that several can hold: neither readers nor permits.`);
       checkInteger('of', of, 1, WHOLE);
       checkInteger('share', share ?? of, 1, of);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { memoryLeases } from '../lease/index.ts';
+import { type LeaseStore, memoryLeases } from '../lease/index.ts';
 import { createLocks } from './index.ts';
 
 const options = { ttl: '10s' } as const;
@@ -104,6 +104,26 @@ test('work whose lock was lost is not done, whatever it says', async () => {
     /no money/,
   );
   await (await locks.acquire('payment:42', { ...options, wait: 0 })).release();
+});
+
+test('a store whose leases cannot be shared has locks, and neither readers nor permits', async () => {
+  const memory = memoryLeases();
+  const alone: LeaseStore = {
+    name: 'alone',
+    clock: memory.clock,
+    limits: { ...memory.limits, shares: false },
+    try: (claim, waiting) => memory.try(claim, waiting),
+    renew: (claim, waiting) => memory.renew(claim, waiting),
+    release: (claim, waiting) => memory.release(claim, waiting),
+    watch: (key, claim, wake) => memory.watch(key, claim, wake),
+    read: (key, waiting) => memory.read(key, waiting),
+    [Symbol.asyncDispose]: () => memory[Symbol.asyncDispose](),
+  };
+  await using locks = createLocks(alone);
+  await (await locks.acquire('payment:42', options)).release();
+  const refused = { code: 'OPTIONS_INVALID', message: /neither readers nor permits/ };
+  await assert.rejects(locks.acquire('payment:42', { ...options, mode: 'read' }), refused);
+  await assert.rejects(locks.semaphore('payment:42', 3).acquire(options), refused);
 });
 
 test('what makes no sense is refused with what to do', async () => {

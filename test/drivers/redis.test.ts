@@ -29,9 +29,10 @@ async function check(server: RedisServer, client: RedisClient): Promise<void> {
 
 test('calls of one tick leave in one write', async (t) => {
   await using server = await RedisServer.start();
-  for (const [name, Client] of Object.entries({ 'ioredis 6': Redis, 'ioredis 5': Redis5 })) {
+  const versions = { 'ioredis 6': (port: number) => new Redis(port), 'ioredis 5': (port: number) => new Redis5(port) };
+  for (const [name, connect] of Object.entries(versions)) {
     await t.test(name, async () => {
-      const client = new Client(server.port);
+      const client = connect(server.port);
       try {
         await check(server, client);
       } finally {
