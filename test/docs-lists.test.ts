@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
 
+import { guideWithMatrix } from '../scripts/safety-matrix.ts';
 import { servers } from '../scripts/servers.ts';
 import { errorCodes } from '../src/kernel/errors.ts';
 
@@ -32,4 +33,9 @@ test('docs/dependencies.md gives a reason for each dependency, and for no other'
 test('docs/dependencies.md names each test server', () => {
   const text = read('docs/dependencies.md').toLowerCase();
   for (const name of Object.keys(servers)) assert.ok(text.includes(name), `${name} is not named`);
+});
+
+test('docs/guides/locks.md prints the safety matrix that the tests show; if not: npm run reference', () => {
+  const { is, shouldBe } = guideWithMatrix();
+  assert.equal(is, shouldBe);
 });

@@ -1,0 +1,71 @@
+/** How a process under test opens the store that it is told. */
+import { Redis } from 'ioredis';
+import pg from 'pg';
+
+import {
+  EtcdClient,
+  etcdLeases,
+  type LeaseStore,
+  postgresLeases,
+  redisLeases,
+  redlockLeases,
+  sqliteLeases,
+  type RedisReplicas,
+  zookeeperLeases,
+} from '../../../src/lease/index.ts';
+
+/** What a process needs to know to open a store; ports are of this machine, of servers or of relays. */
+export interface StoreAddress {
+  readonly store: 'etcd' | 'postgres' | 'redis' | 'redlock' | 'sqlite' | 'zookeeper';
+  readonly ports: readonly number[];
+  /** Of Redis. */
+  readonly replicas?: RedisReplicas;
+  /** Of SQLite. */
+  readonly path?: string;
+}
+
+/** A moment after a connection is lost. */
+const RECONNECT_MS = 20;
+
+function redis(port: number): Redis {
+  const client = new Redis(port, { maxRetriesPerRequest: 1, retryStrategy: () => RECONNECT_MS });
+  client.on('error', () => {});
+  return client;
+}
+
+/** Longer than a round trip on a line that a test made slow; a quarter of the shortest ttl. */
+const NODE_TIMEOUT_MS = 250;
+
+function postgres(port: number): LeaseStore {
+  const server = { host: '127.0.0.1', port, user: 'postgres', database: 'postgres' };
+  const pool = new pg.Pool({ ...server, max: 4 });
+  pool.on('error', () => {});
+  const listen = async (): Promise<pg.Client> => {
+    const client = new pg.Client(server);
+    await client.connect();
+    return client;
+  };
+  return postgresLeases(pool, { listen });
+}
+
+export function openStore({ store, ports, replicas, path = '' }: StoreAddress): LeaseStore {
+  const [port = 0] = ports;
+  switch (store) {
+    case 'etcd': {
+      const endpoints = ports.map((each) => `http://127.0.0.1:${each}`);
+      return etcdLeases(new EtcdClient({ endpoints, timeoutMs: 1000 }));
+    }
+    case 'postgres':
+      return postgres(port);
+    case 'redlock':
+      return redlockLeases(ports.map(redis), { nodeTimeout: NODE_TIMEOUT_MS });
+    case 'redis':
+      return redisLeases(redis(port), replicas === undefined ? {} : { replicas });
+    case 'sqlite':
+      return sqliteLeases(path);
+    case 'zookeeper':
+      return zookeeperLeases({ servers: ports.map((each) => `127.0.0.1:${each}`) });
+    default:
+      return store satisfies never;
+  }
+}
