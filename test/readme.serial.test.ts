@@ -12,6 +12,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { parseConfig } from '../src/gateway/config/index.ts';
+import { parseSlos } from '../src/observe/index.ts';
+import { serverPath } from '../scripts/servers.ts';
 import { CliProcess } from './cli-process.ts';
 import { PostgresServer } from './servers/postgres.ts';
 import { RedisServer } from './servers/redis.ts';
@@ -58,6 +60,13 @@ function expected(text: string): RegExp {
   return new RegExp(`^${escaped.join('\\s*?\\n')}\\s*$`);
 }
 
+/** What a command prints, in the copy of the tree. */
+function shell(command: string): string {
+  const done = spawnSync('sh', ['-c', `exec 2>&1; ${command}`], { cwd: clone, env: environment, encoding: 'utf8' });
+  // npm speaks of itself: of the machine's Node, of its own next version.
+  return done.stdout.replaceAll(/^npm (warn|notice).*\n/gm, '');
+}
+
 test('the tour of the README, command by command', async () => {
   await using start = new CliProcess(['start'], { executable: 'npm', cwd: clone, environment });
   await start.printed(/Try, in another terminal/);
@@ -65,10 +74,7 @@ test('the tour of the README, command by command', async () => {
   for (const block of blocks('README.md', 'console')) {
     for (const step of block.split(/^\$ /m).slice(1)) {
       const [command = '', ...output] = step.split('\n');
-      const done = spawnSync('sh', ['-c', `exec 2>&1; ${command}`], { cwd: clone, env: environment, encoding: 'utf8' });
-      // npm speaks of itself: of the machine's Node, of its own next version.
-      const printed = done.stdout.replaceAll(/^npm (warn|notice).*\n/gm, '');
-      assert.match(printed, expected(output.join('\n')), command);
+      assert.match(shell(command), expected(output.join('\n')), command);
       commands++;
     }
   }
@@ -96,6 +102,21 @@ test('every whole config in the README and the guides is valid', () => {
     }
   }
   assert.ok(configs >= 5);
+});
+
+test('the guide to objectives: its files are valid, and its commands print what is shown', () => {
+  serverPath('prometheus');
+  const page = 'docs/guides/slo.md';
+  const files = blocks(page, 'yaml');
+  assert.ok(files.length >= 4);
+  for (const text of files) assert.deepEqual(parseSlos(text, page).mistakes, [], text);
+  writeFileSync(join(clone, 'shop.slo.yaml'), files[0] ?? '');
+  const commands = blocks(page, 'console').flatMap((block) => block.split(/^\$ /m).slice(1));
+  assert.ok(commands.length >= 4);
+  for (const step of commands) {
+    const [command = '', ...output] = step.split('\n');
+    assert.match(shell(command), expected(output.join('\n')), command);
+  }
 });
 
 for (const [number, [page, text]] of pages

@@ -53,6 +53,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Give it work again.',
     load: async () => (await import('./drain.ts')).undrainCommand,
   },
+  slo: {
+    summary: 'Check what a service promises, and compile it for Prometheus.',
+    load: async () => (await import('./slo.ts')).sloCommand,
+  },
   init: { summary: 'Write a commented starter config.', load: async () => (await import('./init.ts')).initCommand },
 };
 

@@ -1,0 +1,81 @@
+/**
+ * Indicators made of the gateway's own counters (docs/metrics.md), so that nobody need write PromQL. Pure.
+ *
+ * Availability: an answer is bad if its status is 5xx or if it began and could not be finished. Latency: a request is bad if
+ * its answer took longer, from the head of the request to the last byte, whatever the status. The gateway's histogram has two
+ * bounds a doubling, so a threshold stands for the nearest bound, which may be 5 % away and no more.
+ */
+import { quoted } from './promql.ts';
+
+export type GatewayIndicator =
+  | { readonly kind: 'availability'; readonly requests: RequestSelector }
+  | { readonly kind: 'latency'; readonly requests: RequestSelector; readonly boundS: number };
+
+/** Which requests: those for a service, or of one route to it. */
+export interface RequestSelector {
+  readonly service: string;
+  readonly route: string | null;
+}
+
+/** How far the bound that is counted by may be from the threshold that is asked for. */
+const TOLERANCE = 0.05;
+
+/** The finite bounds of `spillway_request_duration_seconds`, in seconds: 64 µs, then 96, 128, 192, 256, … */
+export const latencyBoundsS: readonly number[] = [
+  4 / 62.5 / 1000,
+  ...Array.from({ length: 39 }, (_, at) => ((at % 2 === 0 ? 6 : 8) * 2 ** (at >> 1)) / 62.5 / 1000),
+];
+
+export interface Neighbours {
+  readonly below: number | null;
+  readonly above: number | null;
+}
+
+/** The bound that a threshold stands for; or, if none is near enough, those on both sides. */
+export function nearestBound(thresholdS: number): { readonly boundS: number } | Neighbours {
+  const below = latencyBoundsS.findLast((bound) => bound <= thresholdS) ?? null;
+  const above = latencyBoundsS.find((bound) => bound >= thresholdS) ?? null;
+  const distance = (bound: number) => Math.abs(bound / thresholdS - 1);
+  const near = [below, above].filter((bound) => bound !== null).filter((bound) => distance(bound) <= TOLERANCE);
+  const [boundS] = near.toSorted((one, other) => distance(one) - distance(other));
+  return boundS === undefined ? { below, above } : { boundS };
+}
+
+/** A counter, and whether its growth is added to what is bad, taken from it, or neither; and the same of all. */
+export interface CounterPart {
+  readonly metric: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly bad: 1 | 0 | -1;
+  readonly total: 1 | 0;
+}
+
+/** What the indicator is computed from. */
+export function counterParts(gateway: GatewayIndicator): readonly CounterPart[] {
+  const { service, route } = gateway.requests;
+  const labels = { service, ...(route === null ? {} : { route }) };
+  if (gateway.kind === 'availability') {
+    return [
+      { metric: 'spillway_requests_total', labels: { ...labels, code_class: '5xx' }, bad: 1, total: 0 },
+      { metric: 'spillway_requests_broken_total', labels, bad: 1, total: 0 },
+      { metric: 'spillway_requests_total', labels, bad: 0, total: 1 },
+    ];
+  }
+  const name = 'spillway_request_duration_seconds';
+  return [
+    { metric: `${name}_count`, labels, bad: 1, total: 1 },
+    { metric: `${name}_bucket`, labels: { ...labels, le: String(gateway.boundS) }, bad: -1, total: 0 },
+  ];
+}
+
+/** PromQL for bad and for all requests a second, over `$window`. */
+export function gatewayQueries(gateway: GatewayIndicator): { readonly bad: string; readonly total: string } {
+  const parts = counterParts(gateway);
+  const bad = parts.filter((part) => part.bad !== 0).map((part) => [part.bad > 0 ? ' + ' : ' - ', rateOf(part)]);
+  const total = parts.filter((part) => part.total !== 0).map(rateOf);
+  return { bad: bad.flat().slice(1).join(''), total: total.join(' + ') };
+}
+
+function rateOf({ metric, labels }: CounterPart): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${quoted(value)}`);
+  return `sum(rate(${metric}{${pairs.join(',')}}[$window]))`;
+}

@@ -1,0 +1,226 @@
+/** Objectives as people write them: three forms that mean the same, and what is said of mistakes. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { stringify } from 'yaml';
+import { formatMistake } from '../../reading/mistakes.ts';
+import { loadSlos, parseSlos, resolveSlos } from './load.ts';
+
+const DAY_MS = 86_400_000;
+const lines = (text: string): string[] => parseSlos(text, 'f.yaml').mistakes.map(formatMistake);
+const one = (body: string): string => `service: shop\nslos:\n  - name: a\n    sli: { availability: {} }\n${body}`;
+const says = (text: string, pattern: RegExp): void => {
+  const all = lines(text);
+  assert.ok(
+    all.some((line) => pattern.test(line)),
+    `${String(pattern)} is not in:\n${all.join('\n')}`,
+  );
+};
+
+const sloth = `version: prometheus/v1
+service: shop
+labels: { team: web }
+slos:
+  - name: orders
+    objective: 99.9
+    description: Orders arrive.
+    sli:
+      events:
+        error_query: sum(rate(orders_total{ok="no"}[{{.window}}]))
+        total_query: sum(rate(orders_total[{{ .window }}]))
+    alerting: { name: OrdersFail, page_alert: { labels: { tier: one } }, ticket_alert: { disable: true } }
+`;
+
+const openSlo = `apiVersion: openslo/v1
+kind: SLO
+metadata: { name: orders, labels: { team: web }, annotations: { spillway/sla: 99.5% } }
+spec:
+  service: shop
+  description: Orders arrive.
+  indicatorRef: orders
+  timeWindow: [{ duration: 4w, isRolling: true }]
+  budgetingMethod: Occurrences
+  objectives: [{ target: 0.999 }]
+---
+apiVersion: openslo/v1
+kind: SLI
+metadata: { name: orders }
+spec:
+  ratioMetric:
+    counter: true
+    bad: { metricSource: { type: Prometheus, spec: { query: 'orders_total{ok="no"}' } } }
+    total: { metricSource: { type: Prometheus, spec: { query: orders_total } } }
+`;
+
+const short = `service: shop
+labels: { team: web }
+slos:
+  - name: orders
+    description: Orders arrive.
+    objective: 99.9%
+    sli: { events: { bad: 'orders_total{ok="no"}', total: orders_total } }
+`;
+
+test('the short form, Sloth and OpenSLO mean the same', () => {
+  const [fromShort, fromSloth, fromOpenSlo] = [short, sloth, openSlo].map((text) => {
+    const { slos, mistakes } = parseSlos(text, 'f.yaml');
+    assert.deepEqual(mistakes, []);
+    return slos!.slos[0]!;
+  });
+  assert.equal(fromShort!.windowMs, 30 * DAY_MS);
+  assert.deepEqual({ ...fromSloth, alerts: null }, { ...fromShort, alerts: null });
+  assert.deepEqual(fromOpenSlo, { ...fromShort, windowMs: 28 * DAY_MS, sla: 0.995 });
+  assert.equal(fromSloth!.alerts.name, 'OrdersFail');
+  assert.deepEqual(fromSloth!.alerts.page.labels, { tier: 'one' });
+  assert.equal(fromSloth!.alerts.ticket.enabled, false);
+  assert.equal(fromShort!.objective, 0.999);
+});
+
+test('a counter becomes its rate, good events become bad ones', () => {
+  const { slos } = parseSlos(short.replace('bad:', 'good:'), 'f.yaml');
+  assert.deepEqual(slos!.slos[0]!.indicator, {
+    kind: 'events',
+    bad: '(sum(rate(orders_total[$window]))) - (sum(rate(orders_total{ok="no"}[$window])))',
+    total: 'sum(rate(orders_total[$window]))',
+    gateway: null,
+  });
+});
+
+test('indicators of the gateway need no PromQL, in OpenSLO neither', () => {
+  const source = (spec: string): string => `{ metricSource: { type: Spillway, spec: ${spec} } }`;
+  const document = (indicator: string, objective: string): string =>
+    `apiVersion: openslo/v1\nkind: SLO\nmetadata: { name: a }\nspec:\n  service: shop\n  timeWindow: [{ duration: 30d }]\n` +
+    `  objectives: [${objective}]\n  indicator: { spec: ${indicator} }\n`;
+  const indicatorOf = (text: string) => {
+    const { slos, mistakes } = parseSlos(text, 'f.yaml');
+    assert.deepEqual(mistakes, []);
+    return slos!.slos[0]!.indicator;
+  };
+  const ratio = `{ ratioMetric: { counter: true, bad: ${source('{ count: failed }')}, total: ${source('{ count: all }')} } }`;
+  assert.deepEqual(indicatorOf(document(ratio, '{ targetPercent: 99.9 }')), indicatorOf(one('    objective: 99.9%\n')));
+  const latency = indicatorOf(
+    document(`{ thresholdMetric: ${source('{}')} }`, '{ target: 0.99, op: lte, value: 0.2 }'),
+  );
+  assert.deepEqual(latency.kind === 'events' ? latency.gateway : null, {
+    kind: 'latency',
+    requests: { service: 'shop', route: null },
+    boundS: 0.196608,
+  });
+});
+
+test('an objective of 100 % or 0 %, a window of 0 and an unknown key are refused, each in its place', () => {
+  says(one('    objective: 100%\n'), /^f\.yaml:5:16: .*Found "100%", expected a percentage above 0% and below 100%/);
+  says(one('    objective: 0%\n'), /^f\.yaml:5:16: .*Found "0%"/);
+  says(one('    objective: 99.9\n'), /Found 99\.9, .*Did you mean 99\.9%\?$/);
+  says(
+    one('    objective: 99%\n    window: 0d\n'),
+    /^f\.yaml:6:13: .*Found "0d", expected a whole number of days from 7d to 90d/,
+  );
+  says(one('    objective: 99%\n    window: 36h\n'), /whole number of days/);
+  says(one('    objective: 99%\n    windw: 30d\n'), /^f\.yaml:6:5: unknown key "windw" .*Did you mean window\?$/);
+  says(sloth.replace('99.9', '100'), /^f\.yaml:6:16: .*below 100%/);
+  says(openSlo.replace('0.999', '99.9'), /^f\.yaml:10:26: .*below 100%/);
+  says(openSlo.replace('4w', '0d'), /^f\.yaml:8:28: .*Found "0d"/);
+  says(one(''), /objective is missing/);
+  says('', /file is empty/);
+});
+
+test('an SLA must be looser than the SLO', () => {
+  says(
+    one('    objective: 99.9%\n    sla: 99.95%\n'),
+    /^f\.yaml:6:10: the SLA is not looser.*Found 99\.95%, expected less than.*99\.9%/,
+  );
+  says(one('    objective: 99.9%\n    sla: 99.9%\n'), /not looser/);
+  assert.deepEqual(lines(one('    objective: 99.9%\n    sla: 99.8%\n')), []);
+});
+
+test('what is measured must be one thing, and look back over the window', () => {
+  const sli = (text: string): string => one('    objective: 99%\n').replace('{ availability: {} }', text);
+  says(sli('{}'), /^f\.yaml:4:10: what is measured is not clear. Found nothing/);
+  says(sli('{ availability: {}, ratio: { error: "x[$window]" } }'), /Found availability and ratio/);
+  says(sli('{ events: { total: x } }'), /either bad or good events.*Found neither/);
+  says(sli('{ events: { bad: "rate(x[5m])", total: x } }'), /Found "rate\(x\[5m\]\)", expected a counter such as/);
+  says(sli('{ latency: { under: 150ms } }'), /^f\.yaml:4:30: .*Found 150ms, .*131\.072ms or 196\.608ms/);
+  says(sloth.replace(/events:\n.*\n.*\n/, 'plugin: { id: x }\n'), /plugins of Sloth are programs/);
+  says(openSlo.replace('indicatorRef: orders', 'indicatorRef: order'), /no SLI "order".*Did you mean orders\?/);
+  says(openSlo.replace('Occurrences', 'Timeslices'), /^f\.yaml:9:20: only occurrences are counted/);
+  says(openSlo.replace('isRolling: true', 'isRolling: false'), /windows are rolling/);
+  says(openSlo.replace('kind: SLI', 'kind: SLJ'), /^f\.yaml:13:7: .*Did you mean SLI\?/);
+  says(openSlo.replace('openslo/v1', 'openslo/v1alpha'), /expected openslo\/v1/);
+  says(sloth.replace('prometheus/v1', 'prometheus/v2'), /expected prometheus\/v1/);
+});
+
+test('names are unique, and labels do not take those of rules', () => {
+  const twice = short + short.slice(short.indexOf('  - name'));
+  says(twice, /^f\.yaml:8:11: two objectives have the same name; the other is in line 4/);
+  says(one('    objective: 99%\n    labels: { severity: high }\n'), /^f\.yaml:6:15: the label severity/);
+  says(one('    objective: 99%\n    labels: { "a-b": high }\n'), /label name of letters/);
+  says(one('    objective: 99%\n    alerts: { failuresMin: 0 }\n'), /whole number from 1/);
+});
+
+test('alert policies of OpenSLO are left out with a warning', () => {
+  const { slos, mistakes } = parseSlos(
+    openSlo.replace('objectives:', 'alertPolicies: [fast]\n  objectives:'),
+    'f.yaml',
+  );
+  assert.notEqual(slos, null);
+  assert.match(formatMistake(mistakes[0]!), /^f\.yaml:10:3: warning: alert policies are left out/);
+});
+
+test('a module is read as well, with the places of its mistakes', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-slo-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const write = (objective: string): string => {
+    const file = join(folder, `${objective}.slo.ts`);
+    const slo = `{ name: 'a', objective: '${objective}%', sli: { availability: {} } }`;
+    writeFileSync(
+      file,
+      `import { defineSlo } from 'spillway/observe';\n\nexport default defineSlo({\n  service: 'shop',\n  slos: [${slo}],\n});\n`,
+    );
+    return file;
+  };
+  const { slos, mistakes } = await loadSlos(write('99.9'));
+  assert.deepEqual(mistakes, []);
+  assert.deepEqual(
+    slos!.slos,
+    resolveSlos({ service: 'shop', slos: [{ name: 'a', objective: '99.9%', sli: { availability: {} } }] }).slos!.slos,
+  );
+  const wrong = await loadSlos(write('100'));
+  assert.match(formatMistake(wrong.mistakes[0]!), /\.slo\.ts:5:34: slos\[0\]\.objective is not valid/);
+  await assert.rejects(loadSlos(join(folder, 'none.yaml')), { code: 'CONFIG_NOT_FOUND' });
+});
+
+test('whatever a file holds, it is read or refused with places, and never throws', () => {
+  const leaf = fc.oneof(fc.string(), fc.double(), fc.constant(null), fc.boolean());
+  const key = fc.constantFrom(
+    'service',
+    'slos',
+    'name',
+    'objective',
+    'sli',
+    'kind',
+    'apiVersion',
+    'version',
+    'spec',
+    'metadata',
+    'x',
+  );
+  const { value } = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { depthSize: 'small' },
+      leaf,
+      fc.array(tie('value'), { maxLength: 3 }),
+      fc.dictionary(key, tie('value')),
+    ),
+  }));
+  fc.assert(
+    fc.property(value, (any) => {
+      const { slos, mistakes } = parseSlos(stringify(any), 'f.yaml');
+      assert.ok(slos !== null || mistakes.length > 0);
+      for (const { line, column } of mistakes) assert.ok(line >= 1 && column >= 1);
+    }),
+  );
+});

@@ -1,0 +1,97 @@
+/**
+ * OpenSLO v1 (github.com/OpenSLO/OpenSLO): the documents that are understood. What a document may have and cannot be done with
+ * Prometheus rules is in the schema, so that `openslo.ts` says why it is refused; what OpenSLO does not know is a mistake.
+ */
+import * as z from 'zod';
+import { expects, flag, list, mapOf, name, oneOf, section, text } from '../../reading/values.ts';
+import { description, judged, query, readObjective, readWindow } from './slo-schema.ts';
+
+const anyKey = text('a name', /\S/, { max: 256 });
+const metadata = section({
+  name: name(),
+  displayName: text('a text', /\S/).optional(),
+  labels: mapOf(anyKey, z.union([z.string(), z.array(z.string())]), 64).optional(),
+  annotations: mapOf(anyKey, z.string(), 64).optional(),
+});
+
+const base = { apiVersion: z.literal('openslo/v1', expects('openslo/v1')), metadata };
+
+const metricSource = section({
+  metricSource: section({
+    type: oneOf(['Prometheus', 'prometheus', 'Spillway']),
+    metricSourceRef: z.unknown().optional(),
+    spec: section({
+      query: query().optional(),
+      count: oneOf(['all', 'failed']).optional(),
+      service: name().optional(),
+      route: name().optional(),
+    }),
+  }),
+});
+
+const indicatorSpec = section({
+  description: description().optional(),
+  thresholdMetric: metricSource.optional(),
+  ratioMetric: section({
+    counter: flag().optional(),
+    good: metricSource.optional(),
+    bad: metricSource.optional(),
+    total: metricSource.optional(),
+    rawType: oneOf(['success', 'failure']).optional(),
+    raw: metricSource.optional(),
+  }).optional(),
+});
+
+const objective = section({
+  displayName: text('a text', /\S/).optional(),
+  op: oneOf(['lte', 'lt', 'gte', 'gt']).optional(),
+  value: z.number(expects('a number')).optional(),
+  target: judged<number, number>((given) =>
+    readObjective(typeof given === 'number' ? given * 100 : Number.NaN),
+  ).optional(),
+  targetPercent: judged<number, number>((given) =>
+    readObjective(typeof given === 'number' ? given : Number.NaN),
+  ).optional(),
+  timeSliceTarget: z.unknown().optional(),
+  timeSliceWindow: z.unknown().optional(),
+  compositeWeight: z.unknown().optional(),
+  indicator: z.unknown().optional(),
+  indicatorRef: z.unknown().optional(),
+});
+
+export const documentSchemas = {
+  Service: section({
+    ...base,
+    kind: z.literal('Service'),
+    spec: section({ description: description().optional() }).prefault({}),
+  }),
+  SLI: section({ ...base, kind: z.literal('SLI'), spec: indicatorSpec }),
+  SLO: section({
+    ...base,
+    kind: z.literal('SLO'),
+    spec: section({
+      description: description().optional(),
+      service: name(),
+      indicator: section({ metadata: metadata.optional(), spec: indicatorSpec }).optional(),
+      indicatorRef: name().optional(),
+      timeWindow: list(
+        section({
+          duration: judged<number, string>((given) => readWindow(String(given))),
+          isRolling: flag().optional(),
+          calendar: z.unknown().optional(),
+        }),
+        { what: 'windows', min: 1, max: 1 },
+      ),
+      budgetingMethod: oneOf(['Occurrences', 'Timeslices', 'RatioTimeslices']).prefault('Occurrences'),
+      objectives: list(objective, { what: 'objectives', min: 1, max: 1 }),
+      alertPolicies: z.array(z.unknown()).optional(),
+    }),
+  }),
+} as const;
+
+export type IndicatorSpec = z.output<typeof indicatorSpec>;
+export type MetricSource = z.output<typeof metricSource>;
+export type SloDocument = z.output<(typeof documentSchemas)['SLO']>;
+
+/** Kinds of OpenSLO that say nothing Spillway needs. */
+export const otherKinds = ['DataSource', 'AlertPolicy', 'AlertCondition', 'AlertNotificationTarget'] as const;

@@ -1,0 +1,215 @@
+/**
+ * From the documents of an OpenSLO v1 file to objectives. One file is one service; indicators may stand inside or beside.
+ *
+ * Read: rolling windows, `Occurrences`, `ratioMetric` over Prometheus. Of ours: a metric source of type `Spillway` (the
+ * gateway's own counters) and the annotation `spillway/sla`. Refused, with the reason: what needs a calendar, time slices,
+ * or thresholds over gauges. Left out with a warning: alert policies, since alerts are made for every objective.
+ */
+import { parsePercentage } from '../../kernel/units.ts';
+import { formatPath, type MistakeList, oneOfNames, type Path, show } from '../../reading/mistakes.ts';
+import { alertName, type Indicator, plainTarget } from './objective.ts';
+import { badOf, fromGateway, latencyIndicator, type Placed } from './slo-rules.ts';
+import type { IndicatorSpec, MetricSource, SloDocument } from './openslo-schema.ts';
+import { readObjective } from './slo-schema.ts';
+
+/** A document that its schema accepts, and its number in the file. */
+export interface Numbered<Document> {
+  readonly document: Document;
+  readonly at: number;
+}
+
+export interface OpenSlo {
+  readonly slos: readonly Numbered<SloDocument>[];
+  /** By name. */
+  readonly indicators: ReadonlyMap<string, { readonly spec: IndicatorSpec; readonly path: Path }>;
+}
+
+const SLA = 'spillway/sla';
+
+export function fromOpenSlo({ slos, indicators }: OpenSlo, list: MistakeList): readonly Placed[] {
+  const [first] = slos;
+  return slos.flatMap(({ document, at }): Placed[] => {
+    const path: Path = [at, 'spec'];
+    const { metadata, spec } = document;
+    if (first !== undefined && spec.service !== first.document.spec.service) {
+      const expected = `${first.document.spec.service}, as in line ${list.lineOf([first.at, 'spec', 'service'])}`;
+      list.error([...path, 'service'], { message: 'a file is about one service', found: show(spec.service), expected });
+    }
+    refuseOthers(spec, path, list);
+    const objective = readTarget(document, path, list);
+    const indicator = readIndicator(document, path, indicators, list);
+    if (objective === null || indicator === null) return [];
+    const metadataAt: Path = [at, 'metadata'];
+    const slo = {
+      service: spec.service,
+      name: metadata.name,
+      description: spec.description ?? metadata.displayName ?? null,
+      objective,
+      windowMs: spec.timeWindow[0]?.duration ?? 0,
+      sla: readSla(document, metadataAt, list),
+      labels: readLabels(document, metadataAt, list),
+      indicator,
+      alerts: { name: alertName, page: plainTarget, ticket: plainTarget, failuresMin: 1 },
+    };
+    const places = { name: [...metadataAt, 'name'], sla: [...metadataAt, 'annotations', SLA] };
+    return [{ slo, at: { ...places, labels: [...metadataAt, 'labels'] } }];
+  });
+}
+
+function refuseOthers(spec: SloDocument['spec'], path: Path, list: MistakeList): void {
+  if (spec.budgetingMethod !== 'Occurrences') {
+    const message = 'only occurrences are counted: a budget of time slices is not the share of requests';
+    list.error([...path, 'budgetingMethod'], { message, found: spec.budgetingMethod, expected: 'Occurrences' });
+  }
+  const [window] = spec.timeWindow;
+  if (window?.isRolling === false || window?.calendar !== undefined) {
+    const message =
+      'windows are rolling: one of a calendar starts with a full budget on its first day, whatever was before';
+    list.error([...path, 'timeWindow', 0], { message, expected: 'isRolling: true and no calendar' });
+  }
+  if (spec.alertPolicies !== undefined) {
+    const message = 'alert policies are left out: every objective gets alerts on four burn rates';
+    list.warning([...path, 'alertPolicies'], { message }, 'key');
+  }
+  const [objective = {}] = spec.objectives;
+  for (const key of ['timeSliceTarget', 'timeSliceWindow', 'compositeWeight', 'indicator', 'indicatorRef'] as const) {
+    if (!Object.hasOwn(objective, key)) continue;
+    const message = `${key} of an objective is for time slices and composites, which are not counted`;
+    list.error([...path, 'objectives', 0, key], { message, expected: 'target or targetPercent' }, 'key');
+  }
+}
+
+function readTarget({ spec }: SloDocument, path: Path, list: MistakeList): number | null {
+  const { target, targetPercent } = spec.objectives[0] ?? {};
+  if ((target === undefined) !== (targetPercent === undefined)) return target ?? targetPercent ?? null;
+  const found = target === undefined ? 'neither' : 'both';
+  list.error([...path, 'objectives', 0], {
+    message: 'an objective has either target (0.999) or targetPercent (99.9)',
+    found,
+    expected: 'one of them',
+  });
+  return null;
+}
+
+function readIndicator(
+  document: SloDocument,
+  path: Path,
+  indicators: OpenSlo['indicators'],
+  list: MistakeList,
+): Indicator | null {
+  const { indicator, indicatorRef } = document.spec;
+  if ((indicator === undefined) === (indicatorRef === undefined)) {
+    const found = indicator === undefined ? 'neither' : 'both';
+    list.error(path, { message: 'what is measured is not clear', found, expected: 'either indicator or indicatorRef' });
+    return null;
+  }
+  if (indicator !== undefined) return readSpec(indicator.spec, [...path, 'indicator', 'spec'], document, list);
+  const named = indicators.get(indicatorRef ?? '');
+  if (named !== undefined) return readSpec(named.spec, named.path, document, list);
+  const message = `there is no SLI ${show(indicatorRef)} in this file`;
+  const names = oneOfNames(indicatorRef, [...indicators.keys()], 'one of');
+  list.error([...path, 'indicatorRef'], { message, ...names });
+  return null;
+}
+
+function readSpec(spec: IndicatorSpec, path: Path, document: SloDocument, list: MistakeList): Indicator | null {
+  const { thresholdMetric, ratioMetric } = spec;
+  if ((thresholdMetric === undefined) === (ratioMetric === undefined)) {
+    const found = thresholdMetric === undefined ? 'neither' : 'both';
+    const expected = 'either ratioMetric or thresholdMetric';
+    list.error(path, { message: 'what is measured is not clear', found, expected });
+    return null;
+  }
+  if (thresholdMetric !== undefined) {
+    return readThreshold(thresholdMetric, [...path, 'thresholdMetric'], document, list);
+  }
+  return ratioMetric === undefined ? null : readRatio(ratioMetric, [...path, 'ratioMetric'], document, list);
+}
+
+/** `Spillway` only: its histogram has the times of all requests, where a gauge of Prometheus has one value a scrape. */
+function readThreshold(
+  { metricSource }: MetricSource,
+  path: Path,
+  document: SloDocument,
+  list: MistakeList,
+): Indicator | null {
+  const { type, spec } = metricSource;
+  if (type !== 'Spillway') {
+    const message = 'a threshold over a metric of Prometheus counts scrapes and not events';
+    const expected = 'a ratioMetric over the buckets of a histogram, or type Spillway';
+    list.error([...path, 'metricSource', 'type'], { message, found: show(type), expected });
+    return null;
+  }
+  const { op, value } = document.spec.objectives[0] ?? {};
+  if ((op !== 'lt' && op !== 'lte') || value === undefined || value <= 0) {
+    const message = `the objective of ${document.metadata.name} does not say how long an answer may take`;
+    const at: Path = [...path.slice(0, 1), 'spec', 'objectives', 0];
+    list.error(at, { message, expected: 'op: lte and a value in seconds, such as 0.2' });
+    return null;
+  }
+  const requests = { service: spec.service ?? document.spec.service, route: spec.route ?? null };
+  return latencyIndicator(requests, value * 1000, (finding) => list.error(path, finding));
+}
+
+type Ratio = NonNullable<IndicatorSpec['ratioMetric']>;
+
+function readRatio(ratio: Ratio, path: Path, document: SloDocument, list: MistakeList): Indicator | null {
+  const given = (['good', 'bad', 'total', 'raw'] as const).filter((key) => ratio[key] !== undefined).join(', ');
+  if (given === 'raw') {
+    const error = queryOf(ratio.raw, [...path, 'raw'], list);
+    if (error === null) return null;
+    return { kind: 'ratio', error: ratio.rawType === 'success' ? `1 - (${error})` : error };
+  }
+  if (given !== 'good, total' && given !== 'bad, total') {
+    const expected = 'good and total, bad and total, or raw';
+    list.error(path, { message: 'a ratio is of two counts', found: given || 'nothing', expected });
+    return null;
+  }
+  const { good, bad, total } = ratio;
+  const counted = bad ?? good;
+  if (counted?.metricSource.type === 'Spillway') {
+    const { count, service, route } = counted.metricSource.spec;
+    if (bad === undefined || count !== 'failed' || total?.metricSource.spec.count !== 'all') {
+      const message = 'of the gateway, what failed is counted, and all';
+      list.error(path, { message, expected: 'bad with count: failed, and total with count: all' });
+      return null;
+    }
+    const requests = { service: service ?? document.spec.service, route: route ?? null };
+    return fromGateway({ kind: 'availability', requests });
+  }
+  const part = queryOf(counted, [...path, bad === undefined ? 'good' : 'bad'], list);
+  const whole = queryOf(total, [...path, 'total'], list);
+  if (part === null || whole === null) return null;
+  return { kind: 'events', bad: bad === undefined ? badOf(part, whole) : part, total: whole, gateway: null };
+}
+
+function queryOf(source: MetricSource | undefined, path: Path, list: MistakeList): string | null {
+  const query = source?.metricSource.spec.query ?? null;
+  if (query !== null) return query;
+  const at: Path = [...path, 'metricSource', 'spec'];
+  list.error(at, { message: `${formatPath(at)} has no query`, expected: 'query with PromQL' });
+  return null;
+}
+
+function readSla({ metadata }: SloDocument, path: Path, list: MistakeList): number | null {
+  const given = metadata.annotations?.[SLA];
+  if (given === undefined) return null;
+  const parsed = parsePercentage(given);
+  const read = parsed.ok ? readObjective(parsed.value * 100) : null;
+  if (read?.ok === true) return read.value;
+  const message = `the annotation ${SLA} is not a share that can be promised`;
+  list.error([...path, 'annotations', SLA], { message, found: show(given), expected: 'a percentage such as 99.5%' });
+  return null;
+}
+
+/** OpenSLO allows names and lists of values that Prometheus does not have. */
+function readLabels({ metadata }: SloDocument, path: Path, list: MistakeList): Readonly<Record<string, string>> {
+  const labels = Object.entries(metadata.labels ?? {}).flatMap(([label, value]): [string, string][] => {
+    const [text, ...more] = [value].flat();
+    if (/^(?!__)[A-Za-z_]\w*$/.test(label) && text !== undefined && more.length === 0) return [[label, text]];
+    const message = `the label ${show(label)} is left out: Prometheus has no such name, or only one value for it`;
+    list.warning([...path, 'labels', label], { message }, 'key');
+    return [];
+  });
+  return Object.fromEntries(labels);
+}

@@ -1,0 +1,40 @@
+/** PromQL as text: quoting, durations, and the window that a query of a user looks back over. Pure. */
+
+/** A string of PromQL, whose escapes are those of Go. */
+export function quoted(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
+}
+
+const unitsS = { d: 86_400, h: 3600, m: 60, s: 1 } as const;
+
+/** A duration as PromQL writes it: `1h`, `4m40s`. Of whole seconds. */
+export function promDuration(seconds: number): string {
+  let left = Math.round(seconds);
+  let text = '';
+  for (const [unit, size] of Object.entries(unitsS)) {
+    const amount = Math.floor(left / size);
+    left -= amount * size;
+    if (amount > 0) text += `${amount}${unit}`;
+  }
+  return text === '' ? '0s' : text;
+}
+
+/** What a user's query must be, for messages. */
+export const queryExpected = 'a counter such as http_requests_total{job="shop"}, or an expression over [$window]';
+
+const selector = /^[a-zA-Z_:][\w:]*(\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\})?$/;
+
+/**
+ * A query of a user as one over `$window`: a counter becomes its rate, summed; Sloth's `{{.window}}` is the same as `$window`.
+ * Null if it says nothing of the time it looks back over, so that it would be the same in all windows.
+ */
+export function windowed(query: string): string | null {
+  const text = query.trim().replaceAll(/\{\{\s*\.window\s*\}\}/g, '$window');
+  if (text.includes('$window')) return text;
+  return selector.test(text) ? `sum(rate(${text}[$window]))` : null;
+}
+
+/** A query over `$window` for one window. */
+export function over(query: string, seconds: number): string {
+  return query.replaceAll('$window', promDuration(seconds));
+}

@@ -1,0 +1,173 @@
+/**
+ * What is compiled, given to the programs it is for: `promtool` evaluates the rules, `amtool` reads the routes. What the tests that come
+ * with the rules expect is computed without Prometheus, so each of them is the one against the other.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import fc from 'fast-check';
+import { stringify } from 'yaml';
+import { serverPath } from '../../scripts/servers.ts';
+import { compileSlos, resolveSlos, type SloFile, type SloInput } from '../../src/observe/index.ts';
+import type { GatewayIndicator } from '../../src/observe/slo/gateway-indicator.ts';
+import { type LabelStyle, labelNames } from '../../src/observe/slo/rule-labels.ts';
+import { ruleGroup } from '../../src/observe/slo/rules.ts';
+import type { Step } from '../../src/observe/slo/scenarios.ts';
+import { scenarioTest, unitTests } from '../../src/observe/slo/unit-tests.ts';
+
+const promtool = serverPath('prometheus');
+const amtool = serverPath('alertmanager');
+const root = mkdtempSync(join(tmpdir(), 'spillway-slo-'));
+after(() => rmSync(root, { recursive: true }));
+
+function read(input: SloInput): SloFile {
+  const { slos, mistakes } = resolveSlos(input);
+  assert.deepEqual(mistakes, []);
+  return slos!;
+}
+
+function folderOf(slos: SloFile, labels: LabelStyle = 'spillway'): string {
+  const folder = mkdtempSync(join(root, 'out-'));
+  for (const { name, text } of compileSlos(slos, { labels })) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+function run(program: string, folder: string, ...args: string[]): { readonly ok: boolean; readonly said: string } {
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: 110_000,
+  });
+  if (error !== undefined) throw error;
+  return { ok: status === 0, said: stdout + stderr };
+}
+
+function passes(program: string, folder: string, ...args: string[]): void {
+  const { ok, said } = run(program, folder, ...args);
+  assert.ok(ok, said);
+}
+
+const fast: SloInput['slos'][number] = { name: 'up', objective: '99.9%', sla: '99.5%', sli: { availability: {} } };
+
+const every = read({
+  service: 'shop',
+  labels: { team: 'it\'s "web"' },
+  slos: [
+    fast,
+    { name: 'quick', objective: '99%', window: '28d', sli: { latency: { under: '200ms', route: 'api' } } },
+    { name: 'few', objective: '99%', sli: { availability: {} }, alerts: { failuresMin: 3 } },
+    { name: 'orders', objective: '99.5%', sli: { events: { good: 'orders_total{ok="yes"}', total: 'orders_total' } } },
+    { name: 'paid', objective: '99.5%', sli: { events: { bad: 'a', total: 'b' } }, alerts: { failuresMin: 5 } },
+    { name: 'share', objective: '50%', window: '7d', sli: { ratio: { error: 'avg_over_time(failing[$window])' } } },
+    { name: 'calm', objective: '99%', sli: { availability: {} }, alerts: { page: { enabled: false } } },
+  ],
+});
+
+const folder = folderOf(every);
+
+for (const [labels, made] of [
+  ['spillway', folder],
+  ['sloth', folderOf(every, 'sloth')],
+] as const) {
+  test(`rules and routes are well formed, with labels of ${labels}`, () => {
+    const files = every.slos.map(({ name }) => `shop-${name}.rules.yaml`);
+    const rules = run(promtool, made, 'check', 'rules', ...files);
+    assert.ok(rules.ok, rules.said);
+    assert.equal(rules.said.match(/SUCCESS: \d+ rules found/g)?.length, files.length, rules.said);
+    passes(amtool, made, 'check-config', 'alertmanager.yaml');
+  });
+}
+
+test('pages and tickets go their ways, and other alerts theirs', () => {
+  const to = (...labels: string[]): string =>
+    run(amtool, folder, 'config', 'routes', 'test', '--config.file=alertmanager.yaml', ...labels).said.trim();
+  assert.equal(to('slo_id=shop-up', 'severity=page'), 'page');
+  assert.equal(to('slo_id=shop-up', 'severity=ticket'), 'ticket');
+  assert.equal(to('severity=page'), 'default');
+});
+
+test('every expression of the dashboards is PromQL', () => {
+  const expressions = ['shop.dashboard.json', 'slo-overview.dashboard.json'].flatMap((name) =>
+    [...readFileSync(join(folder, name), 'utf8').matchAll(/"expr": (".*")/g)].map(
+      ([, text = '']) => JSON.parse(text) as string,
+    ),
+  );
+  assert.ok(expressions.length > 20);
+  const rules = expressions.map((expr, at) => ({ record: `panel:${at}`, expr }));
+  writeFileSync(join(folder, 'panels.yaml'), stringify({ groups: [{ name: 'panels', rules }] }));
+  passes(promtool, folder, 'check', 'rules', 'panels.yaml');
+});
+
+for (const name of ['up', 'few', 'orders', 'paid', 'share']) {
+  test(`the tests that come with an objective pass: ${name}`, () => {
+    passes(promtool, folder, 'test', 'rules', `shop-${name}.test.yaml`);
+  });
+}
+
+test('they fail for rules that are wrong', () => {
+  const ratio = { ratio: { error: 'rate(x[$window])' } };
+  const wrong = folderOf(read({ service: 'shop', slos: [{ ...fast, sli: ratio }] }));
+  const [rules, tests] = ['shop-up.rules.yaml', 'shop-up.test.yaml'].map((file) => join(wrong, file));
+  const right = readFileSync(rules!, 'utf8');
+  const passesWith = (text: string): boolean => {
+    writeFileSync(rules!, text);
+    return run(promtool, wrong, 'test', 'rules', tests!).ok;
+  };
+  assert.equal(passesWith(right), true);
+  assert.equal(passesWith(right.replaceAll('> 0.0144', '> 0.0288')), false, 'a threshold');
+  assert.equal(passesWith(right.replaceAll('and ignoring', 'or ignoring')), false, 'both windows');
+  assert.equal(passesWith(right.replaceAll('ratio_rate6h{', 'ratio_rate1h{')), false, 'a window');
+});
+
+test('in random services with random failures the rules fire when the simulation does', { timeout: 110_000 }, () => {
+  const randomFolder = mkdtempSync(join(root, 'random-'));
+  const names = labelNames.spillway;
+  const stretch = fc.record({
+    steps: fc.integer({ min: 1, max: 25 }),
+    requests: fc.constantFrom(0, 1, 50, 2000),
+    failing: fc.constantFrom(0, 0, 0.001, 0.01, 0.05, 0.3, 1),
+    lost: fc.constantFrom(false, false, false, true),
+    reset: fc.constantFrom(false, false, false, true),
+  });
+  const random = fc.record({
+    objective: fc.constantFrom('80%', '95%', '99%', '99.5%', '99.9%', '99.95%', '99.99%'),
+    window: fc.constantFrom('7d', '28d', '30d', '90d'),
+    failuresMin: fc.constantFrom(1, 1, 2, 20),
+    latency: fc.boolean(),
+    stretches: fc.array(stretch, { minLength: 2, maxLength: 6 }),
+  });
+  const seed = Number(process.env['SLO_SEED'] ?? 20_260_131);
+  let fired = 0;
+  const files = fc
+    .sample(random, { seed, numRuns: 36 })
+    .map(({ objective, window, failuresMin, latency, stretches }, at) => {
+      const requests = { service: 'shop', route: null };
+      const gateway: GatewayIndicator = latency
+        ? { kind: 'latency', requests, boundS: 0.196608 }
+        : { kind: 'availability', requests };
+      const sli = latency ? { latency: { under: '200ms' as const } } : { availability: {} };
+      const input = { name: `n${at}`, objective, window, sli, alerts: { failuresMin } } as SloInput['slos'][number];
+      const slo = read({ service: 'shop', slos: [input] }).slos[0]!;
+      const steps = stretches.flatMap(({ steps, requests, failing, lost, reset }) =>
+        Array.from({ length: steps }, (_, step): Step => {
+          const bad = Math.round(requests * failing);
+          return { good: requests - bad, bad, gap: lost, reset: reset && step === 0 };
+        }),
+      );
+      const made = scenarioTest({ slo, gateway, names, scenario: { name: `random ${at}`, steps } });
+      if (made.promql_expr_test.some(({ exp_samples }) => exp_samples.length > 0)) fired++;
+      const rules = `n${at}.rules.yaml`;
+      writeFileSync(join(randomFolder, rules), stringify({ groups: [ruleGroup(slo, names)] }));
+      writeFileSync(
+        join(randomFolder, `n${at}.test.yaml`),
+        stringify({ ...unitTests(slo, rules, names), tests: [made] }),
+      );
+      return `n${at}.test.yaml`;
+    });
+  assert.ok(fired >= 8 && fired <= files.length - 4, `${fired} of ${files.length} fire: too one-sided to show much`);
+  const { ok, said } = run(promtool, randomFolder, 'test', 'rules', ...files);
+  assert.ok(ok, `seed ${seed}:\n${said}`);
+});
