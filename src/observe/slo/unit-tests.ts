@@ -38,14 +38,17 @@ export interface TestFile {
 /** One file for each objective, since each has its own step. */
 export function unitTests(slo: Slo, rulesFile: string, names: LabelNames): TestFile {
   const { indicator } = slo;
+  const knows = indicator.kind === 'events' && indicator.gateway !== null;
+  const tests = knows ? fedCounters(slo, indicator.gateway, names) : [fedShares(slo, names)];
+  return testFile(slo, rulesFile, names, tests);
+}
+
+export function testFile(slo: Slo, rulesFile: string, names: LabelNames, tests: readonly RuleTest[]): TestFile {
   return {
     rule_files: [rulesFile],
     evaluation_interval: promDuration(stepS(slo)),
     group_eval_order: [ruleGroup(slo, names).name],
-    tests:
-      indicator.kind === 'events' && indicator.gateway !== null
-        ? fedCounters(slo, indicator.gateway, names)
-        : [fedShares(slo, names)],
+    tests,
   };
 }
 
@@ -85,9 +88,10 @@ function fedShares(slo: Slo, names: LabelNames): RuleTest {
   const thresholds = burnAlerts(slo)
     .map(({ threshold }) => Math.min(threshold, 1))
     .toReversed();
+  // A little above each threshold, so that one that is a little wrong is seen.
   const shares = [
-    thresholds[0] === undefined ? 0 : thresholds[0] / 2,
-    ...thresholds.map((low, at) => (low + (thresholds[at + 1] ?? 1)) / 2),
+    (thresholds[0] ?? 0) * 0.95,
+    ...thresholds.map((low, at) => Math.min(low * 1.05, (low + (thresholds[at + 1] ?? 1)) / 2)),
   ];
   const windows = alertWindowsS(slo);
   // First all windows see a share, then the short ones, from the shortest on, see none.
