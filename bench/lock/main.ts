@@ -2,7 +2,7 @@
  * What a lock costs, beside other libraries and beside the least that each engine could do; how soon a lock is the next one's. Contenders take
  * turns in the same run, so that what else the machine does falls on all of them alike.
  *
- *     npm run bench -- lock                    all parts, about four minutes on two cores
+ *     npm run bench -- lock                    all parts
  *     npm run bench -- lock --only redis       one of them
  *     npm run bench -- lock --markdown         as docs/benchmarks.md has it
  */
