@@ -1,25 +1,26 @@
+/**
+ * Leases in a real Redis: the contract, what they cost it, who is told, tokens, rights and options. What befalls servers is in
+ * redis-faults.test.ts.
+ *
+ * The contract of leases is run with each client, for each has its own ways of scripts and of listening. Elections are made of leases alone: what
+ * a client can do to them, that contract shows; so they are run with one version of each.
+ */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { after, beforeEach, test } from 'node:test';
 import { Redis } from 'ioredis';
-import { systemClock } from '../../src/kernel/clock.ts';
-import {
-  type Claim,
-  type LeaseStore,
-  redisLeases,
-  type RedisLeasesClient,
-  type RedisLeasesOptions,
-} from '../../src/lease/index.ts';
+import { redisLeases, type RedisLeasesClient } from '../../src/lease/index.ts';
 import { Leases } from '../../src/lease/leases.ts';
-import { WHOLE } from '../../src/lease/store.ts';
 import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
-import { Relay } from '../faults/relay.ts';
 import { clients, clusterClients } from '../servers/redis-clients.ts';
 import { RedisCluster, RedisServer } from '../servers/redis.ts';
+import { busy, claimOf, granted, turnOf, until, waiting } from './claims.ts';
+import { listenersAt, openStore, untilListens } from './redis-store.ts';
 
 const server = await RedisServer.start();
 after(() => server[Symbol.asyncDispose]());
 beforeEach(() => server.admin.flushall());
+
+const withElections: readonly string[] = ['ioredis 6', 'node-redis 6'] satisfies (keyof typeof clients)[];
 
 for (const [name, connect] of Object.entries(clients)) {
   const open = async () => {
@@ -37,81 +38,16 @@ for (const [name, connect] of Object.entries(clients)) {
     };
   };
   const subject = { name: `redis, ${name}`, open };
-  for (const clause of [...leaseStoreContract(subject), ...electionContract(subject)]) test(clause.name, clause.run);
+  for (const clause of leaseStoreContract(subject)) test(clause.name, clause.run);
+  if (withElections.includes(name)) for (const clause of electionContract(subject)) test(clause.name, clause.run);
 }
 
-interface Opened extends AsyncDisposable {
-  readonly store: LeaseStore;
-  readonly client: RedisLeasesClient;
-}
-
-async function open(
-  options: RedisLeasesOptions = {},
-  port = server.port,
-  kind: keyof typeof clients = 'ioredis 6',
-): Promise<Opened> {
-  const opened = await clients[kind](port);
-  const client: RedisLeasesClient = opened.client;
-  const store = redisLeases(client, options);
-  return {
-    store,
-    client,
-    [Symbol.asyncDispose]: async () => {
-      await store[Symbol.asyncDispose]();
-      await opened[Symbol.asyncDispose]();
-    },
-  };
-}
-
-const waiting = { signal: new AbortController().signal };
-
-function claimOf(change: Partial<Claim> = {}): Claim {
-  const id = randomBytes(16).toString('hex');
-  return { key: 'k', id, holder: 'me', share: WHOLE, of: WHOLE, ttlMs: 60_000, queue: false, ...change };
-}
-
-async function granted(store: LeaseStore, claim: Claim): Promise<bigint> {
-  const answer = await store.try(claim, waiting);
-  assert.ok(answer.granted);
-  return answer.token;
-}
-
-async function busy(store: LeaseStore, claim: Claim): Promise<void> {
-  assert.equal((await store.try(claim, waiting)).granted, false);
-}
-
-/** Watches for a claim, and when it is told, tries. What fails as its connection ends is tried again when it is told again. */
-function wait(store: LeaseStore, claim: Claim): Promise<bigint> {
-  const { promise, resolve } = Promise.withResolvers<bigint>();
-  const unwatch = store.watch(claim.key, claim, () => {
-    store.try(claim, waiting).then(
-      (answer) => {
-        if (!answer.granted) return;
-        unwatch();
-        resolve(answer.token);
-      },
-      () => {},
-    );
-  });
-  return promise;
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise<void>((resolve) => setImmediate(resolve));
-}
-
-async function callsOf(command: string, on = server): Promise<number> {
-  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await on.admin.info('commandstats'))?.[1] ?? 0);
-}
-
-async function listeners(count: number): Promise<void> {
-  await until(
-    async () => String(await server.admin.call('client', 'list', 'type', 'pubsub')).split('\n').length > count,
-  );
+async function callsOf(command: string): Promise<number> {
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await server.admin.info('commandstats'))?.[1] ?? 0);
 }
 
 test('nothing is left of a key that nobody holds or waits for, and the last token has no end', async () => {
-  await using one = await open();
+  await using one = await openStore(server.port);
   const [first, second] = [claimOf({ ttlMs: 50 }), claimOf({ ttlMs: 50, queue: true })];
   const token = await granted(one.store, first);
   await busy(one.store, second);
@@ -122,7 +58,7 @@ test('nothing is left of a key that nobody holds or waits for, and the last toke
 });
 
 test('one call a verb', async () => {
-  await using one = await open();
+  await using one = await openStore(server.port);
   const warm = claimOf();
   await granted(one.store, warm);
   await one.store.renew(warm, waiting);
@@ -151,11 +87,11 @@ for (const kind of ['ioredis 6', 'node-redis 6'] as const) {
     const served: number[] = [];
     const turns = claims.map(async (claim, at) => {
       const store = stores[at % 20]!;
-      await wait(store, claim);
+      await turnOf(store, claim);
       served.push(at);
       await store.release(claim, waiting);
     });
-    await listeners(20);
+    await untilListens(server, 20);
     // Each of them asked once more when it began to listen.
     await until(async () => (await callsOf('evalsha')) >= 2 * waiters);
     await server.admin.config('RESETSTAT');
@@ -172,51 +108,21 @@ for (const kind of ['ioredis 6', 'node-redis 6'] as const) {
   });
 }
 
-for (const kind of Object.keys(clients) as (keyof typeof clients)[]) {
-  test(`what is said while nothing listens is made up for when the connection is back, with ${kind}`, async () => {
-    const relay = await Relay.open(server.port);
-    // Its own way to the server: the store's goes on.
-    const direct = await open();
-    const through = await open({}, relay.port, kind);
-    const [first, second] = [claimOf({ ttlMs: 3_600_000 }), claimOf({ ttlMs: 3_600_000, queue: true })];
-    await granted(direct.store, first);
-    await busy(through.store, second);
-    const turn = wait(through.store, second);
-    await listeners(1);
-    relay.refuse();
-    relay.reset();
-    await direct.store.release(first, waiting);
-    await relay.accept();
-    await turn;
-    await through.store.release(second, waiting);
-    // And it is heard again.
-    const [third, fourth] = [claimOf({ ttlMs: 3_600_000 }), claimOf({ ttlMs: 3_600_000, queue: true })];
-    await granted(direct.store, third);
-    await busy(through.store, fourth);
-    const next = wait(through.store, fourth);
-    await direct.store.release(third, waiting);
-    await next;
-    for (const one of [direct, through, relay]) await one[Symbol.asyncDispose]();
-  });
-}
-
 test('a listening connection is made when something first waits, one for all, and ended with the store', async () => {
-  await using one = await open();
-  const pubsub = async (): Promise<number> =>
-    String(await server.admin.call('client', 'list', 'type', 'pubsub')).split('\n').length - 1;
-  await until(async () => (await pubsub()) === 0);
+  await using one = await openStore(server.port);
+  await until(async () => (await listenersAt(server)) === 0);
   await granted(one.store, claimOf());
-  assert.equal(await pubsub(), 0);
+  assert.equal(await listenersAt(server), 0);
   const ends = [1, 2, 3].map(() => one.store.watch('k', claimOf({ queue: true }), () => {}));
   one.store.watch('k', null, () => {})();
-  await until(async () => (await pubsub()) === 1);
+  await until(async () => (await listenersAt(server)) === 1);
   for (const end of ends) end();
   await one.store[Symbol.asyncDispose]();
-  await until(async () => (await pubsub()) === 0);
+  await until(async () => (await listenersAt(server)) === 0);
 });
 
 test('without listening, a place is kept and nobody is told', async () => {
-  await using one = await open({ listen: false });
+  await using one = await openStore(server.port, { listen: false });
   const [first, second] = [claimOf({ ttlMs: 3000 }), claimOf({ ttlMs: 300, queue: true })];
   await granted(one.store, first);
   await server.admin.config('RESETSTAT');
@@ -245,7 +151,7 @@ test('observers hear of a key also where the client puts something before every 
 });
 
 test('L8: a release after the end, or again, takes nothing from the next', async () => {
-  await using one = await open();
+  await using one = await openStore(server.port);
   const [late, next] = [claimOf({ ttlMs: 20 }), claimOf()];
   await granted(one.store, late);
   await until(async () => (await one.store.try(next, waiting)).granted);
@@ -256,7 +162,7 @@ test('L8: a release after the end, or again, takes nothing from the next', async
 });
 
 test('L9: a renewal under way when it is released brings nothing back', async () => {
-  await using one = await open();
+  await using one = await openStore(server.port);
   for (let turn = 0; turn < 50; turn++) {
     const claim = claimOf();
     await granted(one.store, claim);
@@ -269,67 +175,8 @@ test('L9: a renewal under way when it is released brings nothing back', async ()
   }
 });
 
-test('L2: what is granted after most of its ttl is given back', async () => {
-  await using relay = await Relay.open(server.port);
-  await using one = await open({}, relay.port);
-  const leases = new Leases({ store: one.store, timeoutMs: 10_000 });
-  await (await leases.acquire({ key: 'warm', holder: 'me', ttlMs: 1000, waitMs: 0 }))!.release();
-  relay.hold('toClient');
-  const late = leases.acquire({ key: 'k', holder: 'me', ttlMs: 1000, waitMs: 0 });
-  const sentMs = systemClock.nowMs();
-  await until(() => systemClock.nowMs() - sentMs > 600);
-  relay.pass();
-  await assert.rejects(late, { code: 'LEASE_LATE' });
-  await until(async () => (await server.admin.exists('spillway:lease:k')) === 0);
-});
-
-test('L10: one that was granted and not heard of is given back, whether it was aborted or out of time', async () => {
-  await using relay = await Relay.open(server.port);
-  await using one = await open({}, relay.port);
-  const leases = new Leases({ store: one.store, timeoutMs: 300 });
-  await (await leases.acquire({ key: 'warm', holder: 'me', ttlMs: 60_000, waitMs: 0 }))!.release();
-  for (const how of ['aborted', 'out of time']) {
-    const stop = new AbortController();
-    relay.hold('toClient');
-    const acquired = leases.acquire({ key: 'k', holder: 'me', ttlMs: 60_000, waitMs: 0, signal: stop.signal });
-    await until(async () => (await server.admin.exists('spillway:lease:k')) === 1);
-    if (how === 'aborted') stop.abort(new Error('no more'));
-    await assert.rejects(acquired, how === 'aborted' ? { message: 'no more' } : { code: 'STORE_UNAVAILABLE' });
-    relay.pass();
-    await until(async () => (await server.admin.exists('spillway:lease:k')) === 0);
-  }
-});
-
-test('L4: a server that lost everything gives greater tokens all the same', async () => {
-  await using own = await RedisServer.start();
-  await using one = await open({}, own.port);
-  const lost = claimOf();
-  const before = await granted(one.store, lost);
-  await own.kill();
-  await own.restart();
-  await until(
-    async () =>
-      await one.store.renew(lost, waiting).then(
-        ({ held }) => !held,
-        () => false,
-      ),
-  );
-  assert.ok((await granted(one.store, claimOf())) > before);
-});
-
-test('scripts that the server forgot are sent again', async () => {
-  await using one = await open();
-  const claim = claimOf();
-  await granted(one.store, claim);
-  await server.admin.script('FLUSH');
-  assert.deepEqual(await one.store.renew(claim, waiting), { held: true });
-  await server.admin.script('FLUSH');
-  await one.store.release(claim, waiting);
-  assert.equal(await server.admin.exists('spillway:lease:k'), 0);
-});
-
 test('the last token is what it was if the clock was ahead, and near 2^53 nothing is granted', async () => {
-  await using one = await open();
+  await using one = await openStore(server.port);
   const ahead = 2n ** 53n - 66n;
   await server.admin.set('spillway:fence', String(ahead));
   assert.equal(await granted(one.store, claimOf({ key: 'a' })), ahead + 1n);
@@ -339,50 +186,6 @@ test('the last token is what it was if the clock was ahead, and near 2^53 nothin
     message: /the last token is near 2\^53/,
   });
   assert.equal(await server.admin.exists('spillway:lease:k'), 0);
-});
-
-test('a full memory refuses new leases and takes back old ones', async () => {
-  await using own = await RedisServer.start({ args: ['--maxmemory-policy', 'noeviction'] });
-  await using one = await open({}, own.port);
-  const claim = claimOf();
-  await granted(one.store, claim);
-  await own.admin.config('SET', 'maxmemory', '1');
-  await assert.rejects(one.store.try(claimOf({ key: 'other' }), waiting), {
-    code: 'STORE_UNAVAILABLE',
-    message: /OOM/,
-  });
-  assert.deepEqual(await one.store.renew(claim, waiting), { held: true });
-  await one.store.release(claim, waiting);
-  assert.equal(await own.admin.exists('spillway:lease:k'), 0);
-});
-
-test('a replica is a store that is down', async () => {
-  await using replica = await RedisServer.start({ replicaOf: server.port });
-  await using one = await open({}, replica.port);
-  await assert.rejects(one.store.try(claimOf(), waiting), { code: 'STORE_UNAVAILABLE', message: /READONLY|replica/ });
-});
-
-test('L5: with replicas, what was granted or renewed is there after a failover; what no replica has is not granted', async () => {
-  await using primary = await RedisServer.start();
-  await using replica = await RedisServer.start({ replicaOf: primary.port });
-  await using one = await open({ replicas: { count: 1, within: '30s' } }, primary.port);
-  const claim = claimOf();
-  const token = await granted(one.store, claim);
-  assert.deepEqual(await one.store.renew(claim, waiting), { held: true });
-  await primary.kill();
-  await replica.promote();
-  await using after = await open({}, replica.port);
-  await busy(after.store, claimOf());
-  assert.deepEqual(await after.store.read('k', waiting), [{ holder: 'me', token, share: WHOLE }]);
-  // Nobody follows it.
-  await using alone = await open({ replicas: { count: 1, within: 50 } }, replica.port);
-  const lone = claimOf({ key: 'lone' });
-  const message = 'Of 1 replicas that should have the lease on “lone”, 0 have it after 50 ms.';
-  await assert.rejects(alone.store.try(lone, waiting), { code: 'STORE_UNAVAILABLE', retryable: true, message });
-  assert.equal(await replica.admin.exists('spillway:lease:lone'), 0);
-  await granted(after.store, lone);
-  await assert.rejects(alone.store.renew(lone, waiting), { code: 'STORE_UNAVAILABLE' });
-  assert.equal(await replica.admin.exists('spillway:lease:lone'), 1, 'it holds for as long as it was granted');
 });
 
 test('the rights that the guide names are enough, and without them it is refused', async () => {
@@ -397,7 +200,7 @@ test('the rights that the guide names are enough, and without them it is refused
     const [first, second] = [claimOf(), claimOf({ queue: true })];
     await granted(store, first);
     await busy(store, second);
-    const turn = wait(store, second);
+    const turn = turnOf(store, second);
     const seen = Promise.withResolvers<void>();
     const end = store.watch('k', null, () => seen.resolve());
     await seen.promise;

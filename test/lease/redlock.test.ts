@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { after, beforeEach, test } from 'node:test';
 import { type Claim, type LeaseStore, redlockLeases, type RedlockClient } from '../../src/lease/index.ts';
 import { type Clock, systemClock } from '../../src/kernel/clock.ts';
 import { Leases } from '../../src/lease/leases.ts';
-import { WHOLE } from '../../src/lease/store.ts';
 import { leaseStoreContract } from '../../src/testing/index.ts';
 import { Relay } from '../faults/relay.ts';
 import { clients } from '../servers/redis-clients.ts';
 import { RedisServer } from '../servers/redis.ts';
+import { claimOf, granted, until, waiting } from './claims.ts';
 
 const servers = await Promise.all(Array.from({ length: 5 }, () => RedisServer.start()));
 after(() => Promise.all(servers.map((server) => server[Symbol.asyncDispose]())));
@@ -60,27 +59,10 @@ for (const [kind, count] of Object.entries(subjects)) {
   for (const clause of leaseStoreContract(subject)) test(clause.name, clause.run);
 }
 
-const waiting = { signal: new AbortController().signal };
-
-function claimOf(change: Partial<Claim> = {}): Claim {
-  const id = randomBytes(16).toString('hex');
-  return { key: 'k', id, holder: 'me', share: WHOLE, of: WHOLE, ttlMs: 10_000, queue: false, ...change };
-}
-
-async function granted(store: LeaseStore, claim: Claim): Promise<bigint> {
-  const answer = await store.try(claim, waiting);
-  assert.ok(answer.granted);
-  return answer.token;
-}
-
 /** On how many nodes there is a lease of it. */
 async function nodesWith({ id }: Claim): Promise<number> {
   const values = await Promise.all(servers.map(({ admin }) => admin.get('spillway:redlock:k')));
   return values.filter((value) => value?.startsWith(id)).length;
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 interface Relays extends AsyncDisposable {
