@@ -56,6 +56,13 @@ export const servers = {
     packages: ['prometheus'],
     neededBy: 'tests of alerts and metrics',
   },
+  openmetrics: {
+    // Debian's Python is the one that Debian's packages are for.
+    commands: ['python3'],
+    files: ['/usr/lib/python3/dist-packages/prometheus_client/openmetrics/parser.py'],
+    packages: ['python3', 'python3-prometheus-client'],
+    neededBy: 'tests of metrics: a strict parser of OpenMetrics',
+  },
   alertmanager: { commands: ['amtool'], packages: ['prometheus-alertmanager'], neededBy: 'tests of alert routes' },
   libmemcached: {
     commands: ['python3', 'memcstat'],

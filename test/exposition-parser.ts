@@ -14,10 +14,13 @@ export interface ParsedSample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
+  /** In OpenMetrics a bucket may have one. */
+  readonly exemplar?: { readonly traceId: string; readonly value: number; readonly timeS: number };
 }
 
 const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*/;
 const LABEL = /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(,|(?=\}))/;
+const EXEMPLAR = / # \{trace_id="([0-9a-f]{32})"\} (\S+) (\d+(?:\.\d+)?)$/;
 const suffixes: Readonly<Record<string, readonly string[]>> = {
   counter: ['_total'],
   gauge: [''],
@@ -46,7 +49,7 @@ export function parseExposition(text: string, format: 'prometheus' | 'openmetric
     } else {
       const family = families.at(-1);
       if (family === undefined || help !== null) throw new Error(`a sample without a family: ${line}`);
-      const sample = parseSample(line);
+      const sample = parseSample(line, format);
       checkName(family, sample.name, format);
       const identity = JSON.stringify([sample.name, Object.entries(sample.labels).map(String).sort()]);
       if (seen.has(identity)) throw new Error(`twice: ${line}`);
@@ -58,7 +61,7 @@ export function parseExposition(text: string, format: 'prometheus' | 'openmetric
   return families;
 }
 
-function parseSample(line: string): ParsedSample {
+function parseSample(line: string, format: 'prometheus' | 'openmetrics'): ParsedSample {
   const name = NAME.exec(line)?.[0];
   if (name === undefined) throw new Error(`not a sample: ${line}`);
   let rest = line.slice(name.length);
@@ -74,9 +77,15 @@ function parseSample(line: string): ParsedSample {
     }
     rest = rest.slice(1);
   }
+  const exemplar = format === 'openmetrics' && name.endsWith('_bucket') ? EXEMPLAR.exec(rest) : null;
+  if (exemplar !== null) rest = rest.slice(0, exemplar.index);
   const value = /^ (\+Inf|-Inf|NaN|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/.exec(rest)?.[1];
   if (value === undefined) throw new Error(`bad value: ${line}`);
-  return { name, labels, value: Number(value.replace('Inf', 'Infinity')) };
+  const sample = { name, labels, value: Number(value.replace('Inf', 'Infinity')) };
+  if (exemplar === null) return sample;
+  const [, traceId = '', seen, timeS] = exemplar;
+  if (Number(seen) > Number((labels['le'] ?? '').replace('Inf', 'Infinity'))) throw new Error(`above le: ${line}`);
+  return { ...sample, exemplar: { traceId, value: Number(seen), timeS: Number(timeS) } };
 }
 
 function checkName(family: ParsedFamily, name: string, format: 'prometheus' | 'openmetrics'): void {

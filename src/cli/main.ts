@@ -184,6 +184,8 @@ function report(error: unknown): ExitCode {
     case 'ZOOKEEPER_CONNECTION_LOSS':
     case 'ZOOKEEPER_REFUSED':
     case 'ZOOKEEPER_SESSION_ENDED':
+    case 'METRIC_CONFLICT':
+    case 'METRICS_FULL':
     case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:

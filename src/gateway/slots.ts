@@ -2,6 +2,7 @@
  * What is counted, and where: slot numbers in the cells of endpoints, routes, listeners and the process.
  * Gauges can go down and belong to a living thread; counters only grow. docs/metrics.md names the series each becomes.
  */
+import { Buckets } from '../kernel/buckets.ts';
 import type { Lane } from '../kernel/cells.ts';
 
 /** Header words of an endpoint's cell, written by control. */
@@ -28,7 +29,7 @@ export const CUT = 3;
 /** Header word of the process's cell, written by control: grows whenever the `DRAIN` word of any endpoint changes. */
 export const DRAIN_CHANGES = 0;
 
-/** Duration histogram: four buckets to a doubling, from 0.064 ms; see `bucketOf`. */
+/** Duration histogram: four buckets to a doubling, from 0.064 ms; see `bucketUpperMs`. */
 export const BUCKETS = 80;
 
 export const endpointSlots = {
@@ -204,24 +205,22 @@ export const PROCESS_SLOTS = 64;
 export const PROCESS_GAUGES = 5;
 
 /**
- * The histogram bucket for a duration. Bucket b holds durations up to `bucketUpperMs(b)`: bounds grow by a factor of
- * 2^(1/4)-ish (linear within a doubling, as HdrHistogram), so a quantile read from it is at most 25 % too high.
+ * The upper bound of bucket `b` in ms; the last is +Infinity. Bounds grow by a factor of 2^(1/4)-ish (linear within a doubling,
+ * as HdrHistogram), so a quantile read from them is at most 25 % too high.
  */
-export function bucketOf(durationMs: number): number {
-  const ticks = Math.min(durationMs * 62.5, 0x7fffffff) | 0; // 16 µs ticks
-  if (ticks < 4) return 0;
-  const exponent = 31 - Math.clz32(ticks);
-  const bucket = ((exponent - 2) << 2) + ((ticks >> (exponent - 2)) & 3) + 1;
-  return bucket < BUCKETS ? bucket : BUCKETS - 1;
-}
-
-/** The upper bound of bucket `b` in ms; the last is +Infinity. */
 export function bucketUpperMs(bucket: number): number {
   if (bucket >= BUCKETS - 1) return Number.POSITIVE_INFINITY;
   if (bucket === 0) return 4 / 62.5;
   const octave = (bucket - 1) >> 2;
   const quarter = (bucket - 1) & 3;
   return ((4 + quarter + 1) * 2 ** octave) / 62.5;
+}
+
+const durations = new Buckets(Array.from({ length: BUCKETS }, (_, bucket) => bucketUpperMs(bucket)));
+
+/** The histogram bucket for a duration. */
+export function bucketOf(durationMs: number): number {
+  return durations.bucketOf(durationMs);
 }
 
 /** Counts a final answer by its class: `first` is the lane's slot for 1xx. */

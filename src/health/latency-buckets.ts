@@ -2,30 +2,29 @@
  * Answer times as counts in buckets: four to a doubling from 0.25 ms, so that a median read from them is within 12.5 % of the
  * true one, and two histograms can be added or subtracted slot by slot. Linear within a doubling, as HdrHistogram has it.
  *
- * 64 buckets: the last begins at 12.3 s, where an answer is late by any measure. `bucketOf` is a multiplication, a count of
- * leading zeros and two shifts; the others are O(buckets) and run once an evaluation.
+ * 64 buckets: the last begins at 12.3 s, where an answer is late by any measure. What a bucket costs to find:
+ * kernel/buckets.ts; the others are O(buckets) and run once an evaluation.
  *
  * What it is not: the histogram of the metrics, which begins lower and reaches further. Here 16 buckets fewer are memory for
  * each endpoint, thread and slot of time.
  */
+import { Buckets } from '../kernel/buckets.ts';
 
 export const BUCKETS = 64;
 
 const TICKS_PER_MS = 16;
 
-/** The bucket for a duration; what is no number, or below 0, is the first. */
-export function bucketOf(ms: number): number {
-  const ticks = Math.min(ms * TICKS_PER_MS, 0x7fffffff) | 0;
-  if (ticks < 4) return 0;
-  const exponent = 31 - Math.clz32(ticks);
-  const bucket = ((exponent - 2) << 2) + ((ticks >> (exponent - 2)) & 3) + 1;
-  return bucket < BUCKETS ? bucket : BUCKETS - 1;
-}
-
 /** Where a bucket begins. The last has no end; for an estimate it is taken to be as wide as the one before. */
 export function bucketLowerMs(bucket: number): number {
   if (bucket === 0) return 0;
   return ((4 + ((bucket - 1) & 3)) * 2 ** ((bucket - 1) >> 2)) / TICKS_PER_MS;
+}
+
+const buckets = new Buckets(Array.from({ length: BUCKETS - 1 }, (_, bucket) => bucketLowerMs(bucket + 1)));
+
+/** The bucket for a duration; what is no number, or below 0, is the first. */
+export function bucketOf(ms: number): number {
+  return buckets.bucketOf(ms);
 }
 
 /** What is known of the answer times in `counts[first, first + BUCKETS)`. Without samples both times are 0. */

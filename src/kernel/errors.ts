@@ -62,6 +62,8 @@ export const errorCodes = {
     'A request was sent to ZooKeeper and its answer did not come: it may have been done, or not.',
   ZOOKEEPER_REFUSED: 'ZooKeeper will not do what it is asked; nothing has been done.',
   ZOOKEEPER_SESSION_ENDED: 'The session with ZooKeeper is over: it has expired or was closed.',
+  METRIC_CONFLICT: 'A metric of this name is there already, with another type, other labels, buckets or limits.',
+  METRICS_FULL: 'The memory of metrics has no room for the definition of another one.',
   OPTIONS_INVALID: 'A module was given options or data that it cannot work with.',
 } as const satisfies Record<string, string>;
 

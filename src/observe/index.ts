@@ -1,4 +1,4 @@
-/** Objectives of a service as code: defined, read, judged, compiled for Prometheus. */
+/** What happens in a service, in numbers that all threads share; and its objectives as code: defined, judged, compiled. */
 export { compileSlos } from './slo/compile.ts';
 export type { CompiledFile, CompileSloOptions } from './slo/compile.ts';
 export { defineSlo } from './slo/define.ts';
@@ -13,3 +13,18 @@ export type { LabelStyle } from './slo/rule-labels.ts';
 export { alertsOn, eventRates, failureShare } from './slo/simulate.ts';
 export type { Counter, EventRates, Moment } from './slo/simulate.ts';
 export type { SloInput } from './slo/slo-schema.ts';
+export type { HistogramOptions, MetricOptions } from './metrics/definition.ts';
+export type {
+  Counter as BoundCounter,
+  Gauge as BoundGauge,
+  Histogram as BoundHistogram,
+} from './metrics/instruments.ts';
+export {
+  createMetrics,
+  type Exposition,
+  type Family,
+  type LabelValues,
+  type Metrics,
+  type MetricsOptions,
+} from './metrics/metrics.ts';
+export { HistogramReading } from './metrics/reading.ts';

@@ -24,10 +24,26 @@ export interface Sample {
   readonly value: number;
 }
 
+/** One value that is in a bucket, and the trace of what it belongs to. */
+export interface Exemplar {
+  readonly traceId: string;
+  readonly value: number;
+  /** Unix seconds. */
+  readonly timeS: number;
+}
+
+export interface Bucket {
+  readonly le: number;
+  /** Of everything at or below `le`. */
+  readonly count: number;
+  /** Shown in OpenMetrics only: 0.0.4 has no place for it. */
+  readonly exemplar?: Exemplar | null;
+}
+
 export interface HistogramSample {
   readonly labels: Labels;
   /** Upper bounds with the count of everything at or below each, growing; the last bound is +Infinity. */
-  readonly buckets: readonly { readonly le: number; readonly count: number }[];
+  readonly buckets: readonly Bucket[];
   readonly sum: number;
 }
 
@@ -47,10 +63,46 @@ export type MetricFamily =
 
 /** Families without a sample are left out. */
 export function formatMetrics(families: readonly MetricFamily[], format: MetricFormat): string {
-  const lines: string[] = [];
-  for (const family of families) if (family.samples.length > 0) writeFamily(lines, family, format);
-  if (format === 'openmetrics') lines.push('# EOF');
-  return lines.map((line) => `${line}\n`).join('');
+  const shown = families.filter(({ samples }) => samples.length > 0);
+  return shown.map((family) => formatFamily(family, format)).join('') + formatEnd(format);
+}
+
+/** What comes before the samples of a family. */
+export function formatHead({ name, type, help }: Omit<MetricFamily, 'samples'>, format: MetricFormat): string {
+  const shown = format === 'openmetrics' && type === 'counter' ? name.replace(/_total$/, '') : name;
+  return `# HELP ${shown} ${escapeHelp(help, format)}\n# TYPE ${shown} ${type}\n`;
+}
+
+/** Labels as a sample shows them between its braces. */
+export function formatPairs(pairs: Iterable<readonly [name: string, value: string]>): string {
+  return Array.from(pairs, ([name, value]) => `${name}="${escapeLabel(value)}"`).join(',');
+}
+
+export function formatSample(name: string, pairs: string, value: number): string {
+  return `${name}${pairs === '' ? '' : `{${pairs}}`} ${formatNumber(value)}\n`;
+}
+
+/** The lines of one histogram; `pairs` are its labels by `formatPairs`. */
+export function formatHistogram(
+  name: string,
+  pairs: string,
+  { buckets, sum }: Omit<HistogramSample, 'labels'>,
+  format: MetricFormat,
+): string {
+  const before = pairs === '' ? '' : `${pairs},`;
+  let lines = '';
+  for (const { le, count, exemplar } of buckets) {
+    const mark = format === 'openmetrics' && exemplar ? ` # ${formatExemplar(exemplar)}` : '';
+    lines += `${name}_bucket{${before}le="${formatBound(le, format)}"} ${formatNumber(count)}${mark}\n`;
+  }
+  return (
+    lines + formatSample(`${name}_sum`, pairs, sum) + formatSample(`${name}_count`, pairs, buckets.at(-1)?.count ?? 0)
+  );
+}
+
+/** What comes after the last family. */
+export function formatEnd(format: MetricFormat): string {
+  return format === 'openmetrics' ? '# EOF\n' : '';
 }
 
 /** OpenMetrics if the Accept field asks for it and not less than for plain text. */
@@ -67,38 +119,23 @@ export function chooseFormat(accept: string | undefined): MetricFormat {
   return openmetrics > 0 && openmetrics >= plain ? 'openmetrics' : 'prometheus';
 }
 
-function writeFamily(lines: string[], family: MetricFamily, format: MetricFormat): void {
-  const { name, type, help } = family;
-  const shown = format === 'openmetrics' && type === 'counter' ? name.replace(/_total$/, '') : name;
-  lines.push(`# HELP ${shown} ${escapeHelp(help, format)}`, `# TYPE ${shown} ${type}`);
-  switch (family.type) {
-    case 'counter':
-    case 'gauge':
-      for (const { labels, value } of family.samples)
-        lines.push(`${name}${formatLabels(labels)} ${formatNumber(value)}`);
-      return;
-    case 'histogram':
-      for (const sample of family.samples) writeHistogram(lines, name, sample);
-      return;
-    default:
-      family satisfies never;
-  }
+function formatFamily(family: MetricFamily, format: MetricFormat): string {
+  const pairsOf = (labels: Labels): string => formatPairs(Object.entries(labels));
+  const { name } = family;
+  const lines =
+    family.type === 'histogram'
+      ? family.samples.map((sample) => formatHistogram(name, pairsOf(sample.labels), sample, format))
+      : family.samples.map(({ labels, value }) => formatSample(name, pairsOf(labels), value));
+  return formatHead(family, format) + lines.join('');
 }
 
-function writeHistogram(lines: string[], name: string, { labels, buckets, sum }: HistogramSample): void {
-  for (const { le, count } of buckets) {
-    lines.push(`${name}_bucket${formatLabels({ ...labels, le: formatNumber(le) })} ${formatNumber(count)}`);
-  }
-  const own = formatLabels(labels);
-  lines.push(
-    `${name}_sum${own} ${formatNumber(sum)}`,
-    `${name}_count${own} ${formatNumber(buckets.at(-1)?.count ?? 0)}`,
-  );
+function formatExemplar({ traceId, value, timeS }: Exemplar): string {
+  return `{${formatPairs([['trace_id', traceId]])}} ${formatNumber(value)} ${formatNumber(timeS)}`;
 }
 
-function formatLabels(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+/** OpenMetrics writes a whole bound with a fraction (§4.1, canonical numbers), and a reader may compare the text. */
+function formatBound(le: number, format: MetricFormat): string {
+  return format === 'openmetrics' && Number.isInteger(le) && le < 1e6 ? le.toFixed(1) : formatNumber(le);
 }
 
 function formatNumber(value: number): string {

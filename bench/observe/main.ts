@@ -1,0 +1,18 @@
+/**
+ * `npm run bench -- observe`: what an update of a metric costs, what a series takes and what a page of 50,000 costs, beside prom-client and
+ * OpenTelemetry, in one process. Contenders take turns; a figure is the best of them, CPU time of the process.
+ *
+ *     npm run bench -- observe                   all of it
+ *     npm run bench -- observe --only updates    one part: updates, memory or page
+ */
+import { parseArgs } from 'node:util';
+import { memoryPart } from './memory.ts';
+import { pagePart } from './page.ts';
+import { updatesPart } from './updates.ts';
+
+const { values } = parseArgs({ options: { only: { type: 'string' } } });
+const parts = { updates: updatesPart, memory: memoryPart, page: pagePart };
+if (values.only !== undefined && !Object.hasOwn(parts, values.only)) {
+  throw new Error(`no part is called ${values.only}; there are ${Object.keys(parts).join(', ')}`);
+}
+for (const [name, part] of Object.entries(parts)) if ((values.only ?? name) === name) await part();

@@ -1,0 +1,47 @@
+/**
+ * The trace of one value in each shown bucket, so that from "p99 is slow" one click leads to a request that was. Kept in the record of
+ * a histogram: the owner writes, others read, and what is read while it is written is left out (a sequence lock: odd while
+ * writing).
+ *
+ *     after the counts and the sum: sequence, and for each shown bound and +Infinity: value, Unix seconds, trace id (2 slots)
+ */
+import type { Exemplar } from '../prometheus.ts';
+import type { Arena } from './arena.ts';
+
+const SLOTS_EACH = 4;
+
+/** Slots that the exemplars of `shown` bounds and +Infinity take. */
+export function exemplarSlots(shown: number): number {
+  return 1 + SLOTS_EACH * (shown + 1);
+}
+
+/** `base` is the slot of the sequence, `at` the place among the shown bounds. What is no trace id is not kept. */
+export function writeExemplar(arena: Arena, base: number, at: number, exemplar: Exemplar): void {
+  const { numbers, words } = arena;
+  const { traceId } = exemplar;
+  if (!/^[0-9a-f]{32}$/.test(traceId)) return;
+  const slot = base + 1 + SLOTS_EACH * at;
+  // Odd already if a thread before this one died while it wrote.
+  const sequence = Atomics.load(words, 2 * base) | 1;
+  Atomics.store(words, 2 * base, sequence);
+  numbers[slot] = exemplar.value;
+  numbers[slot + 1] = exemplar.timeS;
+  for (let part = 0; part < 4; part++) {
+    words[2 * slot + 4 + part] = Number.parseInt(traceId.slice(8 * part, 8 * part + 8), 16);
+  }
+  Atomics.store(words, 2 * base, (sequence + 1) | 0);
+}
+
+/** Null if there is none, or it is just being written. */
+export function readExemplar(arena: Arena, base: number, at: number): Exemplar | null {
+  const { numbers, words } = arena;
+  const slot = base + 1 + SLOTS_EACH * at;
+  const sequence = Atomics.load(words, 2 * base);
+  const value = numbers[slot]!;
+  const timeS = numbers[slot + 1]!;
+  const id = Array.from(words.subarray(2 * slot + 4, 2 * slot + 8), (part) =>
+    (part >>> 0).toString(16).padStart(8, '0'),
+  );
+  const isWhole = sequence % 2 === 0 && Atomics.load(words, 2 * base) === sequence;
+  return isWhole && timeS > 0 ? { traceId: id.join(''), value, timeS } : null;
+}

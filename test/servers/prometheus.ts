@@ -1,0 +1,92 @@
+/** A Prometheus of a test's own, that scrapes what it is told to once a second, and is asked by its API. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { findCommand } from '../../scripts/servers.ts';
+import { freePort, ServerProcess } from './server-process.ts';
+
+/** Between two looks at what has no event. */
+const LOOK_MS = 50;
+
+export interface Target {
+  readonly health: string;
+  readonly lastError: string;
+  readonly lastScrape: string;
+}
+
+interface Result {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly value: readonly [timeS: number, value: string];
+}
+
+export class PrometheusServer {
+  readonly #url: string;
+  readonly #folder: string;
+  readonly #process: ServerProcess;
+
+  private constructor(port: number, folder: string, process: ServerProcess) {
+    this.#url = `http://127.0.0.1:${port}`;
+    this.#folder = folder;
+    this.#process = process;
+  }
+
+  /** It scrapes `/metrics` at `address`. */
+  static async start(address: string): Promise<PrometheusServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'spillway-prometheus-'));
+    const port = await freePort();
+    const config = join(folder, 'prometheus.yml');
+    const job = { job_name: 'under-test', static_configs: [{ targets: [address] }] };
+    // JSON is YAML.
+    writeFileSync(config, JSON.stringify({ global: { scrape_interval: '1s' }, scrape_configs: [job] }));
+    const command = [
+      findCommand('prometheus') ?? 'prometheus',
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      '--enable-feature=exemplar-storage',
+    ];
+    const server = new ServerProcess({ command, ready: /Server is ready to receive web requests/ });
+    await server.start();
+    return new PrometheusServer(port, folder, server);
+  }
+
+  /** The target, after it has been scraped or has failed. */
+  async scraped(): Promise<Target> {
+    while (true) {
+      const { activeTargets } = await this.#ask<{ activeTargets: Target[] }>('/api/v1/targets');
+      const [target] = activeTargets;
+      if (target !== undefined && target.health !== 'unknown') return target;
+      await sleep(LOOK_MS);
+    }
+  }
+
+  /** The labels and value of each result of a query, in the order of the answer. */
+  async query(query: string): Promise<[labels: Readonly<Record<string, string>>, value: number][]> {
+    const { result } = await this.#ask<{ result: Result[] }>('/api/v1/query', { query });
+    return result.map(({ metric, value }) => [metric, Number(value[1])]);
+  }
+
+  /** The labels of all exemplars of a series. */
+  async exemplars(query: string): Promise<Readonly<Record<string, string>>[]> {
+    const range = { query, start: '0', end: '9999999999' };
+    const found = await this.#ask<{ exemplars: { labels: Record<string, string> }[] }[]>(
+      '/api/v1/query_exemplars',
+      range,
+    );
+    return found.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #ask<T>(path: string, parameters: Readonly<Record<string, string>> = {}): Promise<T> {
+    const response = await fetch(`${this.#url}${path}?${new URLSearchParams(parameters)}`);
+    const { data, error } = (await response.json()) as { readonly data?: T; readonly error?: string };
+    if (data === undefined) throw new Error(`${path}: ${error}`);
+    return data;
+  }
+}
