@@ -26,7 +26,7 @@ export interface Contender {
   bytesOutside(): Promise<number>;
 }
 
-export function spillway(): Contender {
+function spillway(): Contender {
   const metrics = createMetrics({ memoryBytes: '1gb' });
   const counter = metrics.counter({ ...texts, labels, seriesMax: SERIES_MAX });
   const histogram = metrics.histogram({ ...durations, labels, seriesMax: SERIES_MAX });
@@ -56,7 +56,7 @@ export function spillway(): Contender {
   };
 }
 
-export function promClient(): Contender {
+function promClient(): Contender {
   const registers = [new Registry()];
   const counter = new Counter({ ...texts, labelNames: labels, registers });
   const histogram = new Histogram({ ...durations, labelNames: labels, registers });
@@ -87,7 +87,7 @@ class CollectingReader extends MetricReader {
   }
 }
 
-export function openTelemetry(): Contender {
+function openTelemetry(): Contender {
   const reader = new CollectingReader({ aggregationTemporalitySelector: () => AggregationTemporality.CUMULATIVE });
   const views: ViewOptions[] = [
     { instrumentName: texts.name, aggregationCardinalityLimit: SERIES_MAX },
