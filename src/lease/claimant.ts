@@ -21,6 +21,8 @@ export interface ClaimantOptions {
   readonly random: Random;
   /** How long a question that was granted took. */
   readonly onRoundTrip: (ms: number) => void;
+  /** What it held, others can have; called at least once. */
+  readonly onFree: () => void;
   readonly onOver: (claimant: Claimant) => void;
 }
 
@@ -30,6 +32,7 @@ export class Claimant implements Lease {
   readonly #claim: Claim;
   readonly #life: LeaseLife;
   readonly #onRoundTrip: (ms: number) => void;
+  readonly #onFree: () => void;
   readonly #onOver: (claimant: Claimant) => void;
   readonly #granted = Promise.withResolvers<Lease | null>();
   readonly #end = new LazyAbort();
@@ -40,12 +43,13 @@ export class Claimant implements Lease {
   #timer: Timer | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
 
-  constructor({ store, claim, waitMs, timeoutMs, random, onRoundTrip, onOver }: ClaimantOptions) {
+  constructor({ store, claim, waitMs, timeoutMs, random, onRoundTrip, onFree, onOver }: ClaimantOptions) {
     this.#store = store;
     this.#clock = store.clock;
     this.#claim = claim;
     this.#life = new LeaseLife({ claim, waitMs, timeoutMs, random });
     this.#onRoundTrip = onRoundTrip;
+    this.#onFree = onFree;
     this.#onOver = onOver;
   }
 
@@ -122,6 +126,7 @@ export class Claimant implements Lease {
     this.#arm();
     if (this.#life.state !== 'over') return;
     this.#told?.resolve(false);
+    this.#onFree();
     this.#onOver(this);
   }
 
@@ -146,9 +151,11 @@ export class Claimant implements Lease {
         break;
       case 'lost':
         this.#end.abort(() => this.#lost(this.#whyLost(effect.why), effect.cause));
+        this.#onFree();
         break;
       case 'told':
         this.#told?.resolve(effect.done);
+        this.#onFree();
         break;
       default:
         effect satisfies never;

@@ -142,6 +142,32 @@ test('who waits gets it when it is given back, in the order of coming', async ()
   assert.deepEqual(order, [1, 2, 3]);
 });
 
+test('a hand-over in a process is two questions: one to give back, one to take', async () => {
+  const asked: string[] = [];
+  const { ask } = leasesAt(new SimulatedClock(), (store) => ({
+    try: (claim, waiting) => (asked.push('try'), store.try(claim, waiting)),
+    release: (claim, waiting) => (asked.push('release'), store.release(claim, waiting)),
+  }));
+  const turns = Array.from({ length: 5 }, async () => (await held(ask({ waitMs: 10_000 }))).release());
+  await Promise.all(turns);
+  assert.deepEqual(
+    asked,
+    Array.from({ length: 10 }, (_, at) => (at % 2 === 0 ? 'try' : 'release')),
+  );
+});
+
+test('readers in a line do not wait for each other’s end', async () => {
+  const { ask } = leasesAt();
+  const readers = await Promise.all(Array.from({ length: 5 }, () => held(ask({ share: 1, waitMs: 10_000 }))));
+  assert.equal(await ask(), null);
+  await Promise.all(readers.map((reader) => reader.release()));
+  await (await held(ask())).release();
+});
+
+test('a name that is no Unicode is refused here, not by a server', async () => {
+  await assert.rejects(leasesAt().ask({ key: 'a\ud800' }), { code: 'OPTIONS_INVALID', message: /well-formed Unicode/ });
+});
+
 test('a wait that is over is null, one that is aborted rejects, and neither leaves anything', async () => {
   const { ask, clock, memory } = leasesAt();
   const first = await held(ask());

@@ -2,8 +2,8 @@
  * All claims of one process at one store: those who wait for the same key stand in one line here, and only the first of them asks the store.
  * So a thousand that wait are one question, whatever the store.
  *
- * - In a line, who came first is served first. Lines of several processes are served in the order of the store, if it has a queue: each first
- *   of a line has one place, so processes take turns.
+ * - In a line, who came first is served first, and has its turn when the one before it has given back what it held alone; or, of readers and
+ *   permits, has been granted. Lines of several processes are served in the order of the store, if it has a queue: processes take turns.
  * - A clock that is set, or a machine that was suspended, is noticed within a quarter of a second, while anything is held.
  *
  * Disposed, it gives back what it holds, and whoever waits is told.
@@ -69,9 +69,18 @@ export class Leases implements AsyncDisposable {
     if (waitMs === 0) return await this.#claim(request, 0);
     const { clock } = this.store;
     const untilMs = clock.nowMs() + waitMs;
-    using turn = await this.#line.turn(key, { clock, waitMs, signal });
+    const turn = await this.#line.turn(key, { clock, waitMs, signal });
     if (turn === null) return null;
-    return await this.#claim(request, Math.max(0, untilMs - clock.nowMs()));
+    const pass = (): void => turn[Symbol.dispose]();
+    const { of = WHOLE, share = of } = request;
+    let lease: Lease | null = null;
+    try {
+      lease = await this.#claim(request, Math.max(0, untilMs - clock.nowMs()), pass);
+      return lease;
+    } finally {
+      // Who holds all of it passes the turn on when that is over: until then the next could only be told that the key is busy.
+      if (lease === null || share < of) pass();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -83,6 +92,7 @@ export class Leases implements AsyncDisposable {
   #claim(
     { key, holder, of = WHOLE, share = of, ttlMs, waitMs: whole, signal }: LeaseRequest,
     waitMs: number,
+    onFree = (): void => {},
   ): Promise<Lease | null> {
     if (this.#closed !== null) throw this.#closed;
     signal?.throwIfAborted();
@@ -95,6 +105,7 @@ export class Leases implements AsyncDisposable {
       timeoutMs: this.#timeoutMs,
       random: this.#random,
       onRoundTrip: (ms) => this.#measure(ms),
+      onFree,
       onOver: (over) => this.#forget(over),
     });
     this.#claimants.add(claimant);
@@ -105,9 +116,9 @@ export class Leases implements AsyncDisposable {
   #check({ key, holder, share, of = WHOLE, ttlMs }: LeaseRequest): void {
     const { name, limits } = this.store;
     const bytes = typeof key === 'string' ? Buffer.byteLength(key) : 0;
-    if (bytes === 0 || bytes > limits.keyBytesMax) {
+    if (bytes === 0 || bytes > limits.keyBytesMax || !key.isWellFormed()) {
       throw invalid(
-        `The name ${JSON.stringify(key)?.slice(0, 80)} has ${bytes} bytes; ${name} takes 1 to ${limits.keyBytesMax}.`,
+        `The name ${JSON.stringify(key)?.slice(0, 80)} has ${bytes} bytes; ${name} takes 1 to ${limits.keyBytesMax}, of well-formed Unicode.`,
       );
     }
     if (typeof holder !== 'string' || Buffer.byteLength(holder) > HOLDER_BYTES_MAX) {
