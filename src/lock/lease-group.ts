@@ -1,6 +1,7 @@
 /**
  * Several leases as one: over when the first of them is. Its token is the greatest of theirs. As tokens grow across all keys of a store, it is greater
- * than those of all who held any of the keys before, and smaller than those of all who will: it fences each of them.
+ * than those of all who held any of the keys before; and smaller than those of all who will, as all were held when the last was granted: it fences
+ * each of them.
  */
 import type { Lease } from '../lease/lease.ts';
 

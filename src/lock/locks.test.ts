@@ -43,6 +43,28 @@ test('several names are locked in one order, so those who want the same cannot w
   assert.equal(new Set(tokens).size, 20);
 });
 
+test('several names of which one was lost while another was waited for are not had: their token would be greater than the new holder’s', async () => {
+  const store = memoryLeases();
+  const renewed = Promise.withResolvers<void>();
+  const renew = store.renew.bind(store);
+  store.renew = async (claim, waiting) => {
+    if (claim.key !== 'a' || claim.holder !== 'slow') return renew(claim, waiting);
+    await store.release(claim, waiting);
+    queueMicrotask(renewed.resolve);
+    return { held: false };
+  };
+  await using slow = createLocks(store, { holder: 'slow' });
+  await using other = createLocks(store, { holder: 'other' });
+  const b = await other.acquire('b', options);
+  const both = slow.acquire(['a', 'b'], { ttl: 30, wait: '10s' });
+  await renewed.promise;
+  await using a = await other.acquire('a', options);
+  await b.release();
+  await assert.rejects(both, { code: 'LEASE_LOST', message: /“a”/ });
+  a.assertHeld();
+  assert.ok(await other.tryAcquire('b', options), 'the other is given back');
+});
+
 test('of several names, all or none; one lease of all, whose token is the greatest', async () => {
   await using locks = createLocks(memoryLeases());
   const b = await locks.acquire('b', options);

@@ -193,6 +193,8 @@ class StoreLocks implements Locks {
       if (lease === null) return null;
       leases.push(held.use(lease));
     }
+    // One that was lost while another was waited for has a smaller token than who has it now, and the group's is greater.
+    for (const lease of leases) lease.assertHeld();
     held.move();
     return new LeaseGroup(leases);
   }
