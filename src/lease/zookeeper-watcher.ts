@@ -19,7 +19,7 @@ export class Watcher {
   }
 
   /** Wakes when that node, or what is under it, changes, after calling `next`; and if it may have changed before anybody watched. */
-  on(session: ZookeeperSession, path: string, kind: 'exists' | 'children', next = (): void => {}): void {
+  on(session: ZookeeperSession, path: string, kind: 'node' | 'children', next = (): void => {}): void {
     if (this.#stopped || (this.#current?.session === session && this.#current.path === path)) return;
     this.#leave();
     const watch = (): void => {
@@ -29,11 +29,14 @@ export class Watcher {
       this.#wake();
     };
     this.#current = { session, path, watch };
-    const looked = kind === 'exists' ? lookAt(session, path, watch) : lookUnder(session, path, watch);
+    const looked = kind === 'node' ? lookAt(session, path, watch) : lookUnder(session, path, watch);
     looked.then(
       (changed) => {
+        // It may have been left while the server was asked, and is watched from the answer on.
+        const isOver = changed || this.#current?.watch !== watch;
+        if (isOver) session.unwatch(path, watch);
         if (changed) watch();
-        else if (kind === 'children' && this.#current?.watch === watch) this.#wake();
+        else if (!isOver && kind === 'children') this.#wake();
       },
       // Whoever waits asks again before its place is forgotten.
       () => {
@@ -53,9 +56,9 @@ export class Watcher {
   }
 }
 
-/** True if the node is gone already. */
+/** True if the node is gone already: then nothing watches, as `exists` would, for one that nobody makes again. */
 async function lookAt(session: ZookeeperSession, path: string, watch: () => void): Promise<boolean> {
-  return (await session.exists(path, { watch })) === null;
+  return (await existing(session.get(path, { watch }))) === null;
 }
 
 /** True if the node has come to be meanwhile. */

@@ -109,11 +109,11 @@ class ZookeeperLeases implements LeaseStore {
     try {
       const known = this.#nodes.get(claim.id);
       // A node of a session that is over is gone, or soon.
-      const found = known?.session === session ? known : await this.#find(claim, session, signal);
-      const { node, rows } =
-        found === null
-          ? await this.#stand(claim, session, signal)
-          : { node: found, rows: await this.#rows(claim.key, session, signal) };
+      const standing =
+        known?.session === session
+          ? { node: known, rows: await this.#rows(claim.key, session, signal) }
+          : ((await this.#find(claim, session, signal)) ?? (await this.#stand(claim, session, signal)));
+      const { node, rows } = standing;
       this.#nodes.set(claim.id, node);
       await this.#refresh(claim, session, signal);
       return await this.#answerOf(claim, node, rows, signal);
@@ -128,7 +128,8 @@ class ZookeeperLeases implements LeaseStore {
     this.#unrenewed.add(claim);
     const { session, path } = node;
     try {
-      const [stat] = await Promise.all([session.exists(path, { signal }), session.ping({ signal })]);
+      // The ping first: then the server that is asked has caught up with the leader.
+      const [, stat] = await Promise.all([session.ping({ signal }), session.exists(path, { signal })]);
       if (stat !== null && session.heardAt !== null) return { held: true, since: session.heardAt };
     } catch (error) {
       if (!isCoded(error, 'ZOOKEEPER_SESSION_ENDED')) throw unavailable(error);
@@ -140,8 +141,8 @@ class ZookeeperLeases implements LeaseStore {
   async release(claim: Claim, { signal }: Waiting): Promise<void> {
     try {
       const session = this.#sessionFor(claim.ttlMs);
-      const node = this.#nodes.get(claim.id) ?? (await this.#find(claim, session, signal));
-      if (node !== null) await deleted(node.session, node.path, signal);
+      const node = this.#nodes.get(claim.id) ?? (await this.#find(claim, session, signal))?.node;
+      if (node !== undefined) await deleted(node.session, node.path, signal);
     } catch (error) {
       // With its session everything is gone that it made.
       if (!isCoded(error, 'ZOOKEEPER_SESSION_ENDED')) throw unavailable(error);
@@ -229,11 +230,12 @@ class ZookeeperLeases implements LeaseStore {
   }
 
   /** The node that an earlier question made, if its answer was lost. One that another session made is on its way out, and in the way. */
-  async #find(claim: Claim, session: ZookeeperSession, signal: AbortSignal): Promise<Node | null> {
+  async #find(claim: Claim, session: ZookeeperSession, signal: AbortSignal): Promise<Standing | null> {
     if (!this.#unsure.has(claim.id) && !this.#nodes.has(claim.id)) return null;
-    await session.ping({ signal });
+    // A session's requests are done in their order: the look is after whatever was asked before.
+    const [, rows] = await Promise.all([session.ping({ signal }), this.#rows(claim.key, session, signal)]);
     let mine: Node | null = null;
-    for (const { id, name } of await this.#rows(claim.key, session, signal)) {
+    for (const { id, name } of rows) {
       if (id !== claim.id) continue;
       const path = `${this.#folder(claim.key)}/${name}`;
       const stat = await session.exists(path, { signal });
@@ -242,8 +244,11 @@ class ZookeeperLeases implements LeaseStore {
         mine = { session, path, token: stat.czxid, before: null };
       else await deleted(session, path, signal);
     }
+    // Known from now on, whatever becomes of this question.
+    if (mine === null) this.#nodes.delete(claim.id);
+    else this.#nodes.set(claim.id, mine);
     this.#unsure.delete(claim.id);
-    return mine;
+    return mine === null ? null : { node: mine, rows };
   }
 
   /** Makes the node and looks at all, in one go. */
@@ -319,7 +324,7 @@ class ZookeeperLeases implements LeaseStore {
     if (node === undefined) return watcher.wakeSoon();
     const folder = this.#folder(claim.key);
     if (claim.share < claim.of) watcher.on(node.session, folder, 'children');
-    else if (node.before !== null) watcher.on(node.session, `${folder}/${node.before}`, 'exists');
+    else if (node.before !== null) watcher.on(node.session, `${folder}/${node.before}`, 'node');
   }
 
   #observe(key: string, watcher: Watcher): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { ZookeeperSession } from '../../src/drivers/zookeeper/session.ts';
+import { SpillwayError } from '../../src/kernel/errors.ts';
 import { type LeaseStore, zookeeperLeases, type ZookeeperLeasesOptions } from '../../src/lease/index.ts';
 import { createLocks } from '../../src/lock/index.ts';
 import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
@@ -103,6 +104,46 @@ test('a node of ours that an earlier session made is no lease', async () => {
   const next = await store.try({ ...claim, queue: true }, waiting);
   assert.ok(next.granted && next.token > first.token);
   await store[Symbol.asyncDispose]();
+});
+
+test('E4: a node that was found again is not forgotten when its removal fails', async (t) => {
+  const root = fresh();
+  await using store = storeAt(root);
+  const claim = { key: 'payment:42', id: 'e'.repeat(32), holder: 'me', share: 1, of: 1, ttlMs: 10_000, queue: false };
+  const waiting = { signal: AbortSignal.timeout(20_000) };
+  assert.ok((await store.try({ ...claim, id: 'd'.repeat(32) }, waiting)).granted);
+  await store.release({ ...claim, id: 'd'.repeat(32) }, waiting);
+  const lost = new SpillwayError('ZOOKEEPER_CONNECTION_LOSS', 'nobody knows');
+  const made = async function (
+    this: ZookeeperSession,
+    ...given: Parameters<ZookeeperSession['create']>
+  ): Promise<never> {
+    await this.create(...given);
+    throw lost;
+  };
+  t.mock.method(ZookeeperSession.prototype, 'create', made, { times: 1 });
+  await assert.rejects(store.try(claim, waiting), { code: 'STORE_UNAVAILABLE' });
+  t.mock.method(ZookeeperSession.prototype, 'delete', () => Promise.reject(lost), { times: 1 });
+  await assert.rejects(store.release(claim, waiting), { code: 'STORE_UNAVAILABLE' });
+  await using session = new ZookeeperSession({ servers: [server.address] });
+  assert.equal((await session.children(`${root}/payment%3A42`)).children.length, 1, 'it is there still');
+  await store.release(claim, waiting);
+  assert.deepEqual((await session.children(`${root}/payment%3A42`)).children, []);
+});
+
+test('watches end with what they were for, also of a node that was gone before it was watched', async () => {
+  const root = fresh();
+  const watches = async (): Promise<number> => Number(/zk_watch_count\s+(\d+)/.exec(await server.ask('mntr'))?.[1]);
+  const stores = Array.from({ length: 4 }, () => storeAt(root));
+  const locks = stores.map((store) => createLocks(store));
+  const before = await watches();
+  const turns = locks.map(async (own) => {
+    for (let turn = 0; turn < 100; turn++)
+      await (await own.acquire('payment:42', { ttl: '30s', wait: '60s' })).release();
+  });
+  await Promise.all(turns);
+  assert.equal(await watches(), before);
+  await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
 });
 
 test('a ttl that the servers keep no session for is refused with what they do', async () => {
