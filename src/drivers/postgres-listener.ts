@@ -2,7 +2,7 @@
  * Listening to PostgreSQL (LISTEN) on a connection of its own, for as long as it is open: one that is lost is made anew.
  *
  * What was said while there was no connection is lost. So `onListening` is called each time that it begins to listen: what was missed can be
- * asked for then. Nothing here throws and nothing rejects. A connection that is dead without a sign is found by TCP alone, so whoever listens
+ * asked for then; and `onLost` each time that it does so no more. Nothing here throws and nothing rejects. A connection that is dead without a sign is found by TCP alone, so whoever listens
  * asks from time to time too.
  */
 import type { Clock, Timer } from '../kernel/clock.ts';
@@ -30,6 +30,7 @@ export interface PostgresListenerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly onListening: () => void;
+  readonly onLost: () => void;
   readonly onMessage: (message: string) => void;
 }
 
@@ -43,9 +44,15 @@ export class PostgresListener {
   #client: PostgresListenClient | null = null;
   #timer: Timer | null = null;
   #failures = 0;
+  #isListening = false;
 
   constructor(options: PostgresListenerOptions) {
     this.#options = options;
+  }
+
+  /** Whether what is said now is heard. */
+  get isListening(): boolean {
+    return this.#isListening;
   }
 
   /** Idempotent, and returns before it listens. */
@@ -58,6 +65,7 @@ export class PostgresListener {
   /** For good. Idempotent. */
   async close(): Promise<void> {
     this.#state = 'closed';
+    this.#isListening = false;
     this.#timer?.clear();
     const client = this.#client;
     this.#client = null;
@@ -82,6 +90,7 @@ export class PostgresListener {
       await client.query(`LISTEN ${channel}`);
       if (this.#client !== client) return;
       this.#failures = 0;
+      this.#isListening = true;
       onListening();
     } catch {
       if (client === null) this.#again();
@@ -94,6 +103,9 @@ export class PostgresListener {
     this.#client = null;
     client.end().catch(() => {});
     this.#again();
+    if (!this.#isListening) return;
+    this.#isListening = false;
+    this.#options.onLost();
   }
 
   #again(): void {

@@ -3,7 +3,7 @@
  * that the program has, of ioredis or node-redis, with its address, credentials and way of connecting again.
  *
  * Messages of a time without a connection are lost. So each channel is told when it is listened to, at first and after each loss: what was missed
- * can be asked for then. Nothing here throws and nothing rejects; if the client gives up connecting, `onOver` says so, once.
+ * can be asked for then; and when it is so no more. Nothing here throws and nothing rejects; if the client gives up connecting, `onOver` says so, once.
  */
 interface Emitter {
   on(event: string, listener: (first: string, second: string) => void): unknown;
@@ -45,6 +45,7 @@ export function keyPrefixOf(client: RedisDuplicates): string {
 export interface Channel {
   /** It is listened to now; what was said before may have been missed. */
   readonly onListening: () => void;
+  readonly onLost: () => void;
   readonly onMessage: (message: string) => void;
 }
 
@@ -62,17 +63,19 @@ interface Line {
 interface Hears {
   readonly ready: () => void;
   readonly message: (channel: string, text: string) => void;
+  readonly lost: () => void;
   readonly over: () => void;
 }
 
 const nothing = (): void => {};
 
-function viaIoredis(client: IoredisDuplicates, { ready, message, over }: Hears): Line {
+function viaIoredis(client: IoredisDuplicates, { ready, message, lost, over }: Hears): Line {
   // To know when it listens, this subscribes by itself.
   const line = client.duplicate({ autoResubscribe: false, lazyConnect: false });
   line.on('error', nothing);
   line.on('ready', ready);
   line.on('message', message);
+  line.on('close', lost);
   line.on('end', over);
   return {
     subscribe: (name) => line.subscribe(name),
@@ -81,12 +84,14 @@ function viaIoredis(client: IoredisDuplicates, { ready, message, over }: Hears):
   };
 }
 
-function viaNodeRedis(client: NodeRedisDuplicates, { ready, message, over }: Hears): Line {
+function viaNodeRedis(client: NodeRedisDuplicates, { ready, message, lost, over }: Hears): Line {
   const line = client.duplicate();
   const hear = new Map<string, (text: string) => void>();
   line.on('error', () => {
+    lost();
     if (!line.isOpen) over();
   });
+  line.on('reconnecting', lost);
   line.on('ready', ready);
   line.connect().catch(over);
   return {
@@ -110,6 +115,8 @@ export class RedisListener {
   readonly #channels = new Map<string, Channel>();
   readonly #line: Line;
   readonly #onOver: () => void;
+  /** Channels whose messages are heard now. */
+  readonly #heard = new Set<string>();
   #isReady = false;
   #isOver = false;
 
@@ -121,9 +128,15 @@ export class RedisListener {
         for (const name of this.#channels.keys()) this.#subscribe(name);
       },
       message: (name, text) => this.#channels.get(name)?.onMessage(text),
+      lost: () => this.#lost(),
       over: () => this.#over(),
     };
     this.#line = 'pipeline' in client ? viaIoredis(client, hears) : viaNodeRedis(client, hears);
+  }
+
+  /** Whether what is said there now is heard. */
+  hears(name: string): boolean {
+    return this.#heard.has(name);
   }
 
   add(name: string, channel: Channel): void {
@@ -133,23 +146,37 @@ export class RedisListener {
 
   remove(name: string): void {
     this.#channels.delete(name);
+    this.#heard.delete(name);
     // Without a connection there is nothing to end.
     if (this.#isReady) this.#line.unsubscribe(name).catch(nothing);
   }
 
   close(): void {
     this.#channels.clear();
+    this.#heard.clear();
     this.#isOver = true;
     this.#line.close();
   }
 
   #subscribe(name: string): void {
     // Refused or cut off: whoever waits asks from time to time anyway, and a connection that comes back is subscribed anew.
-    this.#line.subscribe(name).then(() => this.#channels.get(name)?.onListening(), nothing);
+    this.#line.subscribe(name).then(() => {
+      const channel = this.#channels.get(name);
+      if (channel === undefined) return;
+      this.#heard.add(name);
+      channel.onListening();
+    }, nothing);
+  }
+
+  #lost(): void {
+    const lost = [...this.#heard];
+    this.#heard.clear();
+    for (const name of lost) this.#channels.get(name)?.onLost();
   }
 
   #over(): void {
     if (this.#isOver) return;
+    this.#lost();
     this.close();
     this.#onOver();
   }

@@ -6,8 +6,7 @@
  * - Tokens come from one sequence of the schema, which is kept up with the clock: they grow also after the last ones were forgotten by a standby
  *   that took over, unless its clock is behind or it took less than 0.1 s.
  * - A question that comes too late does nothing: it carries, in the server's time, when nobody waits for its answer any more.
- * - Whoever waits is told by NOTIFY, the next alone, if there is a connection to LISTEN on; else it asks every third of its ttl and when the
- *   first holder's time is over.
+ * - Whoever waits is told by NOTIFY, the next alone, if there is a connection to LISTEN on; else it asks two to four times a second (polling.ts).
  * - Rows of what was released are deleted with it; what was forgotten is swept a few pages at a time, in passing.
  *
  * What it is not: safe across a failover to an asynchronous standby, which may not know of the last leases; then only the tokens help. And a
@@ -22,6 +21,7 @@ import { type Clock, systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { checkKeys, invalid } from '../kernel/options.ts';
 import { createRandom } from '../kernel/random.ts';
+import { pollMs } from './polling.ts';
 import type { Answer, Claim, Holding, LeaseStore, LeaseStoreLimits, Renewal, Unwatch, Waiting } from './store.ts';
 
 export interface PostgresLeasesOptions {
@@ -32,7 +32,7 @@ export interface PostgresLeasesOptions {
   readonly schema?: string;
   /**
    * Makes a connection to listen on, a connected `Client` of pg: straight to the server, for no PgBouncer passes on what is told there. It is made when
-   * somebody waits for the first time, and again when it is lost. Without it, whoever waits asks from time to time.
+   * somebody waits for the first time, and again when it is lost. Without it, whoever waits asks two to four times a second.
    */
   readonly listen?: () => Promise<PostgresListenClient>;
   /** For deadlines here; leases go by the server's own. @defaultValue the machine's */
@@ -90,6 +90,7 @@ class Postgres implements PostgresLeases {
   readonly #early = new Set<string>();
   /** What the server's clock is ahead of ours, at most; unknown until it has answered. */
   #aheadMs = Infinity;
+  readonly #random = createRandom();
   #tries = 0;
   #sweepPage = 0;
 
@@ -103,11 +104,13 @@ class Postgres implements PostgresLeases {
       connect: listen,
       channel: this.#channel,
       clock,
-      random: createRandom(),
+      random: this.#random,
       onListening: () => {
-        for (const wake of this.#wakes.values()) queueMicrotask(wake);
+        this.#wakeAll();
         for (const id of this.#asking) this.#early.add(id);
       },
+      // Until it listens again, those who wait ask by themselves.
+      onLost: () => this.#wakeAll(),
       onMessage: (id) => this.#told(id),
     });
   }
@@ -138,7 +141,7 @@ class Postgres implements PostgresLeases {
     this.#aheadMs = row!.now_us / 1000 - sentMs;
     this.#sweep();
     if (row!.is_late === true) throw late(claim);
-    if (row!.new_token === null) return { granted: false, againMs: againMs(row!.again_us) };
+    if (row!.new_token === null) return { granted: false, againMs: this.#againMs(row!.again_us, queue) };
     this.#early.delete(id);
     return { granted: true, token: BigInt(row!.new_token) };
   }
@@ -167,6 +170,16 @@ class Postgres implements PostgresLeases {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#wakes.clear();
     await this.#listener?.close();
+  }
+
+  /** What a server says is when it changes by itself; whoever is not told when it does for another reason asks sooner. */
+  #againMs(againUs: number | null, queue: boolean): number {
+    const againMs = againUs === null ? Infinity : againUs / 1000;
+    return queue && this.#listener?.isListening !== true ? Math.min(againMs, pollMs(this.#random)) : againMs;
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#wakes.values()) queueMicrotask(wake);
   }
 
   #await(id: string, wake: () => void): Unwatch {
@@ -229,10 +242,6 @@ class Postgres implements PostgresLeases {
 
 function bytes(text: string): Buffer {
   return Buffer.from(text);
-}
-
-function againMs(againUs: number | null): number {
-  return againUs === null ? Infinity : againUs / 1000;
 }
 
 /** No such schema, no such function. */

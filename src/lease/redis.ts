@@ -6,7 +6,8 @@
  * - The last token is one key for the whole prefix, without an end: `max(last + 1, the server's clock in µs)`. If it is lost, the clock goes on from
  *   there; so tokens go back only if a clock does too.
  * - Who waits is told through a channel of this store, by the release that makes room and nobody else: two calls a hand-over, however many wait.
- *   The connection for it is made when something first waits. Without it, or while it is down, each asks when `againMs` says so.
+ *   The connection for it is made when something first waits. Without it, or while it is down, each asks two to four
+ *   times a second (polling.ts).
  * - With `replicas`, nothing counts as granted or renewed before so many replicas have it (`WAIT`).
  *
  * What it is not: durable. A server that lost its data, or a replica promoted without the last writes, gives a lease away that another holds: the token
@@ -16,6 +17,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type IoredisClient, type NodeRedisClient, RedisDriver, RedisScript } from '../drivers/redis.ts';
 import {
+  type Channel,
   type IoredisDuplicates,
   keyPrefixOf,
   type NodeRedisDuplicates,
@@ -25,6 +27,8 @@ import { type Clock, systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { checkDuration, checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import type { Duration } from '../kernel/units.ts';
+import { createRandom } from '../kernel/random.ts';
+import { pollMs } from './polling.ts';
 import { checkPrefix } from './prefix.ts';
 import {
   type Answer,
@@ -53,7 +57,7 @@ export interface RedisLeasesOptions {
   readonly prefix?: string;
   /** @defaultValue none: a master's word is enough */
   readonly replicas?: RedisReplicas;
-  /** Whether to have a connection for listening while something waits; if not, who waits asks again from time to time. @defaultValue true */
+  /** Whether to have a connection for listening while something waits; if not, who waits asks two to four times a second. @defaultValue true */
   readonly listen?: boolean;
   /** @defaultValue the machine's */
   readonly clock?: Clock;
@@ -76,6 +80,8 @@ function loadScripts(): Readonly<Record<ScriptName, RedisScript>> {
   return Object.fromEntries(scriptNames.map(load)) as Record<ScriptName, RedisScript>;
 }
 
+const nothing = (): void => {};
+
 function micros(ms: number): string {
   return String(Math.round(ms * 1000));
 }
@@ -95,6 +101,7 @@ class RedisLeases implements LeaseStore {
   readonly #prefix: string;
   readonly #replicas: { readonly count: number; readonly withinMs: number } | null;
   readonly #listens: boolean;
+  readonly #random = createRandom();
   readonly #scripts: Readonly<Record<ScriptName, RedisScript>>;
   /** By which this store is told. */
   readonly #channel: string;
@@ -134,7 +141,9 @@ class RedisLeases implements LeaseStore {
     const script = this.#scripts.try;
     const answer = await this.#driver.run({ script, keys: [this.#keyOf(key), `${this.#prefix}:fence`], args, waiting });
     if (typeof answer !== 'number' || answer <= 0) {
-      return { granted: false, againMs: answer === null ? Infinity : Math.max(1, -Number(answer) / 1000) };
+      const againMs = answer === null ? Infinity : Math.max(1, -Number(answer) / 1000);
+      const isTold = !queue || this.#listener?.hears(this.#channel) === true;
+      return { granted: false, againMs: isTold ? againMs : Math.min(againMs, pollMs(this.#random)) };
     }
     this.#told.delete(id);
     if (this.#replicas !== null) {
@@ -236,11 +245,11 @@ class RedisLeases implements LeaseStore {
     };
   }
 
-  #observed(channel: string): { readonly onListening: () => void; readonly onMessage: () => void } {
+  #observed(channel: string): Channel {
     const wakeAll = (): void => {
       for (const wake of this.#observers.get(channel) ?? []) wake();
     };
-    return { onListening: wakeAll, onMessage: wakeAll };
+    return { onListening: wakeAll, onLost: nothing, onMessage: wakeAll };
   }
 
   #listen(): void {
@@ -253,10 +262,13 @@ class RedisLeases implements LeaseStore {
       },
     });
     this.#listener = listener;
+    const wakeAll = (): void => {
+      for (const wake of [...this.#wakes.values()]) wake();
+    };
     listener.add(this.#channel, {
-      onListening: () => {
-        for (const wake of [...this.#wakes.values()]) wake();
-      },
+      onListening: wakeAll,
+      // Until it listens again, those who wait ask by themselves.
+      onLost: wakeAll,
       onMessage: (id) => this.#wakeOne(id),
     });
     for (const channel of this.#observers.keys()) listener.add(channel, this.#observed(channel));

@@ -6,6 +6,7 @@ import pg from 'pg';
 
 import { type Claim, postgresLeases, type PostgresLeases } from '../../src/lease/index.ts';
 import { createElections } from '../../src/elect/index.ts';
+import { Leases } from '../../src/lease/leases.ts';
 import { createLocks } from '../../src/lock/index.ts';
 import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { LeaseProcesses, patience } from '../../src/testing/lease-processes.ts';
@@ -50,7 +51,7 @@ const contract = (name: string, notifies: boolean, connect: () => PostgresLeases
   };
   const subject = { name, notifies, open: under };
   for (const { name: clause, run } of leaseStoreContract(subject)) test(clause, run);
-  if (notifies) for (const { name: clause, run } of electionContract(subject)) test(clause, run);
+  for (const { name: clause, run } of electionContract(subject)) test(clause, run);
 };
 contract('postgres', false, () => postgresLeases(pool));
 contract('postgres with NOTIFY', true, () => postgresLeases(pool, { listen }));
@@ -159,6 +160,28 @@ test('a connection to listen on that is lost is made again, and whoever waits is
   await processes.granted(0, next);
   unwatch();
   await processes.at(0)[Symbol.asyncDispose]();
+});
+
+test('whoever waits asks by itself while the connection to listen on is down', async () => {
+  await clear();
+  await using line = await Relay.open(server.port);
+  const listenThere = async (): Promise<pg.Client> => {
+    const client = new pg.Client(server.url.replace(String(server.port), String(line.port)));
+    await client.connect();
+    return client;
+  };
+  await using store = postgresLeases(pool, { listen: listenThere });
+  const leases = new Leases({ store, timeoutMs: 5000 });
+  const others = new Leases({ store: postgresLeases(pool), timeoutMs: 5000 });
+  const request = { key: 'payment:42', holder: 'me', ttlMs: 3_600_000, waitMs: 30_000 };
+  const held = (await others.acquire(request))!;
+  const next = leases.acquire(request);
+  while ((await pool.query(`SELECT FROM pg_stat_activity WHERE query LIKE 'LISTEN spillway%'`)).rowCount !== 1);
+  line.refuse();
+  line.reset();
+  while ((await pool.query(`SELECT FROM pg_stat_activity WHERE query LIKE 'LISTEN spillway%'`)).rowCount !== 0);
+  await held.release();
+  await (await next)!.release();
 });
 
 test('L12: a question that waited for longer than anybody for its answer takes nothing', async () => {

@@ -96,7 +96,10 @@ test('answers as table.ts does, and tells whom it names', async () => {
               }
             } else {
               assert.ok(!answer.granted);
-              assert.equal(answer.againMs, Math.max(1, Math.ceil(verdict.againMs) / 1000));
+              const againMs = Math.max(1, Math.ceil(verdict.againMs) / 1000);
+              // Nothing tells it, so one that waits does not wait that long.
+              if (claim.queue && againMs > 250) assert.ok(answer.againMs >= 250 && answer.againMs <= 500);
+              else assert.equal(answer.againMs, againMs);
             }
             break;
           }
