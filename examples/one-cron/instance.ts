@@ -5,8 +5,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createElections } from 'spillway/elect';
-import { sqliteLeases } from 'spillway/lease';
-import { tableRegister } from './register.ts';
+import { sqliteLeases, sqliteRegister } from 'spillway/lease';
 
 const [, , name, folder] = process.argv as [string, string, string, string];
 const jobs = new DatabaseSync(join(folder, 'jobs.db'), { timeout: 5000 });
@@ -21,7 +20,7 @@ await elections.cron(
   {
     name: 'report',
     schedule: { every: '1s' },
-    runs: tableRegister(jobs),
+    runs: sqliteRegister(jobs),
     missed: 'all',
     ttl: '2s',
     signal: stop.signal,

@@ -15,8 +15,7 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { createElections, cronRuns, type Leadership } from 'spillway/elect';
-import { sqliteLeases } from 'spillway/lease';
-import { tableRegister } from './register.ts';
+import { sqliteLeases, sqliteRegister } from 'spillway/lease';
 
 const instanceFile = fileURLToPath(new URL('instance.ts', import.meta.url));
 const NAMES = ['one', 'two', 'three'];
@@ -92,7 +91,7 @@ function check(jobs: DatabaseSync): boolean {
 async function show(folder: string): Promise<boolean> {
   const jobs = new DatabaseSync(join(folder, 'jobs.db'), { timeout: 5000 });
   jobs.exec('PRAGMA journal_mode = WAL; CREATE TABLE reports (tick INTEGER, instance TEXT, term INTEGER) STRICT');
-  const register = tableRegister(jobs);
+  const register = sqliteRegister(jobs);
   await using leases = sqliteLeases(join(folder, 'leases.db'));
   await using elections = createElections(leases);
   const changes = elections.observe('cron:report', { every: '100ms' })[Symbol.asyncIterator]();

@@ -221,7 +221,9 @@ function ruleOf(options: CronOptions): CronRule {
   const { name, schedule, timeZone = 'UTC', runs, missed = 'skip', interrupted = 'skip', ttl = TTL_DEFAULT } = options;
   if (typeof name !== 'string' || name === '') throw invalid(`cron: name is ${JSON.stringify(name)}; expected a text.`);
   if (typeof runs?.read !== 'function' || typeof runs.write !== 'function') {
-    throw invalid('cron: runs is no fenced register; expected an object with read and write.');
+    throw invalid(
+      'cron: runs is no fenced register; expected one of spillway/lease, or an object with read and write.',
+    );
   }
   if (!['skip', 'last', 'all'].includes(missed)) {
     throw invalid(`cron: missed is “${missed}”; expected skip, last or all.`);

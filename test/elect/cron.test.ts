@@ -261,7 +261,7 @@ test('nothing is begun while the record cannot be written, and the seat does not
 test('a record that a greater term wrote, or that is damaged, is never run over', async () => {
   const fleet = new CronFleet();
   const { register } = fleet;
-  register.values.set('cron:invoices', {
+  await register.write('cron:invoices', {
     value: '{"version":1,"decided":"2020-01-01T00:00:00.000Z","runs":[]}',
     token: 2n ** 62n,
   });
@@ -269,7 +269,7 @@ test('a record that a greater term wrote, or that is damaged, is never run over'
   await fleet.pass(60_000);
   assert.deepEqual(fleet.begun, []);
   assert.ok(process.asked < 1000, `${process.asked} questions in a minute`);
-  register.values.set('cron:other', { value: 'rubbish', token: 1n });
+  await register.write('cron:other', { value: 'rubbish', token: 1n });
   const elections = createElections(fleet.process().leases);
   const options = { name: 'other', schedule: '* * * * *', runs: register };
   const rejected = assert.rejects(

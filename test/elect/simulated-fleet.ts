@@ -6,13 +6,13 @@ import type { Clock, Timer } from '../../src/kernel/clock.ts';
 import { SpillwayError } from '../../src/kernel/errors.ts';
 import { type Random, seededRandom } from '../../src/kernel/random.ts';
 import { SimulatedClock } from '../../src/kernel/simulated-clock.ts';
-import { type Fenced, type FencedRegister, type LeaseStore, memoryLeases } from '../../src/lease/index.ts';
+import { type FencedRegister, type LeaseStore, memoryLeases, memoryRegister } from '../../src/lease/index.ts';
 
 export class SimulatedFleet {
   readonly clock = new SimulatedClock();
   readonly random: Random;
   readonly leases: LeaseStore = memoryLeases({ clock: this.clock });
-  readonly register = new MemoryRegister();
+  readonly register: FencedRegister = memoryRegister();
 
   constructor(seed = 1) {
     this.random = seededRandom(seed);
@@ -42,23 +42,6 @@ export class SimulatedFleet {
 /** Everything that needs no time has happened. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-class MemoryRegister implements FencedRegister {
-  readonly values = new Map<string, Fenced>();
-  /** All that was ever accepted. */
-  readonly accepted: Fenced[] = [];
-
-  async read(key: string): Promise<Fenced | null> {
-    return this.values.get(key) ?? null;
-  }
-
-  async write(key: string, fenced: Fenced): Promise<boolean> {
-    if (fenced.token < (this.values.get(key)?.token ?? 0n)) return false;
-    this.values.set(key, fenced);
-    this.accepted.push(fenced);
-    return true;
-  }
 }
 
 /** How the servers are reached: in time, not at all with an error, or into silence. */
