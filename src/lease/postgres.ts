@@ -107,7 +107,7 @@ class Postgres implements PostgresLeases {
       random: this.#random,
       onListening: () => {
         this.#wakeAll();
-        for (const id of this.#asking) this.#early.add(id);
+        for (const id of this.#asking) this.#remember(id);
       },
       // Until it listens again, those who wait ask by themselves.
       onLost: () => this.#wakeAll(),
@@ -218,7 +218,13 @@ class Postgres implements PostgresLeases {
   #told(id: string): void {
     const wake = this.#wakes.get(id);
     if (wake !== undefined) wake();
-    else if (this.#early.size < EARLY_MAX) this.#early.add(id);
+    else this.#remember(id);
+  }
+
+  /** Instead of the oldest, which is of somebody who left as it was told. */
+  #remember(id: string): void {
+    if (this.#early.size >= EARLY_MAX) this.#early.delete(this.#early.values().next().value!);
+    this.#early.add(id);
   }
 
   async #call<Row>(call: string, values: unknown[]): Promise<readonly Row[]> {

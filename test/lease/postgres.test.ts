@@ -253,6 +253,91 @@ test('whoever migrates at the same time does no harm, and stores of two schemas 
   await processes.granted(3, processes.claim());
 });
 
+/** Until the server has a statement of the store that waits for a lock. */
+async function blocked(name: string): Promise<void> {
+  const waits = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%.${name}(%'`;
+  while ((await pool.query(waits)).rowCount === 0);
+}
+
+test('a key that somebody holds up holds up no other', async () => {
+  const processes = await open(3_600_000);
+  await pool.query(`INSERT INTO spillway.leases (key, ends_us) VALUES ('payment:42', 0)`);
+  const hanging = await pool.connect();
+  await hanging.query('BEGIN; SELECT FROM spillway.leases FOR UPDATE');
+  // It keeps the tokens up with the clock in passing, and so will the next.
+  await pool.query(`SELECT setval('spillway.lease_tokens', 1)`);
+  const held = processes.granted(0, processes.claim());
+  await blocked('lease_try');
+  await pool.query(`SELECT setval('spillway.lease_tokens', 1)`);
+  await processes.granted(0, processes.claim({ key: 'another', ttlMs: 5000 }));
+  await hanging.query('ROLLBACK');
+  hanging.release();
+  await held;
+});
+
+test('a statement of a claim whose time is over waits for nothing any more', async () => {
+  const processes = await open(300);
+  const mine = processes.claim();
+  await processes.granted(0, mine);
+  const hanging = await pool.connect();
+  await hanging.query('BEGIN; SELECT FROM spillway.leases FOR UPDATE');
+  for (const ask of [() => processes.renew(0, mine), () => processes.release(0, mine)]) {
+    await assert.rejects(ask(), { code: 'STORE_UNAVAILABLE', message: /lock timeout/ });
+  }
+  await hanging.query('ROLLBACK');
+  hanging.release();
+});
+
+test('a permit that is swept while it is asked for again is held, or it is not granted', async () => {
+  const processes = await open(60_000);
+  const [first, second] = [0, 1].map(() => processes.claim({ share: 1, of: 2 }));
+  await processes.granted(0, first!);
+  const token = await processes.granted(0, second!);
+  // What a sweep does whose clock has just passed its end.
+  const sweep = await pool.connect();
+  await sweep.query(`BEGIN; DELETE FROM spillway.lease_crowd WHERE kind = 'holds'`);
+  const again = processes.granted(0, second!);
+  await blocked('lease_try');
+  await sweep.query('COMMIT');
+  sweep.release();
+  assert.ok((await again) > token);
+  assert.deepEqual(
+    (await processes.at(0).read('payment:42', patience())).map(({ holder }) => holder),
+    [first!.holder, second!.holder],
+  );
+  await processes.busy(0, processes.claim({ share: 1, of: 2 }));
+});
+
+test('whoever is told of more than can be remembered still hears what is told before it listens', async () => {
+  const processes = await open(3_600_000, { listen });
+  const [holder, next] = [processes.claim(), processes.claim({ queue: true })];
+  await processes.granted(0, holder);
+  await processes.busy(0, next);
+  const find = async (): Promise<string | undefined> => {
+    const { rows } = await pool.query<{ channel: string }>(
+      `SELECT substr(query, 8) AS channel FROM pg_stat_activity WHERE query LIKE 'LISTEN spillway%' AND state = 'idle'`,
+    );
+    return rows[0]?.channel;
+  };
+  let channel: string | undefined;
+  while (channel === undefined) channel = await find();
+  await pool.query(`SELECT pg_notify($1, md5(n::text)) FROM generate_series(1, 10000) AS n`, [channel]);
+  await processes.release(0, holder);
+  // Told later than those before it.
+  const last = processes.claim();
+  const heard = Promise.withResolvers<void>();
+  const unwatchLast = processes.at(0).watch(last.key, last, heard.resolve);
+  await pool.query('SELECT pg_notify($1, $2)', [channel, last.id]);
+  await heard.promise;
+  let woken = 0;
+  const unwatch = processes.at(0).watch(next.key, next, () => (woken += 1));
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  assert.equal(woken, 1);
+  unwatch();
+  unwatchLast();
+  await processes.at(0)[Symbol.asyncDispose]();
+});
+
 test('says who leads to whoever looks into the database', async () => {
   await clear();
   const elections = createElections(postgresLeases(pool), { holder: 'web-1 “é”' });

@@ -63,10 +63,15 @@ BEGIN
   IF is_late THEN RETURN; END IF;
 
   -- Tokens keep up with the clock: a server that forgot the last ones (a standby, a backup, an empty disk) does not give them again.
-  -- One does it while the others wait; the margin is more than can be drawn between two looks.
+  -- One does it while the others wait; the margin is more than can be drawn between two looks. What is set is not undone with the block, and
+  -- the lock is: kept to the end of the transaction, whoever then waits for a row would hold up all keys.
   IF (SELECT last_value FROM spillway.lease_tokens) < now_us - 100000 THEN
-    PERFORM pg_advisory_xact_lock(hashtext('spillway.lease_tokens'));
-    PERFORM setval('spillway.lease_tokens', now_us::bigint) FROM spillway.lease_tokens WHERE last_value < now_us - 100000;
+    BEGIN
+      PERFORM pg_advisory_xact_lock(hashtext('spillway.lease_tokens'));
+      PERFORM setval('spillway.lease_tokens', now_us::bigint) FROM spillway.lease_tokens WHERE last_value < now_us - 100000;
+      RAISE SQLSTATE 'SPILL';
+    EXCEPTION WHEN SQLSTATE 'SPILL' THEN NULL;
+    END;
   END IF;
 
   -- Nobody has it and nobody waits: what is asked most.
@@ -97,9 +102,13 @@ BEGIN
   SELECT * INTO mine FROM spillway.lease_crowd AS c WHERE c.key = k AND c.id = claim AND c.ends_us > now_us;
   IF mine.kind = 'holds' THEN
     UPDATE spillway.lease_crowd AS c SET ends_us = now_us + ttl_us WHERE c.key = k AND c.id = claim;
-    PERFORM spillway.lease_keep(k, now_us + ttl_us, ttl_us);
-    new_token := mine.token;
-    RETURN;
+    IF FOUND THEN
+      PERFORM spillway.lease_keep(k, now_us + ttl_us, ttl_us);
+      new_token := mine.token;
+      RETURN;
+    END IF;
+    -- Swept in this moment, which is its last: it asks as if for the first time.
+    mine := NULL;
   END IF;
 
   SELECT h.taken, h.soonest_us INTO taken, soonest FROM spillway.lease_held(k, now_us) AS h;
@@ -144,6 +153,7 @@ DECLARE
   now_us double precision;
 BEGIN
   IF current_setting('synchronous_commit') = 'off' THEN PERFORM set_config('synchronous_commit', 'on', true); END IF;
+  PERFORM set_config('lock_timeout', greatest(1, ceil(ttl_us / 1000))::text, true);
   UPDATE spillway.leases SET ends_us = spillway.lease_now_us() + ttl_us
   WHERE key = k AND id = claim AND ends_us > spillway.lease_now_us();
   IF FOUND THEN RETURN true; END IF;
@@ -166,6 +176,8 @@ DECLARE
   taken bigint;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
+  -- It is asked again: those that wait for a row that hangs would have all connections before long.
+  PERFORM set_config('lock_timeout', '2s', true);
   -- One that holds alone, and nobody waits: what is asked most.
   DELETE FROM spillway.leases WHERE key = k AND id = claim AND crowd_us <= spillway.lease_now_us();
   IF FOUND THEN RETURN; END IF;
@@ -192,6 +204,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
   now_us double precision;
 BEGIN
+  PERFORM set_config('lock_timeout', '2s', true);
   INSERT INTO spillway.leases (key, ends_us) VALUES (k, 0) ON CONFLICT (key) DO UPDATE SET ends_us = leases.ends_us;
   now_us := spillway.lease_now_us();
   INSERT INTO spillway.lease_crowd (key, id, kind, place, channel, ends_us) VALUES (k, observer, 'observes', 0, tell, now_us + ttl_us)
