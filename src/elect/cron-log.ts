@@ -45,9 +45,14 @@ export function withRun(log: CronLog, run: CronRun): CronLog {
   return { ...log, runs: log.runs.with(at, run) };
 }
 
+/** Of whatever was thrown, also of what is no text and has none. */
 export function errorText(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return text.slice(0, ERROR_LENGTH_MAX);
+  try {
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    return text.slice(0, ERROR_LENGTH_MAX);
+  } catch {
+    return `${typeof error} without a text`;
+  }
 }
 
 export function encodeLog({ decidedMs, runs }: CronLog): string {

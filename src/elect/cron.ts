@@ -183,16 +183,22 @@ class CronRecord {
     return record === null ? null : decodeLog(this.#name, record.value);
   }
 
-  /** False if a newer term has written. Also to say how work ended that was told to stop, so only the end of the term ends it. */
+  /**
+   * False if a newer term has written. Asked once also after the cron was told to end, to say how work ended that was told to stop; and until it
+   * is answered only before.
+   */
   write(log: CronLog): Promise<boolean> {
-    const { term, assertLeader } = this.#leading;
+    const { term, assertLeader, signal: end } = this.#leading;
     const fenced = { value: encodeLog(log), token: term };
     const ask = (signal: AbortSignal): Promise<boolean> => this.#register.write(seatOf(this.#name), fenced, { signal });
     const write = (): Promise<boolean> => {
       assertLeader();
       return this.#asked(ask);
     };
-    return this.#retry.until(write, undefined, () => (this.#isUnsure = true));
+    return this.#retry.until(write, undefined, () => {
+      this.#isUnsure = true;
+      end.throwIfAborted();
+    });
   }
 
   /** A register may be anybody's: an error that says nothing of itself may be a line that broke. */

@@ -46,13 +46,20 @@ function expression(text: string, timeZone: string): Schedule {
   const cron = parse(text, timeZone);
   return {
     next: (afterMs) => cron.nextRun(new Date(afterMs))?.getTime() ?? null,
-    // Of those before a moment, and a tick is at a whole second.
-    last: (count, afterMs, untilMs) =>
-      cron
-        .previousRuns(count, new Date(Math.floor(untilMs / 1000) * 1000 + 1000))
-        .map((tick) => tick.getTime())
-        .filter((tickMs) => tickMs > afterMs && tickMs <= untilMs)
-        .reverse(),
+    // Twice as many at each look: of a rare tick, the hundred before are of centuries ago, and take half a second to be found.
+    last(count, afterMs, untilMs) {
+      const found: number[] = [];
+      // Those before a moment, and a tick is at a whole second.
+      let before = new Date(Math.floor(untilMs / 1000) * 1000 + 1000);
+      while (found.length < count) {
+        const ticks = cron.previousRuns(Math.min(found.length + 1, count - found.length), before);
+        const due = ticks.filter((tick) => tick.getTime() > afterMs);
+        found.push(...due.map((tick) => tick.getTime()));
+        if (due.length < ticks.length || ticks.length === 0) break;
+        before = ticks.at(-1)!;
+      }
+      return found.reverse();
+    },
   };
 }
 

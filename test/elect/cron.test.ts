@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createElections, type CronOptions, cronRuns, type CronTick } from '../../src/elect/index.ts';
 import { SpillwayError } from '../../src/kernel/errors.ts';
+import type { FencedRegister } from '../../src/lease/index.ts';
 import { sleep } from '../../src/elect/retry.ts';
 import { SimulatedFleet, type SimulatedProcess, settled } from './simulated-fleet.ts';
 
@@ -307,6 +308,60 @@ test('ends when its signal is aborted, after its work has; which is then found i
   fleet.start('two');
   await fleet.pass(100);
   assert.equal(await fleet.states(), 'interrupted');
+});
+
+test('whatever the work throws is a failure, and the next tick comes', async () => {
+  const fleet = new CronFleet();
+  const { leases, register } = fleet.process();
+  const unnamed = new Error();
+  Object.defineProperty(unnamed, 'message', { value: Symbol('no text') });
+  const thrown: unknown[] = [Object.create(null), null, undefined, Symbol('a'), unnamed, '\ud83d\ude00'.repeat(1e5)];
+  const ticks = thrown.length;
+  const options = { name: 'invoices', schedule: { every: 1000 }, runs: register };
+  void createElections(leases).cron(options, async () => {
+    throw thrown.shift();
+  });
+  await fleet.pass(1000 * ticks + 500);
+  assert.equal(await fleet.states(), Array.from({ length: ticks }, () => 'failed').join(' '));
+});
+
+test('ends when its signal is aborted also while the register is away, and leaves the seat', async () => {
+  for (const [line, isRunning] of [
+    ['refused', false],
+    ['refused', true],
+    ['silent', true],
+  ] as const) {
+    const fleet = new CronFleet();
+    const first = fleet.process();
+    const { register } = first;
+    let isAway = false;
+    const away = async (): Promise<boolean> => {
+      if (line === 'silent') return await new Promise(() => {});
+      throw new SpillwayError('STORE_UNAVAILABLE', 'down', { retryable: true });
+    };
+    const runs: FencedRegister = {
+      read: (key) => register.read(key),
+      write: (key, fenced) => (isAway ? away() : register.write(key, fenced)),
+    };
+    const stop = new AbortController();
+    let begun = 0;
+    let isEnded = false;
+    const options = { name: 'invoices', schedule: { every: 1000 }, runs, signal: stop.signal };
+    void createElections(first.leases)
+      .cron(options, async ({ signal }) => {
+        begun += 1;
+        if (isRunning) await sleep(first.clock, 60_000, signal).catch(() => {});
+      })
+      .then(() => (isEnded = true));
+    await fleet.until(() => begun === 1);
+    isAway = true;
+    await fleet.pass(1500);
+    stop.abort();
+    await fleet.pass(10_000, 100);
+    assert.ok(isEnded, `${line} ${isRunning}`);
+    const { term } = await createElections(fleet.process().leases).campaign('cron:invoices');
+    assert.ok(term > 0n);
+  }
 });
 
 test('an option that means nothing is refused', async () => {
