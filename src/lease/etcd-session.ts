@@ -64,7 +64,9 @@ export class EtcdSession {
 
   async #keep(): Promise<boolean> {
     const sent = readInstant(this.#clock);
-    const kept = await this.#client.keepAlive(this.id);
+    // A server that hangs has its share of this time, and must not cost the session.
+    const timeoutMs = Math.min(this.#client.timeoutMs, this.#ttlMs);
+    const kept = await this.#client.keepAlive(this.id, { timeoutMs });
     if (kept !== null) this.since = sent;
     else this.retired = true;
     return kept !== null;

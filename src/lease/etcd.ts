@@ -99,8 +99,8 @@ class EtcdLeases implements LeaseStore {
   }
 
   async try(claim: Claim, { signal }: Waiting): Promise<Answer> {
-    this.#unrenewed.add(claim);
     for (;;) {
+      await this.#unrenewed.add(claim, signal);
       const session = await this.#sessionOf(claim, signal);
       try {
         const asked = claim.queue ? this.#stand(claim, session, signal) : this.#take(claim, session, signal);
@@ -123,10 +123,11 @@ class EtcdLeases implements LeaseStore {
   async renew(claim: Claim, { signal }: Waiting): Promise<Renewal> {
     const session = this.#kept.get(claim.id);
     if (session === undefined) return { held: false };
-    this.#unrenewed.add(claim);
+    await this.#unrenewed.add(claim, signal);
+    const timeoutMs = Math.min(this.#client.timeoutMs, Math.ceil(claim.ttlMs));
     const [isAlive, { kvs }] = await Promise.all([
       session.keepAlive(signal),
-      this.#client.range({ key: this.#keyOf(claim), keysOnly: true }, { signal }),
+      this.#client.range({ key: this.#keyOf(claim), keysOnly: true }, { signal, timeoutMs }),
     ]).catch((error: unknown) => {
       throw unavailable(error);
     });

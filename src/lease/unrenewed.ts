@@ -4,6 +4,7 @@
  *
  * Cost: a look at all claims five times a second, while there are any.
  */
+import { abortable } from '../kernel/abort.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Claim } from './store.ts';
 
@@ -13,6 +14,8 @@ const LOOK_MS = 200;
 interface Asked {
   readonly claim: Claim;
   dueMs: number;
+  /** Resolved when the servers have nothing of it; null as long as it is not being given back. */
+  gone: PromiseWithResolvers<void> | null;
 }
 
 export class Unrenewed {
@@ -27,14 +30,17 @@ export class Unrenewed {
     this.#giveBack = giveBack;
   }
 
-  /** Somebody wants it: its time begins anew. */
-  add(claim: Claim): void {
-    this.#asked.set(claim.id, { claim, dueMs: this.#clock.nowMs() + claim.ttlMs });
+  /** Somebody wants it: its time begins anew. Not before what is being given back is gone, which would otherwise take away what is asked for now. */
+  async add(claim: Claim, signal: AbortSignal): Promise<void> {
+    const gone = this.#asked.get(claim.id)?.gone;
+    if (gone) await abortable(gone.promise, signal);
+    this.#asked.set(claim.id, { claim, dueMs: this.#clock.nowMs() + claim.ttlMs, gone: null });
     this.#timer ??= this.#clock.every(LOOK_MS, () => this.#look());
   }
 
   /** The servers have nothing of it. */
   delete(id: string): void {
+    this.#asked.get(id)?.gone?.resolve();
     this.#asked.delete(id);
     if (this.#asked.size > 0) return;
     this.#timer?.clear();
@@ -50,6 +56,7 @@ export class Unrenewed {
     for (const asked of this.#asked.values()) {
       if (nowMs < asked.dueMs) continue;
       asked.dueMs = Number.POSITIVE_INFINITY;
+      asked.gone ??= Promise.withResolvers();
       this.#giveBack(asked.claim).catch(() => (asked.dueMs = this.#clock.nowMs() + LOOK_MS));
     }
   }

@@ -105,7 +105,7 @@ class ZookeeperLeases implements LeaseStore {
 
   async try(claim: Claim, { signal }: Waiting): Promise<Answer> {
     const session = this.#sessionFor(claim.ttlMs);
-    this.#unrenewed.add(claim);
+    await this.#unrenewed.add(claim, signal);
     try {
       const known = this.#nodes.get(claim.id);
       // A node of a session that is over is gone, or soon.
@@ -125,7 +125,7 @@ class ZookeeperLeases implements LeaseStore {
   async renew(claim: Claim, { signal }: Waiting): Promise<Renewal> {
     const node = this.#nodes.get(claim.id);
     if (node === undefined) return { held: false };
-    this.#unrenewed.add(claim);
+    await this.#unrenewed.add(claim, signal);
     const { session, path } = node;
     try {
       // The ping first: then the server that is asked has caught up with the leader.

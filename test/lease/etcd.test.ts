@@ -151,6 +151,46 @@ test('an answer that got lost is given back, and its session is used no more', a
   other.assertHeld();
 });
 
+test('a place that nobody asked for in time is given back before its claim is asked for again', async () => {
+  const prefix = fresh();
+  const client = new EtcdClient({ endpoints: [server.url] });
+  const other = new EtcdClient({ endpoints: [server.url] });
+  const remove = client.delete.bind(client);
+  const [removing, gate, removed] = [0, 1, 2].map(() => Promise.withResolvers<void>());
+  const slowly = async (...given: Parameters<typeof remove>): ReturnType<typeof remove> => {
+    removing?.resolve();
+    await gate?.promise;
+    const answer = await remove(...given);
+    removed?.resolve();
+    return answer;
+  };
+  Object.defineProperty(client, 'delete', { value: slowly });
+  const store = etcdLeases(client, { prefix });
+  const ahead = etcdLeases(other, { prefix });
+  const waiting = { signal: AbortSignal.timeout(20_000) };
+  // Its session lasts two seconds.
+  const mine = { key: 'payment:42', id: 'a'.repeat(32), holder: 'me', share: 1, of: 1, ttlMs: 1100, queue: true };
+  const theirs = { ...mine, id: 'b'.repeat(32), ttlMs: 60_000 };
+  assert.ok((await ahead.try(theirs, waiting)).granted);
+  assert.ok(!(await store.try(mine, waiting)).granted);
+  // As if this process had been stopped for longer than its ttl.
+  await removing?.promise;
+  await ahead.release(theirs, waiting);
+  const asked = store.try(mine, waiting);
+  // What is asked would be answered by then.
+  for (let turn = 0; turn < 100; turn++) await client.range({ key: 'whatever' });
+  gate?.resolve();
+  await removed?.promise;
+  const answer = await asked;
+  assert.ok(answer.granted);
+  const [holding] = await store.read('payment:42', waiting);
+  assert.equal(holding?.token, answer.token, 'what is granted is there');
+  await store.release(mine, waiting);
+  await Promise.all([store, ahead].map((each) => each[Symbol.asyncDispose]()));
+  client.close();
+  other.close();
+});
+
 test('what others wrote under a name is in the way of nobody who knows how to read it', async () => {
   const prefix = fresh();
   const { client } = countedClient();

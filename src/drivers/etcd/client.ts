@@ -63,6 +63,11 @@ export class EtcdClient implements AsyncDisposable {
     this.#caller = new EtcdCaller(resolveOptions(options));
   }
 
+  /** For a whole call, unless it says otherwise. */
+  get timeoutMs(): number {
+    return this.#caller.options.timeoutMs;
+  }
+
   range(request: RangeRequest, options?: CallOptions): Promise<RangeAnswer> {
     return this.#ask('kv/range', writeRange(request), readRange, { once: false, options });
   }
