@@ -106,6 +106,7 @@ class RedisLeases implements LeaseStore {
   /** By which this store is told. */
   readonly #channel: string;
   #listener: RedisListener | null = null;
+  #closed = false;
   /** By claim. */
   readonly #wakes = new Map<string, () => void>();
   /** Claims with a place in a queue; true if one was told to ask before it watched. */
@@ -189,6 +190,7 @@ class RedisLeases implements LeaseStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     this.#listener?.close();
     this.#listener = null;
   }
@@ -253,7 +255,7 @@ class RedisLeases implements LeaseStore {
   }
 
   #listen(): void {
-    if (!this.#listens || this.#listener !== null) return;
+    if (!this.#listens || this.#closed || this.#listener !== null) return;
     const listener = new RedisListener({
       client: this.#client,
       onOver: () => {

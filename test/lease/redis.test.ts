@@ -57,6 +57,23 @@ test('nothing is left of a key that nobody holds or waits for, and the last toke
   assert.equal(await server.admin.ttl('spillway:fence'), -1);
 });
 
+test('a store that is disposed of listens no more, also if somebody still waits', async () => {
+  await using one = await openStore(server.port);
+  const listeners = async (): Promise<number> => Number(await callsOf('subscribe'));
+  const claim = claimOf({ queue: true });
+  one.store.watch('k', claim, () => {})();
+  await until(async () => (await listeners()) > 0);
+  await one.store[Symbol.asyncDispose]();
+  const before = await listeners();
+  one.store.watch('k', claim, () => {})();
+  one.store.watch('k', null, () => {})();
+  // Whatever would connect has had its turn when another that was asked later has.
+  await using other = await openStore(server.port);
+  other.store.watch('k', claim, () => {});
+  await until(async () => (await listeners()) > before);
+  assert.equal(await listeners(), before + 1);
+});
+
 test('one call a verb', async () => {
   await using one = await openStore(server.port);
   const warm = claimOf();
