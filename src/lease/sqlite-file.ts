@@ -69,8 +69,8 @@ export class SqliteFile {
   readonly #synchronous: 'FULL' | 'NORMAL';
   readonly #random: Random = createRandom();
   #database: DatabaseSync | null = null;
-  /** Which file was opened, as the file system has it. */
-  #opened = '';
+  /** Which file was at the path before it was opened, so that one which came meanwhile is another; null if there was none. */
+  #opened: string | null = null;
   readonly #statements = new Map<string, StatementSync>();
   readonly #prepare: Prepare = (text) => {
     const statement = this.#statements.get(text) ?? this.#database!.prepare(text);
@@ -136,12 +136,13 @@ export class SqliteFile {
   }
 
   #open(): DatabaseSync {
-    if (this.#database !== null && (this.#given !== null || this.#opened === fileOf(this.#path))) return this.#database;
+    const file = this.#given === null ? fileOf(this.#path) : 'given';
+    if (this.#database !== null && file !== null && file === this.#opened) return this.#database;
     this.close();
     this.#database = this.#given ?? this.#openFile();
+    this.#opened = file;
     try {
       this.#database.exec(this.#schema);
-      this.#opened = this.#given === null ? fileOf(this.#path) : '';
     } catch (error) {
       this.close();
       throw error;
@@ -208,9 +209,10 @@ export function checkSqlite(what: string, at: unknown): void {
   );
 }
 
-function fileOf(path: string): string {
-  const { dev, ino } = statSync(path, { throwIfNoEntry: false }) ?? { dev: 0, ino: 0 };
-  return `${dev}:${ino}`;
+/** As the file system knows it. */
+function fileOf(path: string): string | null {
+  const file = statSync(path, { throwIfNoEntry: false });
+  return file === undefined ? null : `${file.dev}:${file.ino}`;
 }
 
 /** Null if it is no error of SQLite. */

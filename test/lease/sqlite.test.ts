@@ -203,6 +203,35 @@ test('a file that is replaced is not mistaken for the one that was opened', asyn
   await processes.busy(0, mine);
 });
 
+test('a file that is replaced while it is opened is not mistaken for the one that was opened', async () => {
+  const sqlite = process.getBuiltinModule('node:sqlite');
+  const { DatabaseSync: Opens } = sqlite;
+  for (const isThere of [false, true]) {
+    const path = fresh();
+    const processes = new LeaseProcesses([sqliteLeases(path), sqliteLeases(path)], 60_000);
+    if (isThere) await processes.granted(1, processes.claim({ key: 'before' }));
+    let isReplaced = false;
+    sqlite.DatabaseSync = class extends Opens {
+      override exec(text: string): void {
+        super.exec(text);
+        if (isReplaced || !text.includes('CREATE TABLE')) return;
+        isReplaced = true;
+        for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true });
+        writeFileSync(path, '');
+      }
+    };
+    try {
+      await processes.at(0).read('payment:42', patience());
+    } finally {
+      sqlite.DatabaseSync = Opens;
+    }
+    assert.ok(isReplaced);
+    await processes.granted(0, processes.claim());
+    await processes.busy(1, processes.claim());
+    for (const store of processes.stores) await store[Symbol.asyncDispose]();
+  }
+});
+
 test('says what is wrong with a file', async () => {
   const claim = new LeaseProcesses([], 60_000).claim();
   const refused = async (store: LeaseStore, message: RegExp): Promise<void> => {
