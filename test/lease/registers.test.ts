@@ -126,6 +126,9 @@ test('a register that cannot be used says so', async () => {
   const blocked = fresh();
   writeFileSync(blocked, '');
   await assert.rejects(fileRegister(blocked).write('a', { value: '', token: 1n }), { code: 'STORE_REFUSED' });
+  for (const token of [-1n, 10n ** 20n]) {
+    await assert.rejects(fileRegister(fresh()).write('a', { value: '', token }), { code: 'OPTIONS_INVALID' });
+  }
   const nowhere = postgresRegister(pool, { schema: 'nowhere' });
   await assert.rejects(nowhere.read('a'), { code: 'STORE_REFUSED' });
   assert.throws(() => fileRegister(''), { code: 'OPTIONS_INVALID' });

@@ -52,6 +52,8 @@ class Files implements FencedRegister {
     signal?.throwIfAborted();
     const folder = this.#folderOf(key);
     const name = String(token).padStart(DIGITS, '0');
+    // Under any other name, nobody would find it.
+    if (!NAME.test(name)) throw invalid(`fileRegister: token is ${token}; expected one of ${DIGITS} digits at most.`);
     try {
       await mkdir(folder, { recursive: true });
       if (((await greatestIn(folder)) ?? name) > name) return false;
