@@ -207,6 +207,17 @@ test('L12: a question that was held up on its way takes nothing when it comes', 
   const known = processes.claim();
   await processes.granted(0, known);
   await processes.release(0, known);
+  // One that waited for its row says nothing of how far the clocks are apart.
+  const hanging = await pool.connect();
+  await hanging.query('BEGIN');
+  await hanging.query(`INSERT INTO spillway.leases (key, ends_us) VALUES ('hangs', 1e18)`);
+  const waits = processes.busy(0, processes.claim({ key: 'hangs' }));
+  await blocked('lease_try');
+  await new Promise<void>((resolve) => processes.at(0).clock.after(200, resolve, { ref: true }));
+  await hanging.query('COMMIT');
+  hanging.release();
+  await waits;
+  await clear();
   line.hold('toServer');
   const late = processes.claim({ ttlMs: 50 });
   const answer = processes.at(0).try(late, patience());

@@ -36,12 +36,13 @@ $$;
 
 -- Grants a claim, or keeps its place among those who wait.
 -- Answers with the token; or with the µs after which to ask again, null if nothing but a release can change the answer. `is_late` says that
--- the question came too late to do anything. In each case with the clock, so that whoever asks can say the next time what is late.
+-- the question came too late to do anything. In each case with the time at which it came, so that whoever asks can say the next time what is late.
 CREATE OR REPLACE FUNCTION spillway.lease_try(
   k bytea, claim uuid, who bytea, part integer, of_all integer, ttl_us double precision, queues boolean, tell text, deadline_us double precision,
   OUT new_token bigint, OUT again_us double precision, OUT is_late boolean, OUT now_us double precision
 ) LANGUAGE plpgsql AS $$
 DECLARE
+  held_us double precision;
   inserted boolean;
   main spillway.leases;
   mine spillway.lease_crowd;
@@ -90,20 +91,20 @@ BEGIN
   END IF;
 
   -- The row is held now.
-  now_us := spillway.lease_now_us();
-  is_late := now_us >= deadline_us;
+  held_us := spillway.lease_now_us();
+  is_late := held_us >= deadline_us;
   IF is_late THEN RETURN; END IF;
   SELECT * INTO main FROM spillway.leases WHERE key = k;
-  IF main.id = claim AND main.ends_us > now_us THEN
-    UPDATE spillway.leases SET ends_us = now_us + ttl_us WHERE key = k;
+  IF main.id = claim AND main.ends_us > held_us THEN
+    UPDATE spillway.leases SET ends_us = held_us + ttl_us WHERE key = k;
     new_token := main.token;
     RETURN;
   END IF;
-  SELECT * INTO mine FROM spillway.lease_crowd AS c WHERE c.key = k AND c.id = claim AND c.ends_us > now_us;
+  SELECT * INTO mine FROM spillway.lease_crowd AS c WHERE c.key = k AND c.id = claim AND c.ends_us > held_us;
   IF mine.kind = 'holds' THEN
-    UPDATE spillway.lease_crowd AS c SET ends_us = now_us + ttl_us WHERE c.key = k AND c.id = claim;
+    UPDATE spillway.lease_crowd AS c SET ends_us = held_us + ttl_us WHERE c.key = k AND c.id = claim;
     IF FOUND THEN
-      PERFORM spillway.lease_keep(k, now_us + ttl_us, ttl_us);
+      PERFORM spillway.lease_keep(k, held_us + ttl_us, ttl_us);
       new_token := mine.token;
       RETURN;
     END IF;
@@ -111,38 +112,38 @@ BEGIN
     mine := NULL;
   END IF;
 
-  SELECT h.taken, h.soonest_us INTO taken, soonest FROM spillway.lease_held(k, now_us) AS h;
-  IF main.ends_us > now_us THEN
+  SELECT h.taken, h.soonest_us INTO taken, soonest FROM spillway.lease_held(k, held_us) AS h;
+  IF main.ends_us > held_us THEN
     taken := taken + main.share;
     soonest := least(soonest, main.ends_us);
   END IF;
   SELECT c.place INTO first FROM spillway.lease_crowd AS c
-  WHERE c.key = k AND c.kind = 'waits' AND c.ends_us > now_us ORDER BY c.place LIMIT 1;
+  WHERE c.key = k AND c.kind = 'waits' AND c.ends_us > held_us ORDER BY c.place LIMIT 1;
 
   IF (first IS NULL OR first = mine.place) AND taken + part <= of_all THEN
     new_token := nextval('spillway.lease_tokens');
     DELETE FROM spillway.lease_crowd AS c WHERE c.key = k AND c.id = claim;
-    IF main.ends_us > now_us THEN
+    IF main.ends_us > held_us THEN
       INSERT INTO spillway.lease_crowd (key, id, kind, place, holder, share, token, ends_us)
-      VALUES (k, claim, 'holds', new_token, who, part, new_token, now_us + ttl_us);
-      PERFORM spillway.lease_keep(k, now_us + ttl_us, ttl_us);
+      VALUES (k, claim, 'holds', new_token, who, part, new_token, held_us + ttl_us);
+      PERFORM spillway.lease_keep(k, held_us + ttl_us, ttl_us);
     ELSE
-      UPDATE spillway.leases SET id = claim, holder = who, share = part, token = new_token, ends_us = now_us + ttl_us WHERE key = k;
+      UPDATE spillway.leases SET id = claim, holder = who, share = part, token = new_token, ends_us = held_us + ttl_us WHERE key = k;
     END IF;
-    PERFORM spillway.lease_tell(k, now_us, taken + part, true);
+    PERFORM spillway.lease_tell(k, held_us, taken + part, true);
     RETURN;
   END IF;
 
   -- Only the first can do anything with what a holder forgets to give back.
-  IF first IS NULL OR first = mine.place THEN again_us := soonest - now_us; END IF;
+  IF first IS NULL OR first = mine.place THEN again_us := soonest - held_us; END IF;
   PERFORM set_config('synchronous_commit', 'off', true);
   IF queues THEN
     again_us := least(again_us, ttl_us / 3);
     INSERT INTO spillway.lease_crowd AS c (key, id, kind, place, share, whole, channel, ends_us)
-    VALUES (k, claim, 'waits', coalesce(mine.place, nextval('spillway.lease_tokens')), part, of_all, tell, now_us + ttl_us)
+    VALUES (k, claim, 'waits', coalesce(mine.place, nextval('spillway.lease_tokens')), part, of_all, tell, held_us + ttl_us)
     ON CONFLICT (key, id) DO UPDATE SET kind = 'waits', place = excluded.place, holder = NULL, share = excluded.share,
       whole = excluded.whole, token = NULL, channel = excluded.channel, ends_us = excluded.ends_us;
-    PERFORM spillway.lease_keep(k, now_us + ttl_us, ttl_us);
+    PERFORM spillway.lease_keep(k, held_us + ttl_us, ttl_us);
   END IF;
 END $$;
 
