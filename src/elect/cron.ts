@@ -5,8 +5,8 @@
  * Invariants:
  * - Work is begun only after the register took the record of it with this term, and this process still leads by both clocks. A leader that is none
  *   any more can start nothing: a newer term has written, or its own lease is over.
- * - Of one term, no write overtakes another: a write whose answer was lost is repeated as it is until it is answered, and the term left
- *   soon after, so that what may still be under way has a smaller token than whatever follows.
+ * - Of one term, no write overtakes another: a write whose answer was lost is repeated as it is until it is answered or the cron ends, and the
+ *   term left soon after, so that what may still be under way has a smaller token than whatever follows.
  *
  * Cost: two writes a tick, and the lease. What it is not: exactly once, which nobody can have. A leader that is killed while the work runs
  * leaves it half done; `interrupted` says whether it is begun again, and `term` lets the resource refuse what comes late.
@@ -184,8 +184,8 @@ class CronRecord {
   }
 
   /**
-   * False if a newer term has written. Asked once also after the cron was told to end, to say how work ended that was told to stop; and until it
-   * is answered only before.
+   * False if a newer term has written. After the cron was told to end it is asked once more, to say how the work ended, and then left
+   * unanswered: whoever leads next finds the run interrupted.
    */
   write(log: CronLog): Promise<boolean> {
     const { term, assertLeader, signal: end } = this.#leading;
