@@ -7,6 +7,8 @@ export type { Instant } from './instant.ts';
 export type { Lease } from './lease.ts';
 export { memoryLeases, type MemoryLeasesOptions } from './memory.ts';
 export { postgresLeases, type PostgresLeases, type PostgresLeasesOptions } from './postgres.ts';
+export { type PostgresSessionLeases, postgresSessionLeases } from './postgres-session.ts';
+export type { PostgresSessionClient, PostgresSessionLeasesOptions } from './postgres-session.ts';
 export { type RedlockClient, redlockLeases, type RedlockLeasesOptions } from './redlock.ts';
 export { redisLeases, type RedisLeasesClient, type RedisLeasesOptions, type RedisReplicas } from './redis.ts';
 export { fileRegister } from './registers/file.ts';
@@ -15,16 +17,6 @@ export { type PostgresRegister, postgresRegister } from './registers/postgres.ts
 export { redisRegister } from './registers/redis.ts';
 export { sqliteRegister } from './registers/sqlite.ts';
 export { sqliteLeases, type SqliteLeasesOptions } from './sqlite.ts';
-export type {
-  Answer,
-  Busy,
-  Claim,
-  Granted,
-  Holding,
-  LeaseStore,
-  LeaseStoreLimits,
-  Renewal,
-  Unwatch,
-  Waiting,
-} from './store.ts';
+export type { Answer, Busy, Claim, Granted, Holding, LeaseStore } from './store.ts';
+export type { LeaseStoreLimits, Renewal, Unwatch, Waiting } from './store.ts';
 export { zookeeperLeases, type ZookeeperLeasesOptions } from './zookeeper.ts';

@@ -116,7 +116,7 @@ class Postgres implements PostgresLeases {
   }
 
   async migrate(): Promise<void> {
-    const texts = ['tables', 'verbs'].map((file) =>
+    const texts = ['tables', 'verbs', 'session'].map((file) =>
       readFileSync(new URL(`./postgres/${file}.sql`, import.meta.url), 'utf8'),
     );
     const text = texts
@@ -231,7 +231,7 @@ class Postgres implements PostgresLeases {
     try {
       return await this.#driver.query<Row>(`SELECT * FROM ${this.#schema}.${call}`, values);
     } catch (error) {
-      throw isAbsent(error) ? unmigrated(this.#schema, error) : error;
+      throw explained(error, this.#schema);
     }
   }
 
@@ -250,15 +250,18 @@ function bytes(text: string): Buffer {
   return Buffer.from(text);
 }
 
-/** No such schema, no such function. */
-function isAbsent(error: unknown): boolean {
+/** The error; what to do, if there is no such schema or no such function. */
+export function explained(error: unknown, schema: string): unknown {
   const { cause } = error as SpillwayError;
-  return cause instanceof Error && 'code' in cause && (cause.code === '3F000' || cause.code === '42883');
+  const isAbsent = cause instanceof Error && 'code' in cause && (cause.code === '3F000' || cause.code === '42883');
+  if (!isAbsent) return error;
+  const message = `The schema “${schema}” of this database has no leases, or those of an older version: run migrate() of postgresLeases once.`;
+  return new SpillwayError('STORE_REFUSED', message, { cause: error });
 }
 
-function unmigrated(schema: string, cause: unknown): SpillwayError {
-  const message = `The schema “${schema}” of this database has no leases, or those of an older version: run migrate() of postgresLeases once.`;
-  return new SpillwayError('STORE_REFUSED', message, { cause });
+export function checkSchema(what: string, schema: string): void {
+  if (SCHEMA.test(schema)) return;
+  throw invalid(`${what}: schema is “${schema}”; expected 1 to 48 of the characters a-z 0-9 _, a letter first.`);
 }
 
 function late({ key, ttlMs }: Claim): SpillwayError {
@@ -272,11 +275,7 @@ function late({ key, ttlMs }: Claim): SpillwayError {
 export function postgresLeases(client: PostgresClient, options: PostgresLeasesOptions = {}): PostgresLeases {
   checkKeys('postgresLeases', options, ['schema', 'listen', 'clock']);
   const { schema = 'spillway', listen, clock = systemClock } = options;
-  if (!SCHEMA.test(schema)) {
-    throw invalid(
-      `postgresLeases: schema is “${schema}”; expected 1 to 48 of the characters a-z 0-9 _, a letter first.`,
-    );
-  }
+  checkSchema('postgresLeases', schema);
   if (listen !== undefined && typeof listen !== 'function') {
     throw invalid('postgresLeases: listen is no function; expected one that resolves with a connected Client of pg.');
   }

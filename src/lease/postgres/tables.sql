@@ -39,6 +39,15 @@ CREATE TABLE IF NOT EXISTS spillway.lease_crowd (
 ) WITH (fillfactor = 70);
 CREATE INDEX IF NOT EXISTS lease_crowd_places ON spillway.lease_crowd (key, kind, place);
 
+-- What the locks of sessions are for. The lock itself is an advisory lock; a row whose session has it no more means nothing.
+CREATE UNLOGGED TABLE IF NOT EXISTS spillway.lease_sessions (
+  lock bigint PRIMARY KEY,
+  pid integer NOT NULL,
+  key bytea NOT NULL,
+  holder bytea NOT NULL,
+  token bigint NOT NULL
+);
+
 CREATE OR REPLACE FUNCTION spillway.lease_now_us() RETURNS double precision LANGUAGE sql VOLATILE AS $$
   SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::double precision
 $$;

@@ -34,6 +34,21 @@ LANGUAGE sql AS $$
   UPDATE spillway.leases SET crowd_us = until_us + ttl_us WHERE key = k AND crowd_us < until_us
 $$;
 
+-- Tokens keep up with the clock: a server that forgot the last ones (a standby, a backup, an empty disk) does not give them again.
+-- One does it while the others wait; the margin is more than can be drawn between two looks. What is set is not undone with the block, and
+-- the lock is: kept to the end of the transaction, whoever then waits for a row would hold up all keys.
+CREATE OR REPLACE FUNCTION spillway.lease_lift(now_us double precision) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF (SELECT last_value FROM spillway.lease_tokens) < now_us - 100000 THEN
+    BEGIN
+      PERFORM pg_advisory_xact_lock(hashtext('spillway.lease_tokens'));
+      PERFORM setval('spillway.lease_tokens', now_us::bigint) FROM spillway.lease_tokens WHERE last_value < now_us - 100000;
+      RAISE SQLSTATE 'SPILL';
+    EXCEPTION WHEN SQLSTATE 'SPILL' THEN NULL;
+    END;
+  END IF;
+END $$;
+
 -- Grants a claim, or keeps its place among those who wait.
 -- Answers with the token; or with the µs after which to ask again, null if nothing but a release can change the answer. `is_late` says that
 -- the question came too late to do anything. In each case with the time at which it came, so that whoever asks can say the next time what is late.
@@ -63,17 +78,7 @@ BEGIN
   is_late := now_us >= deadline_us;
   IF is_late THEN RETURN; END IF;
 
-  -- Tokens keep up with the clock: a server that forgot the last ones (a standby, a backup, an empty disk) does not give them again.
-  -- One does it while the others wait; the margin is more than can be drawn between two looks. What is set is not undone with the block, and
-  -- the lock is: kept to the end of the transaction, whoever then waits for a row would hold up all keys.
-  IF (SELECT last_value FROM spillway.lease_tokens) < now_us - 100000 THEN
-    BEGIN
-      PERFORM pg_advisory_xact_lock(hashtext('spillway.lease_tokens'));
-      PERFORM setval('spillway.lease_tokens', now_us::bigint) FROM spillway.lease_tokens WHERE last_value < now_us - 100000;
-      RAISE SQLSTATE 'SPILL';
-    EXCEPTION WHEN SQLSTATE 'SPILL' THEN NULL;
-    END;
-  END IF;
+  PERFORM spillway.lease_lift(now_us);
 
   -- Nobody has it and nobody waits: what is asked most.
   INSERT INTO spillway.leases AS l (key, id, holder, share, token, ends_us)

@@ -1,0 +1,139 @@
+/** Leases by advisory locks of a session, in a real PostgreSQL: the contracts, and what happens to its one connection. */
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+
+import pg from 'pg';
+
+import { postgresSessionLeases } from '../../src/lease/index.ts';
+import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
+import { Relay } from '../faults/relay.ts';
+import { PgBouncer } from '../servers/pgbouncer.ts';
+import { PostgresServer } from '../servers/postgres.ts';
+import { busy, claimOf, granted, until, waiting } from './claims.ts';
+
+const server = await PostgresServer.start();
+const pool = server.pool();
+after(() => server[Symbol.asyncDispose]());
+
+function connectTo(port: number): () => Promise<pg.Client> {
+  return async () => {
+    const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' });
+    await client.connect();
+    return client;
+  };
+}
+
+function openStore(port = server.port): ReturnType<typeof postgresSessionLeases> {
+  return postgresSessionLeases(connectTo(port));
+}
+
+{
+  await using store = openStore();
+  await store.migrate();
+}
+
+const subject = {
+  name: 'postgres session',
+  notifies: false,
+  shares: false,
+  queue: false,
+  open: () => ({ connect: () => openStore() }),
+};
+for (const { name, run } of [...leaseStoreContract(subject), ...electionContract(subject)]) test(name, run);
+
+async function locks(): Promise<number> {
+  return (await pool.query(`SELECT FROM pg_locks WHERE locktype = 'advisory'`)).rowCount!;
+}
+
+for (const mode of ['transaction', 'session'] as const) {
+  test(`a PgBouncer in ${mode} mode is refused, with what to do`, async () => {
+    await using bouncer = await PgBouncer.start({ port: server.port, mode });
+    await using store = openStore(bouncer.port);
+    const refused = { code: 'STORE_REFUSED', message: /PgBouncer.*straight to the server.*postgresLeases/ };
+    await assert.rejects(store.try(claimOf(), waiting), refused);
+    assert.equal(await locks(), 0);
+  });
+}
+
+test('a session that the server ends has lost all, and new claims have a new one', async () => {
+  await using store = openStore();
+  await using other = openStore();
+  const [lost, next] = [claimOf(), claimOf()];
+  const token = await granted(store, lost);
+  await busy(other, next);
+  await pool.query('SELECT pg_terminate_backend(pid) FROM spillway.lease_sessions');
+  await until(async () => (await locks()) === 0);
+  await until(
+    async () =>
+      await store.renew(lost, waiting).then(
+        ({ held }) => !held,
+        () => false,
+      ),
+  );
+  assert.ok((await granted(other, next)) > token);
+  await granted(store, claimOf({ key: 'other' }));
+});
+
+test('a connection that is lost on the way loses all', async () => {
+  await using line = await Relay.open(server.port);
+  await using store = openStore(line.port);
+  await using other = openStore();
+  const lost = claimOf();
+  const token = await granted(store, lost);
+  line.reset();
+  await until(
+    async () =>
+      await store.renew(lost, waiting).then(
+        ({ held }) => !held,
+        () => false,
+      ),
+  );
+  await until(async () => (await locks()) === 0);
+  assert.ok((await granted(other, claimOf())) > token);
+});
+
+test('a session that falls silent is ended by the server after its ttl', async () => {
+  await using line = await Relay.open(server.port);
+  await using store = openStore(line.port);
+  await using other = openStore();
+  await granted(store, claimOf({ ttlMs: 300 }));
+  line.cut();
+  const next = claimOf();
+  await until(async () => (await other.try(next, waiting)).granted);
+  line.reset();
+});
+
+test('two claims of one process are two: the lock is taken once, and one release frees it', async () => {
+  await using store = openStore();
+  await using other = openStore();
+  const [one, two] = [claimOf(), claimOf()];
+  const [token, again, refused] = await Promise.all([
+    granted(store, one),
+    granted(store, one),
+    store.try(two, waiting),
+  ]);
+  assert.equal(again, token);
+  assert.equal(refused.granted, false);
+  await store.release(two, waiting);
+  assert.deepEqual(await store.renew(two, waiting), { held: false });
+  await busy(other, claimOf());
+  await store.release(one, waiting);
+  assert.equal(await locks(), 0);
+  await granted(other, two);
+});
+
+test('a try that fails after it took the lock gives it back', async () => {
+  await using store = openStore();
+  await granted(store, claimOf({ key: 'warm' }));
+  await pool.query('ALTER SEQUENCE spillway.lease_tokens RENAME TO hidden');
+  await assert.rejects(store.try(claimOf(), waiting), { code: 'STORE_REFUSED' });
+  assert.equal(await locks(), 1);
+  await pool.query('ALTER SEQUENCE spillway.hidden RENAME TO lease_tokens');
+  await granted(store, claimOf());
+});
+
+test('options that mean nothing are refused', () => {
+  assert.throws(() => postgresSessionLeases({} as never), { code: 'OPTIONS_INVALID', message: /connected Client/ });
+  assert.throws(() => postgresSessionLeases(connectTo(1), { schema: 'A' }), { code: 'OPTIONS_INVALID' });
+  assert.throws(() => postgresSessionLeases(connectTo(1), { prefix: 'a' } as never), { code: 'OPTIONS_INVALID' });
+});
