@@ -59,7 +59,7 @@ test('nothing is left of a key that nobody holds or waits for, and the last toke
 
 test('a store that is disposed of listens no more, also if somebody still waits', async () => {
   await using one = await openStore(server.port);
-  const listeners = async (): Promise<number> => Number(await callsOf('subscribe'));
+  const listeners = (): Promise<number> => callsOf('subscribe');
   const claim = claimOf({ queue: true });
   one.store.watch('k', claim, () => {})();
   await until(async () => (await listeners()) > 0);
