@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { createElections } from '../../src/elect/index.ts';
 import { EtcdClient, etcdLeases, type LeaseStore } from '../../src/lease/index.ts';
 import { SpillwayError } from '../../src/kernel/errors.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
 import { createLocks } from '../../src/lock/index.ts';
 import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { EtcdServer } from '../servers/etcd.ts';
@@ -189,6 +192,27 @@ test('a place that nobody asked for in time is given back before its claim is as
   await Promise.all([store, ahead].map((each) => each[Symbol.asyncDispose]()));
   client.close();
   other.close();
+});
+
+test('a server that hangs is left by those who gave up on it, and the next is asked', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const endpoints = [`http://127.0.0.1:${port}`, server.url];
+  let aheadMs = 0;
+  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
+  const client = new EtcdClient({ endpoints, timeoutMs: 60_000, clock, random: { int32: () => 0, unit: () => 0 } });
+  const connected = once(silent, 'connection');
+  const aborted = new AbortController();
+  const asked = client.put({ key: fresh(), value: '' }, { signal: aborted.signal });
+  const [socket] = (await connected) as [Socket];
+  aheadMs = 1000;
+  aborted.abort();
+  await assert.rejects(asked, { name: 'AbortError' });
+  await client.put({ key: fresh(), value: '' });
+  socket.destroy();
+  silent.close();
+  client.close();
 });
 
 test('what others wrote under a name is in the way of nobody who knows how to read it', async () => {

@@ -34,6 +34,8 @@ export interface Question<Result> {
 const UNANSWERED_MAX = 1024;
 /** An attempt in the last tenth of the time would hardly be answered, and turn what was not done into what nobody knows. */
 const LATE_RATIO = 0.1;
+/** A server that has not answered by then when its caller gives up may be one that hangs. */
+const SLOW_MS = 100;
 /** An election takes as long as the longest of these pauses, by default. */
 const BACKOFF_MS_MIN = 10;
 const BACKOFF_MS_MAX = 1000;
@@ -186,11 +188,16 @@ export class EtcdCaller {
     shareMs: number,
   ): Promise<{ readonly result: Result } | null> {
     const { question, failures, signal } = call;
+    const beganMs = this.options.clock.nowMs();
     let attempt = await this.#once(call, endpoint, leftMs, shareMs);
     if (attempt.kind === 'unauthenticated' && this.#token !== null) {
       attempt = await this.#once(call, endpoint, leftMs, shareMs);
     }
-    signal.throwIfAborted();
+    if (signal.aborted) {
+      // Whoever gave up on it would not wait for it to the end the next time either.
+      if (this.options.clock.nowMs() - beganMs > SLOW_MS) this.leave(endpoint);
+      throw signal.reason;
+    }
     switch (attempt.kind) {
       case 'result':
         return attempt;
