@@ -7,6 +7,7 @@
  * - Errors are coded: `STORE_UNAVAILABLE` if the same call may do later, `STORE_REFUSED` if it will not.
  */
 import { SpillwayError } from '../kernel/errors.ts';
+import { invalid } from '../kernel/options.ts';
 import { Unanswered } from './unanswered.ts';
 
 /** What is used of `new Pool()` and `new Client()` of pg. */
@@ -24,8 +25,7 @@ export class PostgresDriver {
   constructor(client: PostgresClient) {
     // Whoever writes JavaScript may hand in anything.
     if (typeof client?.query !== 'function') {
-      throw new SpillwayError(
-        'OPTIONS_INVALID',
+      throw invalid(
         'This is no client of PostgreSQL; expected a Pool or a Client of pg, or whatever has its query(text, values).',
       );
     }
@@ -44,6 +44,15 @@ export class PostgresDriver {
       this.#unanswered.end();
     }
   }
+}
+
+/** Needs no quotes, and leaves room in the 63 bytes of a name for what is put behind it. */
+const NAME = /^[a-z][a-z0-9_]{0,47}$/;
+
+/** Refuses what is no name for a schema or a table. */
+export function checkPostgresName(what: string, name: unknown): void {
+  if (typeof name === 'string' && NAME.test(name)) return;
+  throw invalid(`${what} is “${String(name)}”; expected 1 to 48 of the characters a-z 0-9 _, a letter first.`);
 }
 
 /** Classes of SQLSTATE by which a server says that it will not do, until somebody changes something. */

@@ -18,7 +18,16 @@ import { createHash } from 'node:crypto';
 import type { Writable } from 'node:stream';
 
 import { SpillwayError } from '../kernel/errors.ts';
+import { invalid } from '../kernel/options.ts';
 import { Unanswered } from './unanswered.ts';
+
+const NAME = /^[\w.:-]{1,64}$/;
+
+/** Refuses what no key should begin with. */
+export function checkRedisName(what: string, name: unknown): void {
+  if (typeof name === 'string' && NAME.test(name)) return;
+  throw invalid(`${what} is “${String(name)}”; expected 1 to 64 of the characters a-z A-Z 0-9 _ . : -`);
+}
 
 type Argument = string | Buffer;
 
@@ -147,8 +156,7 @@ function senderOf(client: RedisClient): { readonly cluster: boolean; readonly se
       };
     }
   }
-  throw new SpillwayError(
-    'OPTIONS_INVALID',
+  throw invalid(
     'This is no client of Redis; expected one of ioredis (new Redis, new Cluster) or node-redis (createClient, createCluster).',
   );
 }

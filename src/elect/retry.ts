@@ -1,8 +1,9 @@
 /**
  * Asking a store until it answers: each question has a time, after which it counts as failed, and after a failure comes a pause, each longer than
- * the one before, by chance (full jitter), up to what a store that comes back should wait for.
+ * the one before, by chance, up to what a store that comes back should wait for.
  */
 import { abortable } from '../kernel/abort.ts';
+import { type Backoff, backoffMs } from '../kernel/backoff.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
@@ -14,11 +15,8 @@ export interface RetryOptions {
   readonly timeoutMs: number;
 }
 
-const PAUSE_MS_MIN = 10;
-/** A thousand processes that ask a store which is down are then some 700 questions a second. */
-const PAUSE_MS_MAX = 3000;
-/** From here on the pause is the longest anyway. */
-const FAILURES_MAX = 16;
+/** At the longest, a thousand processes that ask a store which is down are some 700 questions a second. */
+const BACKOFF: Backoff = { shortestMs: 10, baseMs: 10, longestMs: 3000 };
 
 export class Retry {
   readonly #clock: Clock;
@@ -48,9 +46,8 @@ export class Retry {
 
   /** After something went wrong, and before it is tried again. */
   async pause(signal: AbortSignal | undefined): Promise<void> {
-    this.#failures = Math.min(this.#failures + 1, FAILURES_MAX);
-    const longestMs = Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** this.#failures);
-    await sleep(this.#clock, PAUSE_MS_MIN + this.#random.unit() * (longestMs - PAUSE_MS_MIN), signal);
+    this.#failures += 1;
+    await sleep(this.#clock, backoffMs(BACKOFF, this.#failures, this.#random), signal);
   }
 }
 

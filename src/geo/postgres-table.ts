@@ -1,7 +1,7 @@
 /** What the stores in PostgreSQL have in common: a table of their own, named by whoever makes them. */
-import { type PostgresClient, PostgresDriver } from '../drivers/postgres.ts';
+import { checkPostgresName, type PostgresClient, PostgresDriver } from '../drivers/postgres.ts';
 import { abortable } from '../kernel/abort.ts';
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys } from '../kernel/options.ts';
 import type { GeoStore, Placed } from './geo-index.ts';
 import { haversine, type Measure } from './measure.ts';
 import { ANSWERS_MAX, checkAnswersMax, tooMany } from './server-store.ts';
@@ -22,7 +22,6 @@ export interface PostgresGeoStore extends GeoStore {
   migrate(): Promise<void>;
 }
 
-const NAME = /^[a-z][a-z0-9_]{0,47}$/;
 /** What one statement writes. */
 const SET_MAX = 1000;
 
@@ -38,11 +37,8 @@ export class PostgresTable {
   constructor(what: string, client: PostgresClient, options: PostgresStoreOptions) {
     checkKeys(what, options, ['table', 'schema', 'measure', 'answersMax']);
     const { table, schema = 'spillway', measure = haversine(), answersMax = ANSWERS_MAX } = options;
-    for (const [option, name] of Object.entries({ table, schema })) {
-      if (typeof name === 'string' && NAME.test(name)) continue;
-      const expected = '1 to 48 of the characters a-z 0-9 _, a letter first';
-      throw invalid(`${what}: ${option} is ${JSON.stringify(name)}; expected ${expected}.`);
-    }
+    checkPostgresName(`${what}: table`, table);
+    checkPostgresName(`${what}: schema`, schema);
     checkAnswersMax(answersMax);
     this.schema = `"${schema}"`;
     this.name = `"${schema}"."${table}"`;

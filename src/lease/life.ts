@@ -15,6 +15,7 @@
  *   protects the holder, who may need a moment to stop.
  * - A renewal is asked for every third of the ttl, so two may fail. After leaving, none is.
  */
+import { type Backoff, backoffMs } from '../kernel/backoff.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
 import { driftMs, type Instant, remainingMs } from './instant.ts';
@@ -56,8 +57,7 @@ export type LifeState = 'asking' | 'waiting' | 'held' | 'leaving' | 'over';
 /** Two renewals may fail before the lease is over. */
 const RENEWALS_PER_TTL = 3;
 /** After a failure the store is asked again soon, then ever less often, up to what a server that comes back should wait for. */
-const BACKOFF_MS_MIN = 10;
-const BACKOFF_MS_MAX = 500;
+const BACKOFF: Backoff = { shortestMs: 5, baseMs: 10, longestMs: 500 };
 /** If more than this part of a lease went by in asking for it, its ttl is too short for its store. */
 const LATE_RATIO = 0.5;
 
@@ -307,7 +307,7 @@ export class LeaseLife {
     this.#open = null;
     this.#failures += 1;
     this.#cause = cause;
-    const againMs = now.nowMs + this.#backoffMs();
+    const againMs = now.nowMs + backoffMs(BACKOFF, this.#failures, this.#random);
     switch (this.#state) {
       case 'asking':
         if (againMs < this.#waitUntilMs && isRetryable(cause)) {
@@ -336,13 +336,6 @@ export class LeaseLife {
       default:
         this.#state satisfies never;
     }
-  }
-
-  /** Full jitter (Brooker, “Exponential backoff and jitter”, 2015). */
-  #backoffMs(): number {
-    const longestMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(this.#failures, 16));
-    const shortestMs = BACKOFF_MS_MIN / 2;
-    return shortestMs + this.#random.unit() * (longestMs - shortestMs);
   }
 
   #expired(now: Instant): boolean {

@@ -14,13 +14,13 @@
  */
 import { createHash } from 'node:crypto';
 
-import { type PostgresClient, PostgresDriver } from '../drivers/postgres.ts';
+import { checkPostgresName, type PostgresClient, PostgresDriver } from '../drivers/postgres.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { checkKeys, invalid } from '../kernel/options.ts';
 import { createRandom } from '../kernel/random.ts';
 import { pollMs } from './polling.ts';
-import { checkSchema, explained, postgresLeases } from './postgres.ts';
+import { explained, postgresLeases } from './postgres.ts';
 import {
   type Answer,
   type Claim,
@@ -277,6 +277,6 @@ export function postgresSessionLeases(
   if (typeof connect !== 'function') {
     throw invalid('postgresSessionLeases takes a function that resolves with a connected Client of pg.');
   }
-  checkSchema('postgresSessionLeases', schema);
+  checkPostgresName('postgresSessionLeases: schema', schema);
   return new PostgresSession(connect, schema, clock);
 }

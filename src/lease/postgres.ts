@@ -16,7 +16,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 import { type PostgresListenClient, PostgresListener } from '../drivers/postgres-listener.ts';
-import { type PostgresClient, PostgresDriver } from '../drivers/postgres.ts';
+import { checkPostgresName, type PostgresClient, PostgresDriver } from '../drivers/postgres.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { checkKeys, invalid } from '../kernel/options.ts';
@@ -52,8 +52,6 @@ const SWEEP_PAGES = 64;
 const SWEEP_EVERY_TRIES = 1000;
 /** Claims that were told before they listened; as many as a process has under way at most. */
 const EARLY_MAX = 10_000;
-
-const SCHEMA = /^[a-z][a-z0-9_]{0,47}$/;
 
 interface TryRow {
   readonly new_token: string | null;
@@ -259,11 +257,6 @@ export function explained(error: unknown, schema: string): unknown {
   return new SpillwayError('STORE_REFUSED', message, { cause: error });
 }
 
-export function checkSchema(what: string, schema: string): void {
-  if (SCHEMA.test(schema)) return;
-  throw invalid(`${what}: schema is “${schema}”; expected 1 to 48 of the characters a-z 0-9 _, a letter first.`);
-}
-
 function late({ key, ttlMs }: Claim): SpillwayError {
   const message = `PostgreSQL was asked for “${key}” more than its ttl of ${ttlMs} ms ago, and has not granted it any more: the question was held up, or a clock was set.`;
   return new SpillwayError('STORE_UNAVAILABLE', message, { retryable: true });
@@ -275,7 +268,7 @@ function late({ key, ttlMs }: Claim): SpillwayError {
 export function postgresLeases(client: PostgresClient, options: PostgresLeasesOptions = {}): PostgresLeases {
   checkKeys('postgresLeases', options, ['schema', 'listen', 'clock']);
   const { schema = 'spillway', listen, clock = systemClock } = options;
-  checkSchema('postgresLeases', schema);
+  checkPostgresName('postgresLeases: schema', schema);
   if (listen !== undefined && typeof listen !== 'function') {
     throw invalid('postgresLeases: listen is no function; expected one that resolves with a connected Client of pg.');
   }

@@ -15,7 +15,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { type IoredisClient, type NodeRedisClient, RedisDriver, RedisScript } from '../drivers/redis.ts';
+import {
+  checkRedisName,
+  type IoredisClient,
+  type NodeRedisClient,
+  RedisDriver,
+  RedisScript,
+} from '../drivers/redis.ts';
 import {
   type Channel,
   type IoredisDuplicates,
@@ -29,7 +35,6 @@ import { checkDuration, checkInteger, checkKeys, invalid } from '../kernel/optio
 import type { Duration } from '../kernel/units.ts';
 import { createRandom } from '../kernel/random.ts';
 import { pollMs } from './polling.ts';
-import { checkPrefix } from './prefix.ts';
 import {
   type Answer,
   type Claim,
@@ -304,7 +309,7 @@ function resolveReplicas(replicas: RedisReplicas | undefined): Resolved['replica
 export function redisLeases(client: RedisLeasesClient, options: RedisLeasesOptions = {}): LeaseStore {
   checkKeys('redisLeases', options, ['prefix', 'replicas', 'listen', 'clock']);
   const { prefix = 'spillway', replicas, listen = true, clock = systemClock } = options;
-  checkPrefix('redisLeases', prefix);
+  checkRedisName('redisLeases: prefix', prefix);
   if (typeof listen !== 'boolean') throw invalid(`redisLeases: listen is ${String(listen)}; expected true or false.`);
   return new RedisLeases(client, { prefix, replicas: resolveReplicas(replicas), listen, clock });
 }

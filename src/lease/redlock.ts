@@ -12,14 +12,19 @@
  * that forget, and two may hold it; see docs/guides/locks.md.
  */
 import { readFileSync } from 'node:fs';
-import { type IoredisClient, type NodeRedisClient, RedisDriver, RedisScript } from '../drivers/redis.ts';
+import {
+  checkRedisName,
+  type IoredisClient,
+  type NodeRedisClient,
+  RedisDriver,
+  RedisScript,
+} from '../drivers/redis.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { checkDuration, checkKeys, invalid } from '../kernel/options.ts';
 import { createRandom, type Random } from '../kernel/random.ts';
 import type { Duration } from '../kernel/units.ts';
 import { readInstant } from './instant.ts';
-import { checkPrefix } from './prefix.ts';
 import { poll, quorumOf, type Tally } from './quorum.ts';
 import {
   type Answer,
@@ -289,7 +294,7 @@ export type RedlockClient = IoredisClient | NodeRedisClient;
 export function redlockLeases(clients: readonly RedlockClient[], options: RedlockLeasesOptions = {}): LeaseStore {
   checkKeys('redlockLeases', options, ['nodeTimeout', 'prefix', 'clock', 'random']);
   const { nodeTimeout = '50ms', prefix = 'spillway', clock = systemClock, random = createRandom() } = options;
-  checkPrefix('redlockLeases', prefix);
+  checkRedisName('redlockLeases: prefix', prefix);
   const count = Array.isArray(clients) ? clients.length : 0;
   if (count < NODES_MIN || count > NODES_MAX) {
     throw invalid(

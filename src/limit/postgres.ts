@@ -10,10 +10,10 @@
  */
 import { readFileSync } from 'node:fs';
 
-import { type PostgresClient, PostgresDriver } from '../drivers/postgres.ts';
+import { checkPostgresName, type PostgresClient, PostgresDriver } from '../drivers/postgres.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import type { Algorithm, Outcome } from './algorithm.ts';
-import { checkKeys, invalid } from './options.ts';
+import { checkKeys } from './options.ts';
 import { askInBatches, type RemoteBatch, sendable } from './remote-batch.ts';
 import type { Question, RemoteStore } from './store.ts';
 
@@ -40,8 +40,6 @@ const PARTS_MAX = 64;
 /** Half a megabyte is read, for at most as many new rows as fit there: so a table never grows faster than it is swept. */
 const SWEEP_PAGES = 64;
 const SWEEP_EVERY_PARTS = 1000;
-
-const SCHEMA = /^[a-z][a-z0-9_]{0,47}$/;
 
 const files = ['tables', 'token-bucket', 'fixed-window', 'sliding-window', 'sliding-log', 'concurrency', 'decide'];
 
@@ -141,10 +139,6 @@ class Postgres implements PostgresStore {
 export function postgresStore(client: PostgresClient, options: PostgresStoreOptions = {}): PostgresStore {
   checkKeys('postgresStore', options, ['schema', 'clock']);
   const { schema = 'spillway', clock = systemClock } = options;
-  if (!SCHEMA.test(schema)) {
-    throw invalid(
-      `postgresStore: schema is “${schema}”; expected 1 to 48 of the characters a-z 0-9 _, a letter first.`,
-    );
-  }
+  checkPostgresName('postgresStore: schema', schema);
   return new Postgres(client, schema, clock);
 }

@@ -12,11 +12,11 @@
  */
 import { readFileSync } from 'node:fs';
 
-import { type RedisClient, RedisDriver, RedisScript, slotOf } from '../drivers/redis.ts';
+import { checkRedisName, type RedisClient, RedisDriver, RedisScript, slotOf } from '../drivers/redis.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Algorithm, Outcome } from './algorithm.ts';
-import { checkKeys, invalid } from './options.ts';
+import { checkKeys } from './options.ts';
 import { askInBatches, outcomesOf, type RemoteBatch, sendable } from './remote-batch.ts';
 import { remoteKey } from './remote-key.ts';
 import type { CountersKey, Question, RemotePart, RemoteStore } from './store.ts';
@@ -33,8 +33,6 @@ export interface RedisStoreOptions {
 
 /** Some 500 µs of the server's time, in which it does nothing else; more only where questions of one tick share a key. */
 const PARTS_MAX = 128;
-
-const PREFIX = /^[\w.:-]{1,64}$/;
 
 function sourceOf(name: string): string {
   return readFileSync(new URL(`./redis/${name}.lua`, import.meta.url), 'utf8');
@@ -162,8 +160,6 @@ class RedisStore implements RemoteStore {
 export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): RemoteStore {
   checkKeys('redisStore', options, ['prefix', 'clock']);
   const { prefix = 'spillway', clock = systemClock } = options;
-  if (!PREFIX.test(prefix)) {
-    throw invalid(`redisStore: prefix is “${prefix}”; expected 1 to 64 of the characters a-z A-Z 0-9 _ . : -`);
-  }
+  checkRedisName('redisStore: prefix', prefix);
   return new RedisStore(client, prefix, clock);
 }

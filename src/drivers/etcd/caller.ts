@@ -9,6 +9,7 @@
  * - A token that is no longer taken is replaced, once for a call.
  */
 import { abortable } from '../../kernel/abort.ts';
+import { type Backoff, backoffMs } from '../../kernel/backoff.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import { formatDuration } from '../../kernel/units.ts';
 import { Unanswered } from '../unanswered.ts';
@@ -37,8 +38,7 @@ const LATE_RATIO = 0.1;
 /** A server that has not answered by then when its caller gives up may be one that hangs. */
 const SLOW_MS = 100;
 /** An election takes as long as the longest of these pauses, by default. */
-const BACKOFF_MS_MIN = 10;
-const BACKOFF_MS_MAX = 1000;
+const BACKOFF: Backoff = { shortestMs: 0, baseMs: 10, longestMs: 1000 };
 
 /** Of a question by nobody in particular. */
 export const plainHeaders = { 'content-type': 'application/json', 'grpc-metadata-hasleader': 'true' };
@@ -131,12 +131,11 @@ export class EtcdCaller {
     }
   }
 
-  /** Full jitter: those who failed together do not come back together. Rejects if the signal is aborted. */
+  /** Those who failed together do not come back together. Rejects if the signal is aborted. */
   async pause(failures: number, signal: AbortSignal, limitMs = Number.POSITIVE_INFINITY): Promise<void> {
     const { clock, random } = this.options;
-    const mostMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(failures, 20));
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = clock.after(Math.min(limitMs, random.unit() * mostMs), resolve, { ref: true });
+    const timer = clock.after(Math.min(limitMs, backoffMs(BACKOFF, failures, random)), resolve, { ref: true });
     try {
       await abortable(promise, signal);
     } finally {

@@ -2,8 +2,8 @@
  * A fenced register in PostgreSQL: a row per key, and a write is one statement that compares and writes. What is written is as durable as the commits
  * of the database; a failover to an asynchronous standby may take it back. Rows stay until somebody deletes them.
  */
-import { type PostgresClient, PostgresDriver } from '../../drivers/postgres.ts';
-import { checkKeys, invalid } from '../../kernel/options.ts';
+import { checkPostgresName, type PostgresClient, PostgresDriver } from '../../drivers/postgres.ts';
+import { checkKeys } from '../../kernel/options.ts';
 import type { Fenced, FencedRegister } from '../fenced.ts';
 
 export interface PostgresRegisterOptions {
@@ -15,8 +15,6 @@ export interface PostgresRegister extends FencedRegister {
   /** Creates the table; needs the right to create in the database. Safe to run by many at once. */
   migrate(): Promise<void>;
 }
-
-const SCHEMA = /^[a-z][a-z0-9_]{0,47}$/;
 
 class Postgres implements PostgresRegister {
   readonly #driver: PostgresDriver;
@@ -59,10 +57,6 @@ class Postgres implements PostgresRegister {
 export function postgresRegister(client: PostgresClient, options: PostgresRegisterOptions = {}): PostgresRegister {
   checkKeys('postgresRegister', options, ['schema']);
   const { schema = 'spillway' } = options;
-  if (!SCHEMA.test(schema)) {
-    throw invalid(
-      `postgresRegister: schema is “${schema}”; expected 1 to 48 of the characters a-z 0-9 _, a letter first.`,
-    );
-  }
+  checkPostgresName('postgresRegister: schema', schema);
   return new Postgres(client, schema);
 }

@@ -2,10 +2,9 @@
  * A fenced register in Redis or Valkey: a hash per key, compared and written by one script. As durable as the server: one that forgets its data, or
  * fails over before replication, forgets tokens too. Keys have no end, and stay until somebody deletes them.
  */
-import { type RedisClient, RedisDriver, RedisScript } from '../../drivers/redis.ts';
+import { checkRedisName, type RedisClient, RedisDriver, RedisScript } from '../../drivers/redis.ts';
 import { checkKeys } from '../../kernel/options.ts';
 import type { Fenced, FencedRegister } from '../fenced.ts';
-import { checkPrefix } from '../prefix.ts';
 
 export interface RedisRegisterOptions {
   /** What its keys begin with: 1 to 64 of `a-z A-Z 0-9 _ . : -`. @defaultValue 'spillway' */
@@ -57,6 +56,6 @@ function waitingOf({ signal }: { readonly signal?: AbortSignal } = {}): { readon
 export function redisRegister(client: RedisClient, options: RedisRegisterOptions = {}): FencedRegister {
   checkKeys('redisRegister', options, ['prefix']);
   const { prefix = 'spillway' } = options;
-  checkPrefix('redisRegister', prefix);
+  checkRedisName('redisRegister: prefix', prefix);
   return new Redis(client, prefix);
 }
