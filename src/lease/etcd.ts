@@ -262,14 +262,16 @@ class EtcdLeases implements LeaseStore {
   async #follow({ key, claim, wake }: Watcher, place: Place | undefined, signal: AbortSignal): Promise<void> {
     const range = place === undefined ? keysOf(this.#folder(key)) : { key: place.before };
     try {
-      let revision = place?.revision;
-      if (revision === undefined) {
-        // Something may have been missed before the watch begins.
-        ({ revision } = await this.#client.range({ ...range, countOnly: true }, { signal }));
-        wake();
-      }
-      for await (const { kind } of this.#client.watch({ ...range, startRevision: revision + 1n }, { signal })) {
-        if (kind === 'delete' || kind === 'gap' || (kind === 'put' && claim === null)) wake();
+      for (let from = place?.revision; ; from = undefined) {
+        let revision = from;
+        if (revision === undefined) {
+          // Something may have been missed before the watch begins, at first and after a gap, which ends it.
+          ({ revision } = await this.#client.range({ ...range, countOnly: true }, { signal }));
+          wake();
+        }
+        for await (const { kind } of this.#client.watch({ ...range, startRevision: revision + 1n }, { signal })) {
+          if (kind === 'delete' || (kind === 'put' && claim === null)) wake();
+        }
       }
     } catch {
       // Whoever waits asks again before its place is forgotten.

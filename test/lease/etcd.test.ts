@@ -215,6 +215,29 @@ test('a server that hangs is left by those who gave up on it, and the next is as
   client.close();
 });
 
+test('who observes goes on after a gap', async () => {
+  const client = new EtcdClient({ endpoints: [server.url] });
+  const watch = client.watch.bind(client);
+  const gap = async function* (): ReturnType<typeof watch> {
+    yield { kind: 'gap', why: 'compacted', revision: 1n };
+  };
+  let watches = 0;
+  const value = (...given: Parameters<typeof watch>): ReturnType<typeof watch> => {
+    watches += 1;
+    if (watches === 1) return gap();
+    again.resolve();
+    return watch(...given);
+  };
+  const again = Promise.withResolvers<void>();
+  Object.defineProperty(client, 'watch', { value });
+  const store = etcdLeases(client, { prefix: fresh() });
+  const unwatch = store.watch('payment:42', null, () => {});
+  await again.promise;
+  unwatch();
+  await store[Symbol.asyncDispose]();
+  client.close();
+});
+
 test('what others wrote under a name is in the way of nobody who knows how to read it', async () => {
   const prefix = fresh();
   const { client } = countedClient();
