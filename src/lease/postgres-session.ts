@@ -118,7 +118,7 @@ class PostgresSession implements PostgresSessionLeases {
     }
     const mine: Taken = { claim, session, token: this.#take(claim, lock, session) };
     this.#taken.set(lock, mine);
-    this.#unrenewed.add(claim);
+    await this.#unrenewed.add(claim);
     try {
       const token = await mine.token;
       if (token !== null) return { granted: true, token };
@@ -133,7 +133,7 @@ class PostgresSession implements PostgresSessionLeases {
   async renew(claim: Claim): Promise<Renewal> {
     const taken = this.#takenBy(claim);
     if (taken === undefined) return { held: false };
-    this.#unrenewed.add(claim);
+    await this.#unrenewed.add(claim);
     const call = 'lease_session_has(pg_backend_pid(), $1) AS held';
     const [row] = await this.#call<{ held: boolean }>(taken.session, call, [this.#lockOf(claim.key)]);
     if (!row!.held) this.#forget(taken);

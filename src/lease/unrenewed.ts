@@ -31,7 +31,7 @@ export class Unrenewed {
   }
 
   /** Somebody wants it: its time begins anew. Not before what is being given back is gone, which would otherwise take away what is asked for now. */
-  async add(claim: Claim, signal: AbortSignal): Promise<void> {
+  async add(claim: Claim, signal?: AbortSignal): Promise<void> {
     const gone = this.#asked.get(claim.id)?.gone;
     if (gone) await abortable(gone.promise, signal);
     this.#asked.set(claim.id, { claim, dueMs: this.#clock.nowMs() + claim.ttlMs, gone: null });
