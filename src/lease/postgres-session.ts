@@ -118,9 +118,9 @@ class PostgresSession implements PostgresSessionLeases {
     }
     const mine: Taken = { claim, session, token: this.#take(claim, lock, session) };
     this.#taken.set(lock, mine);
-    await this.#unrenewed.add(claim);
     try {
-      const token = await mine.token;
+      // Waited for together, so that neither fails unheard.
+      const [token] = await Promise.all([mine.token, this.#unrenewed.add(claim, signal)]);
       if (token !== null) return { granted: true, token };
       this.#forget(mine);
       return this.#busy();
