@@ -31,6 +31,7 @@ export class Claimant implements Lease {
   readonly #clock: Clock;
   readonly #claim: Claim;
   readonly #life: LeaseLife;
+  readonly #timeoutMs: number;
   readonly #onRoundTrip: (ms: number) => void;
   readonly #onFree: () => void;
   readonly #onOver: (claimant: Claimant) => void;
@@ -48,6 +49,7 @@ export class Claimant implements Lease {
     this.#clock = store.clock;
     this.#claim = claim;
     this.#life = new LeaseLife({ claim, waitMs, timeoutMs, random });
+    this.#timeoutMs = timeoutMs;
     this.#onRoundTrip = onRoundTrip;
     this.#onFree = onFree;
     this.#onOver = onOver;
@@ -245,7 +247,9 @@ export class Claimant implements Lease {
   }
 
   #silent(): SpillwayError {
-    const message = `${this.#store.name} did not answer in time whether “${this.key}” is free.`;
+    const message =
+      `${this.#store.name} did not answer within ${this.#timeoutMs} ms whether “${this.key}” is free. ` +
+      'Is it up, and reached at the address that its client was given?';
     return new SpillwayError('STORE_UNAVAILABLE', message, { retryable: true });
   }
 }

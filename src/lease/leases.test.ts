@@ -168,6 +168,16 @@ test('a name that is no Unicode is refused here, not by a server', async () => {
   await assert.rejects(leasesAt().ask({ key: 'a\ud800' }), { code: 'OPTIONS_INVALID', message: /well-formed Unicode/ });
 });
 
+test('a store that says nothing is named, with how long it had and what to look at', async () => {
+  const { ask, clock } = leasesAt(new SimulatedClock(), () => ({ try: () => new Promise<never>(() => {}) }));
+  const refused = assert.rejects(ask(), {
+    code: 'STORE_UNAVAILABLE',
+    message: /^memory did not answer within 1000 ms whether “payment:42” is free\. Is it up/,
+  });
+  await pass(clock, 1000);
+  await refused;
+});
+
 test('a wait that is over is null, one that is aborted rejects, and neither leaves anything', async () => {
   const { ask, clock, memory } = leasesAt();
   const first = await held(ask());

@@ -43,7 +43,10 @@ export interface TryOptions {
 }
 
 export interface AcquireOptions extends TryOptions {
-  /** How long to wait for it at most: `'5s'`, or milliseconds. @defaultValue '30s' */
+  /**
+   * How long to wait for it at most: `'5s'`, or milliseconds. A question to the store that is open then is waited for, for `timeout` at most: its answer
+   * may be yes. @defaultValue '30s'
+   */
   readonly wait?: Duration | number;
 }
 
