@@ -13,7 +13,7 @@ export interface Clock {
   nowMs(): number;
   /** Milliseconds since the Unix epoch. */
   wallMs(): number;
-  /** Calls `run` once after `delayMs`. The timer keeps the process alive only if `ref` is true. */
+  /** Calls `run` once after `delayMs`, which may be of any length: never, if it is infinite. The timer keeps the process alive only if `ref` is true. */
   after(delayMs: number, run: () => void, options?: { readonly ref?: boolean }): Timer;
   /** Calls `run` every `periodMs` until cleared. */
   every(periodMs: number, run: () => void, options?: { readonly ref?: boolean }): Timer;
@@ -22,12 +22,23 @@ export interface Clock {
 // Bound once: the global is a getter that looks itself up at each use, a fifth of what a reading costs.
 const now = performance.now.bind(performance);
 
+/** Node's timers hold no more, and ring at once if they are set to more. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** As many timers as it takes, one after the other. */
+function afterLong(delayMs: number, run: () => void, options?: { readonly ref?: boolean }): Timer {
+  const rest = (): void => void (timer = systemClock.after(delayMs - TIMER_MS_MAX, run, options));
+  let timer = systemClock.after(TIMER_MS_MAX, rest, options);
+  return { clear: () => timer.clear() };
+}
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   // All worker threads of a process share one origin (measured on Node 24 and 26), so readings compare across threads.
   nowMs: () => now(),
   wallMs: () => Date.now(),
   after(delayMs, run, options) {
+    if (delayMs > TIMER_MS_MAX) return afterLong(delayMs, run, options);
     const timer = setTimeout(run, delayMs);
     if (options?.ref !== true) timer.unref();
     return { clear: () => clearTimeout(timer) };

@@ -223,7 +223,7 @@ export class Claimant implements Lease {
       this.#timer = null;
       this.check();
     };
-    const delayMs = Math.max(0, Math.min(dueMs - this.#clock.nowMs(), TIMER_MS_MAX));
+    const delayMs = Math.max(0, dueMs - this.#clock.nowMs());
     this.#timer = this.#clock.after(delayMs, ring, { ref: state === 'asking' || state === 'waiting' });
   }
 
@@ -255,6 +255,3 @@ export class Claimant implements Lease {
 }
 
 const nobodyWaits = (): Error => new DOMException('Nobody waits for the answer any more.', 'AbortError');
-
-/** Timers cannot be set further ahead. */
-const TIMER_MS_MAX = 2 ** 31 - 1;

@@ -15,9 +15,6 @@ export interface TurnOptions {
 /** Each is a caller with a promise; ten thousand of them are already a line that nobody should stand in. */
 const LINE_MAX = 10_000;
 
-/** Timers cannot be set further ahead. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
 type Next = () => void;
 
 export class Line {
@@ -44,7 +41,7 @@ export class Line {
     const onAbort = (): void => {
       if (line.delete(next)) reject(signal?.reason);
     };
-    const timer = clock.after(Math.min(waitMs, TIMER_MS_MAX), leave, { ref: true });
+    const timer = clock.after(waitMs, leave, { ref: true });
     signal?.addEventListener('abort', onAbort, { once: true });
     line.add(next);
     try {
