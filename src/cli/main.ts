@@ -180,9 +180,6 @@ function report(error: unknown): ExitCode {
     case 'PACKAGE_MISSING':
     case 'FILTER_BUSY':
     case 'HISTORY_INVALID':
-    case 'ZOOKEEPER_UNAVAILABLE':
-    case 'ZOOKEEPER_CONNECTION_LOSS':
-    case 'ZOOKEEPER_REFUSED':
     case 'ZOOKEEPER_SESSION_ENDED':
     case 'METRIC_CONFLICT':
     case 'METRICS_FULL':

@@ -57,10 +57,6 @@ export const errorCodes = {
   PACKAGE_MISSING: 'An optional package that the config needs is not installed, or cannot be loaded.',
   FILTER_BUSY: 'A filter in a file is being written by another, or was when its process ended.',
   HISTORY_INVALID: 'A history of operations is one that cannot have happened, or its files are damaged.',
-  ZOOKEEPER_UNAVAILABLE: 'No server of ZooKeeper could be asked in time; nothing has been done.',
-  ZOOKEEPER_CONNECTION_LOSS:
-    'A request was sent to ZooKeeper and its answer did not come: it may have been done, or not.',
-  ZOOKEEPER_REFUSED: 'ZooKeeper will not do what it is asked; nothing has been done.',
   ZOOKEEPER_SESSION_ENDED: 'The session with ZooKeeper is over: it has expired or was closed.',
   METRIC_CONFLICT: 'A metric of this name is there already, with another type, other labels, buckets or limits.',
   METRICS_FULL: 'The memory of metrics has no room for the definition of another one.',

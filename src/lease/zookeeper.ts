@@ -377,10 +377,11 @@ function isCoded(error: unknown, code: ErrorCode): boolean {
   return error instanceof SpillwayError && error.code === code;
 }
 
+const lost: readonly ErrorCode[] = ['STORE_UNSURE', 'ZOOKEEPER_SESSION_ENDED'];
+
 /** To whoever asks for a lease, what may have been done is an answer that got lost; and a session that ended has a successor. */
 function unavailable(error: unknown): unknown {
-  if (!(error instanceof SpillwayError) || error.code === 'OPTIONS_INVALID') return error;
-  if (error.code === 'ZOOKEEPER_REFUSED') return new SpillwayError('STORE_REFUSED', error.message, { cause: error });
+  if (!(error instanceof SpillwayError) || !lost.includes(error.code)) return error;
   return new SpillwayError('STORE_UNAVAILABLE', error.message, { cause: error, retryable: true });
 }
 

@@ -113,7 +113,7 @@ test('E4: a node that was found again is not forgotten when its removal fails', 
   const waiting = { signal: AbortSignal.timeout(20_000) };
   assert.ok((await store.try({ ...claim, id: 'd'.repeat(32) }, waiting)).granted);
   await store.release({ ...claim, id: 'd'.repeat(32) }, waiting);
-  const lost = new SpillwayError('ZOOKEEPER_CONNECTION_LOSS', 'nobody knows');
+  const lost = new SpillwayError('STORE_UNSURE', 'nobody knows');
   const made = async function (
     this: ZookeeperSession,
     ...given: Parameters<ZookeeperSession['create']>

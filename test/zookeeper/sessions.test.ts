@@ -127,7 +127,7 @@ test('a session expires by its own clock while no server can be reached, and its
   session.onState((state) => states.push(state));
   for (const line of cut) line.cut();
   const lost = assert.rejects(session.set('/cut', nothing, { timeoutMs: 60_000 }), {
-    code: 'ZOOKEEPER_CONNECTION_LOSS',
+    code: 'STORE_UNSURE',
     retryable: false,
   });
   await once(session.ended, 'abort');
@@ -187,7 +187,7 @@ test('a create whose answer was lost may have been done, is not done twice, and 
   await session.ping();
   const answered = line.loseNextReply({ containing: '/queue/guid-1-', then: 'reset' });
   const lost = session.create('/queue/guid-1-', nothing, { ephemeral: true, sequential: true });
-  const failed = assert.rejects(lost, { code: 'ZOOKEEPER_CONNECTION_LOSS', message: /may have been done, or not/ });
+  const failed = assert.rejects(lost, { code: 'STORE_UNSURE', message: /may have been done, or not/ });
   await Promise.all([arrived.promise, answered, failed]);
   await session.sync('/queue');
   const { children } = await session.children('/queue');
@@ -212,7 +212,7 @@ test('a follower that hears no leader does not keep a session alive', async () =
 test('a call that no server can be asked for fails in time, with nothing done', async () => {
   await using session = new ZookeeperSession({ servers: ['127.0.0.1:1'] });
   await assert.rejects(session.get('/', { timeoutMs: 50 }), {
-    code: 'ZOOKEEPER_UNAVAILABLE',
+    code: 'STORE_UNAVAILABLE',
     retryable: true,
     message: 'get / was not sent within 50 ms: 127.0.0.1:1 refuses connections: nothing listens there.',
   });

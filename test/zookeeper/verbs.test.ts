@@ -27,7 +27,7 @@ test('a node is made, read, changed by its version, and taken away', async () =>
   assert.deepEqual((await session.children('/')).children.toSorted(), ['node', 'zookeeper']);
   await assert.rejects(session.create('/node', bytes('')), (error) => isRefusal(error, 'NODE_EXISTS'));
   await assert.rejects(session.delete('/node', { version: 7 }), {
-    code: 'ZOOKEEPER_REFUSED',
+    code: 'STORE_REFUSED',
     message: 'ZooKeeper refused delete /node: BAD_VERSION (-103).',
   });
   await session.delete('/node', { version: 1 });

@@ -2,7 +2,7 @@
 import { SpillwayError } from '../../kernel/errors.ts';
 import { refusalName, type ZookeeperRefusalName } from './messages.ts';
 
-/** The `cause` of `ZOOKEEPER_REFUSED`: what the server said. */
+/** The `cause` of a refusal: what the server said. */
 class ZookeeperRefusal extends Error {
   override readonly name = 'ZookeeperRefusal';
   readonly refusal: ZookeeperRefusalName;
@@ -16,10 +16,15 @@ class ZookeeperRefusal extends Error {
   }
 }
 
+/** Said of a request that was not done, and that may be made again as it is. */
+const passing: readonly ZookeeperRefusalName[] = ['THROTTLED', 'SESSION_MOVED'];
+
 export function refused(what: string, code: number, index: number | null = null): SpillwayError {
   const cause = new ZookeeperRefusal(code, index);
   const where = index === null ? '' : `, step ${index}`;
-  return new SpillwayError('ZOOKEEPER_REFUSED', `ZooKeeper refused ${what}${where}: ${cause.message}.`, { cause });
+  const retryable = passing.includes(cause.refusal);
+  const says = `ZooKeeper refused ${what}${where}: ${cause.message}.`;
+  return new SpillwayError(retryable ? 'STORE_UNAVAILABLE' : 'STORE_REFUSED', says, { cause, retryable });
 }
 
 /** Whether an error is a server's refusal, and this one if a name is given. */
@@ -30,16 +35,15 @@ export function isRefusal(error: unknown, refusal?: ZookeeperRefusalName): boole
 
 /** It was not sent; nothing has been done. */
 export function unavailable(message: string, cause?: unknown): SpillwayError {
-  return new SpillwayError('ZOOKEEPER_UNAVAILABLE', message, { retryable: true, cause });
+  return new SpillwayError('STORE_UNAVAILABLE', message, { retryable: true, cause });
 }
 
 /** It was sent. What only reads may be asked again; what writes may have been done. */
 export function unanswered(what: string, writes: boolean, why: string, cause?: unknown): SpillwayError {
-  const done = writes ? 'it may have been done, or not' : 'it does nothing and may be asked again';
-  return new SpillwayError('ZOOKEEPER_CONNECTION_LOSS', `${what} was sent and not answered (${why}): ${done}.`, {
-    retryable: !writes,
-    cause,
-  });
+  const lost = `${what} was sent and not answered (${why})`;
+  return writes
+    ? new SpillwayError('STORE_UNSURE', `${lost}: it may have been done, or not.`, { cause })
+    : unavailable(`${lost}: it does nothing and may be asked again.`, cause);
 }
 
 export function sessionEnded(why: string): SpillwayError {

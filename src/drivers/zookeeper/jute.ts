@@ -2,7 +2,7 @@
  * Jute, the encoding of ZooKeeper's messages: big-endian numbers, strings and buffers with a length of 32 bits before them.
  *
  * Invariants: reading looks at no byte outside the message and makes nothing larger than it; what is malformed throws
- * `ZOOKEEPER_UNAVAILABLE` and nothing else. A length of -1 stands for none, which is read as empty.
+ * `STORE_UNAVAILABLE` and nothing else. A length of -1 stands for none, which is read as empty.
  * Cost: O(bytes); buffers that are read are parts of the message, not copies.
  * Source: zookeeper-jute of Apache ZooKeeper 3.8 (BinaryInputArchive, BinaryOutputArchive).
  */
@@ -10,7 +10,7 @@ import { SpillwayError } from '../../kernel/errors.ts';
 
 /** What a server sent is no message of ZooKeeper. Another server may do better. */
 export function malformed(what: string): SpillwayError {
-  return new SpillwayError('ZOOKEEPER_UNAVAILABLE', `A server of ZooKeeper sent what is no answer: ${what}.`, {
+  return new SpillwayError('STORE_UNAVAILABLE', `A server of ZooKeeper sent what is no answer: ${what}.`, {
     retryable: true,
   });
 }

@@ -58,7 +58,7 @@ test('any bytes are a message or a coded error', () => {
       for (const reader of readers) {
         const code = codeOf(() => reader(bytes.subarray(0, Math.max(0, bytes.length - cut))));
         if (code === null) read += 1;
-        else assert.equal(code, 'ZOOKEEPER_UNAVAILABLE');
+        else assert.equal(code, 'STORE_UNAVAILABLE');
       }
     }),
     { numRuns: 2000 },
@@ -118,7 +118,7 @@ test('a length above the maximum or below none is refused as soon as it is there
       splitter.push(new JuteWriter().int(length).frame().subarray(4));
       assert.equal(
         codeOf(() => splitter.next()),
-        'ZOOKEEPER_UNAVAILABLE',
+        'STORE_UNAVAILABLE',
       );
     }),
   );

@@ -1,7 +1,7 @@
 /**
  * ZooKeeper's messages: what a client asks and how the answers are read. Pure.
  *
- * Invariants: a verb's frame is complete but for its xid, which is written when it is sent. Reading throws `ZOOKEEPER_UNAVAILABLE` for
+ * Invariants: a verb's frame is complete but for its xid, which is written when it is sent. Reading throws `STORE_UNAVAILABLE` for
  * what is no such answer, and nothing else.
  * Source: zookeeper.jute, ZooDefs.OpCode and KeeperException.Code of Apache ZooKeeper 3.8.
  */

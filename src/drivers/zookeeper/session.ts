@@ -6,7 +6,7 @@
  *   also while no server can be reached. `state` and `heardAt` compare the clocks when they are read and trust no timer.
  * - **How much to trust it.** A follower tells the leader of its clients with its next word, half a tick later. If it dies in between, the
  *   leader counts from the heartbeat before, a third of the timeout earlier: what must not outlive the session ends when that is `suspended`.
- * - **Nothing is done twice.** A request that was sent is not sent again: without an answer it fails with `ZOOKEEPER_CONNECTION_LOSS`.
+ * - **Nothing is done twice.** A request that was sent is not sent again: without an answer it fails with `STORE_UNSURE`.
  *   What was not sent waits for a connection.
  * - Requests are done and answered in their order.
  */
