@@ -11,14 +11,10 @@ export { burnAlerts } from './slo/burn-alerts.ts';
 export type { BurnAlert, Severity } from './slo/burn-alerts.ts';
 export type { LabelStyle } from './slo/rule-labels.ts';
 export { alertsOn, eventRates, failureShare } from './slo/simulate.ts';
-export type { Counter, EventRates, Moment } from './slo/simulate.ts';
+export type { EventRates, Moment, SloCounter } from './slo/simulate.ts';
 export type { SloInput } from './slo/slo-schema.ts';
 export type { HistogramOptions, MetricOptions } from './metrics/definition.ts';
-export type {
-  Counter as BoundCounter,
-  Gauge as BoundGauge,
-  Histogram as BoundHistogram,
-} from './metrics/instruments.ts';
+export type { Counter, Gauge, Histogram } from './metrics/instruments.ts';
 export {
   createMetrics,
   type Exposition,

@@ -7,7 +7,7 @@ import { judgeSlo } from './judge.ts';
 import { resolveSlos } from './load.ts';
 import type { Slo } from './objective.ts';
 import type { CounterSample } from './prometheus-rate.ts';
-import { alertsOn, type Counter } from './simulate.ts';
+import { alertsOn, type SloCounter } from './simulate.ts';
 
 function sloOf(objective: `${number}%`, window: `${number}d` = '30d', failuresMin = 1): Slo {
   const slo = { name: 'a', objective, window, sli: { availability: {} }, alerts: { failuresMin } };
@@ -80,7 +80,11 @@ test('how few requests make one failure a page', () => {
 });
 
 /** A counter scraped every second, which grows by what `perSecond` says. */
-function counter(seconds: number, perSecond: (atS: number) => number, part: Pick<Counter, 'bad' | 'total'>): Counter {
+function counter(
+  seconds: number,
+  perSecond: (atS: number) => number,
+  part: Pick<SloCounter, 'bad' | 'total'>,
+): SloCounter {
   let value = 0;
   const samples: CounterSample[] = Array.from({ length: seconds }, (_, atS) => ({
     atS,

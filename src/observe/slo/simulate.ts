@@ -9,7 +9,7 @@ import type { Slo } from './objective.ts';
 import { type CounterSample, counterRate } from './prometheus-rate.ts';
 
 /** A counter, and how often its growth is part of what failed and of all. */
-export interface Counter {
+export interface SloCounter {
   readonly samples: readonly CounterSample[];
   readonly bad: number;
   readonly total: number;
@@ -27,7 +27,7 @@ export interface EventRates {
 }
 
 /** Events a second over the last `lengthS`; null without two samples of any counter. */
-export function eventRates(counters: readonly Counter[], lengthS: number, moment: Moment): EventRates | null {
+export function eventRates(counters: readonly SloCounter[], lengthS: number, moment: Moment): EventRates | null {
   const { atS, leftOpen = false } = moment;
   let known = false;
   const rates = { bad: 0, total: 0 };
@@ -42,13 +42,13 @@ export function eventRates(counters: readonly Counter[], lengthS: number, moment
 }
 
 /** The share of failures over the last `lengthS`; null without traffic. */
-export function failureShare(counters: readonly Counter[], lengthS: number, moment: Moment): number | null {
+export function failureShare(counters: readonly SloCounter[], lengthS: number, moment: Moment): number | null {
   const rates = eventRates(counters, lengthS, moment);
   return rates === null || rates.total <= 0 ? null : rates.bad / rates.total;
 }
 
 /** The alerts of an objective that are on. */
-export function alertsOn(slo: Slo, counters: readonly Counter[], moment: Moment): readonly BurnAlert[] {
+export function alertsOn(slo: Slo, counters: readonly SloCounter[], moment: Moment): readonly BurnAlert[] {
   return alertsAbove(slo, counters, moment, 0);
 }
 
@@ -56,7 +56,7 @@ export function alertsOn(slo: Slo, counters: readonly Counter[], moment: Moment)
 const ROUNDING = 1e-6;
 
 /** The same, or null where rounding, or the end of a window that only some versions of Prometheus include, decides. */
-export function alertsForSure(slo: Slo, counters: readonly Counter[], atS: number): readonly BurnAlert[] | null {
+export function alertsForSure(slo: Slo, counters: readonly SloCounter[], atS: number): readonly BurnAlert[] | null {
   const answers = [false, true].flatMap((leftOpen) =>
     [-ROUNDING, ROUNDING].map((slack) => alertsAbove(slo, counters, { atS, leftOpen }, slack)),
   );
@@ -67,7 +67,7 @@ export function alertsForSure(slo: Slo, counters: readonly Counter[], atS: numbe
   return same ? first : null;
 }
 
-function alertsAbove(slo: Slo, counters: readonly Counter[], moment: Moment, slack: number): readonly BurnAlert[] {
+function alertsAbove(slo: Slo, counters: readonly SloCounter[], moment: Moment, slack: number): readonly BurnAlert[] {
   const { failuresMin } = slo.alerts;
   return firingAlerts(slo).filter(({ longS, shortS, threshold }) => {
     // The short window first: it is the cheaper to read, and seldom above.

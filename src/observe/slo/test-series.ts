@@ -4,9 +4,9 @@
 import { counterParts, type GatewayIndicator } from './gateway-indicator.ts';
 import { quoted } from './promql.ts';
 import type { Step } from './scenarios.ts';
-import type { Counter } from './simulate.ts';
+import type { SloCounter } from './simulate.ts';
 
-export interface TestSeries extends Counter {
+export interface TestSeries extends SloCounter {
   readonly values: readonly Value[];
   /** As PromQL names it. */
   readonly name: string;
