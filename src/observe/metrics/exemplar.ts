@@ -39,9 +39,11 @@ export function readExemplar(arena: Arena, base: number, at: number): Exemplar |
   const sequence = Atomics.load(words, 2 * base);
   const value = numbers[slot]!;
   const timeS = numbers[slot + 1]!;
+  // Most buckets have none, and a page asks for all.
+  if (timeS === 0) return null;
   const id = Array.from(words.subarray(2 * slot + 4, 2 * slot + 8), (part) =>
     (part >>> 0).toString(16).padStart(8, '0'),
   );
   const isWhole = sequence % 2 === 0 && Atomics.load(words, 2 * base) === sequence;
-  return isWhole && timeS > 0 ? { traceId: id.join(''), value, timeS } : null;
+  return isWhole ? { traceId: id.join(''), value, timeS } : null;
 }

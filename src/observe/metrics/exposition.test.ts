@@ -5,8 +5,13 @@ import { resolve } from 'node:path';
 import { test } from 'node:test';
 import { parseExposition } from '../../../test/exposition-parser.ts';
 import { serverFile, serverPath } from '../../../scripts/servers.ts';
+import { systemClock } from '../../kernel/clock.ts';
+import { Arena, createArenaMemory } from './arena.ts';
+import { defineMetric } from './definition.ts';
+import { expose, LINES_MAX } from './exposition.ts';
+import { Histogram } from './instruments.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { LINES_MAX } from './exposition.ts';
+import { Registry } from './registry.ts';
 
 const openmetrics = 'application/openmetrics-text';
 const SERIES = 50_000;
@@ -90,6 +95,21 @@ test('series and metrics that appear while a page is made do not break it', asyn
   }
   const families = parseExposition(page, 'openmetrics');
   assert.ok(families.find(({ name }) => name === 'c')!.samples.length >= 1000);
+});
+
+test('of the traces that threads keep for a bucket the newest is shown', async () => {
+  const arena = new Arena(createArenaMemory(64 * 1024));
+  const kept = [10, 30, 20];
+  for (const [thread, timeS] of kept.entries()) {
+    const registry = new Registry(arena, thread);
+    const metric = registry.define(defineMetric('histogram', { name: 'h', help: 'H.', bounds: [1] }));
+    const place = { arena, slot: arena.slotOf(registry.bind(metric, '[]')), told: arena };
+    const clock = { ...systemClock, wallMs: () => 1000 * timeS };
+    new Histogram(place, metric, clock).observe(0.5, `${timeS}`.padStart(32, '0'));
+  }
+  let page = '';
+  for await (const chunk of expose(new Registry(arena, kept.length), 'openmetrics')) page += chunk;
+  assert.match(page, /^h_bucket\{le="1\.0"\} 3 # \{trace_id="0{30}30"\} 0\.5 30$/m);
 });
 
 test('promtool finds nothing to say against the page', async () => {

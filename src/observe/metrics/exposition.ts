@@ -5,6 +5,7 @@
  */
 import {
   type Bucket,
+  type Exemplar,
   formatEnd,
   formatHead,
   formatHistogram,
@@ -12,7 +13,7 @@ import {
   formatSample,
   type MetricFormat,
 } from '../prometheus.ts';
-import { refusalCauses } from './arena.ts';
+import { type Arena, refusalCauses } from './arena.ts';
 import { readExemplar } from './exemplar.ts';
 import { readCounts, readSum } from './read.ts';
 import type { Metric, Registry, Series } from './registry.ts';
@@ -52,21 +53,21 @@ function* steps(registry: Registry, format: MetricFormat): Generator<Step> {
   yield { text: formatOwn(registry, format) + formatEnd(format), lines: 10 };
 }
 
-// WHY four parameters: an object for each of 50,000 series would say nothing more.
+// WHY four parameters, here and below: an object for each of 50,000 series would say nothing more.
 function formatSeries(registry: Registry, metric: Metric, series: Series, format: MetricFormat): Step {
   const { name, bounds, type } = metric.definition;
   if (type !== 'histogram') {
     return { text: formatSample(name, series.pairs, readSum(registry.arena, series, 0)), lines: 1 };
   }
   const sample = {
-    buckets: shownBuckets(registry, metric, series),
+    buckets: shownBuckets(registry, metric, series, format),
     sum: readSum(registry.arena, series, metric.buckets!.bounds.length),
   };
   return { text: formatHistogram(name, series.pairs, sample, format), lines: bounds.length + 3 };
 }
 
-/** The exact counts at the bounds that are shown, each with the newest trace of all threads. */
-function shownBuckets({ arena }: Registry, metric: Metric, series: Series): Bucket[] {
+/** The exact counts at the bounds that are shown. */
+function shownBuckets({ arena }: Registry, metric: Metric, series: Series, format: MetricFormat): Bucket[] {
   const counts = readCounts(arena, metric, series);
   const { bounds } = metric.buckets!;
   const buckets: Bucket[] = [];
@@ -74,14 +75,20 @@ function shownBuckets({ arena }: Registry, metric: Metric, series: Series): Buck
   let count = 0;
   for (const le of [...metric.definition.bounds, Number.POSITIVE_INFINITY]) {
     while (bucket < bounds.length && bounds[bucket]! <= le) count += counts[bucket++]!;
-    const exemplars = series.lines.flatMap(
-      (line) => readExemplar(arena, arena.slotOf(line) + bounds.length + 1, buckets.length) ?? [],
-    );
-    const [first, ...others] = exemplars;
-    const exemplar = first && others.reduce((newest, one) => (one.timeS > newest.timeS ? one : newest), first);
-    buckets.push(exemplar === undefined ? { le, count } : { le, count, exemplar });
+    const exemplar = format === 'openmetrics' ? newestTrace(arena, metric, series, buckets.length) : null;
+    buckets.push({ le, count, exemplar });
   }
   return buckets;
+}
+
+/** Of all threads, in the shown bucket `at`. */
+function newestTrace(arena: Arena, metric: Metric, { lines }: Series, at: number): Exemplar | null {
+  let newest: Exemplar | null = null;
+  for (const line of lines) {
+    const exemplar = readExemplar(arena, arena.slotOf(line) + metric.buckets!.bounds.length + 1, at);
+    if (exemplar !== null && (newest === null || exemplar.timeS > newest.timeS)) newest = exemplar;
+  }
+  return newest;
 }
 
 /** What metrics say of themselves. */
