@@ -211,6 +211,7 @@ test('when the memory is full, what has room is counted on, what has none goes n
   assert.equal(histogram.read().count, kept + 1);
   const text = await page(metrics);
   assert.ok(text.includes(`spillway_metrics_refused_total{cause="memory"} ${50 - kept}\n`), text.slice(-900));
+  assert.equal(histogram.bind({ x: 100 }), histogram.bind({ x: 101 }), 'what goes nowhere takes no memory for each');
   // Small things may still fit into the rest; definitions without end do not.
   const many = (): void => {
     for (let index = 0; index < 1000; index++) metrics.gauge({ name: `g${index}`, help: 'G.' });

@@ -145,11 +145,7 @@ export class Metrics {
   ): Family<Instrument, Reading, Label> {
     const { labels: names } = metric.definition;
     const bound = new Map<string, Instrument>();
-    const placeOf = (line: number): Place => {
-      if (line > 0) return { arena: this.#arena, slot: this.#arena.slotOf(line), told: this.#arena };
-      this.#arena.refuse('memory');
-      return nowhere(metric, this.#arena);
-    };
+    let uncounted: Instrument | null = null;
     const bindText = (text: string): Instrument => {
       const known = bound.get(text);
       if (known !== undefined) return known;
@@ -158,9 +154,13 @@ export class Metrics {
         this.#arena.refuse('series');
         return bindText(OVERFLOW);
       }
-      const instrument = make(placeOf(line));
-      // What has no memory is not kept either: the labels that come may be without end.
-      if (line > 0 || text === OVERFLOW) bound.set(text, instrument);
+      if (line === 0) {
+        this.#arena.refuse('memory');
+        // One for all of them, and none is kept by its labels: those that come may be without end.
+        return (uncounted ??= make(nowhere(metric, this.#arena)));
+      }
+      const instrument = make({ arena: this.#arena, slot: this.#arena.slotOf(line), told: this.#arena });
+      bound.set(text, instrument);
       return instrument;
     };
     return {
