@@ -1,4 +1,6 @@
-/** ns of CPU for one update of a counter and of a histogram. */
+/** ns of CPU for one update of a counter and of a histogram, and for what both kinds of histogram begin with: the bucket of a value. */
+import { bucketUpperMs, BUCKETS } from '../../src/gateway/slots.ts';
+import { Buckets } from '../../src/kernel/buckets.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { cpuNs } from '../bloom/speed.ts';
 import { contenders } from './contenders.ts';
@@ -37,8 +39,29 @@ function casesOf(): Case[] {
   });
 }
 
+/** With the bounds of the gateway; and without it, which is what the loop takes. */
+function bucketCases(): Case[] {
+  const valuesMs = latencies().map((seconds) => 1000 * seconds);
+  const counts = new Float64Array(BUCKETS);
+  const buckets = new Buckets(Array.from({ length: BUCKETS }, (_, bucket) => bucketUpperMs(bucket)));
+  return [
+    {
+      name: 'bucket     kernel/buckets.ts, and counted',
+      run: () => {
+        for (let at = 0; at < UPDATES; at++) counts[buckets.bucketOf(valuesMs[at & 4095]!)]! += 1;
+      },
+    },
+    {
+      name: 'bucket     only counted',
+      run: () => {
+        for (let at = 0; at < UPDATES; at++) counts[at & 63]! += valuesMs[at & 4095]!;
+      },
+    },
+  ];
+}
+
 export function updatesPart(): void {
-  const cases = casesOf();
+  const cases = [...casesOf(), ...bucketCases()];
   const best = new Map<string, number>();
   for (let round = 0; round < ROUNDS; round++) {
     for (const { name, run } of cases) {
