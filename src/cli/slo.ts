@@ -1,11 +1,11 @@
 /** `spillway slo compile` and `spillway slo check`: objectives to Prometheus rules, and what they mean before they are used. */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatMistake, type Mistake } from '../gateway/config/index.ts';
+import { SpillwayError } from '../kernel/errors.ts';
 import { nearest } from '../kernel/nearest.ts';
 import { type CompiledFile, compileSlos, judgeSlo, loadSlos, type SloFile } from '../observe/index.ts';
 import { madeBy } from '../observe/slo/compile.ts';
-import { SpillwayError } from '../kernel/errors.ts';
+import { formatMistake, type Mistake } from '../reading/mistakes.ts';
 import { type Arguments, type Command, type CommandIo, UsageError } from './command.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { verdictLines } from './slo-text.ts';

@@ -1,7 +1,7 @@
 /**
  * From a scenario to series: the counters that a gateway would have shown, and promtool's notation for them. Pure.
  */
-import { counterParts, type GatewayIndicator } from './gateway-indicator.ts';
+import type { GatewayIndicator } from './gateway-indicator.ts';
 import { quoted } from './promql.ts';
 import type { Step } from './scenarios.ts';
 import type { SloCounter } from './simulate.ts';
@@ -30,30 +30,24 @@ export function gatewaySeries(gateway: GatewayIndicator, steps: readonly Step[],
     return { name: seriesName(metric, { ...own, ...labels }), values, samples, ...part };
   };
   const all = ({ good, bad }: Step): number => good + bad;
-  const made =
-    gateway.kind === 'availability'
-      ? [
-          series('spillway_requests_total', { code_class: '2xx' }, ({ good }) => good, { bad: 0, total: 1 }),
-          series('spillway_requests_total', { code_class: '5xx' }, ({ bad }) => bad, { bad: 1, total: 1 }),
-          series('spillway_requests_broken_total', {}, () => 0, { bad: 1, total: 0 }),
-        ]
-      : [
-          series('spillway_request_duration_seconds_count', {}, all, { bad: 1, total: 1 }),
-          series('spillway_request_duration_seconds_bucket', { le: leOf(gateway) }, ({ good }) => good, {
-            bad: -1,
-            total: 0,
-          }),
-        ];
-  return made;
+  return gateway.kind === 'availability'
+    ? [
+        series('spillway_requests_total', { code_class: '2xx' }, ({ good }) => good, { bad: 0, total: 1 }),
+        series('spillway_requests_total', { code_class: '5xx' }, ({ bad }) => bad, { bad: 1, total: 1 }),
+        series('spillway_requests_broken_total', {}, () => 0, { bad: 1, total: 0 }),
+      ]
+    : [
+        series('spillway_request_duration_seconds_count', {}, all, { bad: 1, total: 1 }),
+        series('spillway_request_duration_seconds_bucket', { le: String(gateway.boundS) }, ({ good }) => good, {
+          bad: -1,
+          total: 0,
+        }),
+      ];
 }
 
 interface Part {
   readonly bad: number;
   readonly total: number;
-}
-
-function leOf(gateway: GatewayIndicator): string {
-  return counterParts(gateway).find(({ labels }) => 'le' in labels)?.labels['le'] ?? '';
 }
 
 function accumulate(steps: readonly Step[], grows: (step: Step) => number): readonly Value[] {
