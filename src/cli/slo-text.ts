@@ -5,9 +5,10 @@ import { promDuration } from '../observe/slo/promql.ts';
 import type { Paint } from './terminal.ts';
 
 export function verdictLines(verdict: SloVerdict, rate: number | null, paint: Paint): readonly string[] {
-  const { id, objective, windowDays, alerts, detection, canPage } = verdict;
+  const { id, objective, windowDays, underS, alerts, detection, canPage } = verdict;
   return [
     paint('strong', `${id}: ${formatObjective(objective)} over ${windowDays} days`),
+    ...(underS === null ? [] : [`  bad     an answer that takes longer than ${round(underS * 1000, 3)} ms`]),
     `  budget  ${budgetText(verdict, rate)}`,
     ...alerts.map((alert) => `  ${alertText(alert, paint)}`),
     ...detection.map(({ failing, pageS, alertS }) => {
@@ -53,8 +54,8 @@ function lowTraffic({ alerts }: SloVerdict, paint: Paint): readonly string[] {
     );
 }
 
-function round(value: number): string {
-  return String(Number(value.toFixed(2)));
+function round(value: number, digits = 2): string {
+  return String(Number(value.toFixed(digits)));
 }
 
 /** `51.84 s`, `8 min 38 s`, `3 h 36 min`, `1 d 2 h`. */

@@ -16,6 +16,10 @@ const shop = (objective: string): string =>
   `service: shop\nslos:\n  - { name: orders, objective: ${objective}, sli: { events: { bad: a_total, total: b_total } } }\n`;
 writeFileSync(join(folder, 'shop.slo.yaml'), shop('99.9%'));
 writeFileSync(join(folder, 'loose.slo.yaml'), shop('80%'));
+writeFileSync(
+  join(folder, 'quick.slo.yaml'),
+  'service: shop\nslos: [{ name: quick, objective: 99%, sli: { latency: { under: 250ms } } }]\n',
+);
 writeFileSync(join(folder, 'wrong.slo.yaml'), shop('100%'));
 
 test('check: budget, alerts and the time to a page, in words', async () => {
@@ -29,6 +33,13 @@ test('check: budget, alerts and the time to a page, in words', async () => {
     /a total outage pages after 51\.84 s\n {2}10% failing pages after 8 min 38 s\n {2}1% failing pages after 3 h 36 min/,
   );
   assert.match(out, /with 69 requests in 1h or fewer, one failure pages/);
+});
+
+test('check: of a latency, by which bound it is counted', async () => {
+  const { code, out } = await run('check', 'quick.slo.yaml');
+  assert.equal(code, exitCodes.ok);
+  assert.match(out, /^ {2}bad {5}an answer that takes longer than 262\.144 ms$/m);
+  assert.doesNotMatch((await run('check', 'shop.slo.yaml')).out, /longer than/);
 });
 
 test('check: exit code 1 where nothing could page, and for mistakes', async () => {

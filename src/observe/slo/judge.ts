@@ -30,6 +30,8 @@ export interface SloVerdict {
   readonly objective: number;
   readonly sla: number | null;
   readonly windowDays: number;
+  /** Of a latency that the gateway counts: how long an answer may take, by the bound that stands for it; else null. */
+  readonly underS: number | null;
   readonly budget: {
     readonly share: number;
     /** Of a total outage. */
@@ -56,6 +58,7 @@ export function judgeSlo(slo: Slo, { rate }: Traffic): SloVerdict {
   const share = errorBudget(slo);
   const windowS = slo.windowMs / 1000;
   const { failuresMin } = slo.alerts;
+  const gateway = slo.indicator.kind === 'events' ? slo.indicator.gateway : null;
   const alerts = burnAlerts(slo).map((alert): AlertVerdict => {
     const enabled = slo.alerts[alert.severity].enabled;
     const outageS = enabled ? detectionS(alert, 1) : null;
@@ -71,6 +74,7 @@ export function judgeSlo(slo: Slo, { rate }: Traffic): SloVerdict {
     objective: slo.objective,
     sla: slo.sla,
     windowDays: windowS / 86_400,
+    underS: gateway?.kind === 'latency' ? gateway.boundS : null,
     budget: {
       share,
       minutes: exact((share * windowS) / 60),
