@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, test } from 'node:test';
 
-import { ZookeeperClient } from '../../src/drivers/zookeeper/client.ts';
 import type { SessionState } from '../../src/drivers/zookeeper/life.ts';
 import { ZookeeperSession } from '../../src/drivers/zookeeper/session.ts';
 import type { WatchEvent } from '../../src/drivers/zookeeper/watches.ts';
@@ -140,18 +139,15 @@ test('a session expires by its own clock while no server can be reached, and its
 
 test('E4: a session that expires while it is disconnected is followed by another, whose own the old node is not', async () => {
   await using line = await Relay.open(ensemble.servers[0]!.port);
-  await using client = new ZookeeperClient({ servers: [local(line.port)], sessionTimeoutMs: 1000 });
   await using other = observe();
-  const first = client.session;
+  const options = { servers: [local(line.port)], sessionTimeoutMs: 1000 };
+  await using first = new ZookeeperSession(options);
   await first.create('/seat', nothing, { ephemeral: true });
   line.cut();
   await once(first.ended, 'abort');
   line.pass();
   line.reset();
-  const follows = Promise.withResolvers<ZookeeperSession>();
-  client.onSession(follows.resolve);
-  const second = client.session;
-  assert.equal(await follows.promise, second);
+  await using second = new ZookeeperSession(options);
   await second.ping();
   assert.notEqual(second.id, first.id);
   const stale = await second.exists('/seat');

@@ -1,6 +1,6 @@
 /**
  * A session with ZooKeeper: what ephemeral nodes and watches live as long as. It is kept over any number of connections to any of the
- * servers, and ends once: it expires or is closed. A program that goes on opens another (`client.ts`).
+ * servers, and ends once: it expires or is closed. Whoever goes on opens another.
  *
  * - **It knows when it is over.** Time is counted from when the last request that the leader answered was sent, on both clocks (`life.ts`),
  *   also while no server can be reached. `state` and `heardAt` compare the clocks when they are read and trust no timer.
