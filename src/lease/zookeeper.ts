@@ -14,8 +14,9 @@
  * that one look tells all; its data is the holder.
  */
 import { isRefusal } from '../drivers/zookeeper/failures.ts';
+import type { Acl } from '../drivers/zookeeper/messages.ts';
 import type { ZookeeperOptions } from '../drivers/zookeeper/options.ts';
-import { ZookeeperSession } from '../drivers/zookeeper/session.ts';
+import { creatorAcl, openAcl, ZookeeperSession } from '../drivers/zookeeper/session.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { type ErrorCode, SpillwayError } from '../kernel/errors.ts';
 import { checkKeys, invalid } from '../kernel/options.ts';
@@ -35,12 +36,13 @@ import { existing, Watcher } from './zookeeper-watcher.ts';
 
 export interface ZookeeperLeasesOptions extends Pick<
   ZookeeperOptions,
-  'servers' | 'tls' | 'answerBytesMax' | 'clock' | 'random'
+  'servers' | 'tls' | 'auth' | 'answerBytesMax' | 'clock' | 'random'
 > {
-  /** The node under which everything is: a path without an end in `/`. @defaultValue '/spillway' */
+  /**
+   * The node under which everything is: a path without an end in `/`. With `auth`, it is for whoever has that and nobody else, with all that is
+   * under it, unless it is there already. @defaultValue '/spillway'
+   */
   readonly root?: string;
-  /** Such as `digest` with `name:password`: then nobody else may touch what this store makes. @defaultValue everybody may */
-  readonly auth?: { readonly scheme: string; readonly credentials: string };
 }
 
 /** Each is a connection and a heartbeat; a program has one ttl, or a few. */
@@ -85,6 +87,7 @@ class ZookeeperLeases implements LeaseStore {
   readonly clock: Clock;
   readonly #options: ZookeeperLeasesOptions;
   readonly #root: string;
+  readonly #acl: readonly Acl[];
   readonly #sessions = new Map<number, ZookeeperSession>();
   /** By the id of a claim. */
   readonly #nodes = new Map<string, Node>();
@@ -98,6 +101,7 @@ class ZookeeperLeases implements LeaseStore {
     this.clock = clock;
     this.#options = options;
     this.#root = root;
+    this.#acl = options.auth === undefined ? openAcl : creatorAcl;
     this.#unrenewed = new Unrenewed(clock, (claim) =>
       this.release(claim, { signal: AbortSignal.timeout(GIVE_BACK_MS) }),
     );
@@ -203,16 +207,16 @@ class ZookeeperLeases implements LeaseStore {
         `There are leases of ${SESSIONS_MAX} different ttls already, and ZooKeeper has a session for each; use fewer.`,
       );
     }
-    const { servers, tls, answerBytesMax, random, auth } = this.#options;
+    const { servers, tls, auth, answerBytesMax, random } = this.#options;
     const session = new ZookeeperSession({
       servers,
       sessionTimeoutMs: Math.ceil(ttlMs * SESSION_PER_TTL),
       clock: this.clock,
       ...(tls && { tls }),
+      ...(auth && { auth }),
       ...(answerBytesMax && { answerBytesMax }),
       ...(random && { random }),
     });
-    if (auth !== undefined) session.addAuth(auth.scheme, Buffer.from(auth.credentials)).catch(() => {});
     this.#sessions.set(ttlMs, session);
     return session;
   }
@@ -260,7 +264,12 @@ class ZookeeperLeases implements LeaseStore {
     for (;;) {
       const [made, rows] = await Promise.all([
         existing(
-          session.create(`${folder}/${id}-${share}-${of}-`, data, { ephemeral: true, sequential: true, signal }),
+          session.create(`${folder}/${id}-${share}-${of}-`, data, {
+            ephemeral: true,
+            sequential: true,
+            acl: this.#acl,
+            signal,
+          }),
         ),
         this.#rows(key, session, signal),
       ]);
@@ -273,11 +282,14 @@ class ZookeeperLeases implements LeaseStore {
   }
 
   async #makeFolder(folder: string, session: ZookeeperSession, signal: AbortSignal): Promise<void> {
-    const parts = folder.split('/');
+    const nothing = Buffer.alloc(0);
+    const parts = this.#root.split('/');
     for (let depth = 2; depth < parts.length; depth++) {
-      await made(session.create(parts.slice(0, depth).join('/'), Buffer.alloc(0), { signal }));
+      await made(session.create(parts.slice(0, depth).join('/'), nothing, { signal }));
     }
-    await made(session.create(folder, Buffer.alloc(0), { container: true, signal }));
+    const acl = this.#acl;
+    await made(session.create(this.#root, nothing, { acl, signal }));
+    await made(session.create(folder, nothing, { container: true, acl, signal }));
   }
 
   async #rows(key: string, session: ZookeeperSession, signal: AbortSignal): Promise<readonly Row[]> {
@@ -389,7 +401,7 @@ const ROOT = /^(\/[\w.:-]{1,64}){1,8}$/;
 
 /** Leases in ZooKeeper, 3.6 or later, with sessions of its own. */
 export function zookeeperLeases(options: ZookeeperLeasesOptions): LeaseStore {
-  checkKeys('zookeeperLeases', options, ['servers', 'tls', 'answerBytesMax', 'clock', 'random', 'root', 'auth']);
+  checkKeys('zookeeperLeases', options, ['servers', 'tls', 'auth', 'answerBytesMax', 'clock', 'random', 'root']);
   const { root = '/spillway', clock = systemClock } = options;
   if (!ROOT.test(root))
     throw invalid(`zookeeperLeases: root is “${root}”; expected a path such as /spillway, with no end in “/”.`);

@@ -146,6 +146,28 @@ test('watches end with what they were for, also of a node that was gone before i
   await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
 });
 
+test('with auth, what is under the root is for whoever has that and nobody else', async () => {
+  const root = fresh();
+  const auth = { scheme: 'digest', credentials: 'ann:secret' };
+  await using store = storeAt(root, { auth });
+  await using locks = createLocks(store);
+  await using lease = await locks.acquire('payment:42', { ttl: '10s' });
+  await using theirs = storeAt(root, { auth: { ...auth, credentials: 'bob:secret' } });
+  await using others = createLocks(theirs);
+  const refused = { code: 'STORE_REFUSED', message: /NO_AUTH/ };
+  await assert.rejects(others.tryAcquire('payment:42', { ttl: '10s' }), refused);
+  await assert.rejects(others.tryAcquire('other', { ttl: '10s' }), refused);
+  await assert.rejects(theirs.read('payment:42', { signal: AbortSignal.timeout(20_000) }), refused);
+  await using stranger = new ZookeeperSession({ servers: [server.address] });
+  for (const path of [root, `${root}/payment%3A42`]) {
+    await assert.rejects(stranger.children(path), { code: 'STORE_REFUSED', message: /NO_AUTH/ });
+  }
+  await using same = storeAt(root, { auth });
+  await using mates = createLocks(same);
+  assert.equal(await mates.tryAcquire('payment:42', { ttl: '10s' }), null);
+  lease.assertHeld();
+});
+
 test('a ttl that the servers keep no session for is refused with what they do', async () => {
   await using store = storeAt(fresh());
   await using locks = createLocks(store);

@@ -51,9 +51,9 @@ async function gone(session: ZookeeperSession, path: string): Promise<void> {
 }
 
 test('a session goes to another server when its own is killed, with its ephemeral nodes, its names and its watches', async () => {
-  await using session = new ZookeeperSession({ servers: ensemble.addresses, sessionTimeoutMs: 10_000 });
+  const auth = { scheme: 'digest', credentials: 'ann:secret' };
+  await using session = new ZookeeperSession({ servers: ensemble.addresses, sessionTimeoutMs: 10_000, auth });
   await using other = observe();
-  await session.addAuth('digest', Buffer.from('ann:secret'));
   const acl = [{ permissions: 31, scheme: 'auth', id: '' }];
   await session.create('/kept', Buffer.from('1'), { ephemeral: true, acl });
   for (const name of ['made', 'changed', 'deleted', 'parent', 'quiet', 'quiet-parent']) {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
 import { isRefusal } from '../../src/drivers/zookeeper/failures.ts';
+import type { ZookeeperAuth, ZookeeperOptions } from '../../src/drivers/zookeeper/options.ts';
 import { creatorAcl, ZookeeperSession } from '../../src/drivers/zookeeper/session.ts';
 import type { WatchEvent } from '../../src/drivers/zookeeper/watches.ts';
 import { ZookeeperServer } from '../servers/zookeeper.ts';
@@ -11,8 +12,8 @@ const server = await ZookeeperServer.start();
 after(() => server[Symbol.asyncDispose]());
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
-const open = (timeoutMs = 10_000): ZookeeperSession =>
-  new ZookeeperSession({ servers: [server.address], sessionTimeoutMs: timeoutMs });
+const open = (options: Partial<ZookeeperOptions> = {}): ZookeeperSession =>
+  new ZookeeperSession({ servers: [server.address], ...options });
 
 test('a node is made, read, changed by its version, and taken away', async () => {
   await using session = open();
@@ -85,17 +86,29 @@ test('a multi is done in whole or not at all, and says which step it was', async
 });
 
 test('who gave no name of the access list is refused', async () => {
-  await using owner = open();
+  const auth = { scheme: 'digest', credentials: 'ann:secret' };
+  await using owner = open({ auth });
   await using stranger = open();
-  await owner.addAuth('digest', bytes('ann:secret'));
   await owner.create('/private', bytes('mine'), { acl: creatorAcl });
   await assert.rejects(stranger.get('/private'), (error) => isRefusal(error, 'NO_AUTH'));
-  await stranger.addAuth('digest', bytes('ann:secret'));
-  assert.equal(Buffer.from((await stranger.get('/private')).data).toString(), 'mine');
+  await using known = open({ auth });
+  assert.equal(Buffer.from((await known.get('/private')).data).toString(), 'mine');
+});
+
+test('whoever the servers do not know is told so, and then goes on as nobody in particular', async () => {
+  await using session = open({ auth: { scheme: 'guild', credentials: 'ann' } });
+  await assert.rejects(session.get('/'), {
+    code: 'STORE_UNAVAILABLE',
+    message: /ZooKeeper refused .*: AUTH_FAILED \(-115\)/,
+  });
+  await session.get('/');
+  await assert.rejects(session.create('/mine', bytes(''), { acl: creatorAcl }), (error) =>
+    isRefusal(error, 'INVALID_ACL'),
+  );
 });
 
 test('ping moves heardAt, reads do not: they are answered without the leader', async () => {
-  await using session = open(60_000);
+  await using session = open({ sessionTimeoutMs: 60_000 });
   await session.ping();
   const first = session.heardAt!;
   await session.exists('/');
@@ -161,7 +174,6 @@ test('each call is given up when its signal says so, before it was sent and afte
     (signal) => session.multi([{ op: 'check', path: '/aborted' }], { signal }),
     (signal) => session.sync('/aborted', { signal }),
     (signal) => session.ping({ signal }),
-    (signal) => session.addAuth('digest', bytes('a:b'), { signal }),
   ];
   for (const call of calls) {
     await assert.rejects(call(AbortSignal.abort(reason)), reason);
@@ -185,4 +197,5 @@ test('what no server would take is refused before it is sent', async () => {
   assert.throws(() => new ZookeeperSession({ servers: [] }), { code: 'OPTIONS_INVALID' });
   assert.throws(() => new ZookeeperSession({ servers: ['a:b'] }), { code: 'OPTIONS_INVALID' });
   assert.throws(() => new ZookeeperSession({ servers: ['a'], sessionTimeoutMs: 5 }), { code: 'OPTIONS_INVALID' });
+  assert.throws(() => open({ auth: { scheme: 'digest' } as ZookeeperAuth }), { code: 'OPTIONS_INVALID' });
 });

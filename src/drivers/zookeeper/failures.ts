@@ -28,7 +28,7 @@ export function refused(what: string, code: number, index: number | null = null)
 }
 
 /** Whether an error is a server's refusal, and this one if a name is given. */
-export function isRefusal(error: unknown, refusal?: ZookeeperRefusalName): boolean {
+export function isRefusal(error: unknown, refusal?: ZookeeperRefusalName): error is SpillwayError {
   if (!(error instanceof SpillwayError && error.cause instanceof ZookeeperRefusal)) return false;
   return refusal === undefined || error.cause.refusal === refusal;
 }

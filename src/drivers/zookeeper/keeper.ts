@@ -13,7 +13,7 @@ import type { Timer } from '../../kernel/clock.ts';
 import type { SpillwayError } from '../../kernel/errors.ts';
 import { type AnyCall, Call, type CallOptions } from './call.ts';
 import { Connection } from './connection.ts';
-import { sessionEnded, unavailable } from './failures.ts';
+import { isRefusal, sessionEnded, unavailable } from './failures.ts';
 import {
   changesInMs,
   isOver,
@@ -53,12 +53,12 @@ export interface AskOptions extends CallOptions {
 
 export class SessionKeeper {
   readonly watches = new WatchTable();
-  /** Given again at each reconnect. */
-  readonly auths: Verb<void>[] = [];
   readonly #options: ResolvedOptions;
   readonly #order: readonly ServerAddress[];
   readonly #onState: (state: SessionState) => void;
   readonly #ended = new AbortController();
+  /** Null if there is none, or the servers do not take it. */
+  #auth: Verb<void> | null;
   #life: Life;
   #told: SessionState = 'opening';
   #ticket: SessionTicket;
@@ -77,6 +77,7 @@ export class SessionKeeper {
   constructor(options: ResolvedOptions, onState: (state: SessionState) => void) {
     this.#options = options;
     this.#onState = onState;
+    this.#auth = options.auth === null ? null : verbs.auth(options.auth.scheme, Buffer.from(options.auth.credentials));
     this.#order = shuffled(options.servers, options.random);
     this.#ticket = options.resume ?? { id: 0n, password: new Uint8Array(16) };
     this.#life = newLife(options.sessionTimeoutMs);
@@ -169,12 +170,24 @@ export class SessionKeeper {
     if (isOver(this.#step({ type: 'attached', sentAt, timeoutMs }))) return;
     const periodMs = Math.max(HEARTBEAT_MS_MIN, timeoutMs / HEARTBEATS);
     this.#heartbeat = this.#options.clock.every(periodMs, () => this.#beat(connection), { ref: true });
-    for (const auth of this.auths) connection.send(this.#silent(auth));
+    this.#introduce(connection);
     // Before all else, so that no change is missed in between; the server says at once what has changed meanwhile.
     for (const group of this.watches.groups(WATCH_BYTES_MAX)) {
       connection.send(this.#silent(verbs.setWatches(this.#lastZxid, group)));
     }
     this.#flush();
+  }
+
+  /** Who is refused goes on without: then a server says what may not be done, and why. */
+  #introduce(connection: Connection): void {
+    if (this.#auth === null) return;
+    const call = this.#silent(this.#auth);
+    call.promise.catch((error: unknown) => {
+      if (!isRefusal(error)) return;
+      this.#auth = null;
+      connection.end(error);
+    });
+    connection.send(call);
   }
 
   #beat(connection: Connection): void {

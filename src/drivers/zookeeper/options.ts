@@ -11,6 +11,11 @@ export interface SessionTicket {
   readonly password: Uint8Array;
 }
 
+export interface ZookeeperAuth {
+  readonly scheme: string;
+  readonly credentials: string;
+}
+
 export interface ZookeeperOptions {
   /** `host` or `host:port` (2181 if none), one for each server of the ensemble; tried in an order of chance. */
   readonly servers: readonly string[];
@@ -21,6 +26,11 @@ export interface ZookeeperOptions {
   readonly sessionTimeoutMs?: number;
   /** Of `node:tls`; without it, connections are in the clear. */
   readonly tls?: TlsOptions;
+  /**
+   * Who this is, for access lists: `digest` with `name:password`, or another scheme of the servers. Said at each connection before all else;
+   * if the servers do not know the scheme, once, and then the session is nobody's in particular.
+   */
+  readonly auth?: ZookeeperAuth;
   /** The session to take on, instead of a new one. */
   readonly resume?: SessionTicket;
   /** The largest message that is taken from a server; a longer one ends the connection. @defaultValue 4194304: a list of some 100,000 children */
@@ -38,6 +48,7 @@ export interface ResolvedOptions {
   readonly servers: readonly ServerAddress[];
   readonly sessionTimeoutMs: number;
   readonly tls: TlsOptions | null;
+  readonly auth: ZookeeperAuth | null;
   readonly resume: SessionTicket | null;
   readonly answerBytesMax: number;
   readonly clock: Clock;
@@ -45,7 +56,7 @@ export interface ResolvedOptions {
 }
 
 const PORT = 2181;
-const keys = ['servers', 'sessionTimeoutMs', 'tls', 'resume', 'answerBytesMax', 'clock', 'random'];
+const keys = ['servers', 'sessionTimeoutMs', 'tls', 'auth', 'resume', 'answerBytesMax', 'clock', 'random'];
 /** Ensembles have 3 to 7 members; observers may be many. */
 const SERVERS_MAX = 256;
 
@@ -63,9 +74,15 @@ function addressOf(text: unknown): ServerAddress {
 
 export function resolveOptions(given: ZookeeperOptions): ResolvedOptions {
   checkKeys('A session of ZooKeeper', given, keys);
-  const { servers, sessionTimeoutMs = 10_000, answerBytesMax = 4 * 2 ** 20, resume = null } = given;
+  const { servers, sessionTimeoutMs = 10_000, answerBytesMax = 4 * 2 ** 20, auth = null, resume = null } = given;
   if (!Array.isArray(servers) || servers.length === 0 || servers.length > SERVERS_MAX) {
     throw invalid(`servers must be an array of 1 to ${SERVERS_MAX} addresses.`);
+  }
+  if (auth !== null) {
+    checkKeys('auth', auth, ['scheme', 'credentials']);
+    if (typeof auth.scheme !== 'string' || typeof auth.credentials !== 'string') {
+      throw invalid('auth has no scheme or no credentials; expected two texts, such as digest and name:password.');
+    }
   }
   if (resume !== null && (typeof resume.id !== 'bigint' || !(resume.password instanceof Uint8Array))) {
     throw invalid('resume must be the ticket of a session: an id, which is a bigint, and a password, which is bytes.');
@@ -74,6 +91,7 @@ export function resolveOptions(given: ZookeeperOptions): ResolvedOptions {
     servers: servers.map(addressOf),
     sessionTimeoutMs: checkInteger('sessionTimeoutMs', sessionTimeoutMs, 100, 3_600_000),
     tls: given.tls ?? null,
+    auth,
     resume,
     answerBytesMax: checkInteger('answerBytesMax', answerBytesMax, 1024, 2 ** 30),
     clock: given.clock ?? systemClock,

@@ -37,8 +37,8 @@ const REQUEST_BYTES_MAX = 0xfffff;
 const CLOSE_MS = 2000;
 
 /** Everybody may do everything: ZooKeeper's default. */
-const openAcl: readonly Acl[] = [{ permissions: 31, scheme: 'world', id: 'anyone' }];
-/** Everything, and only for those who gave what the creator did to `addAuth`. */
+export const openAcl: readonly Acl[] = [{ permissions: 31, scheme: 'world', id: 'anyone' }];
+/** Everything, and only for who has the creator's `auth`. */
 export const creatorAcl: readonly Acl[] = [{ permissions: 31, scheme: 'auth', id: '' }];
 
 export interface CreateOptions extends CallOptions {
@@ -168,13 +168,6 @@ export class ZookeeperSession implements AsyncDisposable {
   /** Asks the leader whether the session lives: `heardAt` is then no earlier than the call. */
   ping(options: CallOptions = {}): Promise<void> {
     return this.sync('/', options);
-  }
-
-  /** Who the client is, for access lists; such as `digest` with `name:password`. Given again at each reconnect. */
-  async addAuth(scheme: string, credentials: Uint8Array, options: CallOptions = {}): Promise<void> {
-    checkKeys('addAuth', options, callKeys);
-    const verb = verbs.auth(scheme, credentials);
-    await this.#call(verb, { ...options, onAnswer: (refusal) => refusal === 0 && this.#keeper.auths.push(verb) });
   }
 
   /** Nobody is interested in it any more. The server still sends its event, which nobody is then told of. */
