@@ -64,3 +64,8 @@ export const errorCodes = {
 } as const satisfies Record<string, string>;
 
 export type ErrorCode = keyof typeof errorCodes;
+
+/** Whether an error has one of these codes. */
+export function isCoded(error: unknown, ...codes: readonly ErrorCode[]): error is SpillwayError {
+  return error instanceof SpillwayError && codes.includes(error.code);
+}

@@ -8,9 +8,7 @@ import type { EtcdClient } from '../drivers/etcd/client.ts';
 import { abortable } from '../kernel/abort.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { type Instant, readInstant } from './instant.ts';
-
-/** A session is kept alive when this part of its time has passed, as a lease is renewed. */
-const KEEPS_PER_TTL = 3;
+import { RENEWALS_PER_TTL } from './store.ts';
 
 export class EtcdSession {
   readonly id: bigint;
@@ -39,7 +37,7 @@ export class EtcdSession {
 
   /** Keeps it alive if that is due. */
   async refresh(signal: AbortSignal): Promise<boolean> {
-    if (this.#clock.nowMs() - this.since.nowMs < this.#ttlMs / KEEPS_PER_TTL) return true;
+    if (this.#clock.nowMs() - this.since.nowMs < this.#ttlMs / RENEWALS_PER_TTL) return true;
     return this.keepAlive(signal);
   }
 

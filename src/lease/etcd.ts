@@ -21,7 +21,7 @@ import {
   type RangeRequest,
 } from '../drivers/etcd/messages.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
-import { type ErrorCode, SpillwayError } from '../kernel/errors.ts';
+import { isCoded } from '../kernel/errors.ts';
 import { checkKeys, invalid } from '../kernel/options.ts';
 import { type EtcdSession, EtcdSessions } from './etcd-session.ts';
 import {
@@ -29,12 +29,15 @@ import {
   type Claim,
   type Holding,
   type LeaseStore,
-  type LeaseStoreLimits,
+  limitsUsual,
   type Renewal,
+  RENEWALS_PER_TTL,
   type Unwatch,
   type Waiting,
   WHOLE,
 } from './store.ts';
+import { storeError } from './store-error.ts';
+import { hasRoom, holding } from './table.ts';
 import { Unrenewed } from './unrenewed.ts';
 
 export interface EtcdLeasesOptions {
@@ -47,10 +50,6 @@ export interface EtcdLeasesOptions {
 const PREFIX = /^[\w.:/-]{1,64}$/;
 /** Those who ask without a queue look first and then claim what has not changed; more changes than this in between, and it is busy. */
 const LOOKS_MAX = 8;
-/** How long the servers are asked to take something back, before they are asked again. */
-const GIVE_BACK_MS = 2000;
-/** Keeps the place of those who wait, as a renewal keeps a lease. */
-const KEEPS_PER_TTL = 3;
 
 /** A key under what is claimed. */
 interface Row extends Holding {
@@ -71,13 +70,7 @@ interface Place {
 
 class EtcdLeases implements LeaseStore {
   readonly name = 'etcd';
-  readonly limits: LeaseStoreLimits = {
-    ttlMsMin: 1000,
-    ttlMsMax: 2 ** 31 - 1,
-    keyBytesMax: 1024,
-    shares: true,
-    queue: true,
-  };
+  readonly limits = { ...limitsUsual, ttlMsMin: 1000 };
   readonly clock: Clock;
   readonly #client: EtcdClient;
   readonly #prefix: string;
@@ -93,9 +86,7 @@ class EtcdLeases implements LeaseStore {
     this.#client = client;
     this.#prefix = prefix;
     this.#sessions = new EtcdSessions(client, clock);
-    this.#unrenewed = new Unrenewed(clock, (claim) =>
-      this.release(claim, { signal: AbortSignal.timeout(GIVE_BACK_MS) }),
-    );
+    this.#unrenewed = new Unrenewed(clock, (claim, waiting) => this.release(claim, waiting));
   }
 
   async try(claim: Claim, { signal }: Waiting): Promise<Answer> {
@@ -113,8 +104,8 @@ class EtcdLeases implements LeaseStore {
           this.#forget(claim.id);
         } else {
           // The key may be there, or may yet come to be: under a session that others keep alive it would stay.
-          if (!isCoded(error, 'STORE_UNAVAILABLE') && !isCoded(error, 'STORE_REFUSED')) session.retire();
-          throw unavailable(error);
+          if (!isCoded(error, 'STORE_UNAVAILABLE', 'STORE_REFUSED')) session.retire();
+          throw storeError(error);
         }
       }
     }
@@ -129,7 +120,7 @@ class EtcdLeases implements LeaseStore {
       session.keepAlive(signal),
       this.#client.range({ key: this.#keyOf(claim), keysOnly: true }, { signal, timeoutMs }),
     ]).catch((error: unknown) => {
-      throw unavailable(error);
+      throw storeError(error);
     });
     if (isAlive && kvs.length > 0) return { held: true, since: session.since };
     this.#forget(claim.id);
@@ -138,7 +129,7 @@ class EtcdLeases implements LeaseStore {
 
   async release(claim: Claim, { signal }: Waiting): Promise<void> {
     await this.#client.delete({ key: this.#keyOf(claim) }, { signal }).catch((error: unknown) => {
-      throw unavailable(error);
+      throw storeError(error);
     });
     this.#forget(claim.id);
   }
@@ -155,16 +146,9 @@ class EtcdLeases implements LeaseStore {
 
   async read(key: string, { signal }: Waiting): Promise<readonly Holding[]> {
     const { kvs } = await this.#client.range(this.#folder(key), { signal }).catch((error: unknown) => {
-      throw unavailable(error);
+      throw storeError(error);
     });
-    const held: Holding[] = [];
-    let sum = 0;
-    for (const { holder, token, share, of } of kvs.map(rowOf)) {
-      sum += share;
-      if (sum > of) break;
-      held.push({ holder, token, share });
-    }
-    return held;
+    return holding(kvs.map(rowOf)).map(({ holder, token, share }) => ({ holder, token, share }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -186,7 +170,7 @@ class EtcdLeases implements LeaseStore {
     const kept = this.#kept.get(id);
     if (kept !== undefined) return kept;
     const session = await this.#sessions.open(ttlMs, signal).catch((error: unknown) => {
-      throw unavailable(error);
+      throw storeError(error);
     });
     this.#kept.set(id, session);
     session.add(id);
@@ -224,7 +208,7 @@ class EtcdLeases implements LeaseStore {
       const found = rowsOf(answer);
       if (answer.succeeded || look === LOOKS_MAX) return found;
       const isMine = found.rows.some(({ key }) => key === this.#keyOf(claim));
-      if (isMine || sumOf(found.rows) + share > of) return found;
+      if (isMine || !hasRoom(found.rows, share, of)) return found;
       unchanged = { ...keysOf(folder), target: 'modRevision', is: '<', than: found.revision + 1n };
     }
   }
@@ -233,7 +217,7 @@ class EtcdLeases implements LeaseStore {
     const { id, share, of, ttlMs, queue } = claim;
     const place = rows.findIndex(({ key }) => key === this.#keyOf(claim));
     const mine = rows[place];
-    if (mine !== undefined && sumOf(rows.slice(0, place)) + share <= of) {
+    if (mine !== undefined && hasRoom(rows.slice(0, place), share, of)) {
       this.#places.delete(id);
       return { granted: true, token: mine.token, since: session.since };
     }
@@ -244,7 +228,7 @@ class EtcdLeases implements LeaseStore {
       const watcher = this.#watchers.get(id);
       if (watcher !== undefined) this.#listen(watcher);
     }
-    return { granted: false, againMs: queue ? ttlMs / KEEPS_PER_TTL : Number.POSITIVE_INFINITY };
+    return { granted: false, againMs: queue ? ttlMs / RENEWALS_PER_TTL : Number.POSITIVE_INFINITY };
   }
 
   /** Of who wants all, only the key before its own matters: until that is gone it has no room. */
@@ -318,21 +302,6 @@ function fieldsOf(text: string): Readonly<Record<string, unknown>> {
   } catch {
     return {};
   }
-}
-
-function sumOf(rows: readonly Row[]): number {
-  return rows.reduce((sum, { share }) => sum + share, 0);
-}
-
-function isCoded(error: unknown, code: ErrorCode): boolean {
-  return error instanceof SpillwayError && error.code === code;
-}
-
-/** To whoever asks for a lease, a change that may have been made is an answer that got lost. */
-function unavailable(error: unknown): unknown {
-  if (!(error instanceof SpillwayError) || error.code === 'STORE_REFUSED' || error.code === 'STORE_UNAVAILABLE')
-    return error;
-  return new SpillwayError('STORE_UNAVAILABLE', error.message, { cause: error, retryable: true });
 }
 
 /**

@@ -19,7 +19,7 @@ import { type Backoff, backoffMs } from '../kernel/backoff.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
 import { driftMs, type Instant, remainingMs } from './instant.ts';
-import type { Answer, Claim, Renewal } from './store.ts';
+import { type Answer, type Claim, type Renewal, RENEWALS_PER_TTL } from './store.ts';
 
 /** A question for the store. Its answer comes back with it. */
 export interface Question {
@@ -54,8 +54,6 @@ export interface LifeOptions {
 
 export type LifeState = 'asking' | 'waiting' | 'held' | 'leaving' | 'over';
 
-/** Two renewals may fail before the lease is over. */
-const RENEWALS_PER_TTL = 3;
 /** After a failure the store is asked again soon, then ever less often, up to what a server that comes back should wait for. */
 const BACKOFF: Backoff = { shortestMs: 5, baseMs: 10, longestMs: 500 };
 /** If more than this part of a lease went by in asking for it, its ttl is too short for its store. */

@@ -6,7 +6,15 @@
  */
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { checkKeys } from '../kernel/options.ts';
-import type { Answer, Claim, Holding, LeaseStore, LeaseStoreLimits, Renewal, Unwatch } from './store.ts';
+import {
+  type Answer,
+  type Claim,
+  type Holding,
+  type LeaseStore,
+  limitsUsual,
+  type Renewal,
+  type Unwatch,
+} from './store.ts';
 import { type KeyRows, live, nextOf, nextToken, noRows, releaseClaim, renewClaim, tryClaim } from './table.ts';
 
 export interface MemoryLeasesOptions {
@@ -21,13 +29,7 @@ interface Watcher {
 
 class MemoryLeases implements LeaseStore {
   readonly name = 'memory';
-  readonly limits: LeaseStoreLimits = {
-    ttlMsMin: 1,
-    ttlMsMax: 2 ** 31 - 1,
-    keyBytesMax: 1024,
-    shares: true,
-    queue: true,
-  };
+  readonly limits = { ...limitsUsual, ttlMsMin: 1 };
   readonly clock: Clock;
   readonly #rows = new Map<string, KeyRows>();
   readonly #watchers = new Map<string, Set<Watcher>>();

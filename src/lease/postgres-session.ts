@@ -26,7 +26,7 @@ import {
   type Claim,
   type Holding,
   type LeaseStore,
-  type LeaseStoreLimits,
+  limitsUsual,
   type Renewal,
   type Unwatch,
   type Waiting,
@@ -76,13 +76,7 @@ interface Taken {
 
 class PostgresSession implements PostgresSessionLeases {
   readonly name = 'postgres session';
-  readonly limits: LeaseStoreLimits = {
-    ttlMsMin: 10,
-    ttlMsMax: 2 ** 31 - 1,
-    keyBytesMax: 1024,
-    shares: false,
-    queue: false,
-  };
+  readonly limits = { ...limitsUsual, shares: false, queue: false };
   readonly clock: Clock;
   readonly #connect: () => Promise<PostgresSessionClient>;
   readonly #schema: string;

@@ -22,7 +22,16 @@ import { SpillwayError } from '../kernel/errors.ts';
 import { checkKeys, invalid } from '../kernel/options.ts';
 import { createRandom } from '../kernel/random.ts';
 import { pollMs } from './polling.ts';
-import type { Answer, Claim, Holding, LeaseStore, LeaseStoreLimits, Renewal, Unwatch, Waiting } from './store.ts';
+import {
+  type Answer,
+  type Claim,
+  type Holding,
+  type LeaseStore,
+  limitsUsual,
+  type Renewal,
+  type Unwatch,
+  type Waiting,
+} from './store.ts';
 
 export interface PostgresLeasesOptions {
   /**
@@ -68,13 +77,7 @@ interface Resolved {
 
 class Postgres implements PostgresLeases {
   readonly name = 'postgres';
-  readonly limits: LeaseStoreLimits = {
-    ttlMsMin: 10,
-    ttlMsMax: 2 ** 31 - 1,
-    keyBytesMax: 1024,
-    shares: true,
-    queue: true,
-  };
+  readonly limits = limitsUsual;
   readonly clock: Clock;
   readonly #driver: PostgresDriver;
   readonly #schema: string;

@@ -40,7 +40,7 @@ import {
   type Claim,
   type Holding,
   type LeaseStore,
-  type LeaseStoreLimits,
+  limitsUsual,
   type Renewal,
   type Unwatch,
   type Waiting,
@@ -93,13 +93,7 @@ function micros(ms: number): string {
 
 class RedisLeases implements LeaseStore {
   readonly name = 'redis';
-  readonly limits: LeaseStoreLimits = {
-    ttlMsMin: 10,
-    ttlMsMax: 2 ** 31 - 1,
-    keyBytesMax: 1024,
-    shares: true,
-    queue: true,
-  };
+  readonly limits = limitsUsual;
   readonly clock: Clock;
   readonly #client: RedisLeasesClient;
   readonly #driver: RedisDriver;

@@ -32,6 +32,7 @@ import {
   type Holding,
   type LeaseStore,
   type LeaseStoreLimits,
+  limitsUsual,
   type Renewal,
   type Unwatch,
   type Waiting,
@@ -91,13 +92,8 @@ class RedlockLeases implements LeaseStore {
 
   constructor(nodes: readonly RedisDriver[], { nodeTimeoutMs, prefix, clock, random }: Resolved) {
     this.clock = clock;
-    this.limits = {
-      ttlMsMin: Math.max(10, TTL_PER_NODE_TIMEOUT * nodeTimeoutMs),
-      ttlMsMax: 2 ** 31 - 1,
-      keyBytesMax: 1024,
-      shares: false,
-      queue: false,
-    };
+    const ttlMsMin = Math.max(limitsUsual.ttlMsMin, TTL_PER_NODE_TIMEOUT * nodeTimeoutMs);
+    this.limits = { ...limitsUsual, ttlMsMin, shares: false, queue: false };
     this.#nodes = nodes;
     this.#quorum = quorumOf(nodes.length);
     this.#nodeTimeoutMs = nodeTimeoutMs;

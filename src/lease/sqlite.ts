@@ -20,7 +20,16 @@ import { type Clock, machineClock, type Timer } from '../kernel/clock.ts';
 import { checkKeys } from '../kernel/options.ts';
 import { createRandom } from '../kernel/random.ts';
 import { checkSqlite, type Prepare, SqliteFile } from './sqlite-file.ts';
-import type { Answer, Claim, Holding, LeaseStore, LeaseStoreLimits, Renewal, Unwatch, Waiting } from './store.ts';
+import {
+  type Answer,
+  type Claim,
+  type Holding,
+  type LeaseStore,
+  limitsUsual,
+  type Renewal,
+  type Unwatch,
+  type Waiting,
+} from './store.ts';
 import { type KeyRows, live, nextOf, nextToken, noRows, releaseClaim, renewClaim, tryClaim } from './table.ts';
 
 export interface SqliteLeasesOptions {
@@ -61,13 +70,7 @@ interface StoredRow {
 
 class Sqlite implements LeaseStore {
   readonly name = 'sqlite';
-  readonly limits: LeaseStoreLimits = {
-    ttlMsMin: 10,
-    ttlMsMax: 2 ** 31 - 1,
-    keyBytesMax: 1024,
-    shares: true,
-    queue: true,
-  };
+  readonly limits = limitsUsual;
   readonly clock: Clock;
   readonly #file: SqliteFile;
   readonly #watchers = new Set<Watcher>();

@@ -21,6 +21,9 @@ import type { Instant } from './instant.ts';
 /** As much as an exclusive lease takes: so one key can be read by very many or written by one. */
 export const WHOLE = 2 ** 31 - 1;
 
+/** Who holds renews, and who waits asks again, so often within a ttl: two may fail. */
+export const RENEWALS_PER_TTL = 3;
+
 export interface Claim {
   readonly key: string;
   /** Of this claim alone, in all processes and for ever: whoever knows it is the holder. 32 hexadecimal digits. */
@@ -78,6 +81,17 @@ export interface LeaseStoreLimits {
   /** Whether those who wait are served in their order, across processes. */
   readonly queue: boolean;
 }
+
+/** Of a store that has no reason for others. */
+export const limitsUsual: LeaseStoreLimits = {
+  // A shorter one is lost by any timer that is a little late.
+  ttlMsMin: 10,
+  // 24 days: nobody waits as long for what a dead holder had, and it fits what servers count in.
+  ttlMsMax: 2 ** 31 - 1,
+  keyBytesMax: 1024,
+  shares: true,
+  queue: true,
+};
 
 export interface LeaseStore extends AsyncDisposable {
   /** What it is called in messages, such as `redis`. */

@@ -8,7 +8,7 @@
  *
  * Cost: O(holders + places of the key) a question.
  */
-import type { Claim, Holding } from './store.ts';
+import { type Claim, type Holding, RENEWALS_PER_TTL } from './store.ts';
 
 export interface HeldRow extends Holding {
   readonly id: string;
@@ -33,9 +33,6 @@ export type Verdict =
   | { readonly granted: true; readonly token: bigint; readonly rows: KeyRows }
   /** In `againMs` it can be different although nobody releases: a holder's time is over, or the place needs to be kept. */
   | { readonly granted: false; readonly againMs: number; readonly rows: KeyRows };
-
-/** Places are kept by asking again: three times within a ttl, as a lease is. */
-const KEEPS_PER_TTL = 3;
 
 /** Without what is over. */
 export function live({ held, queue }: KeyRows, nowMs: number): KeyRows {
@@ -70,7 +67,7 @@ export function tryClaim(given: KeyRows, claim: Claim, nowMs: number, token: big
   const kept = { id, share, of, untilMs };
   return {
     granted: false,
-    againMs: Math.min(soonestMs, ttlMs / KEEPS_PER_TTL),
+    againMs: Math.min(soonestMs, ttlMs / RENEWALS_PER_TTL),
     rows: { held, queue: place < 0 ? [...queue, kept] : queue.with(place, kept) },
   };
 }
@@ -99,8 +96,16 @@ export function nextToken(last: bigint, wallMs: number): bigint {
   return byClock > last ? byClock : last + 1n;
 }
 
-function hasRoom(held: readonly HeldRow[], share: number, of: number): boolean {
+/** Whether what is taken leaves room for a share. */
+export function hasRoom(held: readonly Pick<Holding, 'share'>[], share: number, of: number): boolean {
   let sum = share;
   for (const row of held) sum += row.share;
   return sum <= of;
+}
+
+/** Who holds, of rows in the order of their coming that do not say who waits: those that have room behind all before them. */
+export function holding<R extends Pick<PlaceRow, 'share' | 'of'>>(rows: readonly R[]): readonly R[] {
+  let taken = 0;
+  const waits = rows.findIndex(({ share, of }) => (taken += share) > of);
+  return waits < 0 ? rows : rows.slice(0, waits);
 }

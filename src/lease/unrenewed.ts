@@ -6,10 +6,12 @@
  */
 import { abortable } from '../kernel/abort.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
-import type { Claim } from './store.ts';
+import type { Claim, Waiting } from './store.ts';
 
 /** How late a lease is given to others that its holder forgot. */
 const LOOK_MS = 200;
+/** How long the servers are asked to take something back, before they are asked again. */
+const GIVE_BACK_MS = 2000;
 
 interface Asked {
   readonly claim: Claim;
@@ -20,12 +22,12 @@ interface Asked {
 
 export class Unrenewed {
   readonly #clock: Clock;
-  readonly #giveBack: (claim: Claim) => Promise<void>;
+  readonly #giveBack: (claim: Claim, waiting: Waiting) => Promise<void>;
   readonly #asked = new Map<string, Asked>();
   #timer: Timer | null = null;
 
-  /** `giveBack` must be over within a limited time; if it fails, it is called again. */
-  constructor(clock: Clock, giveBack: (claim: Claim) => Promise<void>) {
+  /** `giveBack` must be over when nobody waits any more; if it fails, it is called again. */
+  constructor(clock: Clock, giveBack: (claim: Claim, waiting: Waiting) => Promise<void>) {
     this.#clock = clock;
     this.#giveBack = giveBack;
   }
@@ -57,7 +59,8 @@ export class Unrenewed {
       if (nowMs < asked.dueMs) continue;
       asked.dueMs = Number.POSITIVE_INFINITY;
       asked.gone ??= Promise.withResolvers();
-      this.#giveBack(asked.claim).catch(() => (asked.dueMs = this.#clock.nowMs() + LOOK_MS));
+      const waiting = { signal: AbortSignal.timeout(GIVE_BACK_MS) };
+      this.#giveBack(asked.claim, waiting).catch(() => (asked.dueMs = this.#clock.nowMs() + LOOK_MS));
     }
   }
 }

@@ -18,19 +18,22 @@ import type { Acl } from '../drivers/zookeeper/messages.ts';
 import type { ZookeeperOptions } from '../drivers/zookeeper/options.ts';
 import { creatorAcl, openAcl, ZookeeperSession } from '../drivers/zookeeper/session.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
-import { type ErrorCode, SpillwayError } from '../kernel/errors.ts';
+import { isCoded, SpillwayError } from '../kernel/errors.ts';
 import { checkKeys, invalid } from '../kernel/options.ts';
 import {
   type Answer,
   type Claim,
   type Holding,
   type LeaseStore,
-  type LeaseStoreLimits,
+  limitsUsual,
   type Renewal,
+  RENEWALS_PER_TTL,
   type Unwatch,
   type Waiting,
   WHOLE,
 } from './store.ts';
+import { storeError } from './store-error.ts';
+import { hasRoom, holding } from './table.ts';
 import { Unrenewed } from './unrenewed.ts';
 import { existing, Watcher } from './zookeeper-watcher.ts';
 
@@ -49,10 +52,6 @@ export interface ZookeeperLeasesOptions extends Pick<
 const SESSIONS_MAX = 16;
 /** A session's timeout, of a ttl. */
 const SESSION_PER_TTL = 1.5;
-/** Keeps the place of those who wait, as a renewal keeps a lease. */
-const KEEPS_PER_TTL = 3;
-/** How long the servers are asked to take something back, before they are asked again. */
-const GIVE_BACK_MS = 2000;
 
 const NODE = /^([0-9a-f]{32})-(\d{1,10})-(\d{1,10})-(-?\d{10})$/;
 
@@ -77,13 +76,7 @@ interface Node {
 
 class ZookeeperLeases implements LeaseStore {
   readonly name = 'zookeeper';
-  readonly limits: LeaseStoreLimits = {
-    ttlMsMin: 100,
-    ttlMsMax: 2_000_000,
-    keyBytesMax: 256,
-    shares: true,
-    queue: true,
-  };
+  readonly limits = { ...limitsUsual, ttlMsMin: 100, ttlMsMax: 2_000_000, keyBytesMax: 256 };
   readonly clock: Clock;
   readonly #options: ZookeeperLeasesOptions;
   readonly #root: string;
@@ -102,9 +95,7 @@ class ZookeeperLeases implements LeaseStore {
     this.#options = options;
     this.#root = root;
     this.#acl = options.auth === undefined ? openAcl : creatorAcl;
-    this.#unrenewed = new Unrenewed(clock, (claim) =>
-      this.release(claim, { signal: AbortSignal.timeout(GIVE_BACK_MS) }),
-    );
+    this.#unrenewed = new Unrenewed(clock, (claim, waiting) => this.release(claim, waiting));
   }
 
   async try(claim: Claim, { signal }: Waiting): Promise<Answer> {
@@ -122,7 +113,7 @@ class ZookeeperLeases implements LeaseStore {
       await this.#refresh(claim, session, signal);
       return await this.#answerOf(claim, node, rows, signal);
     } catch (error) {
-      throw unavailable(error);
+      throw storeError(error);
     }
   }
 
@@ -136,7 +127,7 @@ class ZookeeperLeases implements LeaseStore {
       const [, stat] = await Promise.all([session.ping({ signal }), session.exists(path, { signal })]);
       if (stat !== null && session.heardAt !== null) return { held: true, since: session.heardAt };
     } catch (error) {
-      if (!isCoded(error, 'ZOOKEEPER_SESSION_ENDED')) throw unavailable(error);
+      if (!isCoded(error, 'ZOOKEEPER_SESSION_ENDED')) throw storeError(error);
     }
     this.#forget(claim.id);
     return { held: false };
@@ -149,7 +140,7 @@ class ZookeeperLeases implements LeaseStore {
       if (node !== undefined) await deleted(node.session, node.path, signal);
     } catch (error) {
       // With its session everything is gone that it made.
-      if (!isCoded(error, 'ZOOKEEPER_SESSION_ENDED')) throw unavailable(error);
+      if (!isCoded(error, 'ZOOKEEPER_SESSION_ENDED')) throw storeError(error);
     }
     this.#forget(claim.id);
   }
@@ -172,18 +163,15 @@ class ZookeeperLeases implements LeaseStore {
     try {
       const session = this.#sessionForReading();
       const held: Holding[] = [];
-      let sum = 0;
       await session.ping({ signal });
-      for (const { name, share, of } of await this.#rows(key, session, signal)) {
-        sum += share;
-        if (sum > of) break;
+      for (const { name, share } of holding(await this.#rows(key, session, signal))) {
         const node = await existing(session.get(`${this.#folder(key)}/${name}`, { signal }));
         if (node === null) continue;
         held.push({ holder: Buffer.from(node.data).toString(), token: node.stat.czxid, share });
       }
       return held;
     } catch (error) {
-      throw unavailable(error);
+      throw storeError(error);
     }
   }
 
@@ -300,7 +288,7 @@ class ZookeeperLeases implements LeaseStore {
   /** The session’s time begins anew when a third of the ttl has passed. */
   async #refresh({ ttlMs }: Claim, session: ZookeeperSession, signal: AbortSignal): Promise<void> {
     const heardMs = session.heardAt?.nowMs ?? -Infinity;
-    if (this.clock.nowMs() - heardMs > ttlMs / KEEPS_PER_TTL) await session.ping({ signal });
+    if (this.clock.nowMs() - heardMs > ttlMs / RENEWALS_PER_TTL) await session.ping({ signal });
     if (session.timeoutMs < ttlMs * SESSION_PER_TTL - 1) {
       throw invalid(
         `ttl is ${ttlMs} ms, and the servers of ZooKeeper keep a session for at most ${session.timeoutMs} ms: expected at most ` +
@@ -320,11 +308,11 @@ class ZookeeperLeases implements LeaseStore {
       return { granted: false, againMs: SOON_MS };
     }
     const before = rows.slice(0, place);
-    if (sumOf(before) + share <= of) return { granted: true, token: node.token, since };
+    if (hasRoom(before, share, of)) return { granted: true, token: node.token, since };
     node.before = before.at(-1)!.name;
     const watcher = this.#watchers.get(id);
     if (watcher !== undefined) this.#listen(claim, watcher);
-    if (queue) return { granted: false, againMs: ttlMs / KEEPS_PER_TTL };
+    if (queue) return { granted: false, againMs: ttlMs / RENEWALS_PER_TTL };
     await deleted(node.session, node.path, signal);
     this.#forget(id);
     return { granted: false, againMs: Number.POSITIVE_INFINITY };
@@ -369,10 +357,6 @@ function rowOf(name: string): Row {
   return { name, id, share: Number(share), of: Number(of), number: Number(number) };
 }
 
-function sumOf(rows: readonly Row[]): number {
-  return rows.reduce((sum, { share }) => sum + share, 0);
-}
-
 async function made(asked: Promise<unknown>): Promise<void> {
   try {
     await asked;
@@ -383,18 +367,6 @@ async function made(asked: Promise<unknown>): Promise<void> {
 
 async function deleted(session: ZookeeperSession, path: string, signal: AbortSignal): Promise<void> {
   await existing(session.delete(path, { signal }));
-}
-
-function isCoded(error: unknown, code: ErrorCode): boolean {
-  return error instanceof SpillwayError && error.code === code;
-}
-
-const lost: readonly ErrorCode[] = ['STORE_UNSURE', 'ZOOKEEPER_SESSION_ENDED'];
-
-/** To whoever asks for a lease, what may have been done is an answer that got lost; and a session that ended has a successor. */
-function unavailable(error: unknown): unknown {
-  if (!(error instanceof SpillwayError) || !lost.includes(error.code)) return error;
-  return new SpillwayError('STORE_UNAVAILABLE', error.message, { cause: error, retryable: true });
 }
 
 const ROOT = /^(\/[\w.:-]{1,64}){1,8}$/;

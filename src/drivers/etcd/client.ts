@@ -31,7 +31,7 @@ import {
   type WatchEvent,
 } from './answers.ts';
 import { EtcdCaller, type Question } from './caller.ts';
-import { SpillwayError } from '../../kernel/errors.ts';
+import { isCoded } from '../../kernel/errors.ts';
 import { checkInteger, invalid } from '../../kernel/options.ts';
 import {
   type KeyRange,
@@ -105,7 +105,7 @@ export class EtcdClient implements AsyncDisposable {
     try {
       return await this.#ask('lease/revoke', leaseId(id), () => true, { once: true, options });
     } catch (error) {
-      if (error instanceof SpillwayError && error.code === 'ETCD_LEASE_GONE') return false;
+      if (isCoded(error, 'ETCD_LEASE_GONE')) return false;
       throw error;
     }
   }
