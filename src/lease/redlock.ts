@@ -19,6 +19,7 @@ import {
   RedisDriver,
   RedisScript,
 } from '../drivers/redis.ts';
+import { type Backoff, backoffMs } from '../kernel/backoff.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { checkDuration, checkKeys, invalid } from '../kernel/options.ts';
@@ -55,8 +56,7 @@ const NODES_MAX = 15;
 /** Who is outbid so often within a try is one of very many; it steps aside for a moment. */
 const BALLOTS_PER_TRY = 5;
 /** Who finds it taken asks again after a random time, up to this at first and twice as long each time: so of those that split the votes one comes first. */
-const AGAIN_MS_MIN = 8;
-const AGAIN_MS_MAX = 200;
+const BACKOFF: Backoff = { shortestMs: 1, baseMs: 4, longestMs: 200 };
 /** A renewal is asked for three times in a ttl, and may take a nodeTimeout. */
 const TTL_PER_NODE_TIMEOUT = 4;
 
@@ -258,11 +258,10 @@ class RedlockLeases implements LeaseStore {
     );
   }
 
-  /** Full jitter (Brooker, “Exponential backoff and jitter”, 2015). */
   #againMs(claim: Claim): number {
-    const refusals = this.#refusals.get(claim) ?? 0;
-    this.#refusals.set(claim, refusals + 1);
-    return 1 + this.#random.unit() * Math.min(AGAIN_MS_MAX, AGAIN_MS_MIN * 2 ** Math.min(refusals, 16));
+    const refusals = (this.#refusals.get(claim) ?? 0) + 1;
+    this.#refusals.set(claim, refusals);
+    return backoffMs(BACKOFF, refusals, this.#random);
   }
 }
 
