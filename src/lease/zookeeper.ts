@@ -140,7 +140,7 @@ class ZookeeperLeases implements LeaseStore {
       if (node !== undefined) await deleted(node.session, node.path, signal);
     } catch (error) {
       // With its session everything is gone that it made.
-      if (!isCoded(error, 'ZOOKEEPER_SESSION_ENDED')) throw storeError(error);
+      if (!isCoded(error, 'ZOOKEEPER_SESSION_ENDED', 'LEASES_CLOSED')) throw storeError(error);
     }
     this.#forget(claim.id);
   }
@@ -187,9 +187,9 @@ class ZookeeperLeases implements LeaseStore {
   }
 
   #sessionFor(ttlMs: number): ZookeeperSession {
+    if (this.#closed) throw new SpillwayError('LEASES_CLOSED', 'The leases in ZooKeeper are closed.');
     const open = this.#sessions.get(ttlMs);
     if (open !== undefined && open.state !== 'expired') return open;
-    if (this.#closed) throw new SpillwayError('ZOOKEEPER_SESSION_ENDED', 'The leases in ZooKeeper are closed.');
     if (open === undefined && this.#sessions.size >= SESSIONS_MAX) {
       throw invalid(
         `There are leases of ${SESSIONS_MAX} different ttls already, and ZooKeeper has a session for each; use fewer.`,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { createElections } from '../../src/elect/index.ts';
@@ -248,6 +249,44 @@ test('what others wrote under a name is in the way of nobody who knows how to re
   const [holding] = await store.read('payment:42', { signal: AbortSignal.timeout(5000) });
   assert.equal(holding?.holder, 'not of here');
   client.close();
+});
+
+test('the rights that the guide names are enough, and without them it is refused', async () => {
+  const guide = await readFile(new URL('../../docs/guides/locks.md', import.meta.url), 'utf8');
+  const [, from = '', to = ''] = /etcd: to read and write the keys from `(.*)` to `(.*)`/.exec(guide) ?? [];
+  await using secured = await EtcdServer.start();
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  const perm = { permType: 'READWRITE', key: base64(from), range_end: base64(to) };
+  await secured.ask('/v3/auth/role/add', { name: 'locks' });
+  await secured.ask('/v3/auth/role/grant', { name: 'locks', perm });
+  await secured.ask('/v3/auth/role/add', { name: 'root' });
+  for (const name of ['root', 'locks', 'stranger']) {
+    await secured.ask('/v3/auth/user/add', { name, password: 'secret' });
+    if (name !== 'stranger') await secured.ask('/v3/auth/user/grant', { user: name, role: name });
+  }
+  await secured.ask('/v3/auth/enable');
+  const clientOf = (name: string): EtcdClient =>
+    new EtcdClient({ endpoints: [secured.url], user: { name, password: 'secret' } });
+  await using client = clientOf('locks');
+  {
+    await using store = etcdLeases(client);
+    await using locks = createLocks(store);
+    const held = await locks.acquire('payment:42', { ttl: '1s' });
+    const seen = Promise.withResolvers<void>();
+    const end = store.watch('payment:42', null, seen.resolve);
+    await seen.promise;
+    end();
+    const next = locks.acquire('payment:42', { ttl: '1s', wait: '10s' });
+    await held.release();
+    await (await next).release();
+  }
+  await using nobody = clientOf('stranger');
+  await using theirs = etcdLeases(nobody);
+  await using others = createLocks(theirs);
+  await assert.rejects(others.tryAcquire('payment:42', { ttl: '1s' }), {
+    code: 'STORE_REFUSED',
+    message: /permission denied/,
+  });
 });
 
 test('a prefix that would not be found again is refused', () => {

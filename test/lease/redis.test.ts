@@ -6,9 +6,10 @@
  * a client can do to them, that contract shows; so they are run with one version of each.
  */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, beforeEach, test } from 'node:test';
 import { Redis } from 'ioredis';
-import { redisLeases, type RedisLeasesClient } from '../../src/lease/index.ts';
+import { redisLeases, type RedisLeasesClient, redlockLeases } from '../../src/lease/index.ts';
 import { Leases } from '../../src/lease/leases.ts';
 import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { clients, clusterClients } from '../servers/redis-clients.ts';
@@ -206,9 +207,9 @@ test('the last token is what it was if the clock was ahead, and near 2^53 nothin
 });
 
 test('the rights that the guide names are enough, and without them it is refused', async () => {
-  const rights = ['+evalsha', '+eval', '+get', '+set', '+del', '+setrange', '+pexpire', '+publish', '+subscribe'];
-  const more = ['+unsubscribe', '+time', '+wait', '+info', '~spillway:*', '&spillway:*'];
-  await server.admin.call('acl', 'setuser', 'locks', 'on', '>secret', ...rights, ...more);
+  const guide = await readFile(new URL('../../docs/guides/locks.md', import.meta.url), 'utf8');
+  const [, rights = '', keys = '', channels = ''] = /Redis and Valkey: `(.*)`, on `(.*)` and `(.*)`/.exec(guide) ?? [];
+  await server.admin.call('acl', 'setuser', 'locks', 'on', '>secret', ...rights.split(' '), keys, channels);
   await server.admin.call('acl', 'setuser', 'stranger', 'on', '>secret', '+@all', '~other:*');
   const clientOf = (username: string): Redis => new Redis(server.port, { username, password: 'secret' });
   const [locks, stranger] = [clientOf('locks'), clientOf('stranger')];
@@ -240,6 +241,12 @@ test('refuses a cluster, and options that mean nothing, with what to do', async 
     assert.throws(() => redisLeases(client), {
       code: 'OPTIONS_INVALID',
       message: /a client of a cluster.*redlockLeases/,
+    });
+    await using one = await clients['ioredis 6'](server.port);
+    await using other = await clients['ioredis 6'](server.port);
+    assert.throws(() => redlockLeases([one.client, client, other.client]), {
+      code: 'OPTIONS_INVALID',
+      message: /one is a client of a cluster; expected clients of independent masters/,
     });
   }
   await using opened = await clients['ioredis 6'](server.port);

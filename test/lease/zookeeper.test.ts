@@ -178,6 +178,20 @@ test('a ttl that the servers keep no session for is refused with what they do', 
   });
 });
 
+test('closed, it has given back all, and grants no more', async () => {
+  const root = fresh();
+  const store = storeAt(root);
+  const claim = { key: 'payment:42', id: 'a'.repeat(32), holder: 'me', share: 1, of: 1, ttlMs: 30_000, queue: false };
+  const waiting = { signal: AbortSignal.timeout(20_000) };
+  assert.ok((await store.try(claim, waiting)).granted);
+  await store[Symbol.asyncDispose]();
+  await assert.rejects(store.try(claim, waiting), { code: 'LEASES_CLOSED' });
+  await assert.rejects(store.read(claim.key, waiting), { code: 'LEASES_CLOSED' });
+  await store.release(claim, waiting);
+  await using other = storeAt(root);
+  assert.ok((await other.try({ ...claim, id: 'b'.repeat(32) }, waiting)).granted);
+});
+
 test('a root that is no path is refused', () => {
   assert.throws(() => storeAt('/spillway/'), { code: 'OPTIONS_INVALID', message: /root is “\/spillway\/”/ });
 });
