@@ -5,7 +5,8 @@
  * that ending and the sample with it (OpenMetrics §5.1), which is done on the way out. Label values may hold anything and are
  * escaped; names are given by code, never by traffic, and are checked by the test that holds docs/metrics.md equal.
  *
- * Cost: O(text). A scrape of 1,000 endpoints is about 1 MB and some 10 ms; it runs on the control thread.
+ * Cost: O(text), at one stretch. A whole scrape of 1,000 endpoints is 2 MB and some 30 ms of CPU on the control thread, of 1,000 routes 4.5 MB
+ * and some 70 ms.
  */
 
 export type MetricFormat = 'prometheus' | 'openmetrics';
@@ -64,7 +65,9 @@ export type MetricFamily =
 /** Families without a sample are left out. */
 export function formatMetrics(families: readonly MetricFamily[], format: MetricFormat): string {
   const shown = families.filter(({ samples }) => samples.length > 0);
-  return shown.map((family) => formatFamily(family, format)).join('') + formatEnd(format);
+  // Families of the same things share their labels.
+  const known = new Map<Labels, string>();
+  return shown.map((family) => formatFamily(family, format, known)).join('') + formatEnd(format);
 }
 
 /** What comes before the samples of a family. */
@@ -119,8 +122,12 @@ export function chooseFormat(accept: string | undefined): MetricFormat {
   return openmetrics > 0 && openmetrics >= plain ? 'openmetrics' : 'prometheus';
 }
 
-function formatFamily(family: MetricFamily, format: MetricFormat): string {
-  const pairsOf = (labels: Labels): string => formatPairs(Object.entries(labels));
+function formatFamily(family: MetricFamily, format: MetricFormat, known: Map<Labels, string>): string {
+  const pairsOf = (labels: Labels): string => {
+    const pairs = known.get(labels) ?? formatPairs(Object.entries(labels));
+    known.set(labels, pairs);
+    return pairs;
+  };
   const { name } = family;
   const lines =
     family.type === 'histogram'
