@@ -276,6 +276,7 @@ test('closed, it gives back what it holds and tells whoever waits', async () => 
 test('what no store could do is refused, with what to do', async () => {
   const { ask } = leasesAt();
   await assert.rejects(ask({ ttlMs: 0 }), { code: 'OPTIONS_INVALID', message: /ttl is 0 ms; memory takes 1 ms/ });
+  await assert.rejects(ask({ ttlMs: 2 ** 31 }), { code: 'OPTIONS_INVALID', message: /to 2147483647 ms/ });
   await assert.rejects(ask({ ttlMs: Number.NaN }), { code: 'OPTIONS_INVALID' });
   await assert.rejects(ask({ key: '' }), { code: 'OPTIONS_INVALID', message: /0 bytes/ });
   await assert.rejects(ask({ key: 'é'.repeat(513) }), { code: 'OPTIONS_INVALID', message: /1026 bytes/ });
