@@ -5,6 +5,7 @@ import { FakeClock } from '../../faults/faketime.ts';
 import type { WorkerProcess } from '../../faults/processes.ts';
 import { Relay, type Way } from '../../faults/relay.ts';
 import { type Cell, type Hand, LONG_TTL_MS, TTL_MS } from './cell.ts';
+import type { Written } from './lock-process.ts';
 import type { StoreAddress } from './stores.ts';
 
 /** Servers that are up. */
@@ -108,21 +109,28 @@ const slow: Scenario = async (cell, site) => {
   await cell.increments([holder, ...rest]);
 };
 
-/** Connections end and none can be made until the lease is over; what it had may still be there when it comes back. */
-const reconnected: Scenario = async (cell, site) => {
+/**
+ * Connections end and none can be made until others have had the lock: when the lease is over, after which what it had may still be there. Or at
+ * once, where it ends with the connection: then `ttlMs` is so long that the holder has not asked again when it writes.
+ */
+export async function reconnected(
+  cell: Cell,
+  site: Site,
+  { written = 'lost', ttlMs = TTL_MS }: { readonly written?: Written; readonly ttlMs?: number } = {},
+): Promise<void> {
   const relays = await relaysOf(cell, site);
-  const holder = await cell.hand(cell.ground.shared(2), site.address(portsOf(relays)));
+  const holder = await cell.hand(cell.ground.shared(2), site.address(portsOf(relays)), ttlMs);
   const rest = await others(cell, site);
   await cell.increments([holder, ...rest]);
   await holder.hold();
   for (const relay of relays) relay.refuse();
   for (const relay of relays) relay.reset();
   await cell.increments(rest);
-  assert.equal(await holder.write(), 'lost');
+  assert.deepEqual(await holder.write(), written);
   await Promise.all(relays.map((relay) => relay.accept()));
   await holder.release();
   await cell.increments([holder, ...rest]);
-};
+}
 
 export const HOUR_MS = 3_600_000;
 
@@ -190,13 +198,13 @@ export function everywhere(site: Site): Readonly<Record<HolderFault, (cell: Cell
   };
 }
 
-/** Nobody is granted what another holds, though it lasts longer than it should. */
-export async function serverClockBack(cell: Cell, site: Site, clock: FakeClock): Promise<void> {
+/** Nobody is granted what another holds, though it may last longer than it should. */
+export async function serverClockStepped(cell: Cell, site: Site, step: () => void): Promise<void> {
   const holder = await cell.hand(cell.ground.shared(2), directly(site));
   const rest = await others(cell, site);
   await cell.increments([holder, ...rest]);
   await holder.hold();
-  clock.set(-HOUR_MS);
+  step();
   assert.equal(await rest[0].hold(0), null);
   await holder.write();
   await holder.release();

@@ -60,6 +60,19 @@ const byWallClock = {
   serverClockBack: 'guaranteed',
 } as const;
 
+/** Locks that are the server's as long as a connection lasts: others can have them the moment that it ends, whatever the ttl. */
+const bySession = {
+  ...everywhere,
+  reconnected: 'detected',
+  restarted: 'detected',
+  failedOver: 'detected',
+  failedOverSync: 'detected',
+  emptied: 'detected',
+  emptiedClockBack: 'not guaranteed',
+  serverClockForward: 'guaranteed',
+  serverClockBack: 'guaranteed',
+} as const;
+
 /** Stores that agree among their nodes on every lease and number them. */
 const consensus = {
   ...everywhere,
@@ -80,6 +93,7 @@ export const matrix = {
     emptiedClockBack: 'not guaranteed',
   },
   postgres: { ...byWallClock, failedOver: 'detected', failedOverSync: 'guaranteed' },
+  postgresSession: bySession,
   redis: { ...byWallClock, failedOver: 'detected' },
   redisWait: { ...byWallClock, failedOver: 'guaranteed' },
   redlock: { ...byWallClock, minorityLost: 'guaranteed', majorityLost: 'guaranteed', minorityEmpty: 'detected' },
@@ -94,6 +108,7 @@ export type FaultOf<S extends Store> = keyof (typeof matrix)[S] & Fault;
 export const stores: Readonly<Record<Store, string>> = {
   sqlite: 'SQLite',
   postgres: 'PostgreSQL',
+  postgresSession: 'PostgreSQL, session',
   redis: 'Redis',
   redisWait: 'Redis, `replicas`: 1',
   redlock: 'Redlock, 5 nodes',

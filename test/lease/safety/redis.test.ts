@@ -14,7 +14,7 @@ import {
   HOUR_MS,
   lostAfterwards,
   nodesLost,
-  serverClockBack,
+  serverClockStepped,
   type Site,
 } from './faults.ts';
 import type { FaultOf } from './matrix.ts';
@@ -87,7 +87,7 @@ function runsOf(waits: boolean, site: Site): { readonly [F in FaultOf<'redis'>]:
     },
     async serverClockBack(cell) {
       const { clock, site: own } = await startServers(cell, waits);
-      await serverClockBack(cell, own, clock);
+      await serverClockStepped(cell, own, () => clock.set(-HOUR_MS));
     },
   };
 }

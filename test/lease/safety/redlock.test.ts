@@ -11,7 +11,7 @@ import {
   HOUR_MS,
   type Loss,
   nodesLost,
-  serverClockBack,
+  serverClockStepped,
   type Site,
 } from './faults.ts';
 
@@ -98,7 +98,7 @@ proveColumn('redlock', {
     },
     async serverClockBack(cell) {
       const { clock, site } = await startNodes(cell);
-      await serverClockBack(cell, site, clock);
+      await serverClockStepped(cell, site, () => clock.set(-HOUR_MS));
     },
   },
 });

@@ -7,6 +7,7 @@ import {
   etcdLeases,
   type LeaseStore,
   postgresLeases,
+  postgresSessionLeases,
   redisLeases,
   redlockLeases,
   sqliteLeases,
@@ -16,7 +17,7 @@ import {
 
 /** What a process needs to know to open a store; ports are of this machine, of servers or of relays. */
 export interface StoreAddress {
-  readonly store: 'etcd' | 'postgres' | 'redis' | 'redlock' | 'sqlite' | 'zookeeper';
+  readonly store: 'etcd' | 'postgres' | 'postgresSession' | 'redis' | 'redlock' | 'sqlite' | 'zookeeper';
   readonly ports: readonly number[];
   /** Of Redis. */
   readonly replicas?: RedisReplicas;
@@ -36,16 +37,20 @@ function redis(port: number): Redis {
 /** Longer than a round trip on a line that a test made slow; a quarter of the shortest ttl. */
 const NODE_TIMEOUT_MS = 250;
 
+function postgresAt(port: number): pg.ClientConfig {
+  return { host: '127.0.0.1', port, user: 'postgres', database: 'postgres' };
+}
+
+async function connect(port: number): Promise<pg.Client> {
+  const client = new pg.Client(postgresAt(port));
+  await client.connect();
+  return client;
+}
+
 function postgres(port: number): LeaseStore {
-  const server = { host: '127.0.0.1', port, user: 'postgres', database: 'postgres' };
-  const pool = new pg.Pool({ ...server, max: 4 });
+  const pool = new pg.Pool({ ...postgresAt(port), max: 4 });
   pool.on('error', () => {});
-  const listen = async (): Promise<pg.Client> => {
-    const client = new pg.Client(server);
-    await client.connect();
-    return client;
-  };
-  return postgresLeases(pool, { listen });
+  return postgresLeases(pool, { listen: () => connect(port) });
 }
 
 export function openStore({ store, ports, replicas, path = '' }: StoreAddress): LeaseStore {
@@ -57,6 +62,8 @@ export function openStore({ store, ports, replicas, path = '' }: StoreAddress): 
     }
     case 'postgres':
       return postgres(port);
+    case 'postgresSession':
+      return postgresSessionLeases(() => connect(port));
     case 'redlock':
       return redlockLeases(ports.map(redis), { nodeTimeout: NODE_TIMEOUT_MS });
     case 'redis':
