@@ -2,9 +2,10 @@
  * Listening to PostgreSQL (LISTEN) on a connection of its own, for as long as it is open: one that is lost is made anew.
  *
  * What was said while there was no connection is lost. So `onListening` is called each time that it begins to listen: what was missed can be
- * asked for then; and `onLost` each time that it does so no more. Nothing here throws and nothing rejects. A connection that is dead without a sign is found by TCP alone, so whoever listens
- * asks from time to time too.
+ * asked for then; and `onLost` each time that it does so no more. Nothing here throws and nothing rejects. A connection that is dead without a
+ * sign is found by TCP alone, so whoever listens asks from time to time too.
  */
+import { type Backoff, backoffMs } from '../kernel/backoff.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 
@@ -35,8 +36,7 @@ export interface PostgresListenerOptions {
 }
 
 /** Soon after the first loss, for a server that was restarted; seldom if it stays away. */
-const AGAIN_MS_MIN = 50;
-const AGAIN_MS_MAX = 5000;
+const BACKOFF: Backoff = { shortestMs: 25, baseMs: 50, longestMs: 5000 };
 
 export class PostgresListener {
   readonly #options: PostgresListenerOptions;
@@ -112,8 +112,6 @@ export class PostgresListener {
     if (this.#state !== 'open') return;
     const { clock, random } = this.#options;
     this.#failures += 1;
-    const longestMs = Math.min(AGAIN_MS_MAX, AGAIN_MS_MIN * 2 ** Math.min(this.#failures, 16));
-    const delayMs = AGAIN_MS_MIN / 2 + random.unit() * (longestMs - AGAIN_MS_MIN / 2);
-    this.#timer = clock.after(delayMs, () => void this.#connect());
+    this.#timer = clock.after(backoffMs(BACKOFF, this.#failures, random), () => void this.#connect());
   }
 }
