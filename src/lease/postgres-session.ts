@@ -105,9 +105,10 @@ class PostgresSession implements PostgresSessionLeases {
     const taken = this.#taken.get(lock);
     if (taken?.session === session) {
       if (taken.claim.id !== claim.id) return this.#busy();
-      // Asked again: the lock must not be counted twice.
-      const token = await taken.token;
+      // Asked again: the lock must not be counted twice. If nobody knows whether it was taken, it is given back first.
+      const token = await taken.token.catch(() => null);
       if (token !== null && (await this.renew(claim)).held) return { granted: true, token };
+      await this.release(claim);
       return this.#busy();
     }
     const mine: Taken = { claim, session, token: this.#take(claim, lock, session) };
@@ -119,7 +120,8 @@ class PostgresSession implements PostgresSessionLeases {
       this.#forget(mine);
       return this.#busy();
     } catch (error) {
-      this.#forget(mine);
+      // The server may have granted it, or do so yet: if it cannot be given back now, whoever asked does so later, or its ttl does.
+      await this.release(claim).catch(() => void this.#unrenewed.add(claim));
       throw error;
     }
   }
@@ -136,7 +138,7 @@ class PostgresSession implements PostgresSessionLeases {
 
   async release(claim: Claim): Promise<void> {
     const taken = this.#takenBy(claim);
-    if (taken === undefined) return;
+    if (taken === undefined) return this.#unrenewed.delete(claim.id);
     // It comes after what was asked before, on the one connection.
     const values = [this.#lockOf(claim.key), this.#idleMs(claim)];
     await this.#call(taken.session, 'lease_session_release($1, $2)', values);

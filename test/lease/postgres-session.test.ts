@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 
 import pg from 'pg';
 
-import { postgresSessionLeases } from '../../src/lease/index.ts';
+import { type Claim, postgresSessionLeases } from '../../src/lease/index.ts';
 import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { Relay } from '../faults/relay.ts';
 import { PgBouncer } from '../servers/pgbouncer.ts';
@@ -15,9 +15,9 @@ const server = await PostgresServer.start();
 const pool = server.pool();
 after(() => server[Symbol.asyncDispose]());
 
-function connectTo(port: number): () => Promise<pg.Client> {
+function connectTo(port: number, settings: pg.ClientConfig = {}): () => Promise<pg.Client> {
   return async () => {
-    const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' });
+    const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres', ...settings });
     await client.connect();
     return client;
   };
@@ -130,6 +130,36 @@ test('a try that fails after it took the lock gives it back', async () => {
   assert.equal(await locks(), 1);
   await pool.query('ALTER SEQUENCE spillway.hidden RENAME TO lease_tokens');
   await granted(store, claimOf());
+});
+
+test('a lock that was taken after its client had given up on the answer is given back, and had by who asks again', async () => {
+  await using line = await Relay.open(server.port);
+  await using store = postgresSessionLeases(connectTo(line.port, { query_timeout: 200 }));
+  await using other = openStore();
+  await granted(store, claimOf({ key: 'warm' }));
+  const unanswered = async (claim: Claim): Promise<void> => {
+    line.hold('toClient');
+    await assert.rejects(store.try(claim, waiting), { code: 'STORE_UNAVAILABLE' });
+    await until(async () => (await locks()) === 2);
+    line.pass('toClient');
+  };
+  /** Another gets it, and leaves it. */
+  const passOn = async (): Promise<void> => {
+    const next = claimOf();
+    await granted(other, next);
+    await other.release(next, waiting);
+  };
+  const released = claimOf();
+  await unanswered(released);
+  await store.release(released, waiting);
+  await passOn();
+  const again = claimOf();
+  await unanswered(again);
+  await until(async () => (await store.try(again, waiting)).granted);
+  await store.release(again, waiting);
+  await passOn();
+  await unanswered(claimOf({ ttlMs: 300 }));
+  await until(async () => (await other.try(claimOf(), waiting)).granted);
 });
 
 test('options that mean nothing are refused', () => {
