@@ -49,6 +49,14 @@ test('promoted when its turn has come', async () => {
   assert.equal(await get(), 'new');
 });
 
+test('a file that is saved as it was asks for nothing: the trial goes on', async () => {
+  const { plane, state } = await doingWell();
+  assert.equal((await plane.reload('file', null)).kind, 'unchanged');
+  assert.equal(state().phase, 'watching');
+  assert.equal((await plane.reload('call', null)).kind, 'unchanged');
+  assert.equal(state().phase, 'rolled-back');
+});
+
 test('taken back when its config, read once more, is refused', async () => {
   const { source, get, state, over, allDone } = await doingWell();
   source.read = async () => ({
