@@ -256,6 +256,24 @@ test('says what is wrong with a file', async () => {
   }
 });
 
+test('a file that may not grow is an error that passes, and nothing is half done', async () => {
+  const database = new DatabaseSync(fresh());
+  await using store = sqliteLeases(database);
+  const processes = new LeaseProcesses([store], 60_000);
+  const mine = processes.claim();
+  const token = await processes.granted(0, mine);
+  database.exec('PRAGMA max_page_count = 1');
+  let others = 0;
+  const fill = async (): Promise<unknown> => {
+    for (; ; others++) await processes.granted(0, processes.claim({ key: `${'long '.repeat(200)}${others}` }));
+  };
+  await assert.rejects(fill(), { code: 'STORE_UNAVAILABLE', retryable: true, message: /full/ });
+  database.exec('PRAGMA max_page_count = 1000');
+  assert.equal(await processes.granted(0, mine), token);
+  assert.equal(database.prepare('SELECT count(*) AS n FROM spillway_leases').get()!['n'], 1 + others);
+  database.close();
+});
+
 // Mounting a small disk needs root.
 if (process.getuid?.() === 0) {
   test('a full disk is an error that passes, and nothing is half done', async () => {
