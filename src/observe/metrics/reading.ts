@@ -6,6 +6,7 @@
  * that value, whatever the distribution. Cost: O(buckets), some 500.
  */
 import { invalid } from '../../kernel/options.ts';
+import { quantile } from '../../kernel/quantile.ts';
 
 export class HistogramReading {
   /** Upper bounds of the buckets; the last is +Infinity. */
@@ -38,15 +39,7 @@ export class HistogramReading {
    */
   quantile(q: number): number {
     if (!(q >= 0 && q <= 1)) throw invalid(`quantile: q is ${q}; expected from 0 to 1, such as 0.99.`);
-    const { count, counts, bounds } = this;
-    if (count === 0) return Number.NaN;
-    let left = Math.max(1, Math.ceil(q * count));
-    let bucket = 0;
-    while (bucket < counts.length - 1 && left > counts[bucket]!) left -= counts[bucket++]!;
-    const upper = bounds[bucket]!;
-    const lower = bounds[bucket - 1];
-    // The middle from which both ends are equally far, as a share of themselves.
-    return lower === undefined || upper === Number.POSITIVE_INFINITY ? upper : (2 * lower * upper) / (lower + upper);
+    return quantile(this.bounds, this.counts, q);
   }
 
   plus(other: HistogramReading): HistogramReading {
