@@ -1,15 +1,17 @@
 /** What `spillway slo check` says of an objective, in lines for people. Pure. */
 import type { AlertVerdict, SloVerdict } from '../observe/index.ts';
 import { formatObjective } from '../observe/slo/objective.ts';
+import { formatPolicy } from '../observe/slo/policy.ts';
 import { promDuration } from '../observe/slo/promql.ts';
 import type { Paint } from './terminal.ts';
 
 export function verdictLines(verdict: SloVerdict, rate: number | null, paint: Paint): readonly string[] {
-  const { id, objective, windowDays, underS, alerts, detection, canPage } = verdict;
+  const { id, objective, windowDays, underS, policy, alerts, detection, canPage } = verdict;
   return [
     paint('strong', `${id}: ${formatObjective(objective)} over ${windowDays} days`),
     ...(underS === null ? [] : [`  bad     an answer that takes longer than ${round(underS * 1000, 3)} ms`]),
     `  budget  ${budgetText(verdict, rate)}`,
+    `  policy  ${formatPolicy(policy)} of it left`,
     ...alerts.map((alert) => `  ${alertText(alert, paint)}`),
     ...detection.map(({ failing, pageS, alertS }) => {
       const what = failing === 1 ? 'a total outage' : `${formatObjective(failing)} failing`;

@@ -10,6 +10,7 @@ export type { AlertTarget, Indicator, Slo, SloAlerts, SloFile } from './slo/obje
 export { burnAlerts } from './slo/burn-alerts.ts';
 export type { BurnAlert, Severity } from './slo/burn-alerts.ts';
 export type { LabelStyle } from './slo/rule-labels.ts';
+export { budgetLevel, type BudgetLevel, type BudgetPolicy } from './slo/policy.ts';
 export { alertsOn, eventRates, failureShare } from './slo/simulate.ts';
 export type { EventRates, Moment, SloCounter } from './slo/simulate.ts';
 export type { SloInput } from './slo/slo-schema.ts';

@@ -5,6 +5,7 @@
  */
 import { type BurnAlert, burnAlerts } from './burn-alerts.ts';
 import { errorBudget, exact, sloId, type Slo } from './objective.ts';
+import type { BudgetPolicy } from './policy.ts';
 
 /** What fails, from a total outage to one request in a hundred. */
 const failureShares = [1, 0.1, 0.01] as const;
@@ -43,6 +44,7 @@ export interface SloVerdict {
     /** At the rate that was given; null without one. */
     readonly failures: number | null;
   };
+  readonly policy: BudgetPolicy;
   readonly alerts: readonly AlertVerdict[];
   readonly detection: readonly Detection[];
   /** False if nothing that fails could wake anybody. */
@@ -82,6 +84,7 @@ export function judgeSlo(slo: Slo, { rate }: Traffic): SloVerdict {
       requestsPerFailure: Number((1 / share).toPrecision(12)),
       failures: rate === null ? null : Math.floor(exact(share * rate * windowS)),
     },
+    policy: slo.policy,
     alerts,
     detection,
     canPage: detection.some(({ pageS }) => pageS !== null),

@@ -5,6 +5,7 @@
  * Shares are between 0 and 1: an objective of 100 % has no budget to spend, and one of 0 % promises nothing.
  */
 import type { GatewayIndicator } from './gateway-indicator.ts';
+import type { BudgetPolicy } from './policy.ts';
 
 export interface Slo {
   readonly service: string;
@@ -20,6 +21,8 @@ export interface Slo {
   readonly labels: Readonly<Record<string, string>>;
   readonly indicator: Indicator;
   readonly alerts: SloAlerts;
+  /** What follows when the budget runs low. */
+  readonly policy: BudgetPolicy;
 }
 
 /** What is counted. `$window` in a query is the time it looks back over. */

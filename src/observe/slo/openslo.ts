@@ -2,15 +2,16 @@
  * From the documents of an OpenSLO v1 file to objectives. One file is one service; indicators may stand inside or beside.
  *
  * Read: rolling windows, `Occurrences`, `ratioMetric` over Prometheus. Of ours: a metric source of type `Spillway` (the
- * gateway's own counters) and the annotation `spillway/sla`. Refused, with the reason: what needs a calendar, time slices,
+ * gateway's own counters) and the annotations `spillway/sla` and `spillway/policy-warn`, `-review`, `-freeze`. Refused, with the reason: what needs a calendar, time slices,
  * or thresholds over gauges. Left out with a warning: alert policies, since alerts are made for every objective.
  */
 import { parsePercentage } from '../../kernel/units.ts';
 import { formatPath, type MistakeList, oneOfNames, type Path, show } from '../../reading/mistakes.ts';
 import { alertName, type Indicator, plainTarget } from './objective.ts';
+import { type BudgetPolicy, defaultPolicy, mergePolicies } from './policy.ts';
 import { badOf, fromGateway, latencyIndicator, type Placed } from './slo-rules.ts';
 import type { IndicatorSpec, MetricSource, SloDocument } from './openslo-schema.ts';
-import { readObjective } from './slo-schema.ts';
+import { readBudgetShare, readObjective } from './slo-schema.ts';
 
 /** A document that its schema accepts, and its number in the file. */
 export interface Numbered<Document> {
@@ -25,6 +26,7 @@ export interface OpenSlo {
 }
 
 const SLA = 'spillway/sla';
+const POLICY = 'spillway/policy-';
 
 export function fromOpenSlo({ slos, indicators }: OpenSlo, list: MistakeList): readonly Placed[] {
   const [first] = slos;
@@ -50,9 +52,11 @@ export function fromOpenSlo({ slos, indicators }: OpenSlo, list: MistakeList): r
       labels: readLabels(document, metadataAt, list),
       indicator,
       alerts: { name: alertName, page: plainTarget, ticket: plainTarget, failuresMin: 1 },
+      policy: readPolicy(document, metadataAt, list),
     };
-    const places = { name: [...metadataAt, 'name'], sla: [...metadataAt, 'annotations', SLA] };
-    return [{ slo, at: { ...places, labels: [...metadataAt, 'labels'] } }];
+    const annotationAt = (name: string): Path => [...metadataAt, 'annotations', name];
+    const places = { name: [...metadataAt, 'name'], sla: annotationAt(SLA), labels: [...metadataAt, 'labels'] };
+    return [{ slo, at: { ...places, policy: (level) => annotationAt(POLICY + level) } }];
   });
 }
 
@@ -200,6 +204,28 @@ function readSla({ metadata }: SloDocument, path: Path, list: MistakeList): numb
   const message = `the annotation ${SLA} is not a share that can be promised`;
   list.error([...path, 'annotations', SLA], { message, found: show(given), expected: 'a percentage such as 99.5%' });
   return null;
+}
+
+function readPolicy({ metadata }: SloDocument, path: Path, list: MistakeList): BudgetPolicy {
+  const given = Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(POLICY));
+  const read = given.flatMap(([name, text]): [string, number | null][] => {
+    const at: Path = [...path, 'annotations', name];
+    const level = name.slice(POLICY.length);
+    if (!Object.hasOwn(defaultPolicy, level)) {
+      const names = oneOfNames(level, Object.keys(defaultPolicy), 'one of');
+      list.error(at, { message: `there is no level ${show(level)} of a policy`, ...names }, 'key');
+      return [];
+    }
+    const share = readBudgetShare(text);
+    if (share.ok) return [[level, share.value]];
+    list.error(at, {
+      message: `the annotation ${name} is not a share of the budget`,
+      found: show(text),
+      ...share.problem,
+    });
+    return [];
+  });
+  return mergePolicies(defaultPolicy, Object.fromEntries(read));
 }
 
 /** OpenSLO allows names and lists of values that Prometheus does not have. */

@@ -1,12 +1,13 @@
 /** From the short form, which is ours, to objectives. */
 import type { MistakeList, Path } from '../../reading/mistakes.ts';
-import { alertName, type Indicator } from './objective.ts';
+import { alertName, type Indicator, type Slo } from './objective.ts';
+import { defaultPolicy, mergePolicies } from './policy.ts';
 import { badOf, fromGateway, latencyIndicator, type Placed } from './slo-rules.ts';
 import type { SloValues } from './slo-schema.ts';
 
 type Objective = SloValues['slos'][number];
 
-export function fromShortForm({ service, labels, slos }: SloValues, list: MistakeList): readonly Placed[] {
+export function fromShortForm({ service, labels, policy, slos }: SloValues, list: MistakeList): readonly Placed[] {
   return slos.flatMap((given, index): Placed[] => {
     const path: Path = ['slos', index];
     const indicator = readSli(given, service, [...path, 'sli'], list);
@@ -17,8 +18,17 @@ export function fromShortForm({ service, labels, slos }: SloValues, list: Mistak
       list.error([...path, 'alerts', 'failuresMin'], { message, expected: 'events in sli, or no failuresMin' });
     }
     const own = { labels: { ...labels, ...given.labels }, indicator, alerts: { name: alertName, ...alerts } };
-    const at = { name: [...path, 'name'], sla: [...path, 'sla'], labels: [...path, 'labels'] };
-    return [{ slo: { service, name, description, objective, windowMs: window, sla, ...own }, at }];
+    const at = {
+      name: [...path, 'name'],
+      sla: [...path, 'sla'],
+      labels: [...path, 'labels'],
+      policy: (level: keyof Slo['policy']): Path =>
+        given.policy?.[level] === undefined && policy?.[level] !== undefined
+          ? ['policy', level]
+          : [...path, 'policy', level],
+    };
+    const merged = mergePolicies(defaultPolicy, policy, given.policy);
+    return [{ slo: { service, name, description, objective, windowMs: window, sla, ...own, policy: merged }, at }];
   });
 }
 

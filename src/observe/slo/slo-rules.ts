@@ -1,20 +1,25 @@
 /** What no schema can say of objectives, whichever form they are written in. */
-import { formatDuration } from '../../kernel/units.ts';
+import { formatDuration, formatPercentage } from '../../kernel/units.ts';
 import { type MistakeList, type Path, show } from '../../reading/mistakes.ts';
 import { type GatewayIndicator, gatewayQueries, nearestBound, type RequestSelector } from './gateway-indicator.ts';
 import { formatObjective, type Indicator, type Slo } from './objective.ts';
+import { budgetLevels } from './policy.ts';
 
 /** An objective, and where what is said of it stands in the file. */
 export interface Placed {
   readonly slo: Slo;
-  readonly at: Readonly<Record<'name' | 'sla' | 'labels', Path>>;
+  readonly at: Readonly<Record<'name' | 'sla' | 'labels', Path>> & { readonly policy: PolicyPlaces };
 }
+
+/** Where each of its shares stands; one that holds for several objectives stands in one place. */
+export type PolicyPlaces = (level: keyof Slo['policy']) => Path;
 
 /** What rules, alerts and their routes go by. */
 const reserved = /^(slo|sloth)_|^(alertname|severity|service|job|instance|le|burn)$/;
 
 export function checkSlos(placed: readonly Placed[], list: MistakeList): void {
   const first = new Map<string, number>();
+  const told = new Set<string>();
   for (const [index, { slo, at }] of placed.entries()) {
     const before = first.get(slo.name);
     if (before === undefined) first.set(slo.name, index);
@@ -23,6 +28,7 @@ export function checkSlos(placed: readonly Placed[], list: MistakeList): void {
       list.error(at.name, { message, found: show(slo.name), expected: 'a name of its own' });
     }
     checkSla(slo, at.sla, list);
+    checkPolicy(slo, at.policy, { list, told });
     for (const label of Object.keys(slo.labels)) {
       if (!reserved.test(label)) continue;
       const message = `the label ${label} is one that rules and alerts have already`;
@@ -38,6 +44,27 @@ function checkSla({ sla, objective }: Slo, path: Path, list: MistakeList): void 
     found: formatObjective(sla),
     expected: `less than the objective of ${formatObjective(objective)}`,
   });
+}
+
+/** A level that comes before the milder one would leave no time for that. */
+function checkPolicy(
+  { policy }: Slo,
+  places: PolicyPlaces,
+  { list, told }: { readonly list: MistakeList; readonly told: Set<string> },
+): void {
+  let milder: { readonly level: string; readonly at: number } | null = null;
+  for (const level of budgetLevels) {
+    const at = level === 'ok' ? null : policy[level];
+    if (level === 'ok' || at === null) continue;
+    if (milder !== null && at > milder.at) {
+      const path = places(level);
+      const expected = `at most ${formatPercentage(milder.at)}, where ${milder.level} begins`;
+      const message = `${level} begins before ${milder.level}`;
+      if (!told.has(path.join('\n'))) list.error(path, { message, found: formatPercentage(at), expected });
+      told.add(path.join('\n'));
+    }
+    milder = { level, at };
+  }
 }
 
 /** An indicator of the gateway's own counters; null if its threshold is between two bounds that are counted by. */

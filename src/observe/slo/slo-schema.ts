@@ -102,6 +102,26 @@ const sli = section({
     .describe('PromQL that gives the share by itself.'),
 });
 
+const shareExpected = 'a percentage of the budget that is left, from 0% to 100%, such as 25%, or never';
+
+/** Of the budget that is left; null for `never`. */
+export function readBudgetShare(given: unknown): Read<number | null> {
+  if (given === 'never') return { ok: true, value: null };
+  const parsed = typeof given === 'string' ? parsePercentage(given) : null;
+  if (parsed?.ok === true) return parsed;
+  const guess = typeof given === 'number' && given >= 0 && given <= 100 ? `${given}%` : (parsed?.suggestion ?? null);
+  return { ok: false, problem: { expected: shareExpected, suggestion: guess } };
+}
+
+const budgetShare = () => judged<number | null, Percentage | 'never'>(readBudgetShare).optional();
+
+const policy = () =>
+  section({
+    warn: budgetShare().describe('Somebody should look: at so much of the budget left. Default: 50%.'),
+    review: budgetShare().describe('What is deployed should be looked at first. Default: 25%.'),
+    freeze: budgetShare().describe('Nothing is deployed but rollbacks and security fixes. Default: 0%.'),
+  }).optional();
+
 const slo = section({
   name: name().describe('Unique in the file; part of the names that rules and alerts go by.'),
   description: description().optional().describe('What it means to those who use the service.'),
@@ -123,11 +143,13 @@ const slo = section({
         'Failures that an alert needs within its long window; against single failures where there is little traffic.',
       ),
   }).prefault({}),
+  policy: policy().describe('What follows when the budget of this objective runs low.'),
 });
 
 export const sloSchema = section({
   service: name().describe('The service that promises.'),
   labels: labels().prefault({}).describe('On every rule and alert.'),
+  policy: policy().describe('What follows when a budget runs low, unless an objective says otherwise.'),
   slos: list(slo, { what: 'objectives', min: 1, max: 100 }).describe('Its objectives.'),
 });
 

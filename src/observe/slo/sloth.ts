@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { MistakeList, Path } from '../../reading/mistakes.ts';
 import { expects, flag, list as listOf, name, section, text } from '../../reading/values.ts';
 import { alertName, type AlertTarget, type Indicator } from './objective.ts';
+import { defaultPolicy } from './policy.ts';
 import type { Placed } from './slo-rules.ts';
 import { description, judged, labels, query, readObjective } from './slo-schema.ts';
 
@@ -71,8 +72,9 @@ export function fromSloth(values: Values, list: MistakeList): readonly Placed[] 
         ticket: targetOf(alerting.ticket_alert),
         failuresMin: 1,
       },
+      policy: defaultPolicy,
     };
-    return [{ slo, at: { name: [...path, 'name'], sla: path, labels: [...path, 'labels'] } }];
+    return [{ slo, at: { name: [...path, 'name'], sla: path, labels: [...path, 'labels'], policy: () => path } }];
   });
 }
 
