@@ -9,6 +9,7 @@ export type { LoadedSlos } from './slo/load.ts';
 export type { AlertTarget, Indicator, Slo, SloAlerts, SloFile } from './slo/objective.ts';
 export { burnAlerts } from './slo/burn-alerts.ts';
 export type { BurnAlert, Severity } from './slo/burn-alerts.ts';
+export type { AlertPhase, AlertStatus, BudgetStatus, BurnStatus, SloStatus } from './slo/live/status.ts';
 export type { LabelStyle } from './slo/rule-labels.ts';
 export { budgetLevel, type BudgetLevel, type BudgetPolicy } from './slo/policy.ts';
 export { alertsOn, eventRates, failureShare } from './slo/simulate.ts';
