@@ -1,28 +1,22 @@
-/** What happens in a service, in numbers that all threads share; and its objectives as code: defined, judged, compiled. */
-export { compileSlos } from './slo/compile.ts';
-export type { CompiledFile, CompileSloOptions } from './slo/compile.ts';
+/** What happens in a service, in numbers that all threads share; whose work it is; and its objectives as code: defined, judged, compiled. */
+export { compileSlos, type CompiledFile, type CompileSloOptions } from './slo/compile.ts';
 export { defineSlo } from './slo/define.ts';
-export { judgeSlo } from './slo/judge.ts';
-export type { AlertVerdict, Detection, SloVerdict, Traffic } from './slo/judge.ts';
-export { loadSlos, parseSlos, resolveSlos } from './slo/load.ts';
-export type { LoadedSlos } from './slo/load.ts';
+export { judgeSlo, type AlertVerdict, type Detection, type SloVerdict, type Traffic } from './slo/judge.ts';
+export { loadSlos, parseSlos, resolveSlos, type LoadedSlos } from './slo/load.ts';
 export type { AlertTarget, Indicator, Slo, SloAlerts, SloFile } from './slo/objective.ts';
-export { burnAlerts } from './slo/burn-alerts.ts';
-export type { BurnAlert, Severity } from './slo/burn-alerts.ts';
+export { burnAlerts, type BurnAlert, type Severity } from './slo/burn-alerts.ts';
 export type { AlertPhase, AlertStatus, BudgetStatus, BurnStatus, SloStatus } from './slo/live/status.ts';
 export type { LabelStyle } from './slo/rule-labels.ts';
 export { budgetLevel, type BudgetLevel, type BudgetPolicy } from './slo/policy.ts';
-export { alertsOn, eventRates, failureShare } from './slo/simulate.ts';
-export type { EventRates, Moment, SloCounter } from './slo/simulate.ts';
+export { alertsOn, eventRates, failureShare, type EventRates, type Moment, type SloCounter } from './slo/simulate.ts';
 export type { SloInput } from './slo/slo-schema.ts';
 export type { HistogramOptions, MetricOptions } from './metrics/definition.ts';
 export type { Counter, Gauge, Histogram } from './metrics/instruments.ts';
-export {
-  createMetrics,
-  type Exposition,
-  type Family,
-  type LabelValues,
-  type Metrics,
-  type MetricsOptions,
-} from './metrics/metrics.ts';
+export { createMetrics, type Exposition, type Family } from './metrics/metrics.ts';
+export type { LabelValues, Metrics, MetricsOptions } from './metrics/metrics.ts';
 export { HistogramReading } from './metrics/reading.ts';
+export type { Baggage } from './context/baggage.ts';
+export { extractContext, injectContext, type IncomingFields } from './context/header-fields.ts';
+export type { TraceContext } from './context/trace-context.ts';
+export { currentContext, runInContext, type WorkContext } from './context/work-context.ts';
+export type { Attributes, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus } from './trace/span-record.ts';

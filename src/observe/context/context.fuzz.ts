@@ -1,0 +1,58 @@
+/** Whatever is sent, a context comes out that may be sent on; and what is written is what is read. */
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { seededRandom } from '../../kernel/random.ts';
+import { formatBaggage, parseBaggage } from './baggage.ts';
+import { extractContext, injectContext } from './header-fields.ts';
+import { parseTracestate } from './trace-state.ts';
+
+const hex = (length: number): fc.Arbitrary<string> =>
+  fc.oneof(
+    { weight: 9, arbitrary: fc.stringMatching(new RegExp(`^[0-9a-f]{${length}}$`)) },
+    { weight: 1, arbitrary: fc.stringMatching(new RegExp(`^[0aA-]{0,${length + 1}}$`)) },
+  );
+/** Nearly a traceparent, and sometimes one. */
+const traceparent = fc
+  .tuple(fc.constantFrom('00', 'cc', 'ff', '0'), hex(32), hex(16), hex(2), fc.constantFrom('', '-more', '.'))
+  .map(([version, trace, span, flags, more]) => `${version}-${trace}-${span}-${flags}${more}`);
+const listText = fc.stringMatching(/^[ab0=,;% \t_@2€"]{0,600}$/);
+const field = fc.oneof(traceparent, listText, fc.string());
+
+test('whatever is sent, what is sent on is valid and read as it was written', () => {
+  let traced = 0;
+  fc.assert(
+    fc.property(traceparent, field, field, field, (parent, state, baggage, id) => {
+      const sent = { traceparent: parent, tracestate: state, baggage, 'x-request-id': id };
+      const fields = injectContext(extractContext(sent, seededRandom(1)));
+      if (fields['traceparent'] !== undefined) traced += 1;
+      for (const value of Object.values(fields)) assert.match(value, /^[\x20-\x7e]{1,8192}$/);
+      assert.ok((fields['tracestate'] ?? '').length <= 512);
+      assert.deepEqual(injectContext(extractContext(fields, seededRandom(2))), fields);
+    }),
+    { numRuns: 2000 },
+  );
+  assert.ok(traced > 50, `only ${traced} were read`);
+});
+
+test('a valid tracestate comes out as it is, and what comes out is valid', () => {
+  const member = fc
+    .tuple(
+      fc.stringMatching(/^[a-z0-9][a-z0-9_\-*/@]{0,8}$/),
+      fc.stringMatching(/^[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,12}[!-+]$/),
+    )
+    .map(([key, value]) => `${key}=${value}`);
+  const list = fc.uniqueArray(member, { maxLength: 20, selector: (text) => text.split('=')[0] });
+  fc.assert(fc.property(list, (members) => assert.equal(parseTracestate(members.join(' ,\t')), members.join(','))));
+});
+
+test('baggage of any text comes back, within its bounds', () => {
+  const key = fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,10}$/);
+  const entries = fc.array(fc.tuple(key, fc.string({ unit: 'grapheme', maxLength: 30 })), { maxLength: 20 });
+  fc.assert(
+    fc.property(entries, (pairs) => {
+      const baggage = new Map(pairs);
+      assert.deepEqual(parseBaggage(formatBaggage(baggage)), baggage);
+    }),
+  );
+});

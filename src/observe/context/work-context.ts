@@ -1,0 +1,29 @@
+/**
+ * What a piece of work carries with it through `await`, callbacks and timers: which trace it belongs to, by which id people find it
+ * again, and its baggage. One `AsyncLocalStorage` in the process, so that logs, spans and clients all see the same.
+ *
+ * A context is never changed: who wants another runs in another. Cost: `currentContext` some nanoseconds, `runInContext` below 100.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Baggage } from './baggage.ts';
+import type { TraceContext } from './trace-context.ts';
+
+export interface WorkContext {
+  /** The span that runs, or the caller's if none was begun here; null if nobody traces. */
+  readonly trace: TraceContext | null;
+  /** What all log lines of one request share, here and in every service it reaches; `X-Request-Id` on the wire. */
+  readonly correlationId: string;
+  readonly baggage: Baggage;
+}
+
+const storage = new AsyncLocalStorage<WorkContext | null>();
+
+/** Null outside of any. */
+export function currentContext(): WorkContext | null {
+  return storage.getStore() ?? null;
+}
+
+/** Runs it, and all it starts, in this context; with null, in none. */
+export function runInContext<T>(context: WorkContext | null, run: () => T): T {
+  return storage.run(context, run);
+}
