@@ -1,6 +1,5 @@
 /** ns of CPU for one update of a counter and of a histogram, and for what both kinds of histogram begin with: the bucket of a value. */
-import { bucketUpperMs, BUCKETS } from '../../src/gateway/slots.ts';
-import { Buckets } from '../../src/kernel/buckets.ts';
+import { BUCKETS, durationBuckets } from '../../src/gateway/durations.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { cpuNs } from '../bloom/speed.ts';
 import { contenders } from './contenders.ts';
@@ -43,12 +42,11 @@ function casesOf(): Case[] {
 function bucketCases(): Case[] {
   const valuesMs = latencies().map((seconds) => 1000 * seconds);
   const counts = new Float64Array(BUCKETS);
-  const buckets = new Buckets(Array.from({ length: BUCKETS }, (_, bucket) => bucketUpperMs(bucket)));
   return [
     {
       name: 'bucket     kernel/buckets.ts, and counted',
       run: () => {
-        for (let at = 0; at < UPDATES; at++) counts[buckets.bucketOf(valuesMs[at & 4095]!)]! += 1;
+        for (let at = 0; at < UPDATES; at++) counts[durationBuckets.bucketOf(valuesMs[at & 4095]!)]! += 1;
       },
     },
     {

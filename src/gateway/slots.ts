@@ -2,8 +2,8 @@
  * What is counted, and where: slot numbers in the cells of endpoints, routes, listeners and the process.
  * Gauges can go down and belong to a living thread; counters only grow. docs/metrics.md names the series each becomes.
  */
-import { Buckets } from '../kernel/buckets.ts';
 import type { Lane } from '../kernel/cells.ts';
+import { BUCKETS } from './durations.ts';
 
 /** Header words of an endpoint's cell, written by control. */
 export const HEALTH = 0;
@@ -29,9 +29,6 @@ export const CUT = 3;
 /** Header word of the process's cell, written by control: grows whenever the `DRAIN` word of any endpoint changes. */
 export const DRAIN_CHANGES = 0;
 
-/** Duration histogram: four buckets to a doubling, from 0.064 ms; see `bucketUpperMs`. */
-export const BUCKETS = 80;
-
 export const endpointSlots = {
   inFlight: 0, // gauge
   connections: 1, // gauge, idle ones included
@@ -54,11 +51,12 @@ export const endpointSlots = {
   bytesSent: 18,
   bytesReceived: 19,
   tlsHandshakes: 20,
-  durationSumMs: 21,
+  durationSumMs: 21, // of answers: from the last byte of a request to the first of its answer
   requestsCut: 22, // broken off or refused, because the drain had no more time
   tunnelsCut: 23, // reset for that, without a goodbye
+  buckets: 24, // BUCKETS slots from here: answers
 } as const;
-export const ENDPOINT_SLOTS = 24;
+export const ENDPOINT_SLOTS = 24 + BUCKETS;
 export const ENDPOINT_GAUGES = 5; // slots [0, 5) are gauges
 
 export const routeSlots = {
@@ -132,8 +130,15 @@ export const listenerSlots = {
   handshakes: 5,
   resumptions: 6,
   requests: 7,
+  responses1xx: 8,
+  responses2xx: 9,
+  responses3xx: 10,
+  responses4xx: 11,
+  responses5xx: 12,
+  durationSumMs: 13,
+  buckets: 16, // BUCKETS slots from here
 } as const;
-export const LISTENER_SLOTS = 8;
+export const LISTENER_SLOTS = 16 + BUCKETS;
 export const LISTENER_GAUGES = 2;
 
 /**
@@ -203,25 +208,6 @@ export const processSlots = {
 } as const;
 export const PROCESS_SLOTS = 64;
 export const PROCESS_GAUGES = 5;
-
-/**
- * The upper bound of bucket `b` in ms; the last is +Infinity. Bounds grow by a factor of 2^(1/4)-ish (linear within a doubling,
- * as HdrHistogram), so a quantile read from them is at most 25 % too high.
- */
-export function bucketUpperMs(bucket: number): number {
-  if (bucket >= BUCKETS - 1) return Number.POSITIVE_INFINITY;
-  if (bucket === 0) return 4 / 62.5;
-  const octave = (bucket - 1) >> 2;
-  const quarter = (bucket - 1) & 3;
-  return ((4 + quarter + 1) * 2 ** octave) / 62.5;
-}
-
-const durations = new Buckets(Array.from({ length: BUCKETS }, (_, bucket) => bucketUpperMs(bucket)));
-
-/** The histogram bucket for a duration. */
-export function bucketOf(durationMs: number): number {
-  return durations.bucketOf(durationMs);
-}
 
 /** Counts a final answer by its class: `first` is the lane's slot for 1xx. */
 export function countStatus(lane: Lane, first: number, status: number): void {

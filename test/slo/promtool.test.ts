@@ -146,7 +146,7 @@ test('in random services with random failures the rules fire when the simulation
     .map(({ objective, window, failuresMin, latency, stretches }, at) => {
       const requests = { service: 'shop', route: null };
       const gateway: GatewayIndicator = latency
-        ? { kind: 'latency', requests, boundS: 0.196608 }
+        ? { kind: 'latency', requests, boundS: 0.2 }
         : { kind: 'availability', requests };
       const sli = latency ? { latency: { under: '200ms' as const } } : { availability: {} };
       const input = { name: `n${at}`, objective, window, sli, alerts: { failuresMin } } as SloInput['slos'][number];

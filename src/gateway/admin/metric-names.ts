@@ -239,7 +239,7 @@ export const metricNames = {
   spillway_upstream_duration_seconds_total: {
     type: 'counter',
     labels: endpoint,
-    help: 'Time spent on requests to an endpoint, all together; divided by its requests it is the mean.',
+    help: 'From the last byte of a request to the first of its answer, all together; divided by its answers it is the mean.',
   },
 
   spillway_worker_up: { type: 'gauge', labels: ['worker'], help: '1 while a worker serves.' },

@@ -3,15 +3,15 @@
  * so a series that is not in it cannot be shown.
  */
 import { cellHeader, cellLanes, type Cell } from '../../kernel/cells.ts';
-import type { HistogramSample, Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
+import type { Bucket, HistogramSample, Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
+import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
 import type { DiscoveryState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
 import { storesOf } from '../control/read-limits.ts';
-import { readBuckets, reader, readStatuses } from '../control/read-state.ts';
+import { type DurationSlots, readDurations } from '../control/read-durations.ts';
+import { reader, readStatuses } from '../control/read-state.ts';
 import {
   ARM_SLOTS,
   armSlots,
-  BUCKETS,
-  bucketUpperMs,
   DRAIN,
   ENDPOINT_SLOTS,
   endpointSlots,
@@ -176,23 +176,17 @@ function histograms(snapshot: Snapshot): Histograms {
   };
 }
 
-/**
- * Every second bucket, two a doubling: 40 bounds, 4.3 KB of a page. With these 50, 100, 200, 250, 400, 500 and 750 ms and 1, 2, 3 and
- * 4 s are within 5 % of a bound, as objectives need it; all 80 would tell a scraper little more. `latencyBoundsS` of
- * `src/observe/slo` is the list of these bounds.
- */
-function durations(
-  cell: Cell,
-  slots: number,
-  { buckets: first, durationSumMs }: { readonly buckets: number; readonly durationSumMs: number },
-): Omit<HistogramSample, 'labels'> {
-  let count = 0;
-  const cumulative = readBuckets(cell, slots, first).map((value) => (count += value));
-  const buckets = cumulative.flatMap((value, bucket) => {
-    const last = bucket === BUCKETS - 1;
-    return bucket % 2 === 0 || last ? [{ le: bucketUpperMs(bucket) / 1000, count: value }] : [];
-  });
-  return { buckets, sum: reader(cell, slots)(durationSumMs) / 1000 };
+/** What is at or below each bound that is shown. */
+function durations(cell: Cell, laneSlots: number, slots: DurationSlots): Omit<HistogramSample, 'labels'> {
+  const { bounds, counts, count, sum } = readDurations([cell], laneSlots, slots);
+  const buckets: Bucket[] = [];
+  let below = 0;
+  let bucket = 0;
+  for (const le of latencyBoundsMs) {
+    while (bounds[bucket]! <= le) below += counts[bucket++]!;
+    buckets.push({ le: le / 1000, count: below });
+  }
+  return { buckets: [...buckets, { le: Number.POSITIVE_INFINITY, count }], sum: sum / 1000 };
 }
 
 function storeSeries(snapshot: Snapshot, { stores }: GatewayState): Series {

@@ -4,13 +4,14 @@
  *
  * Worse is what chance does not explain. Errors: more than the old share leads to expect, plus three standard deviations of a
  * binomial, plus one; so a single error among few requests decides nothing, and twenty in a hundred where there were none do at
- * once. In the same way, answers that do not come: requests that wait, or were given up. Time: the median or the 95th percentile is half as long again, and by 10 ms at least, over 100 answers each: buckets are a
- * quarter wide, and below that nobody waits.
+ * once. In the same way, answers that do not come: requests that wait, or were given up. Time: the median or the 95th percentile is half as long again, and by 10 ms at least, over 100 answers each;
+ * below that nobody waits.
  *
  * What it cannot see: an error that is answered with 200, and whatever takes longer to show than it was watched. Too few requests are
  * no proof, so they do not promote. Pure.
  */
-import { BUCKETS, bucketUpperMs } from '../slots.ts';
+import type { HistogramReading } from '../../observe/metrics/reading.ts';
+import { quantileMs } from './read-durations.ts';
 
 export interface CanaryCounts {
   /** Answered, or broken off. */
@@ -19,8 +20,8 @@ export interface CanaryCounts {
   readonly errors: number;
   /** Neither: they wait, or their clients gave up. */
   readonly unanswered: number;
-  /** Durations, by `bucketOf`. */
-  readonly buckets: readonly number[];
+  /** In ms. */
+  readonly durations: HistogramReading;
 }
 
 /** Fewer say nothing. */
@@ -49,10 +50,12 @@ export function tooFew({ requests }: CanaryCounts): string | null {
 
 /** The numbers, for people. */
 export function describeCounts(counts: CanaryCounts): string {
-  const { requests, errors, unanswered } = counts;
+  const { requests, errors, unanswered, durations } = counts;
   const without = unanswered === 0 ? '' : `, ${unanswered} without an answer`;
   if (requests === 0) return `no requests${without}`;
-  const times = [0.5, 0.95].map((share) => `p${share * 100} ${formatMs(quantileMs(counts, share))}`);
+  const times = [0.5, 0.95].map(
+    (share) => `p${share * 100} ${formatMs(durations.count === 0 ? 0 : quantileMs(durations, share))}`,
+  );
   return `${requests} requests, ${errors} errors (${percent(errors / requests)}), ${times.join(', ')}${without}`;
 }
 
@@ -88,26 +91,10 @@ function shareOf({ count, of }: Share): string {
 }
 
 function slower(before: CanaryCounts, canary: CanaryCounts, share: number): string | null {
-  if (sum(before.buckets) < SAMPLES_MIN || sum(canary.buckets) < SAMPLES_MIN) return null;
-  const [was, is] = [quantileMs(before, share), quantileMs(canary, share)];
+  if (before.durations.count < SAMPLES_MIN || canary.durations.count < SAMPLES_MIN) return null;
+  const [was, is] = [quantileMs(before.durations, share), quantileMs(canary.durations, share)];
   if (is < was * SLOWER || is - was < SLOWER_MIN_MS) return null;
   return `p${share * 100} is ${formatMs(is)}, ${formatMs(was)} for the others`;
-}
-
-/** Upper bound of the bucket in which the quantile lies: at most a quarter too high. 0 without samples. */
-export function quantileMs({ buckets }: Pick<CanaryCounts, 'buckets'>, share: number): number {
-  const total = sum(buckets);
-  if (total === 0) return 0;
-  let left = share * total;
-  for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    left -= buckets[bucket] ?? 0;
-    if (left <= 0) return bucketUpperMs(Math.min(bucket, BUCKETS - 2));
-  }
-  return bucketUpperMs(BUCKETS - 2);
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }
 
 function percent(share: number): string {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { cellLane, createCell } from '../../kernel/cells.ts';
-import { bucketOf, ROUTE_SLOTS, routeSlots } from '../slots.ts';
+import { bucketOf } from '../durations.ts';
+import { ROUTE_SLOTS, routeSlots } from '../slots.ts';
 import { Canary, type CanaryVerdict } from './canary.ts';
 
 function trial(watchMs = 60_000) {

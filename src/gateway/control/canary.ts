@@ -12,8 +12,9 @@
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { cellLanes, sumSlot, type Cell } from '../../kernel/cells.ts';
-import { BUCKETS, ROUTE_SLOTS, routeSlots } from '../slots.ts';
+import { ROUTE_SLOTS, routeSlots } from '../slots.ts';
 import { type CanaryCounts, describeCounts, tooFew, worseThan } from './canary-verdict.ts';
+import { readDurations } from './read-durations.ts';
 
 /** How often the numbers are looked at. */
 const LOOK_MS = 1000;
@@ -93,11 +94,10 @@ function readCounts(cell: Cell): CanaryCounts {
   const lanes = cellLanes(cell, ROUTE_SLOTS);
   const sum = (slot: number): number => sumSlot(lanes, slot);
   const { responses1xx, responses2xx, responses3xx, responses4xx, responses5xx, broken } = routeSlots;
-  const buckets = Array.from({ length: BUCKETS }, (_, bucket) => sum(routeSlots.buckets + bucket));
   const errors = sum(responses5xx) + sum(broken);
   const good = [responses1xx, responses2xx, responses3xx, responses4xx].reduce((all, slot) => all + sum(slot), 0);
   const answered = good + errors;
   // Workers count on meanwhile: what they began may be seen later than what they ended.
   const unanswered = Math.max(0, sum(routeSlots.requests) - answered);
-  return { requests: answered, errors, unanswered, buckets };
+  return { requests: answered, errors, unanswered, durations: readDurations([cell], ROUTE_SLOTS, routeSlots) };
 }

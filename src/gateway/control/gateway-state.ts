@@ -7,6 +7,7 @@ import type { Condition, HealthCause } from '../../health/index.ts';
 import type { RefusedKey } from '../limits/refused-keys.ts';
 import type { EndpointOrigin } from '../snapshot.ts';
 import type { ReloadCause } from './events.ts';
+import type { Percentiles } from './read-durations.ts';
 
 export type GatewayPhase = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
 
@@ -41,7 +42,8 @@ export interface GatewayState {
   readonly refusals: Readonly<Record<string, number>>;
 }
 
-export interface ListenerState {
+/** Its percentiles are of all that was answered here, by whomever: from the head of a request to the last byte of its answer. */
+export interface ListenerState extends Percentiles {
   readonly name: string;
   /** `host:port` as bound; the configured one until it is. */
   readonly address: string;
@@ -51,9 +53,11 @@ export interface ListenerState {
   readonly accepted: number;
   readonly refused: number;
   readonly requests: number;
+  readonly responses: StatusCounts;
 }
 
-export interface ServiceState {
+/** Its percentiles are those of its endpoints together. */
+export interface ServiceState extends Percentiles {
   readonly name: string;
   readonly balance: string;
   /** Too few endpoints are left, so health is not believed and all are used. */
@@ -85,7 +89,8 @@ export interface DiscoveryState {
 /** `ejected` for what its traffic says; `trial`: in again after that, with a small share. */
 export type EndpointHealth = Condition;
 
-export interface EndpointState {
+/** Its percentiles are of its answers: from the last byte of a request to the first of the answer, so no slow client is in them. */
+export interface EndpointState extends Percentiles {
   readonly address: string;
   /** Where it is known from. */
   readonly source: EndpointOrigin;
@@ -116,7 +121,7 @@ export interface EndpointState {
   readonly timeouts: number;
   readonly resets: number;
   readonly retries: number;
-  /** Mean of all requests; null before the first. */
+  /** Of what the percentiles are of; null before the first. */
   readonly meanMs: number | null;
 }
 
@@ -154,7 +159,8 @@ export interface RouteArm {
   readonly weight: number;
 }
 
-export interface RouteState {
+/** Its percentiles are from the head of a request to the last byte of its answer. */
+export interface RouteState extends Percentiles {
   readonly name: string;
   /** What it asks of a request, in words: `shop.example /api/*`, or `any host any path`. */
   readonly matches: string;
@@ -170,9 +176,6 @@ export interface RouteState {
   readonly broken: number;
   readonly aborted: number;
   readonly retries: number;
-  /** Upper bounds read from the histogram, so up to 25 % too high; null before the first request. */
-  readonly p50Ms: number | null;
-  readonly p99Ms: number | null;
 }
 
 export interface LimitState {

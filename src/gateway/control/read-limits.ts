@@ -5,7 +5,8 @@ import type { StorePlan } from '../limits/stores.ts';
 import { topRefusedKeys } from '../limits/refused-keys.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { LimitState, StoreState } from './gateway-state.ts';
-import { readBuckets, reader } from './read-state.ts';
+import { readDurations } from './read-durations.ts';
+import { reader } from './read-state.ts';
 
 /** How many of the keys that are refused most are told. */
 const TOP = 10;
@@ -55,8 +56,8 @@ export function readStores(snapshot: Snapshot): StoreState[] {
   return storesOf(snapshot).map(({ name, cell }) => {
     const count = reader(cell, STORE_SLOTS);
     const [calls, failures] = [count(storeSlots.calls), count(storeSlots.failures)];
-    const answers = readBuckets(cell, STORE_SLOTS, storeSlots.buckets).reduce((sum, bucket) => sum + bucket, 0);
-    const meanMs = answers > 0 ? count(storeSlots.durationSumMs) / answers : null;
+    const answers = readDurations([cell], STORE_SLOTS, storeSlots);
+    const meanMs = answers.count > 0 ? answers.mean : null;
     return { name, downFor: count(storeSlots.down), calls, failures, meanMs };
   });
 }

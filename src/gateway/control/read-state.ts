@@ -1,11 +1,9 @@
 /**
  * Reads the live numbers of a snapshot's cells into a `GatewayState`. Only reads: no lock, no message to a worker.
- * O(endpoints + routes × buckets) times lanes: for people and scrapes, not for a request.
+ * O((endpoints + routes) × buckets) times lanes: for people and scrapes, not for a request.
  */
 import { cellLanes, sumSlot, type Cell, type Lane } from '../../kernel/cells.ts';
 import {
-  BUCKETS,
-  bucketUpperMs,
   ENDPOINT_SLOTS,
   endpointSlots,
   LISTENER_SLOTS,
@@ -38,6 +36,7 @@ import type {
   WorkerState,
 } from './gateway-state.ts';
 import type { Drains } from './drains.ts';
+import { percentiles, readDurations } from './read-durations.ts';
 import type { HealthChecks, KnownHealth } from './health-checks.ts';
 
 export function readListeners(snapshot: Snapshot, ports: Readonly<Record<string, number>>): ListenerState[] {
@@ -52,6 +51,8 @@ export function readListeners(snapshot: Snapshot, ports: Readonly<Record<string,
       accepted: count(listenerSlots.accepted),
       refused: count(listenerSlots.refused),
       requests: count(listenerSlots.requests),
+      responses: readStatuses(count, listenerSlots.responses1xx),
+      ...percentiles(readDurations([listener.cell], LISTENER_SLOTS, listenerSlots)),
     };
   });
 }
@@ -73,6 +74,13 @@ export function readServices(
     balance: service.balance.algorithm,
     failOpen: knowledge.health.isFailOpen(service.name),
     discovery: discovery[index] ?? null,
+    ...percentiles(
+      readDurations(
+        service.endpoints.map(({ cell }) => cell),
+        ENDPOINT_SLOTS,
+        endpointSlots,
+      ),
+    ),
     endpoints: service.endpoints.map((endpoint) => endpointState(service, endpoint, knowledge)),
   }));
 }
@@ -105,7 +113,7 @@ function readEndpoint(
   { health, reason, cause, sinceMs, changes }: KnownHealth,
 ): Omit<EndpointState, 'drain'> {
   const count = reader(endpoint.cell, ENDPOINT_SLOTS);
-  const requests = count(endpointSlots.requests);
+  const answers = readDurations([endpoint.cell], ENDPOINT_SLOTS, endpointSlots);
   return {
     address: endpoint.id,
     source: endpoint.source,
@@ -120,7 +128,7 @@ function readEndpoint(
     connections: count(endpointSlots.connections),
     idleConnections: count(endpointSlots.idle),
     queued: count(endpointSlots.queued),
-    requests,
+    requests: count(endpointSlots.requests),
     responses: readStatuses(count, endpointSlots.responses1xx),
     connects: count(endpointSlots.connects),
     connectFailures: count(endpointSlots.connectFailures),
@@ -128,14 +136,14 @@ function readEndpoint(
     timeouts: count(endpointSlots.timeouts),
     resets: count(endpointSlots.resets),
     retries: count(endpointSlots.retries),
-    meanMs: requests === 0 ? null : count(endpointSlots.durationSumMs) / requests,
+    meanMs: answers.count === 0 ? null : answers.mean,
+    ...percentiles(answers),
   };
 }
 
 export function readRoutes(snapshot: Snapshot): RouteState[] {
   return snapshot.routes.map((route) => {
     const count = reader(route.cell, ROUTE_SLOTS);
-    const buckets = readBuckets(route.cell, ROUTE_SLOTS, routeSlots.buckets);
     return {
       name: route.name,
       matches: describeMatch(route.match),
@@ -148,8 +156,7 @@ export function readRoutes(snapshot: Snapshot): RouteState[] {
       broken: count(routeSlots.broken),
       aborted: count(routeSlots.aborted),
       retries: count(routeSlots.retries),
-      p50Ms: quantileMs(buckets, 0.5),
-      p99Ms: quantileMs(buckets, 0.99),
+      ...percentiles(readDurations([route.cell], ROUTE_SLOTS, routeSlots)),
     };
   });
 }
@@ -161,25 +168,6 @@ function targetOf(snapshot: Snapshot, route: RoutePlan): RouteTarget {
   }
   const arms = split?.arms.map(({ service, weight }) => ({ service: snapshot.services[service]?.name ?? '', weight }));
   return { kind: 'services', arms: arms ?? [{ service: serviceNameOf(snapshot, route), weight: 1 }] };
-}
-
-/** The counts of a histogram, one a bucket, all lanes together; its cell has so many slots, and it begins at slot `first`. */
-export function readBuckets(cell: Cell, slots: number, first: number): number[] {
-  const count = reader(cell, slots);
-  return Array.from({ length: BUCKETS }, (_, bucket) => count(first + bucket));
-}
-
-/**
- * The upper bound of the bucket in which the quantile lies, so at most 25 % above the true value; for the last
- * bucket, which has no upper bound, its lower one. Null without a single value.
- */
-export function quantileMs(buckets: readonly number[], quantile: number): number | null {
-  const total = buckets.reduce((sum, count) => sum + count, 0);
-  if (total === 0) return null;
-  const rank = Math.max(1, Math.ceil(total * quantile));
-  let seen = 0;
-  const bucket = buckets.findIndex((count) => (seen += count) >= rank);
-  return bucketUpperMs(Math.min(bucket, buckets.length - 2));
 }
 
 export function readRefusals(snapshot: Snapshot): Record<string, number> {

@@ -11,6 +11,7 @@
 import { type TrafficResult, trafficResults } from '../../health/index.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { isOurs } from '../connection-failure.ts';
+import { bucketOf } from '../durations.ts';
 import { countStatus, endpointSlots as slot, type Refusal } from '../slots.ts';
 import { discardRest } from './discarded-answer.ts';
 import { DRAIN_OVER, type Endpoint, type Opening, type Waiter } from './endpoint.ts';
@@ -198,6 +199,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.#state = ANSWERED;
     const { answer, serverError } = trafficResults;
     this.endpoint?.record(head.status < 500 ? answer : serverError, this.firstByteMs - this.#sentMs);
+    this.#countTime();
     this.#answered(head.status < 500);
     exchange.plane.wheel.disarm(this);
     exchange.onAnswer(this, head, bytes, to);
@@ -329,6 +331,13 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.#unanswered = false;
     const { loads, nowMs } = this.#exchange.plane;
     loads.answered(endpoint.plan.loadSlot, nowMs - this.#startMs, nowMs, ok);
+  }
+
+  /** From the last of the request to the first of the answer, which may come before it. */
+  #countTime(): void {
+    const answerMs = Math.max(0, this.firstByteMs - this.#sentMs);
+    this.count(slot.durationSumMs, answerMs);
+    this.count(slot.buckets + bucketOf(answerMs), 1);
   }
 
   count(which: number, change: number): void {

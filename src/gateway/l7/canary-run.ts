@@ -8,7 +8,8 @@
 import { cellLane, type Lane } from '../../kernel/cells.ts';
 import type { RoutedRequest } from '../routing/routed-request.ts';
 import { createRouter, type RouteTable } from '../routing/router.ts';
-import { bucketOf, countStatus, ROUTE_SLOTS, routeSlots } from '../slots.ts';
+import { bucketOf } from '../durations.ts';
+import { countStatus, ROUTE_SLOTS, routeSlots } from '../slots.ts';
 import type { CanaryPlan, Snapshot } from '../snapshot.ts';
 import type { Plane } from './plane.ts';
 import { RunningService } from './running-service.ts';

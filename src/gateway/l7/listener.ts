@@ -43,7 +43,8 @@ export class Listener {
   /** No new connections, and one more request at most on the old ones. */
   closing = false;
   port = 0;
-  readonly #lane: Lane;
+  /** What is counted of it, by this worker. */
+  readonly lane: Lane;
   readonly #admission: Admission;
   #table: RouteTable;
   /** The last request that was routed: valid until the next. */
@@ -62,7 +63,7 @@ export class Listener {
   constructor(plane: Plane, plan: ListenerPlan, onLeft: () => void) {
     this.plane = plane;
     this.plan = plan;
-    this.#lane = cellLane(plan.cell, LISTENER_SLOTS, plane.laneNumber);
+    this.lane = cellLane(plan.cell, LISTENER_SLOTS, plane.laneNumber);
     this.requestLimits = limitsOf(plan);
     this.#table = plane.router.table(plan.id);
     this.#routes = plane.routes;
@@ -72,7 +73,7 @@ export class Listener {
     this.#trusted = trustedBy(plan);
     this.forwarding = this.#forwardingWriter();
     const lanes = cellLanes(plan.cell, LISTENER_SLOTS);
-    this.#admission = new Admission({ lane: this.#lane, lanes, onLeft }, plan.limits, this.#trusted);
+    this.#admission = new Admission({ lane: this.lane, lanes, onLeft }, plan.limits, this.#trusted);
   }
 
   /** Throws if `plan` cannot be applied, so that nothing is changed by half. */
@@ -136,11 +137,11 @@ export class Listener {
   }
 
   count(slot: number): void {
-    this.#lane[slot] = (this.#lane[slot] ?? 0) + 1;
+    this.lane[slot] = (this.lane[slot] ?? 0) + 1;
   }
 
   tunnels(change: number): void {
-    this.#lane[listenerSlots.tunnels] = (this.#lane[listenerSlots.tunnels] ?? 0) + change;
+    this.lane[listenerSlots.tunnels] = (this.lane[listenerSlots.tunnels] ?? 0) + change;
   }
 
   /** The route for the request in `head`, whose path is `plane.path`, from this client, whose connection has drawn `lot`. */

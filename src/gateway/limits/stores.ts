@@ -12,7 +12,8 @@ import { cellLane, type Cell, type Lane } from '../../kernel/cells.ts';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import { type LocalStore, type Outcome, type Question, redisStore, type RemoteStore } from '../../limit/index.ts';
-import { bucketOf, STORE_SLOTS, storeSlots } from '../slots.ts';
+import { bucketOf } from '../durations.ts';
+import { STORE_SLOTS, storeSlots } from '../slots.ts';
 import { type OpenRedis, openRedis } from './redis-client.ts';
 
 /** A store of limits, for a whole fleet. */

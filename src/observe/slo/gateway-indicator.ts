@@ -2,9 +2,10 @@
  * Indicators made of the gateway's own counters (docs/metrics.md), so that nobody need write PromQL. Pure.
  *
  * Availability: an answer is bad if its status is 5xx or if it began and could not be finished. Latency: a request is bad if
- * its answer took longer, from the head of the request to the last byte, whatever the status. The gateway's histogram has two
- * bounds a doubling, so a threshold stands for the nearest bound, which may be 5 % away and no more.
+ * its answer took longer, from the head of the request to the last byte, whatever the status. Thresholds that people promise
+ * are bounds of the gateway's histogram (`latency-bounds.ts`); another stands for the nearest, which may be 5 % away and no more.
  */
+import { latencyBoundsS } from './latency-bounds.ts';
 import { quoted } from './promql.ts';
 
 export type GatewayIndicator =
@@ -19,12 +20,6 @@ export interface RequestSelector {
 
 /** How far the bound that is counted by may be from the threshold that is asked for. */
 const TOLERANCE = 0.05;
-
-/** The finite bounds of `spillway_request_duration_seconds`, in seconds: 64 µs, then 96, 128, 192, 256, … */
-export const latencyBoundsS: readonly number[] = [
-  4 / 62.5 / 1000,
-  ...Array.from({ length: 39 }, (_, at) => ((at % 2 === 0 ? 6 : 8) * 2 ** (at >> 1)) / 62.5 / 1000),
-];
 
 export interface Neighbours {
   readonly below: number | null;
@@ -76,6 +71,12 @@ export function gatewayQueries(gateway: GatewayIndicator): { readonly bad: strin
 }
 
 function rateOf({ metric, labels }: CounterPart): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${quoted(value)}`);
+  const pairs = Object.entries(labels).map(([name, value]) => matcher(name, value));
   return `sum(rate(${metric}{${pairs.join(',')}}[$window]))`;
+}
+
+/** A whole bound is `1` in the text format and `1.0` in OpenMetrics and to Prometheus 3, whatever it has scraped. */
+function matcher(name: string, value: string): string {
+  const isWhole = name === 'le' && /^\d+$/.test(value);
+  return isWhole ? `${name}=~${quoted(`${value}(\\.0)?`)}` : `${name}=${quoted(value)}`;
 }
