@@ -161,10 +161,11 @@ test('what is known of a clock holds for what its server called, not for another
     span({ spanId: 'b', parentId: 'a', kind: 'server', startMs: 510, durationMs: 80 }),
     span({ spanId: 'c', parentId: 'b', service: 'stock', kind: 'server', startMs: 1030, durationMs: 10 }),
     span({ spanId: 'd', parentId: 'c', kind: 'server', startMs: 532, durationMs: 5 }),
-    span({ spanId: 'e', parentId: 'a', kind: 'server', startMs: 1050, durationMs: 10 }),
+    span({ spanId: 'e', parentId: 'a', service: 'gateway', kind: 'client', startMs: 1050, durationMs: 20 }),
+    span({ spanId: 'f', parentId: 'e', kind: 'server', startMs: 1052, durationMs: 10 }),
   ]);
   const found = rows.map(({ span: { spanId }, shiftMs }) => [spanId, shiftMs]);
-  assert.deepEqual(found, [['a', 0], ['b', 500], ['c', 0], ['d', 500], ['e', 0]]); // prettier-ignore
+  assert.deepEqual(found, [['a', 0], ['b', 500], ['c', 0], ['d', 500], ['e', 0], ['f', 0]]); // prettier-ignore
 });
 
 test('a server that ended a moment after its caller was waited for, as long as the caller was there', () => {
