@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { burnAlerts } from '../../observe/slo/burn-alerts.ts';
 import type { BurnStatus, SloStatus } from '../../observe/slo/live/status.ts';
 import { budgetLeft, horizonMs, projection } from './burn-down.ts';
-import { type Bullet, bullets } from './bullet.ts';
+import { type Bullet, bullets, thresholdAt } from './bullet.ts';
 
 const DAY = 86_400_000;
 
@@ -89,7 +89,7 @@ type Bullets = readonly [Bullet, Bullet, Bullet, Bullet];
 const bulletsOf = (status: SloStatus): Bullets => bullets(status) as unknown as Bullets;
 
 test('bars reach their common threshold exactly when both windows do', () => {
-  const [fast, slow, day, rest] = bulletsOf(statusOf([14.4, 3, 7.2, 3, 30, 0, null]));
+  const [fast, slow, day, rest] = bulletsOf(statusOf([14.4, 3, 7.2, 3, 15, 0, null]));
   assert.deepEqual([fast, slow, day, rest].map(({ severity, threshold }) => [severity, threshold]), [['page', 14.4], ['page', 6], ['ticket', 3], ['ticket', 1]]); // prettier-ignore
   const lengths = (bar: Bullet): unknown[] =>
     [bar.long, bar.short].map(({ length, cut, burn }) => [
@@ -97,9 +97,9 @@ test('bars reach their common threshold exactly when both windows do', () => {
       cut,
       burn === null ? null : Number(burn.toFixed(9)),
     ]);
-  assert.deepEqual(lengths(fast), [[0.25, false, 7.2], [0.5, false, 14.4]]); // prettier-ignore
-  assert.deepEqual(lengths(slow), [[1, true, 30], [0.25, false, 3]]); // prettier-ignore
-  assert.deepEqual(lengths(rest), [[0, false, null], [1, true, 30]]); // prettier-ignore
+  assert.deepEqual(lengths(fast), [[thresholdAt / 2, false, 7.2], [thresholdAt, false, 14.4]]); // prettier-ignore
+  assert.deepEqual(lengths(slow), [[1, true, 15], [0.25, false, 3]]); // prettier-ignore
+  assert.deepEqual(lengths(rest), [[0, false, null], [1, true, 15]]); // prettier-ignore
 });
 
 test('an alert that can never fire says so, and one that nobody wanted has no state', () => {

@@ -18,7 +18,7 @@ export function heatAxis(bounds: ArrayLike<number>, steps: readonly SparseStep[]
   let [least, greatest] = [Number.POSITIVE_INFINITY, -1];
   for (const step of steps) {
     for (let at = 0; step !== null && at + 1 < step.length; at += 2) {
-      if (!(step[at + 1]! > 0) || !(step[at]! in bounds)) continue;
+      if (!(step[at + 1]! > 0) || !((step[at] ?? -1) in bounds)) continue;
       least = Math.min(least, step[at]!);
       greatest = Math.max(greatest, step[at]!);
     }
