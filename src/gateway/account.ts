@@ -5,9 +5,9 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Lane } from '../kernel/cells.ts';
 import type { Random } from '../kernel/random.ts';
-import { LineWriter } from './access-log/line.ts';
+import { Sink } from '../observe/log/sink.ts';
+import { LINE_BYTES_MAX, LineWriter } from './access-log/line.ts';
 import type { LogRecord } from './access-log/record.ts';
-import { Sink } from './access-log/sink.ts';
 import { countAnswer } from './l7/canary-run.ts';
 import type { ClientConnection } from './l7/client.ts';
 import { ENDED_ABORTED, ENDED_BROKEN, ENDED_WELL, type Exchange } from './l7/exchange.ts';
@@ -56,10 +56,6 @@ export class Accounts {
 
   reopen(): void {
     this.#sink?.reopen();
-  }
-
-  tick(nowMs: number): void {
-    this.#sink?.tick(nowMs);
   }
 
   async close(): Promise<void> {
@@ -231,7 +227,7 @@ export class Accounts {
 
   #write(): void {
     const sink = this.#sink;
-    const room = sink?.room() ?? null;
+    const room = sink?.room(LINE_BYTES_MAX) ?? null;
     if (sink === null || room === null) return;
     sink.commit(this.#lines.write(this.#record, room, sink.length));
     add(this.#options.lane, processSlots.logLines, 1);
@@ -240,6 +236,7 @@ export class Accounts {
   #open(target: string): Sink {
     const { clock, lane, notice } = this.#options;
     return new Sink({
+      name: 'access log',
       target,
       clock,
       notice,

@@ -177,7 +177,6 @@ export class DataPlane {
     this.#nextMs = plane.nowMs + plane.wheel.tickMs;
     plane.wheel.advance(plane.nowMs);
     plane.lagging = late > LAG_MAX_MS;
-    plane.accounts.tick(plane.nowMs);
     plane.leases.tick(plane.nowMs);
     const drainChanges = Atomics.load(this.#header, DRAIN_CHANGES);
     if (drainChanges !== this.#drainChanges) {

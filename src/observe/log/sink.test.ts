@@ -28,6 +28,7 @@ class Log {
 
   constructor(target: string, clock: Clock = fast) {
     this.sink = new Sink({
+      name: 'log',
       target,
       clock,
       notice: (_level, message) => this.notices.push(message),
@@ -40,9 +41,9 @@ class Log {
 
   /** False if the line was lost. */
   line(bytes = 200): boolean {
-    const room = this.sink.room();
-    if (room === null) return false;
     const text = `${JSON.stringify({ line: this.committed, text: 'x'.repeat(bytes) })}\n`;
+    const room = this.sink.room(text.length);
+    if (room === null) return false;
     this.committed += 1;
     this.sink.commit(this.sink.length + Buffer.from(text).copy(room, this.sink.length));
     return true;
@@ -59,7 +60,6 @@ class Log {
   async until(reached: () => boolean): Promise<void> {
     while (!reached()) {
       this.line();
-      this.sink.tick(fast.nowMs());
       await turn();
     }
   }
@@ -94,10 +94,9 @@ describe('a file', () => {
 
   test('gets a single line soon: by time, not by size', async () => {
     const log = new Log(pathOf('soon'));
-    log.line();
     const sizes = fs.watch(pathOf('soon'));
     const changed = once(sizes, 'change');
-    log.sink.tick(Number.MAX_VALUE);
+    log.line();
     await changed;
     sizes.close();
     await log.sink.close();
@@ -293,6 +292,21 @@ async function run(target: string, name: string, lines: number): Promise<Result>
   await once(child, 'close');
   return JSON.parse(text) as Result;
 }
+
+describe('long lines', () => {
+  test('that are more than a pipe takes at once arrive whole among short ones', async () => {
+    const path = pathOf('long');
+    execFileSync('mkfifo', [path]);
+    const got = readAll(path, fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK));
+    const log = new Log(path, systemClock);
+    for (let line = 0; line < 200; line += 1) {
+      while (!log.line(line % 5 === 0 ? 20_000 : 100)) await turn();
+      await turn();
+    }
+    await log.sink.close();
+    assert.deepEqual(numbersIn(await got), upTo(200));
+  });
+});
 
 describe('standard output', () => {
   /** The writer below a shell, so that its output is what the shell makes of it. Gives stdout of the shell and the result. */

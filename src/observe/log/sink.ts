@@ -1,16 +1,18 @@
 /**
- * Where log lines go: a bounded buffer per worker and at most one write under way. Whatever happens to the target, a full
+ * Where log lines go: a bounded buffer per thread and at most one write under way. Whatever happens to the target, a full
  * disk, a pipe whose reader left or sleeps, a rotated file, traffic does not notice: lines that find no room are dropped and
  * counted, and the operator is told once.
  *
- * Invariants: every write is of whole lines, no more of them than a target shared by several workers takes without mixing
- * them; a write that was cut short is continued before anything else and on the same file, and if it cannot be, the next
- * line begins on a line of its own; two buffers are all the memory there is; no write blocks a thread (target.ts).
+ * Invariants: every write is of whole lines, no more of them than a target shared by several threads or processes takes without
+ * mixing them; a write that was cut short is continued before anything else and on the same file, and if it cannot be, the next
+ * line begins on a line of its own; two buffers are all the memory there is; no write blocks a thread: a
+ * file is written by another one, everything else does not block (target.ts). When the thread ends, what is left is written before,
+ * for a second at most.
  */
 import fs from 'node:fs';
 import type { Clock, Timer } from '../../kernel/clock.ts';
-import { LINE_BYTES_MAX } from './line.ts';
-import { openTarget, type Target } from './target.ts';
+import { openTarget, type Target, wasWritten } from './target.ts';
+import { atThreadEnd } from './thread-end.ts';
 
 /** Lines of 100 ms at 20,000 requests a second, for a disk that pauses. What is never used costs no memory. */
 const BUFFER_BYTES = 1024 * 1024;
@@ -25,13 +27,15 @@ const RETRY_MS = 1000;
 const RETRY_MS_MAX = 16_000;
 /** The operator is told of trouble with the log no more often. */
 const NOTICE_MS = 60_000;
-/** What could not be written so long after `close` is lost. */
+/** What could not be written so long after `close`, or after the end of the process began, is lost. */
 const CLOSE_MS = 1000;
 
 const LF = 10;
 
 export interface SinkOptions {
-  /** `stdout`, or a path. */
+  /** What it is called in notices. */
+  readonly name: string;
+  /** `stdout`, `stderr` or a path. */
   readonly target: string;
   readonly clock: Clock;
   /** Told when lines begin to be lost, and when they no longer are. */
@@ -53,7 +57,8 @@ export class Sink {
   #to = 1;
   #busy = false;
   #torn = false;
-  #flushDueMs = 0;
+  /** Set while collected lines wait for their time. */
+  #due: Timer | null = null;
   #again: Timer | null = null;
   #againMs = AGAIN_MS;
   #retryDueMs = 0;
@@ -62,16 +67,18 @@ export class Sink {
   #noticeDueMs = 0;
   #closing = false;
   #idle: (() => void) | null = null;
+  readonly #forget: () => void;
 
   constructor(options: SinkOptions) {
     this.#options = options;
     this.#target = this.#open();
+    this.#forget = atThreadEnd(() => this.#drain());
   }
 
-  /** A place for one line of at most `LINE_BYTES_MAX`, or null if there is none; then the line is counted as lost. */
-  room(): Uint8Array | null {
-    if (this.#length + LINE_BYTES_MAX > BUFFER_BYTES) this.#flush();
-    if (this.#length + LINE_BYTES_MAX <= BUFFER_BYTES && !this.#closing) return this.#buffer;
+  /** A place for one line of at most `bytes`, or null if there is none; then the line is counted as lost. */
+  room(bytes: number): Buffer | null {
+    if (this.#length + bytes > BUFFER_BYTES) this.flush();
+    if (this.#length + bytes <= BUFFER_BYTES && !this.#closing) return this.#buffer;
     this.#options.count(1, 0);
     this.#trouble('the target does not keep up');
     return null;
@@ -85,14 +92,29 @@ export class Sink {
   /** A line was written to `[length, end)` of `room()`. */
   commit(end: number): void {
     this.#length = end;
-    if (end >= FLUSH_BYTES) this.#flush();
+    if (end >= FLUSH_BYTES) this.flush();
+    else if (this.#due === null) this.#waitForMore();
   }
 
-  /** Called regularly: writes what is old enough. */
-  tick(nowMs: number): void {
-    if (nowMs < this.#flushDueMs) return;
-    this.#flushDueMs = nowMs + FLUSH_MS;
-    this.#flush();
+  /** Writes what there is now, if nothing is under way. */
+  flush(): void {
+    while (!this.#busy && this.#again === null && this.#options.clock.nowMs() >= this.#retryDueMs) {
+      if (this.#from === this.#to && !this.#begin()) return;
+      const target = this.#target;
+      if (target === null) return;
+      this.#busy = true;
+      const bytes = this.#pieceEnd(target) - this.#from;
+      if (target.isFile) {
+        fs.write(target.fd, this.#writing, this.#from, bytes, null, this.#written);
+        return;
+      }
+      try {
+        this.#ended(null, fs.writeSync(target.fd, this.#writing, this.#from, bytes));
+      } catch (error) {
+        this.#ended(error as NodeJS.ErrnoException, 0);
+      }
+      if (!this.#isMore()) return;
+    }
   }
 
   /** Opens the target anew, after it was rotated away. If that fails, lines go on to the old one. */
@@ -104,7 +126,7 @@ export class Sink {
     this.#next = opened;
     this.#retryDueMs = 0;
     this.#retryMs = RETRY_MS;
-    this.#flush();
+    this.flush();
   }
 
   /** Writes what is left, for a second at most, and closes. */
@@ -118,16 +140,63 @@ export class Sink {
         timer.clear();
         resolve();
       };
-      this.#flush();
+      this.flush();
       this.#tellIdle();
     });
     this.#idle = null;
     this.#again?.clear();
-    this.#options.count(linesIn(this.#writing, this.#from, this.#to) + linesIn(this.#buffer, 1, this.#length), 0);
-    this.#from = this.#to;
-    this.#length = 1;
+    this.#due?.clear();
+    this.#loseRest();
     // A write that is still under way closes for itself.
     if (!this.#busy) this.#release();
+    this.#forget();
+  }
+
+  /** The thread ends and the event loop turns no more: writes what is left before it returns, for a second at most. */
+  #drain(): void {
+    const { clock } = this.#options;
+    const untilMs = clock.nowMs() + CLOSE_MS;
+    this.#closing = true;
+    this.#retryDueMs = 0;
+    if (this.#busy) this.#awaitWrite(untilMs);
+    while (this.#from < this.#to || this.#begin()) {
+      const target = this.#target!;
+      try {
+        const bytes = this.#pieceEnd(target) - this.#from;
+        this.#from += fs.writeSync(target.fd, this.#writing, this.#from, bytes);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || clock.nowMs() >= untilMs) break;
+        sleep(AGAIN_MS);
+      }
+    }
+    this.#loseRest();
+  }
+
+  /** Until the write to a file that another thread of the system has to do is done: nobody will tell, but the file does. */
+  #awaitWrite(untilMs: number): void {
+    const { fd, writeBytesMax } = this.#target!;
+    const written = this.#writing.subarray(this.#from, Math.min(this.#to, this.#from + writeBytesMax));
+    while (!wasWritten(fd, written) && this.#options.clock.nowMs() < untilMs) sleep(AGAIN_MS);
+    this.#from = this.#to;
+  }
+
+  /** What could not be written is counted. */
+  #loseRest(): void {
+    this.#options.count(this.#unwritten() + linesIn(this.#buffer, 1, this.#length), 0);
+    this.#from = this.#to;
+    this.#length = 1;
+  }
+
+  /** How far the next write goes: to the end of the last line that fits into one, or of the first, if that is longer. */
+  #pieceEnd({ writeBytesMax }: Target): number {
+    if (this.#to - this.#from <= writeBytesMax) return this.#to;
+    const end = this.#writing.lastIndexOf(LF, this.#from + writeBytesMax - 1) + 1;
+    return end > this.#from ? end : this.#writing.indexOf(LF, this.#from) + 1;
+  }
+
+  /** Lines of the write that was begun, without the line end in front. */
+  #unwritten(): number {
+    return linesIn(this.#writing, Math.max(this.#from, 1), this.#to);
   }
 
   /** Everything is written, or cannot be. */
@@ -151,14 +220,14 @@ export class Sink {
     this.#next = null;
   }
 
-  #flush(): void {
-    if (this.#busy || this.#again !== null || this.#options.clock.nowMs() < this.#retryDueMs) return;
-    if (this.#from === this.#to && !this.#begin()) return;
-    const target = this.#target;
-    if (target === null) return;
-    const to = Math.min(this.#to, pieceEnd(this.#writing, this.#from, this.#to, target.writeBytesMax));
-    this.#busy = true;
-    fs.write(target.fd, this.#writing, this.#from, to - this.#from, null, this.#written);
+  /** Lines wait for others to be written with, and after an error until the target is tried again. */
+  #waitForMore(): void {
+    const { clock } = this.#options;
+    this.#due = clock.after(Math.max(FLUSH_MS, this.#retryDueMs - clock.nowMs()), () => {
+      this.#due = null;
+      this.flush();
+      if (this.#length > 1 && !this.#closing) this.#waitForMore();
+    });
   }
 
   /** Takes what has been collected for the next write. False if there is nothing, or nowhere to write it. */
@@ -182,35 +251,45 @@ export class Sink {
   }
 
   readonly #written = (error: NodeJS.ErrnoException | null, bytes: number): void => {
-    this.#busy = false;
+    this.#ended(error, bytes);
+    if (this.#isMore()) this.flush();
+    this.#tellIdle();
+  };
+
+  #ended(error: NodeJS.ErrnoException | null, bytes: number): void {
     if (this.#closing && this.#idle === null) this.#release();
     else if (error === null) this.#advanced(bytes);
     else if (error.code === 'EAGAIN') this.#waitForReader();
     else {
-      this.#options.count(linesIn(this.#writing, Math.max(this.#from, 1), this.#to), 0);
+      this.#options.count(this.#unwritten(), 0);
       this.#from = this.#to;
       this.#failed(error);
     }
-    this.#tellIdle();
-  };
+    // Last: whoever is told of trouble may log it.
+    this.#busy = false;
+  }
 
   #advanced(bytes: number): void {
     this.#from += bytes;
     this.#torn = this.#writing[this.#from - 1] !== LF;
     this.#againMs = AGAIN_MS;
     this.#retryMs = RETRY_MS;
-    if (this.#failing) {
-      this.#failing = false;
-      this.#options.notice('info', `access log ${this.#options.target}: lines are written again`);
-    }
-    if (this.#from < this.#to || this.#length >= FLUSH_BYTES || this.#closing) this.#flush();
+    if (!this.#failing) return;
+    this.#failing = false;
+    const { name, notice, target } = this.#options;
+    notice('info', `${name} ${target}: lines are written again`);
+  }
+
+  /** Enough for another write. */
+  #isMore(): boolean {
+    return this.#from < this.#to || this.#length >= FLUSH_BYTES || (this.#closing && this.#length > 1);
   }
 
   /** The reader is behind: this piece waits, and new lines find no room when the buffer is full. */
   #waitForReader(): void {
     this.#again = this.#options.clock.after(this.#againMs, () => {
       this.#again = null;
-      this.#flush();
+      this.flush();
       this.#tellIdle();
     });
     this.#againMs = Math.min(this.#againMs * 2, FLUSH_MS);
@@ -225,12 +304,17 @@ export class Sink {
   }
 
   #trouble(reason: string): void {
-    const { clock, notice, target } = this.#options;
+    const { clock, name, notice, target } = this.#options;
     if (this.#failing || clock.nowMs() < this.#noticeDueMs) return;
     this.#failing = true;
     this.#noticeDueMs = clock.nowMs() + NOTICE_MS;
-    notice('warn', `access log ${target}: lines are lost: ${reason}`);
+    notice('warn', `${name} ${target}: lines are lost: ${reason}`);
   }
+}
+
+/** Blocks the thread. */
+function sleep(delayMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, delayMs);
 }
 
 function bufferOfLines(): Buffer {
@@ -241,13 +325,6 @@ function bufferOfLines(): Buffer {
 
 function release({ fd, owned }: Target): void {
   if (owned) fs.close(fd, () => {});
-}
-
-/** The end of the last whole line in `[from, from + max)`; a line is never longer than that. */
-function pieceEnd(lines: Buffer, from: number, to: number, max: number): number {
-  if (to - from <= max) return to;
-  const end = lines.lastIndexOf(LF, from + max - 1) + 1;
-  return end > from ? end : to;
 }
 
 function linesIn(lines: Buffer, from: number, to: number): number {
