@@ -104,6 +104,34 @@ test('a store that no longer knows the lease ends it at the next renewal', async
   assert.throws(() => lease.assertHeld(), { code: 'LEASE_LOST' });
 });
 
+test('what is granted too late is claimed anew while there is time to wait, and not for ever', async () => {
+  for (const { late, waitMs, granted } of [
+    { late: 2, waitMs: 60_000, granted: true },
+    { late: 3, waitMs: 60_000, granted: false },
+    { late: 1, waitMs: 500, granted: false },
+    { late: 1, waitMs: 0, granted: false },
+  ]) {
+    const clock = new SimulatedClock();
+    let lateLeft = late;
+    const { ask, memory } = leasesAt(clock, (store) => ({
+      async try(claim, signal) {
+        const answer = await store.try(claim, signal);
+        // The answer was on its way for longer than half of the ttl.
+        if (lateLeft-- > 0) clock.pass(600);
+        return answer;
+      },
+    }));
+    const first = ask({ ttlMs: 1000, waitMs });
+    const second = ask({ ttlMs: 5000, waitMs: 60_000 });
+    if (granted) await (await held(first)).release();
+    else await assert.rejects(first, { code: 'LEASE_LATE', retryable: true });
+    await (await held(second)).release();
+    await settle();
+    assert.deepEqual(await memory.read('payment:42', waiting), [], 'nothing is left behind');
+    assert.equal(clock.timers, 0);
+  }
+});
+
 test('whoever was suspended finds out from the wall clock', async () => {
   const { ask, clock } = leasesAt();
   const lease = await held(ask());

@@ -10,7 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Timer } from '../kernel/clock.ts';
-import { SpillwayError } from '../kernel/errors.ts';
+import { isCoded, SpillwayError } from '../kernel/errors.ts';
 import { checkInteger, invalid } from '../kernel/options.ts';
 import { createRandom, type Random } from '../kernel/random.ts';
 import { Claimant } from './claimant.ts';
@@ -38,6 +38,8 @@ export interface LeaseRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** So often in a row one that waits is granted its lease too late: then it is no hiccup of a machine, and its ttl is too short. */
+const LATE_MAX = 3;
 /** Both clocks are compared this often; it is what a suspended process may still do in good faith, on top of what it does before it looks. */
 const LOOK_MS = 250;
 /** More than timers and the two clocks' readings differ by on a busy machine. */
@@ -62,7 +64,10 @@ export class Leases implements AsyncDisposable {
     this.#random = random;
   }
 
-  /** The lease, or null if the wait was over before it was free. Rejects with the store's error, `LEASE_LATE`, or the signal's reason. */
+  /**
+   * The lease, or null if the wait was over before it was free. One that is granted too late is claimed anew while there is time, twice at most.
+   * Rejects with the store's error, `LEASE_LATE`, or the signal's reason.
+   */
   async acquire(request: LeaseRequest): Promise<Lease | null> {
     this.#check(request);
     const { key, waitMs, signal } = request;
@@ -75,8 +80,24 @@ export class Leases implements AsyncDisposable {
     const { of = WHOLE, share = of } = request;
     let lease: Lease | null = null;
     try {
-      lease = await this.#claim(request, Math.max(0, untilMs - clock.nowMs()), pass);
-      return lease;
+      for (let asked = 1; ; asked++) {
+        let isFree = false;
+        let granted: Lease | null = null;
+        const onFree = (): void => {
+          isFree = true;
+          if (granted !== null) pass();
+        };
+        try {
+          granted = await this.#claim(request, Math.max(0, untilMs - clock.nowMs()), onFree);
+          // Over again before this went on.
+          if (isFree) pass();
+          lease = granted;
+          return lease;
+        } catch (error) {
+          // One that came late has been given back, and its turn is not over.
+          if (!isCoded(error, 'LEASE_LATE') || asked === LATE_MAX || clock.nowMs() >= untilMs) throw error;
+        }
+      }
     } finally {
       // Who holds all of it passes the turn on when that is over: until then the next could only be told that the key is busy.
       if (lease === null || share < of) pass();
