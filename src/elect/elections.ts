@@ -15,9 +15,11 @@ import type { Duration } from '../kernel/units.ts';
 import type { Lease } from '../lease/lease.ts';
 import { Leases } from '../lease/leases.ts';
 import type { LeaseStore } from '../lease/store.ts';
+import type { MetricsSink } from '../observe/metrics/metrics.ts';
 import { type CronOptions, type CronWork, runCron } from './cron.ts';
 import { type Leadership, observeSeat } from './observe.ts';
 import { Retry, type RetryOptions } from './retry.ts';
+import { SeatMetrics } from './seat-metrics.ts';
 import { type CampaignOptions, type Leading, type Term, TTL_DEFAULT, TTL_MS_MAX } from './term.ts';
 
 export interface ElectionsOptions {
@@ -27,6 +29,11 @@ export interface ElectionsOptions {
   readonly timeout?: Duration | number;
   /** For jitter. @defaultValue seeded by the operating system */
   readonly random?: Random;
+  /**
+   * Where to count: the metrics of `spillway/observe`, or whatever has `counter`, `gauge` and `histogram` as they do. Counted are who leads in which
+   * term and since when, how long campaigns and terms took and how they ended, by seat. See docs/metrics.md. @defaultValue nowhere
+   */
+  readonly metrics?: MetricsSink;
 }
 
 export interface ObserveOptions {
@@ -63,6 +70,7 @@ interface Setting {
   readonly holder: string;
   readonly timeoutMs: number;
   readonly random: Random;
+  readonly witness: SeatMetrics | null;
 }
 
 class StoreElections implements Elections {
@@ -70,8 +78,8 @@ class StoreElections implements Elections {
   readonly #holder: string;
   readonly #retrying: RetryOptions;
 
-  constructor(store: LeaseStore, { holder, timeoutMs, random }: Setting) {
-    this.#leases = new Leases({ store, timeoutMs, random });
+  constructor(store: LeaseStore, { holder, timeoutMs, random, witness }: Setting) {
+    this.#leases = new Leases({ store, timeoutMs, random, witness });
     this.#holder = holder;
     this.#retrying = { clock: store.clock, random, timeoutMs };
   }
@@ -139,8 +147,14 @@ function termOf(lease: Lease): Term {
 
 /** Elections in a store of `spillway/lease`, which disposing of them leaves open. */
 export function createElections(store: LeaseStore, options: ElectionsOptions = {}): Elections {
-  checkKeys('createElections', options, ['holder', 'timeout', 'random']);
-  const { holder = `${hostname()}:${process.pid}`, timeout = TIMEOUT_DEFAULT, random = createRandom() } = options;
+  checkKeys('createElections', options, ['holder', 'timeout', 'random', 'metrics']);
+  const {
+    holder = `${hostname()}:${process.pid}`,
+    timeout = TIMEOUT_DEFAULT,
+    random = createRandom(),
+    metrics,
+  } = options;
   const timeoutMs = checkDuration('createElections: timeout', timeout, 1, 60_000);
-  return new StoreElections(store, { holder, timeoutMs, random });
+  const witness = metrics === undefined ? null : new SeatMetrics(metrics, store, holder);
+  return new StoreElections(store, { holder, timeoutMs, random, witness });
 }

@@ -9,6 +9,7 @@ import type { Clock, Timer } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
 import { readInstant } from './instant.ts';
+import type { LeaseEnd, LeaseWitness } from './lease-metrics.ts';
 import type { Lease } from './lease.ts';
 import { type Effect, LeaseLife, type Question } from './life.ts';
 import type { Claim, LeaseStore, Unwatch } from './store.ts';
@@ -24,6 +25,7 @@ export interface ClaimantOptions {
   /** What it held, others can have; called at least once. */
   readonly onFree: () => void;
   readonly onOver: (claimant: Claimant) => void;
+  readonly witness: LeaseWitness | null;
 }
 
 export class Claimant implements Lease {
@@ -37,14 +39,16 @@ export class Claimant implements Lease {
   readonly #onOver: (claimant: Claimant) => void;
   readonly #granted = Promise.withResolvers<Lease | null>();
   readonly #end = new LazyAbort();
+  readonly #witness: LeaseWitness | null;
   #token = 0n;
+  #sinceMs = 0;
   #told: PromiseWithResolvers<boolean> | null = null;
   #unwatch: Unwatch | null = null;
   #asking: LazyAbort | null = null;
   #timer: Timer | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
 
-  constructor({ store, claim, waitMs, timeoutMs, random, onRoundTrip, onFree, onOver }: ClaimantOptions) {
+  constructor({ store, claim, waitMs, timeoutMs, random, onRoundTrip, onFree, onOver, witness }: ClaimantOptions) {
     this.#store = store;
     this.#clock = store.clock;
     this.#claim = claim;
@@ -53,6 +57,7 @@ export class Claimant implements Lease {
     this.#onRoundTrip = onRoundTrip;
     this.#onFree = onFree;
     this.#onOver = onOver;
+    this.#witness = witness;
   }
 
   /** The lease, or null if the wait was over before it was free. */
@@ -108,6 +113,7 @@ export class Claimant implements Lease {
       this.#told = Promise.withResolvers();
       if (!this.#end.aborted) {
         this.#end.abort(() => this.#lost('it was released'));
+        this.#witnessEnd('released');
         this.#do(this.#life.leave(this.#now()));
       } else this.#told.resolve(false);
     }
@@ -140,6 +146,8 @@ export class Claimant implements Lease {
         break;
       case 'granted':
         this.#token = effect.token;
+        this.#sinceMs = this.#clock.nowMs();
+        this.#witness?.granted(this.key, effect.token);
         this.#granted.resolve(this);
         break;
       case 'refused':
@@ -153,6 +161,7 @@ export class Claimant implements Lease {
         break;
       case 'lost':
         this.#end.abort(() => this.#lost(this.#whyLost(effect.why), effect.cause));
+        this.#witnessEnd(effect.why);
         this.#onFree();
         break;
       case 'told':
@@ -225,6 +234,11 @@ export class Claimant implements Lease {
     };
     const delayMs = Math.max(0, dueMs - this.#clock.nowMs());
     this.#timer = this.#clock.after(delayMs, ring, { ref: state === 'asking' || state === 'waiting' });
+  }
+
+  /** Of a claim that was never granted, nothing ends. */
+  #witnessEnd(end: LeaseEnd): void {
+    if (this.#token !== 0n) this.#witness?.ended(this.key, end, this.#clock.nowMs() - this.#sinceMs);
   }
 
   #lost(why: string, cause?: Error | null): SpillwayError {

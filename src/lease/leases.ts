@@ -14,6 +14,7 @@ import { isCoded, SpillwayError } from '../kernel/errors.ts';
 import { checkInteger, invalid } from '../kernel/options.ts';
 import { createRandom, type Random } from '../kernel/random.ts';
 import { Claimant } from './claimant.ts';
+import type { AskOutcome, LeaseWitness } from './lease-metrics.ts';
 import type { Lease } from './lease.ts';
 import { Line } from './line.ts';
 import { type LeaseStore, WHOLE } from './store.ts';
@@ -23,6 +24,8 @@ export interface LeasesOptions {
   /** How long one question to the store may take, in milliseconds; a renewal at most a third of the ttl. */
   readonly timeoutMs: number;
   readonly random?: Random;
+  /** @defaultValue nobody */
+  readonly witness?: LeaseWitness | null;
 }
 
 export interface LeaseRequest {
@@ -51,6 +54,7 @@ export class Leases implements AsyncDisposable {
   readonly store: LeaseStore;
   readonly #timeoutMs: number;
   readonly #random: Random;
+  readonly #witness: LeaseWitness | null;
   readonly #claimants = new Set<Claimant>();
   readonly #line = new Line();
   #closed: SpillwayError | null = null;
@@ -58,10 +62,11 @@ export class Leases implements AsyncDisposable {
   #aheadMs = 0;
   #roundTripMs = 0;
 
-  constructor({ store, timeoutMs, random = createRandom() }: LeasesOptions) {
+  constructor({ store, timeoutMs, random = createRandom(), witness = null }: LeasesOptions) {
     this.store = store;
     this.#timeoutMs = timeoutMs;
     this.#random = random;
+    this.#witness = witness;
   }
 
   /**
@@ -70,6 +75,35 @@ export class Leases implements AsyncDisposable {
    */
   async acquire(request: LeaseRequest): Promise<Lease | null> {
     this.#check(request);
+    return this.#witness === null ? this.#acquire(request) : this.#acquireBefore(this.#witness, request);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= new SpillwayError('LEASES_CLOSED', `The leases in ${this.store.name} are closed.`);
+    for (const claimant of this.#claimants) claimant.abandon(this.#closed);
+    await Promise.all([...this.#claimants].map((claimant) => claimant.release()));
+  }
+
+  async #acquireBefore(witness: LeaseWitness, request: LeaseRequest): Promise<Lease | null> {
+    const { key, signal } = request;
+    const { clock } = this.store;
+    const askedMs = clock.nowMs();
+    let outcome: AskOutcome = 'failed';
+    witness.asked(key);
+    try {
+      const lease = await this.#acquire(request);
+      outcome = lease === null ? 'taken' : 'granted';
+      return lease;
+    } catch (error) {
+      if (signal?.aborted === true || isCoded(error, 'LEASES_CLOSED')) outcome = 'given_up';
+      else if (isCoded(error, 'LEASE_LATE')) outcome = 'late';
+      throw error;
+    } finally {
+      witness.answered(key, outcome, clock.nowMs() - askedMs);
+    }
+  }
+
+  async #acquire(request: LeaseRequest): Promise<Lease | null> {
     const { key, waitMs, signal } = request;
     if (waitMs === 0) return await this.#claim(request, 0);
     const { clock } = this.store;
@@ -104,12 +138,6 @@ export class Leases implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed ??= new SpillwayError('LEASES_CLOSED', `The leases in ${this.store.name} are closed.`);
-    for (const claimant of this.#claimants) claimant.abandon(this.#closed);
-    await Promise.all([...this.#claimants].map((claimant) => claimant.release()));
-  }
-
   #claim(
     { key, holder, of = WHOLE, share = of, ttlMs, waitMs: whole, signal }: LeaseRequest,
     waitMs: number,
@@ -128,6 +156,7 @@ export class Leases implements AsyncDisposable {
       onRoundTrip: (ms) => this.#measure(ms),
       onFree,
       onOver: (over) => this.#forget(over),
+      witness: this.#witness,
     });
     this.#claimants.add(claimant);
     this.#look ??= this.#startLooking();

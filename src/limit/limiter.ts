@@ -9,6 +9,8 @@
 import type { Algorithm, LeaseAlgorithm } from './algorithm.ts';
 import type { Decision, LeaseDecision } from './decision.ts';
 import type { Outage } from './line.ts';
+import type { MetricsSink } from '../observe/metrics/metrics.ts';
+import { DecisionMetrics } from './limit-metrics.ts';
 import { LocalLimiter } from './local-limiter.ts';
 import { memoryStore } from './memory.ts';
 import { checkInteger, checkKeys, invalid } from './options.ts';
@@ -49,6 +51,11 @@ export interface LimiterOptions<A extends Algorithm = Algorithm, S extends Store
    * @defaultValue nothing is reserved
    */
   readonly reserve?: number;
+  /**
+   * Where to count: the metrics of `spillway/observe`, or whatever has `counter`, `gauge` and `histogram` as they do. Counted are decisions by
+   * limiter, outcome and source, and how long calls to a remote store take; never by key. See docs/metrics.md. @defaultValue nowhere
+   */
+  readonly metrics?: MetricsSink;
 }
 
 export interface TakeOptions {
@@ -158,8 +165,17 @@ const NAME = /^[\w.-]{1,64}$/;
 export function createLimiter<const A extends Algorithm, S extends Store = LocalStore>(
   options: LimiterOptions<A, S>,
 ): LimiterOf<A, S> {
-  checkKeys('createLimiter', options, ['name', 'algorithm', 'store', 'shadow', 'outage', 'knownRefusals', 'reserve']);
-  const { name, algorithm, shadow = false, outage, knownRefusals, reserve } = options;
+  checkKeys('createLimiter', options, [
+    'name',
+    'algorithm',
+    'store',
+    'shadow',
+    'outage',
+    'knownRefusals',
+    'reserve',
+    'metrics',
+  ]);
+  const { name, algorithm, shadow = false, outage, knownRefusals, reserve, metrics } = options;
   const store: Store = options.store ?? memoryStore();
   if (!NAME.test(name)) {
     throw invalid(`createLimiter: name is “${name}”; expected 1 to 64 of the characters a-z A-Z 0-9 _ . -`);
@@ -177,6 +193,7 @@ export function createLimiter<const A extends Algorithm, S extends Store = Local
       outages,
       knownRefusals: knownRefusals ?? true,
       reserve: reserve === undefined ? null : readReserve(reserve, algorithm),
+      metrics: metrics ?? null,
     });
     return limiter as unknown as LimiterOf<A, S>;
   }
@@ -186,5 +203,6 @@ export function createLimiter<const A extends Algorithm, S extends Store = Local
         'outage, knownRefusals and reserve are for remote ones.',
     );
   }
-  return new LocalLimiter({ name, algorithm, store, shadow }) as unknown as LimiterOf<A, S>;
+  const decisions = metrics === undefined ? null : new DecisionMetrics(metrics, name);
+  return new LocalLimiter({ name, algorithm, store, shadow, metrics: decisions }) as unknown as LimiterOf<A, S>;
 }

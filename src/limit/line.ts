@@ -17,7 +17,9 @@ import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Outcome } from './algorithm.ts';
 import { Deadlines } from './deadlines.ts';
+import type { MetricsSink } from '../observe/metrics/metrics.ts';
 import { drawHolder } from './holder.ts';
+import { CallMetrics, type CallOutcome } from './limit-metrics.ts';
 import { memoryStore } from './memory.ts';
 import { hasLeases, type LocalStore, type Question, type RemotePart, type RemoteStore } from './store.ts';
 
@@ -88,6 +90,8 @@ export class Line {
   #retryMs = 0;
   #error: SpillwayError | null = null;
   #probing = false;
+  /** One for each that wants calls measured: limiters of one store may count in several places. */
+  readonly #metrics = new Map<MetricsSink, CallMetrics>();
   /** Where the limiters of this store count while it is unavailable. */
   readonly fallback: LocalStore;
 
@@ -96,7 +100,7 @@ export class Line {
     this.fallback = fallback;
     this.#deadlines = new Deadlines(store.clock, deadlineMs, (call) => {
       const error = new Error(`no answer within ${deadlineMs} ms`);
-      this.#failed(call, error);
+      this.#failed(call, error, 'late');
       call.abort.abort(() => error);
     });
   }
@@ -114,6 +118,11 @@ export class Line {
     if (this.#error === null) return 0;
     const leftMs = Math.max(0, this.#retryMs - this.#store.clock.nowMs());
     return this.#probing ? Math.max(1, leftMs) : leftMs;
+  }
+
+  /** From now on, how long calls take is counted there too. */
+  measure(metrics: MetricsSink): void {
+    if (!this.#metrics.has(metrics)) this.#metrics.set(metrics, new CallMetrics(metrics, this.#store.name));
   }
 
   /**
@@ -192,7 +201,7 @@ export class Line {
       if (this.#deadlines.end(due)) this.#answered(call, replies);
       else this.#late(call, replies);
     } catch (error) {
-      if (this.#deadlines.end(due)) this.#failed(call, error);
+      if (this.#deadlines.end(due)) this.#failed(call, error, 'failed');
     }
   }
 
@@ -203,6 +212,7 @@ export class Line {
       this.#failures = 0;
       this.#probing = false;
     }
+    this.#ended('answered', receivedMs - sentMs);
     for (let index = 0; index < pending.length; index++) {
       const { parts, resolve } = pending[index]!;
       resolve(
@@ -237,7 +247,12 @@ export class Line {
     }
   }
 
-  #failed({ pending, probe }: Call, cause: unknown): void {
+  #ended(outcome: CallOutcome, tookMs: number): void {
+    for (const metrics of this.#metrics.values()) metrics.ended(outcome, tookMs);
+  }
+
+  #failed({ pending, sentMs, probe }: Call, cause: unknown, outcome: CallOutcome): void {
+    this.#ended(outcome, this.clock.nowMs() - sentMs);
     const error = outageOf(this.#store.name, cause);
     // Calls that were under way when the first failed say nothing new.
     if (this.#error === null || probe) this.#fail(error);

@@ -12,6 +12,7 @@ import {
   withLease,
 } from './decision.ts';
 import { drawHolder } from './holder.ts';
+import type { DecisionMetrics } from './limit-metrics.ts';
 import type { TakeOptions } from './limiter.ts';
 import { checkAmount, checkKey, invalid } from './options.ts';
 import { type Counters, hasLeases, type LocalPart, type LocalStore } from './store.ts';
@@ -25,13 +26,15 @@ export interface LocalLimiterOptions {
   readonly shadow: boolean;
   /** @defaultValue 'store' */
   readonly source?: DecisionSource;
+  /** @defaultValue none */
+  readonly metrics?: DecisionMetrics | null;
 }
 
 export class LocalLimiter {
   readonly name: string;
   readonly store: LocalStore;
   readonly shadow: boolean;
-  readonly tally = new Tally();
+  readonly tally: Tally;
   readonly #ask: Ask = { nowUs: 0, cost: 1, times: 1, holder: 0 };
   readonly #out: Outcome = createOutcome();
   readonly #source: DecisionSource;
@@ -41,8 +44,9 @@ export class LocalLimiter {
   #frame: DecisionFrame;
   #waiting: Waiting | null = null;
 
-  constructor({ name, algorithm, store, shadow, source = 'store' }: LocalLimiterOptions) {
+  constructor({ name, algorithm, store, shadow, source = 'store', metrics = null }: LocalLimiterOptions) {
     this.name = name;
+    this.tally = new Tally(metrics);
     this.store = store;
     this.shadow = shadow;
     this.#source = source;

@@ -5,6 +5,8 @@
 import { abortable } from '../kernel/abort.ts';
 import type { Algorithm, Outcome } from './algorithm.ts';
 import { type Decision, decide, type DecisionSource, type LeaseDecision, withLease } from './decision.ts';
+import type { MetricsSink } from '../observe/metrics/metrics.ts';
+import { DecisionMetrics } from './limit-metrics.ts';
 import type { TakeOptions } from './limiter.ts';
 import { type Answer, isOutage, type Line, lineTo, type Outage, type PartOfQuestion, shareOf } from './line.ts';
 import { LocalLimiter } from './local-limiter.ts';
@@ -25,6 +27,7 @@ export interface RemoteLimiterOptions {
   readonly knownRefusals: boolean;
   /** How many are taken ahead; null for none. */
   readonly reserve: number | null;
+  readonly metrics: MetricsSink | null;
 }
 
 export class RemoteLimiter {
@@ -32,7 +35,7 @@ export class RemoteLimiter {
   readonly store: RemoteStore;
   readonly shadow: boolean;
   readonly line: Line;
-  readonly tally = new Tally();
+  readonly tally: Tally;
   readonly #outages: Outages;
   readonly #refusals: Refusals | null;
   readonly #reserves: Reserves | null;
@@ -41,14 +44,17 @@ export class RemoteLimiter {
   #fallback: LocalLimiter | null = null;
   #waiting: Waiting | null = null;
 
-  constructor({ name, algorithm, store, shadow, outages, knownRefusals, reserve }: RemoteLimiterOptions) {
+  constructor(options: RemoteLimiterOptions) {
+    const { name, algorithm, store, shadow, outages, knownRefusals, reserve, metrics } = options;
     this.name = name;
+    this.tally = new Tally(metrics === null ? null : new DecisionMetrics(metrics, name));
     this.#algorithm = algorithm;
     this.#leases = hasLeases(algorithm);
     this.store = store;
     this.shadow = shadow;
     this.#outages = outages;
     this.line = lineTo(store, outages.deadlineMs);
+    if (metrics !== null) this.line.measure(metrics);
     this.#refusals = knownRefusals ? new Refusals() : null;
     this.#reserves =
       reserve === null

@@ -1,5 +1,6 @@
 /** Counting what a limiter answered. */
 import type { Decision } from './decision.ts';
+import type { DecisionMetrics } from './limit-metrics.ts';
 
 /** How many takes were answered in which way, since the limiter was made. */
 export interface LimiterCounts {
@@ -13,12 +14,18 @@ export class Tally {
   #allowed = 0;
   #refused = 0;
   #shadowed = 0;
+  readonly #metrics: DecisionMetrics | null;
+
+  constructor(metrics: DecisionMetrics | null) {
+    this.#metrics = metrics;
+  }
 
   /** Counts a decision and hands it on. */
   count<D extends Decision>(decision: D): D {
     if (decision.shadowed) this.#shadowed += 1;
     else if (decision.allowed) this.#allowed += 1;
     else this.#refused += 1;
+    this.#metrics?.count(decision);
     return decision;
   }
 

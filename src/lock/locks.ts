@@ -13,8 +13,10 @@ import { checkDuration, checkInteger, checkKeys, invalid } from '../kernel/optio
 import type { Random } from '../kernel/random.ts';
 import type { Duration } from '../kernel/units.ts';
 import type { Lease } from '../lease/lease.ts';
+import { LeaseMetrics } from '../lease/lease-metrics.ts';
 import { Leases } from '../lease/leases.ts';
 import { type LeaseStore, WHOLE } from '../lease/store.ts';
+import type { MetricsSink } from '../observe/metrics/metrics.ts';
 import { LeaseGroup } from './lease-group.ts';
 
 export interface LocksOptions {
@@ -28,6 +30,16 @@ export interface LocksOptions {
   readonly timeout?: Duration | number;
   /** For jitter. @defaultValue seeded by the operating system */
   readonly random?: Random;
+  /**
+   * Where to count: the metrics of `spillway/observe`, or whatever has `counter`, `gauge` and `histogram` as they do. Counted are how long it took
+   * to have a lock, or not; how long it was held, and how that ended; who waits, and who holds. See docs/metrics.md. @defaultValue nowhere
+   */
+  readonly metrics?: MetricsSink;
+  /**
+   * With `metrics`: what a lock of this name is called there. A name often holds an id, and each label is a series, so of these there should be
+   * few: `(name) => name.split(':')[0]`. Beyond a hundred or so they are counted together. @defaultValue all locks without a name
+   */
+  readonly metricsName?: (name: string) => string;
 }
 
 export interface TryOptions {
@@ -228,8 +240,13 @@ function waitOf({ wait = WAIT_DEFAULT }: { readonly wait?: Duration | number }):
 
 /** Locks in a store of `spillway/lease`, which disposing of them leaves open. */
 export function createLocks(store: LeaseStore, options: LocksOptions = {}): Locks {
-  checkKeys('createLocks', options, ['holder', 'timeout', 'random']);
+  checkKeys('createLocks', options, ['holder', 'timeout', 'random', 'metrics', 'metricsName']);
   const { holder = `${hostname()}:${process.pid}`, timeout = TIMEOUT_DEFAULT, random } = options;
   const timeoutMs = checkDuration('createLocks: timeout', timeout, 1, 60_000);
-  return new StoreLocks(new Leases({ store, timeoutMs, ...(random === undefined ? {} : { random }) }), holder);
+  const witness = metricsOf(store, options);
+  return new StoreLocks(new Leases({ store, timeoutMs, witness, ...(random === undefined ? {} : { random }) }), holder);
+}
+
+function metricsOf({ name }: LeaseStore, { metrics, metricsName = () => '' }: LocksOptions): LeaseMetrics | null {
+  return metrics === undefined ? null : new LeaseMetrics({ metrics, thing: 'lock', store: name, nameOf: metricsName });
 }

@@ -13,7 +13,7 @@ export type { SloInput } from './slo/slo-schema.ts';
 export type { HistogramOptions, MetricOptions } from './metrics/definition.ts';
 export type { Counter, Gauge, Histogram } from './metrics/instruments.ts';
 export { createMetrics, type Exposition, type Family } from './metrics/metrics.ts';
-export type { LabelValues, Metrics, MetricsOptions } from './metrics/metrics.ts';
+export type { LabelValues, Metrics, MetricsOptions, MetricsSink } from './metrics/metrics.ts';
 export { HistogramReading } from './metrics/reading.ts';
 export type { Baggage } from './context/baggage.ts';
 export { extractContext, injectContext, type IncomingFields } from './context/header-fields.ts';

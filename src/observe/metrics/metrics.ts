@@ -188,6 +188,9 @@ export class Metrics {
   }
 }
 
+/** Where a pattern counts: what it needs of metrics, so that any that have this will do. */
+export type MetricsSink = Pick<Metrics, 'counter' | 'gauge' | 'histogram'>;
+
 /**
  * Metrics of this process.
  *

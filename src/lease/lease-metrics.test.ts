@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { SimulatedClock } from '../kernel/simulated-clock.ts';
+import { createElections } from '../elect/index.ts';
+import { createLocks } from '../lock/index.ts';
+import { createMetrics, type Metrics } from '../observe/index.ts';
+import { memoryLeases } from './memory.ts';
+import type { LeaseStore } from './store.ts';
+
+/** Samples of a page, without the buckets of histograms. */
+async function samples(metrics: Metrics): Promise<Record<string, number>> {
+  let text = '';
+  for await (const chunk of metrics.expose().body) text += chunk;
+  const found = text.matchAll(/^spillway_((?:lock|seat)_[^ ]+) (\S+)$/gm);
+  return Object.fromEntries(
+    [...found].map(([, name, value]) => [name!, Number(value)] as const).filter(([name]) => !name.includes('_bucket')),
+  );
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
+
+async function pass(clock: SimulatedClock, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 50) {
+    clock.pass(50);
+    await settle();
+  }
+}
+
+function storeAt(clock: SimulatedClock): LeaseStore {
+  return memoryLeases({ clock });
+}
+
+const kindOf = (name: string): string => name.split(':')[0]!;
+
+test('locks: how long it took to have one, or not; how long it was held; who waits and who holds', async () => {
+  const clock = new SimulatedClock();
+  const metrics = createMetrics();
+  await using locks = createLocks(storeAt(clock), { metrics, metricsName: kindOf });
+  const first = await locks.acquire('payment:42', { ttl: '10s' });
+  assert.equal(await locks.tryAcquire('payment:42', { ttl: '10s' }), null);
+  const giveUp = new AbortController();
+  const second = locks.acquire('payment:42', { ttl: '10s' });
+  const third = locks.acquire('payment:42', { ttl: '10s', signal: giveUp.signal });
+  await settle();
+  let now = await samples(metrics);
+  assert.equal(now['lock_waiting{lock="payment",store="memory"}'], 2);
+  assert.equal(now['lock_held{lock="payment",store="memory"}'], 1);
+  await pass(clock, 2000);
+  giveUp.abort(new Error('enough'));
+  await assert.rejects(third, /enough/);
+  await first.release();
+  await (await second).release();
+
+  now = await samples(metrics);
+  const labels = 'lock="payment",store="memory"';
+  assert.deepEqual(now, {
+    [`lock_acquire_duration_seconds_sum{${labels},outcome="granted"}`]: 2,
+    [`lock_acquire_duration_seconds_count{${labels},outcome="granted"}`]: 2,
+    [`lock_acquire_duration_seconds_sum{${labels},outcome="taken"}`]: 0,
+    [`lock_acquire_duration_seconds_count{${labels},outcome="taken"}`]: 1,
+    [`lock_acquire_duration_seconds_sum{${labels},outcome="given_up"}`]: 2,
+    [`lock_acquire_duration_seconds_count{${labels},outcome="given_up"}`]: 1,
+    [`lock_held_duration_seconds_sum{${labels},end="released"}`]: 2,
+    [`lock_held_duration_seconds_count{${labels},end="released"}`]: 2,
+    [`lock_waiting{${labels}}`]: 0,
+    [`lock_held{${labels}}`]: 0,
+  });
+});
+
+test('a lock that is lost is counted by why', async () => {
+  const clock = new SimulatedClock();
+  const metrics = createMetrics();
+  const store = storeAt(clock);
+  const renew = store.renew.bind(store);
+  let answer: 'none' | 'gone' | 'true' = 'none';
+  store.renew = (claim, waiting) =>
+    answer === 'none'
+      ? Promise.withResolvers<never>().promise
+      : answer === 'gone'
+        ? Promise.resolve({ held: false })
+        : renew(claim, waiting);
+  await using locks = createLocks(store, { metrics });
+  const expired = await locks.acquire('a', { ttl: 3000 });
+  await pass(clock, 3000);
+  assert.equal(expired.signal.aborted, true);
+  answer = 'gone';
+  const gone = await locks.acquire('b', { ttl: 3000 });
+  await pass(clock, 2000);
+  assert.equal(gone.signal.aborted, true);
+  await expired.release();
+  await gone.release();
+  const now = await samples(metrics);
+  assert.equal(now['lock_held_duration_seconds_count{lock="",store="memory",end="expired"}'], 1);
+  assert.equal(now['lock_held_duration_seconds_count{lock="",store="memory",end="gone"}'], 1);
+  assert.equal(now['lock_held_duration_seconds_count{lock="",store="memory",end="released"}'], undefined);
+  assert.equal(now['lock_held{lock="",store="memory"}'], 0);
+});
+
+test('asking that fails, and a grant that came late', async () => {
+  const clock = new SimulatedClock();
+  const metrics = createMetrics();
+  const store = storeAt(clock);
+  const ask = store.try.bind(store);
+  let failing = true;
+  store.try = async (claim, waiting) => {
+    if (failing) throw new Error('no such server');
+    clock.pass(800);
+    return ask(claim, waiting);
+  };
+  await using locks = createLocks(store, { metrics });
+  await assert.rejects(locks.acquire('a', { ttl: 1000, wait: 0 }), /no such server/);
+  failing = false;
+  await assert.rejects(locks.acquire('a', { ttl: 1000, wait: 0 }), { code: 'LEASE_LATE' });
+  const now = await samples(metrics);
+  assert.equal(now['lock_acquire_duration_seconds_count{lock="",store="memory",outcome="failed"}'], 1);
+  assert.equal(now['lock_acquire_duration_seconds_sum{lock="",store="memory",outcome="late"}'], 0.8);
+  assert.equal(now['lock_held{lock="",store="memory"}'], 0, 'nobody had it');
+});
+
+test('who gives up at the store, or is closed, held nothing', async () => {
+  const clock = new SimulatedClock();
+  const metrics = createMetrics();
+  const store = storeAt(clock);
+  await using holder = createLocks(store);
+  await using lease = await holder.acquire('a', { ttl: '10s' });
+  const locks = createLocks(store, { metrics });
+  const stop = new AbortController();
+  const one = locks.acquire('a', { ttl: '10s', signal: stop.signal });
+  await settle();
+  stop.abort(new Error('enough'));
+  await assert.rejects(one, /enough/);
+  const two = locks.acquire('a', { ttl: '10s' });
+  await Promise.all([locks[Symbol.asyncDispose](), assert.rejects(two, { code: 'LEASES_CLOSED' })]);
+  lease.assertHeld();
+  const now = await samples(metrics);
+  assert.equal(now['lock_acquire_duration_seconds_count{lock="",store="memory",outcome="given_up"}'], 2);
+  assert.deepEqual([now['lock_held{lock="",store="memory"}'], now['lock_waiting{lock="",store="memory"}']], [0, 0]);
+});
+
+test('ids in names make no series, nor more than a bound of them where they do; and a name that cannot be found ends no lock', async () => {
+  const clock = new SimulatedClock();
+  const metrics = createMetrics();
+  const store = storeAt(clock);
+  await using ofKind = createLocks(store, { metrics, metricsName: kindOf });
+  await using ofName = createLocks(store, { metrics, metricsName: (name) => name });
+  await using broken = createLocks(store, {
+    metrics,
+    metricsName: () => {
+      throw new Error('no name');
+    },
+  });
+  for (let id = 0; id < 1000; id++) {
+    for (const locks of [ofKind, ofName]) await (await locks.acquire(`order:${id}`, { ttl: '10s' })).release();
+  }
+  const lease = await broken.acquire('c', { ttl: '10s' });
+  assert.equal(await lease.release(), true);
+  const now = await samples(metrics);
+  const counts = Object.entries(now).filter(([name]) => name.startsWith('lock_acquire_duration_seconds_count'));
+  assert.equal(counts.length, 501);
+  assert.equal(now['lock_acquire_duration_seconds_count{lock="order",store="memory",outcome="granted"}'], 1000);
+  assert.equal(
+    counts.reduce((sum, [, count]) => sum + count, 0),
+    2001,
+  );
+});
+
+test('who leads a seat, in which term, since when; and who only campaigns does not', async () => {
+  const clock = new SimulatedClock();
+  const metrics = createMetrics();
+  const store = storeAt(clock);
+  await using ann = createElections(store, { holder: 'ann', metrics });
+  await using bob = createElections(store, { holder: 'bob', metrics });
+  const term = await ann.campaign('cron:report');
+  const sinceS = clock.wallMs() / 1000;
+  const next = bob.campaign('cron:report');
+  await pass(clock, 1000);
+  let now = await samples(metrics);
+  assert.equal(now['seat_term{seat="cron:report",holder="ann"}'], Number(term.term));
+  assert.equal(now['seat_since_timestamp_seconds{seat="cron:report",holder="ann"}'], sinceS);
+  assert.equal(now['seat_term{seat="cron:report",holder="bob"}'], 0);
+  assert.equal(now['seat_waiting{seat="cron:report",store="memory"}'], 1);
+
+  await term.resign();
+  const second = await next;
+  now = await samples(metrics);
+  assert.equal(now['seat_term{seat="cron:report",holder="ann"}'], 0);
+  assert.equal(now['seat_since_timestamp_seconds{seat="cron:report",holder="ann"}'], 0);
+  assert.equal(now['seat_term{seat="cron:report",holder="bob"}'], Number(second.term));
+  assert.ok(second.term > term.term);
+  assert.equal(now['seat_held_duration_seconds_sum{seat="cron:report",store="memory",end="released"}'], 1);
+  await second.resign();
+});

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import fc from 'fast-check';
+import { DistantStore, pass } from '../../test/limit/distant-store.ts';
+import { createMetrics, type Metrics } from '../observe/index.ts';
+import { allOf, concurrency, createLimiter, fixedWindow, memoryStore, tokenBucket } from './index.ts';
+
+const two = fixedWindow({ limit: 2, per: '1h' });
+
+/** What was counted, as `limit outcome source` with how often. */
+function decisions(metrics: Metrics): Record<string, number> {
+  const family = metrics.counter({
+    name: 'spillway_limit_decisions_total',
+    help: 'Decisions of a limiter: allowed, refused, or shadowed (let through only because it is in shadow mode), and who decided.',
+    labels: ['limit', 'outcome', 'source'],
+  });
+  return Object.fromEntries(
+    family
+      .series()
+      .map(({ labels, reading }) => [`${labels['limit']} ${labels['outcome']} ${labels['source']}`, reading]),
+  );
+}
+
+async function page(metrics: Metrics): Promise<string> {
+  let text = '';
+  for await (const chunk of metrics.expose().body) text += chunk;
+  return text;
+}
+
+test('decisions are counted by limiter and outcome, whichever way was asked, and a peek is none', async () => {
+  const metrics = createMetrics();
+  const api = createLimiter({ name: 'api', algorithm: two, metrics });
+  const trial = createLimiter({ name: 'trial', algorithm: two, metrics, shadow: true });
+  for (const limiter of [api, trial]) {
+    limiter.takeSync('ann');
+    await limiter.take('ann');
+    await limiter.wait('ann', { maxWait: 0 });
+    limiter.takeUpToSync('ann', 5);
+    limiter.peekSync('ann');
+  }
+  assert.deepEqual(decisions(metrics), {
+    'api allowed store': 2,
+    'api refused store': 2,
+    'trial allowed store': 2,
+    'trial shadowed store': 2,
+  });
+});
+
+test('of several limits at once, each that decided is counted', () => {
+  const metrics = createMetrics();
+  const store = memoryStore();
+  const user = createLimiter({ name: 'user', algorithm: two, store, metrics });
+  const all = createLimiter({ name: 'all', algorithm: fixedWindow({ limit: 1, per: '1h' }), store, metrics });
+  const both = allOf(user, all);
+  both.takeSync(['ann', 'all']);
+  both.takeSync(['ann', 'all']);
+  assert.deepEqual(decisions(metrics), { 'user allowed store': 1, 'all allowed store': 1, 'all refused store': 1 });
+});
+
+test('what a client can choose is no label', async () => {
+  const metrics = createMetrics();
+  const limiter = createLimiter({ name: 'api', algorithm: two, metrics });
+  for (let client = 0; client < 5000; client++) limiter.takeSync(`client-${client}`);
+  assert.deepEqual(decisions(metrics), { 'api allowed store': 5000 });
+  assert.doesNotMatch(await page(metrics), /client-/);
+});
+
+test('of a remote store: who decided in its place, and how long its calls took', async () => {
+  const metrics = createMetrics();
+  const store = new DistantStore();
+  const { clock } = store;
+  store.roundTripMs = 10;
+  const outage = { deadline: 100 } as const;
+  const asked = createLimiter({ name: 'asked', algorithm: two, store, outage, metrics });
+  const ahead = createLimiter({
+    name: 'ahead',
+    algorithm: tokenBucket({ capacity: 10, refillPerSecond: 1 }),
+    store,
+    outage,
+    reserve: 5,
+    metrics,
+  });
+  const open = createLimiter({ name: 'open', algorithm: two, store, outage: { ...outage, answer: 'open' }, metrics });
+  const closed = createLimiter({
+    name: 'closed',
+    algorithm: two,
+    store,
+    outage: { ...outage, answer: 'closed' },
+    metrics,
+  });
+  const done = async (work: Promise<unknown>): Promise<void> => {
+    await Promise.all([work, pass(clock, 200, 5)]);
+  };
+  for (let take = 0; take < 4; take++) await done(asked.take('ann'));
+  for (let take = 0; take < 3; take++) await done(ahead.take('ann'));
+  store.failure = new Error('gone');
+  for (const limiter of [asked, open, closed]) await done(limiter.take('bob'));
+  store.failure = null;
+  store.silent = true;
+  await pass(clock, 10_000);
+  await done(asked.take('bob'));
+
+  assert.deepEqual(decisions(metrics), {
+    'asked allowed store': 2,
+    'asked refused store': 1,
+    'asked refused cache': 1,
+    'ahead allowed store': 1,
+    'ahead allowed reserve': 2,
+    'asked allowed fallback': 2,
+    'open allowed open': 1,
+    'closed refused closed': 1,
+  });
+  const text = await page(metrics);
+  const count = (outcome: string): string | undefined =>
+    new RegExp(`^spillway_store_duration_seconds_count{store="distant",outcome="${outcome}"} (\\d+)$`, 'm').exec(
+      text,
+    )?.[1];
+  assert.deepEqual([count('answered'), count('failed'), count('late')], ['4', '3', '1']);
+  const sum = /^spillway_store_duration_seconds_sum\{store="distant",outcome="(?:answered|late)"\} (.+)$/gm;
+  const sums = [...text.matchAll(sum)].map(([, value]) => Number(value));
+  // Four round trips, and one deadline.
+  assert.deepEqual(
+    sums.map((seconds) => seconds.toFixed(3)),
+    ['0.040', '0.100'],
+  );
+});
+
+test('any series of takes: what is counted is what the limiter says of itself', () => {
+  const take = fc.record({ key: fc.constantFrom('a', 'b'), cost: fc.nat(3), shadow: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(take, { maxLength: 60 }), (takes) => {
+      const metrics = createMetrics({ memoryBytes: '64kb' });
+      const algorithm = tokenBucket({ capacity: 4, refillPerSecond: 1 });
+      const limiters = [false, true].map((shadow) =>
+        createLimiter({ name: shadow ? 'shadow' : 'real', algorithm, shadow, metrics }),
+      );
+      for (const { key, cost, shadow } of takes) limiters[Number(shadow)]!.takeSync(key, cost);
+      const counted = decisions(metrics);
+      for (const { name, counts } of limiters) {
+        for (const outcome of ['allowed', 'refused', 'shadowed'] as const) {
+          assert.equal(counted[`${name} ${outcome} store`] ?? 0, counts[outcome]);
+        }
+      }
+    }),
+  );
+});
+
+test('leases are decided as everything else', async () => {
+  const metrics = createMetrics();
+  const limiter = createLimiter({ name: 'slots', algorithm: concurrency({ limit: 1, lease: '1m' }), metrics });
+  const { lease } = limiter.takeSync('ann');
+  limiter.takeSync('ann');
+  limiter.releaseSync('ann', lease);
+  limiter.takeSync('ann');
+  assert.deepEqual(decisions(metrics), { 'slots allowed store': 2, 'slots refused store': 1 });
+});
