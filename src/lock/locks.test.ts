@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SimulatedClock } from '../kernel/simulated-clock.ts';
 import { type LeaseStore, memoryLeases } from '../lease/index.ts';
 import { createLocks } from './index.ts';
 
 const options = { ttl: '10s' } as const;
+const waiting = { signal: new AbortController().signal };
 
 test('one at a time, and whoever waits comes after', async () => {
   await using locks = createLocks(memoryLeases());
@@ -44,7 +46,8 @@ test('several names are locked in one order, so those who want the same cannot w
 });
 
 test('several names of which one was lost while another was waited for are not had: their token would be greater than the new holder’s', async () => {
-  const store = memoryLeases();
+  const clock = new SimulatedClock();
+  const store = memoryLeases({ clock });
   const renewed = Promise.withResolvers<void>();
   const renew = store.renew.bind(store);
   store.renew = async (claim, waiting) => {
@@ -56,7 +59,10 @@ test('several names of which one was lost while another was waited for are not h
   await using slow = createLocks(store, { holder: 'slow' });
   await using other = createLocks(store, { holder: 'other' });
   const b = await other.acquire('b', options);
-  const both = slow.acquire(['a', 'b'], { ttl: 30, wait: '10s' });
+  const both = slow.acquire(['a', 'b'], { ...options, wait: '20s' });
+  // Once `a` is had, its first renewal is due after a third of the ttl.
+  while ((await store.read('a', waiting)).length === 0);
+  clock.pass(4000);
   await renewed.promise;
   await using a = await other.acquire('a', options);
   await b.release();
@@ -111,9 +117,9 @@ test('a semaphore has as many permits as it says', async () => {
 test('work whose lock was lost is not done, whatever it says', async () => {
   const store = memoryLeases();
   await using locks = createLocks(store);
-  const work = locks.withLock('payment:42', { ttl: 30 }, ({ signal }) => {
+  const work = locks.withLock('payment:42', { ttl: 300 }, ({ signal }) => {
     // Nothing of this process runs meanwhile, so nothing is renewed.
-    const untilMs = performance.now() + 60;
+    const untilMs = performance.now() + 400;
     while (performance.now() < untilMs);
     assert.equal(signal.aborted, false, 'not yet seen');
     return 'paid';

@@ -49,7 +49,7 @@ async function callsOf(command: string): Promise<number> {
 
 test('nothing is left of a key that nobody holds or waits for, and the last token has no end', async () => {
   await using one = await openStore(server.port);
-  const [first, second] = [claimOf({ ttlMs: 50 }), claimOf({ ttlMs: 50, queue: true })];
+  const [first, second] = [claimOf({ ttlMs: 1000 }), claimOf({ ttlMs: 1000, queue: true })];
   const token = await granted(one.store, first);
   await busy(one.store, second);
   await until(async () => (await server.admin.exists('spillway:lease:k')) === 0);
