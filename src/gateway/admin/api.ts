@@ -49,6 +49,8 @@ export interface ApiRequest {
   readonly method: string;
   /** What stands in the path where `apiPaths` has a name in braces, decoded. */
   readonly names: readonly string[];
+  /** What follows `?`, decoded. */
+  readonly query: URLSearchParams;
   readonly body: Buffer;
   readonly accept: string | undefined;
 }

@@ -33,7 +33,8 @@ test('what cannot be understood is said', () => {
 test('no such endpoint is the caller’s mistake, one that may not be drained a conflict', async () => {
   const ask = async (outcome: ReturnType<AdminBackend['drain']>): Promise<ApiAnswer> => {
     const backend = { drain: () => outcome } as unknown as AdminBackend;
-    const request = { method: 'POST', names: [], body: body({ endpoint: 'a:1' }), accept: undefined };
+    const query = new URLSearchParams();
+    const request = { method: 'POST', names: [], query, body: body({ endpoint: 'a:1' }), accept: undefined };
     return await apiPaths['/api/drain']!.answer(backend, request);
   };
   const statusOf = (answer: ApiAnswer) => (answer.kind === 'answer' ? answer.status : answer.problem.status);

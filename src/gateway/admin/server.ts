@@ -94,7 +94,7 @@ export class AdminServer {
   }
 
   async #answer(request: IncomingMessage): Promise<ApiAnswer> {
-    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    const [path = '', ...asked] = (request.url ?? '').split('?');
     const matched = findApiPath(path);
     const known = matched?.found;
     const access = known ?? { methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'], role: 'read' as const };
@@ -115,7 +115,9 @@ export class AdminServer {
       return problem({ status: 413, title: 'Content Too Large', detail: `The limit is ${bodyBytesMax} bytes.` });
     }
     const { names } = matched;
-    const answer = await known.answer(this.#backend, { ...facts, names, body, accept: request.headers.accept });
+    const query = new URLSearchParams(asked.join('?'));
+    const { accept } = request.headers;
+    const answer = await known.answer(this.#backend, { ...facts, names, query, body, accept });
     if (known.role === 'write') this.#backend.audit(remoteOf(request), describe(request), outcomeOf(answer));
     return answer;
   }
