@@ -21,6 +21,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
+import { buildDashboard } from './dashboard.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -50,15 +51,17 @@ function step(name: string, command: readonly string[], cwd: string): string {
   throw new Error(`build: ${name} failed`);
 }
 
-function compile(): void {
+async function compile(): Promise<void> {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   step('compile', ['tsc', '-p', 'tsconfig.build.json'], root);
   // What the program reads beside its modules: pages, scripts of servers, schemas.
-  for (const file of globSync('src/**/*.{lua,sql,html,css,js,svg,json}', { cwd: root })) {
+  for (const file of globSync('src/!(dashboard)/**/*.{lua,sql,html,css,js,svg,json}', { cwd: root })) {
     const target = join(root, 'dist', relative('src', file));
     mkdirSync(dirname(target), { recursive: true });
     cpSync(join(root, file), target);
   }
+  await buildDashboard();
+  console.log('ok     dashboard');
 }
 
 /** An empty folder with the package and its dependencies installed, the latter borrowed from this checkout. */
@@ -169,7 +172,7 @@ async function serve(folder: string): Promise<void> {
 }
 
 async function build(): Promise<void> {
-  compile();
+  await compile();
   const scratch = mkdtempSync(join(tmpdir(), 'spillway-build-'));
   try {
     step('pack', ['npm', 'pack', '--ignore-scripts', '--pack-destination', scratch], root);
@@ -187,7 +190,7 @@ async function build(): Promise<void> {
 }
 
 try {
-  if (process.argv.includes('--compile')) compile();
+  if (process.argv.includes('--compile')) await compile();
   else await build();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error, error instanceof Error ? (error.cause ?? '') : '');

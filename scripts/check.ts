@@ -8,6 +8,7 @@ const steps: Readonly<Record<string, readonly string[]>> = {
   format: ['oxfmt', '--check'],
   lint: ['oxlint'],
   types: ['tsc', '-p', '.'],
+  'page types': ['tsc', '-p', 'src/dashboard'],
   tidy: ['node', '--test', '--test-reporter=dot', 'test/tidy.test.ts', 'test/docs-*.test.ts'],
   unused: ['knip', '--no-progress'],
 };

@@ -44,6 +44,9 @@ const sideways: ReadonlySet<string> = new Set([
   'cli → dashboard',
 ]);
 
+/** What is bundled into the page, and so is no dependency of whoever installs the package. */
+const bundled: ReadonlySet<string> = new Set(['preact', '@preact/signals', 'uplot']);
+
 /** The data plane knows nothing of files, schemas or the admin API: it is given a snapshot. */
 const controlPlane = ['src/gateway/config/', 'src/gateway/control/', 'src/gateway/admin/'];
 const dataPlane = ['src/gateway/l7/', 'src/gateway/l4/'];
@@ -87,6 +90,7 @@ export function floorFaults(file: SourceFile, dependencies: readonly string[]): 
     else if (!specifier.startsWith('node:')) {
       const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
       if (folderOf(file.path) === 'kernel') fault = `the kernel imports the package ${name}`;
+      else if (folderOf(file.path) === 'dashboard' && bundled.has(name)) continue;
       else if (!dependencies.includes(name)) fault = `${name} is not among the dependencies of package.json`;
     }
     if (fault !== null) faults.push(`${file.path}:${line} ${fault}`);

@@ -1,11 +1,14 @@
 /**
  * The admin API's paths: what each answers. No sockets here; `server.ts` reads the request and writes the answer.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import { chooseFormat, contentTypes, formatMetrics } from '../../observe/prometheus.ts';
+import type { Change, ChangesWanted } from '../control/change-log.ts';
 import type { ReloadOutcome } from '../control/events.ts';
 import type { TrialOutcome } from '../control/trials.ts';
 import type { DrainOutcome, DrainRequest, EndpointName } from '../control/drains.ts';
 import { readApplyRequest } from './apply-body.ts';
+import { answerAsset } from './assets.ts';
 import { readDrainRequest, readEndpointName } from './drain-body.ts';
 import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
 import { answerEndpoints } from './endpoints-api.ts';
@@ -14,6 +17,7 @@ import type { EndpointOfService, GatewayState } from '../control/gateway-state.t
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { readExplainRequest } from './explain-body.ts';
 import type { AdminAccess } from './guard.ts';
+import type { LiveClient, LiveFeed } from './live-feed.ts';
 import { gatewayMetrics, type MetricsInput } from './metrics.ts';
 import type { Problem } from './problem.ts';
 
@@ -41,6 +45,12 @@ export interface AdminBackend {
   undrain(name: EndpointName): DrainOutcome;
   /** Resolves to how many endpoints the service has then; throws coded errors. */
   changeEndpoints(service: string, change: EndpointChange): Promise<number>;
+  /** What `GET /api/live` tells. */
+  readonly live: LiveFeed;
+  /** Newest first. */
+  changes(wanted: ChangesWanted): readonly Change[];
+  /** What a version of the config says, secrets left out, as YAML; null if it is not kept. */
+  configText(version: number): string | null;
   /** A line for the audit log. */
   audit(remote: string, action: string, outcome: string): void;
 }
@@ -52,11 +62,20 @@ export interface ApiRequest {
   /** What follows `?`, decoded. */
   readonly query: URLSearchParams;
   readonly body: Buffer;
-  readonly accept: string | undefined;
+  readonly headers: IncomingHttpHeaders;
 }
 
 export type ApiAnswer =
-  | { readonly kind: 'answer'; readonly status: number; readonly contentType: string; readonly body: string }
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly contentType: string;
+      readonly body: string | Buffer;
+      /** Beside, or instead of, those of every answer. */
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  /** Goes on until one side closes; `begin` is called when the head is written. */
+  | { readonly kind: 'stream'; readonly contentType: string; readonly begin: (client: LiveClient) => void }
   | { readonly kind: 'problem'; readonly problem: Problem };
 
 interface ApiPath extends AdminAccess {
@@ -72,10 +91,19 @@ const get = ['GET', 'HEAD'];
 const post = ['POST'];
 
 export const apiPaths: Readonly<Record<string, ApiPath>> = {
+  '/': { methods: get, role: null, answer: (_, { headers }) => answerAsset('index.html', headers) },
+  '/assets/{file}': {
+    methods: get,
+    role: null,
+    answer: (_, { headers, names: [name = ''] }) => answerAsset(name, headers),
+  },
   '/livez': { methods: get, role: null, answer: (backend) => word(backend.notAlive(), 'alive') },
   '/readyz': { methods: get, role: null, answer: (backend) => word(backend.notReady(), 'ready') },
   '/metrics': { methods: get, role: 'metrics', answer: answerMetrics },
   '/api/state': { methods: get, role: 'read', answer: (backend) => json(200, backend.state()) },
+  '/api/live': { methods: ['GET'], role: 'read', answer: answerLive },
+  '/api/changes': { methods: get, role: 'read', answer: answerChanges },
+  '/api/config/{version}': { methods: get, role: 'read', answer: answerConfig },
   '/api/endpoints/{endpoint}': { methods: get, role: 'read', answer: answerEndpoint },
   '/api/explain': { methods: post, role: 'read', answer: answerExplain },
   '/api/reload': { methods: post, role: 'write', answer: async (backend) => outcomeAnswer(await backend.reload()) },
@@ -131,10 +159,39 @@ function answerEndpoint(backend: AdminBackend, { names: [address = ''] }: ApiReq
   return json(200, { endpoints: backend.endpointStates(address) });
 }
 
-function answerMetrics(backend: AdminBackend, { accept }: ApiRequest): ApiAnswer {
-  const format = chooseFormat(accept);
+function answerMetrics(backend: AdminBackend, { headers }: ApiRequest): ApiAnswer {
+  const format = chooseFormat(headers.accept);
   const body = formatMetrics(gatewayMetrics(backend.metrics()), format);
   return { kind: 'answer', status: 200, contentType: contentTypes[format], body };
+}
+
+function answerLive({ live }: AdminBackend): ApiAnswer {
+  if (!live.isFull) return { kind: 'stream', contentType: 'text/event-stream', begin: (client) => live.add(client) };
+  const detail = `${live.clients} clients look already; close one, or try again later.`;
+  return {
+    kind: 'problem',
+    problem: { status: 503, title: 'Too many look', detail, headers: { 'Retry-After': '10' } },
+  };
+}
+
+const CHANGES_MAX = 1000;
+
+function answerChanges(backend: AdminBackend, { query }: ApiRequest): ApiAnswer {
+  const after = Number(query.get('after') ?? 0);
+  const limit = Number(query.get('limit') ?? CHANGES_MAX);
+  if (!Number.isSafeInteger(after) || after < 0) return badRequest('after must be the id of a change, such as 17.');
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > CHANGES_MAX) {
+    return badRequest(`limit must be from 1 to ${CHANGES_MAX}.`);
+  }
+  return json(200, { changes: backend.changes({ after, limit }) });
+}
+
+function answerConfig(backend: AdminBackend, { names: [wanted = ''] }: ApiRequest): ApiAnswer {
+  const version = /^\d{1,15}$/.test(wanted) ? Number(wanted) : null;
+  const text = version === null ? null : backend.configText(version);
+  if (text !== null) return json(200, { version, text });
+  const detail = 'No such version of the config is kept; those that are stand in “history” of /api/state.';
+  return { kind: 'problem', problem: { status: 404, title: 'Not Found', detail } };
 }
 
 async function answerExplain(backend: AdminBackend, { body }: ApiRequest): Promise<ApiAnswer> {

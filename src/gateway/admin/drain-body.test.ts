@@ -34,10 +34,11 @@ test('no such endpoint is the caller’s mistake, one that may not be drained a 
   const ask = async (outcome: ReturnType<AdminBackend['drain']>): Promise<ApiAnswer> => {
     const backend = { drain: () => outcome } as unknown as AdminBackend;
     const query = new URLSearchParams();
-    const request = { method: 'POST', names: [], query, body: body({ endpoint: 'a:1' }), accept: undefined };
+    const request = { method: 'POST', names: [], query, body: body({ endpoint: 'a:1' }), headers: {} };
     return await apiPaths['/api/drain']!.answer(backend, request);
   };
-  const statusOf = (answer: ApiAnswer) => (answer.kind === 'answer' ? answer.status : answer.problem.status);
+  const statusOf = (answer: ApiAnswer) =>
+    answer.kind === 'answer' ? answer.status : answer.kind === 'problem' ? answer.problem.status : null;
   assert.equal(statusOf(await ask({ kind: 'unknown', reason: 'There is none.' })), 400);
   assert.equal(statusOf(await ask({ kind: 'refused', reason: 'It is the last.' })), 409);
   const done = await ask({ kind: 'done', endpoints: [{ service: 'shop', endpoint: 'a:1' }] });

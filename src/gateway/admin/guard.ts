@@ -37,17 +37,29 @@ export interface AdminAccess {
 
 /** The first reason to refuse, or null. */
 export function guard(request: AdminRequest, access: AdminAccess, policy: AdminPolicy): Problem | null {
-  const token = bearerToken(request);
-  const shown = policy.grants.filter(
-    (grant) => grant.token !== null && token !== null && sameSecret(token, grant.token),
-  );
-  const free = policy.grants.filter((grant) => grant.token === null);
+  const { shown, free } = grantsOf(request, policy);
   return (
     refuseHost(request, shown.length > 0 ? null : policy.loopbackName) ??
     refuseRole(access.role, [...shown, ...free], shown.length > 0) ??
     refuseMethod(request, access) ??
     refuseOrigin(request)
   );
+}
+
+/** The highest role that the request has; null if it has none. */
+export function roleOf(request: AdminRequest, policy: AdminPolicy): AdminRole | null {
+  const { shown, free } = grantsOf(request, policy);
+  const held = new Set([...shown, ...free].map(({ role }) => role));
+  return adminRoles.findLast((role) => held.has(role)) ?? null;
+}
+
+/** By the token it shows, and to everybody. */
+function grantsOf(request: AdminRequest, { grants }: AdminPolicy): Readonly<Record<'shown' | 'free', AdminGrant[]>> {
+  const token = bearerToken(request);
+  return {
+    shown: grants.filter((grant) => grant.token !== null && token !== null && sameSecret(token, grant.token)),
+    free: grants.filter((grant) => grant.token === null),
+  };
 }
 
 function refuseHost(request: AdminRequest, loopbackName: string | null): Problem | null {

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
+import { adminBackend } from '../../../test/admin-backend.ts';
 import { createCell } from '../../kernel/cells.ts';
 import { PROCESS_SLOTS } from '../slots.ts';
 import type { AdminBackend } from './api.ts';
@@ -21,43 +22,8 @@ const open: AdminPolicy = { grants: [{ role: 'write', token: null }], loopbackNa
 const secret = 'a-secret-of-some-length';
 const closed: AdminPolicy = { grants: [{ role: 'write', token: secret }], loopbackName: '127.0.0.1' };
 
-const applied = {
-  kind: 'applied',
-  version: 2,
-  restored: null,
-  changes: ['route a: added'],
-  pendingRestart: [],
-} as const;
-const notAsked = (): never => assert.fail('not asked for');
-
-function backend(given: Partial<AdminBackend> = {}) {
-  const audits: string[] = [];
-  let reloads = 0;
-  const whole: AdminBackend = {
-    state: () => ({ phase: 'running' }) as never,
-    endpointStates: () => [],
-    metrics: notAsked,
-    notAlive: () => null,
-    notReady: () => null,
-    explain: (request) => ({ request }) as never,
-    reload: async () => {
-      reloads += 1;
-      return { ...applied, cause: 'admin' };
-    },
-    rollback: async (version) => ({ ...applied, cause: 'rollback', restored: version }),
-    apply: async (file, trial) =>
-      trial === null
-        ? { ...applied, cause: 'admin' }
-        : { kind: 'refused', reason: `${file} ${JSON.stringify(trial)}`, problems: [] },
-    ...{ drain: notAsked, undrain: notAsked, changeEndpoints: notAsked },
-    audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
-    ...given,
-  };
-  return { whole, audits, reloads: () => reloads };
-}
-
 async function serve(policy: Partial<AdminPolicy> = {}, given: Partial<AdminBackend> = {}) {
-  const { whole, audits, reloads } = backend(given);
+  const { whole, audits, reloads } = adminBackend(given);
   const server = new AdminServer(whole, { ...open, ...policy });
   servers.push(server);
   const bound = await server.listen({ host: '127.0.0.1', port: 0 });
@@ -218,7 +184,7 @@ test('a socket is its owner’s alone, replaces what a killed process left, and 
   const home = mkdtempSync(join(tmpdir(), 'spillway-admin-'));
   const path = join(home, 'admin.sock');
   const listen = async (): Promise<AdminServer> => {
-    const server = new AdminServer(backend().whole, { ...open, loopbackName: null });
+    const server = new AdminServer(adminBackend().whole, { ...open, loopbackName: null });
     servers.push(server);
     await server.listen({ path });
     return server;

@@ -1,14 +1,15 @@
 /**
  * The admin listener: `node:http` on an address or a socket of its own, never on a data port.
  *
- * Invariants: every answer is complete and says `no-store`; a body over the limit of its path is not read; no request can throw
+ * Invariants: every answer but the live feed is complete, and says `no-store` unless it is a file of the dashboard; a body over the limit of its path is not read; no request can throw
  * past `#handle`; each write leaves one audit line, refused or not. Slow and idle callers are cut by `node:http`'s own timers,
  * and `CONNECTIONS_MAX` bounds them all: operators are few.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isDeepStrictEqual } from 'node:util';
 import { joinAddress } from '../config/address.ts';
 import { type AdminBackend, type ApiAnswer, apiPathNames, findApiPath } from './api.ts';
-import { guard, type AdminPolicy } from './guard.ts';
+import { guard, roleOf, type AdminPolicy } from './guard.ts';
 import { listenAdmin, type AdminAddress } from './listen.ts';
 import { problemBody, type Problem } from './problem.ts';
 
@@ -25,6 +26,7 @@ const clientErrors: Readonly<Record<string, string>> = {
 export class AdminServer {
   readonly #backend: AdminBackend;
   readonly #server: Server;
+  readonly #streams = new Set<ServerResponse>();
   #policy: AdminPolicy;
   #address: AdminAddress | null = null;
 
@@ -55,9 +57,11 @@ export class AdminServer {
     return this.#address;
   }
 
-  /** Takes effect with the next request. */
+  /** Takes effect with the next request; who looks at the live feed has to make one. */
   set policy(policy: AdminPolicy) {
+    if (isDeepStrictEqual(policy, this.#policy)) return;
     this.#policy = policy;
+    this.#endStreams();
   }
 
   /** Throws `LISTEN_FAILED`. */
@@ -76,6 +80,7 @@ export class AdminServer {
 
   /** Stops accepting, closes what is idle and lets answers under way end, such as that of the reload that moved it. */
   retire(): void {
+    this.#endStreams();
     this.#server.close();
     this.#server.closeIdleConnections();
   }
@@ -116,37 +121,59 @@ export class AdminServer {
     }
     const { names } = matched;
     const query = new URLSearchParams(asked.join('?'));
-    const { accept } = request.headers;
-    const answer = await known.answer(this.#backend, { ...facts, names, query, body, accept });
+    const { headers } = request;
+    const answer = await known.answer(this.#backend, { ...facts, names, query, body, headers });
     if (known.role === 'write') this.#backend.audit(remoteOf(request), describe(request), outcomeOf(answer));
     return answer;
   }
 
   #send(request: IncomingMessage, response: ServerResponse, answer: ApiAnswer): void {
+    if (answer.kind === 'stream') {
+      this.#stream(request, response, answer);
+      return;
+    }
     const plain = answer.kind === 'answer';
     const body = Buffer.from(plain ? answer.body : problemBody(answer.problem));
     response.writeHead(plain ? answer.status : answer.problem.status, {
+      ...everyAnswer,
       'Content-Type': plain ? answer.contentType : 'application/problem+json',
       'Content-Length': body.length,
-      'Cache-Control': 'no-store',
-      'X-Content-Type-Options': 'nosniff',
-      'Cross-Origin-Resource-Policy': 'same-origin',
-      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
       // A body that was not read to its end would be taken for the next request.
       ...(request.complete ? {} : { Connection: 'close' }),
-      ...(plain ? {} : answer.problem.headers),
+      ...(plain ? answer.headers : answer.problem.headers),
     });
     response.end(request.method === 'HEAD' ? undefined : body);
     if (!request.complete) response.once('finish', () => request.destroy());
   }
+
+  /** The head says what the caller may do, so that a page need not offer what would be refused. */
+  #stream(request: IncomingMessage, response: ServerResponse, answer: Extract<ApiAnswer, { kind: 'stream' }>): void {
+    const role = roleOf({ method: request.method ?? '', rawHeaders: request.rawHeaders }, this.#policy);
+    response.writeHead(200, { ...everyAnswer, 'Content-Type': answer.contentType, 'Spillway-Role': role ?? '' });
+    this.#streams.add(response);
+    response.once('close', () => this.#streams.delete(response));
+    answer.begin(response);
+  }
+
+  /** Whoever was told for as long as it looks has to ask again. */
+  #endStreams(): void {
+    for (const response of this.#streams) response.end();
+  }
 }
+
+const everyAnswer = {
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+} as const;
 
 function problem(value: Problem): ApiAnswer {
   return { kind: 'problem', problem: value };
 }
 
 function outcomeOf(answer: ApiAnswer): string {
-  return answer.kind === 'answer' ? 'done' : `refused: ${answer.problem.detail}`;
+  return answer.kind === 'problem' ? `refused: ${answer.problem.detail}` : 'done';
 }
 
 function remoteOf(request: IncomingMessage): string {

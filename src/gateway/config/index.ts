@@ -2,6 +2,7 @@
 export { CellStore } from './cell-store.ts';
 export { compileHealthPlans, compileSnapshot } from './compile.ts';
 export type { CompileOptions, FoundEndpoint } from './compile.ts';
+export { configText } from './config-text.ts';
 export { diffConfigs, diffServed } from './diff.ts';
 export { fingerprint } from './fingerprint.ts';
 export { configNames, findConfig, loadConfig, parseConfig, resolveConfig } from './load.ts';

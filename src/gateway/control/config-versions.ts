@@ -5,7 +5,7 @@
  * last is the one in force. Cost: a config and what it was made from, some 10 KB each; a large one with a thousand
  * certificates some MB.
  */
-import { diffConfigs, fingerprint, type Config } from '../config/index.ts';
+import { configText, diffConfigs, fingerprint, type Config } from '../config/index.ts';
 import type { ReloadCause } from './events.ts';
 import type { ConfigVersionState } from './gateway-state.ts';
 import type { InForce } from './in-force.ts';
@@ -40,6 +40,12 @@ export class ConfigVersions {
   /** Newest first. */
   get states(): readonly ConfigVersionState[] {
     return this.#versions.map(({ state }) => state).toReversed();
+  }
+
+  /** What it says, as YAML, secrets left out; null if it is not kept. */
+  text(version: number): string | null {
+    const found = this.#versions.find(({ state }) => state.version === version);
+    return found === undefined ? null : configText(found.config);
   }
 
   /** A config has been put into force; `before` is the one it took the place of. Returns all lines of what it changed. */

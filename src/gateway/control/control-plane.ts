@@ -6,9 +6,11 @@ import { resolve } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
+import { LiveFeed } from '../admin/live-feed.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { AdminEndpoint } from './admin-endpoint.ts';
 import { applyRefusal } from './applied-file.ts';
+import { ChangeLog } from './change-log.ts';
 import { ConfigVersions } from './config-versions.ts';
 import { Discovery } from './discovery/discovery.ts';
 import type { EndpointChange } from './discovery/endpoint-change.ts';
@@ -24,6 +26,7 @@ import { type InForce, type Started, workersOf } from './in-force.ts';
 import { InTurn } from './in-turn.ts';
 import { LatestWins } from './latest-wins.ts';
 import { type ConfigReading, type ConfigSource, fileSource } from './read-config.ts';
+import { liveState } from './read-live.ts';
 import { type Moment, Readings } from './readings.ts';
 import { ReloadHistory } from './reload-history.ts';
 import { Supervisor } from './supervisor.ts';
@@ -51,6 +54,7 @@ export class ControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #events = new EventFan();
   readonly #reloads: ReloadHistory;
+  readonly #changes: ChangeLog;
   readonly #versions = new ConfigVersions();
   readonly #trials: Trials;
   readonly #enforcement: Enforcement;
@@ -77,6 +81,8 @@ export class ControlPlane {
     this.#options = options;
     this.#source = options.source;
     this.#reloads = new ReloadHistory(clock);
+    this.#changes = new ChangeLog(clock);
+    this.#events.add((event) => this.#changes.observe(event));
     const onEvent = (event: GatewayEvent): void => this.#events.emit(event);
     this.#endpoints = new EndpointWatch({ clock, random, onEvent });
     this.#discovery = new Discovery({
@@ -113,6 +119,9 @@ export class ControlPlane {
       drain: (request) => this.drainEndpoint(request),
       undrain: (name) => this.undrainEndpoint(name),
       changeEndpoints: (service, change) => this.changeEndpoints(service, change),
+      live: new LiveFeed(clock, () => liveState(this.readings.state(), clock.wallMs(), this.#changes.last)),
+      changes: (wanted) => this.#changes.changes(wanted),
+      configText: (version) => this.#versions.text(version),
       audit: (remote, action, outcome) => this.#events.emit({ kind: 'audit', remote, action, outcome }),
     });
     const parts = {

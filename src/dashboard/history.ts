@@ -1,0 +1,88 @@
+/**
+ * What the last two minutes were, second by second, from the counters of the live feed: rates for sparklines and tables. Kept in the page,
+ * in rings of fixed length, for the rows that there are; the long past is at `/api/series`.
+ *
+ * Invariants: a counter that fell, or a process that began anew, is a gap and never a spike; rows that are gone are forgotten.
+ * Cost: `SECONDS` × 4 B for each number that is remembered of a row, so 1.4 MB for 1,000 endpoints.
+ */
+import { signal } from '@preact/signals';
+import type { LiveState, TableName } from '../gateway/admin/live-model.ts';
+import { tableKeys } from '../gateway/admin/live-model.ts';
+
+export const SECONDS = 120;
+
+/** Per second, of the last second. */
+export interface Rates {
+  readonly requests: number;
+  readonly errors: number;
+}
+
+interface Memory {
+  readonly rings: Readonly<Record<keyof Rates, Float32Array>>;
+  requests: number;
+  errors: number;
+  seen: number;
+}
+
+/** Counts up with each second that was remembered; whatever draws history reads it. */
+export const beat = signal(0);
+
+type Remembered = Extract<TableName, 'listeners' | 'routes' | 'endpoints'>;
+const remembered: readonly Remembered[] = ['listeners', 'routes', 'endpoints'];
+/** Between parts of a key: in no name. */
+const PART = '\u0000';
+
+const memories = new Map<string, Memory>();
+
+export function rowKey(table: Remembered, ...names: readonly string[]): string {
+  return [table, ...names].join(PART);
+}
+
+/** Null before two readings. */
+export function ratesOf(key: string): Rates | null {
+  const memory = memories.get(key);
+  if (memory === undefined) return null;
+  const [requests = NaN, errors = NaN] = [memory.rings.requests.at(-1), memory.rings.errors.at(-1)];
+  return Number.isNaN(requests) ? null : { requests, errors };
+}
+
+/** The last `SECONDS`, oldest first; NaN where nothing is known. */
+export function historyOf(key: string, of: keyof Rates): Float32Array | null {
+  return memories.get(key)?.rings[of] ?? null;
+}
+
+export function remember(before: LiveState | null, after: LiveState): void {
+  const isSame = before !== null && before.gateway.startedAt === after.gateway.startedAt;
+  const seconds = isSame ? (after.atMs - before.atMs) / 1000 : NaN;
+  const now = beat.peek() + 1;
+  for (const name of remembered) {
+    const table = after.tables[name] as unknown as Readonly<Record<string, readonly (string | number)[]>>;
+    const keys = tableKeys[name] as readonly string[];
+    table[keys[0]!]!.forEach((_, row) => {
+      const key = rowKey(name, ...keys.map((column) => String(table[column]![row])));
+      const errors = Number(table['s5xx']?.[row] ?? 0) + Number(table['broken']?.[row] ?? 0);
+      note(key, Number(table['requests']![row]), errors, seconds, now);
+    });
+  }
+  for (const [key, { seen }] of memories) if (seen !== now) memories.delete(key);
+  beat.value = now;
+}
+
+function note(key: string, requests: number, errors: number, seconds: number, now: number): void {
+  let memory = memories.get(key);
+  if (memory === undefined) {
+    const ring = () => new Float32Array(SECONDS).fill(NaN);
+    memory = { rings: { requests: ring(), errors: ring() }, requests: NaN, errors: NaN, seen: now };
+    memories.set(key, memory);
+  }
+  const rate = (value: number, old: number): number => (value >= old && seconds > 0 ? (value - old) / seconds : NaN);
+  push(memory.rings.requests, rate(requests, memory.requests));
+  push(memory.rings.errors, rate(errors, memory.errors));
+  Object.assign(memory, { requests, errors, seen: now });
+}
+
+/** A copy of 480 B is cheaper than an index that every reader has to know. */
+function push(ring: Float32Array, value: number): void {
+  ring.copyWithin(0, 1);
+  ring[SECONDS - 1] = value;
+}

@@ -1,0 +1,53 @@
+/**
+ * Keys that work everywhere: `g` and a letter goes to a screen, `?` shows them all, `/` finds, `t` changes light and dark. None while
+ * somebody types, and none with Ctrl, Alt or Meta, which are the browser's.
+ */
+import { signal } from '@preact/signals';
+import { storedTheme, type Theme } from './browser.ts';
+import { hashOf } from './router.ts';
+import { screens } from './screens.ts';
+
+export const helpShown = signal(false);
+export const theme = signal<Theme>(storedTheme.get());
+
+const nextTheme: Readonly<Record<Theme, Theme>> = { auto: 'light', light: 'dark', dark: 'auto' };
+
+export function changeTheme(): void {
+  theme.value = nextTheme[theme.value];
+  storedTheme.set(theme.value);
+}
+
+/** For the help sheet. */
+export const keyHelp: readonly (readonly [keys: string, what: string])[] = [
+  ...screens.map(({ key, title }): readonly [string, string] => [`g ${key}`, title]),
+  ['/', 'find in the table'],
+  ['t', 'light, dark, or as the system'],
+  ['?', 'this list'],
+  ['Esc', 'close'],
+];
+
+export function followKeys(): void {
+  let isGoing = false;
+  window.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    const wasGoing = isGoing;
+    isGoing = event.key === 'g';
+    if (wasGoing) {
+      const screen = screens.find(({ key }) => key === event.key);
+      if (screen !== undefined) location.hash = hashOf(screen.id);
+      return;
+    }
+    if (event.key === '?') helpShown.value = !helpShown.value;
+    else if (event.key === 't') changeTheme();
+    else if (event.key === '/') {
+      const field = document.querySelector<HTMLInputElement>('input[type="search"]');
+      if (field === null) return;
+      field.focus();
+      event.preventDefault();
+    }
+  });
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.matches('input, textarea, select') || target.isContentEditable);
+}

@@ -1,0 +1,14 @@
+/** The screens, in the order of the navigation. */
+import type { ComponentType } from 'preact';
+import { Overview } from './screens/overview.ts';
+
+export interface Screen {
+  /** As in the address: `#/balancer`; empty is the overview. */
+  readonly id: string;
+  readonly title: string;
+  /** Pressed after `g`. */
+  readonly key: string;
+  readonly view: ComponentType;
+}
+
+export const screens: readonly Screen[] = [{ id: '', title: 'Overview', key: 'o', view: Overview }];
