@@ -1,4 +1,4 @@
-/** What happens in a service, in numbers that all threads share; whose work it is; and its objectives as code: defined, judged, compiled. */
+/** What happens in a service, now and before, in numbers that all threads share; whose work it is; its objectives as code. */
 export { compileSlos, type CompiledFile, type CompileSloOptions } from './slo/compile.ts';
 export { defineSlo } from './slo/define.ts';
 export { judgeSlo, type AlertVerdict, type Detection, type SloVerdict, type Traffic } from './slo/judge.ts';
@@ -20,3 +20,5 @@ export { extractContext, injectContext, type IncomingFields } from './context/he
 export type { TraceContext } from './context/trace-context.ts';
 export { currentContext, runInContext, type WorkContext } from './context/work-context.ts';
 export type { Attributes, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus } from './trace/span-record.ts';
+export type { SeriesQuery, SeriesRange, SeriesRow } from './series/range.ts';
+export { createSeries, type Series, type SeriesDefinition, type SeriesOptions } from './series/series.ts';

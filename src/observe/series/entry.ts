@@ -1,0 +1,115 @@
+/** One series: its name, labels and kind, and a track for each resolution at which it is kept. */
+import type { Clock } from '../../kernel/clock.ts';
+import { counterKind, gaugeKind, type GaugeStep, histogramKind, type HistogramStep, type SeriesKind } from './kinds.ts';
+import { keptSteps, resolutions, type SeriesDetail } from './resolutions.ts';
+import { Track } from './track.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+interface EntryOf<Kind extends SeriesKind, Step> {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly labels: Labels;
+  /** Of its name and labels: what it is known by. */
+  readonly key: string;
+  readonly detail: SeriesDetail;
+  /** Upper bounds of the buckets of a histogram; empty for others. */
+  readonly bounds: Float64Array;
+  /** In the order of `resolutions`; null where it is not kept. */
+  readonly tracks: readonly (Track<Step> | null)[];
+  /** Wall time of its newest sample. */
+  lastMs: number;
+  /** When that came, by the clock that is never set. */
+  cameMs: number;
+  /** Not any more once it made room for others. */
+  isKept: boolean;
+}
+
+export type CounterEntry = EntryOf<'counter', number>;
+export type GaugeEntry = EntryOf<'gauge', GaugeStep>;
+export type HistogramEntry = EntryOf<'histogram', HistogramStep>;
+export type Entry = CounterEntry | GaugeEntry | HistogramEntry;
+
+export interface SeriesIdentity {
+  readonly kind: SeriesKind;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly detail: SeriesDetail;
+  readonly bounds: Float64Array;
+}
+
+/** The same for the same name and labels, in whatever order they are given. */
+export function seriesKey(name: string, labels: Labels): string {
+  const pairs = Object.entries(labels).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return JSON.stringify([name, ...pairs]);
+}
+
+export function createEntry(identity: SeriesIdentity, onBytes: (bytes: number) => void): Entry {
+  const { kind, name, labels, detail } = identity;
+  const known = {
+    name,
+    labels,
+    detail,
+    bounds: identity.bounds,
+    key: seriesKey(name, labels),
+    lastMs: 0,
+    cameMs: 0,
+    isKept: true,
+  };
+  const tracks = <Step>(of: { readonly kind: ConstructorParameters<typeof Track<Step>>[0]['kind'] }) =>
+    keptSteps[detail].map((steps) => (steps === 0 ? null : new Track({ kind: of.kind, steps, onBytes })));
+  switch (kind) {
+    case 'counter':
+      return { kind, ...known, tracks: tracks({ kind: counterKind }) };
+    case 'gauge':
+      return { kind, ...known, tracks: tracks({ kind: gaugeKind }) };
+    case 'histogram':
+      return { kind, ...known, tracks: tracks({ kind: histogramKind }) };
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** A sample, of the entry's kind, and when it was taken. */
+export interface Sample {
+  readonly atMs: number;
+  readonly step: number | GaugeStep | HistogramStep;
+}
+
+/** Adds a sample to its step at each resolution. False if it was too late for all of them. */
+export function addSample(entry: Entry, { atMs, step }: Sample, clock: Pick<Clock, 'wallMs'>): boolean {
+  let isKept = false;
+  for (const [at, track] of (entry.tracks as readonly (Track<typeof step> | null)[]).entries()) {
+    if (track === null) continue;
+    const { stepMs } = resolutions[at]!;
+    const number = Math.floor(atMs / stepMs);
+    if (track.add(number, step) || addAfterReturn(track, number, { step, now: Math.floor(clock.wallMs() / stepMs) })) {
+      isKept = true;
+    }
+  }
+  return isKept;
+}
+
+/** Too late for what is there, which is because that is from a time that has not come yet: the clock was ahead. */
+function addAfterReturn<Step>(
+  track: Track<Step>,
+  number: number,
+  given: { readonly step: Step; readonly now: number },
+): boolean {
+  if ((track.last ?? 0) <= given.now) return false;
+  track.forgetAfter(given.now);
+  return track.add(number, given.step);
+}
+
+/** Whether the newest of its coarsest steps is that of `atMs`, or later. */
+export function isNewestStep({ tracks }: Entry, atMs: number): boolean {
+  const at = tracks.length - 1;
+  return (tracks[at]?.last ?? 0) >= Math.floor(atMs / resolutions[at]!.stepMs);
+}
+
+/** Wall time at which the first step that is known of it began; null: none is. */
+export function firstOf(entry: Entry | undefined): number | null {
+  const firsts = entry?.tracks.map((track, at) => (track?.first ?? Number.POSITIVE_INFINITY) * resolutions[at]!.stepMs);
+  const first = Math.min(...(firsts ?? []));
+  return Number.isFinite(first) ? first : null;
+}

@@ -1,0 +1,195 @@
+/**
+ * What dashboards ask of series: a grid of steps over a range of time, and a row for each series, or one for all of them together. Pure.
+ *
+ * The step asked for is taken from the finest resolution that reaches back so far; where it must be coarser, the answer says which it is.
+ */
+import { SpillwayError } from '../../kernel/errors.ts';
+import { quantile } from '../../kernel/quantile.ts';
+import type { CounterEntry, Entry, Labels } from './entry.ts';
+import { histogramKind, type HistogramStep } from './kinds.ts';
+import { resolutions } from './resolutions.ts';
+import { hasOlder, reachOf } from './total.ts';
+
+export interface SeriesQuery {
+  readonly name: string;
+  /** Only series that have these. @defaultValue all of the name */
+  readonly labels?: Labels;
+  /** Wall time. */
+  readonly fromMs: number;
+  /** Not included. */
+  readonly toMs: number;
+  /** @defaultValue such that there are some 600 steps */
+  readonly stepMs?: number;
+  /** All of them as one row: counters and gauges added, histograms merged. @defaultValue false */
+  readonly merged?: boolean;
+  /** Rows at most, those with the newest samples first. @defaultValue 100 */
+  readonly rowsMax?: number;
+}
+
+export interface SeriesRange {
+  /** Wall time at which the first step begins. */
+  readonly fromMs: number;
+  readonly stepMs: number;
+  /** Of each step, whether anything was sampled in it: if not, its zeros are not known to be any. */
+  readonly sampled: readonly boolean[];
+  readonly rows: readonly SeriesRow[];
+  /** Rows that were left out. */
+  readonly more: number;
+}
+
+export type SeriesRow = { readonly labels: Labels } & (
+  | { readonly kind: 'counter'; readonly values: Float64Array }
+  | { readonly kind: 'gauge'; readonly last: Float64Array; readonly max: Float64Array }
+  | { readonly kind: 'histogram'; readonly bounds: Float64Array; readonly steps: readonly (HistogramStep | null)[] }
+);
+
+/** As many as an hour has, twice: more than any screen has columns. */
+const STEPS_MAX = 7200;
+const STEPS_WANTED = 600;
+
+interface Grid {
+  readonly at: number;
+  /** Of the resolution. */
+  readonly fine: number;
+  readonly fromMs: number;
+  readonly stepMs: number;
+  readonly length: number;
+}
+
+export function readRange(
+  all: Iterable<Entry>,
+  query: SeriesQuery,
+  known: { readonly nowMs: number; readonly rounds: CounterEntry },
+): SeriesRange {
+  const { name, labels = {}, merged = false, rowsMax = 100 } = query;
+  const wanted = Object.entries(labels);
+  const matching = [...all]
+    .filter((entry) => entry.name === name && wanted.every(([label, value]) => entry.labels[label] === value))
+    .toSorted((one, other) => other.lastMs - one.lastMs);
+  const entries = merged ? matching : matching.slice(0, rowsMax);
+  const grid = gridOf(query, entries, known);
+  const rounds = countersOf([known.rounds], grid);
+  return {
+    fromMs: grid.fromMs,
+    stepMs: grid.stepMs,
+    sampled: Array.from(rounds, (count) => count > 0),
+    rows: merged ? mergedRows(entries, labels, grid) : entries.flatMap((entry) => rowOf([entry], entry.labels, grid)),
+    more: matching.length - entries.length,
+  };
+}
+
+/** The value that the share `q` of all events of a step does not exceed; null without any. */
+export function stepQuantiles(
+  bounds: Float64Array,
+  step: HistogramStep | null,
+  shares: readonly number[],
+): (number | null)[] {
+  if (step === null) return shares.map(() => null);
+  const counts = new Float64Array(bounds.length);
+  for (const [at, bucket] of step.buckets.entries()) counts[bucket] = step.counts[at] ?? 0;
+  return shares.map((share) => quantile(bounds, counts, share));
+}
+
+/** Sums are only of series that count by the same buckets, which are those of the newest. */
+function mergedRows(entries: readonly Entry[], labels: Labels, grid: Grid): SeriesRow[] {
+  const [first] = entries;
+  if (first === undefined) return [];
+  const same = entries.filter(
+    ({ kind, bounds }) =>
+      kind === first.kind &&
+      bounds.length === first.bounds.length &&
+      bounds.every((bound, at) => bound === first.bounds[at]),
+  );
+  return rowOf(same, labels, grid);
+}
+
+function rowOf(entries: readonly Entry[], labels: Labels, grid: Grid): SeriesRow[] {
+  const [first] = entries;
+  switch (first?.kind) {
+    case 'counter':
+      return [{ labels, kind: 'counter', values: countersOf(entries as readonly CounterEntry[], grid) }];
+    case 'gauge':
+      return [{ labels, kind: 'gauge', ...gaugesOf(entries, grid) }];
+    case 'histogram':
+      return [{ labels, kind: 'histogram', bounds: first.bounds, steps: histogramsOf(entries, grid) }];
+    case undefined:
+      return [];
+    default:
+      return first satisfies never;
+  }
+}
+
+function countersOf(entries: readonly CounterEntry[], grid: Grid): Float64Array {
+  const values = new Float64Array(grid.length);
+  for (const { tracks } of entries) eachCell(tracks[grid.at], grid, (cell, value) => void (values[cell]! += value));
+  return values;
+}
+
+function gaugesOf(entries: readonly Entry[], grid: Grid): { readonly last: Float64Array; readonly max: Float64Array } {
+  const [last, max] = [new Float64Array(grid.length), new Float64Array(grid.length)];
+  for (const entry of entries) {
+    if (entry.kind !== 'gauge') continue;
+    const [ownLast, ownMax] = [new Float64Array(grid.length), new Float64Array(grid.length)];
+    eachCell(entry.tracks[grid.at], grid, (cell, value) => {
+      ownLast[cell] = value.last;
+      ownMax[cell] = Math.max(ownMax[cell]!, value.max);
+    });
+    for (let cell = 0; cell < grid.length; cell++) {
+      last[cell]! += ownLast[cell]!;
+      max[cell]! += ownMax[cell]!;
+    }
+  }
+  return { last, max };
+}
+
+function histogramsOf(entries: readonly Entry[], grid: Grid): (HistogramStep | null)[] {
+  const steps: (HistogramStep | null)[] = Array.from({ length: grid.length }, () => null);
+  for (const entry of entries) {
+    if (entry.kind !== 'histogram') continue;
+    eachCell(entry.tracks[grid.at], grid, (cell, value) => {
+      const before = steps[cell] ?? null;
+      steps[cell] = before === null ? histogramKind.copy(value) : histogramKind.add(before, value);
+    });
+  }
+  return steps;
+}
+
+/** Each step of a track that is on the grid, and in which of its cells. */
+function eachCell<Step>(
+  track: { each(from: number, to: number, visit: (step: number, value: Step) => void): void } | null | undefined,
+  { fine, fromMs, stepMs, length }: Grid,
+  visit: (cell: number, value: Step) => void,
+): void {
+  const from = fromMs / fine;
+  const perCell = stepMs / fine;
+  track?.each(from, from + length * perCell - 1, (step, value) => visit(Math.floor((step - from) / perCell), value));
+}
+
+function gridOf(
+  { fromMs, toMs, stepMs }: SeriesQuery,
+  entries: readonly Entry[],
+  known: { readonly nowMs: number; readonly rounds: CounterEntry },
+): Grid {
+  if (!(toMs > fromMs)) {
+    throw new SpillwayError(
+      'OPTIONS_INVALID',
+      `The range ends at ${toMs}, which is not after ${fromMs}, where it begins.`,
+    );
+  }
+  const least = Math.max(stepMs ?? (toMs - fromMs) / STEPS_WANTED, (toMs - fromMs) / STEPS_MAX);
+  const asked = entries.length === 0 ? [known.rounds] : entries;
+  const choices = resolutions
+    .map(({ stepMs: fine }, at) => {
+      const reachMs = Math.max(...asked.map((entry) => reachOf({ ...known, entry, at })));
+      return { at, fine, reachMs };
+    })
+    .filter(({ reachMs }) => reachMs !== Number.POSITIVE_INFINITY);
+  const reaching = choices.filter(({ at, reachMs }) => reachMs <= fromMs || !hasOlder(known.rounds, at, reachMs));
+  // The coarsest that is fine enough, else the finest; where none reaches so far, that which reaches furthest.
+  const fineEnough = reaching.findLast(({ fine }) => fine <= least) ?? reaching[0];
+  const furthest = choices.toSorted((one, other) => one.reachMs - other.reachMs)[0];
+  const { at, fine } = fineEnough ?? furthest ?? { at: 0, fine: resolutions[0]!.stepMs };
+  const step = Math.ceil(least / fine) * fine;
+  const start = Math.floor(fromMs / step) * step;
+  return { at, fine, fromMs: start, stepMs: step, length: Math.max(1, Math.ceil((toMs - start) / step)) };
+}
