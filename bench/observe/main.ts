@@ -3,16 +3,23 @@
  * OpenTelemetry, in one process. Contenders take turns; a figure is the best of them, CPU time of the process.
  *
  *     npm run bench -- observe                   all of it
- *     npm run bench -- observe --only updates    one part: updates, memory, page or patterns
+ *     npm run bench -- observe --only updates    one part: updates, memory, page, patterns or gateway-page
  */
 import { parseArgs } from 'node:util';
+import { gatewayPagePart } from './gateway-page.ts';
 import { memoryPart } from './memory.ts';
 import { pagePart } from './page.ts';
 import { patternsPart } from './patterns.ts';
 import { updatesPart } from './updates.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
-const parts = { updates: updatesPart, memory: memoryPart, page: pagePart, patterns: patternsPart };
+const parts = {
+  updates: updatesPart,
+  memory: memoryPart,
+  page: pagePart,
+  patterns: patternsPart,
+  'gateway-page': gatewayPagePart,
+};
 if (values.only !== undefined && !Object.hasOwn(parts, values.only)) {
   throw new Error(`no part is called ${values.only}; there are ${Object.keys(parts).join(', ')}`);
 }

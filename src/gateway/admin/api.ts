@@ -2,6 +2,7 @@
  * The admin API's paths: what each answers. No sockets here; `server.ts` reads the request and writes the answer.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { inChunks } from '../../observe/page.ts';
 import { chooseFormat, contentTypes, formatMetrics } from '../../observe/prometheus.ts';
 import type { Change, ChangesWanted } from '../control/change-log.ts';
 import type { ReloadOutcome } from '../control/events.ts';
@@ -70,7 +71,8 @@ export type ApiAnswer =
       readonly kind: 'answer';
       readonly status: number;
       readonly contentType: string;
-      readonly body: string | Buffer;
+      /** In chunks if it is made while it is sent. */
+      readonly body: string | Buffer | AsyncIterable<string>;
       /** Beside, or instead of, those of every answer. */
       readonly headers?: Readonly<Record<string, string>>;
     }
@@ -161,7 +163,7 @@ function answerEndpoint(backend: AdminBackend, { names: [address = ''] }: ApiReq
 
 function answerMetrics(backend: AdminBackend, { headers }: ApiRequest): ApiAnswer {
   const format = chooseFormat(headers.accept);
-  const body = formatMetrics(gatewayMetrics(backend.metrics()), format);
+  const body = inChunks(formatMetrics(gatewayMetrics(backend.metrics()), format));
   return { kind: 'answer', status: 200, contentType: contentTypes[format], body };
 }
 

@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseExposition } from '../../../test/exposition-parser.ts';
 import { cellHeader, cellLane } from '../../kernel/cells.ts';
-import { formatMetrics } from '../../observe/prometheus.ts';
+import { inChunks, LINES_MAX } from '../../observe/page.ts';
+import { formatMetrics, type MetricFamily, type MetricFormat } from '../../observe/prometheus.ts';
+import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
 import { CellStore, compileSnapshot, resolveConfig } from '../config/index.ts';
-import type { DiscoveryState, EndpointState, GatewayState } from '../control/gateway-state.ts';
-import { percentiles, readDurations } from '../control/read-durations.ts';
+import type { DiscoveryState, EndpointState } from '../control/gateway-state.ts';
 import { readLimits, readStores } from '../control/read-limits.ts';
 import { bucketOf } from '../durations.ts';
 import {
@@ -24,6 +25,9 @@ import {
 } from '../slots.ts';
 import { metricNames } from './metric-names.ts';
 import { gatewayMetrics, type MetricsInput } from './metrics.ts';
+
+/** Each has some 56 series. */
+const ROUTES = 1000;
 
 const { config } = resolveConfig({
   listeners: [{ name: 'web', address: '127.0.0.1:0' }],
@@ -72,31 +76,10 @@ const changes: EndpointState['changes'] = [
 function input(): MetricsInput {
   const options = { version: 3, cells: new CellStore(3), ticketSecret: new Uint8Array(32), pseudonym: 'p' };
   const snapshot = compileSnapshot(config!, options);
-  const state: GatewayState = {
+  const state: MetricsInput['state'] = {
     version: '1.2.3',
     configVersion: 3,
-    phase: 'running',
-    pid: 1,
     startedAt: '2026-01-01T00:00:00.000Z',
-    uptimeMs: 1,
-    file: null,
-    admin: null,
-    listeners: [],
-    services: [
-      {
-        name: 'shop',
-        balance: 'random',
-        failOpen: false,
-        discovery,
-        ...percentiles(readDurations([], ENDPOINT_SLOTS, endpointSlots)),
-        endpoints: snapshot.services[0]!.endpoints.map(({ id, source }, index) => ({
-          address: id,
-          source,
-          changes: index === 0 ? changes : [],
-        })) as never,
-      },
-    ],
-    routes: [],
     limits: readLimits(snapshot),
     stores: readStores(snapshot),
     workers: [1, 2].map((lane) => ({
@@ -107,18 +90,19 @@ function input(): MetricsInput {
       loopLagMs: 0,
       heapBytes: 0,
     })),
-    canary: null,
-    history: [],
-    pendingRestart: [],
     reloads: { applied: 2, refused: 1, lastAt: null, lastOutcome: 'refused', lastReason: 'x' },
-    refusals: {},
   };
   const process = { residentBytes: 5, cpuSeconds: 6, nodeVersion: 'v24', configAppliedS: 7 };
-  return { snapshot, state, process };
+  const healthChanges = (_service: string, endpoint: string) => (endpoint === '127.0.0.1:9001' ? changes : []);
+  return { snapshot, state, discovery: [discovery], healthChanges, process };
+}
+
+function textOf(families: Iterable<MetricFamily>, format: MetricFormat): string {
+  return Array.from(formatMetrics(families, format), ({ text }) => text).join('');
 }
 
 function read(given: MetricsInput) {
-  const text = formatMetrics(gatewayMetrics(given), 'prometheus');
+  const text = textOf(gatewayMetrics(given), 'prometheus');
   const samples = parseExposition(text, 'prometheus').flatMap((family) => family.samples);
   return (name: string, labels: Record<string, string> = {}): number | undefined =>
     samples.find(
@@ -130,14 +114,18 @@ function read(given: MetricsInput) {
 test('both formats are accepted by a strict reader, every family shows its declared labels and is there', () => {
   const encrypted = input();
   const listeners = encrypted.snapshot.listeners.map((listener) => ({ ...listener, tls: {} as never }));
-  const families = gatewayMetrics({ ...encrypted, snapshot: { ...encrypted.snapshot, listeners } });
-  for (const format of ['prometheus', 'openmetrics'] as const) parseExposition(formatMetrics(families, format), format);
+  const families = () =>
+    gatewayMetrics({ ...encrypted, snapshot: { ...encrypted.snapshot, listeners } }).map((family) => ({
+      ...family,
+      samples: [...family.samples],
+    })) as MetricFamily[];
+  for (const format of ['prometheus', 'openmetrics'] as const) parseExposition(textOf(families(), format), format);
   assert.deepEqual(
-    families.map(({ name }) => name),
+    families().map(({ name }) => name),
     Object.keys(metricNames),
   );
-  for (const { name, samples } of families) {
-    assert.ok(samples.length > 0, `${name} has no sample`);
+  for (const { name, samples } of families()) {
+    assert.ok([...samples].length > 0, `${name} has no sample`);
     const { labels } = metricNames[name as keyof typeof metricNames];
     for (const sample of samples) assert.deepEqual(Object.keys(sample.labels), [...labels], name);
   }
@@ -227,4 +215,29 @@ test('where endpoints come from, and how their sources do', () => {
   assert.equal(value('spillway_discovery_failures_total', source), 3);
   assert.equal(value('spillway_discovery_age_seconds', source), 1.5);
   assert.equal(value('spillway_discovery_failing', source), 1);
+});
+
+test('the page of a large gateway comes in bits of a bounded size, after each of which the event loop turns', async () => {
+  const given = input();
+  const [route] = given.snapshot.routes;
+  const routes = Array.from({ length: ROUTES }, (_, number) => ({ ...route!, name: `route ${number}` }));
+  const families = gatewayMetrics({ ...given, snapshot: { ...given.snapshot, routes } });
+  let turns = 0;
+  let isOver = false;
+  const turn = (): void => {
+    turns++;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  let [chunks, widest, text] = [0, 0, ''];
+  for await (const chunk of inChunks(formatMetrics(families, 'openmetrics'))) {
+    chunks++;
+    widest = Math.max(widest, chunk.split('\n').length - 1);
+    text += chunk;
+  }
+  isOver = true;
+  const samples = parseExposition(text, 'openmetrics').flatMap((family) => family.samples);
+  assert.ok(samples.length > 50_000, `${samples.length} series`);
+  assert.ok(widest < LINES_MAX + latencyBoundsMs.length + 6, `${widest} lines in one chunk`);
+  assert.ok(turns >= chunks - 1, `${turns} turns of ${chunks} chunks`);
 });

@@ -1,11 +1,13 @@
 /**
  * Turns the live numbers into metric families. Pure but for reading the cells; the table of names decides kind and help,
  * so a series that is not in it cannot be shown.
+ *
+ * Samples are made when a reader comes to them, one thing at a time: a scrape of 50,000 series is no work at one stretch.
  */
 import { cellHeader, cellLanes, type Cell } from '../../kernel/cells.ts';
 import type { Bucket, HistogramSample, Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
 import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
-import type { DiscoveryState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
+import type { DiscoveryState, EndpointState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
 import { storesOf } from '../control/read-limits.ts';
 import { type DurationSlots, readDurations } from '../control/read-durations.ts';
 import { reader, readStatuses } from '../control/read-state.ts';
@@ -28,12 +30,18 @@ import {
   STORE_SLOTS,
   storeSlots,
 } from '../slots.ts';
-import { serviceNameOf, type Snapshot } from '../snapshot.ts';
+import { type EndpointPlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
 import { metricNames, type MetricNames } from './metric-names.ts';
 
 export interface MetricsInput {
   readonly snapshot: Snapshot;
-  readonly state: GatewayState;
+  readonly state: Pick<
+    GatewayState,
+    'version' | 'configVersion' | 'startedAt' | 'limits' | 'stores' | 'workers' | 'reloads'
+  >;
+  /** Of each service, in the order of the snapshot. */
+  readonly discovery: readonly (DiscoveryState | null)[];
+  readonly healthChanges: (service: string, endpoint: string) => EndpointState['changes'];
   readonly process: {
     readonly residentBytes: number;
     readonly cpuSeconds: number;
@@ -43,7 +51,8 @@ export interface MetricsInput {
   };
 }
 
-type Series = Readonly<Record<string, readonly Sample[]>>;
+type Samples = Iterable<Sample>;
+type Series = Readonly<Record<string, Samples>>;
 
 export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
   const { snapshot, state } = input;
@@ -56,9 +65,9 @@ export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
     ...storeSeries(snapshot, state),
     spillway_refusals_total: refusalSamples(snapshot),
     ...listenerSeries(snapshot),
-    ...discoverySeries(state),
+    ...discoverySeries(input),
     ...endpointSeries(snapshot),
-    spillway_endpoint_health_changes_total: healthSamples(state),
+    spillway_endpoint_health_changes_total: healthSamples(input),
     ...workerSeries(snapshot, state),
     ...processSeries(input),
   };
@@ -69,6 +78,20 @@ export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
   });
 }
 
+/** Each is made once, when a reader first comes to it. */
+function lazily<From, To>(items: readonly From[], make: (item: From) => To): Iterable<To> {
+  const made: To[] = [];
+  return {
+    *[Symbol.iterator]() {
+      for (const [at, item] of items.entries()) yield (made[at] ??= make(item));
+    },
+  };
+}
+
+function* each<From, To>(items: Iterable<From>, make: (item: From) => Iterable<To>): Generator<To> {
+  for (const item of items) yield* make(item);
+}
+
 /** One sample for each thing, of one slot in each thing's cell. */
 interface Subject {
   readonly labels: Labels;
@@ -77,22 +100,22 @@ interface Subject {
 
 type Name = keyof MetricNames;
 
-function slotSeries(subjects: readonly Subject[], slots: Readonly<Partial<Record<Name, number>>>, factor = 1): Series {
+function slotSeries(subjects: Iterable<Subject>, slots: Readonly<Partial<Record<Name, number>>>, factor = 1): Series {
   const series = Object.entries(slots).map(([name, slot]) => [
     name,
-    subjects.map(({ labels, count }): Sample => ({ labels, value: count(slot) * factor })),
+    each(subjects, ({ labels, count }) => [{ labels, value: count(slot) * factor }]),
   ]);
   return Object.fromEntries(series) as Series;
 }
 
-function statusSamples(subjects: readonly Subject[], first: number): Sample[] {
-  return subjects.flatMap(({ labels, count }) => {
+function statusSamples(subjects: Iterable<Subject>, first: number): Samples {
+  return each(subjects, ({ labels, count }) => {
     const classes = Object.entries(readStatuses(count, first) satisfies StatusCounts);
     return classes.map(([code_class, value]) => ({ labels: { ...labels, code_class }, value: value as number }));
   });
 }
 
-function limitSamples({ limits }: GatewayState): Sample[] {
+function limitSamples({ limits }: MetricsInput['state']): Sample[] {
   return limits.flatMap(({ name, allowed, refused, shadowed }) =>
     Object.entries({ allowed, refused, shadowed }).map(([outcome, value]) => ({
       labels: { limit: name, outcome },
@@ -101,21 +124,17 @@ function limitSamples({ limits }: GatewayState): Sample[] {
   );
 }
 
-function sourceSamples({ limits }: GatewayState): Sample[] {
+function sourceSamples({ limits }: MetricsInput['state']): Sample[] {
   return limits.flatMap(({ name, store }) =>
     Object.entries(store?.decisions ?? {}).map(([source, value]) => ({ labels: { limit: name, source }, value })),
   );
 }
 
-function routeSubjects(snapshot: Snapshot): Subject[] {
-  return snapshot.routes.map((route) => ({
+function routeSeries(snapshot: Snapshot): Series {
+  const subjects = lazily(snapshot.routes, (route) => ({
     labels: { route: route.name, service: serviceNameOf(snapshot, route) },
     count: reader(route.cell, ROUTE_SLOTS),
   }));
-}
-
-function routeSeries(snapshot: Snapshot): Series {
-  const subjects = routeSubjects(snapshot);
   return {
     spillway_requests_total: statusSamples(subjects, routeSlots.responses1xx),
     ...slotSeries(subjects, {
@@ -160,16 +179,16 @@ function mirrorSeries(snapshot: Snapshot): Series {
 }
 
 type Histograms = {
-  readonly [N in Name as MetricNames[N]['type'] extends 'histogram' ? N : never]: readonly HistogramSample[];
+  readonly [N in Name as MetricNames[N]['type'] extends 'histogram' ? N : never]: Iterable<HistogramSample>;
 };
 
 function histograms(snapshot: Snapshot): Histograms {
   return {
-    spillway_request_duration_seconds: snapshot.routes.map((route) => ({
+    spillway_request_duration_seconds: lazily(snapshot.routes, (route) => ({
       labels: { route: route.name, service: serviceNameOf(snapshot, route) },
       ...durations(route.cell, ROUTE_SLOTS, routeSlots),
     })),
-    spillway_store_duration_seconds: storesOf(snapshot).map(({ name, cell }) => ({
+    spillway_store_duration_seconds: lazily(storesOf(snapshot), ({ name, cell }) => ({
       labels: { store: name },
       ...durations(cell, STORE_SLOTS, storeSlots),
     })),
@@ -189,7 +208,7 @@ function durations(cell: Cell, laneSlots: number, slots: DurationSlots): Omit<Hi
   return { buckets: [...buckets, { le: Number.POSITIVE_INFINITY, count }], sum: sum / 1000 };
 }
 
-function storeSeries(snapshot: Snapshot, { stores }: GatewayState): Series {
+function storeSeries(snapshot: Snapshot, { stores }: MetricsInput['state']): Series {
   const subjects = storesOf(snapshot).map(({ name, cell }): Subject => ({
     labels: { store: name },
     count: reader(cell, STORE_SLOTS),
@@ -233,40 +252,44 @@ function listenerSeries(snapshot: Snapshot): Series {
   };
 }
 
-function discoverySeries({ services }: GatewayState): Series {
-  const sources = services.flatMap(({ name: service, discovery }) =>
-    discovery === null ? [] : [{ service, discovery }],
-  );
-  const each = (read: (state: DiscoveryState) => number | null): Sample[] =>
-    sources.flatMap(({ service, discovery }) => {
-      const value = read(discovery);
-      return value === null ? [] : [{ labels: { service, source: discovery.source }, value }];
+function discoverySeries({ snapshot, discovery }: MetricsInput): Series {
+  const sources = snapshot.services.flatMap(({ name: service }, index) => {
+    const state = discovery[index] ?? null;
+    return state === null ? [] : [{ service, state }];
+  });
+  const ofEach = (read: (state: DiscoveryState) => number | null): Samples =>
+    each(sources, ({ service, state }) => {
+      const value = read(state);
+      return value === null ? [] : [{ labels: { service, source: state.source }, value }];
     });
   return {
-    spillway_service_endpoints: services.flatMap(({ name: service, endpoints }) =>
+    spillway_service_endpoints: each(snapshot.services, ({ name: service, endpoints }) =>
       [...Map.groupBy(endpoints, ({ source }) => source)].map(([source, { length }]): Sample => ({
         labels: { service, source },
         value: length,
       })),
     ),
-    spillway_discovery_answers_total: each(({ answers }) => answers),
-    spillway_discovery_failures_total: each(({ failures }) => failures),
-    spillway_discovery_age_seconds: each(({ ageMs }) => (ageMs === null ? null : ageMs / 1000)),
-    spillway_discovery_failing: each(({ problem }) => (problem === null ? 0 : 1)),
+    spillway_discovery_answers_total: ofEach(({ answers }) => answers),
+    spillway_discovery_failures_total: ofEach(({ failures }) => failures),
+    spillway_discovery_age_seconds: ofEach(({ ageMs }) => (ageMs === null ? null : ageMs / 1000)),
+    spillway_discovery_failing: ofEach(({ problem }) => (problem === null ? 0 : 1)),
   };
 }
 
+/** Each with the name of its service. */
+function endpointsOf({ services }: Snapshot): { readonly service: string; readonly endpoint: EndpointPlan }[] {
+  return services.flatMap(({ name: service, endpoints }) => endpoints.map((endpoint) => ({ service, endpoint })));
+}
+
 function endpointSeries(snapshot: Snapshot): Series {
-  const subjects = snapshot.services.flatMap((service) =>
-    service.endpoints.map((endpoint) => ({
-      labels: { service: service.name, endpoint: endpoint.id },
-      count: reader(endpoint.cell, ENDPOINT_SLOTS),
-      cell: endpoint.cell,
-    })),
-  );
+  const subjects = lazily(endpointsOf(snapshot), ({ service, endpoint }) => ({
+    labels: { service, endpoint: endpoint.id },
+    count: reader(endpoint.cell, ENDPOINT_SLOTS),
+    cell: endpoint.cell,
+  }));
   return {
-    spillway_endpoint_up: subjects.map(({ labels, cell }) => ({ labels, value: isDown(cell) ? 0 : 1 })),
-    spillway_endpoint_draining: subjects.map(({ labels, cell }) => ({ labels, value: isServing(cell) ? 0 : 1 })),
+    spillway_endpoint_up: each(subjects, ({ labels, cell }) => [{ labels, value: isDown(cell) ? 0 : 1 }]),
+    spillway_endpoint_draining: each(subjects, ({ labels, cell }) => [{ labels, value: isServing(cell) ? 0 : 1 }]),
     spillway_endpoint_requests_total: statusSamples(subjects, endpointSlots.responses1xx),
     ...slotSeries(subjects, {
       spillway_endpoint_in_flight: endpointSlots.inFlight,
@@ -292,14 +315,12 @@ function endpointSeries(snapshot: Snapshot): Series {
 }
 
 /** Only what has happened: an endpoint could become five things for some fifteen reasons. */
-function healthSamples({ services }: GatewayState): Sample[] {
-  return services.flatMap(({ name, endpoints }) =>
-    endpoints.flatMap(({ address, changes }) =>
-      changes.map(({ to, cause, count }) => ({
-        labels: { service: name, endpoint: address, to, cause },
-        value: count,
-      })),
-    ),
+function healthSamples({ snapshot, healthChanges }: MetricsInput): Samples {
+  return each(endpointsOf(snapshot), ({ service, endpoint: { id } }) =>
+    healthChanges(service, id).map(({ to, cause, count }) => ({
+      labels: { service, endpoint: id, to, cause },
+      value: count,
+    })),
   );
 }
 
@@ -311,7 +332,7 @@ function isServing(cell: Cell): boolean {
   return Atomics.load(cellHeader(cell), DRAIN) === SERVING;
 }
 
-function workerSeries(snapshot: Snapshot, { workers }: GatewayState): Series {
+function workerSeries(snapshot: Snapshot, { workers }: MetricsInput['state']): Series {
   const lanes = cellLanes(snapshot.cell, PROCESS_SLOTS);
   const subjects = workers.map(({ lane }): Subject => ({
     labels: { worker: String(lane) },

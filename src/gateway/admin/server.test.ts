@@ -40,10 +40,10 @@ const metrics = (): never => {
     limits: [],
     stores: [],
     workers: [],
-    services: [],
   };
   const snapshot = { listeners: [], services: [], routes: [], limits: [], cell: createCell(1, PROCESS_SLOTS) };
-  return { snapshot, state, process: { residentBytes: 0, cpuSeconds: 0, nodeVersion: '', configAppliedS: 0 } } as never;
+  const process = { residentBytes: 0, cpuSeconds: 0, nodeVersion: '', configAppliedS: 0 };
+  return { snapshot, state, discovery: [], process } as never;
 };
 
 type Answer = { readonly status: number } & Readonly<Record<'head' | 'body', string>>;

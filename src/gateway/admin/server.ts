@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isDeepStrictEqual } from 'node:util';
 import { joinAddress } from '../config/address.ts';
 import { type AdminBackend, type ApiAnswer, apiPathNames, findApiPath } from './api.ts';
+import { writeChunks } from './chunked-body.ts';
 import { guard, roleOf, type AdminPolicy } from './guard.ts';
 import { listenAdmin, type AdminAddress } from './listen.ts';
 import { problemBody, type Problem } from './problem.ts';
@@ -133,17 +134,26 @@ export class AdminServer {
       return;
     }
     const plain = answer.kind === 'answer';
-    const body = Buffer.from(plain ? answer.body : problemBody(answer.problem));
+    const body = plain ? answer.body : problemBody(answer.problem);
+    const isWhole = typeof body === 'string' || body instanceof Uint8Array;
+    const isHead = request.method === 'HEAD';
     response.writeHead(plain ? answer.status : answer.problem.status, {
       ...everyAnswer,
       'Content-Type': plain ? answer.contentType : 'application/problem+json',
-      'Content-Length': body.length,
+      ...(isWhole ? { 'Content-Length': Buffer.byteLength(body) } : {}),
       // A body that was not read to its end would be taken for the next request.
       ...(request.complete ? {} : { Connection: 'close' }),
       ...(plain ? answer.headers : answer.problem.headers),
     });
-    response.end(request.method === 'HEAD' ? undefined : body);
     if (!request.complete) response.once('finish', () => request.destroy());
+    if (isHead || isWhole) response.end(isHead ? undefined : body);
+    else writeChunks(response, body).catch((error: unknown) => this.#broken(request, response, error));
+  }
+
+  /** A body could not be made to its end: the caller sees that it is not whole. */
+  #broken(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    response.destroy();
+    this.#backend.audit(remoteOf(request), describe(request), `failed: ${String(error).slice(0, 200)}`);
   }
 
   /** The head says what the caller may do, so that a page need not offer what would be refused. */

@@ -9,7 +9,7 @@ import type { AdminEndpoint } from './admin-endpoint.ts';
 import type { ConfigVersions } from './config-versions.ts';
 import type { Discovery } from './discovery/discovery.ts';
 import type { EndpointWatch } from './endpoint-watch.ts';
-import type { EndpointOfService, GatewayPhase, GatewayState } from './gateway-state.ts';
+import type { DiscoveryState, EndpointOfService, GatewayPhase, GatewayState } from './gateway-state.ts';
 import { type InForce, pendingRestart, running, type Started } from './in-force.ts';
 import { readLimits, readStores } from './read-limits.ts';
 import { readEndpoints, readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
@@ -62,7 +62,7 @@ export class Readings {
       configVersion: versions.current,
       phase,
       pid: process.pid,
-      startedAt: new Date(this.#startedAt.wallMs).toISOString(),
+      startedAt: this.#startedAtText,
       uptimeMs: clock.nowMs() - this.#startedAt.nowMs,
       file,
       admin: admin.address === null ? null : { address: admin.address },
@@ -94,10 +94,22 @@ export class Readings {
 
   metrics(): MetricsInput {
     const { user, system } = process.cpuUsage();
-    const { now, reloads } = this.#options;
+    const { endpoints, now, reloads, versions } = this.#options;
+    const { force, supervisor } = now();
+    const { config, snapshot } = running(force);
     return {
-      snapshot: running(now().force).snapshot,
-      state: this.state(),
+      snapshot,
+      state: {
+        version: packageVersion(),
+        configVersion: versions.current,
+        startedAt: this.#startedAtText,
+        limits: readLimits(snapshot),
+        stores: readStores(snapshot),
+        workers: readWorkers(snapshot, supervisor?.states() ?? []),
+        reloads: reloads.state,
+      },
+      discovery: this.#discovery(config),
+      healthChanges: (service, endpoint) => endpoints.health.known(service, endpoint).changes,
       process: {
         residentBytes: process.memoryUsage.rss(),
         cpuSeconds: (user + system) / 1e6,
@@ -123,9 +135,17 @@ export class Readings {
     return clock.nowMs() - idleSinceMs > NO_WORKER_MS ? 'no worker serves' : null;
   }
 
+  get #startedAtText(): string {
+    return new Date(this.#startedAt.wallMs).toISOString();
+  }
+
   #services({ config, snapshot }: InForce): GatewayState['services'] {
-    const { discovery, endpoints } = this.#options;
-    const sources = config.services.map((service) => discovery.state(service, config));
-    return readServices(snapshot, endpoints, sources);
+    return readServices(snapshot, this.#options.endpoints, this.#discovery(config));
+  }
+
+  /** What is known of where endpoints come from, a state or null for each service. */
+  #discovery(config: InForce['config']): (DiscoveryState | null)[] {
+    const { discovery } = this.#options;
+    return config.services.map((service) => discovery.state(service, config));
   }
 }

@@ -8,8 +8,9 @@ import { serverFile, serverPath } from '../../../scripts/servers.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { Arena, createArenaMemory } from './arena.ts';
 import { defineMetric } from './definition.ts';
-import { expose, LINES_MAX } from './exposition.ts';
+import { expose } from './exposition.ts';
 import { Histogram } from './instruments.ts';
+import { LINES_MAX } from '../page.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { Registry } from './registry.ts';
 

@@ -1,7 +1,6 @@
 /**
- * Metrics as text, a bit at a time: between two chunks the event loop turns, so that a page of 50,000 series holds up no request. A chunk is
- * at most `LINES_MAX` lines (and what one series has more), some 0.2 ms of work; a series is read in one go, so its buckets, sum and count
- * agree. Series that appear meanwhile are in this page or in the next.
+ * Metrics as text, a bit at a time (`page.ts`). A series is read in one go, so its buckets, sum and count agree. Series that appear meanwhile
+ * are in this page or in the next.
  */
 import {
   type Bucket,
@@ -13,32 +12,15 @@ import {
   formatSample,
   type MetricFormat,
 } from '../prometheus.ts';
+import { inChunks, type Step } from '../page.ts';
 import { type Arena, refusalCauses } from './arena.ts';
 import { readExemplar } from './exemplar.ts';
 import { readCounts, readSum } from './read.ts';
 import type { Metric, Registry, Series } from './registry.ts';
 
-export const LINES_MAX = 256;
-
 /** The whole page, in chunks. */
-export async function* expose(registry: Registry, format: MetricFormat): AsyncGenerator<string, void> {
-  let text = '';
-  let lines = 0;
-  for (const step of steps(registry, format)) {
-    text += step.text;
-    lines += step.lines;
-    if (lines < LINES_MAX) continue;
-    if (text !== '') yield text;
-    [text, lines] = ['', 0];
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  yield text;
-}
-
-interface Step {
-  readonly text: string;
-  /** What it cost, in lines of text. */
-  readonly lines: number;
+export function expose(registry: Registry, format: MetricFormat): AsyncGenerator<string, void> {
+  return inChunks(steps(registry, format));
 }
 
 const LEARNT: Step = { text: '', lines: 1 };
