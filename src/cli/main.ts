@@ -154,6 +154,7 @@ function report(error: unknown): ExitCode {
     case 'ENDPOINTS_ELSEWHERE':
     case 'ENDPOINT_UNKNOWN':
     case 'ADMIN_TOKEN_REQUIRED':
+    case 'BUDGET_FROZEN':
       return exitCodes.no;
     case 'ADMIN_UNREACHABLE':
       return exitCodes.unreachable;
@@ -183,6 +184,7 @@ function report(error: unknown): ExitCode {
     case 'ZOOKEEPER_SESSION_ENDED':
     case 'METRIC_CONFLICT':
     case 'METRICS_FULL':
+    case 'LEDGER_FILE':
     case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:

@@ -60,6 +60,8 @@ export const errorCodes = {
   ZOOKEEPER_SESSION_ENDED: 'The session with ZooKeeper is over: it has expired or was closed.',
   METRIC_CONFLICT: 'A metric of this name is there already, with another type, other labels, buckets or limits.',
   METRICS_FULL: 'The memory of metrics has no room for the definition of another one.',
+  LEDGER_FILE: 'The ledger of error budgets could not be read or written.',
+  BUDGET_FROZEN: 'A change was refused because the error budget of an objective is spent.',
   OPTIONS_INVALID: 'A module was given options or data that it cannot work with.',
 } as const satisfies Record<string, string>;
 
