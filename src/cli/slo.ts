@@ -1,4 +1,7 @@
-/** `spillway slo compile` and `spillway slo check`: objectives to Prometheus rules, and what they mean before they are used. */
+/**
+ * `spillway slo`: objectives to Prometheus rules, and what they mean before they are used, are here; the gate and the backtest
+ * have files of their own.
+ */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SpillwayError } from '../kernel/errors.ts';
@@ -6,62 +9,86 @@ import { nearest } from '../kernel/nearest.ts';
 import { type CompiledFile, compileSlos, judgeSlo, loadSlos, type SloFile } from '../observe/index.ts';
 import { madeBy } from '../observe/slo/compile.ts';
 import { formatMistake, type Mistake } from '../reading/mistakes.ts';
+import { adminOptions } from './admin-client.ts';
 import { type Arguments, type Command, type CommandIo, UsageError } from './command.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { passOptions } from './pass.ts';
+import { gate } from './slo-gate.ts';
 import { verdictLines } from './slo-text.ts';
 import { printable } from './terminal.ts';
 
 export const sloCommand: Command = {
   spec: {
-    usage: 'slo compile FILE --out DIR | slo check FILE [--rate N] [--json]',
+    usage: 'slo compile FILE --out DIR | slo check FILE | slo gate [FILE]',
     description: [
       'FILE holds the objectives of one service: OpenSLO v1, the short form or a format of Sloth as YAML, or a module made with ' +
         'defineSlo.',
       'compile writes recording rules, burn-rate alerts, tests of them for promtool, a dashboard of the service and one over all, ' +
         'and routes for Alertmanager. A file that was not made by it is left as it is.',
       'check says what the objectives mean: the budget, which alerts can fire, how long failures last before a page.',
-      'Exit code 0: done; 1: there are mistakes, or nothing that fails could page, or a file is in the way.',
+      'gate says whether something may be deployed: not while a budget is frozen. It asks a running gateway, or with --status ' +
+        'a file that holds what GET /api/slo answered, or with --prometheus a Prometheus that has the rules of FILE.',
+      'Exit code 0: done, or the gate is open; 1: there are mistakes, nothing that fails could page, a file is in the way, ' +
+        'or the gate is shut; 3 or 4: it is not known what is left of a budget.',
     ],
     options: {
       out: { type: 'string', value: 'DIR', summary: 'compile: the folder to write to. It is made if it is not there.' },
-      labels: { type: 'string', value: 'STYLE', summary: 'compile: label names, spillway (default) or sloth.' },
+      labels: { type: 'string', value: 'STYLE', summary: 'Label names in Prometheus, spillway (default) or sloth.' },
       rate: { type: 'string', value: 'N', summary: 'check: requests a second, for the budget in failures.' },
-      json: { type: 'boolean', summary: 'check: print one JSON object: {file, valid, mistakes, slos}.' },
+      json: { type: 'boolean', summary: 'Print one JSON object.' },
+      service: { type: 'string', value: 'NAME', summary: 'gate: only the objectives of this service.' },
+      status: { type: 'string', value: 'FILE', summary: 'gate: what GET /api/slo answered.' },
+      'max-age': { type: 'string', value: 'TIME', summary: 'gate: how old that may be. Default: 1h.' },
+      prometheus: { type: 'string', value: 'URL', summary: 'gate: a Prometheus to ask.' },
+      ...passOptions,
+      ...adminOptions,
     },
     positionalsMax: 2,
-    examples: ['spillway slo check shop.slo.yaml --rate 50', 'spillway slo compile shop.slo.yaml --out prometheus'],
+    examples: [
+      'spillway slo check shop.slo.yaml --rate 50',
+      'spillway slo compile shop.slo.yaml --out prometheus',
+      'spillway slo gate && spillway apply next.yaml',
+    ],
   },
 
   async run(args, io) {
     const [action = '', file] = args.positionals;
-    const chosen = Object.hasOwn(actions, action) ? actions[action as keyof typeof actions] : null;
-    if (chosen === null) {
-      const guess = nearest(action, Object.keys(actions));
-      const hint = guess === null ? 'there are compile and check' : `did you mean ${guess}?`;
-      throw new UsageError(
-        action === '' ? `what is to be done? There are compile and check` : `there is no slo ${action}; ${hint}`,
-      );
+    const chosen = Object.hasOwn(actions, action) ? actions[action] : undefined;
+    if (chosen === undefined) {
+      const names = Object.keys(actions);
+      const guess = nearest(action, names);
+      const all = `there are ${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+      if (action === '') throw new UsageError(`what is to be done? ${all[0]?.toUpperCase()}${all.slice(1)}`);
+      throw new UsageError(`there is no slo ${action}; ${guess === null ? all : `did you mean ${guess}?`}`);
     }
-    for (const option of ['out', 'labels', 'rate', 'json']) {
+    for (const option of Object.keys(sloCommand.spec.options)) {
       if (args.flag(option) && !chosen.options.includes(option))
         throw new UsageError(`slo ${action} has no --${option}`);
     }
-    if (file === undefined) throw new UsageError('which file has the objectives?');
     return await chosen.run(file, args, io);
   },
 };
 
 interface Action {
   readonly options: readonly string[];
-  readonly run: (file: string, args: Arguments, io: CommandIo) => Promise<ExitCode>;
+  readonly run: (file: string | undefined, args: Arguments, io: CommandIo) => Promise<ExitCode>;
 }
 
-const actions: Readonly<Record<'compile' | 'check', Action>> = {
+const asks = ['service', 'status', 'max-age', 'prometheus', 'labels', 'json'];
+
+const actions: Readonly<Record<string, Action>> = {
   compile: { options: ['out', 'labels'], run: compile },
   check: { options: ['rate', 'json'], run: check },
+  gate: { options: [...asks, ...Object.keys(passOptions), ...Object.keys(adminOptions)], run: gate },
 };
 
-async function compile(file: string, args: Arguments, { out, err, clock }: CommandIo): Promise<ExitCode> {
+function named(file: string | undefined): string {
+  if (file === undefined) throw new UsageError('which file has the objectives?');
+  return file;
+}
+
+async function compile(given: string | undefined, args: Arguments, { out, err, clock }: CommandIo): Promise<ExitCode> {
+  const file = named(given);
   const folder = args.text('out');
   if (folder === null) throw new UsageError('where to? --out DIR');
   const labels = args.text('labels') ?? 'spillway';
@@ -109,7 +136,8 @@ function write(folder: string, { name, text }: CompiledFile): string {
   return before === null ? 'written' : 'changed';
 }
 
-async function check(file: string, args: Arguments, { out, err, clock }: CommandIo): Promise<ExitCode> {
+async function check(given: string | undefined, args: Arguments, { out, err, clock }: CommandIo): Promise<ExitCode> {
+  const file = named(given);
   const rate = readRate(args.text('rate'));
   const json = args.flag('json');
   const { slos, mistakes } = await loadSlos(file, { clock }).catch((error: unknown) => unreadable(file, error, json));

@@ -22,24 +22,25 @@ interface Result {
 }
 
 export class PrometheusServer {
-  readonly #url: string;
+  readonly url: string;
   readonly #folder: string;
   readonly #process: ServerProcess;
 
   private constructor(port: number, folder: string, process: ServerProcess) {
-    this.#url = `http://127.0.0.1:${port}`;
+    this.url = `http://127.0.0.1:${port}`;
     this.#folder = folder;
     this.#process = process;
   }
 
-  /** It scrapes `/metrics` at `address`. */
-  static async start(address: string): Promise<PrometheusServer> {
+  /** It scrapes `/metrics` at `address`, and evaluates the rules of these files once a second. */
+  static async start(address: string, ruleFiles: readonly string[] = []): Promise<PrometheusServer> {
     const folder = mkdtempSync(join(tmpdir(), 'spillway-prometheus-'));
     const port = await freePort();
     const config = join(folder, 'prometheus.yml');
     const job = { job_name: 'under-test', static_configs: [{ targets: [address] }] };
     // JSON is YAML.
-    writeFileSync(config, JSON.stringify({ global: { scrape_interval: '1s' }, scrape_configs: [job] }));
+    const global = { scrape_interval: '1s', evaluation_interval: '1s' };
+    writeFileSync(config, JSON.stringify({ global, scrape_configs: [job], rule_files: ruleFiles }));
     const command = [
       findCommand('prometheus') ?? 'prometheus',
       `--config.file=${config}`,
@@ -84,7 +85,7 @@ export class PrometheusServer {
   }
 
   async #ask<T>(path: string, parameters: Readonly<Record<string, string>> = {}): Promise<T> {
-    const response = await fetch(`${this.#url}${path}?${new URLSearchParams(parameters)}`);
+    const response = await fetch(`${this.url}${path}?${new URLSearchParams(parameters)}`);
     const { data, error } = (await response.json()) as { readonly data?: T; readonly error?: string };
     if (data === undefined) throw new Error(`${path}: ${error}`);
     return data;

@@ -48,22 +48,30 @@ export class Bookkeeper {
   /** Resolves when all is written, or cannot be. */
   async close(): Promise<void> {
     this.retain(null);
-    while (this.#writing !== null) await this.#writing;
+    await this.#writing;
+    // What could not be written before has this last chance.
+    this.#write([]);
+    await this.#writing;
   }
 
   #write(facts: readonly LedgerFact[]): void {
     this.#pending = [...this.#pending, ...facts].slice(-PENDING_MAX);
-    if (this.#pending.length === 0 || this.#writing !== null) return;
-    const written = this.#pending;
-    this.#pending = [];
-    this.#writing = this.#ledger
-      .add(written)
-      .then(() => this.#tell(null))
-      .catch((error: unknown) => {
+    if (this.#pending.length > 0) this.#writing ??= this.#writePending().finally(() => (this.#writing = null));
+  }
+
+  async #writePending(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const written = this.#pending;
+      this.#pending = [];
+      try {
+        await this.#ledger.add(written);
+        this.#tell(null);
+      } catch (error) {
         this.#pending = [...written, ...this.#pending].slice(-PENDING_MAX);
         this.#tell(error instanceof Error ? error.message : String(error));
-      })
-      .finally(() => (this.#writing = null));
+        return;
+      }
+    }
   }
 
   #tell(problem: string | null): void {

@@ -3,7 +3,7 @@ import type { LedgerEntry, LedgerFact } from './entry.ts';
 import { TEXT_MAX } from './entry.ts';
 import { entriesInForce } from './ledger.ts';
 
-export const factExample =
+const factExample =
   '{"kind": "maintenance", "from": "2026-12-01T22:00:00Z", "to": "2026-12-01T23:00:00Z", "slo": "shop-availability", "text": "why"}';
 
 const DAY_MS = 86_400_000;
@@ -27,7 +27,8 @@ export function readFact(given: unknown, world: FactWorld): LedgerFact | string 
     return `An entry is JSON such as ${factExample}.`;
   const unknown = Object.keys(given).find((key) => !keys.some((known) => known === key));
   if (unknown !== undefined) return `There is no key ${JSON.stringify(unknown)}; there are ${keys.join(', ')}.`;
-  const { kind, slo = null, text, by = 'unknown', corrects = null, entry } = given as Partial<Record<Key, unknown>>;
+  const fields: Partial<Record<Key, unknown>> = given;
+  const { kind, slo = null, text, by = 'unknown', corrects = null, entry } = fields;
   const problem = textProblem('text', text) ?? textProblem('by', by);
   if (problem !== null) return problem;
   const who = { text: String(text), by: String(by) };
@@ -43,7 +44,7 @@ export function readFact(given: unknown, world: FactWorld): LedgerFact | string 
     const wrong = entryProblem('corrects', corrects, world);
     if (wrong !== null) return wrong;
   }
-  const span = readSpan(given as Partial<Record<Key, unknown>>, kind, world.nowMs);
+  const span = readSpan(fields, kind, world.nowMs);
   if (typeof span === 'string') return span;
   return { kind, slo: slo as string | null, ...span, ...who, corrects: corrects as string | null };
 }
@@ -70,7 +71,7 @@ function readSpan(
 }
 
 /** RFC 3339; null for anything else. */
-export function readTime(given: unknown): number | null {
+function readTime(given: unknown): number | null {
   const pattern = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)$/;
   const ms = typeof given === 'string' && pattern.test(given) ? Date.parse(given) : Number.NaN;
   return Number.isNaN(ms) ? null : ms;

@@ -5,6 +5,7 @@
  * Shares, burn rates and alerts mean what the compiled rules mean by them: without traffic there is no share and no alert.
  */
 import type { Severity } from '../burn-alerts.ts';
+import type { BudgetLevel, BudgetPolicy } from '../policy.ts';
 
 export interface SloStatus {
   /** As rules and alerts know it: `shop-availability`. */
@@ -24,6 +25,9 @@ export interface SloStatus {
   readonly good: number;
   readonly bad: number;
   readonly budget: BudgetStatus;
+  /** What follows when the budget runs low, and how far that is. */
+  readonly policy: BudgetPolicy;
+  readonly level: BudgetLevel;
   /** Each window that alerts look back over, the shortest first. */
   readonly burn: readonly BurnStatus[];
   /** Those that are compiled to rules, the most urgent first. */

@@ -1,0 +1,26 @@
+/** What a change claims for itself on the command line, to get past a budget that is frozen. */
+import { textProblem } from '../observe/slo/ledger/read-fact.ts';
+import { type Arguments, type OptionSpec, UsageError } from './command.ts';
+
+export const passOptions = {
+  override: {
+    type: 'string',
+    value: 'WHY',
+    summary: 'Let it through although a budget is frozen. The reason is audited, and goes into the ledger.',
+  },
+  'security-fix': {
+    type: 'string',
+    value: 'ID',
+    summary: 'It mends a vulnerability, such as CVE-2026-1234, and always passes; audited too.',
+  },
+} as const satisfies Record<string, OptionSpec>;
+
+/** As the admin API takes it; null if nothing is claimed. */
+export function readPass(args: Arguments): { readonly override: string } | { readonly securityFix: string } | null {
+  const [override, securityFix] = [args.text('override'), args.text('security-fix')];
+  if (override !== null && securityFix !== null) throw new UsageError('either --override or --security-fix');
+  const problem = textProblem('the reason', override ?? securityFix ?? 'none');
+  if (problem !== null) throw new UsageError(problem);
+  if (override !== null) return { override };
+  return securityFix === null ? null : { securityFix };
+}

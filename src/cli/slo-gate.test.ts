@@ -1,0 +1,82 @@
+/** `spillway slo gate` asking a file: exit codes, and that what is not known is no yes. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { runCli } from '../../test/cli-process.ts';
+import type { GateVerdict } from '../observe/slo/gate.ts';
+import { defaultPolicy } from '../observe/slo/policy.ts';
+import { parseArguments } from './arguments.ts';
+import { exitCodes } from './exit-codes.ts';
+import { processIo } from './process-io.ts';
+import { sloCommand } from './slo.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'spillway-gate-'));
+after(() => rmSync(folder, { recursive: true }));
+const run = (...args: string[]) => runCli(['slo', 'gate', ...args], { cwd: folder });
+
+/** Without the half second that a process takes to start. */
+const inProcess = async (...args: string[]): Promise<number> =>
+  sloCommand.run(parseArguments(sloCommand.spec, ['gate', ...args]), io);
+const io = processIo();
+
+const status = (service: string, share: number, atMs = Date.now()) => ({
+  ...{ id: `${service}-up`, service, atMs, policy: defaultPolicy, level: 'ok' },
+  budget: { share, minutesLeft: share * 43.2 },
+});
+const write = (name: string, content: unknown): string => {
+  writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content));
+  return name;
+};
+
+test('open: exit code 0, frozen: 1 with the reasons and what passes', async () => {
+  const file = write('mixed.json', { slos: [status('shop', -0.25), status('search', 0.8)] });
+  const frozen = await run('--status', file);
+  assert.equal(frozen.code, exitCodes.no);
+  assert.match(frozen.err, /^frozen\nshop-up is frozen: 25% of its budget \(10\.8 min\) is spent beyond all/);
+  assert.match(frozen.err, /Rollbacks pass; a security fix passes with/);
+  const open = await run('--status', file, '--service', 'search');
+  assert.deepEqual([open.code, open.out], [exitCodes.ok, 'open\n']);
+  const json = await run('--status', file, '--json');
+  assert.equal(json.code, exitCodes.no);
+  const verdict = JSON.parse(json.out) as GateVerdict;
+  assert.deepEqual([verdict.open, verdict.level, verdict.reasons.length], [false, 'freeze', 1]);
+});
+
+test('what is not known is no yes', async () => {
+  const old = write('old.json', { slos: [status('shop', 1, Date.now() - 2 * 3_600_000)] });
+  for (const [name, said] of [
+    [old, /more than 1h ago: it does not say what is left now/],
+    [write('empty.json', { slos: [] }), /there is no objective in it/],
+    [write('none.json', {}), /has no list "slos"\. Write one with: curl/],
+    [write('cut.json', '{"slos": [{'), /is not JSON/],
+    [write('part.json', { slos: [{ ...status('shop', 1), budget: {} }] }), /slos\[0\] has no budget\.share/],
+  ] as const) {
+    await assert.rejects(inProcess('--status', join(folder, name)), { code: 'OPTIONS_INVALID', message: said });
+  }
+  assert.equal((await run('--status', old)).code, exitCodes.cannotRun);
+  assert.equal(await inProcess('--status', join(folder, old), '--max-age', '3h'), exitCodes.ok);
+  await assert.rejects(
+    inProcess('--status', join(folder, old), '--max-age', '3h', '--service', 'shp'),
+    /no objective of shp/,
+  );
+  await assert.rejects(inProcess('--status', 'missing.json'), { code: 'CONFIG_NOT_FOUND' });
+  // Nothing listens on the discard port of this machine.
+  await assert.rejects(inProcess('--admin', '127.0.0.1:9'), { code: 'ADMIN_UNREACHABLE' });
+});
+
+test('wrong command lines', async () => {
+  for (const [args, said] of [
+    [['--status', 'a', '--prometheus', 'http://b'], /either --status or --prometheus/],
+    [['--status', 'a', '--override', 'x'], /there is none to ask here/],
+    [['--override', 'x', '--security-fix', 'y'], /either --override or --security-fix/],
+    [['--override', 'a\nb'], /must be a text of one line/],
+    [['--prometheus', 'http://127.0.0.1:9'], /needs the file of objectives/],
+    [['shop.slo.yaml'], /FILE goes with --prometheus/],
+    [['--rate', '5'], /slo gate has no --rate/],
+    [['--status', 'a', '--max-age', '5'], /--max-age is a duration/],
+  ] as const) {
+    await assert.rejects(inProcess(...args), { name: 'UsageError', message: said });
+  }
+});

@@ -1,0 +1,131 @@
+/**
+ * `spillway slo gate`: may this be deployed now? For pipelines, so the answer is the exit code; and where it is not known what is
+ * left of a budget, the answer is not yes.
+ */
+import { resolve } from 'node:path';
+import { SpillwayError } from '../kernel/errors.ts';
+import { formatDuration, parseDuration } from '../kernel/units.ts';
+import { loadSlos } from '../observe/index.ts';
+import { formatGate, type GateStanding, type GateVerdict, judgeGate, passAdvice } from '../observe/slo/gate.ts';
+import { errorBudget, type Slo, sloId } from '../observe/slo/objective.ts';
+import { budgetLevel } from '../observe/slo/policy.ts';
+import { quoted } from '../observe/slo/promql.ts';
+import { labelNames } from '../observe/slo/rule-labels.ts';
+import { readStatuses } from '../observe/slo/read-statuses.ts';
+import { formatMistake } from '../reading/mistakes.ts';
+import { readSmallFile } from '../reading/small-file.ts';
+import { type AdminAnswer, adminRefusal, adminTarget, askAdmin } from './admin-client.ts';
+import { type Arguments, type CommandIo, UsageError } from './command.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { readPass } from './pass.ts';
+import { queryPrometheus } from './prometheus-client.ts';
+import { printable } from './terminal.ts';
+
+/** What is older says nothing of now. */
+const MAX_AGE = '1h';
+
+export async function gate(file: string | undefined, args: Arguments, io: CommandIo): Promise<ExitCode> {
+  const verdict = await askFor(file, args, io);
+  if (verdict === null) return exitCodes.no;
+  const { out, err } = io;
+  if (args.flag('json')) out.line(JSON.stringify(verdict, null, 2));
+  else {
+    const output = verdict.open ? out : err;
+    output.prose(output.paint(verdict.open ? 'good' : 'bad', verdict.open ? 'open' : 'frozen'));
+    if (verdict.level !== 'ok') output.prose(printable(formatGate(verdict)));
+    if (!verdict.open) output.prose(passAdvice);
+  }
+  return verdict.open ? exitCodes.ok : exitCodes.no;
+}
+
+async function askFor(file: string | undefined, args: Arguments, io: CommandIo): Promise<GateVerdict | null> {
+  const [status, prometheus] = [args.text('status'), args.text('prometheus')];
+  if (status === null && prometheus === null) return await askGateway(file, args, io);
+  if (args.flag('admin')) throw new UsageError('--admin, --status and --prometheus are three ways to ask; take one');
+  if (status !== null && prometheus !== null) throw new UsageError('either --status or --prometheus');
+  if (readPass(args) !== null) {
+    throw new UsageError(
+      '--override and --security-fix are written into the ledger of a gateway; there is none to ask here',
+    );
+  }
+  if (status !== null) return judgeGate(ofFile(status, args, io));
+  if (file === undefined) throw new UsageError('--prometheus needs the file of objectives, too: slo gate FILE');
+  const { slos, mistakes } = await loadSlos(file, { clock: io.clock });
+  for (const mistake of mistakes) io.err.line(printable(formatMistake(mistake)));
+  if (slos === null) return null;
+  return judgeGate(await ofPrometheus(slos.slos, prometheus ?? '', args));
+}
+
+/** It answers 200, or 409 with the same in a problem document. */
+async function askGateway(file: string | undefined, args: Arguments, io: CommandIo): Promise<GateVerdict> {
+  if (file !== undefined) {
+    throw new UsageError('a running gateway has its own objectives; FILE goes with --prometheus');
+  }
+  const target = adminTarget(args, io.environment);
+  const pass = readPass(args);
+  const service = args.text('service');
+  const path = service === null ? '/api/slo/gate' : `/api/slo/gate?service=${encodeURIComponent(service)}`;
+  const answer = await askAdmin(target, path, pass ?? undefined);
+  const verdict = verdictOf(answer);
+  if (verdict === null) throw adminRefusal(target, answer);
+  return verdict;
+}
+
+function verdictOf({ status, body }: AdminAnswer): GateVerdict | null {
+  const { open, level, reasons, pass } = (body ?? {}) as Partial<GateVerdict>;
+  if ((status !== 200 && status !== 409) || typeof open !== 'boolean' || level === undefined) return null;
+  return { open, level, reasons: reasons ?? [], pass: pass ?? null };
+}
+
+function ofFile(path: string, args: Arguments, { clock }: CommandIo): readonly GateStanding[] {
+  const age = parseDuration(args.text('max-age') ?? MAX_AGE);
+  if (!age.ok) throw new UsageError(`--max-age is ${age.expected}`);
+  const found = readSmallFile(resolve(path));
+  if (!found.ok) throw new SpillwayError('CONFIG_NOT_FOUND', `The file ${path} ${found.reason}.`);
+  const statuses = readStatuses(found.text);
+  if (typeof statuses === 'string') {
+    const hint = 'Write one with: curl -s http://127.0.0.1:9900/api/slo > status.json';
+    throw new SpillwayError('OPTIONS_INVALID', `${path} is no answer of GET /api/slo: ${statuses}. ${hint}`);
+  }
+  const oldestMs = Math.min(...statuses.map(({ atMs }) => atMs));
+  if (clock.wallMs() - oldestMs > age.value) {
+    const since = new Date(oldestMs).toISOString();
+    throw new SpillwayError(
+      'OPTIONS_INVALID',
+      `${path} is of ${since}, more than ${formatDuration(age.value)} ago: it does not say what is left now. Take a newer one, or --max-age.`,
+    );
+  }
+  const service = args.text('service');
+  const wanted = statuses.filter((each) => service === null || each.service === service);
+  if (wanted.length > 0) return wanted;
+  const names = [...new Set(statuses.map((each) => each.service))].join(', ');
+  throw new SpillwayError('OPTIONS_INVALID', `${path} has no objective of ${service}; it has those of ${names}.`);
+}
+
+async function ofPrometheus(slos: readonly Slo[], address: string, args: Arguments): Promise<readonly GateStanding[]> {
+  const style = args.text('labels') ?? 'spillway';
+  if (style !== 'spillway' && style !== 'sloth')
+    throw new UsageError(`--labels is spillway or sloth, and not ${style}`);
+  const { id: label } = labelNames[style];
+  const ids = slos.map(sloId);
+  // Ids are made of letters, digits, dots, dashes and underscores: of these the dot alone means something else in a pattern.
+  const pattern = ids.map((id) => id.replaceAll('.', '\\.')).join('|');
+  const query = `slo:period_error_budget_remaining:ratio{${label}=~${quoted(pattern)}}`;
+  const values = await queryPrometheus(address, query);
+  return slos.map((slo) => {
+    const share = values.find(({ labels }) => labels[label] === sloId(slo))?.value;
+    if (share === undefined || !Number.isFinite(share)) {
+      throw new SpillwayError(
+        'STORE_UNAVAILABLE',
+        `The Prometheus has nothing about ${sloId(slo)}: are the rules of "spillway slo compile" loaded there, and was there traffic?`,
+      );
+    }
+    const minutesLeft = (share * errorBudget(slo) * slo.windowMs) / 60_000;
+    return {
+      id: sloId(slo),
+      policy: slo.policy,
+      level: budgetLevel(slo.policy, share),
+      budget: { share, minutesLeft },
+    };
+  });
+}

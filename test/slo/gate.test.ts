@@ -1,0 +1,63 @@
+/** The gate asks a real Prometheus, which has the compiled rules and scrapes a service that fails. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { exitCodes } from '../../src/cli/exit-codes.ts';
+import { compileSlos, loadSlos } from '../../src/observe/index.ts';
+import type { GateVerdict } from '../../src/observe/slo/gate.ts';
+import { runCli } from '../cli-process.ts';
+import { PrometheusServer } from '../servers/prometheus.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'spillway-gate-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const slo = (name: string, events: string): string =>
+  `  - { name: ${name}, objective: 99.9%, sli: { events: { ${events} } } }\n`;
+
+test('open where failures are few, shut where the budget is spent, and no yes without rules', async () => {
+  let requests = 0;
+  await using target = createServer((_, response) => {
+    requests += 100_000;
+    const [few, many] = [requests / 4000, requests / 400];
+    response.end(`all_total ${requests}\nfew_total ${few}\nmany_total ${many}\n`);
+  }).listen(0, '127.0.0.1');
+  await once(target, 'listening');
+  const file = join(folder, 'shop.slo.yaml');
+  const all = slo('few', 'bad: few_total, total: all_total') + slo('many', 'bad: many_total, total: all_total');
+  writeFileSync(file, `service: shop\nslos:\n${all}`);
+  const { slos } = await loadSlos(file);
+  const rules = compileSlos(slos!).filter(({ name }) => name.endsWith('.rules.yaml'));
+  for (const { name, text } of rules) writeFileSync(join(folder, name), text);
+  const paths = rules.map(({ name }) => join(folder, name));
+  await using prometheus = await PrometheusServer.start(`127.0.0.1:${(target.address() as AddressInfo).port}`, paths);
+  // One of the two has no event that says when it is evaluated.
+  while ((await prometheus.query('slo:period_error_budget_remaining:ratio')).length < 2) await sleep(100);
+
+  const gate = (name: string) =>
+    runCli(['slo', 'gate', name, '--json', '--prometheus', prometheus.url], { cwd: folder });
+  const shut = await gate(file);
+  assert.equal(shut.code, exitCodes.no, shut.err);
+  const { open, reasons } = JSON.parse(shut.out) as GateVerdict;
+  assert.equal(open, false);
+  assert.deepEqual(
+    reasons.map((reason) => [reason.slo, reason.level]),
+    [['shop-many', 'freeze']],
+  );
+  // One in four hundred fails, where one in a thousand may.
+  assert.ok(Math.abs(reasons[0]!.share + 1.5) < 0.01, String(reasons[0]!.share));
+
+  writeFileSync(join(folder, 'few.slo.yaml'), `service: shop\nslos:\n${slo('few', 'bad: a, total: b')}`);
+  const well = await gate('few.slo.yaml');
+  assert.equal(well.code, exitCodes.ok, well.err);
+
+  writeFileSync(join(folder, 'other.slo.yaml'), `service: shop\nslos:\n${slo('other', 'bad: a, total: b')}`);
+  const unknown = await gate('other.slo.yaml');
+  assert.equal(unknown.code, exitCodes.cannotRun);
+  assert.match(unknown.err.replaceAll(/\s+/g, ' '), /has nothing about shop-other: are the rules/);
+});
