@@ -31,6 +31,8 @@ function statusOf(rates: readonly (number | null)[], given: Partial<SloStatus> =
     good: 0,
     bad: 0,
     budget: { minutes: 43.2, minutesLeft: 21.6, events: 0, eventsLeft: 0, share: 0.5 },
+    policy: { warn: 0.5, review: 0.25, freeze: 0 },
+    level: 'warn',
     burn,
     alerts: alerts
       .filter(({ reachable }) => reachable)
