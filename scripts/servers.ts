@@ -63,6 +63,11 @@ export const servers = {
     packages: ['python3', 'python3-prometheus-client'],
     neededBy: 'tests of metrics: a strict parser of OpenMetrics',
   },
+  protoc: {
+    commands: ['protoc'],
+    packages: ['protobuf-compiler'],
+    neededBy: 'tests of OTLP: reads what is written, and writes what is read',
+  },
   alertmanager: { commands: ['amtool'], packages: ['prometheus-alertmanager'], neededBy: 'tests of alert routes' },
   libmemcached: {
     commands: ['python3', 'memcstat'],

@@ -185,6 +185,7 @@ function report(error: unknown): ExitCode {
     case 'METRIC_CONFLICT':
     case 'METRICS_FULL':
     case 'LEDGER_FILE':
+    case 'OTLP_INVALID':
     case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:

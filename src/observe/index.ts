@@ -19,6 +19,8 @@ export type { Baggage } from './context/baggage.ts';
 export { extractContext, injectContext, type IncomingFields } from './context/header-fields.ts';
 export type { TraceContext } from './context/trace-context.ts';
 export { currentContext, runInContext, type WorkContext } from './context/work-context.ts';
+export { decodeTraces, decodeTracesJson, encodeTraces, encodeTracesJson } from './otlp/traces.ts';
+export type { DecodedTraces } from './otlp/traces.ts';
 export type { Attributes, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus } from './trace/span-record.ts';
 export type { SeriesQuery, SeriesRange, SeriesRow } from './series/range.ts';
 export { createSeries, type Series, type SeriesDefinition, type SeriesOptions } from './series/series.ts';

@@ -1,0 +1,153 @@
+/** What is written is what is read, in both encodings; and whatever else comes is read or refused, within bounds. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { isCoded } from '../../kernel/errors.ts';
+import type { SpanRecord } from '../trace/span-record.ts';
+import { MessageType } from './message-type.ts';
+import { ProtobufReader, ProtobufWriter } from './protobuf.ts';
+import { type DecodedTraces, decodeTraces, decodeTracesJson, encodeTraces, encodeTracesJson } from './traces.ts';
+
+const hex = (digits: number): fc.Arbitrary<string> =>
+  fc.stringMatching(new RegExp(`^[0-9a-f]{${digits - 1}}[1-9a-f]$`));
+const text = fc.string({ unit: 'grapheme', maxLength: 20 });
+const number = fc.oneof(
+  fc.maxSafeInteger(),
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
+);
+const attributes = fc
+  .uniqueArray(fc.tuple(text, fc.oneof(text, number, fc.boolean())), { maxLength: 6, selector: ([key]) => key })
+  .map((pairs) => Object.fromEntries(pairs));
+// Multiples of 2^-11 ms, which are whole nanoseconds nowhere but equal themselves after rounding to them.
+const ms = fc.integer({ min: 0, max: 2 ** 52 }).map((steps) => steps / 2 ** 11);
+const plain = { noNullPrototype: true } as const;
+const span: fc.Arbitrary<SpanRecord> = fc.record(
+  {
+    traceId: hex(32),
+    spanId: hex(16),
+    parentId: fc.option(hex(16)),
+    state: fc.constantFrom('', 'a=1,b=2'),
+    name: text,
+    kind: fc.constantFrom('server', 'client', 'internal', 'producer', 'consumer'),
+    startMs: ms,
+    durationMs: fc.nat(2 ** 30).map((steps) => steps / 2 ** 11),
+    status: fc.constantFrom('ok', 'error', 'unset'),
+    statusMessage: fc.constant(''),
+    service: fc.constantFrom('shop', 'till'),
+    attributes,
+    events: fc.array(fc.record({ timeMs: ms, name: text, attributes }, plain), { maxLength: 3 }),
+    links: fc.array(fc.record({ traceId: hex(32), spanId: hex(16), attributes }, plain), { maxLength: 3 }),
+    dropped: fc.record({ attributes: fc.nat(), events: fc.nat(), links: fc.nat() }, plain),
+  },
+  plain,
+);
+
+/** Spans leave by service; and their times are those of the wire. */
+function comparable({ spans, rejected }: DecodedTraces): unknown {
+  const near = (value: number): number => Math.round(value * 2048) / 2048;
+  const of = ({ startMs, durationMs, events, ...rest }: SpanRecord): unknown => ({
+    ...rest,
+    startMs: near(startMs),
+    durationMs: near(durationMs),
+    events: events.map((event) => ({ ...event, timeMs: near(event.timeMs) })),
+  });
+  return { spans: spans.map(of), rejected };
+}
+
+test('spans come back as they were, by protobuf and by JSON', () => {
+  fc.assert(
+    fc.property(fc.array(span, { maxLength: 6 }), (spans) => {
+      const byService = [...Map.groupBy(spans, ({ service }) => service).values()].flat();
+      const expected = comparable({ spans: byService, rejected: 0 });
+      assert.deepEqual(comparable(decodeTraces(encodeTraces(spans))), expected);
+      assert.deepEqual(comparable(decodeTracesJson(encodeTracesJson(spans))), expected);
+    }),
+  );
+});
+
+/** Null if it was read. */
+function refusalOf(run: () => DecodedTraces): string | null {
+  try {
+    const { spans } = run();
+    for (const { traceId, spanId, attributes } of spans) {
+      assert.match(traceId, /^[0-9a-f]{32}$/);
+      assert.match(spanId, /^[0-9a-f]{16}$/);
+      assert.ok(Object.values(attributes).every((value) => ['string', 'number', 'boolean'].includes(typeof value)));
+    }
+    return null;
+  } catch (error) {
+    if (isCoded(error, 'OTLP_INVALID')) return error.message;
+    throw error;
+  }
+}
+
+test('any bytes are read or refused, also when they were spans and were changed', () => {
+  const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 });
+  const changed = fc.tuple(fc.array(span, { maxLength: 2 }), changes, fc.nat(20)).map(([spans, places, cut]) => {
+    const bytes = Buffer.from(encodeTraces(spans));
+    for (const [at, byte] of places) if (bytes.length > 0) bytes[at % bytes.length] = byte;
+    return bytes.subarray(0, Math.max(0, bytes.length - (cut > 10 ? 0 : cut)));
+  });
+  const seen = { read: 0, refused: 0 };
+  fc.assert(
+    fc.property(fc.oneof(changed, fc.uint8Array({ maxLength: 60 })), (bytes) => {
+      seen[refusalOf(() => decodeTraces(bytes)) === null ? 'read' : 'refused'] += 1;
+    }),
+    { numRuns: 1000 },
+  );
+  assert.ok(seen.read > 20 && seen.refused > 20, JSON.stringify(seen));
+});
+
+test('any JSON is read or refused, also when it was spans and was changed', () => {
+  const json = fc.json({ maxDepth: 6 });
+  const changed = fc
+    .tuple(fc.array(span, { maxLength: 2 }), fc.constantFrom('[', '{', '"', '1', 'null', ','), fc.nat())
+    .map(([spans, token, at]) => {
+      const whole = encodeTracesJson(spans);
+      const place = at % whole.length;
+      return whole.slice(0, place) + token + whole.slice(place + 1);
+    });
+  const named = fc.json().map((inner) => `{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":${inner}}]}]}]}`);
+  fc.assert(fc.property(fc.oneof(json, changed, named, fc.string()), (given) => void refusalOf(() => decodeTracesJson(given)))); // prettier-ignore
+});
+
+test('numbers of every size come back from the wire', () => {
+  const integer = fc.oneof(fc.maxSafeInteger(), fc.integer({ min: -300, max: 300 }));
+  fc.assert(
+    fc.property(integer, ms, (value, time) => {
+      const near = Math.trunc(value / 2);
+      const writer = new ProtobufWriter();
+      writer.varint(value);
+      writer.zigzag(near);
+      writer.fixed64(value);
+      writer.nanoseconds(time);
+      const reader = new ProtobufReader(writer.written);
+      assert.equal(reader.signedVarint(), value);
+      assert.equal(reader.zigzag() + 0, near + 0);
+      assert.equal(reader.signedFixed64(), value);
+      assert.ok(Math.abs(reader.nanoseconds() - time) <= Math.max(1e-6, time * 2 ** -52));
+      assert.ok(reader.ended);
+    }),
+  );
+});
+
+test('what would take memory or depth without end is refused', () => {
+  const nested: MessageType = new MessageType({ within: [1, () => nested], many: [2, () => nested, 'repeated'] });
+  const deep = (levels: number): object => (levels === 0 ? {} : { within: deep(levels - 1) });
+  const many = (count: number): object => ({ many: Array.from({ length: count }, () => ({})) });
+  for (const read of [
+    (message: object) => nested.decode(nested.encode(message)),
+    (message: object) => nested.fromJson(nested.toJson(message)),
+  ]) {
+    read(deep(31));
+    assert.throws(() => read(deep(32)), { code: 'OTLP_INVALID', message: /deep/ });
+    read(many(199_999));
+    assert.throws(() => read(many(200_000)), { code: 'OTLP_INVALID', message: /200000 messages/ });
+  }
+  assert.throws(() => new ProtobufReader(Buffer.alloc(20, 0xff)).varint(), { code: 'OTLP_INVALID', message: /ten bytes/ }); // prettier-ignore
+  // The inner message says that it has three bytes, the outer has given it one.
+  assert.throws(() => nested.decode(Buffer.from('0a020a03080000', 'hex')), { code: 'OTLP_INVALID', message: /early/ });
+  for (const tag of ['0b', '0c', '00', '07']) {
+    assert.throws(() => nested.decode(Buffer.from(`${tag}00`, 'hex')), { code: 'OTLP_INVALID' }, tag);
+  }
+});
