@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { bytesText, clockText, countText, dateText, durationText, rateText, shareText, valueText } from './format.ts';
+import {
+  bytesText,
+  clockText,
+  countText,
+  dateText,
+  durationText,
+  rateText,
+  shareText,
+  tickText,
+  valueText,
+} from './format.ts';
 
 /** Spaces that do not break read as spaces here. */
 const plain = (text: string): string => text.replaceAll('\u00a0', ' ');
@@ -136,6 +146,15 @@ test('a text is near its value, is short, never shows something as nothing, or l
 test('what was not measured is not zero', () => {
   assert.equal(valueText('rate', null), '–');
   assert.equal(plain(valueText('duration', 12)), '12.0 ms');
+});
+
+test('on an axis there are no zeros that say nothing', () => {
+  const ticks = [1, 1.5, 0.02, 100, 10].map((value) => plain(tickText('duration', value)));
+  assert.deepEqual(ticks, ['1 ms', '1.5 ms', '20 µs', '100 ms', '10 ms']);
+  assert.deepEqual(
+    [tickText('rate', 0.5), plain(tickText('rate', 2000)), tickText('count', 0)],
+    ['0.5/s', '2 k/s', '0'],
+  );
 });
 
 test('the clock is that of the wall', () => {

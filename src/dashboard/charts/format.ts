@@ -131,6 +131,11 @@ export function valueText(unit: Unit, value: number | null): string {
   return value === null ? NONE : texts[unit](value);
 }
 
+/** As on an axis, where zeros behind the point say nothing: `1 ms`, not `1.00 ms`. */
+export function tickText(unit: Unit, value: number): string {
+  return valueText(unit, value).replace(/(\.\d*?)0+(?=\D|$)/, (_, digits: string) => (digits === '.' ? '' : digits));
+}
+
 const two = (value: number): string => String(value).padStart(2, '0');
 
 /** The clock on the wall here, `14:03:27`, and its milliseconds where they matter. */

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { Buckets, exponentialBounds } from '../../kernel/buckets.ts';
-import { heatAxis, heatCells, logPosition, logTicks, type SparseStep } from './heat-cells.ts';
+import { heatAxis, heatBands, heatCells, type SparseStep } from './heat-cells.ts';
+import { logPosition, logTicks } from './log-axis.ts';
 
 const { bounds } = new Buckets([...exponentialBounds(0.05, 60_000, 3), 200]);
 
@@ -83,6 +84,28 @@ test('a bucket within a row is in it whole, one across two rows is divided by ho
   assert.deepEqual(cells([2, 20, 40], [2, 8]), [0, 0, 0, 8]);
   const across = cells([10 / 4, 10 * 2], [1, 9]).map((count) => Math.round(count));
   assert.deepEqual(across, [0, 0, 6, 3]);
+});
+
+test('the table holds the same: all that was counted, each in the band of its bucket', () => {
+  fc.assert(
+    fc.property(steps, (list) => {
+      const axis = heatAxis(bounds, list);
+      if (axis === null) return;
+      const ticks = logTicks(axis);
+      const bands = heatBands(bounds, list, ticks);
+      for (const [column, step] of list.entries()) {
+        const told = bands.map((band) => band[column]);
+        if (step === null) assert.ok(told.every((count) => count === null));
+        else
+          assert.equal(
+            told.reduce<number>((sum, count) => sum + count!, 0),
+            total([step]),
+          );
+      }
+    }),
+  );
+  const ends = [2, 4, 8, 16, Number.POSITIVE_INFINITY];
+  assert.deepEqual(heatBands(ends, [[1, 3, 2, 5, 4, 7], null], [2, 5, 10]), [[0, null], [3, null], [12, null]]); // prettier-ignore
 });
 
 test('what names no bucket, or counts nothing, is left out', () => {

@@ -5,13 +5,10 @@
  * cells is what was counted. What is beyond an end of the axis is in the row at that end.
  */
 
+import { type LogAxis, logAxis, logPosition } from './log-axis.ts';
+
 /** As `[bucket, count, bucket, count, …]`; null: nothing is known of that step. */
 export type SparseStep = readonly number[] | null;
-
-export interface LogAxis {
-  readonly min: number;
-  readonly max: number;
-}
 
 /** From the first to the last bucket that holds anything, to the next 1, 2 or 5; at least a decade. Null of nothing. */
 export function heatAxis(bounds: ArrayLike<number>, steps: readonly SparseStep[]): LogAxis | null {
@@ -25,25 +22,7 @@ export function heatAxis(bounds: ArrayLike<number>, steps: readonly SparseStep[]
   }
   if (greatest < 0) return null;
   const [lower, upper] = [bucketEdges(bounds, least)[0], bucketEdges(bounds, greatest)[1]];
-  const min = stepDown(lower);
-  return { min, max: Math.max(stepUp(upper), min * 10) };
-}
-
-/** 1, 2 and 5 times powers of ten, from `min` to `max`. */
-export function logTicks({ min, max }: LogAxis): number[] {
-  const ticks: number[] = [];
-  for (let power = Math.floor(Math.log10(min)); power <= Math.ceil(Math.log10(max)); power++) {
-    for (const times of [1, 2, 5]) {
-      const tick = Number(`${times}e${power}`);
-      if (tick >= min * 0.999 && tick <= max * 1.001) ticks.push(tick);
-    }
-  }
-  return ticks;
-}
-
-/** Where a value is between the ends, 0 to 1; beyond them 0 or 1. */
-export function logPosition({ min, max }: LogAxis, value: number): number {
-  return Math.min(1, Math.max(0, Math.log(value / min) / Math.log(max / min)));
+  return logAxis(lower, upper);
 }
 
 /** Counts, a step after the other, within a step from the shortest duration on. */
@@ -96,14 +75,22 @@ function bucketEdges(bounds: ArrayLike<number>, bucket: number): readonly [numbe
     : [lower, lower * Math.max(1.1, lower / (bounds[bucket - 2] ?? lower))];
 }
 
-function stepDown(value: number): number {
-  const power = 10 ** Math.floor(Math.log10(value));
-  const times = value / power;
-  return power * (times >= 4.999 ? 5 : times >= 1.999 ? 2 : 1);
-}
-
-function stepUp(value: number): number {
-  const power = 10 ** Math.floor(Math.log10(value));
-  const times = value / power;
-  return power * (times <= 1.001 ? 1 : times <= 2.001 ? 2 : times <= 5.001 ? 5 : 10);
+/** The same for a table: how many of each step were up to each tick of the axis; what is beyond its last is with that. */
+export function heatBands(
+  bounds: ArrayLike<number>,
+  steps: readonly SparseStep[],
+  ticks: readonly number[],
+): (number | null)[][] {
+  const bands = ticks.map(() => steps.map((step): number | null => (step === null ? null : 0)));
+  for (const [column, step] of steps.entries()) {
+    for (let at = 0; step !== null && at + 1 < step.length; at += 2) {
+      const [bucket, count] = [step[at]!, step[at + 1]!];
+      if (!(bucket in bounds) || !(count > 0)) continue;
+      const [lower, upper] = bucketEdges(bounds, bucket);
+      const middle = Math.sqrt(lower * upper);
+      const band = ticks.findIndex((tick) => middle <= tick);
+      bands.at(band)![column]! += count;
+    }
+  }
+  return bands;
 }

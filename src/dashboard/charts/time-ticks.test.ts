@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { timeTicks } from './time-ticks.ts';
+
+const at = (hour: number, minute: number, second = 0): number => new Date(2026, 2, 1, hour, minute, second).getTime();
+
+test('ticks are round moments, within the range, evenly apart and no more than there is room for', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: at(0, 0), max: at(0, 0) + 1e9 }),
+      fc.integer({ min: 1000, max: 40 * 86_400_000 }),
+      fc.integer({ min: 50, max: 3000 }),
+      (from, length, width) => {
+        const ticks = timeTicks(from, from + length, width);
+        assert.ok(ticks.length <= Math.max(1, width / 72) + 1, `${ticks.length} in ${width} px`);
+        assert.ok(length < 2000 || width < 200 || ticks.length >= 1);
+        for (const [index, { atMs, text }] of ticks.entries()) {
+          assert.ok(atMs >= from && atMs <= from + length);
+          assert.equal(atMs % 1000, 0);
+          assert.match(text, /^\d\d[:-]\d\d(:\d\d)?$/);
+          if (index > 1) assert.equal(atMs - ticks[index - 1]!.atMs, ticks[1]!.atMs - ticks[0]!.atMs);
+        }
+      },
+    ),
+  );
+});
+
+const texts = (from: number, to: number, width: number): string[] => timeTicks(from, to, width).map(({ text }) => text);
+
+test('a label says what tells it from its neighbours', () => {
+  assert.deepEqual(texts(at(12, 0, 3), at(12, 0, 33), 300), ['12:00:10', '12:00:20', '12:00:30']);
+  assert.deepEqual(texts(at(12, 1), at(13, 1), 400), ['12:15', '12:30', '12:45', '13:00']);
+  assert.deepEqual(texts(at(22, 0), at(22, 0) + 8 * 3_600_000, 400), ['22:00', '03-02', '02:00', '04:00', '06:00']);
+  assert.deepEqual(texts(at(1, 0), at(1, 0) + 3 * 86_400_000, 300), ['03-02', '03-03', '03-04']);
+});
