@@ -86,7 +86,9 @@ export function spanRows<Span extends SpanTiming>(spans: readonly Span[]): SpanR
   for (const root of roots) place(root, root.span.parentId === null ? null : 'parent', rows);
   // What no root leads to hangs below a circle; it is opened at its earliest span.
   for (const entry of all) if (!entry.done) place(entry, 'circle', rows);
-  return rows;
+  // Where clocks were moved the first of all is another.
+  const first = rows.reduce((least, { start }) => Math.min(least, start), Number.POSITIVE_INFINITY);
+  return first === 0 ? rows : rows.map((row) => ({ ...row, start: row.start - first, end: row.end - first }));
 }
 
 function place<Span extends SpanTiming>(root: Entry<Span>, lost: SpanRow<Span>['lost'], rows: SpanRow<Span>[]): void {
