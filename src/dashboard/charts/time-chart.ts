@@ -107,7 +107,9 @@ export class TimeChart {
       scales: {
         x: { time: true, range: () => this.#timeRange() },
         y: {
-          distr: (axis === 'log' ? 3 : 1) as UPlot.Scale.Distr,
+          // WHY: its names are there for the compiler only; 3 is logarithmic.
+          // oxlint-disable-next-line typescript/no-unsafe-enum-assignment
+          distr: axis === 'log' ? 3 : 1,
           range: (_plot, min, max) => this.#valueRange(min, max) },
       },
       axes: [
