@@ -33,7 +33,15 @@ export function adminBackend(given: Partial<AdminBackend> = {}) {
       trial === null
         ? { ...applied, cause: 'admin' }
         : { kind: 'refused', reason: `${file} ${JSON.stringify(trial)}`, problems: [] },
-    ...{ drain: notAsked, undrain: notAsked, changeEndpoints: notAsked, changes: notAsked, configText: notAsked },
+    ...{
+      drain: notAsked,
+      undrain: notAsked,
+      changeEndpoints: notAsked,
+      changes: notAsked,
+      configText: notAsked,
+      series: notAsked,
+    },
+    wallMs: () => systemClock.wallMs(),
     live: new LiveFeed(systemClock, notAsked),
     audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
     ...given,

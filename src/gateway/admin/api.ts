@@ -4,6 +4,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { inChunks } from '../../observe/page.ts';
 import { chooseFormat, contentTypes, formatMetrics } from '../../observe/prometheus.ts';
+import type { SeriesQuery, SeriesRange } from '../../observe/series/range.ts';
 import type { Change, ChangesWanted } from '../control/change-log.ts';
 import type { ReloadOutcome } from '../control/events.ts';
 import type { TrialOutcome } from '../control/trials.ts';
@@ -21,6 +22,7 @@ import type { AdminAccess } from './guard.ts';
 import type { LiveClient, LiveFeed } from './live-feed.ts';
 import { gatewayMetrics, type MetricsInput } from './metrics.ts';
 import type { Problem } from './problem.ts';
+import { readSeriesQuery, seriesAnswer } from './series-api.ts';
 
 /** The gateway, as the admin API sees it. */
 export interface AdminBackend {
@@ -48,6 +50,9 @@ export interface AdminBackend {
   changeEndpoints(service: string, change: EndpointChange): Promise<number>;
   /** What `GET /api/live` tells. */
   readonly live: LiveFeed;
+  /** A stretch of what was sampled each second. */
+  series(query: SeriesQuery): SeriesRange;
+  wallMs(): number;
   /** Newest first. */
   changes(wanted: ChangesWanted): readonly Change[];
   /** What a version of the config says, secrets left out, as YAML; null if it is not kept. */
@@ -104,6 +109,7 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/metrics': { methods: get, role: 'metrics', answer: answerMetrics },
   '/api/state': { methods: get, role: 'read', answer: (backend) => json(200, backend.state()) },
   '/api/live': { methods: ['GET'], role: 'read', answer: answerLive },
+  '/api/series': { methods: get, role: 'read', answer: answerSeries },
   '/api/changes': { methods: get, role: 'read', answer: answerChanges },
   '/api/config/{version}': { methods: get, role: 'read', answer: answerConfig },
   '/api/endpoints/{endpoint}': { methods: get, role: 'read', answer: answerEndpoint },
@@ -174,6 +180,12 @@ function answerLive({ live }: AdminBackend): ApiAnswer {
     kind: 'problem',
     problem: { status: 503, title: 'Too many look', detail, headers: { 'Retry-After': '10' } },
   };
+}
+
+function answerSeries(backend: AdminBackend, { query }: ApiRequest): ApiAnswer {
+  const nowMs = backend.wallMs();
+  const wanted = readSeriesQuery(query, nowMs);
+  return typeof wanted === 'string' ? badRequest(wanted) : json(200, seriesAnswer(backend.series(wanted), nowMs));
 }
 
 const CHANGES_MAX = 1000;

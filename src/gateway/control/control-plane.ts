@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
+import { createSeries, type Series } from '../../observe/series/series.ts';
 import { LiveFeed } from '../admin/live-feed.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { AdminEndpoint } from './admin-endpoint.ts';
@@ -29,6 +30,7 @@ import { type ConfigReading, type ConfigSource, fileSource } from './read-config
 import { liveState } from './read-live.ts';
 import { type Moment, Readings } from './readings.ts';
 import { ReloadHistory } from './reload-history.ts';
+import { Sampler } from './sampler.ts';
 import { Supervisor } from './supervisor.ts';
 import { type TrialOutcome, type TrialRequest, Trials } from './trials.ts';
 import { TICKET_SECRET_LIFE_MS } from './ticket-keys.ts';
@@ -64,6 +66,8 @@ export class ControlPlane {
   readonly #admin: AdminEndpoint;
   readonly #queue: LatestWins<Job, ReloadOutcome>;
   readonly #finds: FoundEndpoints;
+  readonly #series: Series;
+  readonly #sampler: Sampler;
   /** For whatever changes what is in force. */
   readonly #turn = new InTurn();
   /** What it says of itself. */
@@ -106,6 +110,11 @@ export class ControlPlane {
         this.#turn.run(async () => (isOnTrial() ? this.#reload({ kind: 'read', cause: 'canary', source }) : null)),
       onChange: (trial, next) => this.#trialChanged(trial, next),
     });
+    this.#series = createSeries({ clock });
+    this.#sampler = new Sampler({
+      ...{ clock, series: this.#series },
+      snapshot: () => this.#enforcement.force?.snapshot ?? null,
+    });
     this.#admin = new AdminEndpoint({
       state: () => this.readings.state(),
       endpointStates: (address) => this.readings.endpointStates(address),
@@ -121,6 +130,8 @@ export class ControlPlane {
       changeEndpoints: (service, change) => this.changeEndpoints(service, change),
       live: new LiveFeed(clock, () => liveState(this.readings.state(), clock.wallMs(), this.#changes.last)),
       changes: (wanted) => this.#changes.changes(wanted),
+      series: (query) => this.#series.range(query),
+      wallMs: () => clock.wallMs(),
       configText: (version) => this.#versions.text(version),
       audit: (remote, action, outcome) => this.#events.emit({ kind: 'audit', remote, action, outcome }),
     });
@@ -185,6 +196,7 @@ export class ControlPlane {
     this.#becomeUser(force);
     this.#phase = 'running';
     this.#reloads.started();
+    this.#sampler.start();
     this.#rotation = clock.every(TICKET_SECRET_LIFE_MS, () => void this.#rotate());
     await this.#enforcement.begun(reading);
     this.#found();
@@ -288,6 +300,7 @@ export class ControlPlane {
   async #release(timeoutMs: number): Promise<void> {
     this.#files.close();
     this.#rotation?.clear();
+    this.#sampler.stop();
     this.#discovery.close();
     this.#finds.close();
     this.#trials.end('the gateway is ending');
