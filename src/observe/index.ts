@@ -20,7 +20,10 @@ export { extractContext, injectContext, type IncomingFields } from './context/he
 export type { TraceContext } from './context/trace-context.ts';
 export { currentContext, runInContext, type WorkContext } from './context/work-context.ts';
 export { decodeTraces, decodeTracesJson, encodeTraces, encodeTracesJson } from './otlp/traces.ts';
-export type { DecodedTraces } from './otlp/traces.ts';
+export type { Span, SpanOptions } from './trace/span.ts';
+export { createTraces, type SpanSink, type TraceCounts, type Traces, type TracesOptions } from './trace/traces.ts';
+export { createTraceStore, type FoundTraces, type TraceQuery, type TraceStore } from './trace/store.ts';
+export type { TraceSummary } from './trace/stored-trace.ts';
 export type { Attributes, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus } from './trace/span-record.ts';
 export type { SeriesQuery, SeriesRange, SeriesRow } from './series/range.ts';
 export { createSeries, type Series, type SeriesDefinition, type SeriesOptions } from './series/series.ts';

@@ -27,3 +27,6 @@ export function currentContext(): WorkContext | null {
 export function runInContext<T>(context: WorkContext | null, run: () => T): T {
   return storage.run(context, run);
 }
+
+/** Runs it as if nobody had begun it: for timers and connections that many share, which would keep what the first of them carried. */
+export const outsideOfAny: <T>(run: () => T) => T = AsyncLocalStorage.snapshot();

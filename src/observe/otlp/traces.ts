@@ -8,7 +8,7 @@
 import { packageVersion } from '../../kernel/version.ts';
 import { parseTracestate } from '../context/trace-state.ts';
 import {
-  boundAttributes,
+  BoundAttributes,
   cutText,
   EVENTS_MAX,
   LINKS_MAX,
@@ -148,8 +148,10 @@ function fromOtlpLink({ traceId = '', spanId = '', attributes }: OtlpLink): Span
   return { traceId, spanId, attributes: attributesOf(attributes).attributes };
 }
 
-function attributesOf(pairs: readonly KeyValue[] = []): ReturnType<typeof boundAttributes> {
-  return boundAttributes(pairs.map(({ key = '', value }) => [key, fromAnyValue(value)] as const));
+function attributesOf(pairs: readonly KeyValue[] = []): { readonly attributes: Attributes; readonly dropped: number } {
+  const bound = new BoundAttributes();
+  for (const { key = '', value } of pairs) bound.set(key, fromAnyValue(value));
+  return { attributes: bound.values, dropped: bound.dropped };
 }
 
 /** 32 bits, as on the wire. */

@@ -4,7 +4,7 @@
  */
 import type { Attributes, AttributeValue } from './span-record.ts';
 
-/** OpenTelemetry's own default. */
+/** OpenTelemetry's own default, as of events. */
 const ATTRIBUTES_MAX = 128;
 export const EVENTS_MAX = 128;
 export const LINKS_MAX = 32;
@@ -17,20 +17,33 @@ export function cutText(text: string, lengthMax: number): string {
   return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }
 
-/** Attributes of something that is made in one go. */
-export function boundAttributes(given: Iterable<readonly [string, AttributeValue]>): {
-  attributes: Attributes;
-  dropped: number;
-} {
-  const attributes = new Map<string, AttributeValue>();
-  let dropped = 0;
-  for (const [key, value] of given) {
-    if (attributes.size < ATTRIBUTES_MAX || attributes.has(key)) setAttribute(attributes, key, value);
-    else dropped += 1;
-  }
-  return { attributes: Object.fromEntries(attributes), dropped };
-}
+/** Attributes that are given bit by bit, or all at once. */
+export class BoundAttributes {
+  readonly values: Record<string, AttributeValue> = {};
+  dropped = 0;
+  /** Characters in it. */
+  length = 0;
+  #size = 0;
 
-function setAttribute(attributes: Map<string, AttributeValue>, key: string, value: AttributeValue): void {
-  attributes.set(cutText(key, NAME_LENGTH_MAX), typeof value === 'string' ? cutText(value, TEXT_LENGTH_MAX) : value);
+  set(key: string, value: AttributeValue): void {
+    const name = cutText(key, NAME_LENGTH_MAX);
+    if (!Object.hasOwn(this.values, name)) {
+      if (this.#size === ATTRIBUTES_MAX) {
+        this.dropped += 1;
+        return;
+      }
+      this.#size += 1;
+      // Else it would be no attribute.
+      if (name === '__proto__')
+        Object.defineProperty(this.values, name, { value: '', enumerable: true, writable: true });
+    }
+    const held = typeof value === 'string' ? cutText(value, TEXT_LENGTH_MAX) : value;
+    this.values[name] = held;
+    this.length += name.length + (typeof held === 'string' ? held.length : 8);
+  }
+
+  setAll(given: Attributes): this {
+    for (const key of Object.keys(given)) this.set(key, given[key]!);
+    return this;
+  }
 }

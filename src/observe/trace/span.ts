@@ -1,0 +1,218 @@
+/**
+ * A span while it runs: what this process does in one piece of work, from `startSpan` to `end`. It is its own `TraceContext`, so it is what
+ * `currentContext().trace` holds.
+ *
+ * Invariants: after `end` nothing changes any more; no method throws; what it holds is within the bounds of spans. The id of a span is made when
+ * it is first looked at: most spans of traces that are not kept never need one.
+ */
+import { newSpanId, type TraceContext } from '../context/trace-context.ts';
+import type { WorkContext } from '../context/work-context.ts';
+import type { LocalTrace } from './local-trace.ts';
+import { BoundAttributes, cutText, EVENTS_MAX, LINKS_MAX, NAME_LENGTH_MAX, TEXT_LENGTH_MAX } from './span-bounds.ts';
+import type {
+  Attributes,
+  AttributeValue,
+  SpanEvent,
+  SpanKind,
+  SpanLink,
+  SpanRecord,
+  SpanStatus,
+} from './span-record.ts';
+
+/** The objects of one with nothing in it; and of an event. */
+const SPAN_BYTES = 500;
+const EVENT_BYTES = 150;
+
+export interface SpanOptions {
+  /** @defaultValue 'internal' */
+  readonly kind?: SpanKind;
+  readonly attributes?: Attributes;
+  /** At most 32. */
+  readonly links?: readonly SpanLink[];
+  /** What it is part of; null begins a trace. @defaultValue `currentContext()` */
+  readonly parent?: WorkContext | null;
+  /** When it began, on the clock of the traces (`nowMs`). @defaultValue now */
+  readonly startMs?: number;
+}
+
+/** What a span is begun with, besides its options. */
+export interface SpanOrigin {
+  readonly trace: LocalTrace;
+  readonly parent: TraceContext | null;
+  readonly work: WorkContext | null;
+  readonly startMs: number;
+}
+
+export class Span implements TraceContext, Disposable {
+  readonly traceId: string;
+  readonly flags: number;
+  readonly state: string;
+  readonly startMs: number;
+  /** What of its trace happens in this process. */
+  readonly local: LocalTrace;
+  readonly #parent: TraceContext | null;
+  readonly #work: WorkContext | null;
+  readonly #kind: SpanKind;
+  readonly #links: readonly SpanLink[];
+  readonly #linksDropped: number;
+  #name: string;
+  #id = '';
+  #context: WorkContext | null = null;
+  #attributes: BoundAttributes | null = null;
+  #events: SpanEvent[] | null = null;
+  #eventsDropped = 0;
+  #eventsLength = 0;
+  #status: SpanStatus = 'unset';
+  #statusMessage = '';
+  /** -1 while it runs. */
+  #durationMs = -1;
+
+  constructor(name: string, { trace, parent, work, startMs }: SpanOrigin, { kind, attributes, links }: SpanOptions) {
+    this.traceId = trace.traceId;
+    this.flags = trace.flags;
+    this.state = parent?.state ?? '';
+    this.startMs = startMs;
+    this.local = trace;
+    this.#parent = parent;
+    this.#work = work;
+    this.#name = name;
+    this.#kind = kind ?? 'internal';
+    this.#links = links?.slice(0, LINKS_MAX) ?? [];
+    this.#linksDropped = (links?.length ?? 0) - this.#links.length;
+    if (attributes !== undefined) this.setAttributes(attributes);
+  }
+
+  get spanId(): string {
+    if (this.#id === '') this.#id = newSpanId(this.local.random);
+    return this.#id;
+  }
+
+  /** To run in what belongs to it: `runInContext(span.context, …)`. */
+  get context(): WorkContext {
+    return (this.#context ??= {
+      ...this.#work,
+      trace: this,
+      correlationId: this.#work?.correlationId ?? this.traceId,
+      baggage: this.#work?.baggage ?? new Map(),
+    });
+  }
+
+  /** False once it has ended, or if whatever it is told is not kept. */
+  get isRecording(): boolean {
+    return this.#durationMs === -1 && this.local.isRecording;
+  }
+
+  /** Milliseconds; -1 while it runs. */
+  get durationMs(): number {
+    return this.#durationMs;
+  }
+
+  get failed(): boolean {
+    return this.#status === 'error';
+  }
+
+  setAttribute(key: string, value: AttributeValue): this {
+    if (this.isRecording) (this.#attributes ??= new BoundAttributes()).set(key, value);
+    return this;
+  }
+
+  setAttributes(attributes: Attributes): this {
+    if (this.isRecording) (this.#attributes ??= new BoundAttributes()).setAll(attributes);
+    return this;
+  }
+
+  /** Something that happened now. */
+  addEvent(name: string, attributes: Attributes = {}): this {
+    if (!this.isRecording) return this;
+    this.#events ??= [];
+    if (this.#events.length === EVENTS_MAX) {
+      this.#eventsDropped += 1;
+      return this;
+    }
+    const bound = new BoundAttributes().setAll(attributes);
+    const timeMs = this.local.wallMs(this.local.clock.nowMs());
+    this.#events.push({ timeMs, name: cutText(name, NAME_LENGTH_MAX), attributes: bound.values });
+    this.#eventsLength += EVENT_BYTES + bound.length;
+    return this;
+  }
+
+  /** The route is known later than the request. */
+  rename(name: string): this {
+    if (this.isRecording) this.#name = name;
+    return this;
+  }
+
+  /** It went wrong: the trace is kept whole. Of an error, type, message and stack become an event. */
+  fail(why: unknown = ''): this {
+    if (this.#durationMs !== -1) return this;
+    if (why instanceof Error) {
+      const { message, stack = '' } = why;
+      this.addEvent('exception', {
+        'exception.type': why.name,
+        'exception.message': message,
+        'exception.stacktrace': stack,
+      });
+    }
+    this.#status = 'error';
+    this.#statusMessage = why instanceof Error ? why.message : String(why);
+    return this;
+  }
+
+  /** It went well, and nobody shall say otherwise. */
+  succeed(): this {
+    if (this.#durationMs === -1) {
+      this.#status = 'ok';
+      this.#statusMessage = '';
+    }
+    return this;
+  }
+
+  /** @param endMs when, on the clock of the traces. @defaultValue now */
+  end(endMs = this.local.clock.nowMs()): void {
+    if (this.#durationMs !== -1) return;
+    this.#durationMs = Math.max(0, endMs - this.startMs);
+    this.local.ended(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.end();
+  }
+
+  /** Memory that it takes, near enough to bound many. */
+  get bytes(): number {
+    return SPAN_BYTES + 2 * (this.#attributes?.length ?? 0) + this.#eventsLength;
+  }
+
+  /** What it was, once it has ended. */
+  record(): SpanRecord {
+    return {
+      traceId: this.traceId,
+      spanId: this.spanId,
+      parentId: this.#parent?.spanId ?? null,
+      state: this.state,
+      name: cutText(this.#name, NAME_LENGTH_MAX),
+      kind: this.#kind,
+      startMs: this.local.wallMs(this.startMs),
+      durationMs: this.#durationMs,
+      status: this.#status,
+      statusMessage: cutText(this.#statusMessage, TEXT_LENGTH_MAX),
+      service: this.local.service,
+      attributes: this.#kept(),
+      events: this.#events ?? [],
+      links: this.#links.map((link) => ({ ...link, attributes: new BoundAttributes().setAll(link.attributes).values })),
+      dropped: {
+        attributes: this.#attributes?.dropped ?? 0,
+        events: this.#eventsDropped,
+        links: this.#linksDropped,
+      },
+    };
+  }
+
+  /** The first span of a trace that the head would not have kept says why it is here. */
+  #kept(): Attributes {
+    const { verdict } = this.local;
+    const values = this.#attributes?.values ?? {};
+    if (this.#parent instanceof Span || (verdict !== 'error' && verdict !== 'slow')) return values;
+    return { ...values, 'spillway.kept': verdict };
+  }
+}

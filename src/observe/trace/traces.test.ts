@@ -1,0 +1,354 @@
+/** Spans, what is kept of them and what is not; in simulated time. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { seededRandom } from '../../kernel/random.ts';
+import { SimulatedClock } from '../../kernel/simulated-clock.ts';
+import { SAMPLED, type TraceContext } from '../context/trace-context.ts';
+import { currentContext, runInContext } from '../context/work-context.ts';
+import { isInShare } from './sampling.ts';
+import type { SpanRecord } from './span-record.ts';
+import { createTraces, type Traces, type TracesOptions } from './traces.ts';
+
+const WALL_MS = 1_800_000_000_000;
+
+interface Setup {
+  readonly traces: Traces;
+  readonly clock: SimulatedClock;
+  readonly kept: SpanRecord[];
+  readonly batches: number[];
+}
+
+function setup(options: Partial<TracesOptions> = {}): Setup {
+  const clock = new SimulatedClock(WALL_MS);
+  const kept: SpanRecord[] = [];
+  const batches: number[] = [];
+  const to = {
+    add(spans: readonly SpanRecord[]) {
+      batches.push(spans.length);
+      kept.push(...spans);
+    },
+  };
+  return {
+    traces: createTraces({ service: 'shop', to, clock, random: seededRandom(7), ...options }),
+    clock,
+    kept,
+    batches,
+  };
+}
+
+const caller = (flags: number): TraceContext => ({
+  traceId: '0af7651916cd43dd8448eb211c80319c',
+  spanId: 'b7ad6b7169203331',
+  flags,
+  state: 'congo=1',
+});
+const from = (
+  trace: TraceContext,
+): { parent: { trace: TraceContext; correlationId: string; baggage: Map<string, string> } } => ({
+  parent: { trace, correlationId: 'req-1', baggage: new Map([['k', 'v']]) },
+});
+
+describe('a span', () => {
+  test('says who, when, how long and what', () => {
+    const { traces, clock, kept } = setup({ sample: 1 });
+    const root = traces.startSpan('GET /cart', { kind: 'server', attributes: { items: 3 } });
+    clock.pass(10);
+    const child = traces.startSpan('SELECT', {
+      kind: 'client',
+      parent: root.context,
+      links: [{ ...caller(0), attributes: {} }],
+    });
+    child.addEvent('retry', { attempt: 2 }).rename('SELECT cart');
+    clock.pass(5);
+    child.succeed().end();
+    clock.pass(1);
+    root.setAttribute('late', true).end();
+    const [second, first] = kept as [SpanRecord, SpanRecord];
+    assert.deepEqual(first, {
+      traceId: root.traceId,
+      spanId: root.spanId,
+      parentId: null,
+      state: '',
+      name: 'GET /cart',
+      kind: 'server',
+      startMs: WALL_MS,
+      durationMs: 16,
+      status: 'unset',
+      statusMessage: '',
+      service: 'shop',
+      attributes: { items: 3, late: true },
+      events: [],
+      links: [],
+      dropped: { attributes: 0, events: 0, links: 0 },
+    });
+    assert.equal(second.parentId, root.spanId);
+    assert.equal(second.startMs, WALL_MS + 10);
+    assert.deepEqual(second.events, [{ timeMs: WALL_MS + 10, name: 'retry', attributes: { attempt: 2 } }]);
+    assert.deepEqual([second.name, second.status, second.durationMs, second.links.length], ['SELECT cart', 'ok', 5, 1]);
+  });
+
+  test('once it has ended, nothing changes any more', () => {
+    const { traces, clock, kept } = setup({ sample: 1 });
+    const span = traces.startSpan('once');
+    span.end();
+    clock.pass(10);
+    span
+      .setAttribute('late', 1)
+      .setAttributes({ later: 1 })
+      .addEvent('late')
+      .rename('other')
+      .fail('late')
+      .succeed()
+      .end();
+    assert.equal(kept.length, 1);
+    assert.deepEqual(span.record(), kept[0]);
+    assert.deepEqual([kept[0]?.name, kept[0]?.durationMs, kept[0]?.status], ['once', 0, 'unset']);
+  });
+
+  test('is bounded in number and length of what it holds, and counts the rest', () => {
+    const { traces, kept } = setup({ sample: 1 });
+    const links = Array.from({ length: 40 }, () => ({ ...caller(0), attributes: { long: 'x'.repeat(5000) } }));
+    const span = traces.startSpan('n'.repeat(300), { links });
+    for (let at = 0; at < 200; at += 1) span.setAttribute(`key${at}`, at).addEvent(`event${at}`);
+    span.setAttribute('key0', 'y'.repeat(5000)).setAttribute('__proto__', 'dropped').fail('z'.repeat(5000)).end();
+    const [record] = kept as [SpanRecord];
+    assert.deepEqual(record.dropped, { attributes: 73, events: 72, links: 8 });
+    assert.equal(Object.keys(record.attributes).length, 128);
+    assert.deepEqual([record.name.length, record.statusMessage.length], [256, 4096]);
+    assert.equal(String(record.attributes['key0']).length, 4096);
+    assert.equal(String(record.links[0]?.attributes['long']).length, 4096);
+  });
+
+  test('an attribute may be called anything', () => {
+    const { traces, kept } = setup({ sample: 1 });
+    traces.startSpan('x', { attributes: JSON.parse('{"__proto__": 1, "constructor": 2}') }).end();
+    assert.deepEqual(Object.entries(kept[0]!.attributes), [['__proto__', 1], ['constructor', 2]]); // prettier-ignore
+  });
+
+  test('that fails tells of the error', () => {
+    const { traces, kept } = setup({ sample: 0 });
+    assert.throws(() => traces.withSpan('pay', () => assert.fail('no money')), /no money/);
+    const [record] = kept as [SpanRecord];
+    assert.deepEqual([record.status, record.statusMessage], ['error', 'no money']);
+    assert.equal(record.events[0]?.name, 'exception');
+    assert.equal(record.events[0]?.attributes['exception.type'], 'AssertionError');
+    assert.match(String(record.events[0]?.attributes['exception.stacktrace']), /traces\.test\.ts/);
+  });
+
+  test('nobody who sets the time of day makes a span longer, or a child begin before its parent', () => {
+    const { traces, clock, kept } = setup({ sample: 1 });
+    const root = traces.startSpan('root');
+    clock.pass(5);
+    clock.stepWall(-3_600_000);
+    traces.startSpan('child', { parent: root.context }).end();
+    root.end();
+    assert.deepEqual(kept.map(({ startMs }) => startMs), [WALL_MS + 5, WALL_MS]); // prettier-ignore
+    traces.startSpan('after').end();
+    assert.equal(kept[2]?.startMs, WALL_MS + 5 - 3_600_000);
+  });
+});
+
+describe('within async code', () => {
+  test('withSpan is the parent of what is begun in it, and gives back what it was given', async () => {
+    const { traces, kept } = setup({ sample: 1 });
+    const result = await traces.withSpan('outer', async (outer) => {
+      assert.equal(traces.current, outer);
+      await Promise.resolve();
+      const inner = await Promise.all(
+        [1, 2].map((at) => traces.withSpan(`inner ${at}`, { kind: 'client' }, async () => at)),
+      );
+      assert.equal(currentContext()?.correlationId, outer.traceId);
+      return inner;
+    });
+    assert.deepEqual(result, [1, 2]);
+    assert.equal(traces.current, null);
+    assert.deepEqual(kept.map(({ name }) => name), ['inner 1', 'inner 2', 'outer']); // prettier-ignore
+    assert.ok(kept.slice(0, 2).every(({ parentId }) => parentId === kept[2]!.spanId));
+  });
+
+  test('a rejection is the span’s failure and goes on', async () => {
+    const { traces, kept } = setup({ sample: 0 });
+    await assert.rejects(
+      traces.withSpan('later', async () => assert.fail('no')),
+      /no/,
+    );
+    assert.equal(kept[0]?.status, 'error');
+  });
+
+  test('using ends it, and null begins another trace', () => {
+    const { traces, kept } = setup({ sample: 1 });
+    traces.withSpan('outer', (outer) => {
+      using other = traces.startSpan('other', { parent: null });
+      assert.notEqual(other.traceId, outer.traceId);
+    });
+    assert.deepEqual(kept.map(({ name }) => name), ['other', 'outer']); // prettier-ignore
+  });
+
+  test('a caller’s trace is gone on with, its baggage and id are carried', () => {
+    const { traces, kept } = setup();
+    const span = traces.startSpan('GET /', from(caller(SAMPLED)));
+    assert.equal(span.context.correlationId, 'req-1');
+    assert.equal(span.context.baggage.get('k'), 'v');
+    runInContext(span.context, () => traces.startSpan('child').end());
+    span.end();
+    assert.deepEqual(kept.map(({ traceId, state }) => [traceId, state]), [[caller(0).traceId, 'congo=1'], [caller(0).traceId, 'congo=1']]); // prettier-ignore
+    assert.equal(kept[1]?.parentId, caller(0).spanId);
+  });
+});
+
+describe('the head', () => {
+  test('keeps its share by trace id, all of a trace or nothing', () => {
+    const { traces, kept } = setup({ sample: 0.25, tail: false });
+    for (let at = 0; at < 4000; at += 1) traces.withSpan('root', () => traces.startSpan('child').end());
+    const ids = new Set(kept.map(({ traceId }) => traceId));
+    assert.equal(kept.length, 2 * ids.size);
+    assert.ok(ids.size > 850 && ids.size < 1150, `${ids.size} of 4000`);
+    assert.equal(traces.counts.sampled + traces.counts.dropped, 4000);
+    // Another service with a greater share keeps these too: ids decide, not draws.
+    assert.ok([...ids].every((traceId) => isInShare(traceId, 0.5) && isInShare(traceId, 1)));
+    assert.ok([...ids].some((traceId) => !isInShare(traceId, 0.1)) && !isInShare('f'.repeat(32), 0));
+  });
+
+  test('believes the caller both ways', () => {
+    for (const [flags, sample, expected] of [
+      [SAMPLED, 0, 1],
+      [0, 1, 0],
+    ] as const) {
+      // prettier-ignore
+      const { traces, kept } = setup({ sample });
+      const span = traces.startSpan('x', from(caller(flags)));
+      assert.equal(span.flags & SAMPLED, flags);
+      span.end();
+      assert.equal(kept.length, expected);
+    }
+  });
+
+  test('without the tail, a span of a trace that is not kept records nothing', () => {
+    const { traces, kept } = setup({ sample: 0, tail: false });
+    const span = traces.startSpan('x');
+    assert.equal(span.isRecording, false);
+    span.setAttribute('a', 1).addEvent('b').fail('c').end();
+    assert.deepEqual([kept.length, traces.undecided.traces, traces.counts.dropped], [0, 0, 1]);
+  });
+});
+
+describe('the tail', () => {
+  test('keeps whole what failed anywhere, and says why', () => {
+    const { traces, kept, batches } = setup({ sample: 0 });
+    traces.withSpan('root', () => {
+      traces.startSpan('fine').end();
+      traces.startSpan('bad').fail('closed').end();
+    });
+    assert.deepEqual(batches, [3]);
+    assert.deepEqual(kept.map(({ name }) => name), ['fine', 'bad', 'root']); // prettier-ignore
+    assert.equal(kept[2]?.attributes['spillway.kept'], 'error');
+    assert.equal(kept[1]?.attributes['spillway.kept'], undefined);
+    assert.equal(traces.counts.error, 1);
+  });
+
+  test('keeps what was slow, from the very moment on, and drops what was not', () => {
+    const { traces, clock, kept } = setup({ sample: 0, slow: '200ms' });
+    for (const ms of [199, 200]) {
+      const span = traces.startSpan(`${ms} ms`);
+      clock.pass(ms);
+      span.end();
+    }
+    assert.deepEqual(kept.map(({ name }) => name), ['200 ms']); // prettier-ignore
+    assert.equal(kept[0]?.attributes['spillway.kept'], 'slow');
+    assert.deepEqual([traces.counts.slow, traces.counts.dropped], [1, 1]);
+  });
+
+  test('spans that end after the trace was decided follow it', () => {
+    const { traces, kept } = setup({ sample: 0 });
+    for (const fails of [true, false]) {
+      const root = traces.startSpan('root');
+      const late = traces.startSpan('late', { parent: root.context });
+      if (fails) root.fail();
+      root.end();
+      late.end();
+    }
+    assert.deepEqual(kept.map(({ name }) => name), ['root', 'late']); // prettier-ignore
+  });
+
+  test('keeps no more of it than a second may have', () => {
+    const { traces, clock, kept } = setup({ sample: 0, tailPerSecond: 3 });
+    const fail = (): void => traces.startSpan('x').fail().end();
+    for (let at = 0; at < 10; at += 1) fail();
+    assert.deepEqual([kept.length, traces.counts.overBudget], [3, 7]);
+    clock.pass(1000);
+    for (let at = 0; at < 10; at += 1) fail();
+    assert.equal(kept.length, 6);
+  });
+
+  test('waits no longer than its patience; an open span is slow by then', () => {
+    const { traces, clock, kept } = setup({ sample: 0, patience: '10s' });
+    const root = traces.startSpan('stream');
+    traces.startSpan('first message', { parent: root.context }).end();
+    assert.equal(clock.timers, 1);
+    clock.pass(9000);
+    assert.equal(traces.undecided.traces, 1);
+    clock.pass(2000);
+    assert.deepEqual(kept.map(({ name }) => name), ['first message']); // prettier-ignore
+    assert.deepEqual([traces.undecided.traces, traces.undecided.bytes, clock.timers], [0, 0, 0]);
+    root.end();
+    assert.equal(kept[1]?.name, 'stream');
+    assert.equal(traces.counts.cutShort, 1);
+  });
+
+  test('holds so many traces and bytes, and decides the oldest of more', () => {
+    const { traces } = setup({ sample: 0, undecidedMax: 5 });
+    const spans = Array.from({ length: 8 }, () => traces.startSpan('open', { parent: null }));
+    assert.deepEqual([traces.undecided.traces, traces.counts.cutShort, traces.counts.dropped], [5, 3, 3]);
+    for (const span of spans) span.end();
+    assert.deepEqual([traces.undecided.traces, traces.counts.dropped], [0, 8]);
+
+    const heavy = setup({ sample: 0, undecidedBytes: 100_000 });
+    const roots = Array.from({ length: 50 }, () => heavy.traces.startSpan('root', { parent: null }));
+    for (const { context } of roots) {
+      heavy.traces.startSpan('child', { parent: context, attributes: { body: 'x'.repeat(4000) } }).end();
+      assert.ok(heavy.traces.undecided.bytes <= 100_000);
+    }
+    assert.ok(heavy.traces.counts.cutShort > 30);
+    heavy.traces.flush();
+    assert.deepEqual(heavy.traces.undecided, { traces: 0, bytes: 0 });
+  });
+
+  test('flush keeps what is known to have failed', () => {
+    const { traces, kept } = setup({ sample: 0 });
+    const root = traces.startSpan('open');
+    traces.startSpan('bad', { parent: root.context }).fail().end();
+    traces[Symbol.dispose]();
+    assert.deepEqual(kept.map(({ name }) => name), ['bad']); // prettier-ignore
+  });
+});
+
+test('a sink that throws is counted, and the others get theirs', () => {
+  const kept: SpanRecord[] = [];
+  const to = [{ add: () => assert.fail('full') }, { add: (spans: readonly SpanRecord[]) => void kept.push(...spans) }];
+  const { traces } = setup({ sample: 1, to });
+  traces.startSpan('x').end();
+  assert.deepEqual([kept.length, traces.counts.sinkErrors], [1, 1]);
+});
+
+test('spans of two collections do not mix: one is the other’s caller', () => {
+  const ours = setup({ sample: 1 });
+  const theirs = setup({ sample: 0 });
+  const root = ours.traces.startSpan('ours');
+  theirs.traces.startSpan('theirs', { parent: root.context }).end();
+  root.end();
+  assert.deepEqual([ours.kept.length, theirs.kept.length], [1, 1]);
+  assert.equal(theirs.kept[0]?.parentId, root.spanId);
+});
+
+test('options that mean nothing are refused', () => {
+  const to = { add: () => undefined };
+  for (const [options, message] of [
+    [{ to }, /service/],
+    [{ service: 'x', to, sample: 2 }, /sample is 2/],
+    [{ service: 'x', to, sample: NaN }, /sample is NaN/],
+    [{ service: 'x', to, slow: 'soon' }, /slow/],
+    [{ service: 'x', to, sampel: 1 }, /Did you mean sample/],
+  ] as const) {
+    assert.throws(() => createTraces(options as never), { code: 'OPTIONS_INVALID', message });
+  }
+});
