@@ -16,6 +16,11 @@ export const contentTypes: Readonly<Record<MetricFormat, string>> = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 };
 
+const PROTOBUF_MESSAGE = 'io.prometheus.client.metricfamily';
+
+export const protobufType =
+  'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited';
+
 export interface Labels {
   readonly [name: string]: string;
 }
@@ -105,22 +110,37 @@ export function formatHistogram(
 }
 
 /** What comes after the last family. */
-export function formatEnd(format: MetricFormat): string {
+function formatEnd(format: MetricFormat): string {
   return format === 'openmetrics' ? '# EOF\n' : '';
 }
 
 /** OpenMetrics if the Accept field asks for it and not less than for plain text. */
 export function chooseFormat(accept: string | undefined): MetricFormat {
-  let openmetrics = 0;
-  let plain = 0;
-  for (const range of (accept ?? '').toLowerCase().split(',')) {
+  const { openmetrics, plain } = weightsOf(accept);
+  return openmetrics > 0 && openmetrics >= plain ? 'openmetrics' : 'prometheus';
+}
+
+/** Whether the Accept field asks for protobuf, and for nothing more than for that: Prometheus does when it keeps native histograms. */
+export function asksForProtobuf(accept: string | undefined): boolean {
+  const { protobuf, openmetrics, plain } = weightsOf(accept);
+  return protobuf > 0 && protobuf >= openmetrics && protobuf >= plain;
+}
+
+/** How much is asked for each format, from 0 to 1. */
+function weightsOf(accept = ''): { protobuf: number; openmetrics: number; plain: number } {
+  const weights = { protobuf: 0, openmetrics: 0, plain: 0 };
+  for (const range of accept.toLowerCase().split(',')) {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim());
     const given = parameters.find((parameter) => parameter.startsWith('q='));
     const weight = given === undefined ? 1 : Number(given.slice(2));
-    if (type === 'application/openmetrics-text') openmetrics = Math.max(openmetrics, weight);
-    if (type === 'text/plain') plain = Math.max(plain, weight);
+    if (type === 'application/openmetrics-text') weights.openmetrics = Math.max(weights.openmetrics, weight);
+    if (type === 'text/plain') weights.plain = Math.max(weights.plain, weight);
+    const isProtobuf = type === 'application/vnd.google.protobuf' && parameters.includes('encoding=delimited');
+    if (isProtobuf && parameters.includes(`proto=${PROTOBUF_MESSAGE}`)) {
+      weights.protobuf = Math.max(weights.protobuf, weight);
+    }
   }
-  return openmetrics > 0 && openmetrics >= plain ? 'openmetrics' : 'prometheus';
+  return weights;
 }
 
 function* formatFamily(family: MetricFamily, format: MetricFormat, known: Map<Labels, string>): Generator<Step> {

@@ -33,7 +33,13 @@ export class PrometheusServer {
   }
 
   /** It scrapes `/metrics` at `address`, and evaluates the rules of these files once a second. */
-  static async start(address: string, ruleFiles: readonly string[] = []): Promise<PrometheusServer> {
+  static async start(
+    address: string,
+    {
+      ruleFiles = [],
+      features = [],
+    }: { readonly ruleFiles?: readonly string[]; readonly features?: readonly string[] } = {},
+  ): Promise<PrometheusServer> {
     const folder = mkdtempSync(join(tmpdir(), 'spillway-prometheus-'));
     const port = await freePort();
     const config = join(folder, 'prometheus.yml');
@@ -46,7 +52,7 @@ export class PrometheusServer {
       `--config.file=${config}`,
       `--storage.tsdb.path=${join(folder, 'data')}`,
       `--web.listen-address=127.0.0.1:${port}`,
-      '--enable-feature=exemplar-storage',
+      `--enable-feature=${['exemplar-storage', ...features].join(',')}`,
     ];
     const server = new ServerProcess({ command, ready: /Server is ready to receive web requests/ });
     await server.start();

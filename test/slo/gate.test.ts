@@ -35,7 +35,9 @@ test('open where failures are few, shut where the budget is spent, and no yes wi
   const rules = compileSlos(slos!).filter(({ name }) => name.endsWith('.rules.yaml'));
   for (const { name, text } of rules) writeFileSync(join(folder, name), text);
   const paths = rules.map(({ name }) => join(folder, name));
-  await using prometheus = await PrometheusServer.start(`127.0.0.1:${(target.address() as AddressInfo).port}`, paths);
+  await using prometheus = await PrometheusServer.start(`127.0.0.1:${(target.address() as AddressInfo).port}`, {
+    ruleFiles: paths,
+  });
   // One of the two has no event that says when it is evaluated.
   while ((await prometheus.query('slo:period_error_budget_remaining:ratio')).length < 2) await sleep(100);
 

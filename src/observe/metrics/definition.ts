@@ -47,7 +47,7 @@ export interface Definition {
 }
 
 /** 16 buckets to a doubling: at most 2.17 % off. */
-const SCALE = 4;
+export const SCALE = 4;
 const SERIES_DEFAULT = 1000;
 const SERIES_MAX = 1_000_000;
 const LABELS_MAX = 16;

@@ -7,6 +7,7 @@
  */
 import type { Exemplar } from '../prometheus.ts';
 import type { Arena } from './arena.ts';
+import type { Metric, Series } from './registry.ts';
 
 const SLOTS_EACH = 4;
 
@@ -33,7 +34,7 @@ export function writeExemplar(arena: Arena, base: number, at: number, exemplar: 
 }
 
 /** Null if there is none, or it is just being written. */
-export function readExemplar(arena: Arena, base: number, at: number): Exemplar | null {
+function readExemplar(arena: Arena, base: number, at: number): Exemplar | null {
   const { numbers, words } = arena;
   const slot = base + 1 + SLOTS_EACH * at;
   const sequence = Atomics.load(words, 2 * base);
@@ -46,4 +47,14 @@ export function readExemplar(arena: Arena, base: number, at: number): Exemplar |
   );
   const isWhole = sequence % 2 === 0 && Atomics.load(words, 2 * base) === sequence;
   return isWhole ? { traceId: id.join(''), value, timeS } : null;
+}
+
+/** Of all threads, in the bucket of the shown bound `at`. */
+export function newestExemplar(arena: Arena, metric: Metric, { lines }: Series, at: number): Exemplar | null {
+  let newest: Exemplar | null = null;
+  for (const line of lines) {
+    const exemplar = readExemplar(arena, arena.slotOf(line) + metric.buckets!.bounds.length + 1, at);
+    if (exemplar !== null && (newest === null || exemplar.timeS > newest.timeS)) newest = exemplar;
+  }
+  return newest;
 }

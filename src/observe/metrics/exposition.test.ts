@@ -22,7 +22,7 @@ const LINES_OF_OWN = 16;
 
 async function chunksOf(metrics: Metrics, accept?: string): Promise<string[]> {
   const chunks: string[] = [];
-  for await (const chunk of metrics.expose(accept).body) chunks.push(chunk);
+  for await (const chunk of metrics.expose(accept).body) chunks.push(String(chunk));
   return chunks;
 }
 
@@ -86,7 +86,7 @@ test('series and metrics that appear while a page is made do not break it', asyn
   let page = '';
   let next = 1000;
   for await (const chunk of metrics.expose(openmetrics).body) {
-    page += chunk;
+    page += String(chunk);
     if (next >= 3000) continue;
     for (const end = next + 100; next < end; next++) counter.bind({ x: next }).add();
     metrics

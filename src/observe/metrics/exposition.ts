@@ -4,17 +4,15 @@
  */
 import {
   type Bucket,
-  type Exemplar,
-  formatEnd,
   formatHead,
   formatHistogram,
-  formatPairs,
+  formatMetrics,
   formatSample,
   type MetricFormat,
 } from '../prometheus.ts';
 import { inChunks, type Step } from '../page.ts';
-import { type Arena, refusalCauses } from './arena.ts';
-import { readExemplar } from './exemplar.ts';
+import { newestExemplar } from './exemplar.ts';
+import { ownFamilies } from './own-metrics.ts';
 import { readCounts, readSum } from './read.ts';
 import type { Metric, Registry, Series } from './registry.ts';
 
@@ -32,7 +30,7 @@ function* steps(registry: Registry, format: MetricFormat): Generator<Step> {
     yield { text: formatHead(metric.definition, format), lines: 2 };
     for (const series of metric.series.values()) yield formatSeries(registry, metric, series, format);
   }
-  yield { text: formatOwn(registry, format) + formatEnd(format), lines: 10 };
+  yield* formatMetrics(ownFamilies(registry.arena), format);
 }
 
 // WHY four parameters, here and below: an object for each of 50,000 series would say nothing more.
@@ -50,42 +48,18 @@ function formatSeries(registry: Registry, metric: Metric, series: Series, format
 
 /** The exact counts at the bounds that are shown. */
 function shownBuckets({ arena }: Registry, metric: Metric, series: Series, format: MetricFormat): Bucket[] {
-  const counts = readCounts(arena, metric, series);
+  const shown = atBounds(metric, readCounts(arena, metric, series));
+  if (format === 'prometheus') return shown;
+  return shown.map((bucket, at) => ({ ...bucket, exemplar: newestExemplar(arena, metric, series, at) }));
+}
+
+/** How many were at most at each bound that is shown. */
+export function atBounds(metric: Metric, counts: Float64Array): { readonly le: number; readonly count: number }[] {
   const { bounds } = metric.buckets!;
-  const buckets: Bucket[] = [];
   let bucket = 0;
   let count = 0;
-  for (const le of [...metric.definition.bounds, Number.POSITIVE_INFINITY]) {
+  return [...metric.definition.bounds, Number.POSITIVE_INFINITY].map((le) => {
     while (bucket < bounds.length && bounds[bucket]! <= le) count += counts[bucket++]!;
-    const exemplar = format === 'openmetrics' ? newestTrace(arena, metric, series, buckets.length) : null;
-    buckets.push({ le, count, exemplar });
-  }
-  return buckets;
-}
-
-/** Of all threads, in the shown bucket `at`. */
-function newestTrace(arena: Arena, metric: Metric, { lines }: Series, at: number): Exemplar | null {
-  let newest: Exemplar | null = null;
-  for (const line of lines) {
-    const exemplar = readExemplar(arena, arena.slotOf(line) + metric.buckets!.bounds.length + 1, at);
-    if (exemplar !== null && (newest === null || exemplar.timeS > newest.timeS)) newest = exemplar;
-  }
-  return newest;
-}
-
-/** What metrics say of themselves. */
-function formatOwn({ arena }: Registry, format: MetricFormat): string {
-  const refused = 'spillway_metrics_refused_total';
-  const used = 'spillway_metrics_memory_bytes';
-  const limit = 'spillway_metrics_memory_limit_bytes';
-  const refusedHelp =
-    'What was not counted where it belongs: a series beyond its limit, a series without memory, a value that is no number.';
-  return [
-    formatHead({ name: refused, type: 'counter', help: refusedHelp }, format),
-    ...refusalCauses.map((cause) => formatSample(refused, formatPairs([['cause', cause]]), arena.refused(cause))),
-    formatHead({ name: used, type: 'gauge', help: 'Memory that metrics have used.' }, format),
-    formatSample(used, '', arena.bytesUsed),
-    formatHead({ name: limit, type: 'gauge', help: 'Memory that metrics may use.' }, format),
-    formatSample(limit, '', arena.memory.byteLength),
-  ].join('');
+    return { le, count };
+  });
 }

@@ -8,7 +8,7 @@ const openmetrics = 'application/openmetrics-text';
 
 async function page(metrics: Metrics, accept?: string): Promise<string> {
   let text = '';
-  for await (const chunk of metrics.expose(accept).body) text += chunk;
+  for await (const chunk of metrics.expose(accept).body) text += String(chunk);
   return text;
 }
 

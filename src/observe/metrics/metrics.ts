@@ -9,11 +9,13 @@ import { threadId, type Worker } from 'node:worker_threads';
 import { type Clock, systemClock } from '../../kernel/clock.ts';
 import { checkKeys, invalid } from '../../kernel/options.ts';
 import { parseSize } from '../../kernel/units.ts';
-import { chooseFormat, contentTypes } from '../prometheus.ts';
+import { asksForProtobuf, chooseFormat, contentTypes, protobufType } from '../prometheus.ts';
 import { Arena, createArenaMemory } from './arena.ts';
+import { collect, labelsOf, type MetricBatch } from './collect.ts';
 import { defineMetric, type HistogramOptions, labelValue, type MetricOptions } from './definition.ts';
 import { expose } from './exposition.ts';
 import { Counter, Gauge, Histogram, nowhere, type Place } from './instruments.ts';
+import { exposeProtobuf } from './protobuf-page.ts';
 import { readCounts, readSum } from './read.ts';
 import { HistogramReading } from './reading.ts';
 import { type Metric, OVERFLOW, Registry, type Series } from './registry.ts';
@@ -49,10 +51,10 @@ export interface Family<Instrument, Reading, Label extends string> {
   series(): { readonly labels: Readonly<Record<string, string>>; readonly reading: Reading }[];
 }
 
-export interface Exposition {
+export interface Exposition<Chunk = string | Uint8Array> {
   readonly contentType: string;
   /** The page in chunks, between which the event loop turns: `Readable.from(body)`. */
-  readonly body: AsyncIterable<string>;
+  readonly body: AsyncIterable<Chunk>;
 }
 
 const MEMORY_DEFAULT = '64mb';
@@ -63,8 +65,11 @@ export class Metrics {
   readonly #arena: Arena;
   readonly #registry: Registry;
   readonly #clock: Clock;
+  /** Since when it counts, in milliseconds since the Unix epoch; in memory that was another's, since it is counted here. */
+  readonly startMs: number;
 
   constructor(arena: Arena, clock: Clock) {
+    this.startMs = clock.wallMs();
     this.#arena = arena;
     this.#registry = new Registry(arena, threadId);
     this.#clock = clock;
@@ -120,11 +125,19 @@ export class Metrics {
 
   /**
    * Everything, as Prometheus reads it.
-   * @param accept the request's `Accept` field: OpenMetrics for who prefers it, else text 0.0.4
+   * @param accept the request's `Accept` field: protobuf with native histograms or OpenMetrics for who prefers it, else text 0.0.4
    */
+  expose(): Exposition<string>;
+  expose(accept: string | undefined): Exposition;
   expose(accept?: string): Exposition {
+    if (asksForProtobuf(accept)) return { contentType: protobufType, body: exposeProtobuf(this.#registry) };
     const format = chooseFormat(accept);
     return { contentType: contentTypes[format], body: expose(this.#registry, format) };
+  }
+
+  /** Everything as data, in batches between which the event loop turns: what a push sends. */
+  collect(): AsyncIterable<MetricBatch> {
+    return collect(this.#registry);
   }
 
   /**
@@ -177,10 +190,7 @@ export class Metrics {
       series: () => {
         this.#registry.learn();
         return Array.from(metric.series.values(), (series) => ({
-          labels:
-            series.values === null
-              ? { overflow: 'true' }
-              : Object.fromEntries(series.values.map((value, at) => [names[at]!, value])),
+          labels: labelsOf(metric, series),
           reading: read(series),
         }));
       },

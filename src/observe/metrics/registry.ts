@@ -11,6 +11,7 @@ import { formatPairs } from '../prometheus.ts';
 import { type Arena, NO_OWNER } from './arena.ts';
 import { bucketBounds, type Definition, familyOf } from './definition.ts';
 import { exemplarSlots } from './exemplar.ts';
+import { ExponentialLayout } from './exponential.ts';
 
 /** What the text of the overflow series is; every other is a JSON list of label values. */
 export const OVERFLOW = 'null';
@@ -31,6 +32,8 @@ export class Metric {
   readonly slots: number;
   /** Of a histogram; else null. */
   readonly buckets: Buckets | null;
+  /** As other formats count them. */
+  readonly exponential: ExponentialLayout | null;
   readonly series = new Map<string, Series>();
 
   constructor(definition: Definition, line: number) {
@@ -38,6 +41,7 @@ export class Metric {
     this.line = line;
     const isHistogram = definition.type === 'histogram';
     this.buckets = isHistogram ? new Buckets(bucketBounds(definition)) : null;
+    this.exponential = this.buckets === null ? null : new ExponentialLayout(definition, this.buckets.bounds);
     this.slots = this.buckets === null ? 1 : this.buckets.bounds.length + 1 + exemplarSlots(definition.bounds.length);
   }
 }
