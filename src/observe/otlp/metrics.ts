@@ -9,7 +9,7 @@
 import { packageVersion } from '../../kernel/version.ts';
 import type { MetricBatch, CollectedHistogram, CollectedSeries } from '../metrics/collect.ts';
 import type { Exemplar } from '../prometheus.ts';
-import { boundAttributes, cutText, NAME_LENGTH_MAX, TEXT_LENGTH_MAX } from '../trace/span-bounds.ts';
+import { BoundAttributes, cutText, NAME_LENGTH_MAX, TEXT_LENGTH_MAX } from '../trace/span-bounds.ts';
 import type { Attributes } from '../trace/span-record.ts';
 import { fromAnyValue, type KeyValue, type Resource, toKeyValues } from './attribute-messages.ts';
 import {
@@ -183,9 +183,10 @@ function pointsOf<Point extends OtlpNumber>(
       rejected += 1;
       continue;
     }
-    const pairs = (point.attributes ?? []).map(({ key = '', value: of }) => [key, fromAnyValue(of)] as const);
+    const attributes = new BoundAttributes();
+    for (const { key = '', value: of } of point.attributes ?? []) attributes.set(key, fromAnyValue(of));
     const { startTimeUnixNano: startMs = 0, timeUnixNano: timeMs = 0 } = point;
-    points.push({ attributes: boundAttributes(pairs).attributes, startMs, timeMs, value });
+    points.push({ attributes: attributes.values, startMs, timeMs, value });
   }
   return { type, points, rejected };
 }
