@@ -59,7 +59,7 @@ test('a request is one line with its way, its times and its ids', async () => {
   const [line, ...others] = linesIn(file);
   assert.equal(others.length, 0);
   assert.ok(line);
-  const { time, ms, requestId, traceId, endpoint, ...rest } = line;
+  const { time, ms, requestId, traceId, spanId, endpoint, ...rest } = line;
   assert.deepEqual(rest, {
     ...{ client: '127.0.0.1', listener: 'web', method: 'GET', host: at, path: '/a-b', query: 'x=1&token=*' },
     ...{ protocol: 'HTTP/1.1', userAgent: 'test/1', referer: 'https://a.example/?token=*', status: 200, bytesIn: 0 },
@@ -68,6 +68,7 @@ test('a request is one line with its way, its times and its ids', async () => {
   assert.ok(Math.abs(Date.parse(String(time)) - Date.now()) < 60_000);
   assert.match(String(requestId), /^[0-9a-f]{32}$/);
   assert.equal(traceId, requestId);
+  assert.match(String(spanId), /^[0-9a-f]{16}$/);
   assert.match(String(endpoint), /^127\.0\.0\.1:\d+$/);
   assertAddsUp(ms);
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { AdminBackend } from '../src/gateway/admin/api.ts';
 import { LiveFeed } from '../src/gateway/admin/live-feed.ts';
+import { Telemetry } from '../src/gateway/control/telemetry.ts';
 import { systemClock } from '../src/kernel/clock.ts';
 
 const applied = {
@@ -43,6 +44,7 @@ export function adminBackend(given: Partial<AdminBackend> = {}) {
     },
     wallMs: () => systemClock.wallMs(),
     live: new LiveFeed(systemClock, notAsked),
+    telemetry: new Telemetry(systemClock),
     audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
     ...given,
   };

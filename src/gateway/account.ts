@@ -2,12 +2,15 @@
  * The end of every request's way: what happened is counted in the cells and, if the config asks, told in one log line.
  * Metrics, access log and the verdict of what made it slow read the same record, the exchange.
  */
+import { ascii } from '../kernel/bytes.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Lane } from '../kernel/cells.ts';
 import type { Random } from '../kernel/random.ts';
+import type { SpanRecord } from '../observe/trace/span-record.ts';
 import { Sink } from '../observe/log/sink.ts';
 import { LINE_BYTES_MAX, LineWriter } from './access-log/line.ts';
-import type { LogRecord } from './access-log/record.ts';
+import { emptyRecord, type LogRecord } from './access-log/record.ts';
+import { splitTime, verdictOf } from './access-log/times.ts';
 import { countAnswer } from './l7/canary-run.ts';
 import type { ClientConnection } from './l7/client.ts';
 import { ENDED_ABORTED, ENDED_BROKEN, ENDED_WELL, type Exchange } from './l7/exchange.ts';
@@ -18,9 +21,8 @@ import type { Verdict } from './limits/verdict.ts';
 import { bucketOf } from './durations.ts';
 import { armSlots, countStatus, endpointSlots, listenerSlots, processSlots, refusals, routeSlots } from './slots.ts';
 import type { AccessLogPlan } from './snapshot.ts';
-
-/** A request below this is not called slow. */
-const SLOW_MS = 500;
+import { callerSpan } from './tracing/answered-span.ts';
+import type { Tracer } from './tracing/tracer.ts';
 
 const ENDS = ['ok', 'broken', 'aborted'] as const;
 const NO_BYTES = new Uint8Array(0);
@@ -30,6 +32,7 @@ export interface AccountOptions {
   readonly random: Random;
   /** The process cell's lane of this worker. */
   readonly lane: Lane;
+  readonly tracer: Tracer;
   readonly notice: (level: 'info' | 'warn' | 'error', message: string) => void;
 }
 
@@ -87,6 +90,7 @@ export class Accounts {
       add(counted, endpointSlots.bytesSent, request.bytes);
       add(counted, endpointSlots.bytesReceived, response.bytes);
     }
+    this.#options.tracer.exchange(exchange, nowMs);
     const { trial } = exchange;
     if (trial !== null && ending !== ENDED_ABORTED) countAnswer(trial, status, ending === ENDED_BROKEN, totalMs);
     if (this.#sink !== null && this.#isLogged(status, ending !== ENDED_WELL))
@@ -132,6 +136,12 @@ export class Accounts {
   ): void {
     const waitedMs = head === null ? 0 : client.plane.parking.waitedMs;
     countListener(client.listener.lane, status, waitedMs, bucketOf(waitedMs));
+    const { tracer } = this.#options;
+    const parent = tracer.on && head !== null ? callerSpan(head, client.forwarding.passed?.traceparent ?? -1) : null;
+    const span =
+      tracer.on && head !== null
+        ? tracer.answered({ client, head, parent, status, refusal, route, limit, waitedMs })
+        : null;
     if (this.#sink === null || !this.#isLogged(status, false)) return;
     const record = this.#record;
     this.#from(client);
@@ -147,7 +157,7 @@ export class Accounts {
     record.refererOffset = offsetOf(head, field.referer);
     record.requestIdFrom = 0;
     record.requestIdTo = 0;
-    record.traceIdFrom = 0;
+    this.#traced(span);
     record.status = status;
     record.refusal = refusal;
     record.limit = limit;
@@ -196,7 +206,10 @@ export class Accounts {
     record.refererOffset = forwarding.refererOffset;
     record.requestIdFrom = isRetained ? forwarding.requestIdStart : 0;
     record.requestIdTo = isRetained ? forwarding.requestIdEnd : 0;
-    record.traceIdFrom = isRetained ? forwarding.traceIdStart : 0;
+    record.trace = record.head;
+    record.traceFrom = isRetained && forwarding.traceIdStart > 0 ? forwarding.traceIdStart : -1;
+    record.spanHigh = forwarding.trace.spanHigh;
+    record.spanLow = forwarding.trace.spanLow;
     record.status = exchange.status;
     record.bytesIn = exchange.request.bytes;
     record.bytesOut = answer.body.bytes;
@@ -223,6 +236,16 @@ export class Accounts {
     record.clientLength = client.forwarding.clientLength;
     record.listener = client.listener.plan.id;
     record.tls = client.security.version;
+  }
+
+  /** A request that sent nothing on has a trace if it is kept as one. */
+  #traced(span: SpanRecord | null): void {
+    const record = this.#record;
+    record.traceFrom = span === null ? -1 : 0;
+    if (span === null) return;
+    record.trace = ascii(span.traceId);
+    record.spanHigh = Number.parseInt(span.spanId.slice(0, 8), 16) | 0;
+    record.spanLow = Number.parseInt(span.spanId.slice(8), 16) | 0;
   }
 
   #write(): void {
@@ -264,51 +287,6 @@ function countArm(lane: Lane, { ending, status }: Exchange, totalMs: number): vo
   add(lane, armSlots.durationSumMs, totalMs);
 }
 
-/**
- * Where the time went. Each part begins at a mark that the last attempt or the answer has left (0: it never came to that) and
- * lasts until the next mark there is, or until now: taken from the end, the parts add up, whatever is missing among them.
- */
-function splitTime(record: LogRecord, exchange: Exchange, nowMs: number): void {
-  const { connectedMs, connectingMs, firstByteMs, handshakeMs } = exchange.attempt;
-  const { lastByteMs } = exchange.answer;
-  let endMs = nowMs;
-  record.clientMs = lastByteMs > 0 ? endMs - lastByteMs : -1;
-  if (lastByteMs > 0) endMs = lastByteMs;
-  record.bodyMs = firstByteMs > 0 ? endMs - firstByteMs : -1;
-  if (firstByteMs > 0) endMs = firstByteMs;
-  record.firstByteMs = connectedMs > 0 ? endMs - connectedMs : -1;
-  if (connectedMs > 0) endMs = connectedMs;
-  record.tlsMs = handshakeMs > 0 ? endMs - handshakeMs : -1;
-  if (handshakeMs > 0) endMs = handshakeMs;
-  record.connectMs = connectingMs > 0 ? endMs - connectingMs : -1;
-  if (connectingMs > 0) endMs = connectingMs;
-  record.waitMs = endMs - exchange.startMs;
-}
-
-/** The part that took longest, for a request that was slow at all. */
-function verdictOf(record: LogRecord): string {
-  if (record.totalMs < SLOW_MS) return 'ok';
-  let verdict = 'wait';
-  let longest = record.waitMs;
-  if (record.connectMs > longest) {
-    verdict = 'connect';
-    longest = record.connectMs;
-  }
-  if (record.tlsMs > longest) {
-    verdict = 'tls';
-    longest = record.tlsMs;
-  }
-  if (record.firstByteMs > longest) {
-    verdict = 'server';
-    longest = record.firstByteMs;
-  }
-  if (record.bodyMs > longest) {
-    verdict = 'body';
-    longest = record.bodyMs;
-  }
-  return record.clientMs > longest ? 'client' : verdict;
-}
-
 /** Of the first line with this name, counted from the first field; -1 if there is none. */
 function offsetOf(head: Head | null, id: number): number {
   const index = head?.find(id) ?? -1;
@@ -317,48 +295,4 @@ function offsetOf(head: Head | null, id: number): number {
 
 function add(lane: Lane, slot: number, count: number): void {
   lane[slot] = (lane[slot] ?? 0) + count;
-}
-
-function emptyRecord(): LogRecord {
-  return {
-    wallMs: 0,
-    head: NO_BYTES,
-    headFrom: 0,
-    headTo: 0,
-    askedPath: NO_BYTES,
-    minorVersion: 1,
-    host: NO_BYTES,
-    hostFrom: 0,
-    hostTo: 0,
-    userAgentOffset: -1,
-    refererOffset: -1,
-    requestIdFrom: 0,
-    requestIdTo: 0,
-    traceIdFrom: 0,
-    status: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    clientText: NO_BYTES,
-    clientLength: 0,
-    listener: '',
-    route: '',
-    service: '',
-    arm: '',
-    mirrored: false,
-    endpoint: '',
-    attempts: 0,
-    reused: false,
-    tls: '',
-    waitMs: -1,
-    connectMs: -1,
-    tlsMs: -1,
-    firstByteMs: -1,
-    bodyMs: -1,
-    clientMs: -1,
-    totalMs: 0,
-    verdict: 'ok',
-    refusal: '',
-    limit: '',
-    end: 'ok',
-  };
 }

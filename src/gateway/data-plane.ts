@@ -120,6 +120,7 @@ export class DataPlane {
     for (const timer of this.#timers) timer.clear();
     this.#cut?.clear();
     await plane.stores.end();
+    plane.tracer.tick();
     await plane.accounts.close();
   }
 
@@ -178,6 +179,7 @@ export class DataPlane {
     plane.wheel.advance(plane.nowMs);
     plane.lagging = late > LAG_MAX_MS;
     plane.leases.tick(plane.nowMs);
+    plane.tracer.tick();
     const drainChanges = Atomics.load(this.#header, DRAIN_CHANGES);
     if (drainChanges !== this.#drainChanges) {
       this.#drainChanges = drainChanges;

@@ -205,8 +205,10 @@ export const processSlots = {
   logDropped: 6,
   logErrors: 7,
   refusals: 8, // `refusals.length` slots from here; room for 56
+  tracesKept: 64,
+  tracesDropped: 65,
 } as const;
-export const PROCESS_SLOTS = 64;
+export const PROCESS_SLOTS = 72;
 export const PROCESS_GAUGES = 5;
 
 /** Counts a final answer by its class: `first` is the lane's slot for 1xx. */

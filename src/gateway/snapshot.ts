@@ -24,6 +24,8 @@ export interface Snapshot {
   /** In the order of the file. */
   readonly limits: readonly LimitPlan[];
   readonly accessLog: AccessLogPlan;
+  /** Null: this gateway makes no spans. */
+  readonly traces: TracesPlan | null;
   /** Upper bound for buffered bytes per worker; above it reads pause and new requests get 503. */
   readonly memoryBytesMax: number;
   /** How long a drain waits for requests and tunnels before it cuts them. */
@@ -300,6 +302,15 @@ export interface RoutePlan {
 /** The one service a route leads to; '' if there are several, or none. */
 export function serviceNameOf({ services }: Snapshot, { service }: RoutePlan): string {
   return service === null ? '' : (services[service]?.name ?? '');
+}
+
+export interface TracesPlan {
+  /** Of the traces that begin here, 0 to 1. */
+  readonly sample: number;
+  /** Kept whatever the head said. */
+  readonly slowMs: number;
+  /** The most that a worker keeps in a second. */
+  readonly perSecond: number;
 }
 
 export interface AccessLogPlan {

@@ -24,6 +24,7 @@ const plane = new DataPlane({
   snapshot: start.snapshot,
   rowFull: () => say({ kind: 'row-full' }),
   notice: (level, message) => say({ kind: 'notice', level, message }),
+  traced: (spans) => say({ kind: 'spans', spans }),
 });
 
 async function apply(message: WorkerStart | Extract<ToWorker, { kind: 'apply' }>): Promise<void> {

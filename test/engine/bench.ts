@@ -10,6 +10,7 @@ import * as slots from '../../src/gateway/slots.ts';
 import type { EndpointPlan, ServicePlan, Snapshot } from '../../src/gateway/snapshot.ts';
 import { cellHeader, cellLanes, sumSlot, type Cell } from '../../src/kernel/cells.ts';
 import { type Clock, systemClock } from '../../src/kernel/clock.ts';
+import type { SpanRecord } from '../../src/observe/trace/span-record.ts';
 import { createRandom } from '../../src/kernel/random.ts';
 import { Origin } from './origin.ts';
 import { connectTo, type Peer } from './peer.ts';
@@ -38,6 +39,8 @@ export class TestGateway {
   readonly snapshot: Snapshot;
   readonly plane: DataPlane;
   readonly notices: string[];
+  /** What has been kept of traces. */
+  readonly spans: SpanRecord[] = [];
   readonly #loads: Loads;
   port = 0;
 
@@ -54,6 +57,7 @@ export class TestGateway {
       snapshot,
       rowFull: () => {},
       notice: (_level, message) => notices.push(message),
+      traced: (spans) => this.spans.push(...spans),
     });
   }
 

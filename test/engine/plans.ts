@@ -32,6 +32,7 @@ export interface Changes {
   /** Limits, and those of them that the route names. */
   readonly requestLimits?: readonly LimitPlan[];
   readonly drainTimeoutMs?: number;
+  readonly traces?: Snapshot['traces'];
 }
 
 function listenerPlan({ limits, timeouts, strict, listener }: Changes): ListenerPlan {
@@ -171,6 +172,7 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
     ],
     limits: changes.requestLimits ?? [],
     accessLog: { share: 0, target: 'stdout', redactQuery: [] },
+    traces: changes.traces ?? null,
     loads: createLoadTable(64, LANES),
     memoryBytesMax: changes.memoryBytesMax ?? 512e6,
     drainTimeoutMs: changes.drainTimeoutMs ?? 5000,

@@ -23,7 +23,10 @@ function recordOf(target: string, fields: readonly string[]): LogRecord {
     ...{
       requestIdFrom: idFrom,
       requestIdTo: idFrom + 32,
-      traceIdFrom: idFrom,
+      trace: head,
+      traceFrom: idFrom,
+      spanHigh: 1,
+      spanLow: 2,
       status: 200,
       bytesIn: 0,
       bytesOut: 12_345,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { ascii } from '../../kernel/bytes.ts';
 import { LINE_BYTES_MAX, LineWriter } from './line.ts';
 import type { LogRecord } from './record.ts';
 
@@ -18,7 +19,8 @@ function recordOf(head: string | Uint8Array, changes: Partial<LogRecord> = {}): 
   };
   return {
     ...{ wallMs: Date.UTC(2026, 7, 1, 12, 30, 5, 42), head: bytes, headFrom: 0, headTo: bytes.length, minorVersion: 1 },
-    ...{ host, hostFrom: 0, hostTo: host.length, requestIdFrom: 0, requestIdTo: 0, traceIdFrom: 0, status: 200 },
+    ...{ host, hostFrom: 0, hostTo: host.length, requestIdFrom: 0, requestIdTo: 0, status: 200 },
+    ...{ trace: new Uint8Array(0), traceFrom: -1, spanHigh: 0, spanLow: 0 },
     ...{ userAgentOffset: offset('user-agent'), refererOffset: offset('referer') },
     ...{
       bytesIn: 0,
@@ -74,7 +76,16 @@ test('a line has the fields of the request and where its time went', () => {
   ];
   const head = get('/a/b?c=1', ...fields);
   const id = head.indexOf('0af7');
-  const line = lineOf(recordOf(head, { requestIdFrom: id, requestIdTo: id + 32, traceIdFrom: id }));
+  const line = lineOf(
+    recordOf(head, {
+      requestIdFrom: id,
+      requestIdTo: id + 32,
+      trace: ascii(head),
+      traceFrom: id,
+      spanHigh: -1,
+      spanLow: 10,
+    }),
+  );
   assert.deepEqual(line, {
     ...{
       time: '2026-08-01T12:30:05.042Z',
@@ -84,7 +95,12 @@ test('a line has the fields of the request and where its time went', () => {
       host: 'shop.example',
     },
     ...{ path: '/a/b', query: 'c=1', protocol: 'HTTP/1.1', userAgent: 'curl/8', referer: 'https://a.example/x' },
-    ...{ requestId: '0af7651916cd43dd8448eb211c80319c', traceId: '0af7651916cd43dd8448eb211c80319c', status: 200 },
+    ...{
+      requestId: '0af7651916cd43dd8448eb211c80319c',
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      spanId: 'ffffffff0000000a',
+    },
+    status: 200,
     ...{ bytesIn: 0, bytesOut: 5, route: 'r', service: 's', endpoint: '127.0.0.1:9001', attempts: 1, reused: true },
     ms: { total: 1.75, wait: 0, firstByte: 1.25, body: 0.5, client: 0.001 },
     ...{ verdict: 'ok', end: 'ok' },
@@ -124,7 +140,8 @@ test('docs/access-log.md tells of each key a line can have, and of no other', ()
   const head = get('/?q', `User-Agent: ${'a'.repeat(999)}`, 'Referer: b');
   const all = {
     requestIdTo: 5,
-    traceIdFrom: head.indexOf('aaa'),
+    trace: ascii(head),
+    traceFrom: head.indexOf('aaa'),
     tls: 'TLSv1.3',
     connectMs: 1,
     tlsMs: 1,
@@ -184,7 +201,7 @@ describe('what a client sends cannot leave its string', () => {
           };
           const strings = { listener: text, route: text, service: text, arm: text, endpoint: text, mirrored: true };
           const counts = { bytesIn: count, bytesOut: count, status: 599, attempts: 100 };
-          const ids = { requestIdFrom: 0, requestIdTo: head.length, traceIdFrom: 0 };
+          const ids = { requestIdFrom: 0, requestIdTo: head.length, traceFrom: -1 };
           const record = recordOf(head, {
             ...strings,
             ...counts,

@@ -11,6 +11,7 @@
  * Cost: see line.bench.ts; no allocation but for a name that is new.
  */
 import { ascii, copyBytes } from '../../kernel/bytes.ts';
+import { writeHexWord } from '../../kernel/hex.ts';
 import { ClientText } from './client-text.ts';
 import { indexOf, lineAt, valueEnd, valueStart } from './head-text.ts';
 import { Names } from './names.ts';
@@ -56,6 +57,7 @@ const ATTEMPTS = ascii(',"attempts":');
 const REUSED = ascii(',"reused":true');
 const REQUEST_ID = ascii(',"requestId":"');
 const TRACE_ID = ascii(',"traceId":"');
+const SPAN_ID = ascii('","spanId":"');
 const TOTAL = ascii(',"ms":{"total":');
 const WAIT = ascii(',"wait":');
 const CONNECT = ascii(',"connect":');
@@ -150,9 +152,12 @@ export class LineWriter {
       at = this.#text(REQUEST_ID, REQUEST_ID_BYTES, head, record.requestIdFrom, record.requestIdTo, out, at);
       out[at++] = QUOTE;
     }
-    if (record.traceIdFrom > 0) {
+    const { trace, traceFrom } = record;
+    if (traceFrom >= 0) {
       at = copyBytes(TRACE_ID, 0, TRACE_ID.length, out, at);
-      at = copyBytes(head, record.traceIdFrom, record.traceIdFrom + 32, out, at);
+      at = copyBytes(trace, traceFrom, traceFrom + 32, out, at);
+      at = copyBytes(SPAN_ID, 0, SPAN_ID.length, out, at);
+      at = writeHexWord(record.spanLow, out, writeHexWord(record.spanHigh, out, at));
       out[at++] = QUOTE;
     }
     return at;

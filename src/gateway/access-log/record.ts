@@ -23,8 +23,11 @@ export interface LogRecord {
   /** In `head`; both 0 if there is none. */
   requestIdFrom: number;
   requestIdTo: number;
-  /** In `head`, of 32 digits; 0 if there is none. */
-  traceIdFrom: number;
+  /** Where the 32 digits of the trace id are, and the words of the span id; `traceFrom` is -1 if there is none. */
+  trace: Uint8Array;
+  traceFrom: number;
+  spanHigh: number;
+  spanLow: number;
   status: number;
   bytesIn: number;
   bytesOut: number;
@@ -56,4 +59,53 @@ export interface LogRecord {
   limit: string;
   /** `ok`, `broken` or `aborted`. */
   end: string;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+export function emptyRecord(): LogRecord {
+  return {
+    wallMs: 0,
+    head: NO_BYTES,
+    headFrom: 0,
+    headTo: 0,
+    askedPath: NO_BYTES,
+    minorVersion: 1,
+    host: NO_BYTES,
+    hostFrom: 0,
+    hostTo: 0,
+    userAgentOffset: -1,
+    refererOffset: -1,
+    requestIdFrom: 0,
+    requestIdTo: 0,
+    trace: NO_BYTES,
+    traceFrom: -1,
+    spanHigh: 0,
+    spanLow: 0,
+    status: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    clientText: NO_BYTES,
+    clientLength: 0,
+    listener: '',
+    route: '',
+    service: '',
+    arm: '',
+    mirrored: false,
+    endpoint: '',
+    attempts: 0,
+    reused: false,
+    tls: '',
+    waitMs: -1,
+    connectMs: -1,
+    tlsMs: -1,
+    firstByteMs: -1,
+    bodyMs: -1,
+    clientMs: -1,
+    totalMs: 0,
+    verdict: 'ok',
+    refusal: '',
+    limit: '',
+    end: 'ok',
+  };
 }

@@ -9,6 +9,7 @@ import type { Change, ChangesWanted } from '../control/change-log.ts';
 import type { ReloadOutcome } from '../control/events.ts';
 import type { TrialOutcome } from '../control/trials.ts';
 import type { DrainOutcome, DrainRequest, EndpointName } from '../control/drains.ts';
+import { badRequest, json } from './answers.ts';
 import { readApplyRequest } from './apply-body.ts';
 import { answerAsset } from './assets.ts';
 import { readDrainRequest, readEndpointName } from './drain-body.ts';
@@ -16,13 +17,16 @@ import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
 import { answerEndpoints } from './endpoints-api.ts';
 import { readObject } from './json-body.ts';
 import type { EndpointOfService, GatewayState } from '../control/gateway-state.ts';
+import type { Telemetry } from '../control/telemetry.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { readExplainRequest } from './explain-body.ts';
 import type { AdminAccess } from './guard.ts';
 import type { LiveClient, LiveFeed } from './live-feed.ts';
 import { gatewayMetrics, type MetricsInput } from './metrics.ts';
+import { answerOtlpTraces, OTLP_BYTES_MAX } from './otlp-api.ts';
 import type { Problem } from './problem.ts';
 import { readSeriesQuery, seriesAnswer } from './series-api.ts';
+import { answerTrace, answerTraces } from './traces-api.ts';
 
 /** The gateway, as the admin API sees it. */
 export interface AdminBackend {
@@ -57,6 +61,8 @@ export interface AdminBackend {
   changes(wanted: ChangesWanted): readonly Change[];
   /** What a version of the config says, secrets left out, as YAML; null if it is not kept. */
   configText(version: number): string | null;
+  /** What workers and services have told. */
+  readonly telemetry: Telemetry;
   /** A line for the audit log. */
   audit(remote: string, action: string, outcome: string): void;
 }
@@ -112,6 +118,9 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/api/series': { methods: get, role: 'read', answer: answerSeries },
   '/api/changes': { methods: get, role: 'read', answer: answerChanges },
   '/api/config/{version}': { methods: get, role: 'read', answer: answerConfig },
+  '/api/traces': { methods: get, role: 'read', answer: answerTraces },
+  '/api/traces/{id}': { methods: get, role: 'read', answer: answerTrace },
+  '/v1/traces': { methods: post, role: 'push', bodyBytesMax: OTLP_BYTES_MAX, answer: answerOtlpTraces },
   '/api/endpoints/{endpoint}': { methods: get, role: 'read', answer: answerEndpoint },
   '/api/explain': { methods: post, role: 'read', answer: answerExplain },
   '/api/reload': { methods: post, role: 'write', answer: async (backend) => outcomeAnswer(await backend.reload()) },
@@ -157,10 +166,6 @@ export function findApiPath(path: string): { readonly found: ApiPath; readonly n
 function word(problem: string | null, good: string): ApiAnswer {
   const [status, text] = problem === null ? [200, good] : [503, problem];
   return { kind: 'answer', status, contentType: 'text/plain; charset=utf-8', body: `${text}\n` };
-}
-
-function json(status: number, value: unknown): ApiAnswer {
-  return { kind: 'answer', status, contentType: 'application/json', body: `${JSON.stringify(value)}\n` };
 }
 
 function answerEndpoint(backend: AdminBackend, { names: [address = ''] }: ApiRequest): ApiAnswer {
@@ -222,10 +227,6 @@ async function answerExplain(backend: AdminBackend, { body }: ApiRequest): Promi
     if (error instanceof TypeError || error instanceof RangeError) return badRequest(error.message);
     throw error;
   }
-}
-
-function badRequest(detail: string): ApiAnswer {
-  return { kind: 'problem', problem: { status: 400, title: 'Bad Request', detail } };
 }
 
 async function answerApply(backend: AdminBackend, { body }: ApiRequest): Promise<ApiAnswer> {

@@ -1,7 +1,7 @@
 /**
  * Who may call the admin API. Pure: a request's facts in, a refusal or null out.
  *
- * A path needs a role; a token gives one, and a higher role may do what the lower ones may. What is guarded against:
+ * A path needs a role; a token gives one, and some roles may do what others may (`admin-grants.ts`). What is guarded against:
  * - *DNS rebinding*: a page in the operator's browser whose name suddenly resolves to loopback. Its Host field names
  *   the page's host, so on loopback a request that shows no token must name an IP address, `localhost` or the configured
  *   host.
@@ -13,7 +13,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
-import { adminRoles, type AdminGrant, type AdminRole } from '../config/admin-grants.ts';
+import { adminRoles, type AdminGrant, type AdminRole, mayDo } from '../config/admin-grants.ts';
 import type { Problem } from './problem.ts';
 
 export interface AdminPolicy {
@@ -74,8 +74,7 @@ function refuseHost(request: AdminRequest, loopbackName: string | null): Problem
 }
 
 function refuseRole(needed: AdminRole | null, grants: readonly AdminGrant[], isKnown: boolean): Problem | null {
-  const rank = (role: AdminRole): number => adminRoles.indexOf(role);
-  if (needed === null || grants.some(({ role }) => rank(role) >= rank(needed))) return null;
+  if (needed === null || grants.some(({ role }) => mayDo(role, needed))) return null;
   if (isKnown) {
     const detail = `This token is not for that: it needs one for the role “${needed}”.`;
     return { status: 403, title: 'Forbidden', detail };

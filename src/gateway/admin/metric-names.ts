@@ -281,6 +281,16 @@ export const metricNames = {
     help: 'Lines dropped because the log could not take them.',
   },
   spillway_access_log_errors_total: { type: 'counter', labels: [], help: 'Writes to the access log that failed.' },
+  spillway_traces_kept_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Traces of requests that were kept.',
+  },
+  spillway_traces_dropped_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Traces that should have been kept and were more than a worker may keep in a second.',
+  },
   spillway_build_info: {
     type: 'gauge',
     labels: ['version', 'node'],

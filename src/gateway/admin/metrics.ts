@@ -367,6 +367,8 @@ function processSeries({ snapshot, state, process }: MetricsInput): Series {
     spillway_access_log_lines_total: one(count(processSlots.logLines)),
     spillway_access_log_dropped_total: one(count(processSlots.logDropped)),
     spillway_access_log_errors_total: one(count(processSlots.logErrors)),
+    spillway_traces_kept_total: one(count(processSlots.tracesKept)),
+    spillway_traces_dropped_total: one(count(processSlots.tracesDropped)),
     spillway_build_info: one(1, { version: state.version, node: process.nodeVersion }),
     process_start_time_seconds: one(Date.parse(state.startedAt) / 1000),
     process_resident_memory_bytes: one(process.residentBytes),

@@ -1,15 +1,26 @@
 /**
  * Who may do what on the admin API, as a list: each grant is a role and the token that gives it, or none if nobody needs one.
- * A higher role may do what the lower ones may.
  */
 import type { FileSet } from './pem.ts';
 import type { Admin } from './schema.ts';
 import { readSecret, type Secret } from './secret.ts';
 
 /** From the least to the most. */
-export const adminRoles = ['metrics', 'read', 'write'] as const;
+export const adminRoles = ['push', 'metrics', 'read', 'write'] as const;
 
 export type AdminRole = (typeof adminRoles)[number];
+
+/** What each role may do besides its own: who reads must not make up what others read, so `push` is for `push` and `write` alone. */
+const alsoMay: Readonly<Record<AdminRole, readonly AdminRole[]>> = {
+  push: [],
+  metrics: [],
+  read: ['metrics'],
+  write: ['push', 'metrics', 'read'],
+};
+
+export function mayDo(role: AdminRole, needed: AdminRole): boolean {
+  return role === needed || alsoMay[role].includes(needed);
+}
 
 export interface AdminGrant {
   readonly role: AdminRole;
@@ -22,8 +33,14 @@ export function adminSecrets({
   token,
   readToken,
   metricsToken,
+  pushToken,
 }: Admin): readonly (readonly [AdminRole, Secret | 'none'])[] {
-  const all = [['write', token] as const, ['read', readToken] as const, ['metrics', metricsToken] as const];
+  const all = [
+    ['write', token] as const,
+    ['read', readToken] as const,
+    ['metrics', metricsToken] as const,
+    ['push', pushToken] as const,
+  ];
   return all.flatMap(([role, secret]) => (secret === undefined ? [] : [[role, secret] as const]));
 }
 

@@ -10,10 +10,12 @@ import { readSecret } from './secret.ts';
 /** `sockaddr_un` has 108 bytes, one of them for the end. */
 const SOCKET_PATH_BYTES_MAX = 107;
 
-const keys = { write: 'token', read: 'readToken', metrics: 'metricsToken' } as const satisfies Record<
-  AdminRole,
-  string
->;
+const keys = {
+  write: 'token',
+  read: 'readToken',
+  metrics: 'metricsToken',
+  push: 'pushToken',
+} as const satisfies Record<AdminRole, string>;
 
 export function checkAdmin(parts: Parts, list: MistakeList, context: RuleContext): void {
   const { admin } = parts;

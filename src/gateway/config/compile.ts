@@ -13,6 +13,7 @@ import type {
   RetryPlan,
   ServicePlan,
   Snapshot,
+  TracesPlan,
   UpstreamTlsPlan,
 } from '../snapshot.ts';
 import { compileAffinity } from './balance-schema.ts';
@@ -62,11 +63,16 @@ export function compileSnapshot(config: Config, options: CompileOptions): Snapsh
       target: targetOf(config),
       redactQuery: config.accessLog?.redactQuery ?? [],
     },
+    traces: tracesOf(config),
     memoryBytesMax: config.memoryMax,
     drainTimeoutMs: config.drainTimeout,
     loads: cells.loads,
     cell: cells.process,
   };
+}
+
+function tracesOf({ telemetry: { traces } }: Config): TracesPlan | null {
+  return traces === undefined ? null : { sample: traces.sample, slowMs: traces.slow, perSecond: traces.perSecond };
 }
 
 function targetOf({ accessLog, folder }: Config): string {

@@ -10,6 +10,7 @@ import { listenerSchema } from './listener-schema.ts';
 import { secret } from './secret.ts';
 import { routeSchema } from './route-schema.ts';
 import { serviceSchema } from './service-schema.ts';
+import { telemetrySchema } from './telemetry-schema.ts';
 import { count, duration, expects, list, name, percentage, section, size, text } from '../../reading/values.ts';
 import { adminAddress } from './values.ts';
 
@@ -29,6 +30,12 @@ export const adminSchema = section({
     .union([z.literal('none'), secret()])
     .optional()
     .describe('Secret for `/metrics` alone, for a scraper; `none` opens it to whoever reaches the address.'),
+  pushToken: z
+    .union([z.literal('none'), secret()])
+    .optional()
+    .describe(
+      'Secret for pushing traces to `/v1/traces` alone, for services; `none` opens it to whoever reaches the address. Tokens for reading do not open it.',
+    ),
 });
 
 const accessLogOptions = section({
@@ -77,6 +84,7 @@ export const configSchema = section({
     .describe(
       'One JSON line per request: `off`, `stdout`, or a map of options. A full disk or a closed pipe never stops traffic.',
     ),
+  telemetry: telemetrySchema.prefault({}).describe('Traces of requests, and where telemetry goes.'),
   workers: z
     .union([z.literal('auto', expects('auto')), count(1, 256)])
     .prefault('auto')

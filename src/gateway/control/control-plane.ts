@@ -33,6 +33,7 @@ import { ReloadHistory } from './reload-history.ts';
 import { Sampler } from './sampler.ts';
 import { Supervisor } from './supervisor.ts';
 import { type TrialOutcome, type TrialRequest, Trials } from './trials.ts';
+import { Telemetry } from './telemetry.ts';
 import { TICKET_SECRET_LIFE_MS } from './ticket-keys.ts';
 import { WatchFiles } from './watch-files.ts';
 import { resourceLimits } from './worker-memory.ts';
@@ -68,6 +69,7 @@ export class ControlPlane {
   readonly #finds: FoundEndpoints;
   readonly #series: Series;
   readonly #sampler: Sampler;
+  readonly #telemetry: Telemetry;
   /** For whatever changes what is in force. */
   readonly #turn = new InTurn();
   /** What it says of itself. */
@@ -85,6 +87,7 @@ export class ControlPlane {
     this.#options = options;
     this.#source = options.source;
     this.#reloads = new ReloadHistory(clock);
+    this.#telemetry = new Telemetry(clock);
     this.#changes = new ChangeLog(clock);
     this.#events.add((event) => this.#changes.observe(event));
     const onEvent = (event: GatewayEvent): void => this.#events.emit(event);
@@ -133,6 +136,7 @@ export class ControlPlane {
       series: (query) => this.#series.range(query),
       wallMs: () => clock.wallMs(),
       configText: (version) => this.#versions.text(version),
+      telemetry: this.#telemetry,
       audit: (remote, action, outcome) => this.#events.emit({ kind: 'audit', remote, action, outcome }),
     });
     const parts = {
@@ -188,6 +192,7 @@ export class ControlPlane {
       onLost: (lane, reason, restartInMs) => this.#events.emit({ kind: 'worker-lost', lane, reason, restartInMs }),
       onReplaced: (lane) => this.#events.emit({ kind: 'worker-replaced', lane }),
       onRowFull: () => this.#endpoints.health.lookAtTraffic(),
+      onSpans: (spans) => this.#telemetry.add(spans),
       onNotice: (level, message) => this.#notice(level, message),
     });
     await this.#supervisor.start(force.snapshot);

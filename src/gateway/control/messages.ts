@@ -1,4 +1,5 @@
 /** What the control thread and a worker say to each other. Rare by design: live numbers go through cells, never here. */
+import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import type { CanaryPlan, Snapshot } from '../snapshot.ts';
 
 /** `workerData` of a worker. */
@@ -26,5 +27,7 @@ export type FromWorker =
   | { readonly kind: 'drained' }
   /** Some endpoint failed so often in a row that it should be looked at now. */
   | { readonly kind: 'row-full' }
+  /** Traces that are kept, of the last tick. */
+  | { readonly kind: 'spans'; readonly spans: readonly SpanRecord[] }
   /** One line for the operator, such as a log target that cannot be written. */
   | { readonly kind: 'notice'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };

@@ -86,6 +86,7 @@ function supervise(lanes: number, onNotice: (level: string, message: string) => 
     random: seededRandom(7),
     onLost: (lane, reason, restartInMs) => events.emit('lost', { lane, reason, restartInMs }),
     onReplaced: (lane) => events.emit('replaced', lane),
+    onSpans: () => {},
     onRowFull: () => {},
     onNotice,
   });

@@ -12,6 +12,7 @@ import type { ResourceLimits } from 'node:worker_threads';
 import { SpillwayError, type ErrorCode } from '../../kernel/errors.ts';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
+import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import type { CanaryPlan, Snapshot } from '../snapshot.ts';
 import { clearGauges } from './gauges.ts';
 import type { WorkerState } from './gateway-state.ts';
@@ -35,6 +36,8 @@ export interface SupervisorOptions {
   readonly onReplaced: (lane: number) => void;
   /** A worker has seen an endpoint fail so often in a row that it should be looked at now. */
   readonly onRowFull: () => void;
+  /** Traces that a worker has kept. */
+  readonly onSpans: (spans: readonly SpanRecord[]) => void;
   readonly onNotice: (level: 'info' | 'warn' | 'error', message: string) => void;
 }
 
@@ -190,6 +193,7 @@ export class Supervisor {
       resourceLimits: this.#options.resourceLimits,
       clock: this.#options.clock,
       onRowFull: this.#options.onRowFull,
+      onSpans: this.#options.onSpans,
       onNotice: (level, message) => {
         if (this.#notices.isNews(lane.number, message, this.#options.clock.nowMs()))
           this.#options.onNotice(level, message);

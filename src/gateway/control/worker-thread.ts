@@ -7,6 +7,7 @@
  */
 import { Worker, type ResourceLimits } from 'node:worker_threads';
 import type { Clock, Timer } from '../../kernel/clock.ts';
+import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
 
 /** A thread ends within milliseconds, unless it is caught in a call of the system. */
@@ -26,6 +27,7 @@ export interface WorkerThreadOptions {
   readonly clock: Clock;
   readonly onNotice: (level: 'info' | 'warn' | 'error', message: string) => void;
   readonly onRowFull: () => void;
+  readonly onSpans: (spans: readonly SpanRecord[]) => void;
   readonly onEnd: (reason: string) => void;
 }
 
@@ -133,6 +135,8 @@ export class WorkerThread {
         return this.#settleDrained();
       case 'row-full':
         return this.#options.onRowFull();
+      case 'spans':
+        return this.#options.onSpans(message.spans);
       case 'notice':
         return this.#options.onNotice(message.level, message.message);
       default:

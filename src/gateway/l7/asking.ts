@@ -18,6 +18,7 @@
  */
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots, type Refusal, routeSlots } from '../slots.ts';
+import { AttemptLog } from '../tracing/attempt-log.ts';
 import { Attempt } from './attempt.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Exchange } from './exchange.ts';
@@ -33,6 +34,8 @@ export class Asking implements Deadline {
   count = 0;
   /** Of the last one beyond the first. */
   reason: RetryReason = '';
+  /** The attempts before the one that counts; null if this never had any that was traced. */
+  log: AttemptLog | null = null;
   /** When the next attempt, or a hedge, is due. */
   deadlineMs = Number.POSITIVE_INFINITY;
   wheelSlot = -1;
@@ -55,6 +58,7 @@ export class Asking implements Deadline {
     const { plane, service } = this.#exchange;
     this.count = 0;
     this.reason = '';
+    if (this.log !== null) this.log.count = 0;
     this.attempt.reset();
     service.budget.requested(plane.nowMs);
   }
@@ -78,14 +82,26 @@ export class Asking implements Deadline {
 
   #start(attempt: Attempt, endpoint: Endpoint, reuse: boolean): boolean {
     this.count++;
+    attempt.number = this.count;
+    attempt.reason = this.reason;
+    if (this.count > 1) this.#exchange.plane.tracer.tellAttempt(this.#exchange, this.count);
     this.#exchange.tellDeadline();
     return attempt.start(endpoint, reuse);
+  }
+
+  /** `attempt` is over, and another is the one that counts. */
+  #note(attempt: Attempt, outcome: number | string): void {
+    const { plane } = this.#exchange;
+    if (!plane.tracer.on) return;
+    this.log ??= new AttemptLog();
+    this.log.note(attempt, outcome, plane.nowMs);
   }
 
   /** An attempt is over without an answer, or with less than all of one; `repeatable`: as far as the attempt knows. */
   failed(attempt: Attempt, refusal: Refusal, repeatable: boolean): void {
     const exchange = this.#exchange;
     if (this.#hedge !== null) {
+      this.#note(attempt, refusal);
       this.#leave(attempt);
       return;
     }
@@ -102,13 +118,17 @@ export class Asking implements Deadline {
         return;
       }
       this.#preferOthers(attempt);
+      this.#note(attempt, refusal);
       this.#countRetry('stale_connection');
       this.ask(false, refusal);
       return;
     }
     const delayMs = this.#delay(attempt, 0);
     if (delayMs === NOT) exchange.fail(refusal);
-    else this.#askAfter(delayMs, refusal);
+    else {
+      this.#note(attempt, refusal);
+      this.#askAfter(delayMs, refusal);
+    }
   }
 
   /** An attempt has an answer. False if it is not for the client: another attempt is made, or the other one counts. */
@@ -117,15 +137,18 @@ export class Asking implements Deadline {
     this.#stopWaiting();
     const unwanted = !upgrading && isRetriedStatus(head.status, service.plan.retries);
     if (this.#hedge !== null) {
+      const left = unwanted ? attempt : this.#other(attempt);
+      this.#note(left, unwanted ? head.status : 'overtaken');
       if (unwanted) attempt.discard(head, bytes, to);
-      else this.#other(attempt).overtaken();
-      this.#leave(unwanted ? attempt : this.#other(attempt));
+      else left.overtaken();
+      this.#leave(left);
       return !unwanted;
     }
     if (!unwanted) return true;
     const waitMs = retryAfterMs(head);
     const delayMs = waitMs > service.plan.retries.backoffMaxMs ? NOT : this.#delay(attempt, waitMs);
     if (delayMs === NOT) return true;
+    this.#note(attempt, head.status);
     attempt.discard(head, bytes, to);
     this.#askAfter(delayMs, 'upstream_status');
     return false;
@@ -143,6 +166,7 @@ export class Asking implements Deadline {
     this.#stopWaiting();
     this.attempt.end();
     if (this.#hedge === null) return;
+    this.#note(this.#hedge, 'overtaken');
     this.#hedge.end();
     this.#leave(this.#hedge);
   }

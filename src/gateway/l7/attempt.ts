@@ -18,6 +18,7 @@ import { DRAIN_OVER, type Endpoint, type Opening, type Waiter } from './endpoint
 import type { Exchange } from './exchange.ts';
 import { type Head, METHOD_HEAD } from './head.ts';
 import { type HeadTaker, ResponseHeads } from './response-heads.ts';
+import type { RetryReason } from './retry.ts';
 import type { UpstreamConnection } from './upstream.ts';
 
 const IDLE = 0;
@@ -42,9 +43,16 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   reusable = false;
 
   // The record, read by `Accounts`.
+  /** Among those of its exchange; 1 is the first. */
+  number = 0;
+  /** Why it was made: '' for the first. */
+  reason: RetryReason = '';
+  /** Its endpoint is where affinity says. */
+  pinned = false;
   reused = false;
   /** Requests that its connection had carried. */
   answeredBefore = 0;
+  startMs = 0;
   /** A connection was begun; 0 if none had to be. */
   connectingMs = 0;
   /** Its TLS handshake was begun; 0 if none was. */
@@ -59,7 +67,6 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   wheelNext: Deadline | null = null;
   wheelPrevious: Deadline | null = null;
   #state = IDLE;
-  #startMs = 0;
   /** The last of the request was sent. */
   #sentMs = 0;
   /** One try has no longer. */
@@ -103,7 +110,8 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.#state = WAITING;
     this.count(slot.requests, 1);
     this.count(slot.inFlight, 1);
-    this.#startMs = plane.nowMs;
+    this.startMs = plane.nowMs;
+    this.pinned = endpoint === this.#exchange.pinned;
     const { perTryMs } = this.#exchange;
     this.#untilMs = perTryMs > 0 ? plane.nowMs + perTryMs : Number.POSITIVE_INFINITY;
     this.#unanswered = true;
@@ -330,7 +338,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     if (endpoint === null || !this.#unanswered) return;
     this.#unanswered = false;
     const { loads, nowMs } = this.#exchange.plane;
-    loads.answered(endpoint.plan.loadSlot, nowMs - this.#startMs, nowMs, ok);
+    loads.answered(endpoint.plan.loadSlot, nowMs - this.startMs, nowMs, ok);
   }
 
   /** From the last of the request to the first of the answer, which may come before it. */

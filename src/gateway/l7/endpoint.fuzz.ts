@@ -170,6 +170,7 @@ class World {
       transport: 'net',
       snapshot,
       rowFull: () => {},
+      traced: () => {},
       notice: () => {},
     });
     const planOf = (): ServicePlan => this.plan;

@@ -15,6 +15,7 @@
 import { joinBytes } from '../../kernel/bytes.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots, type Refusal, refusalNumber, routeSlots } from '../slots.ts';
+import type { AttemptLog } from '../tracing/attempt-log.ts';
 import { Asking } from './asking.ts';
 import type { Attempt } from './attempt.ts';
 import { Body } from './body.ts';
@@ -26,7 +27,6 @@ import { type Head, METHOD_HEAD } from './head.ts';
 import type { Plane } from './plane.ts';
 import { BULK_BYTES, relay } from './relay.ts';
 import { ResponseRelay } from './response-relay.ts';
-import type { RetryReason } from './retry.ts';
 import type { Arm, Route, Service, Wanted } from './service.ts';
 import { openTunnel } from './tunnel.ts';
 import { isAccepted } from './web-socket.ts';
@@ -83,8 +83,8 @@ export class Exchange implements Deadline, Wanted {
   deadlineAt = 0;
   /** Of the head that was sent upstream. */
   requestHeadBytes = 0;
-  /** A copy went to another service. */
-  mirrored = false;
+  waitedMs = 0; // for its limits, before it began
+  mirrored = false; // a copy went to another service
   /** Lines that the route adds to the answer's head. */
   answerLines: Uint8Array = NOTHING;
   /** The path that was asked for, if the route sends on another. */
@@ -116,8 +116,9 @@ export class Exchange implements Deadline, Wanted {
     return this.#asking.count;
   }
 
-  get retryReason(): RetryReason {
-    return this.#asking.reason;
+  /** The attempts before the one that counts, if it is traced and there were any. */
+  get attemptLog(): AttemptLog | null {
+    return this.#asking.log;
   }
 
   /** No final answer yet. */
@@ -154,7 +155,8 @@ export class Exchange implements Deadline, Wanted {
   begin(retained: Uint8Array<ArrayBuffer>, at: number, bytes: Uint8Array, from: number, to: number): number {
     const { plane, request } = this;
     const { totalMs } = this.service.plan.timeouts;
-    this.startMs = plane.nowMs - plane.parking.waitedMs;
+    this.waitedMs = plane.parking.waitedMs;
+    this.startMs = plane.nowMs - this.waitedMs;
     this.status = 0;
     this.refusal = -1;
     this.ending = ENDED_WELL;

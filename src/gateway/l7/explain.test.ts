@@ -143,6 +143,7 @@ function snapshot(routes: RoutePlan[], services: ServicePlan[], listeners = [lis
     routes,
     limits: [],
     accessLog: { share: 0, target: 'stdout', redactQuery: [] },
+    traces: null,
     loads: createLoadTable(1, 1),
     memoryBytesMax: 1,
     drainTimeoutMs: 1,

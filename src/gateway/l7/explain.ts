@@ -182,6 +182,7 @@ function forwardingWriter(snapshot: Snapshot, plan: ListenerPlan): ForwardingWri
     pseudonym: snapshot.pseudonym,
     port: plan.port,
     random: seededRandom(1),
+    tracer: null,
   });
 }
 

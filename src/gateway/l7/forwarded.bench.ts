@@ -18,7 +18,7 @@ const trusted = AddressSet.compile(['10.0.0.0/8', '192.168.0.0/16', '2001:db8::/
 if (!(trusted instanceof AddressSet)) throw new Error(trusted.mistake);
 const forwarding = { xForwarded: true, forwarded: false, requestId: true, traceparent: true };
 const random = createRandom();
-const options = { plan: { tls: null, forwarding }, trusted, pseudonym: 'spillway-1', port: 8080, random };
+const options = { plan: { tls: null, forwarding }, trusted, pseudonym: 'spillway-1', port: 8080, random, tracer: null };
 const writer = new ForwardingWriter(options);
 const writerOfAll = new ForwardingWriter({
   ...options,

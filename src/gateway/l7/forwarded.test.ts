@@ -42,7 +42,14 @@ function writerFor(options: Options): { writer: ForwardingWriter; forwarding: Fo
     tls: options.secure === true ? ({} as ForwardingOptions['plan']['tls']) : null,
     forwarding: { xForwarded: true, forwarded: false, requestId: true, traceparent: true, ...options.forwarding },
   };
-  const writer = new ForwardingWriter({ plan, trusted, pseudonym: 'gw-7f', port: 8443, random: seededRandom(1) });
+  const writer = new ForwardingWriter({
+    plan,
+    trusted,
+    pseudonym: 'gw-7f',
+    port: 8443,
+    random: seededRandom(1),
+    tracer: null,
+  });
   const peer = options.peer === null ? null : addressFrom(options.peer ?? '203.0.113.9');
   return { writer, forwarding: new Forwarding(peer) };
 }

@@ -27,6 +27,8 @@ import { type HostBlock, HostBlocks, type Part } from './forwarding-block.ts';
 import { PassedOn, writeLine } from './forwarding-passed.ts';
 import { TRACE_ID_OFFSET } from './forwarding-values.ts';
 import { type Head, OK } from './head.ts';
+import { RequestTrace } from '../tracing/request-trace.ts';
+import type { Tracer } from '../tracing/tracer.ts';
 import { COMMA, COLON, equalsFolded, SP, TAB, ZERO } from './syntax.ts';
 
 const REAL_IP = ascii('\r\nX-Real-IP: ');
@@ -42,8 +44,8 @@ const X_FORWARDED = 'x-forwarded-';
 /** The longest text of an address. */
 const ADDRESS_BYTES = 39;
 
-/** `parent-id-flags CRLF`: what ends a traceparent line. */
-const TRACE_TAIL_BYTES = 16 + 3 + 2;
+/** From the trace id to the end of a traceparent line: `trace-id "-" parent-id "-" flags CRLF`. */
+const TRACEPARENT_LINE_END = 32 + 1 + 16 + 1 + 2 + 2;
 
 /** What `write` adds to the block, the tail and what is passed on: three addresses and the names around them. */
 const ADDRESSES_BYTES = 3 * ADDRESS_BYTES + 48;
@@ -57,6 +59,8 @@ export interface ForwardingOptions {
   /** The port that was bound. */
   readonly port: number;
   readonly random: Random;
+  /** Null: no spans are made of what is written. */
+  readonly tracer: Tracer | null;
 }
 
 /** What is known about one connection, and about its request since the last `prepare` and `write`. */
@@ -81,6 +85,8 @@ export class Forwarding {
   requestIdEnd = 0;
   /** Where it put the 32 digits of the trace id; 0 as above. */
   traceIdStart = 0;
+  /** Which span of which trace this request is. */
+  readonly trace = new RequestTrace();
 
   /** The request's Host and what goes with it. Null before the first request. */
   block: HostBlock | null = null;
@@ -224,7 +230,7 @@ export class ForwardingWriter {
       out.set(block.bytes, at);
       if (head.minorVersion === 0) out[at + block.viaDigitAt] = ZERO;
       if (block.requestId.to !== 0) markRequestId(forwarding, out, at + block.requestId.to, high, low);
-      if (block.traceparent.to !== 0) this.#markTrace(forwarding, out, at + block.traceparent.to, high, low);
+      if (block.traceparent.to !== 0) this.#beginTrace(forwarding, out, at + block.traceparent.to, high, low);
       at += block.bytes.length;
     } else at = this.#writeParts(forwarding, passed, head, out, at, high, low);
     const { xForwarded, forwarded } = this.#options.plan.forwarding;
@@ -262,14 +268,7 @@ export class ForwardingWriter {
         forwarding.requestIdStart = at - 2 - (head.valueEnd[passed.requestId]! - head.valueStart[passed.requestId]!);
       }
     }
-    if (block.traceparent.to !== 0) {
-      at = writePart(block, block.traceparent, head, passed.traceparent, out, at);
-      if (passed.traceparent === -1) this.#markTrace(forwarding, out, at, high, low);
-      else {
-        const value = at - 2 - (head.valueEnd[passed.traceparent]! - head.valueStart[passed.traceparent]!);
-        forwarding.traceIdStart = value + TRACE_ID_OFFSET;
-      }
-    }
+    if (block.traceparent.to !== 0) at = this.#writeTrace(forwarding, passed, head, out, at, high, low);
     at = writePart(block, block.proto, head, passed.proto, out, at);
     at = writePart(block, block.forwardedHost, head, passed.host, out, at);
     at = writePart(block, block.port, head, passed.port, out, at);
@@ -277,14 +276,44 @@ export class ForwardingWriter {
     return block.forwardedFor.to === 0 ? at : passed.forwardedFor.write(head, field.xForwardedFor, out, at);
   }
 
-  /** `end` is the index after the line that holds the zeros to be replaced. */
-  #markTrace(forwarding: Forwarding, out: Uint8Array, end: number, high: number, low: number): void {
-    const { random } = this.#options;
-    const span = end - TRACE_TAIL_BYTES;
-    writeHexWord(low, out, writeHexWord(high, out, span - 17));
-    // `| 1`: a span id may not be all zeros (Trace Context §3.2.2.4).
-    writeHexWord(random.int32() | 1, out, writeHexWord(random.int32(), out, span));
-    forwarding.traceIdStart = span - 33;
+  /** Of a trusted peer: its trace goes on, as it came, or with a span of ours between if this gateway traces. */
+  // WHY seven parameters: as above.
+  #writeTrace(
+    forwarding: Forwarding,
+    passed: PassedOn,
+    head: Head,
+    out: Uint8Array,
+    at: number,
+    high: number,
+    low: number,
+  ): number {
+    const { traceparent } = forwarding.block as HostBlock;
+    const { tracer } = this.#options;
+    if (passed.traceparent === -1 || tracer?.on === true) {
+      at = copyBytes(forwarding.block!.bytes, traceparent.from, traceparent.to, out, at);
+      if (passed.traceparent === -1 || tracer === null) this.#beginTrace(forwarding, out, at, high, low);
+      else {
+        forwarding.traceIdStart = at - TRACEPARENT_LINE_END;
+        const id = head.valueStart[passed.traceparent]! + TRACE_ID_OFFSET;
+        tracer.join(forwarding.trace, head.buffer, id, out, forwarding.traceIdStart);
+      }
+      return at;
+    }
+    at = writeLine(head, passed.traceparent, out, at);
+    const value = at - 2 - (head.valueEnd[passed.traceparent]! - head.valueStart[passed.traceparent]!);
+    forwarding.traceIdStart = value + TRACE_ID_OFFSET;
+    forwarding.trace.follow(out, forwarding.traceIdStart);
+    return at;
+  }
+
+  /** A trace that begins here. `end` is the index after the line that holds the zeros to be replaced. */
+  #beginTrace(forwarding: Forwarding, out: Uint8Array, end: number, high: number, low: number): void {
+    const { random, tracer } = this.#options;
+    const start = end - TRACEPARENT_LINE_END;
+    writeHexWord(low, out, writeHexWord(high, out, start + 16));
+    forwarding.traceIdStart = start;
+    forwarding.trace.draw(random, out, start);
+    tracer?.begin(forwarding.trace, low, out, start);
   }
 
   #readTrusted(forwarding: Forwarding, passed: PassedOn, head: Head): void {

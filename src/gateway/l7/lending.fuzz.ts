@@ -245,6 +245,7 @@ async function run(seed: number): Promise<void> {
     transport: 'net',
     snapshot,
     rowFull: () => {},
+    traced: () => {},
     notice: () => {},
   });
   const world = new World(random, plane.buffers);

@@ -33,6 +33,7 @@ async function bound(t: TestContext, transport: 'auto' | 'net', isSecure: boolea
     transport,
     snapshot: running,
     rowFull: () => {},
+    traced: () => {},
     notice: () => {},
   });
   const listener = new Listener(plane, plan, () => {});

@@ -287,6 +287,7 @@ export class Listener {
       pseudonym: plane.snapshot.pseudonym,
       port: this.port,
       random: plane.random,
+      tracer: plane.tracer,
     });
   }
 }

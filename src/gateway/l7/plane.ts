@@ -11,6 +11,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import { TicklessWheel } from '../../kernel/tickless-wheel.ts';
 import { TimerWheel } from '../../kernel/timer-wheel.ts';
+import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import { Accounts } from '../account.ts';
 import { Leases } from '../limits/leases.ts';
 import { Limits } from '../limits/limits.ts';
@@ -18,6 +19,7 @@ import { Stores } from '../limits/stores.ts';
 import { createVerdict } from '../limits/verdict.ts';
 import { PROCESS_SLOTS, processSlots, refusals } from '../slots.ts';
 import type { CanaryPlan, Snapshot } from '../snapshot.ts';
+import { Tracer } from '../tracing/tracer.ts';
 import { refusalAnswer, type RefusalAnswer } from './answer.ts';
 import { Buffers } from './buffers.ts';
 import { CanaryRun } from './canary-run.ts';
@@ -52,6 +54,8 @@ export interface PlaneOptions {
   readonly rowFull: () => void;
   /** One line for the operator. */
   readonly notice: (level: 'info' | 'warn' | 'error', message: string) => void;
+  /** What is kept of traces, at most once a tick. */
+  readonly traced: (spans: readonly SpanRecord[]) => void;
 }
 
 export class Plane {
@@ -87,6 +91,7 @@ export class Plane {
   readonly #free: Exchange[] = [];
   readonly #options: PlaneOptions;
   #rowQuietMs = 0;
+  readonly tracer: Tracer;
   readonly accounts: Accounts;
   readonly date: HttpDate;
   /** What requests hold of limits on concurrency. */
@@ -116,7 +121,9 @@ export class Plane {
     this.lane[processSlots.fastPath] = this.raw === null ? 0 : 1;
     this.stores = new Stores({ clock, lane: options.lane, notice: options.notice });
     this.date = new HttpDate(clock);
-    this.accounts = new Accounts({ clock, random: options.random, lane: this.lane, notice: options.notice });
+    const { lane, random } = this;
+    this.tracer = new Tracer({ clock, random, lane, time: this, send: options.traced });
+    this.accounts = new Accounts({ clock, random, lane, tracer: this.tracer, notice: options.notice });
     this.loads = new Loads(snapshot.loads, options.lane);
     this.snapshot = snapshot;
     this.router = createRouter([]);
@@ -151,6 +158,7 @@ export class Plane {
     this.router = router;
     this.#endWhatLeft();
     this.accounts.apply(snapshot.accessLog);
+    this.tracer.apply(snapshot.traces);
   }
 
   /** Its limits as this worker runs them. Counters go on: they are in the snapshot, or in stores, which are open. */

@@ -1,0 +1,89 @@
+/** Telemetry that is pushed, on real sockets: what is taken, what is refused, and who may push. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { adminBackend } from '../../../test/admin-backend.ts';
+import { span } from '../../../test/observe/spans.ts';
+import { encodeTraces, encodeTracesJson } from '../../observe/otlp/traces.ts';
+import type { SpanRecord } from '../../observe/trace/span-record.ts';
+import { Telemetry } from '../control/telemetry.ts';
+import { ManualClock } from '../../../test/engine/manual-clock.ts';
+import type { AdminGrant } from '../config/admin-grants.ts';
+import { AdminServer } from './server.ts';
+
+const protobuf = { 'Content-Type': 'application/x-protobuf' };
+const one = span({ traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) });
+
+async function serve(t: TestContext, grants: readonly AdminGrant[] = [{ role: 'write', token: null }]) {
+  const clock = new ManualClock();
+  const telemetry = new Telemetry(clock);
+  const { whole } = adminBackend({ telemetry });
+  const server = new AdminServer(whole, { grants, loopbackName: '127.0.0.1' });
+  t.after(() => server.close());
+  const bound = await server.listen({ host: '127.0.0.1', port: 0 });
+  const push = (body: BodyInit, headers: Record<string, string> = protobuf): Promise<Response> =>
+    fetch(`http://127.0.0.1:${'port' in bound ? bound.port : 0}/v1/traces`, { method: 'POST', headers, body });
+  return { telemetry, push, clock };
+}
+
+test('protobuf and JSON are taken, packed or not, and answered in kind', async (t) => {
+  const { push, telemetry } = await serve(t);
+  const gzip = { 'Content-Encoding': 'gzip' };
+  const [two, three] = ['c', 'd'].map((digit) => ({ ...one, spanId: digit.repeat(16) })) as [SpanRecord, SpanRecord];
+  assert.equal((await push(encodeTraces([one]))).status, 200);
+  assert.equal((await push(gzipSync(encodeTraces([two])), { ...protobuf, ...gzip })).status, 200);
+  const json = await push(encodeTracesJson([three]), { 'Content-Type': 'application/json; charset=utf-8' });
+  assert.equal(json.headers.get('content-type'), 'application/json');
+  assert.deepEqual(await json.json(), {});
+  assert.equal(telemetry.traces.trace(one.traceId)!.spans.length, 3);
+});
+
+test('spans without ids are counted in the answer, and the others kept', async (t) => {
+  const { push, telemetry } = await serve(t);
+  const text = encodeTracesJson([one, { ...one, spanId: 'x' }]);
+  const answer = (await (await push(text, { 'Content-Type': 'application/json' })).json()) as Record<string, unknown>;
+  assert.deepEqual((answer['partialSuccess'] as Record<string, unknown>)['rejectedSpans'], '1');
+  assert.equal(telemetry.traces.size, 1);
+});
+
+test('what is no OTLP, too much, or packed to burst is refused, and nothing of it kept', async (t) => {
+  const { push, telemetry } = await serve(t);
+  const gzip = { ...protobuf, 'Content-Encoding': 'gzip' };
+  const bomb = gzipSync(Buffer.alloc(64 * 2 ** 20));
+  assert.ok(bomb.length < 2 ** 17);
+  const refused: readonly (readonly [BodyInit, Record<string, string>, number])[] = [
+    [new Uint8Array([255, 255, 255]), protobuf, 400],
+    ['{"resourceSpans": [', { 'Content-Type': 'application/json' }, 400],
+    ['a', { 'Content-Type': 'text/plain' }, 415],
+    ['a', { ...protobuf, 'Content-Encoding': 'br' }, 415],
+    ['no gzip', gzip, 400],
+    [bomb, gzip, 413],
+    [Buffer.alloc(2 ** 20 + 1), protobuf, 413],
+  ];
+  for (const [body, headers, status] of refused) assert.equal((await push(body, headers)).status, status);
+  assert.equal(telemetry.traces.size, 0);
+});
+
+test('more than there is time for comes back later', async (t) => {
+  const { push, telemetry, clock } = await serve(t);
+  const large = gzipSync(encodeTraces([{ ...one, attributes: { text: 'x'.repeat(3 * 2 ** 20) } }]));
+  const headers = { ...protobuf, 'Content-Encoding': 'gzip' };
+  assert.equal((await push(large, headers)).status, 200);
+  const refused = await push(large, headers);
+  assert.deepEqual([refused.status, refused.headers.get('retry-after')], [429, '1']);
+  assert.equal(telemetry.traces.trace(one.traceId)!.spans.length, 1);
+  clock.pass(1000);
+  assert.equal((await push(large, headers)).status, 200);
+});
+
+test('a token for pushing pushes, and one for reading does not', async (t) => {
+  const tokens = { push: 'p'.repeat(16), read: 'r'.repeat(16), write: 'w'.repeat(16) };
+  const grants = Object.entries(tokens).map(([role, token]) => ({ role, token }) as AdminGrant);
+  const { push } = await serve(t, grants);
+  const by = async (token: string): Promise<number> =>
+    (await push(encodeTraces([one]), { ...protobuf, Authorization: `Bearer ${token}` })).status;
+  assert.deepEqual([await by(tokens.push), await by(tokens.read), await by(tokens.write)], [200, 403, 200]);
+  assert.equal((await push(encodeTraces([one]))).status, 401);
+  const { push: open } = await serve(t, [...grants, { role: 'push', token: null }]);
+  assert.equal((await open(encodeTraces([one]))).status, 200);
+});

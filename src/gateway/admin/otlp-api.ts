@@ -1,0 +1,105 @@
+/**
+ * OTLP over HTTP, as services and collectors push it: `POST /v1/traces`. In protobuf or JSON, compressed with gzip or not.
+ *
+ * Whatever is sent costs a bounded time and memory: so many bytes as they come, so many when they are unpacked (a bomb is broken off where it
+ * would be more), so many a second, after which 429 says when to come back. What is no OTLP is 400 and nothing of it is kept.
+ * Source: OTLP 1.x, “OTLP/HTTP”.
+ */
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { SpillwayError } from '../../kernel/errors.ts';
+import { MessageType } from '../../observe/otlp/message-type.ts';
+import { decodeTraces, decodeTracesJson } from '../../observe/otlp/traces.ts';
+import type { Telemetry } from '../control/telemetry.ts';
+import type { AdminBackend, ApiAnswer, ApiRequest } from './api.ts';
+import { badRequest } from './answers.ts';
+import type { Problem } from './problem.ts';
+
+/** As it comes. */
+export const OTLP_BYTES_MAX = 2 ** 20;
+/** Unpacked. Decoding so much takes some 50 ms. */
+const UNPACKED_BYTES_MAX = 4 * 2 ** 20;
+
+const unpack = promisify(gunzip);
+const PROTOBUF = 'application/x-protobuf';
+const JSON_TYPE = 'application/json';
+
+/** Takes what was decoded; returns how many items were none. */
+type Taker = (telemetry: Telemetry, bytes: Buffer, isJson: boolean) => number;
+
+const takeTraces: Taker = (telemetry, bytes, isJson) => {
+  const { spans, rejected } = isJson ? decodeTracesJson(bytes.toString('utf8')) : decodeTraces(bytes);
+  telemetry.add(spans);
+  return rejected;
+};
+
+export function answerOtlpTraces(backend: AdminBackend, request: ApiRequest): Promise<ApiAnswer> {
+  return take(backend, request, 'rejectedSpans', takeTraces);
+}
+
+// WHY four parameters: two callers give what differs, and pass on what they got.
+async function take(
+  { telemetry }: AdminBackend,
+  { body, headers }: ApiRequest,
+  rejectedName: string,
+  taker: Taker,
+): Promise<ApiAnswer> {
+  const type = (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
+  if (type !== PROTOBUF && type !== JSON_TYPE) {
+    return problem({ status: 415, title: 'Unsupported Media Type', detail: `Send ${PROTOBUF} or ${JSON_TYPE}.` });
+  }
+  const unpacked = await unpacks(body, (headers['content-encoding'] ?? 'identity').trim().toLowerCase());
+  if ('status' in unpacked) return problem(unpacked);
+  if (!telemetry.mayTake(unpacked.length)) {
+    const detail = 'More telemetry comes than there is time for; this was not kept.';
+    return problem({ status: 429, title: 'Too Many Requests', detail, headers: { 'Retry-After': '1' } });
+  }
+  try {
+    return accepted(type, rejectedName, taker(telemetry, unpacked, type === JSON_TYPE));
+  } catch (error) {
+    if (error instanceof SpillwayError && error.code === 'OTLP_INVALID') return badRequest(error.message);
+    throw error;
+  }
+}
+
+async function unpacks(body: Buffer, encoding: string): Promise<Buffer | Problem> {
+  if (encoding === 'identity') return body;
+  if (encoding !== 'gzip') {
+    return {
+      status: 415,
+      title: 'Unsupported Media Type',
+      detail: 'Only gzip is unpacked.',
+      headers: { 'Accept-Encoding': 'gzip' },
+    };
+  }
+  try {
+    return await unpack(body, { maxOutputLength: UNPACKED_BYTES_MAX });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      const detail = `Unpacked it may have ${UNPACKED_BYTES_MAX} bytes.`;
+      return { status: 413, title: 'Content Too Large', detail };
+    }
+    return { status: 400, title: 'Bad Request', detail: 'The body is no gzip.' };
+  }
+}
+
+/** `Export…ServiceResponse`: all three have the same numbers. */
+const partialSuccess = new MessageType({ rejected: [1, 'int64'], errorMessage: [2, 'string'] });
+const response = new MessageType<{
+  partialSuccess?: { readonly rejected: number; readonly errorMessage: string };
+}>({ partialSuccess: [1, () => partialSuccess] });
+
+function accepted(type: string, rejectedName: string, rejected: number): ApiAnswer {
+  const errorMessage = 'Some had no usable ids or values.';
+  const isJson = type === JSON_TYPE;
+  if (isJson) {
+    const body = rejected === 0 ? {} : { partialSuccess: { [rejectedName]: String(rejected), errorMessage } };
+    return { kind: 'answer', status: 200, contentType: JSON_TYPE, body: JSON.stringify(body) };
+  }
+  const body = response.encode(rejected === 0 ? {} : { partialSuccess: { rejected, errorMessage } });
+  return { kind: 'answer', status: 200, contentType: PROTOBUF, body: Buffer.from(body) };
+}
+
+function problem(value: Problem): ApiAnswer {
+  return { kind: 'problem', problem: value };
+}

@@ -1,0 +1,167 @@
+/** Traces of a real gateway: from a client through it to a service that pushes its own spans, and back at the admin address. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { encodeTraces, encodeTracesJson } from '../src/observe/otlp/traces.ts';
+import type { SpanRecord } from '../src/observe/trace/span-record.ts';
+import type { TraceSummary } from '../src/observe/trace/stored-trace.ts';
+import type { ConfigInput } from '../src/gateway/config/index.ts';
+import { eventually } from './engine/bench.ts';
+import { cleanups, config, create, folder, mortalWorker } from './gateway-under-test.ts';
+import { span } from './observe/spans.ts';
+
+/** A server that tells what `traceparent` it got. */
+async function teller(seen: string[]): Promise<string> {
+  const server = createServer((request, response) => {
+    seen.push(String(request.headers['traceparent']));
+    response.end('ok');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function start(given: Partial<ConfigInput> = {}, workers = 1) {
+  const seen: string[] = [];
+  const traced: Partial<ConfigInput> = {
+    admin: { address: '127.0.0.1:0' },
+    telemetry: { traces: { sample: '100%' } },
+    ...given,
+  };
+  const built = create({ workers, config: config(await teller(seen), traced) });
+  await built.gateway.start();
+  const admin = `http://${built.gateway.state().admin!.address}`;
+  const read = async <T>(path: string): Promise<T> => (await (await fetch(`${admin}${path}`)).json()) as T;
+  return { ...built, seen, admin, read };
+}
+
+interface Found {
+  readonly traces: readonly TraceSummary[];
+  readonly more: number;
+}
+interface Trace {
+  readonly spans: readonly SpanRecord[];
+}
+
+async function found(read: <T>(path: string) => Promise<T>, query: string, count: number): Promise<Found['traces']> {
+  let traces: Found['traces'] = [];
+  let asking = false;
+  await eventually(`${count} traces ${query}`, () => {
+    if (!asking) {
+      asking = true;
+      void read<Found>(`/api/traces?${query}`).then((answer) => {
+        traces = answer.traces;
+        asking = false;
+      });
+    }
+    return traces.length >= count;
+  });
+  assert.equal(traces.length, count);
+  return traces;
+}
+
+test('a request, and what its service tells of it, are one trace; its line in the log has the same ids', async () => {
+  const log = join(folder(), 'access.log');
+  const { gateway, get, seen, admin, read } = await start({ accessLog: { target: log } });
+  assert.equal(await get(), 'ok');
+  const [, traceId = '', parentId = ''] = /^00-([0-9a-f]{32})-([0-9a-f]{16})-01$/.exec(seen[0]!)!;
+  const own = span({ traceId, spanId: 'c'.repeat(16), parentId, service: 'cart', name: 'GET /', startMs: Date.now() });
+  const pushed = await fetch(`${admin}/v1/traces`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/x-protobuf', 'Content-Encoding': 'gzip' },
+    body: gzipSync(encodeTraces([own])),
+  });
+  assert.equal(pushed.status, 200);
+  assert.equal(pushed.headers.get('content-type'), 'application/x-protobuf');
+  assert.equal((await pushed.arrayBuffer()).byteLength, 0);
+  const [summary] = await found(read, 'service=gateway', 1);
+  assert.deepEqual(summary!.services.toSorted(), ['cart', 'gateway']);
+  assert.deepEqual([summary!.route, summary!.name, summary!.spans], ['all', 'GET all', 3]);
+  const { spans } = await read<Trace>(`/api/traces/${traceId}`);
+  const [request, attempt] = spans.filter(({ service }) => service === 'gateway');
+  assert.equal(attempt!.spanId, parentId);
+  assert.equal((await fetch(`${admin}/api/traces/${'9'.repeat(32)}`)).status, 404);
+  const text = await (await fetch(`${admin}/metrics`)).text();
+  assert.match(text, /^spillway_traces_kept_total 1$/m);
+  await gateway.stop();
+  const line = JSON.parse(readFileSync(log, 'utf8')) as Record<string, unknown>;
+  assert.deepEqual([line['traceId'], line['spanId']], [traceId, request!.spanId]);
+});
+
+test('what is asked for amiss is told, and looked for by status, time and text', async () => {
+  const { read, admin } = await start();
+  const id = (digit: string) => ({ traceId: digit.repeat(32), spanId: digit.repeat(16) });
+  const spans = [
+    span({ ...id('1'), status: 'error', statusMessage: 'no cart' }),
+    span({ ...id('2'), durationMs: 700 }),
+  ];
+  const pushed = await fetch(`${admin}/v1/traces`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: encodeTracesJson(spans),
+  });
+  assert.deepEqual(await pushed.json(), {});
+  const ids = async (query: string): Promise<string[]> =>
+    (await read<Found>(`/api/traces?${query}`)).traces.map(({ traceId }) => traceId[0]!);
+  assert.deepEqual(await ids('status=error'), ['1']);
+  assert.deepEqual(await ids('minMs=500&order=slowest'), ['2']);
+  assert.deepEqual(await ids('text=NO%20CART&limit=1'), ['1']);
+  for (const query of [
+    'status=x',
+    'order=x',
+    'minMs=x',
+    'limit=0',
+    'limit=1001',
+    'serivce=a',
+    `text=${'x'.repeat(257)}`,
+  ]) {
+    assert.equal((await fetch(`${admin}/api/traces?${query}`)).status, 400, query);
+  }
+});
+
+test('a worker that dies takes with it the traces of a tick at most, and the next keeps on', async () => {
+  const worker = mortalWorker(1);
+  const seen: string[] = [];
+  const built = create({
+    workers: 1,
+    workerEntry: worker.entry,
+    config: config(await teller(seen), {
+      admin: { address: '127.0.0.1:0' },
+      telemetry: { traces: { sample: '100%' } },
+    }),
+  });
+  await built.gateway.start();
+  const admin = `http://${built.gateway.state().admin!.address}`;
+  const read = async <T>(path: string): Promise<T> => (await (await fetch(`${admin}${path}`)).json()) as T;
+  assert.equal(await built.get(), 'ok');
+  await found(read, '', 1);
+  const replaced = built.next('worker-replaced');
+  worker.kill();
+  await replaced;
+  assert.equal(await built.get(), 'ok');
+  await found(read, '', 2);
+});
+
+test('a reload turns traces on and off for the requests that follow', async () => {
+  const { gateway, get, seen, read } = await start({ telemetry: {} });
+  assert.equal(await get(), 'ok');
+  assert.match(seen[0]!, /-01$/);
+  assert.deepEqual((await read<Found>('/api/traces')).traces, []);
+  const endpoint = gateway.state().services[0]!.endpoints[0]!.address;
+  const outcome = await gateway.reload({
+    config: config(endpoint, {
+      admin: { address: '127.0.0.1:0' },
+      telemetry: { traces: { sample: '0%', slow: '1h' } },
+    }),
+  });
+  assert.equal(outcome.kind, 'applied');
+  assert.equal(await get(), 'ok');
+  assert.match(seen[1]!, /-00$/);
+});
