@@ -61,7 +61,7 @@ function round(value: number, digits = 2): string {
 }
 
 /** `51.84 s`, `8 min 38 s`, `3 h 36 min`, `1 d 2 h`. */
-function timeText(seconds: number): string {
+export function timeText(seconds: number): string {
   if (seconds < 60) return `${round(seconds)} s`;
   const units = [
     [86_400, 'd'],

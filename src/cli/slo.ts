@@ -13,13 +13,14 @@ import { adminOptions } from './admin-client.ts';
 import { type Arguments, type Command, type CommandIo, UsageError } from './command.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { passOptions } from './pass.ts';
+import { backtest } from './slo-backtest.ts';
 import { gate } from './slo-gate.ts';
 import { verdictLines } from './slo-text.ts';
 import { printable } from './terminal.ts';
 
 export const sloCommand: Command = {
   spec: {
-    usage: 'slo compile FILE --out DIR | slo check FILE | slo gate [FILE]',
+    usage: 'slo compile FILE --out DIR | slo check FILE | slo gate [FILE] | slo backtest FILE --data FILE',
     description: [
       'FILE holds the objectives of one service: OpenSLO v1, the short form or a format of Sloth as YAML, or a module made with ' +
         'defineSlo.',
@@ -28,6 +29,9 @@ export const sloCommand: Command = {
       'check says what the objectives mean: the budget, which alerts can fire, how long failures last before a page.',
       'gate says whether something may be deployed: not while a budget is frozen. It asks a running gateway, or with --status ' +
         'a file that holds what GET /api/slo answered, or with --prometheus a Prometheus that has the rules of FILE.',
+      'backtest says how good the alerts of an objective would have been on recorded data: a table of time,good,total, or counters ' +
+        'with times as promtool tsdb dump writes them. What they should have told is in a table of from,to,name, or is what spent ' +
+        'a share of the budget.',
       'Exit code 0: done, or the gate is open; 1: there are mistakes, nothing that fails could page, a file is in the way, ' +
         'or the gate is shut; 3 or 4: it is not known what is left of a budget.',
     ],
@@ -41,6 +45,14 @@ export const sloCommand: Command = {
       'max-age': { type: 'string', value: 'TIME', summary: 'gate: how old that may be. Default: 1h.' },
       prometheus: { type: 'string', value: 'URL', summary: 'gate: a Prometheus to ask.' },
       ...passOptions,
+      data: { type: 'string', value: 'FILE', summary: 'backtest: what was recorded.' },
+      slo: { type: 'string', value: 'NAME', summary: 'backtest: the objective, if there are several.' },
+      incidents: { type: 'string', value: 'FILE', summary: 'backtest: what should have been told.' },
+      spent: {
+        type: 'string',
+        value: 'SHARE',
+        summary: 'backtest: instead, whatever spent this share of the budget at once. Default: 2%.',
+      },
       ...adminOptions,
     },
     positionalsMax: 2,
@@ -48,6 +60,7 @@ export const sloCommand: Command = {
       'spillway slo check shop.slo.yaml --rate 50',
       'spillway slo compile shop.slo.yaml --out prometheus',
       'spillway slo gate && spillway apply next.yaml',
+      'spillway slo backtest shop.slo.yaml --slo availability --data october.csv',
     ],
   },
 
@@ -79,6 +92,7 @@ const asks = ['service', 'status', 'max-age', 'prometheus', 'labels', 'json'];
 const actions: Readonly<Record<string, Action>> = {
   compile: { options: ['out', 'labels'], run: compile },
   check: { options: ['rate', 'json'], run: check },
+  backtest: { options: ['data', 'slo', 'incidents', 'spent', 'json'], run: backtest },
   gate: { options: [...asks, ...Object.keys(passOptions), ...Object.keys(adminOptions)], run: gate },
 };
 

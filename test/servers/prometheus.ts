@@ -1,10 +1,11 @@
 /** A Prometheus of a test's own, that scrapes what it is told to once a second, and is asked by its API. */
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { findCommand } from '../../scripts/servers.ts';
+import { findCommand, serverPath } from '../../scripts/servers.ts';
 import { freePort, ServerProcess } from './server-process.ts';
 
 /** Between two looks at what has no event. */
@@ -83,6 +84,14 @@ export class PrometheusServer {
       range,
     );
     return found.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels));
+  }
+
+  /** All samples of a metric, as `promtool tsdb dump` writes them. */
+  dump(metric: string): string {
+    const args = ['tsdb', 'dump', `--match={__name__="${metric}"}`, join(this.#folder, 'data')];
+    const { stdout, stderr, status } = spawnSync(serverPath('prometheus'), args, { encoding: 'utf8', timeout: 60_000 });
+    if (status !== 0) throw new Error(`promtool tsdb dump: ${stderr}`);
+    return stdout;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,4 @@
-/** The gate asks a real Prometheus, which has the compiled rules and scrapes a service that fails. */
+/** A real Prometheus, which has the compiled rules and scrapes a service that fails: the gate asks it, and what it recorded is replayed. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
+import type { Backtest } from '../../src/observe/slo/backtest/backtest.ts';
 import { compileSlos, loadSlos } from '../../src/observe/index.ts';
 import type { GateVerdict } from '../../src/observe/slo/gate.ts';
 import { runCli } from '../cli-process.ts';
@@ -62,4 +63,19 @@ test('open where failures are few, shut where the budget is spent, and no yes wi
   const unknown = await gate('other.slo.yaml');
   assert.equal(unknown.code, exitCodes.cannotRun);
   assert.match(unknown.err.replaceAll(/\s+/g, ' '), /has nothing about shop-other: are the rules/);
+
+  const dump = join(folder, 'dump.txt');
+  writeFileSync(dump, prometheus.dump('many_total') + prometheus.dump('all_total'));
+  const args = ['slo', 'backtest', file, '--slo', 'many', '--data', dump, '--json'];
+  const replayed = await runCli(args, { cwd: folder });
+  assert.equal(replayed.code, exitCodes.ok, replayed.err);
+  const { steps, scores } = JSON.parse(replayed.out) as Backtest;
+  assert.ok(steps > 1);
+  // 0.25 % fail, all the time: more than the budget, and less than three times it.
+  assert.deepEqual(scores.map(({ name, fired }) => [name, fired]).slice(0, 4), [
+    ['page 14.4×', 0],
+    ['page 6×', 0],
+    ['ticket 3×', 0],
+    ['ticket 1×', 1],
+  ]);
 });

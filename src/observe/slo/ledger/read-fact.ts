@@ -71,7 +71,7 @@ function readSpan(
 }
 
 /** RFC 3339; null for anything else. */
-function readTime(given: unknown): number | null {
+export function readTime(given: unknown): number | null {
   const pattern = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)$/;
   const ms = typeof given === 'string' && pattern.test(given) ? Date.parse(given) : Number.NaN;
   return Number.isNaN(ms) ? null : ms;
