@@ -23,7 +23,7 @@ import { readExplainRequest } from './explain-body.ts';
 import type { AdminAccess } from './guard.ts';
 import type { LiveClient, LiveFeed } from './live-feed.ts';
 import { gatewayMetrics, type MetricsInput } from './metrics.ts';
-import { answerOtlpTraces, OTLP_BYTES_MAX } from './otlp-api.ts';
+import { answerOtlpMetrics, answerOtlpTraces, OTLP_BYTES_MAX } from './otlp-api.ts';
 import type { Problem } from './problem.ts';
 import { readSeriesQuery, seriesAnswer } from './series-api.ts';
 import { answerTrace, answerTraces } from './traces-api.ts';
@@ -120,6 +120,12 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/api/config/{version}': { methods: get, role: 'read', answer: answerConfig },
   '/api/traces': { methods: get, role: 'read', answer: answerTraces },
   '/api/traces/{id}': { methods: get, role: 'read', answer: answerTrace },
+  '/api/received': {
+    methods: get,
+    role: 'read',
+    answer: ({ telemetry }, { query }) => json(200, telemetry.metrics.find(query.get('prefix') ?? '')),
+  },
+  '/v1/metrics': { methods: post, role: 'push', bodyBytesMax: OTLP_BYTES_MAX, answer: answerOtlpMetrics },
   '/v1/traces': { methods: post, role: 'push', bodyBytesMax: OTLP_BYTES_MAX, answer: answerOtlpTraces },
   '/api/endpoints/{endpoint}': { methods: get, role: 'read', answer: answerEndpoint },
   '/api/explain': { methods: post, role: 'read', answer: answerExplain },

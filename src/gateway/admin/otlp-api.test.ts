@@ -4,8 +4,12 @@ import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { adminBackend } from '../../../test/admin-backend.ts';
 import { span } from '../../../test/observe/spans.ts';
+import { encodeMetrics, encodeMetricsJson } from '../../observe/otlp/metrics.ts';
 import { encodeTraces, encodeTracesJson } from '../../observe/otlp/traces.ts';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
+import type { MetricBatch } from '../../observe/metrics/collect.ts';
+import { createMetrics } from '../../observe/metrics/metrics.ts';
+import type { FoundSeries } from '../control/received-metrics.ts';
 import { Telemetry } from '../control/telemetry.ts';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import type { AdminGrant } from '../config/admin-grants.ts';
@@ -21,9 +25,10 @@ async function serve(t: TestContext, grants: readonly AdminGrant[] = [{ role: 'w
   const server = new AdminServer(whole, { grants, loopbackName: '127.0.0.1' });
   t.after(() => server.close());
   const bound = await server.listen({ host: '127.0.0.1', port: 0 });
-  const push = (body: BodyInit, headers: Record<string, string> = protobuf): Promise<Response> =>
-    fetch(`http://127.0.0.1:${'port' in bound ? bound.port : 0}/v1/traces`, { method: 'POST', headers, body });
-  return { telemetry, push, clock };
+  const address = `http://127.0.0.1:${'port' in bound ? bound.port : 0}`;
+  const push = (body: BodyInit, headers: Record<string, string> = protobuf, path = '/v1/traces'): Promise<Response> =>
+    fetch(`${address}${path}`, { method: 'POST', headers, body });
+  return { telemetry, push, clock, address };
 }
 
 test('protobuf and JSON are taken, packed or not, and answered in kind', async (t) => {
@@ -86,4 +91,31 @@ test('a token for pushing pushes, and one for reading does not', async (t) => {
   assert.equal((await push(encodeTraces([one]))).status, 401);
   const { push: open } = await serve(t, [...grants, { role: 'push', token: null }]);
   assert.equal((await open(encodeTraces([one]))).status, 200);
+});
+
+test('metrics of a service: its last values are told', async (t) => {
+  const { push, address } = await serve(t);
+  const metrics = createMetrics();
+  metrics
+    .gauge({ name: 'spillway_seat_term', help: 'T.', labels: ['seat', 'holder'] })
+    .bind({ seat: 'cron', holder: 'a' })
+    .set(7);
+  metrics.counter({ name: 'jobs_total', help: 'J.' }).bind().add(3);
+  const batches: MetricBatch[] = [];
+  for await (const batch of metrics.collect()) batches.push(batch);
+  const source = { service: 'jobs', instance: 'one', resource: {}, startMs: 1, timeMs: 2 };
+  assert.equal((await push(encodeMetrics(batches, source), protobuf, '/v1/metrics')).status, 200);
+  const json = { 'Content-Type': 'application/json' };
+  assert.deepEqual(await (await push(encodeMetricsJson(batches, source), json, '/v1/metrics')).json(), {});
+  const { series, more } = (await (await fetch(`${address}/api/received?prefix=spillway_seat_`)).json()) as FoundSeries;
+  assert.deepEqual(series, [
+    {
+      ...{ service: 'jobs', instance: 'one', name: 'spillway_seat_term', type: 'gauge', unit: '' },
+      ...{ labels: { seat: 'cron', holder: 'a' }, value: 7, atMs: 2 },
+    },
+  ]);
+  assert.equal(more, 0);
+  const all = (await (await fetch(`${address}/api/received`)).json()) as FoundSeries;
+  assert.equal(all.series.find(({ type }) => type === 'counter')!.value, 3);
+  assert.equal((await push(new Uint8Array([255]), protobuf, '/v1/metrics')).status, 400);
 });

@@ -1,5 +1,5 @@
 /**
- * OTLP over HTTP, as services and collectors push it: `POST /v1/traces`. In protobuf or JSON, compressed with gzip or not.
+ * OTLP over HTTP, as services and collectors push it: `POST /v1/traces` and `/v1/metrics`. In protobuf or JSON, compressed with gzip or not.
  *
  * Whatever is sent costs a bounded time and memory: so many bytes as they come, so many when they are unpacked (a bomb is broken off where it
  * would be more), so many a second, after which 429 says when to come back. What is no OTLP is 400 and nothing of it is kept.
@@ -8,6 +8,7 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { SpillwayError } from '../../kernel/errors.ts';
+import { decodeMetrics, decodeMetricsJson } from '../../observe/otlp/metrics.ts';
 import { MessageType } from '../../observe/otlp/message-type.ts';
 import { decodeTraces, decodeTracesJson } from '../../observe/otlp/traces.ts';
 import type { Telemetry } from '../control/telemetry.ts';
@@ -32,6 +33,16 @@ const takeTraces: Taker = (telemetry, bytes, isJson) => {
   telemetry.add(spans);
   return rejected;
 };
+
+const takeMetrics: Taker = (telemetry, bytes, isJson) => {
+  const { metrics, rejected } = isJson ? decodeMetricsJson(bytes.toString('utf8')) : decodeMetrics(bytes);
+  telemetry.metrics.add(metrics);
+  return rejected;
+};
+
+export function answerOtlpMetrics(backend: AdminBackend, request: ApiRequest): Promise<ApiAnswer> {
+  return take(backend, request, 'rejectedDataPoints', takeMetrics);
+}
 
 export function answerOtlpTraces(backend: AdminBackend, request: ApiRequest): Promise<ApiAnswer> {
   return take(backend, request, 'rejectedSpans', takeTraces);

@@ -34,7 +34,7 @@ export const adminSchema = section({
     .union([z.literal('none'), secret()])
     .optional()
     .describe(
-      'Secret for pushing traces to `/v1/traces` alone, for services; `none` opens it to whoever reaches the address. Tokens for reading do not open it.',
+      'Secret for pushing telemetry to `/v1/traces` and `/v1/metrics` alone, for services; `none` opens it to whoever reaches the address. Tokens for reading do not open it.',
     ),
 });
 

@@ -5,6 +5,7 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import { createTraceStore } from '../../observe/trace/store.ts';
+import { ReceivedMetrics } from './received-metrics.ts';
 
 /** Of what is pushed, all services together: decoding it must leave the control thread its time. Some 5 % of it at that. */
 const BYTES_PER_SECOND = 4 * 2 ** 20;
@@ -14,12 +15,15 @@ const TRACES_MEMORY = '32mb';
 
 export class Telemetry {
   readonly #clock: Clock;
+  /** What services push of theirs. */
+  readonly metrics: ReceivedMetrics;
   readonly traces = createTraceStore({ memoryBytes: TRACES_MEMORY });
   #secondEndsMs = 0;
   #bytes = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.metrics = new ReceivedMetrics(clock);
   }
 
   /** Spans of this gateway, or of a service that pushes them. */

@@ -1,0 +1,88 @@
+/**
+ * The last value of each series that services push: who leads what, how full a pool is. No history, which is the series' business.
+ *
+ * Invariants: at most `SERIES_MAX` series, those that were told last; a series that nobody told for `FORGET_MS` is not shown any more, since who
+ * is gone does not say so. Cost: `add` some 2 µs a point, 0.5 KB a series.
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import type { MetricRecord } from '../../observe/otlp/metric-record.ts';
+
+const SERIES_MAX = 10_000;
+/** Many times what is usual between two pushes. */
+const FORGET_MS = 600_000;
+const SHOWN_MAX = 2000;
+/** Of a label's value, as those that we count have at most. */
+const TEXT_MAX = 256;
+
+export interface ReceivedSeries {
+  readonly service: string;
+  /** Which of its processes; '' if it does not say. */
+  readonly instance: string;
+  readonly name: string;
+  readonly type: MetricRecord['type'];
+  readonly unit: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of a histogram null, and `count` and `sum` are there. */
+  readonly value: number | null;
+  readonly count?: number;
+  readonly sum?: number;
+  /** When it was so, as its service says. */
+  readonly atMs: number;
+}
+
+export interface FoundSeries {
+  readonly series: readonly ReceivedSeries[];
+  readonly more: number;
+}
+
+export class ReceivedMetrics {
+  readonly #clock: Clock;
+  /** The one that was told longest ago first. */
+  readonly #series = new Map<string, { readonly series: ReceivedSeries; readonly toldMs: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(records: readonly MetricRecord[]): void {
+    const toldMs = this.#clock.nowMs();
+    for (const record of records) {
+      for (const point of record.points) {
+        const series = seriesOf(record, point);
+        const key = JSON.stringify([series.service, series.instance, series.name, sorted(series.labels)]);
+        this.#series.delete(key);
+        this.#series.set(key, { series, toldMs });
+      }
+    }
+    this.#forget(toldMs);
+  }
+
+  /** Those whose names begin so, in the order of their names. */
+  find(prefix: string): FoundSeries {
+    this.#forget(this.#clock.nowMs());
+    const found = [...this.#series.values()].flatMap(({ series }) => (series.name.startsWith(prefix) ? [series] : []));
+    found.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
+    return { series: found.slice(0, SHOWN_MAX), more: Math.max(0, found.length - SHOWN_MAX) };
+  }
+
+  #forget(nowMs: number): void {
+    for (const [key, { toldMs }] of this.#series) {
+      if (this.#series.size <= SERIES_MAX && nowMs - toldMs < FORGET_MS) return;
+      this.#series.delete(key);
+    }
+  }
+}
+
+function seriesOf(record: MetricRecord, point: MetricRecord['points'][number]): ReceivedSeries {
+  const { service, instance, name, type, unit } = record;
+  const { value } = point;
+  const labels = Object.fromEntries(
+    Object.entries(point.attributes).map(([label, text]) => [label, String(text).slice(0, TEXT_MAX)]),
+  );
+  const said = { service, instance, name, type, unit, labels, atMs: point.timeMs };
+  return typeof value === 'number' ? { ...said, value } : { ...said, value: null, count: value.count, sum: value.sum };
+}
+
+function sorted(labels: Readonly<Record<string, string>>): (readonly [string, string])[] {
+  return Object.entries(labels).toSorted(([one], [other]) => (one < other ? -1 : 1));
+}
