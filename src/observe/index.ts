@@ -19,7 +19,7 @@ export type { Baggage } from './context/baggage.ts';
 export { extractContext, injectContext, type IncomingFields } from './context/header-fields.ts';
 export type { TraceContext } from './context/trace-context.ts';
 export { currentContext, runInContext, type WorkContext } from './context/work-context.ts';
-export { decodeTraces, decodeTracesJson, encodeTraces, encodeTracesJson } from './otlp/traces.ts';
+export { createOtlpExporter, type OtlpExporter, type OtlpExporterOptions } from './otlp/exporter.ts';
 export type { Span, SpanOptions } from './trace/span.ts';
 export { createTraces, type SpanSink, type TraceCounts, type Traces, type TracesOptions } from './trace/traces.ts';
 export { createTraceStore, type FoundTraces, type TraceQuery, type TraceStore } from './trace/store.ts';

@@ -110,7 +110,7 @@ function isReason(value: AttributeValue | undefined): value is 'error' | 'slow' 
 }
 
 /** Near enough to bound many: V8 has no scales, and texts are most of it. */
-function spanBytes({ attributes, events, links, name, statusMessage }: SpanRecord): number {
+export function spanBytes({ attributes, events, links, name, statusMessage }: SpanRecord): number {
   let bytes = SPAN_BYTES + name.length + statusMessage.length + attributesBytes(attributes);
   for (const event of events) bytes += ITEM_BYTES + event.name.length + attributesBytes(event.attributes);
   for (const link of links) bytes += ITEM_BYTES + attributesBytes(link.attributes);

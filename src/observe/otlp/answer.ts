@@ -1,0 +1,71 @@
+/**
+ * What the answer of a collector means: it has all of it or a part, wants it again later, or will not have it.
+ *
+ * Pure. Source: OTLP 1.x, “OTLP/HTTP Response”: only 429, 502, 503 and 504 may be tried again, after `Retry-After` if there is one.
+ */
+import { MessageType } from './message-type.ts';
+
+export type Answer =
+  | { readonly kind: 'taken'; readonly rejected: number; readonly why: string }
+  | { readonly kind: 'later'; readonly afterMs: number; readonly why: string }
+  | { readonly kind: 'refused'; readonly why: string };
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly retryAfter: string | null;
+  readonly body: Uint8Array;
+}
+
+interface Response {
+  readonly partialSuccess?: { readonly rejected?: number; readonly errorMessage?: string };
+}
+
+const RETRIED: readonly number[] = [429, 502, 503, 504];
+
+/** Of all three signals: what was rejected has a name of its own in each, and the same number. */
+const partialSuccess = new MessageType({ rejected: [1, 'int64'], errorMessage: [2, 'string'] });
+const response = new MessageType<Response>({ partialSuccess: [1, () => partialSuccess] });
+
+export function readAnswer({ status, contentType, retryAfter, body }: HttpAnswer, wallMs: number): Answer {
+  if (status >= 200 && status < 300) return taken(contentType, body);
+  const text = Buffer.from(body)
+    .toString('utf8', 0, 200)
+    .replaceAll(/[^\x21-\x7e]+/g, ' ')
+    .trim();
+  const why = `it answered ${status}${text === '' ? '' : `: ${text}`}`;
+  return RETRIED.includes(status)
+    ? { kind: 'later', afterMs: delayOf(retryAfter, wallMs), why }
+    : { kind: 'refused', why };
+}
+
+function taken(contentType: string, body: Uint8Array): Answer {
+  try {
+    const { partialSuccess: part = {} } = contentType.startsWith('application/json')
+      ? fromJson(body)
+      : response.decode(body);
+    return { kind: 'taken', rejected: Math.max(0, part.rejected ?? 0), why: part.errorMessage ?? '' };
+  } catch {
+    // It says that it has it; what else it says is not understood.
+    return { kind: 'taken', rejected: 0, why: '' };
+  }
+}
+
+function fromJson(body: Uint8Array): Response {
+  const { partialSuccess: part = {} } = JSON.parse(Buffer.from(body).toString()) as { partialSuccess?: Record<string, unknown> }; // prettier-ignore
+  const rejected = Object.entries(part).find(([name]) => name.startsWith('rejected'))?.[1];
+  const { errorMessage } = part;
+  return {
+    partialSuccess: {
+      rejected: Number(rejected ?? 0),
+      ...(typeof errorMessage === 'string' && { errorMessage }),
+    },
+  };
+}
+
+/** Seconds or a date (RFC 9110 §10.2.3); zero if it says neither. */
+function delayOf(retryAfter: string | null, wallMs: number): number {
+  if (retryAfter === null) return 0;
+  const ms = /^\d{1,9}$/.test(retryAfter) ? 1000 * Number(retryAfter) : Date.parse(retryAfter) - wallMs;
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
+}

@@ -1,0 +1,157 @@
+/**
+ * Telemetry to a collector by OTLP over HTTP. It is a sink of spans; metrics and logs have a channel each, by the same options.
+ *
+ * Nothing here throws into what is observed: a collector that is away costs a bounded queue, and numbers that say what was lost.
+ * Source: OTLP 1.x, “OTLP/HTTP”.
+ */
+import { type Clock, systemClock } from '../../kernel/clock.ts';
+import { checkDuration, checkInteger, checkKeys, invalid } from '../../kernel/options.ts';
+import { createRandom, type Random } from '../../kernel/random.ts';
+import { packageVersion } from '../../kernel/version.ts';
+import type { Attributes, SpanRecord } from '../trace/span-record.ts';
+import { spanBytes } from '../trace/stored-trace.ts';
+import type { SpanSink } from '../trace/traces.ts';
+import { type ChannelOptions, OtlpChannel, type OtlpCounts, type OtlpSignal } from './channel.ts';
+import { encodeTraces, encodeTracesJson } from './traces.ts';
+
+export interface OtlpExporterOptions {
+  /** Where the collector listens, without `/v1/traces`, which is added: `'http://127.0.0.1:4318'`. */
+  readonly endpoint: string | URL;
+  /** Sent with each request, such as `authorization`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Said of everything that is sent, beside `service.name`: `deployment.environment.name`, `service.version`. */
+  readonly resource?: Attributes;
+  /** @defaultValue 'protobuf' */
+  readonly encoding?: 'protobuf' | 'json';
+  /** Bodies from 1 KB on. @defaultValue true */
+  readonly gzip?: boolean;
+  /** How many go together at most. A full batch leaves at once. @defaultValue 512 */
+  readonly batchMax?: number;
+  /** How long something waits for others. @defaultValue '1s' */
+  readonly every?: string | number;
+  /** What may wait, of each signal; what comes when it is full is dropped. @defaultValue 16 MiB */
+  readonly queueBytes?: number;
+  /** For one request. @defaultValue '10s' */
+  readonly timeout?: string | number;
+  /** For how long a batch is tried again if the collector is away or says so. @defaultValue '60s' */
+  readonly retry?: string | number;
+  /** Told once when something gets lost, and again after all was well. */
+  readonly onProblem?: (message: string) => void;
+  /** For certificates, proxies and sockets of your own. @defaultValue that of Node */
+  readonly fetch?: typeof fetch;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+const names = ['endpoint', 'headers', 'resource', 'encoding', 'gzip', 'batchMax', 'every', 'queueBytes', 'timeout', 'retry', 'onProblem', 'fetch', 'clock', 'random']; // prettier-ignore
+const DAY_MS = 86_400_000;
+/** By this a request to a collector is known, to whoever traces requests. */
+export const OTLP_USER_AGENT = 'spillway-otlp';
+
+export class OtlpExporter implements SpanSink, AsyncDisposable {
+  readonly encoding: 'protobuf' | 'json';
+  readonly resource: Attributes;
+  readonly #options: ChannelOptions;
+  readonly #channels: OtlpChannel<never>[] = [];
+  readonly #spans: OtlpChannel<SpanRecord>;
+
+  constructor(given: OtlpExporterOptions) {
+    checkKeys('createOtlpExporter', given, names);
+    const { encoding = 'protobuf', resource = {}, headers = {}, fetch = globalThis.fetch } = given;
+    if (encoding !== 'protobuf' && encoding !== 'json') {
+      throw invalid(`createOtlpExporter: encoding is “${String(encoding)}”; expected protobuf or json.`);
+    }
+    this.encoding = encoding;
+    this.resource = resource;
+    this.#options = {
+      endpoint: checkEndpoint(given.endpoint),
+      headers: { 'user-agent': `${OTLP_USER_AGENT}/${packageVersion()}`, ...headers },
+      contentType: encoding === 'json' ? 'application/json' : 'application/x-protobuf',
+      gzip: given.gzip ?? true,
+      batchMax: checkInteger('createOtlpExporter: batchMax', given.batchMax ?? 512, 1, 100_000),
+      everyMs: checkDuration('createOtlpExporter: every', given.every ?? '1s', 0, DAY_MS),
+      queueBytes: checkInteger('createOtlpExporter: queueBytes', given.queueBytes ?? 2 ** 24, 0, 2 ** 32),
+      timeoutMs: checkDuration('createOtlpExporter: timeout', given.timeout ?? '10s', 1, DAY_MS),
+      retryMs: checkDuration('createOtlpExporter: retry', given.retry ?? '60s', 0, DAY_MS),
+      onProblem: given.onProblem ?? (() => undefined),
+      fetch,
+      clock: given.clock ?? systemClock,
+      random: given.random ?? createRandom(),
+    };
+    this.#spans = this.channel<SpanRecord>({
+      path: 'v1/traces',
+      encode: (spans) =>
+        encoding === 'json'
+          ? new TextEncoder().encode(encodeTracesJson(spans, resource))
+          : encodeTraces(spans, resource),
+      bytesOf: spanBytes,
+    });
+  }
+
+  /** Of spans. */
+  get counts(): OtlpCounts {
+    return this.#spans.counts;
+  }
+
+  add(spans: readonly SpanRecord[]): void {
+    this.#spans.add(spans);
+  }
+
+  /** Another signal to the same collector. `encode` must make what `encoding` says. */
+  channel<Item>(signal: OtlpSignal<Item>): OtlpChannel<Item> {
+    const channel = new OtlpChannel(signal, this.#options);
+    this.#channels.push(channel as OtlpChannel<never>);
+    return channel;
+  }
+
+  /** Sends what waits now. */
+  async flush(): Promise<void> {
+    await Promise.all(this.#channels.map((channel) => channel.flush()));
+  }
+
+  /**
+   * Sends what waits, and takes nothing more. What has not gone in time is dropped, and counted.
+   * @param within as `'5s'` or in milliseconds
+   */
+  async close(within: string | number = '5s'): Promise<void> {
+    const withinMs = checkDuration('close', within, 0, DAY_MS);
+    await Promise.all(this.#channels.map((channel) => channel.close(withinMs)));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function checkEndpoint(given: string | URL): URL {
+  const url = URL.parse(String(given));
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw invalid(
+      `createOtlpExporter: endpoint is “${String(given)}”; expected an address such as http://127.0.0.1:4318.`,
+    );
+  }
+  if (/\/v1\/\w+\/?$/.test(url.pathname)) {
+    throw invalid(
+      `createOtlpExporter: endpoint is “${String(given)}”; expected it without ${url.pathname}, which is added.`,
+    );
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw invalid(
+      'createOtlpExporter: endpoint has a name or a password in it; give them in headers, as authorization.',
+    );
+  }
+  return url;
+}
+
+/**
+ * To a collector.
+ *
+ * @example
+ * const exporter = createOtlpExporter({ endpoint: 'http://127.0.0.1:4318' });
+ * const traces = createTraces({ service: 'shop', to: exporter });
+ * traces.startSpan('buy').end();
+ * await exporter.close('1s');
+ */
+export function createOtlpExporter(options: OtlpExporterOptions): OtlpExporter {
+  return new OtlpExporter(options);
+}
