@@ -110,6 +110,13 @@ test('derived incidents are the stretches that took that much of the budget', ()
   assert.deepEqual(from(0.3), []);
 });
 
+test('what leaks slower than the budget lasts is no incident, however much it takes', () => {
+  const slo = sloOf();
+  // Half as fast as the budget lasts, all day: a sixtieth of it.
+  const leak = recorded(DAY, [[0, DAY, 0.0005]]);
+  assert.deepEqual(deriveIncidents(slo, leak, 0.01), []);
+});
+
 test('an alert that is on at the end has no end, and gaps count for nothing', () => {
   const slo = sloOf();
   const [page] = replay(slo, recorded(DAY, [[23 * HOUR, DAY, 1]]));
