@@ -45,6 +45,7 @@ export function adminBackend(given: Partial<AdminBackend> = {}) {
     wallMs: () => systemClock.wallMs(),
     live: new LiveFeed(systemClock, notAsked),
     telemetry: new Telemetry(systemClock),
+    gate: { verdict: () => null, admit: async () => null },
     audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
     ...given,
   };

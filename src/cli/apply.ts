@@ -5,6 +5,7 @@ import { adminOptions, adminRefusal, adminTarget, askAdmin, type AdminTarget } f
 import { type Command, type CommandIo, UsageError } from './command.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { pause } from './pause.ts';
+import { passOptions, readPass } from './pass.ts';
 import { readOutcome } from './reload-outcome.ts';
 import { canaryLines, reloadLines } from './up-text.ts';
 
@@ -14,18 +15,20 @@ const LINE_MS = 10_000;
 
 export const applyCommand: Command = {
   spec: {
-    usage: 'apply FILE [--canary SHARE --watch TIME] [--admin ADDRESS]',
+    usage: 'apply FILE [--canary SHARE --watch TIME] [--override WHY] [--admin ADDRESS]',
     description: [
       'Puts another config file in force in a running gateway, which reads it from then on. With --canary it is ' +
         'on trial first: that share of the connections runs by its routes and services, errors and times are ' +
         'compared with those of the others, and after --watch it is promoted, or taken back as soon as it is ' +
         'worse, with the numbers that decided it. FILE is a path on the machine of the gateway, in the folder of the ' +
         'config it was started with or below. Needs the token for everything, if there is one.',
+      'While an error budget is frozen it is refused, unless --override or --security-fix says why not.',
       'Exit code 0: it is in force, or was already; 1: it was refused or taken back.',
     ],
     options: {
       canary: { type: 'string', value: 'SHARE', summary: 'Share of the connections to try it on, such as 10%.' },
       watch: { type: 'string', value: 'TIME', summary: 'How long to watch it, such as 60s.' },
+      ...passOptions,
       ...adminOptions,
     },
     positionalsMax: 1,
@@ -39,7 +42,7 @@ export const applyCommand: Command = {
     if ((canary === null) !== (watch === null)) throw new UsageError('--canary and --watch go together');
     const target = adminTarget(args, io.environment);
     const trial = canary === null ? {} : { canary, watch };
-    const answer = await askAdmin(target, '/api/apply', { file: resolve(file), ...trial });
+    const answer = await askAdmin(target, '/api/apply', { file: resolve(file), ...trial, ...readPass(args) });
     const begun = answer.status === 202 ? (answer.body as { readonly trial?: CanaryState }).trial : undefined;
     if (begun !== undefined) return await watchTrial(target, begun, io);
     const outcome = readOutcome(answer, 'admin');

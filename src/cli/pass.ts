@@ -1,4 +1,5 @@
 /** What a change claims for itself on the command line, to get past a budget that is frozen. */
+import { hostname, userInfo } from 'node:os';
 import { textProblem } from '../observe/slo/ledger/read-fact.ts';
 import { type Arguments, type OptionSpec, UsageError } from './command.ts';
 
@@ -15,12 +16,27 @@ export const passOptions = {
   },
 } as const satisfies Record<string, OptionSpec>;
 
+interface PassBody {
+  readonly override?: string;
+  readonly securityFix?: string;
+  readonly by: string;
+}
+
 /** As the admin API takes it; null if nothing is claimed. */
-export function readPass(args: Arguments): { readonly override: string } | { readonly securityFix: string } | null {
+export function readPass(args: Arguments): PassBody | null {
   const [override, securityFix] = [args.text('override'), args.text('security-fix')];
   if (override !== null && securityFix !== null) throw new UsageError('either --override or --security-fix');
   const problem = textProblem('the reason', override ?? securityFix ?? 'none');
   if (problem !== null) throw new UsageError(problem);
-  if (override !== null) return { override };
-  return securityFix === null ? null : { securityFix };
+  if (override !== null) return { override, by: whoami() };
+  return securityFix === null ? null : { securityFix, by: whoami() };
+}
+
+/** As this machine knows the person; whoever has the token may say anything here. */
+function whoami(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`;
+  } catch {
+    return hostname(); // a user that the machine has no name for
+  }
 }

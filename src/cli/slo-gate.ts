@@ -64,8 +64,9 @@ async function askGateway(file: string | undefined, args: Arguments, io: Command
   const target = adminTarget(args, io.environment);
   const pass = readPass(args);
   const service = args.text('service');
-  const path = service === null ? '/api/slo/gate' : `/api/slo/gate?service=${encodeURIComponent(service)}`;
-  const answer = await askAdmin(target, path, pass ?? undefined);
+  const path = pass === null ? '/api/slo/gate' : '/api/slo/pass';
+  const query = service === null ? '' : `?service=${encodeURIComponent(service)}`;
+  const answer = await askAdmin(target, path + query, pass ?? undefined);
   const verdict = verdictOf(answer);
   if (verdict === null) throw adminRefusal(target, answer);
   return verdict;

@@ -5,6 +5,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { inChunks } from '../../observe/page.ts';
 import { chooseFormat, contentTypes, formatMetrics } from '../../observe/prometheus.ts';
 import type { SeriesQuery, SeriesRange } from '../../observe/series/range.ts';
+import type { Pass } from '../../observe/slo/gate.ts';
 import type { Change, ChangesWanted } from '../control/change-log.ts';
 import type { ReloadOutcome } from '../control/events.ts';
 import type { TrialOutcome } from '../control/trials.ts';
@@ -14,8 +15,11 @@ import { readApplyRequest } from './apply-body.ts';
 import { answerAsset } from './assets.ts';
 import { readDrainRequest, readEndpointName } from './drain-body.ts';
 import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
+import type { BudgetGate } from '../control/budget-gate.ts';
 import { answerEndpoints } from './endpoints-api.ts';
+import { answerGate, answerPass } from './gate-api.ts';
 import { readObject } from './json-body.ts';
+import { passExample, passKeys, readPass } from './pass-body.ts';
 import type { EndpointOfService, GatewayState } from '../control/gateway-state.ts';
 import type { Telemetry } from '../control/telemetry.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
@@ -40,14 +44,17 @@ export interface AdminBackend {
   notReady(): string | null;
   /** Throws a `RangeError` with a sentence for people if there is no such listener. */
   explain(request: ExplainRequest): Promise<Explanation>;
-  reload(): Promise<ReloadOutcome>;
+  reload(pass: Pass | null): Promise<ReloadOutcome>;
   /** Null is the version before the one in force. */
   rollback(version: number | null): Promise<ReloadOutcome>;
   /** Null puts it in force on all connections at once. */
   apply(
     file: string,
     trial: { readonly share: number; readonly watchMs: number } | null,
+    pass: Pass | null,
   ): Promise<ReloadOutcome | TrialOutcome>;
+  /** Whether something may be deployed. */
+  readonly gate: Pick<BudgetGate, 'verdict' | 'admit'>;
   drain(request: DrainRequest): DrainOutcome;
   undrain(name: EndpointName): DrainOutcome;
   /** Resolves to how many endpoints the service has then; throws coded errors. */
@@ -129,8 +136,10 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/v1/traces': { methods: post, role: 'push', bodyBytesMax: OTLP_BYTES_MAX, answer: answerOtlpTraces },
   '/api/endpoints/{endpoint}': { methods: get, role: 'read', answer: answerEndpoint },
   '/api/explain': { methods: post, role: 'read', answer: answerExplain },
-  '/api/reload': { methods: post, role: 'write', answer: async (backend) => outcomeAnswer(await backend.reload()) },
+  '/api/reload': { methods: post, role: 'write', answer: answerReload },
   '/api/apply': { methods: post, role: 'write', answer: answerApply },
+  '/api/slo/gate': { methods: get, role: 'read', answer: answerGate },
+  '/api/slo/pass': { methods: post, role: 'write', answer: answerPass },
   '/api/rollback': { methods: post, role: 'write', answer: answerRollback },
   '/api/drain': {
     methods: post,
@@ -235,10 +244,16 @@ async function answerExplain(backend: AdminBackend, { body }: ApiRequest): Promi
   }
 }
 
+async function answerReload(backend: AdminBackend, { body }: ApiRequest): Promise<ApiAnswer> {
+  const given = body.length === 0 ? {} : readObject(body, passKeys, passExample);
+  const pass = typeof given === 'string' ? given : readPass(given);
+  return typeof pass === 'string' ? badRequest(pass) : outcomeAnswer(await backend.reload(pass));
+}
+
 async function answerApply(backend: AdminBackend, { body }: ApiRequest): Promise<ApiAnswer> {
   const request = readApplyRequest(body);
   if (typeof request === 'string') return badRequest(request);
-  const outcome = await backend.apply(request.file, request.trial);
+  const outcome = await backend.apply(request.file, request.trial, request.pass);
   if (outcome.kind === 'begun') return json(202, outcome);
   return outcome.kind === 'refused' || 'cause' in outcome ? outcomeAnswer(outcome) : json(200, outcome);
 }
@@ -279,9 +294,14 @@ function readVersion(body: Buffer): number | null | undefined {
 
 function outcomeAnswer(outcome: ReloadOutcome | Extract<TrialOutcome, { kind: 'refused' }>): ApiAnswer {
   if (outcome.kind !== 'refused') return json(200, outcome);
-  const { reason, problems } = outcome;
-  const members = { problems, ...('version' in outcome ? { version: outcome.version } : {}) };
-  return { kind: 'problem', problem: { status: 422, title: 'Config refused', detail: reason, members } };
+  const { reason, problems, code } = outcome;
+  const members = {
+    ...(code === undefined ? {} : { code }),
+    problems,
+    ...('version' in outcome ? { version: outcome.version } : {}),
+  };
+  const [status, title] = code === undefined ? [422, 'Config refused'] : [409, 'Budget frozen'];
+  return { kind: 'problem', problem: { status, title, detail: reason, members } };
 }
 
 /** For an answer to a path that there is not. */

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { relative } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from './load.ts';
 import { isSecretKey } from '../../reading/schema-mistakes.ts';
 
@@ -11,20 +12,24 @@ import { isSecretKey } from '../../reading/schema-mistakes.ts';
 const DIGITS = 12;
 
 export function fingerprint(config: Config): string {
-  const {
-    file: _,
-    folder,
-    texts,
-    adminGrants: _grants,
-    affinitySecrets: _secrets,
-    storeUrls: _urls,
-    ...values
-  } = config;
+  const { folder, texts } = config;
   const certificates = Object.entries(texts)
     .filter(([, text]) => text.includes('-----BEGIN CERTIFICATE-----') && !text.includes('PRIVATE KEY-----'))
     .map(([path, text]) => [relative(folder, path), text]);
-  const said = JSON.stringify([values, Object.fromEntries(certificates)], inOneOrder);
+  const said = JSON.stringify([written(config), Object.fromEntries(certificates)], inOneOrder);
   return createHash('sha256').update(said).digest('hex').slice(0, DIGITS);
+}
+
+/** Whether two configs say the same, whatever certificates, keys and secrets are in the files that they name. */
+export function saysTheSame(one: Config, other: Config): boolean {
+  return isDeepStrictEqual(written(one), written(other));
+}
+
+/** Without what was read from elsewhere. */
+function written(config: Config): object {
+  const { file: _, folder: _folder, texts: _texts, adminGrants: _grants, affinitySecrets: _secrets, ...rest } = config;
+  const { storeUrls: _urls, ...values } = rest;
+  return values;
 }
 
 function inOneOrder(key: string, value: unknown): unknown {

@@ -7,11 +7,13 @@ import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
 import { createSeries, type Series } from '../../observe/series/series.ts';
+import type { Pass } from '../../observe/slo/gate.ts';
 import { LiveFeed } from '../admin/live-feed.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { AdminEndpoint } from './admin-endpoint.ts';
 import { applyRefusal } from './applied-file.ts';
 import { ChangeLog } from './change-log.ts';
+import { BudgetGate } from './budget-gate.ts';
 import { ConfigVersions } from './config-versions.ts';
 import { Discovery } from './discovery/discovery.ts';
 import type { EndpointChange } from './discovery/endpoint-change.ts';
@@ -49,9 +51,16 @@ export interface ControlPlaneOptions {
 
 type Job =
   /** Null reads the same source again. */
-  | { readonly kind: 'read'; readonly cause: ReloadCause; readonly source: ConfigSource | null }
+  | {
+      readonly kind: 'read';
+      readonly cause: ReloadCause;
+      readonly source: ConfigSource | null;
+      readonly pass: Pass | null;
+    }
   /** Null is the version before the one in force. */
   | { readonly kind: 'restore'; readonly cause: 'rollback'; readonly version: number | null };
+
+type Trial = Pick<TrialRequest, 'share' | 'watchMs'>;
 
 export class ControlPlane {
   readonly #options: ControlPlaneOptions;
@@ -70,6 +79,7 @@ export class ControlPlane {
   readonly #series: Series;
   readonly #sampler: Sampler;
   readonly #telemetry: Telemetry;
+  readonly #gate: BudgetGate;
   /** For whatever changes what is in force. */
   readonly #turn = new InTurn();
   /** What it says of itself. */
@@ -109,8 +119,10 @@ export class ControlPlane {
       clock,
       tell: (plan) => this.#supervisor?.setCanary(plan),
       // Not by the queue: it takes nobody's place, and nobody takes its.
-      promote: (source, isOnTrial) =>
-        this.#turn.run(async () => (isOnTrial() ? this.#reload({ kind: 'read', cause: 'canary', source }) : null)),
+      promote: ({ source, pass }, isOnTrial) =>
+        this.#turn.run(async () =>
+          isOnTrial() ? this.#reload({ kind: 'read', cause: 'canary', source, pass }) : null,
+        ),
       onChange: (trial, next) => this.#trialChanged(trial, next),
     });
     this.#series = createSeries({ clock });
@@ -118,6 +130,7 @@ export class ControlPlane {
       ...{ clock, series: this.#series },
       snapshot: () => this.#enforcement.force?.snapshot ?? null,
     });
+    this.#gate = new BudgetGate({ statuses: () => null, record: async () => {}, onEvent });
     this.#admin = new AdminEndpoint({
       state: () => this.readings.state(),
       endpointStates: (address) => this.readings.endpointStates(address),
@@ -125,9 +138,10 @@ export class ControlPlane {
       notAlive: () => this.readings.notAlive(),
       notReady: () => this.readings.notReady(),
       explain: (request) => this.explain(request),
-      reload: () => this.reload('admin', null),
+      reload: (pass) => this.reload('admin', null, pass),
       rollback: (version) => this.rollback(version),
-      apply: (file, trial) => this.#applyFile(file, trial),
+      apply: (file, trial, pass) => this.#applyFile(file, trial, pass),
+      gate: this.#gate,
       drain: (request) => this.drainEndpoint(request),
       undrain: (name) => this.undrainEndpoint(name),
       changeEndpoints: (service, change) => this.changeEndpoints(service, change),
@@ -144,7 +158,8 @@ export class ControlPlane {
       ...{ trials: this.#trials, versions: this.#versions },
       now: () => this.#now(),
     };
-    this.#enforcement = new Enforcement({ ...parts, watch: (files) => this.#watch(files), onEvent });
+    const frozen = (pass: Pass | null): Promise<string | null> => this.#gate.refusal(pass);
+    this.#enforcement = new Enforcement({ ...parts, watch: (files) => this.#watch(files), onEvent, frozen });
     this.readings = new Readings({ ...parts, reloads: this.#reloads });
   }
 
@@ -211,7 +226,7 @@ export class ControlPlane {
   /** A change while the gateway starts is looked at once it runs; one while it ends, not at all. */
   #fileChanged(): void {
     if (this.#phase === 'starting') this.#changedEarly = true;
-    if (this.#phase === 'running') void this.#queue.ask({ kind: 'read', cause: 'file', source: null });
+    if (this.#phase === 'running') void this.#queue.ask({ kind: 'read', cause: 'file', source: null, pass: null });
   }
 
   #checkStarting(): void {
@@ -219,15 +234,19 @@ export class ControlPlane {
     throw new SpillwayError('GATEWAY_STATE', 'The gateway was stopped while it started.');
   }
 
-  async reload(cause: ReloadCause, source: ConfigSource | null): Promise<ReloadOutcome> {
-    return this.#ask({ kind: 'read', cause, source });
+  async reload(cause: ReloadCause, source: ConfigSource | null, pass: Pass | null = null): Promise<ReloadOutcome> {
+    return this.#ask({ kind: 'read', cause, source, pass });
   }
 
   /** Another config: on all connections, or on trial first. */
-  async apply(source: ConfigSource, trial: Omit<TrialRequest, 'source'> | null): Promise<ReloadOutcome | TrialOutcome> {
-    if (trial === null) return this.reload('admin', source);
+  async apply(
+    source: ConfigSource,
+    trial: Trial | null,
+    pass: Pass | null = null,
+  ): Promise<ReloadOutcome | TrialOutcome> {
+    if (trial === null) return this.reload('admin', source, pass);
     if (this.#phase !== 'running') return { kind: 'refused', reason: `The gateway is ${this.#phase}.`, problems: [] };
-    const request = { source, ...trial };
+    const request = { source, ...trial, pass };
     return this.#turn.run(async () => this.#enforcement.try(await source.read(this.#options.clock), request));
   }
 
@@ -245,9 +264,11 @@ export class ControlPlane {
   }
 
   /** The same for whoever calls the admin API. */
-  async #applyFile(file: string, trial: Omit<TrialRequest, 'source'> | null): Promise<ReloadOutcome | TrialOutcome> {
+  async #applyFile(file: string, trial: Trial | null, pass: Pass | null): Promise<ReloadOutcome | TrialOutcome> {
     const refusal = await applyRefusal(file, this.#options.source.file);
-    return refusal === null ? this.apply(fileSource(file), trial) : this.#enforcement.refused('admin', refusal, []);
+    return refusal === null
+      ? this.apply(fileSource(file), trial, pass)
+      : this.#enforcement.refused('admin', refusal, []);
   }
 
   /** Null goes back to the version before the one in force. */
@@ -336,7 +357,8 @@ export class ControlPlane {
 
   async #tryReload(job: Job): Promise<ReloadOutcome> {
     const source = job.kind === 'read' ? (job.source ?? this.#source) : this.#versions.source(job.version);
-    return this.#enforcement.replace(await source.read(this.#options.clock), job.cause);
+    const pass: Pass | null = job.kind === 'read' ? job.pass : { kind: 'rollback', text: '', by: '' };
+    return this.#enforcement.replace(await source.read(this.#options.clock), job.cause, pass);
   }
 
   #trialChanged(trial: CanaryState, next: InForce | null): void {

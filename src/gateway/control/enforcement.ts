@@ -7,7 +7,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../kernel/clock.ts';
-import { CellStore, type Config } from '../config/index.ts';
+import type { Pass } from '../../observe/slo/gate.ts';
+import { CellStore, type Config, saysTheSame } from '../config/index.ts';
 import type { AdminEndpoint } from './admin-endpoint.ts';
 import { foundNews, listeningNews } from './config-news.ts';
 import type { ConfigVersions } from './config-versions.ts';
@@ -31,6 +32,8 @@ export interface EnforcementOptions {
   /** These files, and no others. */
   readonly watch: (files: readonly string[]) => Promise<void>;
   readonly onEvent: (event: GatewayEvent) => void;
+  /** Why a change that claims this may not be put in force, or on trial; null if it may. */
+  readonly frozen: (pass: Pass | null) => Promise<string | null>;
   readonly now: () => Pick<Moment, 'phase' | 'supervisor' | 'started'>;
 }
 
@@ -86,7 +89,7 @@ export class Enforcement {
   }
 
   /** Another config instead of the one in force. */
-  async replace(reading: ConfigReading, cause: ReloadCause): Promise<ReloadOutcome> {
+  async replace(reading: ConfigReading, cause: ReloadCause, pass: Pass | null): Promise<ReloadOutcome> {
     const { admin, clock, discovery, now, trials, versions, watch } = this.#options;
     const before = this.inForce();
     if (reading.kind === 'refused') {
@@ -101,6 +104,11 @@ export class Enforcement {
       if (cause !== 'canary' && cause !== 'file') trials.end('the config in force was asked for');
       await watch(next.files);
       return { kind: 'unchanged', cause, version: versions.current };
+    }
+    const frozen = await this.#frozen(before, next, pass);
+    if (frozen !== null) {
+      await watch([...before.files, ...reading.files]);
+      return { ...this.refused(cause, frozen, []), code: 'BUDGET_FROZEN' };
     }
     await checkListeners(newAddresses(before, next));
     const moved = await admin.prepare(adminPlace(next.config));
@@ -120,7 +128,11 @@ export class Enforcement {
     return { kind: 'applied', cause, version: versions.current, restored, changes, pendingRestart: pending };
   }
 
-  refused(cause: ReloadCause, reason: string, problems: readonly string[]): ReloadOutcome {
+  refused(
+    cause: ReloadCause,
+    reason: string,
+    problems: readonly string[],
+  ): Extract<ReloadOutcome, { kind: 'refused' }> {
     return { kind: 'refused', cause, version: this.#options.versions.current, reason, problems };
   }
 
@@ -132,6 +144,8 @@ export class Enforcement {
     await discovery.prepare(reading.config);
     const next = this.#compile(reading.config, reading.files);
     if (sameConfig(before, next)) return { kind: 'unchanged' };
+    const frozen = await this.#frozen(before, next, request.pass);
+    if (frozen !== null) return { kind: 'refused', reason: frozen, problems: [], code: 'BUDGET_FROZEN' };
     await checkListeners(newAddresses(before, next));
     return { kind: 'begun', trial: trials.begin(request, next, this.#cells!.lanes) };
   }
@@ -176,6 +190,11 @@ export class Enforcement {
   retainSources(): void {
     const used = [this.inForce(), this.#trial].filter((each) => each !== null);
     this.#options.discovery.retain(used.map(({ config }) => config));
+  }
+
+  /** What only renews certificates and secrets is no change that a budget could be spent by. */
+  async #frozen(before: InForce, next: InForce, pass: Pass | null): Promise<string | null> {
+    return saysTheSame(before.config, next.config) ? null : this.#options.frozen(pass);
   }
 
   #compile(config: Config, files: readonly string[], ticketSecret = this.#ticketSecret): InForce {

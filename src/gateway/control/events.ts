@@ -104,6 +104,8 @@ export type ReloadOutcome =
       readonly version: number;
       readonly reason: string;
       readonly problems: readonly string[];
+      /** Nothing is wrong with it, but the error budget of an objective is frozen. */
+      readonly code?: 'BUDGET_FROZEN';
     };
 
 /** Calls each listener with an event; one that throws does not keep it from the others. */

@@ -9,6 +9,7 @@
 import { systemClock, type Clock } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import { createRandom, type Random } from '../../kernel/random.ts';
+import type { Pass } from '../../observe/slo/gate.ts';
 import type { ConfigInput } from '../config/index.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { fileSource, valueSource, type ConfigSource } from './read-config.ts';
@@ -42,6 +43,8 @@ export interface GatewayOptions {
 export interface ApplyRequest extends Pick<GatewayOptions, 'file' | 'config'> {
   /** `share` of the connections, above 0 and at most 1. Null or absent: all at once. */
   readonly trial?: { readonly share: number; readonly watchMs: number } | null;
+  /** What it claims while an error budget is frozen; without one it is refused then. */
+  readonly pass?: Pass | null;
 }
 
 export interface Gateway extends AsyncDisposable {
@@ -52,9 +55,14 @@ export interface Gateway extends AsyncDisposable {
   start(): Promise<void>;
   /**
    * Reads the config again and applies it to all workers, or to none. With a config: that one from now on (it must be
-   * of a gateway that was created with a value). Calls while one runs are joined; the newest wins.
+   * of a gateway that was created with a value). Calls while one runs are joined; the newest wins. While an error budget is
+   * frozen a change is refused (`code: 'BUDGET_FROZEN'`) unless it has a `pass`.
    */
-  reload(request?: { readonly cause?: ReloadCause; readonly config?: ConfigInput }): Promise<ReloadOutcome>;
+  reload(request?: {
+    readonly cause?: ReloadCause;
+    readonly config?: ConfigInput;
+    readonly pass?: Pass | null;
+  }): Promise<ReloadOutcome>;
   /**
    * Puts a version of `state().history` back in force, on all workers or on none; without one, the version before the one
    * in use. Who may call the admin API stays as it is. The next reload reads the config's own source again.
@@ -121,13 +129,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   if (options.onEvent !== undefined) plane.onEvent(options.onEvent);
   return {
     start: () => plane.start(),
-    reload: async ({ cause = 'call', config: given } = {}) => {
+    reload: async ({ cause = 'call', config: given, pass = null } = {}) => {
       if (given !== undefined && file !== undefined) {
         throw new SpillwayError('GATEWAY_STATE', 'This gateway has a config file: change the file and reload.');
       }
-      return plane.reload(cause, given === undefined ? null : valueSource(given));
+      return plane.reload(cause, given === undefined ? null : valueSource(given), pass);
     },
-    apply: async ({ trial = null, ...from }) => plane.apply(sourceOf(from), trial),
+    apply: async ({ trial = null, pass = null, ...from }) => plane.apply(sourceOf(from), trial, pass),
     changeEndpoints: (service, change) => plane.changeEndpoints(service, change),
     rollback: (version) => plane.rollback(version ?? null),
     drain: ({ timeoutMs } = {}) => plane.drain(timeoutMs ?? null),

@@ -3,6 +3,7 @@
  */
 import { createCell } from '../../kernel/cells.ts';
 import type { Clock } from '../../kernel/clock.ts';
+import type { Pass } from '../../observe/slo/gate.ts';
 import { ROUTE_SLOTS } from '../slots.ts';
 import type { CanaryPlan, Snapshot } from '../snapshot.ts';
 import { Canary, type CanaryCells, type CanaryVerdict } from './canary.ts';
@@ -16,19 +17,21 @@ export interface TrialRequest {
   /** Of the connections, above 0 and at most 1. */
   readonly share: number;
   readonly watchMs: number;
+  /** What it claims against a budget that is frozen, now or when it is promoted. */
+  readonly pass: Pass | null;
 }
 
 export type TrialOutcome =
   | { readonly kind: 'begun'; readonly trial: CanaryState }
   | { readonly kind: 'unchanged' }
-  | { readonly kind: 'refused'; readonly reason: string; readonly problems: readonly string[] };
+  | Pick<Extract<ReloadOutcome, { kind: 'refused' }>, 'kind' | 'reason' | 'problems' | 'code'>;
 
 export interface TrialsOptions {
   readonly clock: Clock;
   /** Tells the workers. */
   readonly tell: (plan: CanaryPlan | null) => void;
-  /** Puts what is read from the source in force, on all connections; null if the trial has ended before its turn came. */
-  readonly promote: (source: ConfigSource, isOnTrial: () => boolean) => Promise<ReloadOutcome | null>;
+  /** Puts what is read from its source in force, on all connections; null if the trial has ended before its turn came. */
+  readonly promote: (request: TrialRequest, isOnTrial: () => boolean) => Promise<ReloadOutcome | null>;
   /** It began or ended: endpoints that only it has are checked while it runs. */
   readonly onChange: (trial: CanaryState, next: InForce | null) => void;
 }
@@ -91,7 +94,7 @@ export class Trials {
       this.#settle('rolled-back', reason, numbers);
       return;
     }
-    const outcome = await this.#options.promote(trial.request.source, () => this.#trial === trial);
+    const outcome = await this.#options.promote(trial.request, () => this.#trial === trial);
     if (outcome === null || this.#trial !== trial) return;
     if (outcome.kind === 'refused') this.#settle('rolled-back', outcome.reason, numbers);
     else this.#settle('promoted', reason, numbers);

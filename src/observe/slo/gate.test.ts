@@ -43,17 +43,17 @@ test('every reason is told, the worst first, in words and numbers', () => {
 test('rollbacks, security fixes and what somebody answers for pass, and it is said', () => {
   const frozen = [standing('shop-up', -1)];
   for (const kind of ['rollback', 'security-fix', 'override'] as const) {
-    const verdict = judgeGate(frozen, { kind, text: 'why' });
+    const verdict = judgeGate(frozen, { kind, text: 'why', by: 'ana' });
     assert.deepEqual([verdict.open, verdict.pass], [true, kind]);
     assert.match(formatGate(verdict), new RegExp(`^Let through \\(${kind}\\) although shop-up is frozen`));
     // What was not needed is not said to have been used.
-    assert.equal(judgeGate([standing('shop-up', 1)], { kind, text: 'why' }).pass, null);
+    assert.equal(judgeGate([standing('shop-up', 1)], { kind, text: 'why', by: 'ana' }).pass, null);
   }
 });
 
 test('a pass never shuts it, and one more objective never opens it', () => {
   const any = fc.record({ id: fc.string(), share: fc.double({ min: -5, max: 1, noNaN: true }) });
-  const pass = fc.constantFrom<Pass | null>(null, { kind: 'override', text: 'x' });
+  const pass = fc.constantFrom<Pass | null>(null, { kind: 'override', text: 'x', by: 'ana' });
   fc.assert(
     fc.property(fc.array(any), any, pass, (some, more, given) => {
       const standings = some.map(({ id, share }) => standing(id, share));

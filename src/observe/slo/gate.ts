@@ -13,6 +13,8 @@ export interface Pass {
   readonly kind: 'rollback' | 'security-fix' | 'override';
   /** Why; of a rollback nothing is asked. */
   readonly text: string;
+  /** Who says so. */
+  readonly by: string;
 }
 
 /** What is known of an objective. */

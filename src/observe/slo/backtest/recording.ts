@@ -24,8 +24,6 @@ export type Reading<T> =
 
 /** Nobody mends more before trying again. */
 const MISTAKES_MAX = 20;
-/** A year of minutes is half a million. */
-export const STEPS_MAX = 5_000_000;
 
 export class TableMistakes {
   readonly #file: string;

@@ -1,0 +1,44 @@
+/** `GET /api/slo/gate`: whether something may be deployed. `POST /api/slo/pass`: the same, with a pass that is written down if it is needed. */
+import { formatGate, type GateVerdict, passAdvice } from '../../observe/slo/gate.ts';
+import type { AdminBackend, ApiAnswer, ApiRequest } from './api.ts';
+import { readObject } from './json-body.ts';
+import { passExample, passKeys, readPass } from './pass-body.ts';
+
+export function answerGate(backend: AdminBackend, { query }: ApiRequest): ApiAnswer {
+  const service = query.get('service');
+  return gateAnswer(backend.gate.verdict(service), service);
+}
+
+export async function answerPass(backend: AdminBackend, { query, body }: ApiRequest): Promise<ApiAnswer> {
+  const service = query.get('service');
+  const given = readObject(body, passKeys, passExample);
+  const pass = typeof given === 'string' ? given : readPass(given);
+  if (pass === null) return problem(400, 'Bad Request', `The body must be JSON such as ${passExample}.`);
+  if (typeof pass === 'string') return problem(400, 'Bad Request', pass);
+  return gateAnswer(await backend.gate.admit(service, pass), service);
+}
+
+/** Without objectives it is not known whether a budget is left: no answer that a pipeline takes for yes. */
+function gateAnswer(verdict: GateVerdict | null, service: string | null): ApiAnswer {
+  if (verdict === null) {
+    const whose =
+      service === null ? 'This gateway has no objectives' : `There is no objective of ${JSON.stringify(service)}`;
+    return problem(
+      404,
+      'Not Found',
+      `${whose}, or none was counted yet; they are in the files that “slos” of the config names.`,
+    );
+  }
+  if (!verdict.open)
+    return problem(409, 'Budget frozen', `${formatGate(verdict)} ${passAdvice}`, { code: 'BUDGET_FROZEN', ...verdict });
+  return { kind: 'answer', status: 200, contentType: 'application/json', body: `${JSON.stringify(verdict)}\n` };
+}
+
+function problem(
+  status: number,
+  title: string,
+  detail: string,
+  members: Readonly<Record<string, unknown>> = {},
+): ApiAnswer {
+  return { kind: 'problem', problem: { status, title, detail, members } };
+}
