@@ -2,7 +2,7 @@
 import { h } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { tokenWanted } from './api.ts';
-import { durationText } from './charts/format.ts';
+import { clockText, durationText } from './charts/format.ts';
 import { ConfirmDialog } from './components/confirm.ts';
 import { HelpSheet } from './components/help-sheet.ts';
 import { LoginForm } from './components/login-form.ts';
@@ -82,9 +82,8 @@ function LinkState(): View {
 function LinkBanner(): View | null {
   if (link.value.state !== 'lost') return null;
   const { why, sinceMs } = link.value;
-  const when = new Date(sinceMs).toLocaleTimeString();
   return h('div', { class: 'banner fault', role: 'alert' }, [
     h('b', {}, 'No live numbers. '),
-    `${why} What is shown is from ${when}; trying again.`,
+    `${why} What is shown is from ${clockText(sinceMs)}; trying again.`,
   ]);
 }

@@ -11,7 +11,7 @@ import { tableKeys } from '../gateway/admin/live-model.ts';
 
 export const SECONDS = 120;
 
-/** Per second, of the last second. */
+/** Per second. */
 export interface Rates {
   readonly requests: number;
   readonly errors: number;
@@ -27,8 +27,15 @@ interface Memory {
 /** Counts up with each second that was remembered; whatever draws history reads it. */
 export const beat = signal(0);
 
-type Remembered = Extract<TableName, 'listeners' | 'routes' | 'endpoints'>;
-const remembered: readonly Remembered[] = ['listeners', 'routes', 'endpoints'];
+type Remembered = Extract<TableName, 'listeners' | 'routes' | 'arms' | 'endpoints' | 'limits'>;
+/** Whose sum is what is remembered of a row. */
+const remembered: Readonly<Record<Remembered, Readonly<Record<keyof Rates, readonly string[]>>>> = {
+  listeners: { requests: ['requests'], errors: ['s5xx'] },
+  routes: { requests: ['requests'], errors: ['s5xx', 'broken'] },
+  arms: { requests: ['requests'], errors: ['errors'] },
+  endpoints: { requests: ['requests'], errors: ['s5xx'] },
+  limits: { requests: ['allowed', 'refused', 'shadowed'], errors: ['refused', 'shadowed'] },
+};
 /** Between parts of a key: in no name. */
 const PART = '\u0000';
 
@@ -38,12 +45,12 @@ export function rowKey(table: Remembered, ...names: readonly string[]): string {
   return [table, ...names].join(PART);
 }
 
-/** Null before two readings. */
-export function ratesOf(key: string): Rates | null {
-  const memory = memories.get(key);
-  if (memory === undefined) return null;
-  const [requests = NaN, errors = NaN] = [memory.rings.requests.at(-1), memory.rings.errors.at(-1)];
-  return Number.isNaN(requests) ? null : { requests, errors };
+/** The mean of the last `seconds` of which something is known; null if nothing is. */
+export function meanOf(key: string, of: keyof Rates, seconds: number): number | null {
+  const ring = memories.get(key)?.rings[of];
+  if (ring === undefined) return null;
+  const known = ring.subarray(SECONDS - seconds).filter((value) => !Number.isNaN(value));
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
 }
 
 /** The last `SECONDS`, oldest first; NaN where nothing is known. */
@@ -51,17 +58,30 @@ export function historyOf(key: string, of: keyof Rates): Float32Array | null {
   return memories.get(key)?.rings[of] ?? null;
 }
 
+/** Of several together, oldest first; NaN where nothing is known of any. */
+export function sumOf(keys: readonly string[], of: keyof Rates): Float32Array {
+  const sum = new Float32Array(SECONDS).fill(NaN);
+  for (const key of keys) {
+    historyOf(key, of)?.forEach((value, at) => {
+      if (!Number.isNaN(value)) sum[at] = (Number.isNaN(sum[at]) ? 0 : sum[at]!) + value;
+    });
+  }
+  return sum;
+}
+
 export function remember(before: LiveState | null, after: LiveState): void {
   const isSame = before !== null && before.gateway.startedAt === after.gateway.startedAt;
   const seconds = isSame ? (after.atMs - before.atMs) / 1000 : NaN;
   const now = beat.peek() + 1;
-  for (const name of remembered) {
+  for (const name of Object.keys(remembered) as Remembered[]) {
     const table = after.tables[name] as unknown as Readonly<Record<string, readonly (string | number)[]>>;
     const keys = tableKeys[name] as readonly string[];
+    const { requests, errors } = remembered[name];
+    const total = (columns: readonly string[], row: number): number =>
+      columns.reduce((sum, column) => sum + Number(table[column]![row]), 0);
     table[keys[0]!]!.forEach((_, row) => {
       const key = rowKey(name, ...keys.map((column) => String(table[column]![row])));
-      const errors = Number(table['s5xx']?.[row] ?? 0) + Number(table['broken']?.[row] ?? 0);
-      note(key, Number(table['requests']![row]), errors, seconds, now);
+      note(key, total(requests, row), total(errors, row), seconds, now);
     });
   }
   for (const [key, { seen }] of memories) if (seen !== now) memories.delete(key);
@@ -78,7 +98,9 @@ function note(key: string, requests: number, errors: number, seconds: number, no
   const rate = (value: number, old: number): number => (value >= old && seconds > 0 ? (value - old) / seconds : NaN);
   push(memory.rings.requests, rate(requests, memory.requests));
   push(memory.rings.errors, rate(errors, memory.errors));
-  Object.assign(memory, { requests, errors, seen: now });
+  memory.requests = requests;
+  memory.errors = errors;
+  memory.seen = now;
 }
 
 /** A copy of 480 B is cheaper than an index that every reader has to know. */

@@ -2,6 +2,7 @@
 import { h, render } from 'preact';
 import { App } from './app.ts';
 import { pageClock, storedTheme } from './browser.ts';
+import { followChanges } from './changes.ts';
 import { followLive } from './feed.ts';
 import { followKeys } from './keys.ts';
 import { followAddress } from './router.ts';
@@ -10,4 +11,5 @@ storedTheme.set(storedTheme.get());
 followAddress();
 followKeys();
 followLive(pageClock);
+followChanges();
 render(h(App, {}), document.getElementById('app')!);

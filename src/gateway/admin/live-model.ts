@@ -21,7 +21,15 @@ export interface Answers {
   readonly s5xx: number;
 }
 
-export interface ListenerRow {
+/** Of the last minute, or, before a minute was looked at, since the start; null of nothing. */
+export interface Latencies {
+  readonly p50Ms: number | null;
+  readonly p90Ms: number | null;
+  readonly p99Ms: number | null;
+  readonly p999Ms: number | null;
+}
+
+export interface ListenerRow extends Answers, Latencies {
   readonly name: string;
   readonly address: string;
   readonly tls: boolean;
@@ -32,7 +40,7 @@ export interface ListenerRow {
   readonly requests: number;
 }
 
-export interface RouteRow extends Answers {
+export interface RouteRow extends Answers, Latencies {
   readonly name: string;
   readonly matches: string;
   /** Which listeners ask it, parted by spaces; empty: all. */
@@ -44,9 +52,6 @@ export interface RouteRow extends Answers {
   readonly broken: number;
   readonly aborted: number;
   readonly retries: number;
-  /** Null before the first request. */
-  readonly p50Ms: number | null;
-  readonly p99Ms: number | null;
 }
 
 /** Where a route leads; a route that the gateway answers itself has none. */
@@ -54,9 +59,11 @@ export interface ArmRow {
   readonly route: string;
   readonly service: string;
   readonly weight: number;
+  readonly requests: number;
+  readonly errors: number;
 }
 
-export interface ServiceRow {
+export interface ServiceRow extends Latencies {
   readonly name: string;
   readonly balance: string;
   readonly failOpen: boolean;
@@ -66,7 +73,7 @@ export interface ServiceRow {
   readonly sourceProblem: string | null;
 }
 
-export interface EndpointRow extends Answers {
+export interface EndpointRow extends Answers, Latencies {
   readonly service: string;
   readonly address: string;
   readonly source: string;

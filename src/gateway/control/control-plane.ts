@@ -29,7 +29,6 @@ import { type InForce, type Started, workersOf } from './in-force.ts';
 import { InTurn } from './in-turn.ts';
 import { LatestWins } from './latest-wins.ts';
 import { type ConfigReading, type ConfigSource, fileSource } from './read-config.ts';
-import { liveState } from './read-live.ts';
 import { type Moment, Readings } from './readings.ts';
 import { ReloadHistory } from './reload-history.ts';
 import { Sampler } from './sampler.ts';
@@ -145,7 +144,7 @@ export class ControlPlane {
       drain: (request) => this.drainEndpoint(request),
       undrain: (name) => this.undrainEndpoint(name),
       changeEndpoints: (service, change) => this.changeEndpoints(service, change),
-      live: new LiveFeed(clock, () => liveState(this.readings.state(), clock.wallMs(), this.#changes.last)),
+      live: new LiveFeed(clock, () => this.readings.live()),
       changes: (wanted) => this.#changes.changes(wanted),
       series: (query) => this.#series.range(query),
       wallMs: () => clock.wallMs(),
@@ -160,7 +159,7 @@ export class ControlPlane {
     };
     const frozen = (pass: Pass | null): Promise<string | null> => this.#gate.refusal(pass);
     this.#enforcement = new Enforcement({ ...parts, watch: (files) => this.#watch(files), onEvent, frozen });
-    this.readings = new Readings({ ...parts, reloads: this.#reloads });
+    this.readings = new Readings({ ...parts, changes: this.#changes, reloads: this.#reloads });
   }
 
   #now(): Moment {

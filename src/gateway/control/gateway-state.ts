@@ -157,6 +157,9 @@ export interface RouteArm {
   readonly service: string;
   /** Relative to the other arms. */
   readonly weight: number;
+  readonly requests: number;
+  /** Of these, answered 5xx or broken off. */
+  readonly errors: number;
 }
 
 /** Its percentiles are from the head of a request to the last byte of its answer. */

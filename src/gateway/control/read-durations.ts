@@ -40,6 +40,9 @@ export function readDurations(cells: readonly Cell[], laneSlots: number, slots: 
   return new HistogramReading(durationBuckets.bounds, counts, sumMs);
 }
 
+/** Of which time: all since the start, or `RecentDurations`. */
+export type DurationReader = typeof readDurations;
+
 export function percentiles(reading: HistogramReading): Percentiles {
   if (reading.count === 0) return { p50Ms: null, p90Ms: null, p99Ms: null, p999Ms: null };
   const [p50Ms, p90Ms, p99Ms, p999Ms] = [0.5, 0.9, 0.99, 0.999].map((share) => quantileMs(reading, share));

@@ -26,14 +26,17 @@ function gatewayOf(state: GatewayState, lastChange: number): LiveGateway {
 function tablesOf(state: GatewayState): LiveTables {
   const { limits, listeners, routes, services, stores, workers } = state;
   return {
-    listeners: tableOf(columns.listeners, listeners),
+    listeners: tableOf(
+      columns.listeners,
+      listeners.map((listener) => ({ ...listener, ...answersOf(listener.responses) })),
+    ),
     routes: tableOf(columns.routes, routes.map(routeRow)),
     arms: tableOf(columns.arms, routes.flatMap(armRows)),
     services: tableOf(
       columns.services,
-      services.map(({ name, balance, failOpen, discovery, endpoints }) => ({
-        ...{ name, balance, failOpen, endpoints: endpoints.length },
-        ...{ source: discovery?.source ?? '', sourceProblem: discovery?.problem ?? null },
+      services.map(({ discovery, endpoints, ...service }) => ({
+        ...service,
+        ...{ endpoints: endpoints.length, source: discovery?.source ?? '', sourceProblem: discovery?.problem ?? null },
       })),
     ),
     endpoints: tableOf(
@@ -57,19 +60,26 @@ function tablesOf(state: GatewayState): LiveTables {
 
 /** The order of the columns; what a row has beside them is not told. */
 const answers = ['s1xx', 's2xx', 's3xx', 's4xx', 's5xx'] as const;
+const latencies = ['p50Ms', 'p90Ms', 'p99Ms', 'p999Ms'] as const;
 const columns = {
-  listeners: ['name', 'address', 'tls', 'connections', 'tunnels', 'accepted', 'refused', 'requests'],
+  listeners: [
+    ...(['name', 'address', 'tls', 'connections', 'tunnels', 'accepted', 'refused', 'requests'] as const),
+    ...answers,
+    ...latencies,
+  ],
   routes: [
     ...(['name', 'matches', 'listeners', 'service', 'inFlight', 'requests', ...answers] as const),
-    ...(['broken', 'aborted', 'retries', 'p50Ms', 'p99Ms'] as const),
+    ...(['broken', 'aborted', 'retries'] as const),
+    ...latencies,
   ],
-  arms: ['route', 'service', 'weight'],
-  services: ['name', 'balance', 'failOpen', 'endpoints', 'source', 'sourceProblem'],
+  arms: ['route', 'service', 'weight', 'requests', 'errors'],
+  services: ['name', 'balance', 'failOpen', 'endpoints', 'source', 'sourceProblem', ...latencies],
   endpoints: [
     ...(['service', 'address', 'source', 'weight', 'health', 'reason', 'cause', 'since'] as const),
     ...(['drain', 'drainedBy', 'drainUntil', 'ejections', 'inFlight', 'tunnels', 'connections', 'idle'] as const),
     ...(['queued', 'requests', ...answers, 'connects', 'connectFailures', 'reuses', 'timeouts', 'resets'] as const),
     ...(['retries', 'meanMs'] as const),
+    ...latencies,
   ],
   limits: [
     ...(['name', 'algorithm', 'key', 'shadow', 'store', 'outage', 'usedBy', 'allowed', 'refused'] as const),
@@ -94,7 +104,7 @@ function routeRow({ listeners, responses, ...route }: RouteState): RouteRow {
 }
 
 function armRows({ name, target }: RouteState): ArmRow[] {
-  return target.kind === 'answer' ? [] : target.arms.map(({ service, weight }) => ({ route: name, service, weight }));
+  return target.kind === 'answer' ? [] : target.arms.map((arm) => ({ ...arm, route: name }));
 }
 
 function endpointRow(service: string, { drain, responses, changes, ...endpoint }: EndpointState): EndpointRow {

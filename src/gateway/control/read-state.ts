@@ -4,6 +4,8 @@
  */
 import { cellLanes, sumSlot, type Cell, type Lane } from '../../kernel/cells.ts';
 import {
+  ARM_SLOTS,
+  armSlots,
   ENDPOINT_SLOTS,
   endpointSlots,
   LISTENER_SLOTS,
@@ -29,6 +31,7 @@ import type {
   EndpointOfService,
   EndpointState,
   ListenerState,
+  RouteArm,
   RouteState,
   RouteTarget,
   ServiceState,
@@ -36,10 +39,14 @@ import type {
   WorkerState,
 } from './gateway-state.ts';
 import type { Drains } from './drains.ts';
-import { percentiles, readDurations } from './read-durations.ts';
+import { type DurationReader, percentiles } from './read-durations.ts';
 import type { HealthChecks, KnownHealth } from './health-checks.ts';
 
-export function readListeners(snapshot: Snapshot, ports: Readonly<Record<string, number>>): ListenerState[] {
+export function readListeners(
+  snapshot: Snapshot,
+  ports: Readonly<Record<string, number>>,
+  durations: DurationReader,
+): ListenerState[] {
   return snapshot.listeners.map((listener) => {
     const count = reader(listener.cell, LISTENER_SLOTS);
     return {
@@ -52,7 +59,7 @@ export function readListeners(snapshot: Snapshot, ports: Readonly<Record<string,
       refused: count(listenerSlots.refused),
       requests: count(listenerSlots.requests),
       responses: readStatuses(count, listenerSlots.responses1xx),
-      ...percentiles(readDurations([listener.cell], LISTENER_SLOTS, listenerSlots)),
+      ...percentiles(durations([listener.cell], LISTENER_SLOTS, listenerSlots)),
     };
   });
 }
@@ -61,6 +68,7 @@ export function readListeners(snapshot: Snapshot, ports: Readonly<Record<string,
 export interface EndpointKnowledge {
   readonly health: Pick<HealthChecks, 'known' | 'isFailOpen'>;
   readonly drains: Pick<Drains, 'state'>;
+  readonly durations: DurationReader;
 }
 
 /** `discovery`: of each service, in the order of the snapshot. */
@@ -75,7 +83,7 @@ export function readServices(
     failOpen: knowledge.health.isFailOpen(service.name),
     discovery: discovery[index] ?? null,
     ...percentiles(
-      readDurations(
+      knowledge.durations(
         service.endpoints.map(({ cell }) => cell),
         ENDPOINT_SLOTS,
         endpointSlots,
@@ -103,17 +111,21 @@ export function readEndpoints(
 function endpointState(
   { name }: ServicePlan,
   endpoint: EndpointPlan,
-  { health, drains }: EndpointKnowledge,
+  { health, drains, durations }: EndpointKnowledge,
 ): EndpointState {
-  return { ...readEndpoint(endpoint, health.known(name, endpoint.id)), drain: drains.state(name, endpoint.id) };
+  return {
+    ...readEndpoint(endpoint, health.known(name, endpoint.id), durations),
+    drain: drains.state(name, endpoint.id),
+  };
 }
 
 function readEndpoint(
   endpoint: EndpointPlan,
   { health, reason, cause, sinceMs, changes }: KnownHealth,
+  durations: DurationReader,
 ): Omit<EndpointState, 'drain'> {
   const count = reader(endpoint.cell, ENDPOINT_SLOTS);
-  const answers = readDurations([endpoint.cell], ENDPOINT_SLOTS, endpointSlots);
+  const answers = durations([endpoint.cell], ENDPOINT_SLOTS, endpointSlots);
   return {
     address: endpoint.id,
     source: endpoint.source,
@@ -141,7 +153,7 @@ function readEndpoint(
   };
 }
 
-export function readRoutes(snapshot: Snapshot): RouteState[] {
+export function readRoutes(snapshot: Snapshot, durations: DurationReader): RouteState[] {
   return snapshot.routes.map((route) => {
     const count = reader(route.cell, ROUTE_SLOTS);
     return {
@@ -156,7 +168,7 @@ export function readRoutes(snapshot: Snapshot): RouteState[] {
       broken: count(routeSlots.broken),
       aborted: count(routeSlots.aborted),
       retries: count(routeSlots.retries),
-      ...percentiles(readDurations([route.cell], ROUTE_SLOTS, routeSlots)),
+      ...percentiles(durations([route.cell], ROUTE_SLOTS, routeSlots)),
     };
   });
 }
@@ -166,8 +178,23 @@ function targetOf(snapshot: Snapshot, route: RoutePlan): RouteTarget {
   if (answer !== null) {
     return { kind: 'answer', status: answer.status, to: answer.kind === 'redirect' ? answer.to : null };
   }
-  const arms = split?.arms.map(({ service, weight }) => ({ service: snapshot.services[service]?.name ?? '', weight }));
-  return { kind: 'services', arms: arms ?? [{ service: serviceNameOf(snapshot, route), weight: 1 }] };
+  const arms = split?.arms.map(({ cell, service, weight }) => ({
+    ...{ service: snapshot.services[service]?.name ?? '', weight },
+    ...readArm(reader(cell, ARM_SLOTS), armSlots),
+  }));
+  const only = () => ({
+    service: serviceNameOf(snapshot, route),
+    weight: 1,
+    ...readArm(reader(route.cell, ROUTE_SLOTS), routeSlots),
+  });
+  return { kind: 'services', arms: arms ?? [only()] };
+}
+
+function readArm(
+  count: (slot: number) => number,
+  slots: Readonly<Record<'requests' | 'responses5xx' | 'broken', number>>,
+): Pick<RouteArm, 'requests' | 'errors'> {
+  return { requests: count(slots.requests), errors: count(slots.responses5xx) + count(slots.broken) };
 }
 
 export function readRefusals(snapshot: Snapshot): Record<string, number> {

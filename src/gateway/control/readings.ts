@@ -5,14 +5,27 @@
 import type { Clock } from '../../kernel/clock.ts';
 import { packageVersion } from '../../kernel/version.ts';
 import type { MetricsInput } from '../admin/metrics.ts';
+import type { LiveState } from '../admin/live-model.ts';
 import type { AdminEndpoint } from './admin-endpoint.ts';
+import type { ChangeLog } from './change-log.ts';
 import type { ConfigVersions } from './config-versions.ts';
 import type { Discovery } from './discovery/discovery.ts';
 import type { EndpointWatch } from './endpoint-watch.ts';
 import type { DiscoveryState, EndpointOfService, GatewayPhase, GatewayState } from './gateway-state.ts';
 import { type InForce, pendingRestart, running, type Started } from './in-force.ts';
+import { type DurationReader, readDurations } from './read-durations.ts';
 import { readLimits, readStores } from './read-limits.ts';
-import { readEndpoints, readListeners, readRefusals, readRoutes, readServices, readWorkers } from './read-state.ts';
+import {
+  type EndpointKnowledge,
+  readEndpoints,
+  readListeners,
+  readRefusals,
+  readRoutes,
+  readServices,
+  readWorkers,
+} from './read-state.ts';
+import { liveState } from './read-live.ts';
+import { RecentDurations } from './recent-durations.ts';
 import type { ReloadHistory } from './reload-history.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { Trials } from './trials.ts';
@@ -36,6 +49,7 @@ export interface ReadingsOptions {
   readonly clock: Clock;
   readonly reloads: ReloadHistory;
   readonly versions: ConfigVersions;
+  readonly changes: Pick<ChangeLog, 'last'>;
   readonly trials: Trials;
   readonly admin: AdminEndpoint;
   readonly endpoints: EndpointWatch;
@@ -45,15 +59,24 @@ export interface ReadingsOptions {
 
 export class Readings {
   readonly #options: ReadingsOptions;
+  readonly #recent: RecentDurations;
   readonly #startedAt: { readonly wallMs: number; readonly nowMs: number };
 
   constructor(options: ReadingsOptions) {
     const { clock } = options;
     this.#options = options;
+    this.#recent = new RecentDurations(clock);
     this.#startedAt = { wallMs: clock.wallMs(), nowMs: clock.nowMs() };
   }
 
-  state(): GatewayState {
+  /** The same with the durations of the last minute, for who looks at it second by second. */
+  live(): LiveState {
+    const { changes, clock } = this.#options;
+    const state = this.state((cells, laneSlots, slots) => this.#recent.read(cells, laneSlots, slots));
+    return liveState(state, clock.wallMs(), changes.last);
+  }
+
+  state(durations: DurationReader = readDurations): GatewayState {
     const { admin, clock, now, reloads, trials, versions } = this.#options;
     const { phase, file, started, supervisor, force } = now();
     const snapshot = force?.snapshot ?? null;
@@ -66,9 +89,9 @@ export class Readings {
       uptimeMs: clock.nowMs() - this.#startedAt.nowMs,
       file,
       admin: admin.address === null ? null : { address: admin.address },
-      listeners: snapshot === null ? [] : readListeners(snapshot, supervisor?.ports ?? {}),
-      services: force === null ? [] : this.#services(force),
-      routes: snapshot === null ? [] : readRoutes(snapshot),
+      listeners: snapshot === null ? [] : readListeners(snapshot, supervisor?.ports ?? {}, durations),
+      services: force === null ? [] : this.#services(force, durations),
+      routes: snapshot === null ? [] : readRoutes(snapshot, durations),
       limits: snapshot === null ? [] : readLimits(snapshot),
       stores: snapshot === null ? [] : readStores(snapshot),
       workers: snapshot === null ? [] : readWorkers(snapshot, supervisor?.states() ?? []),
@@ -82,13 +105,12 @@ export class Readings {
 
   /** What is known of one address, in each service that has it; of one on trial too. */
   endpointStates(address: string): readonly EndpointOfService[] {
-    const { now, endpoints } = this.#options;
-    const { force, trial } = now();
+    const { force, trial } = this.#options.now();
     const configs = trial === null ? [running(force)] : [running(force), trial];
     return readEndpoints(
       configs.map(({ snapshot }) => snapshot),
       address,
-      endpoints,
+      this.#knowledge(readDurations),
     );
   }
 
@@ -139,8 +161,13 @@ export class Readings {
     return new Date(this.#startedAt.wallMs).toISOString();
   }
 
-  #services({ config, snapshot }: InForce): GatewayState['services'] {
-    return readServices(snapshot, this.#options.endpoints, this.#discovery(config));
+  #services({ config, snapshot }: InForce, durations: DurationReader): GatewayState['services'] {
+    return readServices(snapshot, this.#knowledge(durations), this.#discovery(config));
+  }
+
+  #knowledge(durations: DurationReader): EndpointKnowledge {
+    const { health, drains } = this.#options.endpoints;
+    return { health, drains, durations };
   }
 
   /** What is known of where endpoints come from, a state or null for each service. */
