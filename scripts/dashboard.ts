@@ -9,12 +9,11 @@ import { build } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '..');
 const source = join(root, 'src', 'dashboard');
-const target = join(root, 'dist', 'dashboard');
 
 /** Of what is bundled: their licences ask to be handed on. */
 const bundled = ['preact', '@preact/signals', '@preact/signals-core', 'uplot'];
 
-export async function buildDashboard(): Promise<void> {
+export async function buildDashboard(target = join(root, 'dist', 'dashboard')): Promise<void> {
   const { outputFiles } = await build({
     entryPoints: [join(source, 'main.ts'), join(source, 'main.css')],
     bundle: true,

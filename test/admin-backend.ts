@@ -1,6 +1,7 @@
 /** A gateway as the admin API sees it, for tests of the API alone: it counts and remembers, and what is not given must not be asked for. */
 import assert from 'node:assert/strict';
 import type { AdminBackend } from '../src/gateway/admin/api.ts';
+import { Assets } from '../src/gateway/admin/assets.ts';
 import { LiveFeed } from '../src/gateway/admin/live-feed.ts';
 import { Telemetry } from '../src/gateway/control/telemetry.ts';
 import { systemClock } from '../src/kernel/clock.ts';
@@ -43,6 +44,7 @@ export function adminBackend(given: Partial<AdminBackend> = {}) {
       series: notAsked,
     },
     wallMs: () => systemClock.wallMs(),
+    assets: new Assets(),
     live: new LiveFeed(systemClock, notAsked),
     telemetry: new Telemetry(systemClock),
     gate: { verdict: () => null, admit: async () => null },

@@ -117,7 +117,11 @@ function NodeView({ node }: { readonly node: Node }): View {
           h('text', { class: 'number', x: width - 8, y: 15 }, p99),
         ]
       : [
-          h('text', { class: 'title', x: 8, y: 15 }, cut(title, letters - Math.min(detail.length + 2, 16))),
+          h(
+            'text',
+            { class: 'title', x: 8, y: 15 },
+            cut(title, letters - (detail === '' ? 0 : Math.min(detail.length + 2, 16))),
+          ),
           h(
             'text',
             { class: 'number more', x: width - 8, y: 15 },

@@ -84,8 +84,8 @@ const duration = (ms: number | null): string => (ms === null ? '–' : durationT
 const count = (id: keyof Row, title: string, group: string, help?: string): Column<Row> => ({
   ...{ id, title, group },
   ...(help === undefined ? {} : { help }),
-  value: (row) => row[id] as number,
-  show: (row) => zeroDim(row[id] as number),
+  value: (row) => row[id],
+  show: (row) => zeroDim(Number(row[id])),
 });
 const latency = (id: 'p50Ms' | 'p90Ms' | 'p99Ms' | 'p999Ms', title: string): Column<Row> => ({
   ...{ id, title, group: 'Latency', help: `${title} of the last minute, at most 2.2 % off` },
@@ -109,6 +109,7 @@ const columns: readonly Column<Row>[] = [
     value: ({ drain, health, reason }) => `${drain ?? health} ${reason}`,
     show: (row) => h(Health, { row }),
   },
+  { id: 'act', title: '', group: 'Endpoint', kind: 'text', value: () => null, show: (row) => h(DrainButton, { row }) },
   count('weight', 'Weight', 'Share'),
   {
     ...{ id: 'share', title: 'Share', group: 'Share', help: 'Of the requests of its service in the last half minute' },
@@ -170,7 +171,6 @@ const columns: readonly Column<Row>[] = [
     ...count('ejections', 'Ejected', 'Since the start', 'How often its traffic had it taken out'),
     show: (row) => zeroDim(row.ejections, 'warn'),
   },
-  { id: 'act', title: '', group: ' ', kind: 'text', value: () => null, show: (row) => h(DrainButton, { row }) },
 ];
 
 /** A word, a mark of another shape for each, so that colour is not needed, and why. */
@@ -185,7 +185,7 @@ function Health({ row }: { readonly row: Row }): View {
   return h('span', { class: `state ${word}`, title: reason }, [
     h('i', { 'aria-hidden': 'true' }, marks[word] ?? '●'),
     h('b', {}, word),
-    isOut(row) && drain === null ? h('span', { class: 'why' }, cause) : null,
+    isOut(row) && drain === null ? h('span', { class: 'why' }, reason === '' ? cause : reason) : null,
     h('span', { class: 'dim' }, more),
   ]);
 }

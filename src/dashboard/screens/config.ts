@@ -75,7 +75,7 @@ function columns(newest: number, from: number, to: number): readonly Column<Vers
       value: ({ version }) => version,
       show: ({ version }) => [
         h('b', {}, String(version)),
-        version === newest ? h('span', { class: 'tag' }, 'in force') : null,
+        version === newest ? h('span', { class: 'tag' }, ' in force') : null,
       ],
     },
     choose('from', from),

@@ -22,7 +22,13 @@ export function Limits(): View {
     h('section', { class: 'panel' }, [
       h('header', {}, h('h2', {}, 'Limits')),
       h(Table<LimitRow>, {
-        ...{ id: 'l', label: 'limits', columns: limitColumns, rows: rowsOf(limits), keyOf: (row: LimitRow) => row.name },
+        ...{
+          id: 'l',
+          label: 'limits',
+          columns: limitColumns,
+          rows: rowsOf(limits),
+          keyOf: (row: LimitRow) => row.name,
+        },
         empty: 'The config has no limit; see “limits” in the guide.',
       }),
     ]),

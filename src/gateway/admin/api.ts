@@ -12,7 +12,7 @@ import type { TrialOutcome } from '../control/trials.ts';
 import type { DrainOutcome, DrainRequest, EndpointName } from '../control/drains.ts';
 import { badRequest, json } from './answers.ts';
 import { readApplyRequest } from './apply-body.ts';
-import { answerAsset } from './assets.ts';
+import type { Assets } from './assets.ts';
 import { readDrainRequest, readEndpointName } from './drain-body.ts';
 import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
 import type { BudgetGate } from '../control/budget-gate.ts';
@@ -59,6 +59,8 @@ export interface AdminBackend {
   undrain(name: EndpointName): DrainOutcome;
   /** Resolves to how many endpoints the service has then; throws coded errors. */
   changeEndpoints(service: string, change: EndpointChange): Promise<number>;
+  /** The dashboard. */
+  readonly assets: Assets;
   /** What `GET /api/live` tells. */
   readonly live: LiveFeed;
   /** A stretch of what was sampled each second. */
@@ -111,11 +113,11 @@ const get = ['GET', 'HEAD'];
 const post = ['POST'];
 
 export const apiPaths: Readonly<Record<string, ApiPath>> = {
-  '/': { methods: get, role: null, answer: (_, { headers }) => answerAsset('index.html', headers) },
+  '/': { methods: get, role: null, answer: ({ assets }, { headers }) => assets.answer('index.html', headers) },
   '/assets/{file}': {
     methods: get,
     role: null,
-    answer: (_, { headers, names: [name = ''] }) => answerAsset(name, headers),
+    answer: ({ assets }, { headers, names: [name = ''] }) => assets.answer(name, headers),
   },
   '/livez': { methods: get, role: null, answer: (backend) => word(backend.notAlive(), 'alive') },
   '/readyz': { methods: get, role: null, answer: (backend) => word(backend.notReady(), 'ready') },

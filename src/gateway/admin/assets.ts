@@ -46,34 +46,46 @@ const folder = new URL(
   import.meta.url,
 );
 
-let loaded: ReadonlyMap<string, Asset> | null = null;
+export class Assets {
+  readonly #folder: URL;
+  #loaded: ReadonlyMap<string, Asset> | null = null;
 
-/** `name` is `index.html`, or what follows `/assets/`. */
-export function answerAsset(name: string, headers: IncomingHttpHeaders): ApiAnswer {
-  loaded ??= readAssets(folder);
-  if (loaded === null) {
-    const detail = 'The dashboard is not built: run “npm run prepare” in the folder of Spillway, and load this again.';
-    return { kind: 'problem', problem: { status: 503, title: 'Not built', detail } };
+  constructor(home: URL = folder) {
+    this.#folder = home;
   }
-  const asset = loaded.get(name);
-  if (asset === undefined) {
+
+  /** `name` is `index.html`, or what follows `/assets/`. */
+  answer(name: string, headers: IncomingHttpHeaders): ApiAnswer {
+    this.#loaded ??= readAssets(this.#folder);
+    if (this.#loaded === null) {
+      const detail =
+        'The dashboard is not built: run “npm run prepare” in the folder of Spillway, and load this again.';
+      return { kind: 'problem', problem: { status: 503, title: 'Not built', detail } };
+    }
+    const asset = this.#loaded.get(name);
+    if (asset !== undefined) return assetAnswer(asset, name === 'index.html', headers);
     const detail = 'There is no such file of the dashboard: it was updated, load the page again.';
     return { kind: 'problem', problem: { status: 404, title: 'Not Found', detail } };
   }
-  const { bytes, contentType, etag, gzip } = asset;
-  const isPage = name === 'index.html';
-  const known = headers['if-none-match']?.split(',').some((each) => each.trim() === etag) === true;
+}
+
+function assetAnswer(
+  { bytes, contentType, etag, gzip }: Asset,
+  isPage: boolean,
+  headers: IncomingHttpHeaders,
+): ApiAnswer {
+  const isKnown = headers['if-none-match']?.split(',').some((each) => each.trim() === etag) === true;
   const zip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:,|$))/i.test(headers['accept-encoding'] ?? '');
   return {
     kind: 'answer',
-    status: known ? 304 : 200,
+    status: isKnown ? 304 : 200,
     contentType,
-    body: known ? '' : zip ? gzip : bytes,
+    body: isKnown ? '' : zip ? gzip : bytes,
     headers: {
       ETag: etag,
       Vary: 'Accept-Encoding',
       'Cache-Control': isPage ? 'no-cache' : 'public, max-age=31536000, immutable',
-      ...(zip && !known ? { 'Content-Encoding': 'gzip' } : {}),
+      ...(zip && !isKnown ? { 'Content-Encoding': 'gzip' } : {}),
       ...(isPage ? { 'Content-Security-Policy': PAGE_POLICY, 'Referrer-Policy': 'no-referrer' } : {}),
     },
   };

@@ -17,7 +17,7 @@ const base = {
 
 test('says what the config says, with its defaults', () => {
   const text = textOf(base);
-  assert.match(text, /^listeners:\n {2}- name: web\n/m);
+  assert.match(text, /^listeners:\n {2}- name: web\n {4}address: 127\.0\.0\.1:0\n/m);
   assert.match(text, /- name: shop\n/);
   assert.match(text, /balance:/);
 });

@@ -19,6 +19,12 @@ export function configText(config: Config): string {
 
 function withoutSecrets(key: string, value: unknown): unknown {
   if (isSecretKey(key) || CREDENTIALS.test(key)) return HIDDEN;
+  // An address is read into its parts, and keeps how it was written.
+  if (isAddress(value)) return value.text;
   // `scheme://user:password@host`, wherever an address is written.
   return typeof value === 'string' ? value.replace(/(?<=\/\/)[^/@\s]*@/g, `${HIDDEN}@`) : value;
+}
+
+function isAddress(value: unknown): value is { readonly text: string } {
+  return typeof value === 'object' && value !== null && Object.keys(value).toSorted().join(' ') === 'host port text';
 }

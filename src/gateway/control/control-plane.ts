@@ -8,6 +8,7 @@ import { SpillwayError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
 import { createSeries, type Series } from '../../observe/series/series.ts';
 import type { Pass } from '../../observe/slo/gate.ts';
+import { Assets } from '../admin/assets.ts';
 import { LiveFeed } from '../admin/live-feed.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { AdminEndpoint } from './admin-endpoint.ts';
@@ -144,6 +145,7 @@ export class ControlPlane {
       drain: (request) => this.drainEndpoint(request),
       undrain: (name) => this.undrainEndpoint(name),
       changeEndpoints: (service, change) => this.changeEndpoints(service, change),
+      assets: new Assets(),
       live: new LiveFeed(clock, () => this.readings.live()),
       changes: (wanted) => this.#changes.changes(wanted),
       series: (query) => this.#series.range(query),

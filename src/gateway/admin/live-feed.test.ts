@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { test } from 'node:test';
+import { SimulatedClock } from '../../kernel/simulated-clock.ts';
+import { type LiveClient, LiveFeed } from './live-feed.ts';
+import { type LiveState, tableKeys } from './live-model.ts';
+
+/** A reader that takes what it is given, or does not. */
+class Reader extends EventEmitter implements LiveClient {
+  readonly texts: string[] = [];
+  takes = true;
+
+  write(text: string): boolean {
+    this.texts.push(text);
+    return this.takes;
+  }
+
+  end(): void {
+    this.emit('close');
+  }
+
+  events(): string[] {
+    return this.texts.map((text) => /^event: (\w+)\ndata: .*\n\n$/.exec(text)?.[1] ?? text);
+  }
+}
+
+function feed() {
+  const clock = new SimulatedClock();
+  let reads = 0;
+  const tables = Object.fromEntries(
+    Object.entries(tableKeys).map(([name, keys]) => [name, Object.fromEntries(keys.map((key) => [key, []]))]),
+  );
+  const read = (): LiveState => ({ atMs: ++reads, gateway: {}, problems: [], tables }) as unknown as LiveState;
+  return { clock, live: new LiveFeed(clock, read), reads: () => reads };
+}
+
+test('tells the whole at once, then the news each second, and reads nothing while nobody looks', () => {
+  const { clock, live, reads } = feed();
+  clock.pass(10_000);
+  assert.equal(reads(), 0);
+  const reader = new Reader();
+  live.add(reader);
+  assert.deepEqual(reader.events(), ['whole']);
+  clock.pass(3000);
+  assert.deepEqual(reader.events(), ['whole', 'change', 'change', 'change']);
+  reader.emit('close');
+  const before = reads();
+  clock.pass(10_000);
+  assert.equal(reads(), before);
+  assert.equal(live.clients, 0);
+  // What it knew is of an hour ago: whoever looks next is told of now.
+  const next = new Reader();
+  live.add(next);
+  assert.equal(reads(), before + 1);
+  assert.deepEqual(next.events(), ['whole']);
+});
+
+test('reads once a second, however many look', () => {
+  const { clock, live, reads } = feed();
+  const readers = Array.from({ length: 64 }, () => new Reader());
+  for (const reader of readers) live.add(reader);
+  assert.equal(live.isFull, true);
+  assert.equal(reads(), 1);
+  clock.pass(1000);
+  assert.equal(reads(), 2);
+  for (const reader of readers) assert.deepEqual(reader.events(), ['whole', 'change']);
+  readers[0]!.emit('close');
+  assert.equal(live.isFull, false);
+});
+
+test('of one that reads too slowly nothing is kept: it misses what it cannot take, and is told the whole then', () => {
+  const { clock, live } = feed();
+  const [slow, quick] = [new Reader(), new Reader()];
+  live.add(slow);
+  live.add(quick);
+  slow.takes = false;
+  clock.pass(1000);
+  assert.deepEqual(slow.events(), ['whole', 'change']);
+  clock.pass(60_000);
+  assert.equal(slow.texts.length, 2);
+  assert.equal(quick.texts.length, 62);
+  slow.takes = true;
+  slow.emit('drain');
+  clock.pass(2000);
+  assert.deepEqual(slow.events().slice(2), ['whole', 'change']);
+  assert.match(slow.texts.at(-1)!, /"atMs":64/);
+  assert.equal(
+    quick
+      .events()
+      .slice(1)
+      .every((event) => event === 'change'),
+    true,
+  );
+});

@@ -1,0 +1,158 @@
+/** Who cannot use a mouse, see colours, or has a phone; and a thousand endpoints. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { config, create, origin } from '../gateway-under-test.ts';
+import { noFaults, openPage } from './page-under-test.ts';
+
+const admin = { address: '127.0.0.1:0' };
+const screens = ['', 'balancer', 'limits', 'config'];
+
+async function gatewayOf(endpoints?: readonly string[]) {
+  const own = endpoints ?? [await origin('a'), await origin('b')];
+  const services = [{ name: 'shop', endpoints: [...own] }];
+  const created = create({ config: { ...config(own[0]!, { admin }), services } });
+  await created.gateway.start();
+  return { ...created, place: created.gateway.state().admin!.address };
+}
+
+/** What is wrong with the page for those who hear it, and texts that stand out too little from their ground (WCAG 2.2, 1.4.3). */
+async function unreadable(page: Page): Promise<string[]> {
+  return page.evaluate(`(() => {
+    const faults = [];
+    const seen = (element) => element.checkVisibility() && element.getClientRects().length > 0;
+    const nameOf = (element) => (element.getAttribute('aria-label') ?? element.labels?.[0]?.textContent ?? element.textContent).trim();
+    for (const element of document.querySelectorAll('a, button, input, select, [role="region"], summary')) {
+      if (seen(element) && nameOf(element) === '') faults.push('no name: ' + element.outerHTML.slice(0, 120));
+    }
+    for (const table of document.querySelectorAll('table')) {
+      if (table.closest('[aria-label]') === null) faults.push('a table without a name');
+      for (const head of table.querySelectorAll('thead th')) if (!head.hasAttribute('scope')) faults.push('a heading without a scope');
+    }
+    if (document.querySelectorAll('main').length !== 1 || document.querySelectorAll('h1').length !== 1) faults.push('not one main and one h1');
+    if (document.documentElement.lang === '') faults.push('no language');
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    const rgba = (color) => {
+      canvas.clearRect(0, 0, 1, 1);
+      canvas.fillStyle = color;
+      canvas.fillRect(0, 0, 1, 1);
+      return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const light = ([r, g, b]) => {
+      const [x, y, z] = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+      return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+    };
+    const groundOf = (element) => {
+      for (let at = element; at !== null; at = at.parentElement) {
+        const color = rgba(getComputedStyle(at).backgroundColor);
+        if (color[3] === 255) return color;
+      }
+      return rgba(getComputedStyle(document.documentElement).backgroundColor);
+    };
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const said = new Set();
+    while (texts.nextNode()) {
+      const element = texts.currentNode.parentElement;
+      if (texts.currentNode.data.trim() === '' || !seen(element) || element.closest('svg, .unseen, .skip, :disabled') !== null) continue;
+      const [one, other] = [light(rgba(getComputedStyle(element).color)), light(groundOf(element))];
+      const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+      if (contrast < 4.5) said.add(contrast.toFixed(2) + ' for ' + element.className + ' ' + texts.currentNode.data.slice(0, 40));
+    }
+    return [...faults, ...said];
+  })()`);
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`every screen is named, headed and readable in ${colorScheme}`, async () => {
+    const { place } = await gatewayOf([await origin('a'), '127.0.0.1:1']);
+    const opened = await openPage(place, '', { colorScheme });
+    const { page } = opened;
+    for (const screen of screens) {
+      await page.evaluate(`location.hash = '#/${screen}'`);
+      await page.locator('main .panel').first().waitFor();
+      assert.deepEqual(await unreadable(page), [], screen);
+    }
+    const dark = await page.evaluate(`getComputedStyle(document.documentElement).backgroundColor`);
+    assert.equal(dark, colorScheme === 'dark' ? 'rgb(14, 19, 23)' : 'rgb(244, 246, 248)');
+    noFaults(opened);
+  });
+}
+
+test('light and dark can be chosen, and are remembered', async () => {
+  const { place } = await gatewayOf();
+  const { page } = await openPage(place, '', { colorScheme: 'light' });
+  await page.locator('.link.live').waitFor();
+  await page.keyboard.press('t');
+  await page.keyboard.press('t');
+  const ground = 'getComputedStyle(document.documentElement).backgroundColor';
+  assert.equal(await page.evaluate(ground), 'rgb(14, 19, 23)');
+  await page.reload();
+  assert.equal(await page.evaluate(ground), 'rgb(14, 19, 23)');
+});
+
+test('all can be done by keys: screens, help, sorting, finding, and a drain that is not meant is left', async () => {
+  const { gateway, place } = await gatewayOf();
+  const opened = await openPage(place);
+  const { page } = opened;
+  await page.locator('.link.live').waitFor();
+  await page.keyboard.press('?');
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.keyboard.press('g');
+  await page.keyboard.press('b');
+  await page.getByRole('columnheader', { name: 'p99.9' }).waitFor();
+  assert.equal(await page.title(), 'Balancer · Spillway');
+  // By Tab alone to what sorts, and to what drains.
+  const focused = (): Promise<string> =>
+    page.evaluate(`document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent`);
+  const tabTo = async (name: RegExp): Promise<void> => {
+    for (let presses = 0; presses < 80; presses++) {
+      await page.keyboard.press('Tab');
+      if (name.test(await focused())) return;
+    }
+    assert.fail(`${name} was not reached`);
+  };
+  await tabTo(/^Address$/);
+  await page.keyboard.press('Enter');
+  await page.locator('th[aria-sort="descending"]', { hasText: 'Address' }).waitFor();
+  await tabTo(/^Drain /);
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  // The first thing in it does nothing, so that Enter twice is no drain.
+  assert.equal(await focused(), 'Leave it');
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  assert.match(await focused(), /^Drain /);
+  assert.ok(gateway.state().services[0]!.endpoints.every(({ drain }) => drain === null));
+  noFaults(opened);
+});
+
+test('on a phone nothing is wider than the screen but what scrolls by itself', async () => {
+  const { place } = await gatewayOf();
+  const { page } = await openPage(place, '', { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  for (const screen of screens) {
+    await page.evaluate(`location.hash = '#/${screen}'`);
+    await page.locator('main .panel').first().waitFor();
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 390, screen);
+  }
+});
+
+test('of a thousand endpoints only those in view are drawn; all can be sorted, found and scrolled to', async () => {
+  const endpoints = Array.from({ length: 1000 }, (_, at) => `10.99.${Math.floor(at / 250)}.${at % 250}:80`);
+  const { place } = await gatewayOf(endpoints);
+  const opened = await openPage(place, '#/balancer');
+  const { page } = opened;
+  const rows = page.locator('tbody tr:not(.gap)');
+  await rows.first().waitFor();
+  assert.ok((await rows.count()) < 80);
+  await page.evaluate(`document.querySelector('.scroll.window').scrollTo(0, 1e6)`);
+  await page.getByRole('cell', { name: '10.99.3.249:80', exact: true }).waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('10.99.2.17:');
+  await page.getByText('1 of 1000').waitFor();
+  assert.equal(await rows.count(), 1);
+  await page.evaluate(`location.hash = '#/'`);
+  await page.getByText('995 more').waitFor();
+  noFaults(opened);
+});

@@ -1,0 +1,148 @@
+/** Each screen with live traffic, and what an operator does there. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Agent, request } from 'node:http';
+import { cleanups, config, create, origin } from '../gateway-under-test.ts';
+import { noFaults, openPage } from './page-under-test.ts';
+
+const admin = { address: '127.0.0.1:0' };
+
+/** One request after the other, until the test ends. */
+function traffic(address: string, path: string, headers: Record<string, string> = {}): void {
+  const agent = new Agent({ keepAlive: true });
+  let isOver = false;
+  const next = (): void => {
+    if (isOver) return;
+    const [host = '', port = ''] = address.split(':');
+    const asked = request({ agent, host, port, path, headers }, (response) => {
+      response.resume();
+      response.on('end', next);
+    });
+    asked.on('error', next);
+    asked.end();
+  };
+  next();
+  cleanups.push(() => {
+    isOver = true;
+    agent.destroy();
+  });
+}
+
+test('overview: the map shows which way requests go, and its table says the same', async () => {
+  const endpoints = [await origin('a'), await origin('b')];
+  const services = [{ name: 'shop', endpoints }];
+  const { gateway, address } = create({ config: { ...config(endpoints[0]!, { admin }), services } });
+  await gateway.start();
+  traffic(address(), '/a');
+  const opened = await openPage(gateway.state().admin!.address);
+  const { page } = opened;
+  const map = page.locator('svg.map');
+  // A straight line has no height, so the browser counts it as hidden.
+  await map.locator('path.well').nth(4).waitFor({ state: 'attached' });
+  for (const title of ['clients', 'web', 'all', 'shop', ...endpoints]) {
+    await map.locator('text', { hasText: title }).first().waitFor();
+  }
+  await page.getByText('The same as a table').click();
+  const row = page.getByRole('row', { name: /^clients web / });
+  assert.match((await row.textContent())!, /\/s/);
+  await page.getByText(`Listener web accepts on ${address()}.`).waitFor();
+  noFaults(opened);
+});
+
+test('balancer: an endpoint is drained in two steps and brought back, and both are in the audit log', async () => {
+  const endpoints = [await origin('a'), await origin('b')];
+  const services = [{ name: 'shop', endpoints }];
+  const { gateway, address, seen } = create({ config: { ...config(endpoints[0]!, { admin }), services } });
+  await gateway.start();
+  traffic(address(), '/a');
+  const opened = await openPage(gateway.state().admin!.address, '#/balancer');
+  const { page } = opened;
+  const [first = ''] = endpoints;
+  const row = page.getByRole('row', { name: new RegExp(first) });
+  await row
+    .getByText(/ ms|µs/)
+    .first()
+    .waitFor(); // percentiles of its own
+  await row.getByRole('button', { name: `Drain ${first} of shop` }).click();
+  // Once more: until then nothing has happened.
+  await page.getByRole('dialog').getByText('It gets no new requests.').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  assert.equal(gateway.state().services[0]!.endpoints[0]!.drain, null);
+  await row.getByRole('button', { name: `Drain ${first} of shop` }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Drain', exact: true }).click();
+  await page.getByText(`${first} drains. The audit log has a line of it.`).waitFor();
+  await page.getByRole('button', { name: 'Close' }).click();
+  await row.getByText('drained', { exact: true }).waitFor();
+  assert.notEqual(gateway.state().services[0]!.endpoints[0]!.drain, null);
+  await row.getByRole('button', { name: `Undrain ${first} of shop` }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Undrain', exact: true }).click();
+  await page.getByText(`${first} serves again.`, { exact: false }).first().waitFor();
+  const audits = seen.flatMap((event) => (event.kind === 'audit' ? [`${event.action} → ${event.outcome}`] : []));
+  assert.deepEqual(audits, ['POST /api/drain → done', 'POST /api/undrain → done']);
+  noFaults(opened);
+});
+
+test('balancer: what is refused is said, and nothing has changed', async () => {
+  const only = await origin('a');
+  const { gateway } = create({ config: config(only, { admin }) });
+  await gateway.start();
+  const opened = await openPage(gateway.state().admin!.address, '#/balancer');
+  const { page } = opened;
+  await page.getByRole('button', { name: `Drain ${only} of shop` }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Drain', exact: true }).click();
+  await page.getByRole('dialog').getByText(/last/).waitFor();
+  assert.equal(gateway.state().services[0]!.endpoints[0]!.drain, null);
+});
+
+test('balancer: a token that may only look is offered nothing that changes', async () => {
+  const readToken = 'a-token-that-may-only-look';
+  const admins = { ...admin, token: 'a-token-of-some-length', readToken };
+  const { gateway } = create({ config: config(await origin('a'), { admin: admins }) });
+  await gateway.start();
+  const { page } = await openPage(gateway.state().admin!.address, '#/balancer');
+  await page.getByLabel('Token of the admin API').fill(readToken);
+  await page.keyboard.press('Enter');
+  assert.equal(await page.getByRole('button', { name: /^Drain / }).isDisabled(), true);
+  await page.getByRole('link', { name: 'Config' }).click();
+  assert.equal(await page.getByRole('button', { name: 'Reload' }).isDisabled(), true);
+});
+
+test('limits: a policy, what it refuses and whom', async () => {
+  const algorithm = { type: 'token-bucket', capacity: 1, refillPerSecond: 1 } as const;
+  const limits = [{ name: 'per-key', algorithm, key: 'header:X-Api-Key', showKeys: true } as const];
+  const { gateway, address } = create({
+    config: {
+      ...config(await origin('a'), { admin, limits }),
+      routes: [{ name: 'all', service: 'shop', limits: { requests: ['per-key'] } }],
+    },
+  });
+  await gateway.start();
+  traffic(address(), '/', { 'X-Api-Key': 'ann' });
+  const opened = await openPage(gateway.state().admin!.address, '#/limits');
+  const { page } = opened;
+  await page.getByRole('row', { name: /per-key token-bucket 1, 1\/s header:X-Api-Key all/ }).waitFor();
+  await page.getByRole('row', { name: /^ann per-key \d/ }).waitFor();
+  await page.getByRole('row', { name: /^rate_limited \d/ }).waitFor();
+  noFaults(opened);
+});
+
+test('config: what differs between two versions is shown, and the one before is put back in two steps', async () => {
+  const [one, other] = [await origin('a'), await origin('b')];
+  const { gateway, seen } = create({ config: config(one, { admin }) });
+  await gateway.start();
+  await gateway.reload({ config: config(other, { admin }) });
+  const opened = await openPage(gateway.state().admin!.address, '#/config');
+  const { page } = opened;
+  await page.getByText('From version 1 to 2').waitFor();
+  await page.locator('.diff .gone', { hasText: one }).waitFor();
+  await page.locator('.diff .new', { hasText: other }).waitFor();
+  await page.getByRole('button', { name: 'Roll back to version 1' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Roll back', exact: true }).click();
+  await page.getByText('Version 3 is in force.').waitFor();
+  assert.equal(gateway.state().services[0]!.endpoints[0]!.address, one);
+  assert.ok(seen.some((event) => event.kind === 'audit' && event.action === 'POST /api/rollback'));
+  await page.getByRole('button', { name: 'Close' }).click();
+  await page.getByRole('row', { name: /^3 in force/ }).waitFor();
+  noFaults(opened);
+});
