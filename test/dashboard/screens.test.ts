@@ -84,12 +84,12 @@ test('balancer: an endpoint is drained in two steps and brought back, and both a
 });
 
 test('balancer: what is refused is said, and nothing has changed', async () => {
-  const only = await origin('a');
-  const { gateway } = create({ config: config(only, { admin }) });
+  const last = await origin('a');
+  const { gateway } = create({ config: config(last, { admin }) });
   await gateway.start();
   const opened = await openPage(gateway.state().admin!.address, '#/balancer');
   const { page } = opened;
-  await page.getByRole('button', { name: `Drain ${only} of shop` }).click();
+  await page.getByRole('button', { name: `Drain ${last} of shop` }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Drain', exact: true }).click();
   await page.getByRole('dialog').getByText(/last/).waitFor();
   assert.equal(gateway.state().services[0]!.endpoints[0]!.drain, null);
