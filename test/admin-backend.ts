@@ -5,6 +5,7 @@ import { Assets } from '../src/gateway/admin/assets.ts';
 import { LiveFeed } from '../src/gateway/admin/live-feed.ts';
 import { Telemetry } from '../src/gateway/control/telemetry.ts';
 import { systemClock } from '../src/kernel/clock.ts';
+import { createRandom } from '../src/kernel/random.ts';
 
 const applied = {
   kind: 'applied',
@@ -46,8 +47,8 @@ export function adminBackend(given: Partial<AdminBackend> = {}) {
     wallMs: () => systemClock.wallMs(),
     assets: new Assets(),
     live: new LiveFeed(systemClock, notAsked),
-    telemetry: new Telemetry(systemClock),
     gate: { verdict: () => null, admit: async () => null },
+    telemetry: new Telemetry({ clock: systemClock, random: createRandom(), notice: notAsked }),
     audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
     ...given,
   };

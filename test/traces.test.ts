@@ -6,12 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { encodeTraces, encodeTracesJson } from '../src/observe/otlp/traces.ts';
+import { decodeTraces, encodeTraces, encodeTracesJson } from '../src/observe/otlp/traces.ts';
 import type { SpanRecord } from '../src/observe/trace/span-record.ts';
 import type { TraceSummary } from '../src/observe/trace/stored-trace.ts';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import { eventually } from './engine/bench.ts';
 import { cleanups, config, create, folder, mortalWorker } from './gateway-under-test.ts';
+import { Collector } from './observe/collector.ts';
 import { span } from './observe/spans.ts';
 
 /** A server that tells what `traceparent` it got. */
@@ -164,4 +165,58 @@ test('a reload turns traces on and off for the requests that follow', async () =
   assert.equal(outcome.kind, 'applied');
   assert.equal(await get(), 'ok');
   assert.match(seen[1]!, /-00$/);
+});
+
+test('a collector gets what is kept, with fields that prove who sends and are shown nowhere', async () => {
+  await using collector = await Collector.start();
+  const secret = 'Basic a-secret-of-some-length';
+  const otlp = { endpoint: collector.endpoint, headers: [{ name: 'Authorization', secret }] };
+  const { gateway, get, seen, admin } = await start({ telemetry: { traces: { sample: '100%' }, otlp } });
+  assert.equal(await get(), 'ok');
+  await gateway.stop();
+  await collector.requests(1);
+  const [{ path, headers, body }] = collector.received as [(typeof collector.received)[0]];
+  assert.deepEqual([path, headers.authorization], ['/v1/traces', secret]);
+  const { spans } = decodeTraces(body);
+  assert.deepEqual(
+    spans.map(({ kind, service }) => [kind, service]),
+    [
+      ['server', 'gateway'],
+      ['client', 'gateway'],
+    ],
+  );
+  assert.ok(seen[0]!.includes(spans[0]!.traceId));
+  assert.ok(admin !== '');
+});
+
+test('a collector that is away is told once and counted, and traffic goes on; a reload names another', async () => {
+  const gone = await Collector.start();
+  const { endpoint } = gone;
+  await gone[Symbol.asyncDispose]();
+  const headers = [{ name: 'x-key', secret: 'not-to-be-seen-by-anybody' }];
+  const traces = { sample: '100%' } as const;
+  const { gateway, get, read, admin, next } = await start({ telemetry: { traces, otlp: { endpoint, headers } } });
+  const told = next('notice');
+  for (let n = 0; n < 3; n++) assert.equal(await get(), 'ok');
+  await found(read, '', 3);
+  await using collector = await Collector.start();
+  const address = gateway.state().services[0]!.endpoints[0]!.address;
+  const outcome = await gateway.reload({
+    config: config(address, {
+      admin: { address: '127.0.0.1:0' },
+      telemetry: { traces, otlp: { endpoint: collector.endpoint } },
+    }),
+  });
+  assert.ok(outcome.kind === 'applied' && outcome.changes.some((line) => line.includes('collector')));
+  assert.ok(outcome.changes.includes('telemetry: headers changed'));
+  assert.equal(await get(), 'ok');
+  await collector.requests(1);
+  assert.equal(collector.received[0]!.headers['x-key'], undefined);
+  await told;
+  const text = await (await fetch(`${admin}/metrics`)).text();
+  assert.match(text, /^spillway_otlp_spans_total\{outcome="sent"\} \d+$/m);
+  for (const version of [1, 2]) {
+    assert.ok(!JSON.stringify(await read(`/api/config/${version}`)).includes('not-to-be-seen'));
+  }
+  assert.ok(!JSON.stringify(gateway.state()).includes('not-to-be-seen'));
 });

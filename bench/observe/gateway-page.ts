@@ -36,6 +36,7 @@ function gatewayOf(routes: number, endpoints: number): MetricsInput {
       reloads: { applied: 0, refused: 0, lastAt: null, lastOutcome: null, lastReason: null },
     },
     discovery: [null],
+    exported: null,
     healthChanges: () => [],
     process: { residentBytes: 1, cpuSeconds: 1, nodeVersion: 'v24', configAppliedS: 1 },
   };

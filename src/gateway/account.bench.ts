@@ -135,5 +135,7 @@ const [, , end = 0, fields = 0, traced = 0, turn = 0] = best;
 for (const [index, [name]] of parts.entries()) {
   process.stdout.write(`${name.padEnd(32)} ${(best[index]! - (index === 5 ? 0 : turn)).toFixed(0).padStart(6)} ns\n`);
 }
-process.stdout.write(`${'all telemetry of one request'.padEnd(32)} ${(end - turn + Math.max(0, traced - fields)).toFixed(0).padStart(6)} ns\n`);
+process.stdout.write(
+  `${'all telemetry of one request'.padEnd(32)} ${(end - turn + Math.max(0, traced - fields)).toFixed(0).padStart(6)} ns\n`,
+);
 await Promise.all([off, on, whole].map(({ plane }) => plane.accounts.close()));

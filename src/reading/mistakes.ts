@@ -67,7 +67,8 @@ export function show(value: unknown): string {
   if (typeof value === 'object') return 'a map';
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (typeof value !== 'string') return `a ${typeof value}`;
-  const safe = printable(JSON.stringify(value));
+  // Who wrote a password into an address must not find it in a log.
+  const safe = printable(JSON.stringify(value)).replace(/(?<=\/\/)[^/@\s]*@/g, '…@');
   if (safe.length <= SHOWN_MAX) return safe;
   return `${safe.slice(0, SHOWN_MAX - 1)}…"`;
 }

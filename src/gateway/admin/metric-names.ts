@@ -291,6 +291,11 @@ export const metricNames = {
     labels: [],
     help: 'Traces that should have been kept and were more than a worker may keep in a second.',
   },
+  spillway_otlp_spans_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    help: 'Spans for the collector: sent, rejected by it, dropped because too many waited, or failed; since this collector is named.',
+  },
   spillway_build_info: {
     type: 'gauge',
     labels: ['version', 'node'],

@@ -93,8 +93,9 @@ function input(): MetricsInput {
     reloads: { applied: 2, refused: 1, lastAt: null, lastOutcome: 'refused', lastReason: 'x' },
   };
   const process = { residentBytes: 5, cpuSeconds: 6, nodeVersion: 'v24', configAppliedS: 7 };
+  const exported = { sent: 3, rejected: 0, dropped: 1, failed: 0 };
   const healthChanges = (_service: string, endpoint: string) => (endpoint === '127.0.0.1:9001' ? changes : []);
-  return { snapshot, state, discovery: [discovery], healthChanges, process };
+  return { snapshot, state, discovery: [discovery], exported, healthChanges, process };
 }
 
 function textOf(families: Iterable<MetricFamily>, format: MetricFormat): string {

@@ -6,6 +6,7 @@
  */
 import { cellHeader, cellLanes, type Cell } from '../../kernel/cells.ts';
 import type { Bucket, HistogramSample, Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
+import type { OtlpCounts } from '../../observe/otlp/channel.ts';
 import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
 import type { DiscoveryState, EndpointState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
 import { storesOf } from '../control/read-limits.ts';
@@ -41,6 +42,8 @@ export interface MetricsInput {
   >;
   /** Of each service, in the order of the snapshot. */
   readonly discovery: readonly (DiscoveryState | null)[];
+  /** Spans to a collector; null if there is none. */
+  readonly exported: OtlpCounts | null;
   readonly healthChanges: (service: string, endpoint: string) => EndpointState['changes'];
   readonly process: {
     readonly residentBytes: number;
@@ -353,7 +356,7 @@ function workerSeries(snapshot: Snapshot, { workers }: MetricsInput['state']): S
   };
 }
 
-function processSeries({ snapshot, state, process }: MetricsInput): Series {
+function processSeries({ snapshot, state, process, exported }: MetricsInput): Series {
   const count = reader(snapshot.cell, PROCESS_SLOTS);
   const one = (value: number, labels: Labels = {}): Sample[] => [{ labels, value }];
   return {
@@ -369,6 +372,10 @@ function processSeries({ snapshot, state, process }: MetricsInput): Series {
     spillway_access_log_errors_total: one(count(processSlots.logErrors)),
     spillway_traces_kept_total: one(count(processSlots.tracesKept)),
     spillway_traces_dropped_total: one(count(processSlots.tracesDropped)),
+    spillway_otlp_spans_total: Object.entries(exported ?? {}).map(([outcome, value]) => ({
+      labels: { outcome },
+      value: value as number,
+    })),
     spillway_build_info: one(1, { version: state.version, node: process.nodeVersion }),
     process_start_time_seconds: one(Date.parse(state.startedAt) / 1000),
     process_resident_memory_bytes: one(process.residentBytes),

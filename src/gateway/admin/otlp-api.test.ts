@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { seededRandom } from '../../kernel/random.ts';
 import { adminBackend } from '../../../test/admin-backend.ts';
 import { span } from '../../../test/observe/spans.ts';
 import { encodeMetrics, encodeMetricsJson } from '../../observe/otlp/metrics.ts';
@@ -20,7 +21,7 @@ const one = span({ traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) });
 
 async function serve(t: TestContext, grants: readonly AdminGrant[] = [{ role: 'write', token: null }]) {
   const clock = new ManualClock();
-  const telemetry = new Telemetry(clock);
+  const telemetry = new Telemetry({ clock, random: seededRandom(1), notice: (text) => assert.fail(text) });
   const { whole } = adminBackend({ telemetry });
   const server = new AdminServer(whole, { grants, loopbackName: '127.0.0.1' });
   t.after(() => server.close());

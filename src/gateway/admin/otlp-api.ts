@@ -30,7 +30,7 @@ type Taker = (telemetry: Telemetry, bytes: Buffer, isJson: boolean) => number;
 
 const takeTraces: Taker = (telemetry, bytes, isJson) => {
   const { spans, rejected } = isJson ? decodeTracesJson(bytes.toString('utf8')) : decodeTraces(bytes);
-  telemetry.add(spans);
+  telemetry.received(spans);
   return rejected;
 };
 

@@ -12,7 +12,7 @@ const CREDENTIALS = /^(proxy-)?authorization$|^(set-)?cookie$|password|passwd|cr
 
 export function configText(config: Config): string {
   const { file: _, folder: _folder, texts: _texts, adminGrants: _grants, ...rest } = config;
-  const { affinitySecrets: _secrets, storeUrls: _urls, ...values } = rest;
+  const { affinitySecrets: _secrets, storeUrls: _urls, otlpHeaders: _headers, ...values } = rest;
   const shown: unknown = JSON.parse(JSON.stringify(values, withoutSecrets));
   return stringify(shown, { lineWidth: 0, aliasDuplicateObjects: false });
 }

@@ -24,13 +24,14 @@ export function diffConfigs(before: Compiled, after: Compiled): readonly string[
     ...diffDiscovery(before.config, after.config),
     ...diffHealth(before.config, after.config),
     ...diffAdmin(before.config, after.config),
+    ...(isDeepStrictEqual(before.config.otlpHeaders, after.config.otlpHeaders) ? [] : ['telemetry: headers changed']),
     ...diffFields('gateway', ownValues(before.config), ownValues(after.config)),
   ];
 }
 
 /** What the control thread goes by itself. */
-function ownValues({ workers, user }: Config): object {
-  return { workers, user };
+function ownValues({ workers, user, telemetry: { otlp } }: Config): object {
+  return { workers, user, collector: otlp?.endpoint };
 }
 
 function diffSnapshots(before: Snapshot, after: Snapshot): readonly string[] {

@@ -18,6 +18,7 @@ import { readModule } from '../../reading/module-source.ts';
 import { partsFrom } from './parts.ts';
 import { affinitySecrets } from './affinity-rules.ts';
 import { storeUrls } from './limit-rules.ts';
+import { otlpHeaders } from './telemetry-rules.ts';
 import { findRedisClient } from '../limits/redis-client.ts';
 import { readSmallFile } from '../../reading/small-file.ts';
 import { FileSet } from './pem.ts';
@@ -42,6 +43,8 @@ export interface Config extends ConfigValues {
   readonly affinitySecrets: Readonly<Record<string, string>>;
   /** Where limits count that have a store, by limit; with passwords. */
   readonly storeUrls: Readonly<Record<string, string>>;
+  /** What proves to the collector of telemetry who sends. */
+  readonly otlpHeaders: Readonly<Record<string, string>>;
 }
 
 export interface Loaded {
@@ -137,6 +140,7 @@ function check(source: Source, file: string, options: LoadOptions): Loaded {
             adminGrants: adminGrants(values.admin, files, environment),
             affinitySecrets: affinitySecrets(values.services, files, environment),
             storeUrls: storeUrls(values.limits, { files, environment }),
+            otlpHeaders: otlpHeaders(values.telemetry, { files, environment }),
           },
     mistakes: list.toArray(),
     files: [path, ...source.files, ...files.paths, ...(values === null ? otherFiles(list, file) : [])],

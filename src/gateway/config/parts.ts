@@ -30,6 +30,7 @@ export interface Parts {
   readonly user: string | null;
   readonly admin: Admin | null;
   readonly accessLog: ConfigValues['accessLog'];
+  readonly telemetry: ConfigValues['telemetry'] | null;
 }
 
 /** What rules may know beside the config. */
@@ -104,7 +105,7 @@ function whole<T>(values: readonly (T & { readonly name?: string | undefined })[
 /** `values` is the whole config if the schema accepts all of it. */
 export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
   if (values !== null) {
-    const { zone = null, user = null, admin = null, accessLog } = values;
+    const { zone = null, user = null, admin = null, accessLog, telemetry } = values;
     const { limits, listeners, services, routes } = values;
     return {
       listeners: whole(listeners),
@@ -115,12 +116,14 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
       user,
       admin,
       accessLog,
+      telemetry,
     };
   }
   const zone = configSchema.shape.zone.safeParse(field(raw, 'zone'));
   const user = configSchema.shape.user.safeParse(field(raw, 'user'));
   const admin = adminSchema.safeParse(field(raw, 'admin'));
   const accessLog = configSchema.shape.accessLog.safeParse(field(raw, 'accessLog'));
+  const telemetry = configSchema.shape.telemetry.safeParse(field(raw, 'telemetry'));
   return {
     listeners: partsOf(raw, 'listeners', listenerSchema),
     services: partsOf(raw, 'services', serviceSchema),
@@ -130,5 +133,6 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
     user: user.success ? (user.data ?? null) : null,
     admin: admin.success ? admin.data : null,
     accessLog: accessLog.success ? accessLog.data : null,
+    telemetry: telemetry.success ? telemetry.data : null,
   };
 }

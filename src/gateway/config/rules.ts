@@ -12,6 +12,7 @@ import type { MistakeList } from '../../reading/mistakes.ts';
 import type { Part, Parts, RuleContext } from './parts.ts';
 import { checkRoutes } from './route-rules.ts';
 import { checkService } from './service-rules.ts';
+import { checkTelemetry } from './telemetry-rules.ts';
 
 export function checkRules(parts: Parts, list: MistakeList, context: RuleContext): void {
   checkNames(parts.listeners, 'listeners', list);
@@ -30,6 +31,7 @@ export function checkRules(parts: Parts, list: MistakeList, context: RuleContext
   checkLimits(parts, list, context);
   checkAdmin(parts, list, context);
   checkLog(parts, list, context);
+  if (parts.telemetry !== null) checkTelemetry(parts.telemetry, list, context);
 }
 
 function checkNames(items: readonly Part<unknown>[], section: string, list: MistakeList): void {

@@ -1,5 +1,29 @@
 /** What is kept of the requests of this gateway, and what is told about it to others. */
-import { count, duration, percentage, section } from '../../reading/values.ts';
+import * as z from 'zod';
+import { count, duration, expects, list, percentage, section, text } from '../../reading/values.ts';
+import { pointedText } from './secret.ts';
+
+/** What stands in a field of a request; RFC 9110 §5.5, without what nobody types. */
+const usableValue = /^[!-~]([ -~]{0,4094}[!-~])?$/;
+export const headerSecret = {
+  expected: 'a field value of 1 to 4096 visible ASCII characters',
+  accepts: (given: string): boolean => usableValue.test(given),
+};
+
+function otlpEndpoint() {
+  const what = 'the address of a collector, such as http://127.0.0.1:4318, without /v1/traces and without a password';
+  return z
+    .string(expects(what))
+    .max(2048, expects(what))
+    .meta({ examples: ['http://127.0.0.1:4318'] })
+    .transform((given, context): string => {
+      const url = URL.parse(given);
+      const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
+      if (isUsable && !/\/v1\/\w+\/?$/.test(url.pathname) && url.search === '' && url.hash === '') return url.href;
+      context.addIssue({ code: 'custom', params: { expected: what } });
+      return z.NEVER;
+    });
+}
 
 export const telemetrySchema = section({
   traces: section({
@@ -21,4 +45,22 @@ export const telemetrySchema = section({
     .describe(
       'Traces of requests: a span for each, with what was decided, and one for each attempt. Absent: none, and `traceparent` of a trusted proxy goes on as it came.',
     ),
+  otlp: section({
+    endpoint: otlpEndpoint().describe('Where a collector takes OTLP over HTTP; `/v1/traces` is added.'),
+    headers: list(
+      section({
+        name: text('the name of a field', /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { max: 256 }).describe(
+          'Such as `authorization`.',
+        ),
+        secret: pointedText({ ...headerSecret, meta: { examples: ['file:otlp-authorization'] } }).describe(
+          'Its value. Better not written here: `file:PATH` (mode 0600, else a warning) or `env:NAME`.',
+        ),
+      }),
+      { what: 'headers', max: 32 },
+    )
+      .prefault([])
+      .describe('Fields that prove to the collector who sends.'),
+  })
+    .optional()
+    .describe('Where the traces of this gateway are sent to besides. Absent: nowhere.'),
 });

@@ -97,7 +97,8 @@ export class ControlPlane {
     this.#options = options;
     this.#source = options.source;
     this.#reloads = new ReloadHistory(clock);
-    this.#telemetry = new Telemetry(clock);
+    const notice = (message: string): void => this.#notice('warn', message);
+    this.#telemetry = new Telemetry({ clock, random, notice });
     this.#changes = new ChangeLog(clock);
     this.#events.add((event) => this.#changes.observe(event));
     const onEvent = (event: GatewayEvent): void => this.#events.emit(event);
@@ -156,7 +157,7 @@ export class ControlPlane {
     });
     const parts = {
       ...{ clock, admin: this.#admin, discovery: this.#discovery, endpoints: this.#endpoints },
-      ...{ trials: this.#trials, versions: this.#versions },
+      ...{ trials: this.#trials, versions: this.#versions, telemetry: this.#telemetry },
       now: () => this.#now(),
     };
     const frozen = (pass: Pass | null): Promise<string | null> => this.#gate.refusal(pass);
@@ -208,7 +209,7 @@ export class ControlPlane {
       onLost: (lane, reason, restartInMs) => this.#events.emit({ kind: 'worker-lost', lane, reason, restartInMs }),
       onReplaced: (lane) => this.#events.emit({ kind: 'worker-replaced', lane }),
       onRowFull: () => this.#endpoints.health.lookAtTraffic(),
-      onSpans: (spans) => this.#telemetry.add(spans),
+      onSpans: (spans) => this.#telemetry.traced(spans),
       onNotice: (level, message) => this.#notice(level, message),
     });
     await this.#supervisor.start(force.snapshot);
@@ -333,6 +334,7 @@ export class ControlPlane {
     this.#trials.end('the gateway is ending');
     await this.#supervisor?.drain(timeoutMs);
     this.#endpoints.stop();
+    await this.#telemetry.close();
     await this.#admin.close();
   }
 

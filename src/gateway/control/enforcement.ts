@@ -20,6 +20,7 @@ import { checkListeners } from './listen-check.ts';
 import { adminPlace, type ConfigReading } from './read-config.ts';
 import type { Moment } from './readings.ts';
 import { hasTls, newTicketSecret } from './ticket-keys.ts';
+import type { Telemetry } from './telemetry.ts';
 import type { TrialOutcome, TrialRequest, Trials } from './trials.ts';
 
 export interface EnforcementOptions {
@@ -27,6 +28,7 @@ export interface EnforcementOptions {
   readonly admin: AdminEndpoint;
   readonly discovery: Discovery;
   readonly endpoints: EndpointWatch;
+  readonly telemetry: Telemetry;
   readonly trials: Trials;
   readonly versions: ConfigVersions;
   /** These files, and no others. */
@@ -209,8 +211,9 @@ export class Enforcement {
 
   /** What follows a config that is in force. */
   async #follow(force: InForce): Promise<void> {
-    const { endpoints, now, watch } = this.#options;
+    const { endpoints, now, telemetry, watch } = this.#options;
     if (now().phase !== 'running') return;
+    telemetry.apply(force.config);
     this.#cells?.retain(force.snapshot, ...(this.#trial === null ? [] : [this.#trial.snapshot]));
     endpoints.update(this.inForce(), this.#trial);
     await watch(force.files);

@@ -28,6 +28,7 @@ import { liveState } from './read-live.ts';
 import { RecentDurations } from './recent-durations.ts';
 import type { ReloadHistory } from './reload-history.ts';
 import type { Supervisor } from './supervisor.ts';
+import type { Telemetry } from './telemetry.ts';
 import type { Trials } from './trials.ts';
 
 /** `/livez` gives a gateway without a single worker this long to replace one before it asks to be started anew. */
@@ -54,6 +55,7 @@ export interface ReadingsOptions {
   readonly admin: AdminEndpoint;
   readonly endpoints: EndpointWatch;
   readonly discovery: Discovery;
+  readonly telemetry: Telemetry;
   readonly now: () => Moment;
 }
 
@@ -116,7 +118,7 @@ export class Readings {
 
   metrics(): MetricsInput {
     const { user, system } = process.cpuUsage();
-    const { endpoints, now, reloads, versions } = this.#options;
+    const { endpoints, now, reloads, telemetry, versions } = this.#options;
     const { force, supervisor } = now();
     const { config, snapshot } = running(force);
     return {
@@ -131,6 +133,7 @@ export class Readings {
         reloads: reloads.state,
       },
       discovery: this.#discovery(config),
+      exported: telemetry.exported,
       healthChanges: (service, endpoint) => endpoints.health.known(service, endpoint).changes,
       process: {
         residentBytes: process.memoryUsage.rss(),

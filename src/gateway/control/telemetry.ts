@@ -1,10 +1,15 @@
 /**
- * What the control thread keeps of telemetry: the traces that its own workers have kept, and what services push. All in memory and bounded;
- * nobody need ask for it for traffic to go on.
+ * What the control thread keeps of telemetry: the traces that its own workers have kept, which also go to a collector if the config names one,
+ * and what services push. All in memory and bounded; nobody need ask for it for traffic to go on.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../kernel/clock.ts';
+import type { Random } from '../../kernel/random.ts';
+import type { OtlpCounts } from '../../observe/otlp/channel.ts';
+import { createOtlpExporter, type OtlpExporter } from '../../observe/otlp/exporter.ts';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import { createTraceStore } from '../../observe/trace/store.ts';
+import type { Config } from '../config/index.ts';
 import { ReceivedMetrics } from './received-metrics.ts';
 
 /** Of what is pushed, all services together: decoding it must leave the control thread its time. Some 5 % of it at that. */
@@ -12,28 +17,74 @@ const BYTES_PER_SECOND = 4 * 2 ** 20;
 const SECOND_MS = 1000;
 /** Some ten thousand traces of an ordinary kind. */
 const TRACES_MEMORY = '32mb';
+/** What has not gone to the collector by then is lost, when the gateway ends or another collector is named. */
+const LAST_SEND_MS = 2000;
+
+export interface TelemetryOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly notice: (message: string) => void;
+}
+
+/** Where traces go. */
+interface Collector {
+  readonly endpoint: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
 
 export class Telemetry {
-  readonly #clock: Clock;
+  readonly #options: TelemetryOptions;
   /** What services push of theirs. */
   readonly metrics: ReceivedMetrics;
   readonly traces = createTraceStore({ memoryBytes: TRACES_MEMORY });
+  #collector: Collector | null = null;
+  #exporter: OtlpExporter | null = null;
   #secondEndsMs = 0;
   #bytes = 0;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
-    this.metrics = new ReceivedMetrics(clock);
+  constructor(options: TelemetryOptions) {
+    this.#options = options;
+    this.metrics = new ReceivedMetrics(options.clock);
   }
 
-  /** Spans of this gateway, or of a service that pushes them. */
-  add(spans: readonly SpanRecord[]): void {
+  /** Of spans to the collector; null without one. */
+  get exported(): OtlpCounts | null {
+    return this.#exporter?.counts ?? null;
+  }
+
+  /** Goes by another config from now on. */
+  apply({ telemetry: { otlp }, otlpHeaders }: Pick<Config, 'telemetry' | 'otlpHeaders'>): void {
+    const collector = otlp === undefined ? null : { endpoint: otlp.endpoint, headers: otlpHeaders };
+    if (isDeepStrictEqual(collector, this.#collector)) return;
+    void this.close();
+    this.#collector = collector;
+    if (collector === null) return;
+    const { clock, random, notice } = this.#options;
+    this.#exporter = createOtlpExporter({ ...collector, clock, random, onProblem: notice });
+  }
+
+  /** Sends what is left, for two seconds at most. */
+  async close(): Promise<void> {
+    const exporter = this.#exporter;
+    this.#exporter = null;
+    this.#collector = null;
+    await exporter?.close(LAST_SEND_MS);
+  }
+
+  /** Spans of this gateway. */
+  traced(spans: readonly SpanRecord[]): void {
+    this.traces.add(spans);
+    this.#exporter?.add(spans);
+  }
+
+  /** Spans that services push: they know their collectors. */
+  received(spans: readonly SpanRecord[]): void {
     this.traces.add(spans);
   }
 
   /** Whether there is time for so many bytes more in this second. */
   mayTake(bytes: number): boolean {
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#options.clock.nowMs();
     if (nowMs >= this.#secondEndsMs) {
       this.#secondEndsMs = nowMs + SECOND_MS;
       this.#bytes = 0;
