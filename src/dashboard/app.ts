@@ -7,9 +7,10 @@ import { ConfirmDialog } from './components/confirm.ts';
 import { HelpSheet } from './components/help-sheet.ts';
 import { LoginForm } from './components/login-form.ts';
 import { link, live } from './feed.ts';
-import { changeTheme, helpShown, theme } from './keys.ts';
+import { helpShown } from './keys.ts';
 import { hashOf, place } from './router.ts';
 import { screens } from './screens.ts';
+import { changeTheme, theme } from './theme.ts';
 import type { View } from './view.ts';
 
 export function App(): View {

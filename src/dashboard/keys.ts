@@ -3,19 +3,11 @@
  * somebody types, and none with Ctrl, Alt or Meta, which are the browser's.
  */
 import { signal } from '@preact/signals';
-import { storedTheme, type Theme } from './browser.ts';
 import { hashOf } from './router.ts';
 import { screens } from './screens.ts';
+import { changeTheme } from './theme.ts';
 
 export const helpShown = signal(false);
-export const theme = signal<Theme>(storedTheme.get());
-
-const nextTheme: Readonly<Record<Theme, Theme>> = { auto: 'light', light: 'dark', dark: 'auto' };
-
-export function changeTheme(): void {
-  theme.value = nextTheme[theme.value];
-  storedTheme.set(theme.value);
-}
 
 /** For the help sheet. */
 export const keyHelp: readonly (readonly [keys: string, what: string])[] = [

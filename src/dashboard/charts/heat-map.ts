@@ -13,7 +13,7 @@ import type { ChartData, ChartLine, Mark } from './reading.ts';
 import { timeTicks } from './time-ticks.ts';
 import { gutterPx } from './time-chart.ts';
 
-const HEIGHT = 170;
+const HEIGHT = 190;
 const ROW_PX = 3;
 const LEVELS = 64;
 

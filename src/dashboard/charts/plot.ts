@@ -7,7 +7,7 @@
 import { useSignalEffect } from '@preact/signals';
 import { type ComponentChildren, h } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { theme } from '../keys.ts';
+import { theme } from '../theme.ts';
 import type { View } from '../view.ts';
 import { ChartTable } from './chart-table.ts';
 import { crosshair } from './crosshair.ts';

@@ -120,7 +120,12 @@ export class TimeChart {
         },
         {
           stroke, font, grid, ticks, size: gutterPx.left, gap: 6,
-          ...(axis === 'log' ? { splits: (_plot: UPlot, _axis: number, min: number, max: number) => this.#logSplits(min, max) } : {}),
+          ...(axis === 'log'
+            ? {
+                splits: (_plot: UPlot, _axis: number, min: number, max: number) => this.#logSplits(min, max),
+                filter: (_plot: UPlot, splits: number[]) => splits,
+              }
+            : {}),
           values: (_plot, splits) => splits.map((value) => tickText(unit, value)),
         },
       ],

@@ -219,7 +219,9 @@ function bar(kind: string, start: number, end: number, { totalMs }: Trace, backg
 function lengthPlace(start: number, end: number, totalMs: number): Readonly<Record<string, string>> {
   const [from, to] = totalMs === 0 ? [0, 0] : [start / totalMs, end / totalMs];
   if (to < 0.86) return { left: `calc(${to * 100}% + 6px)` };
-  return from > 0.14 ? { right: `calc(${(1 - from) * 100}% + 6px)` } : { right: '6px' };
+  return from > 0.14
+    ? { right: `calc(${(1 - from) * 100}% + 6px)` }
+    : { right: '6px', background: 'var(--panel)', padding: '0 4px' };
 }
 
 /** Events of a span, as ticks on its bar. Their number is bounded where spans are taken in. */

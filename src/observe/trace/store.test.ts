@@ -69,6 +69,16 @@ test('one trace takes at most an eighth, what comes twice is there once', () => 
   assert.equal(store.trace(id(2)), null);
 });
 
+test('a trace is of each service that has a span in it, and of one that the gateway asked', () => {
+  const store = createTraceStore();
+  store.add([
+    span(1, { service: 'gateway', attributes: { 'spillway.service': 'search' } }),
+    span(2, { service: 'shop' }),
+  ]);
+  const of = (service: string): number => store.find({ service }).traces.length;
+  assert.deepEqual([of('search'), of('shop'), of('gateway'), of('stock')], [1, 1, 1, 0]);
+});
+
 test('a list says what a trace was, from all services', () => {
   const store = createTraceStore();
   const root = span(1, { name: 'GET', service: 'gateway', attributes: { 'spillway.kept': 'error' }, durationMs: 30, startMs: 100 }); // prettier-ignore

@@ -20,7 +20,7 @@ export interface TraceStoreOptions {
 /** Each narrows; none means all. */
 export interface TraceQuery {
   readonly traceId?: string;
-  /** One of whose spans is of this service. */
+  /** One of whose spans is of this service, or of the gateway on its behalf. */
   readonly service?: string;
   /** One of whose spans has this `http.route`. */
   readonly route?: string;
@@ -136,9 +136,14 @@ function testOf(query: TraceQuery): (stored: StoredTrace) => boolean {
     (status === undefined || stored.errors > 0 === (status === 'error')) &&
     stored.durationMs >= minMs &&
     stored.durationMs <= maxMs &&
-    (service === undefined || stored.some((span) => span.service === service)) &&
+    (service === undefined || stored.some((span) => isOf(span, service))) &&
     (route === undefined || stored.some(({ attributes }) => attributes['http.route'] === route)) &&
     (text === '' || stored.some((span) => hasText(span, text)));
+}
+
+/** Its own, or one that the gateway asked for it. */
+function isOf({ service, attributes }: SpanRecord, wanted: string): boolean {
+  return service === wanted || attributes['spillway.service'] === wanted;
 }
 
 function hasText({ name, statusMessage, service, attributes, events }: SpanRecord, text: string): boolean {

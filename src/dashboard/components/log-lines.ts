@@ -1,0 +1,70 @@
+/** Lines of logs that the gateway has been sent or has written, the newest last, as one reads them; each with a way to its trace. */
+import { h } from 'preact';
+import { getJson } from '../api.ts';
+import { clockText } from '../charts/format.ts';
+import { usePolled } from '../polled.ts';
+import { hashOf } from '../router.ts';
+import type { View } from '../view.ts';
+
+const PERIOD_MS = 3000;
+const LIMIT = '100';
+
+/** As it is told at `/api/logs`. A text is '' if there is none. */
+interface LogRecord {
+  readonly timeMs: number;
+  readonly level: string;
+  readonly message: string;
+  readonly service: string;
+  readonly traceId: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+export interface LogsWanted {
+  readonly traceId?: string;
+  readonly text?: string;
+}
+
+export function LogLines({ title, wanted }: { readonly title: string; readonly wanted: LogsWanted }): View {
+  const query = new URLSearchParams(
+    Object.entries({ ...wanted, limit: LIMIT }).filter((pair): pair is [string, string] => (pair[1] ?? '') !== ''),
+  );
+  const { value, problem } = usePolled(`${query}`, PERIOD_MS, (signal) =>
+    getJson<{ readonly lines: readonly LogRecord[] }>(`/api/logs?${query}`, signal),
+  );
+  return h('section', { class: 'panel' }, [
+    h('header', {}, [h('h2', {}, title)]),
+    value === null
+      ? h('p', { class: 'dim' }, problem?.message ?? 'Asking the gateway…')
+      : value.lines.length === 0
+        ? h('p', {}, [
+            'No line is kept that fits. ',
+            h('span', { class: 'dim' }, [
+              'Services add theirs by sending OTLP to ',
+              h('code', {}, '/v1/logs'),
+              ' here, as those do that call ',
+              h('code', {}, 'instrument()'),
+              '.',
+            ]),
+          ])
+        : h(
+            'ol',
+            { class: 'log-lines', tabIndex: 0, role: 'region', 'aria-label': title },
+            value.lines.toReversed().map(line),
+          ),
+  ]);
+}
+
+function line({ timeMs, level, service, message, traceId, attributes }: LogRecord, at: number): View {
+  return h('li', { key: `${timeMs} ${at}`, class: level }, [
+    h('time', {}, clockText(timeMs, true)),
+    h('b', {}, level),
+    h('span', { class: 'dim' }, service),
+    h('span', {}, [
+      message,
+      ...Object.entries(attributes).map(([name, value]) =>
+        h('span', { key: name, class: 'dim' }, ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`),
+      ),
+    ]),
+    traceId === '' ? null : h('a', { href: hashOf('traces', { id: traceId }) }, 'trace'),
+  ]);
+}

@@ -1,0 +1,168 @@
+/** Where a service's requests go and where their time goes: by route, as clients waited, and by endpoint, until the first byte of its answer. */
+import { h } from 'preact';
+import type { SeriesAnswer } from '../../gateway/admin/series-api.ts';
+import { durationText, rateText, shareText, valueText } from '../charts/format.ts';
+import { live } from '../feed.ts';
+import { usePolled } from '../polled.ts';
+import { askSeries, bucketsOf, countsOf, type TimeSpan, wholeOf } from '../series.ts';
+import type { View } from '../view.ts';
+import { type Column, Table } from './table.ts';
+
+const PERIOD_MS = 5000;
+/** Steps that a whole is asked for in: few, and what is asked for is right to a tenth of the time shown. */
+const STEPS = 10;
+
+interface Row {
+  readonly name: string;
+  readonly service: string;
+  readonly count: number;
+  readonly perSecond: number;
+  readonly failed: number;
+  readonly sumMs: number;
+  /** Of the time of all rows. */
+  readonly timeShare: number;
+  readonly percentiles: readonly (number | null)[];
+}
+
+interface Wanted {
+  readonly service: string;
+  readonly span: TimeSpan;
+}
+
+function useRows(by: 'route' | 'endpoint', { service, span }: Wanted): readonly Row[] | null {
+  const [requests, durations] =
+    by === 'route'
+      ? ['spillway_requests_total', 'spillway_request_duration_seconds']
+      : ['spillway_endpoint_requests_total', 'spillway_upstream_duration_seconds'];
+  const labels: Readonly<Record<string, string>> = service === '' ? {} : { service };
+  const whole = { ...span, stepMs: Math.max(span.stepMs, span.spanMs / STEPS) };
+  const { value } = usePolled(`${by} ${service} ${span.id}`, PERIOD_MS, (signal) =>
+    Promise.all([requests, durations].map((name) => askSeries({ name, labels }, whole, signal))),
+  );
+  return value === null ? null : rowsOf(by, value[0]!, value[1]!);
+}
+
+function rowsOf(by: 'route' | 'endpoint', requests: SeriesAnswer, durations: SeriesAnswer): Row[] {
+  // Since the gateway began, if that is later.
+  const fromMs = Math.max(durations.fromMs, Date.parse(live.value!.gateway.startedAt));
+  const seconds = Math.max(1, (durations.nowMs - fromMs) / 1000);
+  const rows = durations.rows.flatMap((row): Row[] => {
+    const buckets = bucketsOf(durations, row);
+    if (buckets === null) return [];
+    const { count, sumMs, percentiles } = wholeOf(buckets);
+    const labels = { service: row.labels['service'] ?? '', [by]: row.labels[by] ?? '' };
+    const sum = (counts: readonly number[]): number => counts.reduce((all, one) => all + one, 0);
+    const answers = sum(countsOf(requests, labels));
+    const failed = answers === 0 ? 0 : sum(countsOf(requests, { ...labels, code_class: '5xx' })) / answers;
+    return count === 0
+      ? []
+      : [
+          {
+            name: labels[by]!,
+            service: labels.service,
+            count,
+            perSecond: count / seconds,
+            failed,
+            sumMs,
+            percentiles,
+            timeShare: 0,
+          },
+        ];
+  });
+  const all = rows.reduce((sum, { sumMs }) => sum + sumMs, 0);
+  return rows
+    .map((row) => ({ ...row, timeShare: all === 0 ? 0 : row.sumMs / all }))
+    .toSorted((one, other) => other.sumMs - one.sumMs);
+}
+
+function columns(first: string): readonly Column<Row>[] {
+  const percentile = (at: number, title: string): Column<Row> => ({
+    id: title,
+    title,
+    value: ({ percentiles }) => percentiles[at] ?? null,
+    show: ({ percentiles }) => valueText('duration', percentiles[at] ?? null),
+  });
+  return [
+    { id: 'name', title: first, kind: 'text', value: ({ name }) => name },
+    { id: 'service', title: 'Service', kind: 'text', value: ({ service }) => service },
+    { id: 'rate', title: 'Rate', value: ({ perSecond }) => perSecond, show: ({ perSecond }) => rateText(perSecond) },
+    {
+      id: 'failed',
+      title: '5xx',
+      value: ({ failed }) => failed,
+      show: ({ failed }) => h('span', { class: failed > 0 ? 'bad' : '' }, shareText(failed)),
+    },
+    percentile(0, 'p50'),
+    percentile(1, 'p90'),
+    percentile(2, 'p99'),
+    percentile(3, 'p99.9'),
+    {
+      id: 'time',
+      title: 'Of the time',
+      help: 'What it took of all the time that requests took: the rate times the mean.',
+      value: ({ timeShare }) => timeShare,
+      show: ({ timeShare }) => [
+        h('i', { class: 'part', 'aria-hidden': 'true', style: { width: `${timeShare * 60}px` } }),
+        shareText(timeShare),
+      ],
+    },
+  ];
+}
+const routeColumns = columns('Route');
+const endpointColumns = columns('Endpoint');
+
+export function RouteTable(wanted: Wanted): View | null {
+  const rows = useRows('route', wanted);
+  if (rows === null || rows.length === 0) return null;
+  return h('section', { class: 'panel' }, [
+    h('header', {}, [
+      h('h2', {}, 'Top routes'),
+      h(
+        'span',
+        { class: 'dim' },
+        `last ${wanted.span.title}, from the head of a request to the last byte of its answer`,
+      ),
+    ]),
+    h(Table<Row>, { id: 'r', label: 'routes', columns: routeColumns, rows, keyOf, empty: '' }),
+  ]);
+}
+
+export function EndpointTable(wanted: Wanted): View | null {
+  const rows = useRows('endpoint', wanted);
+  const routes = useRows('route', wanted);
+  if (rows === null || rows.length === 0) return null;
+  return h('section', { class: 'panel' }, [
+    h('header', {}, [
+      h('h2', {}, 'Where the time goes'),
+      h(
+        'span',
+        { class: 'dim' },
+        `last ${wanted.span.title}, by endpoint, from a request to the first byte of its answer`,
+      ),
+    ]),
+    h(TimeParts, { routes: routes ?? [], endpoints: rows }),
+    h(Table<Row>, { id: 'u', label: 'endpoints', columns: endpointColumns, rows, keyOf, empty: '' }),
+  ]);
+}
+
+function keyOf({ name, service }: Row): string {
+  return `${service} ${name}`;
+}
+
+/** Of the time that clients waited, how much was waiting for servers. */
+function TimeParts(props: { readonly routes: readonly Row[]; readonly endpoints: readonly Row[] }): View | null {
+  const sum = (rows: readonly Row[]): number => rows.reduce((all, { sumMs }) => all + sumMs, 0);
+  const [whole, servers] = [sum(props.routes), sum(props.endpoints)];
+  const count = props.routes.reduce((all, row) => all + row.count, 0);
+  if (whole === 0) return null;
+  const share = Math.min(1, servers / whole);
+  return h('p', { class: 'parts' }, [
+    h('span', { class: 'bar', 'aria-hidden': 'true' }, [
+      h('i', { style: { width: `${share * 100}%` } }),
+      h('b', { style: { width: `${(1 - share) * 100}%` } }),
+    ]),
+    `Of ${durationText(whole / count)} that a request takes on average, `,
+    h('b', {}, shareText(share)),
+    ` is waiting for servers, the rest the gateway, queues, retries and the transfer of bodies.`,
+  ]);
+}

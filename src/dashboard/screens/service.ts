@@ -1,0 +1,180 @@
+/**
+ * The service screen: how many requests, how many of them failed, how long they took (percentiles on a log axis, and where all of them fall), how
+ * full everything is, which routes and endpoints that comes from, and the slowest of late.
+ *
+ * Percentiles are taken here from the buckets that the gateway counted, merged over routes first, by the code the gateway takes them with.
+ */
+import { h } from 'preact';
+import type { SeriesAnswer } from '../../gateway/admin/series-api.ts';
+import { changes } from '../changes.ts';
+import { HeatMap } from '../charts/heat-map.ts';
+import { LineChart } from '../charts/line-chart.ts';
+import type { ChartLine, Mark } from '../charts/reading.ts';
+import { EndpointTable, RouteTable } from '../components/service-tables.ts';
+import { SlowestRequests } from '../components/slowest-requests.ts';
+import { live } from '../feed.ts';
+import { usePolled } from '../polled.ts';
+import { place, setQuery } from '../router.ts';
+import {
+  alongside,
+  askSeries,
+  bucketsOf,
+  countsOf,
+  gridOf,
+  percentileColumns,
+  periodOf,
+  ratesOf,
+  type TimeSpan,
+  timeSpanOf,
+  timeSpans,
+} from '../series.ts';
+import type { View } from '../view.ts';
+
+const rateLines: readonly ChartLine[] = [
+  { label: 'answers', color: '--line-rate', filled: true },
+  { label: '4xx', color: '--line-client' },
+  { label: '5xx', color: '--line-error' },
+];
+const errorLines: readonly ChartLine[] = [
+  { label: '5xx', color: '--line-error', filled: true },
+  { label: '4xx', color: '--line-client' },
+];
+const durationLines: readonly ChartLine[] = [
+  { label: 'p50', color: '--line-p50' },
+  { label: 'p90', color: '--line-p90' },
+  { label: 'p99', color: '--line-p99' },
+  { label: 'p99.9', color: '--line-p999' },
+];
+const fullLines: readonly ChartLine[] = [
+  { label: 'in flight', color: '--line-rate', filled: true },
+  { label: 'waiting for a connection', color: '--line-error' },
+];
+const lagLines: readonly ChartLine[] = [{ label: 'the worst worker', color: '--line-quiet', filled: true }];
+
+interface Answers {
+  readonly requests: SeriesAnswer;
+  readonly durations: SeriesAnswer;
+  readonly inFlight: SeriesAnswer;
+  readonly queued: SeriesAnswer;
+  readonly lag: SeriesAnswer;
+}
+
+async function ask(service: string, span: TimeSpan, signal: AbortSignal): Promise<Answers> {
+  const labels: Readonly<Record<string, string>> = service === '' ? {} : { service };
+  const of = (name: string, merged: boolean, all = false): Promise<SeriesAnswer> =>
+    askSeries({ name, merged, labels: all ? {} : labels }, span, signal);
+  const [requests, durations, inFlight, queued, lag] = await Promise.all([
+    of('spillway_requests_total', false),
+    of('spillway_request_duration_seconds', true),
+    of('spillway_requests_in_flight', true),
+    of('spillway_endpoint_queued', true),
+    of('spillway_worker_event_loop_lag_seconds', false, true),
+  ]);
+  return { requests, durations, inFlight, queued, lag };
+}
+
+export function Service(): View {
+  const { query } = place.value;
+  const service = query.get('service') ?? '';
+  const span = timeSpanOf(query.get('span') ?? '');
+  const { value, problem } = usePolled(`${service} ${span.id}`, periodOf(span), (signal) => ask(service, span, signal));
+  return h('div', { class: 'screen' }, [
+    h(Choices, { service, span }),
+    problem === null ? null : h('p', { class: 'problems fault', role: 'status' }, problem.message),
+    value === null
+      ? h('p', { class: 'dim' }, 'Asking the gateway…')
+      : isEmpty(value)
+        ? h(NoRequests, { service, span })
+        : h(Charts, { answers: value, service }),
+    h(RouteTable, { service, span }),
+    h(EndpointTable, { service, span }),
+    h(SlowestRequests, { service }),
+  ]);
+}
+
+function Choices({ service, span }: { readonly service: string; readonly span: TimeSpan }): View {
+  const choose = (event: Event): void => setQuery({ service: (event.target as HTMLSelectElement).value });
+  return h('div', { class: 'choices' }, [
+    h('label', {}, [
+      'Service ',
+      h('select', { value: service, onChange: choose }, [
+        h('option', { value: '' }, 'all'),
+        ...live.value!.tables.services.name.map((name) => h('option', { key: name, value: name }, name)),
+      ]),
+    ]),
+    h(
+      'div',
+      { role: 'group', 'aria-label': 'Time that is shown', class: 'spans' },
+      timeSpans.map(({ id, title }) =>
+        h('button', { key: id, 'aria-pressed': id === span.id, onClick: () => setQuery({ span: id }) }, title),
+      ),
+    ),
+  ]);
+}
+
+function isEmpty({ durations }: Answers): boolean {
+  const steps = bucketsOf(durations)?.steps ?? [];
+  return steps.every((step) => step === null || step.length === 0);
+}
+
+/** What is missing, and how to get it. */
+function NoRequests({ service, span }: { readonly service: string; readonly span: TimeSpan }): View {
+  const address = live.value!.tables.listeners.address[0];
+  const whom = service === '' ? '' : ` for ${service}`;
+  return h('section', { class: 'panel empty' }, [
+    h('p', {}, `No request${whom} was answered in the last ${span.title}.`),
+    address === undefined ? null : h('p', { class: 'dim' }, ['Send one: ', h('code', {}, `curl http://${address}/`)]),
+  ]);
+}
+
+function Charts({ answers, service }: { readonly answers: Answers; readonly service: string }): View {
+  const { requests, durations, inFlight, queued, lag } = answers;
+  const marks = changes.value.filter(
+    (change): change is typeof change & Mark =>
+      service === '' || change.service === undefined || change.service === service,
+  );
+  const grid = gridOf(requests);
+  const counts = countsOf(requests);
+  const [client, server] = ['4xx', '5xx'].map((code_class) => countsOf(requests, { code_class }));
+  const shareOf = (part: readonly number[]): (number | null)[] =>
+    part.map((count, at) => (counts[at] === 0 ? null : count / counts[at]!));
+  const buckets = bucketsOf(durations);
+  const full = gridOf(inFlight);
+  return h('div', { class: 'pairs' }, [
+    panel(LineChart, {
+      ...{ title: 'Rate', unit: 'rate', lines: rateLines, marks },
+      data: { ...grid, columns: [counts, client!, server!].map((values) => ratesOf(requests, values)) },
+    }),
+    panel(LineChart, {
+      ...{ title: 'Failed', unit: 'share', lines: errorLines, marks, least: 0.01 },
+      data: { ...grid, columns: [shareOf(server!), shareOf(client!)] },
+    }),
+    buckets === null
+      ? null
+      : panel(LineChart, {
+          ...{ title: 'Duration', unit: 'duration', axis: 'log', lines: durationLines, marks, height: 190 },
+          data: { ...gridOf(durations), columns: percentileColumns(buckets) },
+        }),
+    buckets === null ? null : panel(HeatMap, { title: 'Where answers fall', marks, ...gridOf(durations), ...buckets }),
+    panel(LineChart, {
+      ...{ title: 'How full', unit: 'count', lines: fullLines, marks, least: 1 },
+      data: { ...full, columns: [highest(inFlight), alongside(full, queued, highest(queued))] },
+    }),
+    panel(LineChart, {
+      ...{ title: 'Event loop lag', unit: 'duration', lines: lagLines, marks, least: 1 },
+      data: { ...gridOf(lag), columns: [highest(lag, 1000)] },
+    }),
+  ]);
+}
+
+function panel<Props extends { readonly title: string }>(chart: (props: Props) => View, props: Props): View {
+  return h('section', { class: 'panel', key: props.title }, h(chart as never, props as never));
+}
+
+/** Of each step the highest that any row was; nothing was set where it was zero. */
+function highest({ rows, sampled }: SeriesAnswer, factor = 1): (number | null)[] {
+  return sampled.map((known, at) => {
+    const values = rows.map((row) => (row.kind === 'gauge' ? (row.max[at] ?? 0) : 0));
+    return known ? Math.max(0, ...values) * factor : null;
+  });
+}

@@ -1,0 +1,51 @@
+/** Asking for traces and for lines of logs, and what is said where there are none. */
+import type { FoundTraces } from '../observe/trace/store.ts';
+import type { SpanRecord } from '../observe/trace/span-record.ts';
+import { getJson } from './api.ts';
+
+/** As in the address; empty is all. */
+export interface TracesWanted {
+  readonly service?: string;
+  readonly route?: string;
+  readonly status?: string;
+  readonly minMs?: string;
+  readonly text?: string;
+  readonly order?: string;
+  readonly limit?: string;
+}
+
+export interface WholeTrace {
+  readonly traceId: string;
+  readonly spans: readonly SpanRecord[];
+  /** Spans that there was no room for. */
+  readonly dropped: number;
+}
+
+export function askTraces(wanted: TracesWanted, signal: AbortSignal): Promise<FoundTraces> {
+  return getJson(`/api/traces?${queryOf(wanted)}`, signal);
+}
+
+export function askTrace(traceId: string, signal: AbortSignal): Promise<WholeTrace> {
+  return getJson(`/api/traces/${encodeURIComponent(traceId)}`, signal);
+}
+
+function queryOf(wanted: object): URLSearchParams {
+  const given = Object.entries(wanted).filter(
+    (pair): pair is [string, string] => typeof pair[1] === 'string' && pair[1] !== '',
+  );
+  return new URLSearchParams(given);
+}
+
+/** 32 hexadecimal digits, as they are copied from a header or a line of a log; null: it is none. */
+export function traceIdIn(text: string): string | null {
+  return /(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])/.exec(text.trim().toLowerCase())?.[0] ?? null;
+}
+
+export const noTraces = {
+  what: 'No trace is kept that fits.',
+  how: [
+    'Requests are traced once the config has ',
+    'telemetry: { traces: {} }',
+    '; services add theirs by sending OTLP to /v1/traces here.',
+  ],
+} as const;

@@ -1,0 +1,154 @@
+/** The screen of a service before a real gateway with traffic: what it shows is what was counted, and what is slow is found and opened. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { durationText } from '../../src/dashboard/charts/format.ts';
+import type { SeriesAnswer } from '../../src/gateway/admin/series-api.ts';
+import type { ConfigInput } from '../../src/gateway/config/index.ts';
+import { addSparse, quantile } from '../../src/kernel/quantile.ts';
+import { cleanups, create } from '../gateway-under-test.ts';
+import { noFaults, openPage } from './page-under-test.ts';
+
+const plain = (text: string): string => text.replaceAll('\u00a0', ' ');
+
+async function server(answer: (path: string) => number): Promise<string> {
+  const made = createServer((request, response) => {
+    setTimeout(() => response.end('a'), answer(request.url ?? ''));
+  });
+  await new Promise<void>((resolve) => made.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => {
+    made.close();
+    made.closeAllConnections();
+  });
+  return `127.0.0.1:${(made.address() as AddressInfo).port}`;
+}
+
+/** Two services: one answers at once, one takes its time. */
+async function shop(given: Partial<ConfigInput> = {}) {
+  const config: ConfigInput = {
+    listeners: [{ name: 'web', address: '127.0.0.1:0' }],
+    services: [
+      { name: 'shop', endpoints: [await server(() => 0)] },
+      { name: 'search', endpoints: [await server(() => 250)] },
+    ],
+    routes: [
+      { name: 'find', match: { path: '/find' }, service: 'search' },
+      { name: 'site', service: 'shop' },
+    ],
+    admin: { address: '127.0.0.1:0' },
+    telemetry: { traces: { sample: '100%' } },
+    ...given,
+  };
+  const { gateway, address } = create({ config });
+  await gateway.start();
+  const send = async (path: string, times = 1): Promise<void> => {
+    for (let at = 0; at < times; at++) await (await fetch(`http://${address()}${path}`)).text();
+  };
+  return { admin: gateway.state().admin!.address, send, address: address() };
+}
+
+/** Steps are seconds and begin with one of the clock: this waits until that of now is over. */
+async function secondsOver(admin: string, count: number): Promise<SeriesAnswer> {
+  for (;;) {
+    const query = 'name=spillway_request_duration_seconds&merged=true&from=-5m&step=1s';
+    const answer = (await (await fetch(`http://${admin}/api/series?${query}`)).json()) as SeriesAnswer;
+    const [row] = answer.rows;
+    const last = row?.kind === 'histogram' ? row.steps.findLastIndex((step) => step !== null) : -1;
+    const counted =
+      row?.kind === 'histogram'
+        ? row.steps.flatMap((step) => step?.counts ?? []).reduce((sum, one) => sum + one, 0)
+        : 0;
+    if (counted === count && answer.fromMs + (last + 2) * answer.stepMs < answer.nowMs) return answer;
+  }
+}
+
+test('percentiles in the table behind the chart are those of /api/series, to the digit', async () => {
+  const { admin, send } = await shop();
+  await send('/', 30);
+  await send('/find', 3);
+  const answer = await secondsOver(admin, 33);
+  const opened = await openPage(admin, '#/service');
+  const { page } = opened;
+  const figure = page.locator('figure', { has: page.getByRole('heading', { name: 'Duration' }) });
+  await figure.getByRole('button', { name: 'Table' }).click();
+  const [row] = answer.rows;
+  assert.ok(row?.kind === 'histogram');
+  const bounds = row.bounds.map((bound) => (bound ?? Number.POSITIVE_INFINITY) * 1000);
+  let compared = 0;
+  for (const [at, step] of row.steps.entries()) {
+    if (step === null) continue;
+    const counts = new Float64Array(bounds.length);
+    addSparse(
+      counts,
+      step.buckets.flatMap((bucket, index) => [bucket, step.counts[index]!]),
+    );
+    const expected = [0.5, 0.9, 0.99, 0.999].map((share) => plain(durationText(quantile(bounds, counts, share))));
+    const time = new Date(answer.fromMs + at * answer.stepMs).toTimeString().slice(0, 8);
+    const cells = figure.locator('tr', { has: page.getByRole('rowheader', { name: time, exact: true }) }).locator('td');
+    await cells.first().waitFor();
+    assert.deepEqual((await cells.allTextContents()).map(plain), expected);
+    compared++;
+  }
+  assert.ok(compared > 0);
+  noFaults(opened);
+});
+
+test('a slow server is in the list of the slowest, and its trace opens as a waterfall', async () => {
+  const { admin, send } = await shop();
+  await send('/', 5);
+  await send('/find', 2);
+  const opened = await openPage(admin, '#/service');
+  const { page } = opened;
+  const slowest = page.locator('section', { has: page.getByRole('heading', { name: 'Slowest recent requests' }) });
+  await slowest.getByRole('link', { name: 'GET find' }).first().click();
+  const grid = page.getByRole('treegrid');
+  await grid.getByText('GET find').waitFor();
+  await page.getByText('Critical path:').waitFor();
+  // By keys alone: to the attempt below, whose details are shown.
+  await grid.focus();
+  await page.keyboard.press('ArrowDown');
+  await page.locator('.row.chosen[aria-level="2"]').waitFor();
+  assert.match(page.url(), /span=[0-9a-f]{16}/);
+  await page.locator('.span-details').getByText('client', { exact: true }).waitFor();
+  noFaults(opened);
+});
+
+test('of one service only what is its own', async () => {
+  const { admin, send } = await shop();
+  await send('/', 4);
+  await send('/find');
+  await secondsOver(admin, 5);
+  const opened = await openPage(admin, '#/service?service=search');
+  const { page } = opened;
+  const routes = page.locator('section', { has: page.getByRole('heading', { name: 'Top routes' }) });
+  await routes.getByRole('cell', { name: 'find', exact: true }).waitFor();
+  assert.equal(await routes.locator('tbody tr').count(), 1);
+  const slowest = page.locator('section', { has: page.getByRole('heading', { name: 'Slowest recent requests' }) });
+  await slowest.getByRole('link', { name: 'GET find' }).waitFor();
+  assert.equal(await slowest.locator('tbody tr').count(), 1);
+  noFaults(opened);
+});
+
+test('before the first request it says how to send one', async () => {
+  const { admin, address } = await shop();
+  const opened = await openPage(admin, '#/service');
+  const { page } = opened;
+  await page.getByText('No request was answered in the last 5 min.').waitFor();
+  assert.equal(await page.locator('.empty code').textContent(), `curl http://${address}/`);
+  await page.getByText('No trace is kept that fits.').waitFor();
+  noFaults(opened);
+});
+
+test('on a phone nothing is wider than the screen', async () => {
+  const { admin, send } = await shop();
+  await send('/', 5);
+  await send('/find');
+  await secondsOver(admin, 6);
+  const opened = await openPage(admin, '#/service', { viewport: { width: 390, height: 844 }, hasTouch: true });
+  const { page } = opened;
+  await page.getByRole('heading', { name: 'Top routes' }).waitFor();
+  await page.getByRole('slider', { name: 'Duration, over time' }).waitFor();
+  assert.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true);
+  noFaults(opened);
+});
