@@ -15,6 +15,7 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 
+import { buildDashboard } from './dashboard.ts';
 import { ensureServers, servers, type ServerName } from './servers.ts';
 
 const patterns = [
@@ -51,6 +52,9 @@ if (faults.length > 0) {
   for (const fault of faults) console.error(`test: ${fault}`);
   process.exit(1);
 }
+
+// Tests of pages see what the tree says, not what was bundled when it was installed.
+await buildDashboard();
 
 const counts = new Map<string, number>();
 const summaryLine = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/;

@@ -1,7 +1,73 @@
-/** Who leads what and which locks are held, as services that push their metrics here tell it. */
+/** Who leads what since when and in which term, and which locks are held and waited for, as services tell that push their metrics here. */
 import { h } from 'preact';
+import type { FoundSeries, ReceivedSeries } from '../../gateway/control/received-metrics.ts';
+import { getJson } from '../api.ts';
+import { countText, durationText } from '../charts/format.ts';
+import { live } from '../feed.ts';
+import { type LockRow, locksOf, type SeatRow, seatsOf } from '../leaders.ts';
+import { usePolled } from '../polled.ts';
 import type { View } from '../view.ts';
+import { type Column, Table } from './table.ts';
+
+const EVERY_MS = 2000;
 
 export function Leaders(): View {
-  return h('section', { class: 'panel' }, [h('header', {}, h('h2', {}, 'Locks and leaders'))]);
+  const { value, problem } = usePolled('leaders', EVERY_MS, read);
+  const rows = value ?? [];
+  const seats = seatsOf(rows);
+  const locks = locksOf(rows);
+  return h('div', { class: 'columns' }, [
+    h('section', { class: 'panel' }, [
+      h('header', {}, h('h2', {}, 'Leaders')),
+      problem === null ? null : h('p', { class: 'bad' }, problem.message),
+      h(Table<SeatRow>, {
+        ...{ id: 'a', label: 'seats and who leads', columns: seatColumns, rows: seats },
+        keyOf: ({ seat }) => seat,
+        classOf: ({ holder }) => (holder === null ? 'out' : ''),
+        empty: 'No service that pushes its metrics here holds elections.',
+      }),
+    ]),
+    h('section', { class: 'panel' }, [
+      h('header', {}, h('h2', {}, 'Locks')),
+      h(Table<LockRow>, {
+        ...{ id: 'o', label: 'locks', columns: lockColumns, rows: locks },
+        keyOf: ({ lock, store, service }) => `${service} ${lock} ${store}`,
+        empty: 'No service that pushes its metrics here uses locks.',
+      }),
+    ]),
+  ]);
 }
+
+async function read(signal: AbortSignal): Promise<readonly ReceivedSeries[]> {
+  const found = await Promise.all(
+    ['spillway_seat_', 'spillway_lock_'].map((prefix) =>
+      getJson<FoundSeries>(`/api/received?prefix=${prefix}`, signal),
+    ),
+  );
+  return found.flatMap(({ series }) => series);
+}
+
+const seatColumns: readonly Column<SeatRow>[] = [
+  { id: 'seat', title: 'Seat', kind: 'text', value: ({ seat }) => seat, show: ({ seat }) => h('b', {}, seat) },
+  {
+    ...{ id: 'holder', title: 'Leads', kind: 'text' },
+    value: ({ holder }) => holder,
+    show: ({ holder }) => (holder === null ? h('span', { class: 'bad' }, 'nobody') : h('code', {}, holder)),
+  },
+  { id: 'term', title: 'Term', value: ({ term }) => term, show: ({ term }) => (term === null ? '–' : String(term)) },
+  {
+    ...{ id: 'since', title: 'For' },
+    value: ({ sinceMs }) => sinceMs,
+    show: ({ sinceMs }) =>
+      sinceMs === null ? '–' : durationText(Math.max(0, (live.value?.atMs ?? sinceMs) - sinceMs)),
+  },
+  { id: 'candidates', title: 'Candidates', value: ({ candidates }) => candidates },
+];
+
+const lockColumns: readonly Column<LockRow>[] = [
+  { id: 'lock', title: 'Lock', kind: 'text', value: ({ lock }) => lock, show: ({ lock }) => h('b', {}, lock) },
+  { id: 'service', title: 'Service', kind: 'text', value: ({ service }) => service },
+  { id: 'store', title: 'Store', kind: 'text', value: ({ store }) => store },
+  { id: 'held', title: 'Held', value: ({ held }) => held, show: ({ held }) => countText(held) },
+  { id: 'waiting', title: 'Waiting', value: ({ waiting }) => waiting, show: ({ waiting }) => countText(waiting) },
+];

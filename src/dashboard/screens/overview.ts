@@ -2,6 +2,7 @@
 import { type ComponentChildren, h } from 'preact';
 import { rowsOf } from '../../gateway/admin/live-model.ts';
 import { bytesText, countText, durationText, rateText, shareText } from '../charts/format.ts';
+import { BudgetBars } from '../components/budget-bars.ts';
 import { LiveMap } from '../components/live-map.ts';
 import { Problems } from '../components/problems.ts';
 import { Sparkline } from '../components/sparkline.ts';
@@ -12,7 +13,13 @@ import { isOut } from '../traffic.ts';
 import type { View } from '../view.ts';
 
 export function Overview(): View {
-  return h('div', { class: 'screen' }, [h(Problems, {}), h(Totals, {}), h(LiveMap, {}), h(Timeline, {})]);
+  return h('div', { class: 'screen' }, [
+    h(Problems, {}),
+    h(Totals, {}),
+    h(BudgetBars, {}),
+    h(LiveMap, {}),
+    h(Timeline, {}),
+  ]);
 }
 
 function Totals(): View {

@@ -1,0 +1,43 @@
+/** How much is left of each error budget: the first that are low. Nothing if the config has no objectives. */
+import { h } from 'preact';
+import type { SloStatus } from '../../observe/slo/live/status.ts';
+import { getJson } from '../api.ts';
+import { durationText, shareText } from '../charts/format.ts';
+import { usePolled } from '../polled.ts';
+import { hashOf } from '../router.ts';
+import type { View } from '../view.ts';
+
+const EVERY_MS = 5000;
+
+export function BudgetBars(): View | null {
+  const { value } = usePolled('budgets', EVERY_MS, (signal) =>
+    getJson<{ slos: readonly SloStatus[] }>('/api/slo', signal),
+  );
+  const slos = value?.slos ?? [];
+  if (slos.length === 0) return null;
+  const lowest = slos.toSorted((one, other) => one.budget.share - other.budget.share);
+  return h('section', { class: 'panel' }, [
+    h('header', {}, [h('h2', {}, 'Error budgets'), h('span', { class: 'dim' }, 'what is left, the lowest first')]),
+    h(
+      'ul',
+      { class: 'budgets' },
+      lowest.map((slo) => h('li', { key: slo.id }, h(Bar, { slo }))),
+    ),
+  ]);
+}
+
+function Bar({ slo: { alerts, budget, exhaustionMs, id, objective, windowMs } }: { readonly slo: SloStatus }): View {
+  const isFiring = alerts.some(({ state }) => state === 'firing');
+  const tone = isFiring || budget.share <= 0 ? 'bad' : budget.share < 0.25 ? 'warn' : 'good';
+  const left = `${shareText(budget.share)} left`;
+  const gone = exhaustionMs === null ? '' : `, gone in ${durationText(exhaustionMs)} at this rate`;
+  return h('a', { href: hashOf('slo', { slo: id }) }, [
+    h('b', {}, id),
+    h('span', { class: 'dim' }, `${shareText(objective)} in ${durationText(windowMs)}`),
+    h('svg', { viewBox: '0 0 200 10', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, [
+      h('rect', { class: 'ground', width: 200, height: 10 }),
+      h('rect', { class: tone, width: 200 * Math.max(0, Math.min(1, budget.share)), height: 10 }),
+    ]),
+    h('span', { class: tone }, [left, gone, isFiring ? ', alert on' : '']),
+  ]);
+}

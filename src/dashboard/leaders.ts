@@ -1,0 +1,60 @@
+/** Seats and locks as rows, from the last values that services pushed. Pure: each process tells of itself, and a row is what they say together. */
+import type { ReceivedSeries } from '../gateway/control/received-metrics.ts';
+
+export interface SeatRow {
+  readonly seat: string;
+  /** Null: nobody leads. */
+  readonly holder: string | null;
+  readonly term: number | null;
+  readonly sinceMs: number | null;
+  /** How many processes tell of it. */
+  readonly candidates: number;
+}
+
+export interface LockRow {
+  readonly lock: string;
+  readonly service: string;
+  readonly store: string;
+  readonly held: number;
+  readonly waiting: number;
+}
+
+/** Of several that say they lead, the one with the greatest term does: the others have not heard yet. */
+export function seatsOf(series: readonly ReceivedSeries[]): SeatRow[] {
+  const terms = series.filter(({ name }) => name === 'spillway_seat_term');
+  return [...Map.groupBy(terms, ({ labels }) => labels['seat'] ?? '')].map(([seat, told]) => {
+    const leading = told
+      .filter(({ value }) => (value ?? 0) > 0)
+      .toSorted((one, other) => (other.value ?? 0) - (one.value ?? 0));
+    const [first] = leading;
+    const since = series.find(
+      ({ name, labels, instance, service }) =>
+        name === 'spillway_seat_since_timestamp_seconds' &&
+        labels['seat'] === seat &&
+        labels['holder'] === first?.labels['holder'] &&
+        instance === first?.instance &&
+        service === first.service,
+    );
+    const sinceMs = (since?.value ?? 0) > 0 ? (since?.value ?? 0) * 1000 : null;
+    return {
+      seat,
+      holder: first?.labels['holder'] ?? null,
+      term: first?.value ?? null,
+      sinceMs,
+      candidates: told.length,
+    };
+  });
+}
+
+export function locksOf(series: readonly ReceivedSeries[]): LockRow[] {
+  const told = series.filter(({ name }) => name === 'spillway_lock_held' || name === 'spillway_lock_waiting');
+  const keyOf = ({ labels, service }: ReceivedSeries): string =>
+    JSON.stringify([labels['lock'], service, labels['store']]);
+  return [...Map.groupBy(told, keyOf).values()].map((members) => {
+    const [{ labels, service } = { labels: {}, service: '' }] = members;
+    const sum = (of: string): number =>
+      members.reduce((total, { name, value }) => total + (name === of ? (value ?? 0) : 0), 0);
+    const { lock = '', store = '' } = labels as Readonly<Record<string, string>>;
+    return { lock, service, store, held: sum('spillway_lock_held'), waiting: sum('spillway_lock_waiting') };
+  });
+}
