@@ -1,10 +1,17 @@
-/** A light stream of requests, so that there is something to see: one at a time, five a second, for ten minutes at most. */
+/**
+ * A light stream of requests, so that there is something to see: ten a second, for ten minutes at most. Most are quick, some wait for a
+ * slow page, and more reports are asked for than the limit of the config lets pass.
+ */
 import { Agent, get } from 'node:http';
 
-const PERIOD_MS = 200;
-const REQUESTS_MAX = 3000;
+const PERIOD_MS = 100;
+const REQUESTS_MAX = 6000;
 /** Requests between two lines of summary: 10 s. */
-const SUMMARY_REQUESTS = 50;
+const SUMMARY_REQUESTS = 100;
+/** In turn. */
+const paths = ['/api/hello', '/', '/api/hello', '/api/search', '/api/hello', '/', '/api/report', '/api/hello'];
+/** A slow answer does not hold up the others. */
+const WAITING_MAX = 8;
 
 export interface DemoRequests {
   stop(): void;
@@ -12,13 +19,13 @@ export interface DemoRequests {
 
 /** Sends requests to `origin` and says now and then who answered. */
 export function sendDemoRequests(origin: string, say: (line: string) => void): DemoRequests {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const agent = new Agent({ keepAlive: true, maxSockets: WAITING_MAX });
   const answers = new Map<string, number>();
   let sent = 0;
-  let waiting = false;
+  let waiting = 0;
 
   const count = (who: string): void => {
-    waiting = false;
+    waiting--;
     answers.set(who, (answers.get(who) ?? 0) + 1);
     const total = [...answers.values()].reduce((sum, one) => sum + one, 0);
     if (total < SUMMARY_REQUESTS) return;
@@ -28,22 +35,23 @@ export function sendDemoRequests(origin: string, say: (line: string) => void): D
   };
 
   const timer = setInterval(() => {
-    if (waiting) return; // a slow gateway is not pressed further
+    if (waiting === WAITING_MAX) return; // a slow gateway is not pressed further
     if (sent === REQUESTS_MAX) {
       say(`${sent} demo requests were sent; that is all of them. The gateway goes on.`);
       stop();
       return;
     }
-    sent++;
-    waiting = true;
-    const request = get(`${origin}/api/hello?n=${sent}`, { agent, timeout: 5000 }, (response) => {
+    const path = paths[sent++ % paths.length];
+    waiting++;
+    const request = get(`${origin}${path}?n=${sent}`, { agent, timeout: 5000 }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => (text += chunk));
       response.on('error', () => count('broken'));
       response.on('end', () => {
         const server = /server (\d+)/.exec(text)?.[1];
-        count(response.statusCode === 200 && server !== undefined ? server : `status ${response.statusCode}`);
+        if (response.statusCode === 429) count('the limit of reports');
+        else count(response.statusCode === 200 && server !== undefined ? server : `status ${response.statusCode}`);
       });
     });
     request.on('timeout', () => request.destroy());

@@ -1,18 +1,26 @@
 /**
  * One example server, a process of its own so that it can be killed: `node server.ts PORT`. Says who it is to every request,
- * and at /pid what to kill. Started by start.ts it ends when that does, however that ends.
+ * and at /pid what to kill; a search takes a while, now and then a long one. Started by start.ts it ends when that does, however that ends.
  */
 import { createServer } from 'node:http';
 
 const port = Number(process.argv[2]);
 let answered = 0;
 
+/** Most searches take some 20 ms, one in thirty some 200. */
+function searchMs(): number {
+  return -Math.log(1 - Math.random()) * (Math.random() < 1 / 30 ? 200 : 20);
+}
+
 const server = createServer((request, response) => {
   request.resume();
   response.setHeader('Content-Type', 'text/plain; charset=utf-8');
   if (request.url === '/health') response.end('well\n');
   else if (request.url === '/pid') response.end(`${process.pid}\n`);
-  else response.end(`Hello from server ${port}, answer ${++answered}: ${request.method} ${request.url}\n`);
+  else {
+    const text = `Hello from server ${port}, answer ${++answered}: ${request.method} ${request.url}\n`;
+    setTimeout(() => response.end(text), request.url?.startsWith('/api/search') === true ? searchMs() : 0);
+  }
 });
 server.on('error', (error: NodeJS.ErrnoException) => {
   console.error(`server ${port}: cannot listen (${error.code})`);

@@ -83,6 +83,7 @@ async function freePort(given: readonly number[]): Promise<number> {
 function whatToTry(origin: string, { file, adminPort, serverPorts }: Setting): void {
   const admin = `127.0.0.1:${adminPort}`;
   const lines: readonly (readonly [string, string])[] = [
+    [`open http://${admin}/`, 'the dashboard: what is wrong, where requests go, what changed'],
     [`curl ${origin}/`, 'another server answers each time'],
     [`kill $(curl -s 127.0.0.1:${serverPorts[1]}/pid)`, 'end a server: no request fails, and it is back after 10 s'],
     [`edit ${file}`, 'a valid change is applied when it is saved, a bad one refused'],

@@ -1,4 +1,4 @@
-/** The last two minutes of a number as a line, without axes: how it goes, beside what it is. Hidden from those who do not see it. */
+/** The last two minutes of a number, or since the page was opened, as a line, without axes: how it goes, beside what it is. Hidden from those who do not see it. */
 import { h } from 'preact';
 import type { View } from '../view.ts';
 
@@ -27,18 +27,21 @@ export function maxOf(values: ArrayLike<number> | null): number {
   return max;
 }
 
+/** From the first value that is known on: a page that was just opened has few, and they are to be seen. */
 function pathOf(values: ArrayLike<number>, width: number, height: number, max: number): string {
-  const step = width / Math.max(1, values.length - 1);
+  let first = 0;
+  while (first < values.length && Number.isNaN(values[first]!)) first++;
+  const step = width / Math.max(1, values.length - 1 - first);
   let path = '';
   let isOn = false;
-  for (let at = 0; at < values.length; at++) {
+  for (let at = first; at < values.length; at++) {
     const value = values[at]!;
     if (Number.isNaN(value)) {
       isOn = false;
       continue;
     }
     const y = height - 1 - (Math.min(value, max) / max) * (height - 2);
-    path += `${isOn ? 'L' : 'M'}${(at * step).toFixed(1)} ${y.toFixed(1)}`;
+    path += `${isOn ? 'L' : 'M'}${((at - first) * step).toFixed(1)} ${y.toFixed(1)}`;
     isOn = true;
   }
   return path;

@@ -45,7 +45,7 @@ function ChangeLine({ change: { atMs, kind, tone, what } }: { readonly change: C
 
 function Marks({ all, nowMs }: { readonly all: readonly Change[]; readonly nowMs: number }): View {
   const recent = all.filter(({ atMs }) => nowMs - atMs < HOUR_MS);
-  return h('svg', { class: 'marks', viewBox: '0 0 1200 14', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, [
+  return h('svg', { class: 'moments', viewBox: '0 0 1200 14', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, [
     h('path', { class: 'axis', d: 'M0 7H1200' }),
     recent.map(({ atMs, id, tone }) => {
       const x = 1200 - ((nowMs - atMs) / HOUR_MS) * 1200;
