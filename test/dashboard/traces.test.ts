@@ -1,0 +1,172 @@
+/** Traces that services send to a real gateway, as they are found, opened and read in a real browser; kind ones and others. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { SpanRecord } from '../../src/observe/trace/span-record.ts';
+import { encodeTraces } from '../../src/observe/otlp/traces.ts';
+import { config, create, origin } from '../gateway-under-test.ts';
+import { span } from './chart-data.ts';
+import { noFaults, openPage } from './page-under-test.ts';
+
+async function gatewayWith(...traces: readonly (readonly SpanRecord[])[]): Promise<string> {
+  const { gateway } = create({ config: config(await origin('a'), { admin: { address: '127.0.0.1:0' } }) });
+  await gateway.start();
+  const { address } = gateway.state().admin!;
+  for (const spans of traces) {
+    const response = await fetch(`http://${address}/v1/traces`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/x-protobuf' },
+      body: encodeTraces(spans) as never,
+    });
+    assert.equal(response.status, 200, await response.text());
+  }
+  return address;
+}
+
+const hex = (number: number, digits: number): string => number.toString(16).padStart(digits, '0');
+const nowMs = Date.now();
+
+/** One after another in one process. */
+function trace(number: number, given: readonly Partial<SpanRecord>[]): SpanRecord[] {
+  return given.map((fields, at) =>
+    span({
+      traceId: hex(number, 32),
+      parentId: at === 0 ? null : hex(1, 16),
+      startMs: nowMs + number,
+      ...fields,
+      spanId: hex(at + 1, 16),
+    }),
+  );
+}
+
+const hostile = '"><img src=x onerror="window.wasHurt = 1"><script>window.wasHurt = 1</script>\u202e';
+
+test('what services send is text wherever it stands', async () => {
+  const address = await gatewayWith(
+    trace(1, [
+      { name: hostile, service: hostile, kind: 'server', durationMs: 20, attributes: { 'http.route': hostile } },
+      {
+        name: 'javascript:alert(1)',
+        status: 'error',
+        statusMessage: hostile,
+        durationMs: 5,
+        attributes: { [hostile]: hostile },
+        events: [{ timeMs: nowMs + 2, name: hostile, attributes: { [hostile]: hostile } }],
+      },
+    ]),
+  );
+  const opened = await openPage(address, '#/traces');
+  const { page } = opened;
+  const link = page.locator('td a').first();
+  assert.ok((await link.textContent())!.includes('<img src=x'));
+  await link.click();
+  await page.getByRole('treegrid').focus();
+  await page.keyboard.press('ArrowDown');
+  const details = page.locator('.span-details');
+  await details.getByText('javascript:alert(1)').waitFor();
+  assert.equal((await details.textContent())!.split('<img src=x').length - 1, 6);
+  assert.equal(await page.locator('main img, main script').count(), 0);
+  assert.equal(await page.evaluate('window.wasHurt'), undefined);
+  noFaults(opened);
+});
+
+test('traces are found by what they are: id, text, service, status, duration; the address keeps what was searched', async () => {
+  const address = await gatewayWith(
+    trace(0xa, [{ name: 'GET /cart', durationMs: 10 }]),
+    trace(0xb, [{ name: 'GET /slow', durationMs: 900 }, { service: 'stock', name: 'redis GET' }]),
+    trace(0xc, [{ name: 'GET /bad', durationMs: 20, status: 'error', statusMessage: 'no such order' }]),
+  ); // prettier-ignore
+  const opened = await openPage(address, '#/traces');
+  const { page } = opened;
+  const found = page.locator('td a');
+  const names = async (...expected: string[]): Promise<void> => {
+    await page.waitForFunction(
+      // WHY as text: this runs in the page, whose types are not those of Node.
+      ([wanted]) =>
+        [
+          ...(
+            globalThis as never as { document: { querySelectorAll(css: string): Iterable<{ textContent: string }> } }
+          ).document.querySelectorAll('td a'),
+        ]
+          .map(({ textContent }) => textContent)
+          .join() === wanted,
+      [expected.join()],
+    );
+  };
+  await names('GET /bad', 'GET /slow', 'GET /cart');
+  const search = page.getByRole('searchbox', { name: 'Trace id, or text in a span' });
+  await page.keyboard.press('/');
+  await page.keyboard.type('NO SUCH');
+  await names('GET /bad');
+  await search.fill('');
+  await page.getByLabel('Status').selectOption('ok');
+  await names('GET /slow', 'GET /cart');
+  await page.getByLabel('Service').fill('stock');
+  await names('GET /slow');
+  await page.getByLabel('Service').fill('');
+  await page.getByLabel('Status').selectOption('');
+  await page.getByRole('spinbutton').fill('15');
+  await page.getByLabel('Order').selectOption('slowest');
+  await names('GET /slow', 'GET /bad');
+  await page.reload();
+  await names('GET /slow', 'GET /bad');
+  await page.getByRole('spinbutton').fill('5000');
+  await page.getByText('No trace is kept that fits.').waitFor();
+  assert.equal(await found.count(), 0);
+  // As it is copied from a header.
+  await search.fill(`00-${hex(0xb, 32)}-${hex(1, 16)}-01`);
+  await page.getByRole('treegrid').getByText('redis GET').waitFor();
+  noFaults(opened);
+});
+
+test('ten thousand spans are kept as far as there is room, walked by keys, and told', async () => {
+  const many = Array.from({ length: 9_999 }, (_, at): Partial<SpanRecord> => ({
+    name: `work ${at}`,
+    durationMs: 1,
+    startMs: nowMs + at / 10,
+  }));
+  const address = await gatewayWith(trace(7, [{ name: 'GET /all', durationMs: 1000 }, ...many]));
+  const { spans, dropped } = (await (await fetch(`http://${address}/api/traces/${hex(7, 32)}`)).json()) as {
+    spans: unknown[];
+    dropped: number;
+  };
+  assert.equal(spans.length + dropped, 10_000);
+  const opened = await openPage(address, `#/traces?id=${hex(7, 32)}`);
+  const { page } = opened;
+  const grid = page.getByRole('treegrid');
+  await grid.waitFor();
+  assert.equal(await grid.getAttribute('aria-rowcount'), String(spans.length));
+  await grid.focus();
+  await page.keyboard.press('End');
+  await page.locator(`.row.chosen[aria-rowindex="${spans.length}"]`).waitFor();
+  assert.ok((await page.locator('.row').count()) < 80);
+  if (dropped > 0) await page.getByText(`${dropped} more were too many to keep`).waitFor();
+  noFaults(opened);
+});
+
+test('a trace that is not kept says so', async () => {
+  const opened = await openPage(await gatewayWith(), `#/traces?id=${hex(9, 32)}`);
+  await opened.page.getByText('There is no trace with this id, or it is no longer kept.').waitFor();
+  noFaults(opened);
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`${colorScheme}: on a phone a trace is no wider than the screen`, async () => {
+    const address = await gatewayWith(
+      trace(1, [
+        { name: 'GET /cart', durationMs: 10 },
+        { name: `a very long name ${'x'.repeat(200)}`, attributes: { long: 'y'.repeat(500) } },
+      ]),
+    );
+    const opened = await openPage(address, `#/traces?id=${hex(1, 32)}`, {
+      viewport: { width: 390, height: 844 },
+      colorScheme,
+      hasTouch: true,
+    });
+    const { page } = opened;
+    await page.getByRole('treegrid').focus();
+    await page.keyboard.press('ArrowDown');
+    await page.locator('.span-details').getByText('yyy').waitFor();
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true);
+    noFaults(opened);
+  });
+}
