@@ -1,12 +1,13 @@
 /**
  * `npm run bench -- observe`: what an update of a metric costs, what a series takes and what a page of 50,000 costs, beside prom-client and
- * OpenTelemetry, in one process. Contenders take turns; a figure is the best of them, CPU time of the process.
+ * OpenTelemetry; what a log line costs, beside pino; in one process. Contenders take turns; a figure is the best of them, CPU time of the process.
  *
  *     npm run bench -- observe                   all of it
- *     npm run bench -- observe --only updates    one part: updates, memory, page, patterns or gateway-page
+ *     npm run bench -- observe --only updates    one part: updates, memory, page, patterns, gateway-page or logs
  */
 import { parseArgs } from 'node:util';
 import { gatewayPagePart } from './gateway-page.ts';
+import { logsPart } from './logs.ts';
 import { memoryPart } from './memory.ts';
 import { pagePart } from './page.ts';
 import { patternsPart } from './patterns.ts';
@@ -19,6 +20,7 @@ const parts = {
   page: pagePart,
   patterns: patternsPart,
   'gateway-page': gatewayPagePart,
+  logs: logsPart,
 };
 if (values.only !== undefined && !Object.hasOwn(parts, values.only)) {
   throw new Error(`no part is called ${values.only}; there are ${Object.keys(parts).join(', ')}`);

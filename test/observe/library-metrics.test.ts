@@ -7,7 +7,7 @@ import { createElections } from 'spillway/elect';
 import { memoryLeases } from 'spillway/lease';
 import { createLimiter, tokenBucket } from 'spillway/limit';
 import { createLocks } from 'spillway/lock';
-import { createMetrics, type MetricsSink } from 'spillway/observe';
+import { createLogs, createMetrics, type MetricsSink } from 'spillway/observe';
 import { DistantStore } from '../limit/distant-store.ts';
 
 /** Metrics that are not ours, as far as types go: they write down what is defined. */
@@ -33,7 +33,7 @@ function recording(rows: Set<string>): MetricsSink {
   };
 }
 
-test('docs/metrics.md lists exactly the series of limits, locks and elections', async () => {
+test('docs/metrics.md lists exactly the series of limits, locks, elections and logs', async () => {
   const rows = new Set<string>();
   const metrics = recording(rows);
   const store = memoryLeases();
@@ -45,6 +45,7 @@ test('docs/metrics.md lists exactly the series of limits, locks and elections', 
   });
   await using _locks = createLocks(store, { metrics });
   await using _elections = createElections(store, { metrics });
+  await using _logs = createLogs({ service: 'a', target: '/dev/null', metrics });
   const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
   const [, ofLibrary = ''] = page.split('\n# ');
   const listed = ofLibrary.split('\n').filter((line) => line.startsWith('| `'));

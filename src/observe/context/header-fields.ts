@@ -5,7 +5,7 @@
  * are short, O(bytes) within the bounds of each.
  * Source: W3C Trace Context level 2 §3.4, W3C Baggage.
  */
-import type { Random } from '../../kernel/random.ts';
+import { createRandom, type Random } from '../../kernel/random.ts';
 import { emptyBaggage, formatBaggage, parseBaggage } from './baggage.ts';
 import { formatTraceparent, newTraceId, parseTraceparent, type TraceContext } from './trace-context.ts';
 import { parseTracestate } from './trace-state.ts';
@@ -22,14 +22,16 @@ function isCorrelationId(text: string): boolean {
   return CORRELATION_ID.test(text);
 }
 
+let ids: Random | null = null;
+
 /**
- * What a request says of the work it belongs to. `trace` is the caller's span, or null.
+ * What a request says of the work it belongs to. `trace` is the caller's span, or null. `random` makes the id of a request that has none.
  *
  * @example
- * const context = extractContext({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }, createRandom());
+ * const context = extractContext({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' });
  * runInContext(context, () => console.log(currentContext()?.correlationId)); // 0af7651916cd43dd8448eb211c80319c
  */
-export function extractContext(fields: IncomingFields, random: Random): WorkContext {
+export function extractContext(fields: IncomingFields, random: Random = (ids ??= createRandom())): WorkContext {
   const trace = extractTrace(fields);
   const given = joined(fields['x-request-id']);
   const correlationId = isCorrelationId(given) ? given : (trace?.traceId ?? newTraceId(random));

@@ -8,6 +8,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Baggage } from './baggage.ts';
 import type { TraceContext } from './trace-context.ts';
 
+export type { Baggage } from './baggage.ts';
+export type { TraceContext } from './trace-context.ts';
+
 export interface WorkContext {
   /** The span that runs, or the caller's if none was begun here; null if nobody traces. */
   readonly trace: TraceContext | null;

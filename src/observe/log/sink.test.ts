@@ -7,17 +7,11 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Clock, systemClock } from '../../kernel/clock.ts';
+import { fastClock } from '../../../test/fast-clock.ts';
 import { Sink } from './sink.ts';
 
 const dir = fs.mkdtempSync(join(tmpdir(), 'spillway-log-'));
 after(() => fs.rmSync(dir, { recursive: true, force: true }));
-
-/** Time that runs a hundred times as fast, so that back-offs of seconds are soon over. */
-const fast: Clock = {
-  ...systemClock,
-  nowMs: () => systemClock.nowMs() * 100,
-  after: (delayMs, run, options) => systemClock.after(delayMs / 100, run, options),
-};
 
 class Log {
   readonly sink: Sink;
@@ -26,7 +20,7 @@ class Log {
   dropped = 0;
   errors = 0;
 
-  constructor(target: string, clock: Clock = fast) {
+  constructor(target: string, clock: Clock = fastClock) {
     this.sink = new Sink({
       name: 'log',
       target,

@@ -66,6 +66,8 @@ export class Sink {
   #failing = false;
   #noticeDueMs = 0;
   #closing = false;
+  /** When the end of the thread must be over; 0 while it goes on. */
+  #endsMs = 0;
   #idle: (() => void) | null = null;
   readonly #forget: () => void;
 
@@ -80,7 +82,7 @@ export class Sink {
     if (this.#length + bytes > BUFFER_BYTES) this.flush();
     if (this.#length + bytes <= BUFFER_BYTES && !this.#closing) return this.#buffer;
     this.#options.count(1, 0);
-    this.#trouble('the target does not keep up');
+    this.#trouble(this.#closing ? 'it is closed' : 'the target does not keep up');
     return null;
   }
 
@@ -92,7 +94,8 @@ export class Sink {
   /** A line was written to `[length, end)` of `room()`. */
   commit(end: number): void {
     this.#length = end;
-    if (end >= FLUSH_BYTES) this.flush();
+    if (this.#endsMs > 0) this.#drain();
+    else if (end >= FLUSH_BYTES) this.flush();
     else if (this.#due === null) this.#waitForMore();
   }
 
@@ -155,17 +158,18 @@ export class Sink {
   /** The thread ends and the event loop turns no more: writes what is left before it returns, for a second at most. */
   #drain(): void {
     const { clock } = this.#options;
-    const untilMs = clock.nowMs() + CLOSE_MS;
-    this.#closing = true;
+    // Set for good: what others log at the end is written at once, within the same second.
+    if (this.#endsMs === 0) this.#endsMs = clock.nowMs() + CLOSE_MS;
     this.#retryDueMs = 0;
-    if (this.#busy) this.#awaitWrite(untilMs);
+    if (this.#busy) this.#awaitWrite();
     while (this.#from < this.#to || this.#begin()) {
       const target = this.#target!;
       try {
         const bytes = this.#pieceEnd(target) - this.#from;
         this.#from += fs.writeSync(target.fd, this.#writing, this.#from, bytes);
+        this.#torn = this.#writing[this.#from - 1] !== LF;
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || clock.nowMs() >= untilMs) break;
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || clock.nowMs() >= this.#endsMs) break;
         sleep(AGAIN_MS);
       }
     }
@@ -173,11 +177,12 @@ export class Sink {
   }
 
   /** Until the write to a file that another thread of the system has to do is done: nobody will tell, but the file does. */
-  #awaitWrite(untilMs: number): void {
+  #awaitWrite(): void {
     const { fd, writeBytesMax } = this.#target!;
     const written = this.#writing.subarray(this.#from, Math.min(this.#to, this.#from + writeBytesMax));
-    while (!wasWritten(fd, written) && this.#options.clock.nowMs() < untilMs) sleep(AGAIN_MS);
+    while (!wasWritten(fd, written) && this.#options.clock.nowMs() < this.#endsMs) sleep(AGAIN_MS);
     this.#from = this.#to;
+    this.#busy = false;
   }
 
   /** What could not be written is counted. */
@@ -276,8 +281,7 @@ export class Sink {
     this.#retryMs = RETRY_MS;
     if (!this.#failing) return;
     this.#failing = false;
-    const { name, notice, target } = this.#options;
-    notice('info', `${name} ${target}: lines are written again`);
+    this.#tell('info', 'lines are written again');
   }
 
   /** Enough for another write. */
@@ -304,11 +308,20 @@ export class Sink {
   }
 
   #trouble(reason: string): void {
-    const { clock, name, notice, target } = this.#options;
+    const { clock } = this.#options;
     if (this.#failing || clock.nowMs() < this.#noticeDueMs) return;
     this.#failing = true;
     this.#noticeDueMs = clock.nowMs() + NOTICE_MS;
-    notice('warn', `${name} ${target}: lines are lost: ${reason}`);
+    this.#tell('warn', `lines are lost: ${reason}`);
+  }
+
+  #tell(level: 'warn' | 'info', what: string): void {
+    const { name, notice, target } = this.#options;
+    try {
+      notice(level, `${name} ${target}: ${what}`);
+    } catch {
+      // Who is told has troubles too; the lines go on.
+    }
   }
 }
 

@@ -45,6 +45,20 @@ export function openTarget(target: string): Target {
   return targetOf(fd, false);
 }
 
+/** A line on standard error, if that takes it at once: whoever has trouble with a full pipe is not held up by another. */
+export function tellStderr(_level: string, message: string): void {
+  try {
+    const { fd, owned } = openTarget('stderr');
+    try {
+      fs.writeSync(fd, `${message}\n`);
+    } finally {
+      if (owned) fs.closeSync(fd);
+    }
+  } catch {
+    // Nobody is there to be told.
+  }
+}
+
 function targetOf(fd: number, owned: boolean): Target {
   const stat = fs.fstatSync(fd);
   const isStream = stat.isFIFO() || stat.isSocket();
