@@ -58,7 +58,7 @@ try {
 /** Of the dashboard, and where a server says what to kill. */
 async function addresses(): Promise<{ readonly admin: string; readonly pid: string }> {
   let admin = '';
-  for await (const line of createInterface({ input: quickstart.stderr! })) {
+  for await (const line of createInterface({ input: quickstart.stderr })) {
     admin ||= /open (http:\/\/127\.0\.0\.1:\d+)\//.exec(line)?.[1] ?? '';
     const pid = /curl -s (127\.0\.0\.1:\d+\/pid)/.exec(line)?.[1];
     if (admin !== '' && pid !== undefined) return { admin, pid: `http://${pid}` };
