@@ -235,6 +235,25 @@ onBoth('an aborted client, and a tunnel, are told as what they were', async (ben
   );
 });
 
+onBoth(
+  'a refusal before anybody looked at the trace is in no trace, whatever the request before it was in',
+  async (bench) => {
+    const { origin, gateway, client } = await bench.line({ traces: all, listener: trusted });
+    told(origin, () => answer('ok'));
+    await ask(client, `traceparent: 00-${CALLER}-${CALLER_SPAN}-01`);
+    await kept(gateway, 2);
+    gateway.spans.length = 0;
+    // A loop is refused before anything else is read.
+    assert.equal(
+      await ask(client, `traceparent: 00-${'x'.repeat(32)}-${CALLER_SPAN}-01`, 'Via: 1.1 engine-under-test'),
+      508,
+    );
+    const [span] = await kept(gateway, 1);
+    assert.match(span.traceId, /^[0-9a-f]{32}$/);
+    assert.notEqual(span.traceId, CALLER);
+  },
+);
+
 async function limitedTo(bench: Bench, changes: Changes): Promise<{ gateway: TestGateway; client: Peer }> {
   const origin = await bench.origin();
   told(origin, () => answer('ok'));

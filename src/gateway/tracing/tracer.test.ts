@@ -1,0 +1,46 @@
+/** The budget of a worker, at many times what it allows. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ManualClock } from '../../../test/engine/manual-clock.ts';
+import { cellLane, createCell } from '../../kernel/cells.ts';
+import { seededRandom } from '../../kernel/random.ts';
+import type { SpanRecord } from '../../observe/trace/span-record.ts';
+import type { ClientConnection } from '../l7/client.ts';
+import { Head } from '../l7/head.ts';
+import { PROCESS_SLOTS, processSlots } from '../slots.ts';
+import type { AnsweredRequest } from './answered-span.ts';
+import { Tracer } from './tracer.ts';
+
+const client = {
+  security: { version: '' },
+  listener: { plan: { id: 'web' } },
+  forwarding: { clientText: Buffer.from('192.0.2.1'), clientLength: 9 },
+} as unknown as ClientConnection;
+const refused: AnsweredRequest = {
+  ...{ client, head: new Head(), parent: null, status: 503, refusal: 'no_endpoint', route: 'all', limit: '' },
+  waitedMs: 0,
+};
+
+test('10,000 failures a second are as many traces as the plan allows, and counted; batches are no larger', () => {
+  const clock = new ManualClock();
+  const time = { nowMs: clock.nowMs() };
+  const lane = cellLane(createCell(1, PROCESS_SLOTS), PROCESS_SLOTS, 0);
+  const batches: (readonly SpanRecord[])[] = [];
+  const send = (spans: readonly SpanRecord[]): void => void batches.push(spans);
+  const tracer = new Tracer({ clock, random: seededRandom(1), lane, time, send });
+  tracer.apply({ sample: 1, slowMs: 1000, perSecond: 100 });
+  for (let second = 0; second < 3; second++) {
+    for (let tick = 0; tick < 10; tick++) {
+      for (let request = 0; request < 1000; request++) tracer.answered(refused);
+      tracer.tick();
+      time.nowMs += 100;
+    }
+  }
+  assert.equal(batches.flat().length, 300);
+  assert.ok(batches.every((spans) => spans.length <= 100));
+  assert.equal(lane[processSlots.tracesKept], 300);
+  assert.equal(lane[processSlots.tracesDropped], 30_000 - 300);
+  assert.equal(new Set(batches.flat().map(({ traceId }) => traceId)).size, 300);
+  tracer.tick();
+  assert.equal(batches.length, 3, 'a tick without traces sends nothing');
+});
