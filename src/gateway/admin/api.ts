@@ -27,6 +27,7 @@ import { readExplainRequest } from './explain-body.ts';
 import type { AdminAccess } from './guard.ts';
 import type { LiveClient, LiveFeed } from './live-feed.ts';
 import { gatewayMetrics, type MetricsInput } from './metrics.ts';
+import { answerLogs } from './logs-api.ts';
 import { answerOtlpMetrics, answerOtlpTraces, OTLP_BYTES_MAX } from './otlp-api.ts';
 import type { Problem } from './problem.ts';
 import { readSeriesQuery, seriesAnswer } from './series-api.ts';
@@ -129,6 +130,7 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/api/config/{version}': { methods: get, role: 'read', answer: answerConfig },
   '/api/traces': { methods: get, role: 'read', answer: answerTraces },
   '/api/traces/{id}': { methods: get, role: 'read', answer: answerTrace },
+  '/api/logs': { methods: get, role: 'read', answer: answerLogs },
   '/api/received': {
     methods: get,
     role: 'read',

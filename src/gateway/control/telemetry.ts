@@ -9,14 +9,18 @@ import type { OtlpCounts } from '../../observe/otlp/channel.ts';
 import { createOtlpExporter, type OtlpExporter } from '../../observe/otlp/exporter.ts';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import { createTraceStore } from '../../observe/trace/store.ts';
+import { RecentLogs } from '../../observe/log/recent.ts';
 import type { Config } from '../config/index.ts';
 import { ReceivedMetrics } from './received-metrics.ts';
+import { lineOf } from './span-line.ts';
 
 /** Of what is pushed, all services together: decoding it must leave the control thread its time. Some 5 % of it at that. */
 const BYTES_PER_SECOND = 4 * 2 ** 20;
 const SECOND_MS = 1000;
 /** Some ten thousand traces of an ordinary kind. */
 const TRACES_MEMORY = '32mb';
+/** Some 25,000 lines. */
+const LOGS_MEMORY = '8mb';
 /** What has not gone to the collector by then is lost, when the gateway ends or another collector is named. */
 const LAST_SEND_MS = 2000;
 
@@ -34,6 +38,7 @@ interface Collector {
 
 export class Telemetry {
   readonly #options: TelemetryOptions;
+  readonly logs = new RecentLogs({ bytes: LOGS_MEMORY });
   /** What services push of theirs. */
   readonly metrics: ReceivedMetrics;
   readonly traces = createTraceStore({ memoryBytes: TRACES_MEMORY });
@@ -74,6 +79,7 @@ export class Telemetry {
   /** Spans of this gateway. */
   traced(spans: readonly SpanRecord[]): void {
     this.traces.add(spans);
+    for (const span of spans) if (span.kind === 'server') this.logs.add(lineOf(span));
     this.#exporter?.add(spans);
   }
 
