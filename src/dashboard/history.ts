@@ -9,7 +9,7 @@ import { signal } from '@preact/signals';
 import type { LiveState, TableName } from '../gateway/admin/live-model.ts';
 import { tableKeys } from '../gateway/admin/live-model.ts';
 
-export const SECONDS = 120;
+const SECONDS = 120;
 
 /** Per second. */
 export interface Rates {

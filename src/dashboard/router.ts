@@ -9,7 +9,7 @@ export interface Place {
 
 export const place = signal<Place>({ screen: '', query: new URLSearchParams() });
 
-export function parsePlace(hash: string): Place {
+function parsePlace(hash: string): Place {
   const [path = '', query = ''] = hash.replace(/^#?\/?/, '').split('?', 2);
   return { screen: path, query: new URLSearchParams(query) };
 }

@@ -143,7 +143,7 @@ export function bucketsOf(answer: SeriesAnswer, row: SeriesAnswerRow | undefined
   };
 }
 
-export const shares = [0.5, 0.9, 0.99, 0.999] as const;
+const shares = [0.5, 0.9, 0.99, 0.999] as const;
 
 /** A column for each share; null where nothing was answered. */
 export function percentileColumns({ bounds, steps }: Buckets): (number | null)[][] {

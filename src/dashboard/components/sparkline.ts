@@ -21,7 +21,7 @@ export function Sparkline({ values, width = 72, height = 16, max, tone = 'plain'
   );
 }
 
-export function maxOf(values: ArrayLike<number> | null): number {
+function maxOf(values: ArrayLike<number> | null): number {
   let max = 0;
   for (let at = 0; at < (values?.length ?? 0); at++) if (values![at]! > max) max = values![at]!;
   return max;

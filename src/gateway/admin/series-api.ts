@@ -37,7 +37,7 @@ const DAY_MS = 86_400_000;
 const known = ['name', 'from', 'to', 'step', 'merged', 'rows'];
 const LABEL = 'label.';
 
-export const seriesExample = '?name=spillway_requests_total&label.route=api&from=-15m&step=10s&merged=true';
+const seriesExample = '?name=spillway_requests_total&label.route=api&from=-15m&step=10s&merged=true';
 
 /** What is wrong, in a sentence, if it cannot be understood. Times are wall ms, or before `nowMs` such as `-15m`. */
 export function readSeriesQuery(query: URLSearchParams, nowMs: number): SeriesQuery | string {
