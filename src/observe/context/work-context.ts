@@ -17,6 +17,8 @@ export interface WorkContext {
   /** What all log lines of one request share, here and in every service it reaches; `X-Request-Id` on the wire. */
   readonly correlationId: string;
   readonly baggage: Baggage;
+  /** What another library lets go along, of which nothing is known here. */
+  readonly carried?: unknown;
 }
 
 const storage = new AsyncLocalStorage<WorkContext | null>();

@@ -61,6 +61,11 @@ export class LocalTrace {
     return nowMs + this.#wallOffsetMs;
   }
 
+  /** The moment of a time of day. */
+  clockMs(wallMs: number): number {
+    return wallMs - this.#wallOffsetMs;
+  }
+
   /** Null until it is decided. */
   get verdict(): Verdict | null {
     return this.#verdict;

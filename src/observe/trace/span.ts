@@ -53,14 +53,15 @@ export class Span implements TraceContext, Disposable {
   readonly #parent: TraceContext | null;
   readonly #work: WorkContext | null;
   readonly #kind: SpanKind;
-  readonly #links: readonly SpanLink[];
-  readonly #linksDropped: number;
+  readonly #links: SpanLink[] = [];
+  #linksDropped = 0;
   #name: string;
   #id = '';
   #context: WorkContext | null = null;
   #attributes: BoundAttributes | null = null;
   #events: SpanEvent[] | null = null;
   #eventsDropped = 0;
+  /** Of events and links. */
   #eventsLength = 0;
   #status: SpanStatus = 'unset';
   #statusMessage = '';
@@ -77,8 +78,7 @@ export class Span implements TraceContext, Disposable {
     this.#work = work;
     this.#name = name;
     this.#kind = kind ?? 'internal';
-    this.#links = links?.slice(0, LINKS_MAX) ?? [];
-    this.#linksDropped = (links?.length ?? 0) - this.#links.length;
+    if (links !== undefined) for (const link of links) this.addLink(link);
     if (attributes !== undefined) this.setAttributes(attributes);
   }
 
@@ -121,8 +121,8 @@ export class Span implements TraceContext, Disposable {
     return this;
   }
 
-  /** Something that happened now. */
-  addEvent(name: string, attributes: Attributes = {}): this {
+  /** @param atMs when, on the clock of the traces. @defaultValue now */
+  addEvent(name: string, attributes: Attributes = {}, atMs = this.local.clock.nowMs()): this {
     if (!this.isRecording) return this;
     this.#events ??= [];
     if (this.#events.length === EVENTS_MAX) {
@@ -130,8 +130,20 @@ export class Span implements TraceContext, Disposable {
       return this;
     }
     const bound = new BoundAttributes().setAll(attributes);
-    const timeMs = this.local.wallMs(this.local.clock.nowMs());
+    const timeMs = this.local.wallMs(atMs);
     this.#events.push({ timeMs, name: cutText(name, NAME_LENGTH_MAX), attributes: bound.values });
+    this.#eventsLength += EVENT_BYTES + bound.length;
+    return this;
+  }
+
+  addLink({ traceId, spanId, attributes }: SpanLink): this {
+    if (!this.isRecording) return this;
+    if (this.#links.length === LINKS_MAX) {
+      this.#linksDropped += 1;
+      return this;
+    }
+    const bound = new BoundAttributes().setAll(attributes);
+    this.#links.push({ traceId, spanId, attributes: bound.values });
     this.#eventsLength += EVENT_BYTES + bound.length;
     return this;
   }
@@ -142,23 +154,23 @@ export class Span implements TraceContext, Disposable {
     return this;
   }
 
-  /** It went wrong: the trace is kept whole. Of an error, type, message and stack become an event. */
+  /** An error that did not fail it: type, message and stack as an event. */
+  recordException(error: unknown, atMs?: number): this {
+    const { name, message, stack } = partsOf(error);
+    const attributes = { 'exception.type': name, 'exception.message': message, 'exception.stacktrace': stack };
+    return this.addEvent('exception', attributes, atMs);
+  }
+
+  /** It went wrong: the trace is kept whole. An error is recorded, too. */
   fail(why: unknown = ''): this {
     if (this.#durationMs !== -1) return this;
-    if (why instanceof Error) {
-      const { message, stack = '' } = why;
-      this.addEvent('exception', {
-        'exception.type': why.name,
-        'exception.message': message,
-        'exception.stacktrace': stack,
-      });
-    }
+    if (why instanceof Error) this.recordException(why);
     this.#status = 'error';
-    this.#statusMessage = why instanceof Error ? why.message : String(why);
+    this.#statusMessage = partsOf(why).message;
     return this;
   }
 
-  /** It went well, and nobody shall say otherwise. */
+  /** It went well, whatever was said before. */
   succeed(): this {
     if (this.#durationMs === -1) {
       this.#status = 'ok';
@@ -199,7 +211,7 @@ export class Span implements TraceContext, Disposable {
       service: this.local.service,
       attributes: this.#kept(),
       events: this.#events ?? [],
-      links: this.#links.map((link) => ({ ...link, attributes: new BoundAttributes().setAll(link.attributes).values })),
+      links: this.#links,
       dropped: {
         attributes: this.#attributes?.dropped ?? 0,
         events: this.#eventsDropped,
@@ -215,4 +227,15 @@ export class Span implements TraceContext, Disposable {
     if (this.#parent instanceof Span || (verdict !== 'error' && verdict !== 'slow')) return values;
     return { ...values, 'spillway.kept': verdict };
   }
+}
+
+/** Whatever somebody throws. */
+function partsOf(error: unknown): { readonly name: string; readonly message: string; readonly stack: string } {
+  if (typeof error !== 'object' || error === null) return { name: typeof error, message: String(error), stack: '' };
+  const { name = 'Error', message = '', stack = '' } = error as Partial<Error>;
+  return { name: text(name), message: text(message), stack: text(stack) };
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

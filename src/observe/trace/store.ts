@@ -10,6 +10,8 @@ import { parseSize } from '../../kernel/units.ts';
 import type { AttributeValue, SpanRecord } from './span-record.ts';
 import { StoredTrace, type TraceSummary } from './stored-trace.ts';
 
+export type { TraceSummary } from './stored-trace.ts';
+
 export interface TraceStoreOptions {
   /** As `'16mb'` or in bytes, from 64 KB to 1 GB. @defaultValue '16mb' */
   readonly memoryBytes?: string | number;

@@ -148,6 +148,16 @@ export class Traces implements TraceHome, Disposable {
     return result.then(ended, failed) as T;
   }
 
+  /** The moment of a time of day. */
+  clockMs(wallMs: number): number {
+    return wallMs - this.#wallOffset();
+  }
+
+  /** For work that nobody has given one. */
+  newCorrelationId(): string {
+    return newTraceId(this.random);
+  }
+
   /** Decides what still waits by what is known of it. Spans that end later are still kept, if their trace is. */
   flush(): void {
     for (const trace of this.#undecided.keys()) this.#decide(trace, false);
