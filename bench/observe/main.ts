@@ -1,9 +1,10 @@
 /**
  * `npm run bench -- observe`: what an update of a metric costs, what a series takes and what a page of 50,000 costs, beside prom-client and
- * OpenTelemetry; what a log line costs, beside pino; in one process. Contenders take turns; a figure is the best of them, CPU time of the process.
+ * OpenTelemetry; what a span costs, beside the latter; what a log line costs, beside pino; in one process. Contenders take turns; a figure is
+ * the best of them, CPU time of the process.
  *
  *     npm run bench -- observe                   all of it
- *     npm run bench -- observe --only updates    one part: updates, memory, page, patterns, gateway-page or logs
+ *     npm run bench -- observe --only updates    one part: updates, memory, page, patterns, spans, gateway-page or logs
  */
 import { parseArgs } from 'node:util';
 import { gatewayPagePart } from './gateway-page.ts';
@@ -11,6 +12,7 @@ import { logsPart } from './logs.ts';
 import { memoryPart } from './memory.ts';
 import { pagePart } from './page.ts';
 import { patternsPart } from './patterns.ts';
+import { spansPart } from './spans.ts';
 import { updatesPart } from './updates.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
@@ -19,6 +21,7 @@ const parts = {
   memory: memoryPart,
   page: pagePart,
   patterns: patternsPart,
+  spans: spansPart,
   'gateway-page': gatewayPagePart,
   logs: logsPart,
 };
