@@ -66,6 +66,7 @@ test('a moment is in the step that holds it, and outside in the nearest', () => 
 test('the newest that is whole is not the one that is not over', () => {
   assert.equal(newestWhole(data), 2);
   assert.equal(newestWhole({ ...data, partial: -1 }), 3);
+  assert.equal(newestWhole({ ...data, partial: -1, present: 1 }), 1);
   assert.equal(newestWhole({ ...data, times: [noon], partial: 0 }), 0);
   assert.equal(newestWhole({ ...data, times: [], partial: -1 }), -1);
 });

@@ -28,6 +28,8 @@ export interface ChartData {
   readonly columns: readonly (readonly (number | null)[])[];
   /** The step that is not over yet: what it shows will still change. -1: there is none. */
   readonly partial: number;
+  /** The step that is told while nobody points, where it is not the newest: after it comes what is not yet. */
+  readonly present?: number;
 }
 
 /** The step that holds a moment, or the nearest; -1 of no steps. */
@@ -36,8 +38,9 @@ export function stepAt({ times, stepMs }: ChartData, atMs: number): number {
   return first === undefined ? -1 : Math.min(times.length - 1, Math.max(0, Math.floor((atMs - first) / stepMs)));
 }
 
-/** The newest step that is over. */
-export function newestWhole({ times, partial }: ChartData): number {
+/** The step that is told while nobody points: the newest that is over, or that of now. */
+export function newestWhole({ times, partial, present }: ChartData): number {
+  if (present !== undefined) return present;
   return partial > 0 && partial === times.length - 1 ? partial - 1 : times.length - 1;
 }
 

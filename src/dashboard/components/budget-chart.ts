@@ -7,13 +7,14 @@ import { budgetLeft, horizonMs, projection } from '../charts/burn-down.ts';
 import { LineChart } from '../charts/line-chart.ts';
 import type { ChartData, ChartLine } from '../charts/reading.ts';
 import { usePolled } from '../polled.ts';
-import { askSeries, countsOf } from '../series.ts';
+import { askSeries, countsOf, type TimeSpan } from '../series.ts';
 import type { View } from '../view.ts';
 
-/** A window is drawn in some two hundred steps, of what is kept that long: five minutes at least. */
+/** What is drawn of the past, in steps that are kept that long. */
 const STEPS = 200;
-const STEP_MS = 300_000;
 const PERIOD_MS = 10_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 const lines: readonly ChartLine[] = [
   { label: 'left', color: '--line-rate', filled: true },
@@ -25,30 +26,38 @@ const BEST = 1;
 const WORST = 3;
 
 export function BudgetChart({ status }: { readonly status: SloStatus }): View {
-  const { id, windowMs } = status;
-  const { value } = usePolled(id, PERIOD_MS, (signal) => askWindow(id, windowMs, signal));
+  const { id, sinceMs } = status;
+  const span = spanOf(status);
+  const { value } = usePolled(`${id} ${span.spanMs}`, PERIOD_MS, (signal) =>
+    askSeries({ name: 'spillway_slo_events', labels: { slo: id } }, span, signal),
+  );
+  if (sinceMs === null)
+    return h(
+      'section',
+      { class: 'panel' },
+      h('p', { class: 'dim' }, 'Nothing has been counted yet: the curve begins with the first request.'),
+    );
   return h('section', { class: 'panel' }, [
     value === null
       ? h('p', { class: 'dim' }, 'Asking the gateway…')
       : h(LineChart, {
           ...{ title: 'Budget', unit: 'share', lines, marks: changes.value, height: 180, least: 1 },
-          data: dataOf(status, value),
+          data: dataOf(status, value, span.spanMs),
           band: [BEST, WORST],
         }),
   ]);
 }
 
-function askWindow(slo: string, windowMs: number, signal: AbortSignal): Promise<SeriesAnswer> {
-  const stepMs = Math.ceil(windowMs / STEPS / STEP_MS) * STEP_MS;
-  return askSeries(
-    { name: 'spillway_slo_events', labels: { slo } },
-    { id: '', title: '', spanMs: windowMs, stepMs },
-    signal,
-  );
+/** The window, or as much of it as something is known of: whole hours, so that it is seldom another. */
+function spanOf({ windowMs, atMs, sinceMs }: SloStatus): TimeSpan {
+  const known = Math.ceil((atMs - (sinceMs ?? atMs) + 1) / HOUR_MS) * HOUR_MS;
+  const spanMs = Math.min(windowMs, known);
+  const kept = spanMs <= HOUR_MS ? 1000 : spanMs <= DAY_MS ? 10_000 : 300_000;
+  return { id: '', title: '', spanMs, stepMs: Math.ceil(spanMs / STEPS / kept) * kept };
 }
 
 /** The past as it was counted, ending at what the status says is left; then what the cone says, step by step. */
-function dataOf(status: SloStatus, answer: SeriesAnswer): ChartData {
+function dataOf(status: SloStatus, answer: SeriesAnswer, spanMs: number): ChartData {
   const { fromMs, stepMs, sampled } = answer;
   const [all, bad] = ['all', 'bad'].map((outcome) => countsOf(answer, { outcome }));
   const good = all!.map((count, at) => count - bad![at]!);
@@ -58,7 +67,7 @@ function dataOf(status: SloStatus, answer: SeriesAnswer): ChartData {
   const past = left.map((share, at): number | null =>
     at < since ? null : at === left.length - 1 ? status.budget.share : share,
   );
-  const ahead = projection(status, horizonMs(status));
+  const ahead = projection(status, Math.min(horizonMs(status), spanMs));
   const steps = ahead === null ? 0 : Math.floor((ahead.times.at(-1)! - ahead.times[0]!) / stepMs);
   const later = Array.from({ length: steps }, (_, at) => at + 1);
   const along = (values: readonly number[] | undefined): (number | null)[] => [
@@ -70,6 +79,7 @@ function dataOf(status: SloStatus, answer: SeriesAnswer): ChartData {
     stepMs,
     columns: [[...past, ...later.map(() => null)], along(ahead?.best), along(ahead?.middle), along(ahead?.worst)],
     partial: -1,
+    present: past.length - 1,
   };
 }
 

@@ -34,7 +34,15 @@ export function LogLines({ title, wanted }: { readonly title: string; readonly w
   return h('section', { class: 'panel' }, [
     h('header', {}, [h('h2', {}, title)]),
     value === null
-      ? h('p', { class: 'dim' }, problem?.message ?? 'Asking the gateway…')
+      ? h(
+          'p',
+          { class: 'dim' },
+          problem === null
+            ? 'Asking the gateway…'
+            : problem.status === 404
+              ? 'This gateway keeps no log lines.'
+              : problem.message,
+        )
       : value.lines.length === 0
         ? h('p', {}, [
             'No line is kept that fits. ',

@@ -23,7 +23,7 @@ export function SloLedger({ status }: { readonly status: SloStatus }): View {
   return h('section', { class: 'panel' }, [
     h('header', {}, [h('h2', {}, 'Ledger'), h('span', { class: 'dim' }, 'what spent the budget, the most first')]),
     value === null
-      ? h('p', { class: 'dim' }, problem?.message ?? 'Asking the gateway…')
+      ? h('p', { class: 'dim' }, problem === null ? 'Asking the gateway…' : problem.status === 404 ? 'This gateway keeps no ledger.' : problem.message)
       : value.spendings.length === 0
         ? h('p', {}, 'Nothing has spent this budget.')
         : h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': 'Ledger' }, [

@@ -52,7 +52,7 @@ function NoObjectives(): View {
     h(
       'pre',
       {},
-      'slos: [shop.slo.yaml]\n\n# shop.slo.yaml\nservice: shop\nslos:\n  - name: availability\n    objective: 99.9%\n    sli: { availability: {} }',
+      'slos: ./shop.slo.yaml\n\n# shop.slo.yaml\nservice: shop\nslos:\n  - name: availability\n    objective: 99.9%\n    sli: { availability: {} }',
     ),
     h('p', { class: 'dim' }, [
       'What they mean before anything is deployed: ',
@@ -122,7 +122,7 @@ function ObjectiveRow({ status, isChosen }: { readonly status: SloStatus; readon
     ),
     h('td', {}, events === 0 ? '–' : countText(Math.trunc(budget.eventsLeft))),
     h('td', {}, burnNow(status)),
-    h('td', {}, exhaustionMs === null ? '–' : durationText(exhaustionMs)),
+    h('td', {}, exhaustionMs === null ? '–' : goneText(exhaustionMs)),
     h('td', { class: 'text' }, alertText(status)),
   ]);
 }
@@ -171,7 +171,7 @@ function Objective({ status }: { readonly status: SloStatus }): View {
         ),
         tile(
           'Gone in',
-          exhaustionMs === null ? 'not in this window' : durationText(exhaustionMs),
+          exhaustionMs === null ? 'not in this window' : goneText(exhaustionMs),
           'at the rate of the last hour',
         ),
         tile('Time to page', pageText(status), 'if everything failed from now on'),
@@ -197,6 +197,10 @@ function tile(title: string, value: string, note: string): View {
     h('dt', {}, title),
     h('dd', {}, [h('b', {}, value), h('span', { class: 'dim' }, note)]),
   ]);
+}
+
+function goneText(exhaustionMs: number): string {
+  return exhaustionMs <= 0 ? 'it is gone' : durationText(exhaustionMs);
 }
 
 function pageText({ timeToPageMs }: SloStatus): string {
