@@ -143,6 +143,27 @@ test('ten thousand spans are kept as far as there is room, walked by keys, and t
   noFaults(opened);
 });
 
+test('the line of a request is beside its trace, and leads to it', async () => {
+  const telemetry = { traces: { sample: '100%' } } as const;
+  const { gateway, address } = create({
+    config: config(await origin('a'), { admin: { address: '127.0.0.1:0' }, telemetry }),
+  });
+  await gateway.start();
+  for (const path of ['one', 'two']) await (await fetch(`http://${address()}/${path}?n=%3Cscript%3E`)).text();
+  const opened = await openPage(gateway.state().admin!.address, '#/traces');
+  const { page } = opened;
+  const shown = page.locator('.log-lines li');
+  await shown.nth(1).waitFor();
+  const line = shown.filter({ hasText: '/two' });
+  assert.match((await line.textContent())!, /gateway/);
+  await line.getByRole('link', { name: 'trace' }).click();
+  await page.getByRole('treegrid').getByText('GET all').waitFor();
+  await page.getByRole('heading', { name: 'Log lines of this trace' }).waitFor();
+  await shown.filter({ hasText: '/two' }).waitFor();
+  assert.equal(await shown.count(), 1);
+  noFaults(opened);
+});
+
 test('a trace that is not kept says so', async () => {
   const opened = await openPage(await gatewayWith(), `#/traces?id=${hex(9, 32)}`);
   await opened.page.getByText('There is no trace with this id, or it is no longer kept.').waitFor();

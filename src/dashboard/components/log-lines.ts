@@ -1,5 +1,6 @@
 /** Lines of logs that the gateway has been sent or has written, the newest last, as one reads them; each with a way to its trace. */
 import { h } from 'preact';
+import type { LogRecord } from '../../observe/log/recent.ts';
 import { getJson } from '../api.ts';
 import { clockText } from '../charts/format.ts';
 import { usePolled } from '../polled.ts';
@@ -8,16 +9,6 @@ import type { View } from '../view.ts';
 
 const PERIOD_MS = 3000;
 const LIMIT = '100';
-
-/** As it is told at `/api/logs`. A text is '' if there is none. */
-interface LogRecord {
-  readonly timeMs: number;
-  readonly level: string;
-  readonly message: string;
-  readonly service: string;
-  readonly traceId: string;
-  readonly attributes: Readonly<Record<string, unknown>>;
-}
 
 export interface LogsWanted {
   readonly traceId?: string;
