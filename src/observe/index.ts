@@ -5,6 +5,7 @@ export { judgeSlo, type AlertVerdict, type Detection, type SloVerdict, type Traf
 export { loadSlos, parseSlos, resolveSlos, type LoadedSlos } from './slo/load.ts';
 export type { AlertTarget, Indicator, Slo, SloAlerts, SloFile } from './slo/objective.ts';
 export { burnAlerts, type BurnAlert, type Severity } from './slo/burn-alerts.ts';
+export { createSloEvaluator, type SloEvaluator, type SloEvaluatorOptions, type SloStep } from './slo/live/evaluator.ts';
 export type { AlertPhase, AlertStatus, BudgetStatus, BurnStatus, SloStatus } from './slo/live/status.ts';
 export type { LabelStyle } from './slo/rule-labels.ts';
 export { budgetLevel, type BudgetLevel, type BudgetPolicy } from './slo/policy.ts';

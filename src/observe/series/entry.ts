@@ -107,9 +107,13 @@ export function isNewestStep({ tracks }: Entry, atMs: number): boolean {
   return (tracks[at]?.last ?? 0) >= Math.floor(atMs / resolutions[at]!.stepMs);
 }
 
-/** Wall time at which the first step that is known of it began; null: none is. */
+/** Wall time at which the first step that is known of it began, as finely as it is known; null: none is. */
 export function firstOf(entry: Entry | undefined): number | null {
-  const firsts = entry?.tracks.map((track, at) => (track?.first ?? Number.POSITIVE_INFINITY) * resolutions[at]!.stepMs);
-  const first = Math.min(...(firsts ?? []));
-  return Number.isFinite(first) ? first : null;
+  let found: { readonly fromMs: number; readonly toMs: number } | null = null;
+  for (const [at, { stepMs }] of [...resolutions.entries()].toReversed()) {
+    const fromMs = (entry?.tracks[at]?.first ?? Number.POSITIVE_INFINITY) * stepMs;
+    // A finer one that begins later has let go of its first steps.
+    if (found === null ? Number.isFinite(fromMs) : fromMs < found.toMs) found = { fromMs, toMs: fromMs + stepMs };
+  }
+  return found?.fromMs ?? null;
 }

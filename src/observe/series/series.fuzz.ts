@@ -57,7 +57,7 @@ test('every range is the sum of the samples in it, at every step, and coarse ste
       const toMs = Math.floor(nowMs / 1000) * 1000 + 1000;
       // What is still to come by a clock that was ahead is not in any window that ends now.
       for (const lengthMs of [1000, 60_000, 300_000, HOUR_MS]) {
-        const total = series.total({ name: 'requests', labels: { which: 'one' } }, toMs - lengthMs, toMs);
+        const total = series.counter({ name: 'requests', labels: { which: 'one' } }).total(toMs - lengthMs, toMs);
         assert.equal(total, sumIn(given.one, toMs - lengthMs, toMs), `${lengthMs} ms`);
       }
       const from = Math.max(newestMs - HOUR_MS + 60_000, 0);
@@ -127,7 +127,7 @@ test('of five weeks at a request a second each window is right to half a step, a
     [30 * DAY_S, 300],
     [35 * DAY_S, 300],
   ] as const) {
-    const total = series.total({ name: 'requests' }, toMs - windowS * 1000, toMs);
+    const total = series.counter({ name: 'requests' }).total(toMs - windowS * 1000, toMs);
     const expected = windowS - 123;
     assert.ok(Math.abs(total - expected) <= stepS / 2, `${windowS} s: ${total} for ${expected}`);
   }

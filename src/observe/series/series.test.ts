@@ -107,7 +107,7 @@ test('more series than there may be are refused and counted, until some have bee
   two!.add(clock.wallMs(), 1);
   three!.add(clock.wallMs(), 1);
   assert.deepEqual([series.stats.series, series.stats.refused], [2, 1]);
-  const sum = (name: string): number => series.total({ name }, START_MS, clock.wallMs() + 1000);
+  const sum = (name: string): number => series.counter({ name }).total(START_MS, clock.wallMs() + 1000);
   assert.deepEqual([sum('one'), sum('two'), sum('three')], [0, 2, 1]);
   one!.add(clock.wallMs(), 1);
   assert.equal(series.stats.refused, 2);
@@ -127,7 +127,7 @@ test('when its memory is full, new series are refused and all the others reach l
   assert.ok(most < 1_300_000, `${most} B`);
   const now = clock.wallMs() + 1000;
   for (let at = 0; at < 60; at++) {
-    assert.equal(series.total({ name: 'c', labels: { at: String(at) } }, now - 900_000, now), 900 * 1_000_000);
+    assert.equal(series.counter({ name: 'c', labels: { at: String(at) } }).total(now - 900_000, now), 900 * 1_000_000);
   }
   clock.pass(1000);
   for (let tries = 0; tries < 3 && series.stats.bytes <= 1_000_000; tries++) clock.pass(20_000);
@@ -155,7 +155,7 @@ test('series that get no samples any more are forgotten when all of it is old', 
   passes(15 * 3_600_000);
   assert.equal(series.stats.series, 1);
   gone.add(clock.wallMs(), 4);
-  assert.equal(series.total({ name: 'gone' }, START_MS, clock.wallMs() + 1000), 4);
+  assert.equal(series.counter({ name: 'gone' }).total(START_MS, clock.wallMs() + 1000), 4);
 });
 
 test('a clock that was ahead for longer than anything reaches, and is right again, leaves what it said behind', () => {
@@ -169,11 +169,11 @@ test('a clock that was ahead for longer than anything reaches, and is right agai
   clock.pass(1000);
   requests.add(clock.wallMs(), 4);
   const now = clock.wallMs() + 1000;
-  assert.equal(series.total({ name: 'c' }, now - 60_000, now), 5);
+  assert.equal(series.counter({ name: 'c' }).total(now - 60_000, now), 5);
   assert.equal(series.stats.late, 0);
   requests.add(clock.wallMs() - 50 * 86_400_000, 8);
   assert.equal(series.stats.late, 1);
-  assert.equal(series.total({ name: 'c' }, now - 60_000, now), 5);
+  assert.equal(series.counter({ name: 'c' }).total(now - 60_000, now), 5);
 });
 
 test('options that make no sense are refused', () => {

@@ -54,6 +54,10 @@ export interface HistogramDefinition extends SeriesDefinition {
 export interface CounterSeries {
   /** How much it grew since the last sample, not what it is. */
   add(atMs: number, increment: number): void;
+  /** What was added from `fromMs` to `toMs`, which is not included; at the ends of long ranges right to half a coarse step. */
+  total(fromMs: number, toMs: number): number;
+  /** Wall time of the first step that is known of it; null: nothing is. */
+  firstMs(): number | null;
 }
 export interface GaugeSeries {
   set(atMs: number, value: number): void;
@@ -90,6 +94,7 @@ export class Series {
   #bytes = 0;
   #refused = 0;
   #late = 0;
+  #second = Number.NaN;
   #lookedMs = Number.NEGATIVE_INFINITY;
   /** Share of what tracks are long that there is memory for. */
   #reach = 1;
@@ -114,10 +119,17 @@ export class Series {
 
   counter(definition: SeriesDefinition): CounterSeries {
     const find = this.#binder({ kind: 'counter', bounds: noBounds, ...definition });
+    const key = seriesKey(definition.name, definition.labels ?? {});
     return {
       add: (atMs, increment) => {
         if (increment > 0) this.#add(find(), atMs, increment);
       },
+      total: (fromMs, toMs) => {
+        const entry = this.#entries.get(key);
+        if (entry?.kind !== 'counter') return 0;
+        return totalOf(entry, { fromMs, toMs, nowMs: this.#clock.wallMs(), rounds: this.#rounds });
+      },
+      firstMs: () => firstOf(this.#entries.get(key)),
     };
   }
 
@@ -143,22 +155,13 @@ export class Series {
     };
   }
 
-  /** A round of samples is taken at this moment, whether or not any of them shows something. */
+  /** Samples were taken at this moment, also if none of them showed anything. Those that did say so by themselves. */
   round(atMs: number): void {
-    this.#add(this.#rounds, atMs, 1);
-  }
-
-  /** What was added to a counter from `fromMs` to `toMs`, which is not included; 0 if there is none such. At the ends of long ranges right to half a coarse step. */
-  total({ name, labels = {} }: SeriesDefinition, fromMs: number, toMs: number): number {
-    const entry = this.#entries.get(seriesKey(name, labels));
-    return entry?.kind === 'counter'
-      ? totalOf(entry, { fromMs, toMs, nowMs: this.#clock.wallMs(), rounds: this.#rounds })
-      : 0;
-  }
-
-  /** Wall time of the first that is known of a series, to its coarsest step; null: nothing is. */
-  firstMs({ name, labels = {} }: SeriesDefinition): number | null {
-    return firstOf(this.#entries.get(seriesKey(name, labels)));
+    const second = Math.floor(atMs / 1000);
+    if (second === this.#second) return;
+    this.#second = second;
+    this.#rounds.cameMs = this.#clock.nowMs();
+    addSample(this.#rounds, { atMs, step: 1 }, this.#clock);
   }
 
   range(query: SeriesQuery): SeriesRange {
@@ -176,6 +179,7 @@ export class Series {
       this.#refused++;
       return;
     }
+    this.round(atMs);
     entry.lastMs = atMs;
     entry.cameMs = this.#clock.nowMs();
     this.#tend(entry.cameMs);
