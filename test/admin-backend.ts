@@ -43,6 +43,7 @@ export function adminBackend(given: Partial<AdminBackend> = {}) {
       changes: notAsked,
       configText: notAsked,
       series: notAsked,
+      slos: notAsked,
     },
     wallMs: () => systemClock.wallMs(),
     assets: new Assets(),

@@ -37,6 +37,7 @@ function gatewayOf(routes: number, endpoints: number): MetricsInput {
     },
     discovery: [null],
     exported: null,
+    slos: [],
     healthChanges: () => [],
     process: { residentBytes: 1, cpuSeconds: 1, nodeVersion: 'v24', configAppliedS: 1 },
   };

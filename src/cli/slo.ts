@@ -15,18 +15,20 @@ import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { passOptions } from './pass.ts';
 import { backtest } from './slo-backtest.ts';
 import { gate } from './slo-gate.ts';
+import { status } from './slo-status.ts';
 import { verdictLines } from './slo-text.ts';
 import { printable } from './terminal.ts';
 
 export const sloCommand: Command = {
   spec: {
-    usage: 'slo compile FILE --out DIR | slo check FILE | slo gate [FILE] | slo backtest FILE --data FILE',
+    usage: 'slo compile FILE --out DIR | slo check FILE | slo status | slo gate [FILE] | slo backtest FILE --data FILE',
     description: [
       'FILE holds the objectives of one service: OpenSLO v1, the short form or a format of Sloth as YAML, or a module made with ' +
         'defineSlo.',
       'compile writes recording rules, burn-rate alerts, tests of them for promtool, a dashboard of the service and one over all, ' +
         'and routes for Alertmanager. A file that was not made by it is left as it is.',
       'check says what the objectives mean: the budget, which alerts can fire, how long failures last before a page.',
+      'status says how the objectives of a running gateway stand: what is left of each budget, how fast it goes, and what fires.',
       'gate says whether something may be deployed: not while a budget is frozen. It asks a running gateway, or with --status ' +
         'a file that holds what GET /api/slo answered, or with --prometheus a Prometheus that has the rules of FILE.',
       'backtest says how good the alerts of an objective would have been on recorded data: a table of time,good,total, or counters ' +
@@ -40,7 +42,7 @@ export const sloCommand: Command = {
       labels: { type: 'string', value: 'STYLE', summary: 'Label names in Prometheus, spillway (default) or sloth.' },
       rate: { type: 'string', value: 'N', summary: 'check: requests a second, for the budget in failures.' },
       json: { type: 'boolean', summary: 'Print one JSON object.' },
-      service: { type: 'string', value: 'NAME', summary: 'gate: only the objectives of this service.' },
+      service: { type: 'string', value: 'NAME', summary: 'status, gate: only the objectives of this service.' },
       status: { type: 'string', value: 'FILE', summary: 'gate: what GET /api/slo answered.' },
       'max-age': { type: 'string', value: 'TIME', summary: 'gate: how old that may be. Default: 1h.' },
       prometheus: { type: 'string', value: 'URL', summary: 'gate: a Prometheus to ask.' },
@@ -93,6 +95,7 @@ const actions: Readonly<Record<string, Action>> = {
   compile: { options: ['out', 'labels'], run: compile },
   check: { options: ['rate', 'json'], run: check },
   backtest: { options: ['data', 'slo', 'incidents', 'spent', 'json'], run: backtest },
+  status: { options: ['service', 'json', ...Object.keys(adminOptions)], run: status },
   gate: { options: [...asks, ...Object.keys(passOptions), ...Object.keys(adminOptions)], run: gate },
 };
 

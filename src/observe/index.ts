@@ -27,5 +27,4 @@ export type { Span, SpanOptions } from './trace/span.ts';
 export { createTraces, type SpanSink, type TraceCounts, type Traces, type TracesOptions } from './trace/traces.ts';
 export { createTraceStore, type TraceQuery, type TraceStore, type TraceSummary } from './trace/store.ts';
 export type { Attributes, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus } from './trace/span-record.ts';
-export type { SeriesQuery, SeriesRange, SeriesRow } from './series/range.ts';
 export { createSeries, type Series, type SeriesDefinition, type SeriesOptions } from './series/series.ts';

@@ -6,6 +6,7 @@ import { inChunks } from '../../observe/page.ts';
 import { chooseFormat, contentTypes, formatMetrics } from '../../observe/prometheus.ts';
 import type { SeriesQuery, SeriesRange } from '../../observe/series/range.ts';
 import type { Pass } from '../../observe/slo/gate.ts';
+import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { Change, ChangesWanted } from '../control/change-log.ts';
 import type { ReloadOutcome } from '../control/events.ts';
 import type { TrialOutcome } from '../control/trials.ts';
@@ -66,6 +67,8 @@ export interface AdminBackend {
   readonly live: LiveFeed;
   /** A stretch of what was sampled each second. */
   series(query: SeriesQuery): SeriesRange;
+  /** As of the last second; empty without `slos` in the config. */
+  slos(): readonly SloStatus[];
   wallMs(): number;
   /** Newest first. */
   changes(wanted: ChangesWanted): readonly Change[];
@@ -126,6 +129,7 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/api/state': { methods: get, role: 'read', answer: (backend) => json(200, backend.state()) },
   '/api/live': { methods: ['GET'], role: 'read', answer: answerLive },
   '/api/series': { methods: get, role: 'read', answer: answerSeries },
+  '/api/slo': { methods: get, role: 'read', answer: (backend) => json(200, { slos: backend.slos() }) },
   '/api/changes': { methods: get, role: 'read', answer: answerChanges },
   '/api/config/{version}': { methods: get, role: 'read', answer: answerConfig },
   '/api/traces': { methods: get, role: 'read', answer: answerTraces },

@@ -111,7 +111,15 @@ test('over the admin API: a page in chunks, and for HEAD its head alone', async 
   const snapshot = { listeners: [], services: [], routes: [], limits: [], cell: createCell(1, PROCESS_SLOTS) };
   const state = { version: '1', startedAt: '', configVersion: 1, reloads: {}, limits: [], stores: [], workers: [] };
   const process = { nodeVersion: 'v24' };
-  const metrics = () => ({ snapshot, state, discovery: [], exported: null, healthChanges: () => [], process });
+  const metrics = () => ({
+    snapshot,
+    state,
+    discovery: [],
+    exported: null,
+    slos: [],
+    healthChanges: () => [],
+    process,
+  });
   const server = new AdminServer({ metrics, audit() {} } as unknown as AdminBackend, policy);
   t.after(() => server.close());
   const bound = await server.listen({ host: '127.0.0.1', port: 0 });

@@ -242,6 +242,27 @@ export const metricNames = {
     help: 'From the last byte of a request to the first of its answer, all together; divided by its answers it is the mean.',
   },
 
+  spillway_slo_objective_ratio: {
+    type: 'gauge',
+    labels: ['slo'],
+    help: 'Share of good events that is promised.',
+  },
+  spillway_slo_error_budget_remaining_ratio: {
+    type: 'gauge',
+    labels: ['slo'],
+    help: 'Part of the error budget that is left over the window of the objective; below 0 if it is overdrawn.',
+  },
+  spillway_slo_burn_rate: {
+    type: 'gauge',
+    labels: ['slo', 'window'],
+    help: 'How many times too fast the budget was spent over a window of the alerts; absent without events.',
+  },
+  spillway_slo_alert_firing: {
+    type: 'gauge',
+    labels: ['slo', 'severity', 'burn'],
+    help: '1 while a burn-rate alert fires, else 0.',
+  },
+
   spillway_worker_up: { type: 'gauge', labels: ['worker'], help: '1 while a worker serves.' },
   spillway_worker_restarts_total: {
     type: 'counter',

@@ -5,6 +5,7 @@ import { parseExposition } from '../../../test/exposition-parser.ts';
 import { cellHeader, cellLane } from '../../kernel/cells.ts';
 import { inChunks, LINES_MAX } from '../../observe/page.ts';
 import { formatMetrics, type MetricFamily, type MetricFormat } from '../../observe/prometheus.ts';
+import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
 import { CellStore, compileSnapshot, resolveConfig } from '../config/index.ts';
 import type { DiscoveryState, EndpointState } from '../control/gateway-state.ts';
@@ -56,6 +57,17 @@ const { config } = resolveConfig({
   ],
 });
 
+const slo = {
+  id: 'shop-up',
+  objective: 0.999,
+  budget: { share: -0.25 },
+  burn: [
+    { windowS: 300, value: 20 },
+    { windowS: 3600, value: null },
+  ],
+  alerts: [{ severity: 'page', burn: 14.4, state: 'firing' }],
+} as unknown as SloStatus;
+
 const discovery: DiscoveryState = {
   source: 'api',
   endpoints: 1,
@@ -95,7 +107,7 @@ function input(): MetricsInput {
   const process = { residentBytes: 5, cpuSeconds: 6, nodeVersion: 'v24', configAppliedS: 7 };
   const exported = { sent: 3, rejected: 0, dropped: 1, failed: 0 };
   const healthChanges = (_service: string, endpoint: string) => (endpoint === '127.0.0.1:9001' ? changes : []);
-  return { snapshot, state, discovery: [discovery], exported, healthChanges, process };
+  return { snapshot, state, discovery: [discovery], exported, slos: [slo], healthChanges, process };
 }
 
 function textOf(families: Iterable<MetricFamily>, format: MetricFormat): string {
@@ -195,6 +207,14 @@ test('changes of health are counted by what an endpoint became and why', () => {
   assert.equal(changed({ to: 'down', cause: 'status' }), 2);
   assert.equal(changed({ to: 'up', cause: 'check' }), 1);
   assert.equal(changed({ to: 'ejected' }), undefined);
+});
+
+test('of objectives what is left, how fast it goes and what fires; a window without events is absent', () => {
+  const value = read(input());
+  assert.equal(value('spillway_slo_error_budget_remaining_ratio', { slo: 'shop-up' }), -0.25);
+  assert.equal(value('spillway_slo_burn_rate', { slo: 'shop-up', window: '5m' }), 20);
+  assert.equal(value('spillway_slo_burn_rate', { slo: 'shop-up', window: '1h' }), undefined);
+  assert.equal(value('spillway_slo_alert_firing', { slo: 'shop-up', severity: 'page', burn: '14.4' }), 1);
 });
 
 test('docs/metrics.md lists exactly these series', () => {

@@ -8,6 +8,7 @@ import { cellHeader, cellLanes, type Cell } from '../../kernel/cells.ts';
 import type { Bucket, HistogramSample, Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
 import type { OtlpCounts } from '../../observe/otlp/channel.ts';
 import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
+import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { DiscoveryState, EndpointState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
 import { storesOf } from '../control/read-limits.ts';
 import { type DurationSlots, readDurations } from '../control/read-durations.ts';
@@ -33,6 +34,7 @@ import {
 } from '../slots.ts';
 import { type EndpointPlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
 import { metricNames, type MetricNames } from './metric-names.ts';
+import { sloSamples } from './slo-samples.ts';
 
 export interface MetricsInput {
   readonly snapshot: Snapshot;
@@ -44,6 +46,8 @@ export interface MetricsInput {
   readonly discovery: readonly (DiscoveryState | null)[];
   /** Spans to a collector; null if there is none. */
   readonly exported: OtlpCounts | null;
+  /** Empty without `slos`. */
+  readonly slos: readonly SloStatus[];
   readonly healthChanges: (service: string, endpoint: string) => EndpointState['changes'];
   readonly process: {
     readonly residentBytes: number;
@@ -71,6 +75,7 @@ export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
     ...discoverySeries(input),
     ...endpointSeries(snapshot),
     spillway_endpoint_health_changes_total: healthSamples(input),
+    ...sloSamples(input.slos),
     ...workerSeries(snapshot, state),
     ...processSeries(input),
   };

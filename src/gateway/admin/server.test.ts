@@ -43,7 +43,7 @@ const metrics = (): never => {
   };
   const snapshot = { listeners: [], services: [], routes: [], limits: [], cell: createCell(1, PROCESS_SLOTS) };
   const process = { residentBytes: 0, cpuSeconds: 0, nodeVersion: '', configAppliedS: 0 };
-  return { snapshot, state, discovery: [], exported: null, process } as never;
+  return { snapshot, state, discovery: [], exported: null, slos: [], process } as never;
 };
 
 type Answer = { readonly status: number } & Readonly<Record<'head' | 'body', string>>;

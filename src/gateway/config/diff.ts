@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { formatDuration, formatSize } from '../../kernel/units.ts';
+import { sloId } from '../../observe/slo/objective.ts';
 import { type EndpointPlan, type RoutePlan, serviceNameOf, type ServicePlan, type Snapshot } from '../snapshot.ts';
 import { joinAddress } from './address.ts';
 import type { Config } from './load.ts';
@@ -25,6 +26,7 @@ export function diffConfigs(before: Compiled, after: Compiled): readonly string[
     ...diffHealth(before.config, after.config),
     ...diffAdmin(before.config, after.config),
     ...(isDeepStrictEqual(before.config.otlpHeaders, after.config.otlpHeaders) ? [] : ['telemetry: headers changed']),
+    ...diffNamed('objective', before.config.objectives, after.config.objectives, sloId),
     ...diffFields('gateway', ownValues(before.config), ownValues(after.config)),
   ];
 }

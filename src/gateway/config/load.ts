@@ -9,6 +9,7 @@ import { dirname, extname, resolve } from 'node:path';
 import { systemClock } from '../../kernel/clock.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
+import type { Slo } from '../../observe/slo/objective.ts';
 import { readAccounts } from '../user-account.ts';
 import { adminGrants } from './admin-grants.ts';
 import type { AdminGrant } from './admin-grants.ts';
@@ -21,6 +22,7 @@ import { storeUrls } from './limit-rules.ts';
 import { otlpHeaders } from './telemetry-rules.ts';
 import { findRedisClient } from '../limits/redis-client.ts';
 import { readSmallFile } from '../../reading/small-file.ts';
+import { objectivesOf } from './objective-rules.ts';
 import { FileSet } from './pem.ts';
 import { checkRules } from './rules.ts';
 import { addSchemaMistakes } from '../../reading/schema-mistakes.ts';
@@ -45,6 +47,8 @@ export interface Config extends ConfigValues {
   readonly storeUrls: Readonly<Record<string, string>>;
   /** What proves to the collector of telemetry who sends. */
   readonly otlpHeaders: Readonly<Record<string, string>>;
+  /** What the files under `slos` say. */
+  readonly objectives: readonly Slo[];
 }
 
 export interface Loaded {
@@ -141,6 +145,7 @@ function check(source: Source, file: string, options: LoadOptions): Loaded {
             affinitySecrets: affinitySecrets(values.services, files, environment),
             storeUrls: storeUrls(values.limits, { files, environment }),
             otlpHeaders: otlpHeaders(values.telemetry, { files, environment }),
+            objectives: objectivesOf(values.slos, files),
           },
     mistakes: list.toArray(),
     files: [path, ...source.files, ...files.paths, ...(values === null ? otherFiles(list, file) : [])],

@@ -31,6 +31,7 @@ export interface Parts {
   readonly admin: Admin | null;
   readonly accessLog: ConfigValues['accessLog'];
   readonly telemetry: ConfigValues['telemetry'] | null;
+  readonly slos: readonly string[];
 }
 
 /** What rules may know beside the config. */
@@ -106,7 +107,7 @@ function whole<T>(values: readonly (T & { readonly name?: string | undefined })[
 export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
   if (values !== null) {
     const { zone = null, user = null, admin = null, accessLog, telemetry } = values;
-    const { limits, listeners, services, routes } = values;
+    const { limits, listeners, services, routes, slos } = values;
     return {
       listeners: whole(listeners),
       services: whole(services),
@@ -117,6 +118,7 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
       admin,
       accessLog,
       telemetry,
+      slos,
     };
   }
   const zone = configSchema.shape.zone.safeParse(field(raw, 'zone'));
@@ -124,6 +126,7 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
   const admin = adminSchema.safeParse(field(raw, 'admin'));
   const accessLog = configSchema.shape.accessLog.safeParse(field(raw, 'accessLog'));
   const telemetry = configSchema.shape.telemetry.safeParse(field(raw, 'telemetry'));
+  const slos = configSchema.shape.slos.safeParse(field(raw, 'slos'));
   return {
     listeners: partsOf(raw, 'listeners', listenerSchema),
     services: partsOf(raw, 'services', serviceSchema),
@@ -134,5 +137,6 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
     admin: admin.success ? admin.data : null,
     accessLog: accessLog.success ? accessLog.data : null,
     telemetry: telemetry.success ? telemetry.data : null,
+    slos: slos.success ? slos.data : [],
   };
 }

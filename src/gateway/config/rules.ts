@@ -9,6 +9,7 @@ import { checkLimits } from './limit-rules.ts';
 import { checkListener } from './listener-rules.ts';
 import { show } from '../../reading/mistakes.ts';
 import type { MistakeList } from '../../reading/mistakes.ts';
+import { checkObjectives } from './objective-rules.ts';
 import type { Part, Parts, RuleContext } from './parts.ts';
 import { checkRoutes } from './route-rules.ts';
 import { checkService } from './service-rules.ts';
@@ -32,6 +33,7 @@ export function checkRules(parts: Parts, list: MistakeList, context: RuleContext
   checkAdmin(parts, list, context);
   checkLog(parts, list, context);
   if (parts.telemetry !== null) checkTelemetry(parts.telemetry, list, context);
+  checkObjectives(parts, list, context);
 }
 
 function checkNames(items: readonly Part<unknown>[], section: string, list: MistakeList): void {

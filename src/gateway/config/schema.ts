@@ -60,6 +60,8 @@ const accessLog = z
     return given === 'stdout' ? { target: 'stdout', sample: 1, redactQuery: [] } : given;
   });
 
+const sloFile = text('the path of a file', /^[^\p{Cc}]+$/u, { max: 4096 });
+
 export const configSchema = section({
   $schema: text('the address of the JSON Schema', /./)
     .optional()
@@ -85,6 +87,13 @@ export const configSchema = section({
       'One JSON line per request: `off`, `stdout`, or a map of options. A full disk or a closed pipe never stops traffic.',
     ),
   telemetry: telemetrySchema.prefault({}).describe('Traces of requests, and where telemetry goes.'),
+  slos: z
+    .union([sloFile, list(sloFile, { what: 'files', max: 100 })])
+    .transform((given): readonly string[] => (typeof given === 'string' ? [given] : given))
+    .prefault([])
+    .describe(
+      'Files with the objectives of services, YAML or JSON as `spillway slo` reads them: evaluated each second, their budgets and alerts in `spillway slo status`, `/api/slo` and `/metrics`.',
+    ),
   workers: z
     .union([z.literal('auto', expects('auto')), count(1, 256)])
     .prefault('auto')

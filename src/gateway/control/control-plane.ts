@@ -6,7 +6,6 @@ import { resolve } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
-import { createSeries, type Series } from '../../observe/series/series.ts';
 import type { Pass } from '../../observe/slo/gate.ts';
 import { Assets } from '../admin/assets.ts';
 import { LiveFeed } from '../admin/live-feed.ts';
@@ -26,13 +25,13 @@ import { Enforcement } from './enforcement.ts';
 import { explainLive } from './explain-live.ts';
 import { FoundEndpoints } from './found-endpoints.ts';
 import type { CanaryState, GatewayPhase } from './gateway-state.ts';
+import { History } from './history.ts';
 import { type InForce, type Started, workersOf } from './in-force.ts';
 import { InTurn } from './in-turn.ts';
 import { LatestWins } from './latest-wins.ts';
 import { type ConfigReading, type ConfigSource, fileSource } from './read-config.ts';
 import { type Moment, Readings } from './readings.ts';
 import { ReloadHistory } from './reload-history.ts';
-import { Sampler } from './sampler.ts';
 import { Supervisor } from './supervisor.ts';
 import { type TrialOutcome, type TrialRequest, Trials } from './trials.ts';
 import { Telemetry } from './telemetry.ts';
@@ -76,8 +75,7 @@ export class ControlPlane {
   readonly #admin: AdminEndpoint;
   readonly #queue: LatestWins<Job, ReloadOutcome>;
   readonly #finds: FoundEndpoints;
-  readonly #series: Series;
-  readonly #sampler: Sampler;
+  readonly #history: History;
   readonly #telemetry: Telemetry;
   readonly #gate: BudgetGate;
   /** For whatever changes what is in force. */
@@ -126,12 +124,8 @@ export class ControlPlane {
         ),
       onChange: (trial, next) => this.#trialChanged(trial, next),
     });
-    this.#series = createSeries({ clock });
-    this.#sampler = new Sampler({
-      ...{ clock, series: this.#series },
-      snapshot: () => this.#enforcement.force?.snapshot ?? null,
-    });
-    this.#gate = new BudgetGate({ statuses: () => null, record: async () => {}, onEvent });
+    this.#history = new History({ clock, force: () => this.#enforcement.force });
+    this.#gate = new BudgetGate({ statuses: () => this.#history.slos, record: async () => {}, onEvent });
     this.#admin = new AdminEndpoint({
       state: () => this.readings.state(),
       endpointStates: (address) => this.readings.endpointStates(address),
@@ -149,7 +143,8 @@ export class ControlPlane {
       assets: new Assets(),
       live: new LiveFeed(clock, () => this.readings.live()),
       changes: (wanted) => this.#changes.changes(wanted),
-      series: (query) => this.#series.range(query),
+      series: (query) => this.#history.series.range(query),
+      slos: () => this.#history.slos ?? [],
       wallMs: () => clock.wallMs(),
       configText: (version) => this.#versions.text(version),
       telemetry: this.#telemetry,
@@ -162,7 +157,12 @@ export class ControlPlane {
     };
     const frozen = (pass: Pass | null): Promise<string | null> => this.#gate.refusal(pass);
     this.#enforcement = new Enforcement({ ...parts, watch: (files) => this.#watch(files), onEvent, frozen });
-    this.readings = new Readings({ ...parts, changes: this.#changes, reloads: this.#reloads });
+    this.readings = new Readings({
+      ...parts,
+      changes: this.#changes,
+      reloads: this.#reloads,
+      slos: () => this.#history.slos ?? [],
+    });
   }
 
   #now(): Moment {
@@ -218,7 +218,7 @@ export class ControlPlane {
     this.#becomeUser(force);
     this.#phase = 'running';
     this.#reloads.started();
-    this.#sampler.start();
+    this.#history.start();
     this.#rotation = clock.every(TICKET_SECRET_LIFE_MS, () => void this.#rotate());
     await this.#enforcement.begun(reading);
     this.#found();
@@ -328,7 +328,7 @@ export class ControlPlane {
   async #release(timeoutMs: number): Promise<void> {
     this.#files.close();
     this.#rotation?.clear();
-    this.#sampler.stop();
+    this.#history.stop();
     this.#discovery.close();
     this.#finds.close();
     this.#trials.end('the gateway is ending');

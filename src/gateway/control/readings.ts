@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { packageVersion } from '../../kernel/version.ts';
+import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { MetricsInput } from '../admin/metrics.ts';
 import type { LiveState } from '../admin/live-model.ts';
 import type { AdminEndpoint } from './admin-endpoint.ts';
@@ -57,6 +58,8 @@ export interface ReadingsOptions {
   readonly discovery: Discovery;
   readonly telemetry: Telemetry;
   readonly now: () => Moment;
+  /** Empty without `slos` in the config. */
+  readonly slos: () => readonly SloStatus[];
 }
 
 export class Readings {
@@ -134,6 +137,7 @@ export class Readings {
       },
       discovery: this.#discovery(config),
       exported: telemetry.exported,
+      slos: this.#options.slos(),
       healthChanges: (service, endpoint) => endpoints.health.known(service, endpoint).changes,
       process: {
         residentBytes: process.memoryUsage.rss(),

@@ -21,7 +21,7 @@ export interface AlertInput {
   readonly isShort: boolean;
 }
 
-export const RESOLVED_MS = 900_000;
+const RESOLVED_MS = 900_000;
 
 export function firstPhase(nowMs: number): AlertMoment {
   return { state: 'inactive', sinceMs: null, sinceNowMs: nowMs };

@@ -229,7 +229,7 @@ function apart(ranges: readonly TimeRange[]): readonly TimeRange[] {
 }
 
 /** What is counted, in words; another text is another thing, of which nothing is known yet. */
-export function measuresOf({ indicator, service }: Slo): string {
+function measuresOf({ indicator, service }: Slo): string {
   const gateway = indicator.kind === 'events' ? indicator.gateway : null;
   if (gateway === null) return `events of ${service}`;
   const { requests } = gateway;

@@ -1,0 +1,55 @@
+/**
+ * The objectives of a config while it is in force: counted by what each round of samples shows, and evaluated then.
+ *
+ * A reload keeps what is known of those that it has too. Objectives that only Prometheus can measure are not here; the config says so when it
+ * is read.
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import type { Series } from '../../observe/series/series.ts';
+import { createSloEvaluator, type SloEvaluator } from '../../observe/slo/live/evaluator.ts';
+import type { SloStatus } from '../../observe/slo/live/status.ts';
+import { type Slo, sloId } from '../../observe/slo/objective.ts';
+import type { Config } from '../config/index.ts';
+import type { RouteProbe } from './probes.ts';
+import { countRound } from './slo-counts.ts';
+
+export interface ServiceLevelsOptions {
+  readonly clock: Clock;
+  readonly series: Series;
+}
+
+export class ServiceLevels {
+  readonly #evaluator: SloEvaluator;
+  #objectives: readonly Slo[] = [];
+  #hasSlos = false;
+
+  constructor({ clock, series }: ServiceLevelsOptions) {
+    this.#evaluator = createSloEvaluator({ slos: [], series, clock });
+  }
+
+  /** How they stood after the last round; null if the config has no `slos`. */
+  get statuses(): readonly SloStatus[] | null {
+    return this.#hasSlos ? this.#evaluator.statuses : null;
+  }
+
+  /** The objectives of another config. */
+  replace({ slos, objectives }: Pick<Config, 'slos' | 'objectives'>): void {
+    this.#hasSlos = slos.length > 0;
+    if (objectives === this.#objectives) return;
+    this.#objectives = objectives;
+    this.#evaluator.replace(objectives.filter((slo) => gatewayOf(slo) !== null));
+  }
+
+  /** A round of samples is through. */
+  round(routes: readonly RouteProbe[]): void {
+    for (const slo of this.#objectives) {
+      const gateway = gatewayOf(slo);
+      if (gateway !== null) this.#evaluator.count(sloId(slo), countRound(gateway, routes));
+    }
+    this.#evaluator.evaluate();
+  }
+}
+
+function gatewayOf({ indicator }: Slo) {
+  return indicator.kind === 'events' ? indicator.gateway : null;
+}
