@@ -39,10 +39,17 @@ export class PrometheusServer {
     {
       ruleFiles = [],
       features = [],
-    }: { readonly ruleFiles?: readonly string[]; readonly features?: readonly string[] } = {},
+      fill = () => {},
+    }: {
+      readonly ruleFiles?: readonly string[];
+      readonly features?: readonly string[];
+      /** Given its data folder before it starts, to put blocks there. */
+      readonly fill?: (folder: string) => void;
+    } = {},
   ): Promise<PrometheusServer> {
     const folder = mkdtempSync(join(tmpdir(), 'spillway-prometheus-'));
     const port = await freePort();
+    fill(join(folder, 'data'));
     const config = join(folder, 'prometheus.yml');
     const job = { job_name: 'under-test', static_configs: [{ targets: [address] }] };
     // JSON is YAML.
@@ -70,9 +77,10 @@ export class PrometheusServer {
     }
   }
 
-  /** The labels and value of each result of a query, in the order of the answer. */
-  async query(query: string): Promise<[labels: Readonly<Record<string, string>>, value: number][]> {
-    const { result } = await this.#ask<{ result: Result[] }>('/api/v1/query', { query });
+  /** The labels and value of each result of a query, in the order of the answer; as of a moment in Unix seconds, else now. */
+  async query(query: string, atS?: number): Promise<[labels: Readonly<Record<string, string>>, value: number][]> {
+    const time = atS === undefined ? {} : { time: String(atS) };
+    const { result } = await this.#ask<{ result: Result[] }>('/api/v1/query', { query, ...time });
     return result.map(({ metric, value }) => [metric, Number(value[1])]);
   }
 
