@@ -183,6 +183,7 @@ function report(error: unknown): ExitCode {
     case 'HISTORY_INVALID':
     case 'ZOOKEEPER_SESSION_ENDED':
     case 'METRIC_CONFLICT':
+    case 'INSTRUMENTED':
     case 'METRICS_FULL':
     case 'LEDGER_FILE':
     case 'OTLP_INVALID':

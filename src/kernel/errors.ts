@@ -59,6 +59,7 @@ export const errorCodes = {
   HISTORY_INVALID: 'A history of operations is one that cannot have happened, or its files are damaged.',
   ZOOKEEPER_SESSION_ENDED: 'The session with ZooKeeper is over: it has expired or was closed.',
   METRIC_CONFLICT: 'A metric of this name is there already, with another type, other labels, buckets or limits.',
+  INSTRUMENTED: 'A process was to be instrumented that is already: everything would be counted twice.',
   METRICS_FULL: 'The memory of metrics has no room for the definition of another one.',
   LEDGER_FILE: 'The ledger of error budgets could not be read or written.',
   BUDGET_FROZEN: 'A change was refused because the error budget of an objective is spent.',

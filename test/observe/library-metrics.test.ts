@@ -7,7 +7,9 @@ import { createElections } from 'spillway/elect';
 import { memoryLeases } from 'spillway/lease';
 import { createLimiter, tokenBucket } from 'spillway/limit';
 import { createLocks } from 'spillway/lock';
-import { createLogs, createMetrics, type MetricsSink } from 'spillway/observe';
+import { createLogs, createMetrics, createTraces, type MetricsSink } from 'spillway/observe';
+import { DatabaseCalls } from '../../src/observe/instrument/database-call.ts';
+import { HttpClientMetrics, HttpServerMetrics } from '../../src/observe/instrument/http-metrics.ts';
 import { DistantStore } from '../limit/distant-store.ts';
 
 /** Metrics that are not ours, as far as types go: they write down what is defined. */
@@ -33,7 +35,7 @@ function recording(rows: Set<string>): MetricsSink {
   };
 }
 
-test('docs/metrics.md lists exactly the series of limits, locks, elections and logs', async () => {
+test('docs/metrics.md lists exactly the series of limits, locks, elections, logs and services', async () => {
   const rows = new Set<string>();
   const metrics = recording(rows);
   const store = memoryLeases();
@@ -46,6 +48,12 @@ test('docs/metrics.md lists exactly the series of limits, locks, elections and l
   await using _locks = createLocks(store, { metrics });
   await using _elections = createElections(store, { metrics });
   await using _logs = createLogs({ service: 'a', target: '/dev/null', metrics });
+  const ofServices = [
+    new HttpServerMetrics(metrics),
+    new HttpClientMetrics(metrics),
+    new DatabaseCalls(createTraces({ service: 'shop', to: [] }), metrics),
+  ];
+  assert.equal(ofServices.length, 3);
   const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
   const [, ofLibrary = ''] = page.split('\n# ');
   const listed = ofLibrary.split('\n').filter((line) => line.startsWith('| `'));

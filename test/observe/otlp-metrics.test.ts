@@ -22,12 +22,12 @@ const source: MetricsSource = {
   instance: 'host:42',
   resource: { 'deployment.environment.name': 'test' },
   startMs: 1_800_000_000_000,
-  timeMs: 1_800_000_010_000,
 };
 
 async function batchesOf(metrics: Metrics): Promise<MetricBatch[]> {
   const batches: MetricBatch[] = [];
-  for await (const batch of metrics.collect()) if (!batch.name.startsWith('spillway_metrics_')) batches.push(batch);
+  for await (const batch of metrics.collect())
+    if (!batch.name.startsWith('spillway_metrics_')) batches.push({ ...batch, timeMs: 1_800_000_010_000 });
   return batches;
 }
 
@@ -79,7 +79,7 @@ test('what is sent is received, by protobuf and by JSON', async () => {
   assert.match(json, /"timeUnixNano":"1800000010000000000".+"aggregationTemporality":2/);
   assert.deepEqual(decodeMetricsJson(json).metrics, metrics);
   const whose = { service: 'shop', instance: 'host:42' };
-  const times = { startMs: source.startMs, timeMs: source.timeMs };
+  const times = { startMs: source.startMs, timeMs: 1_800_000_010_000 };
   const [requests, inFlight, seconds] = metrics;
   const point = { attributes: { route: '/a "b"' }, ...times, value: 3 };
   assert.deepEqual(requests, {

@@ -33,5 +33,10 @@ export function runInContext<T>(context: WorkContext | null, run: () => T): T {
   return storage.run(context, run);
 }
 
+/** What is left of this callback of the event loop, and all it starts, is in this context: where nobody hands over what to run. */
+export function enterContext(context: WorkContext): void {
+  storage.enterWith(context);
+}
+
 /** Runs it as if nobody had begun it: for timers and connections that many share, which would keep what the first of them carried. */
 export const outsideOfAny: <T>(run: () => T) => T = AsyncLocalStorage.snapshot();

@@ -2,6 +2,7 @@
  * Metrics as data, a bit at a time: what a push sends. Between two batches the event loop turns, as between the chunks of a page; a series is read
  * in one go. What metrics say of themselves comes last.
  */
+import type { Clock } from '../../kernel/clock.ts';
 import type { Exemplar } from '../prometheus.ts';
 import type { MetricType } from './definition.ts';
 import { newestExemplar } from './exemplar.ts';
@@ -25,6 +26,8 @@ export interface MetricBatch {
   readonly name: string;
   readonly help: string;
   readonly type: MetricType;
+  /** When it was read, in milliseconds since the Unix epoch. */
+  readonly timeMs: number;
   readonly series: readonly CollectedSeries[];
 }
 
@@ -32,7 +35,8 @@ export interface MetricBatch {
 const SERIES_MAX = 256;
 const HISTOGRAMS_MAX = 16;
 
-export async function* collect(registry: Registry): AsyncGenerator<MetricBatch, void> {
+export async function* collect(registry: Registry, clock: Clock): AsyncGenerator<MetricBatch, void> {
+  const timeMs = clock.wallMs();
   let learnt = 0;
   for (const _ of registry.learning()) if (++learnt % SERIES_MAX === 0) await turn();
   for (const metric of registry.metrics()) {
@@ -42,13 +46,14 @@ export async function* collect(registry: Registry): AsyncGenerator<MetricBatch, 
     for (const one of metric.series.values()) {
       series.push({ labels: labelsOf(metric, one), value: valueOf(registry, metric, one) });
       if (series.length < most) continue;
-      yield { name, help, type, series };
+      yield { name, help, type, timeMs, series };
       series = [];
       await turn();
     }
-    if (series.length > 0) yield { name, help, type, series };
+    if (series.length > 0) yield { name, help, type, timeMs, series };
   }
-  for (const { name, help, type, samples } of ownFamilies(registry.arena)) yield { name, help, type, series: samples };
+  for (const { name, help, type, samples } of ownFamilies(registry.arena))
+    yield { name, help, type, timeMs, series: samples };
 }
 
 function turn(): Promise<void> {

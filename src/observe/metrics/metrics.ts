@@ -64,7 +64,8 @@ const MEMORY_MAX = 2 ** 30;
 export class Metrics {
   readonly #arena: Arena;
   readonly #registry: Registry;
-  readonly #clock: Clock;
+  /** What time is read from. */
+  readonly clock: Clock;
   /** Since when it counts, in milliseconds since the Unix epoch; in memory that was another's, since it is counted here. */
   readonly startMs: number;
 
@@ -72,7 +73,7 @@ export class Metrics {
     this.startMs = clock.wallMs();
     this.#arena = arena;
     this.#registry = new Registry(arena, threadId);
-    this.#clock = clock;
+    this.clock = clock;
   }
 
   /** Hand it to the threads that count in it: `workerData`, then `createMetrics({ shared })`. */
@@ -117,7 +118,7 @@ export class Metrics {
     const nothing = new HistogramReading(bounds, new Float64Array(bounds.length), 0);
     return this.#family(
       metric,
-      (place) => new Histogram(place, metric, this.#clock),
+      (place) => new Histogram(place, metric, this.clock),
       read,
       (readings) => readings.reduce((sum, reading) => sum.plus(reading), nothing),
     );
@@ -137,7 +138,7 @@ export class Metrics {
 
   /** Everything as data, in batches between which the event loop turns: what a push sends. */
   collect(): AsyncIterable<MetricBatch> {
-    return collect(this.#registry);
+    return collect(this.#registry, this.clock);
   }
 
   /**

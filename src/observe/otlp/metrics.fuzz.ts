@@ -7,7 +7,7 @@ import { createMetrics } from '../metrics/metrics.ts';
 import { decodeMetrics, encodeMetrics } from './metrics.ts';
 import { metricsRequest } from './metric-messages.ts';
 
-const source = { service: 'shop', instance: '', resource: {}, startMs: 1, timeMs: 2 };
+const source = { service: 'shop', instance: '', resource: {}, startMs: 1 };
 
 /** Bytes of a real request, some of them changed, and cut somewhere. */
 function damaged(bytes: Uint8Array): fc.Arbitrary<Uint8Array> {

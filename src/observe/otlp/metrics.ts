@@ -24,7 +24,7 @@ import {
 import type { HistogramValue, MetricExemplar, MetricPoint, MetricRecord } from './metric-record.ts';
 import { invalidOtlp } from './protobuf.ts';
 
-/** Whose metrics they are, and of when. */
+/** Whose metrics they are, and since when they count. */
 export interface MetricsSource {
   readonly service: string;
   /** Tells processes of one service apart; empty if there is one. */
@@ -32,7 +32,6 @@ export interface MetricsSource {
   /** Said of all of them beside that. */
   readonly resource: Attributes;
   readonly startMs: number;
-  readonly timeMs: number;
 }
 
 export interface DecodedMetrics {
@@ -86,7 +85,7 @@ function requestOf(batches: readonly MetricBatch[], source: MetricsSource): Metr
   return { resourceMetrics: [{ resource: { attributes: toKeyValues(named) }, scopeMetrics: [{ scope, metrics }] }] };
 }
 
-function toOtlp({ name, help, type, series }: MetricBatch, { startMs, timeMs }: MetricsSource): OtlpMetric {
+function toOtlp({ name, help, type, timeMs, series }: MetricBatch, { startMs }: MetricsSource): OtlpMetric {
   const times = { startTimeUnixNano: startMs, timeUnixNano: timeMs };
   const attributes = ({ labels }: CollectedSeries): { attributes: KeyValue[] } => ({ attributes: toKeyValues(labels) });
   const unit = unitOf(name);

@@ -1,0 +1,85 @@
+/**
+ * Requests that the service makes by `node:http` and `node:https`, and by `fetch` (undici), as Node tells of them on its channels. The context goes
+ * with them: `traceparent`, `tracestate`, `baggage`, `x-request-id`. Nothing is replaced; what has its fields sent already is counted and goes as it is.
+ *
+ * A call ends with the head of its answer: its body may stream for days. Of `fetch` only Node's own is seen by its channels, and any undici.
+ */
+import diagnostics from 'node:diagnostics_channel';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { OTLP_USER_AGENT } from '../otlp/exporter.ts';
+import { ClientCall, type ClientOptions, portOf } from './client-call.ts';
+
+type Listener = (message: unknown) => void;
+
+/** What undici tells of a request. */
+interface UndiciRequest {
+  readonly origin?: string | URL;
+  readonly method?: string;
+  readonly path?: string;
+  /** Names and values in turn. */
+  readonly headers?: readonly unknown[] | string;
+  addHeader?(name: string, value: string): void;
+}
+
+export class HttpClients {
+  readonly #options: ClientOptions;
+  readonly #calls = new WeakMap<object, ClientCall>();
+  readonly #listeners: Readonly<Record<string, Listener>>;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    const failed: Listener = (message) => {
+      const { request, error } = message as { readonly request: object; readonly error: unknown };
+      this.#calls.get(request)?.failed(error);
+    };
+    this.#listeners = {
+      'http.client.request.created': (message) => this.#created((message as { request: ClientRequest }).request),
+      'http.client.response.finish': (message) => {
+        const { request, response } = message as { request: ClientRequest; response: IncomingMessage };
+        this.#calls.get(request)?.answered(response.statusCode ?? 0);
+      },
+      'http.client.request.error': failed,
+      'undici:request:create': (message) => this.#fetched((message as { request: UndiciRequest }).request),
+      'undici:request:headers': (message) => {
+        const { request, response } = message as { request: object; response: { readonly statusCode: number } };
+        this.#calls.get(request)?.answered(response.statusCode);
+      },
+      'undici:request:error': failed,
+    };
+  }
+
+  watch(): void {
+    for (const [name, listener] of Object.entries(this.#listeners)) diagnostics.subscribe(name, listener);
+  }
+
+  unwatch(): void {
+    for (const [name, listener] of Object.entries(this.#listeners)) diagnostics.unsubscribe(name, listener);
+  }
+
+  #created(request: ClientRequest): void {
+    const { method, protocol: scheme, host, path } = request;
+    const { port: named } = request as { readonly port?: number };
+    const port = portOf(named ?? /:(\d+)$/.exec(String(request.getHeader('host') ?? ''))?.[1], scheme);
+    const call = new ClientCall(this.#options, { method, scheme, host, port, path });
+    this.#calls.set(request, call);
+    if (request.headersSent) return;
+    for (const [name, value] of call.fields((field) => request.hasHeader(field))) request.setHeader(name, value);
+  }
+
+  #fetched(request: UndiciRequest): void {
+    const origin = String(request.origin ?? '');
+    if (!URL.canParse(origin)) return;
+    const { protocol: scheme, hostname: host, port: named } = new URL(origin);
+    const port = portOf(named, scheme);
+    const { method, path = '/', headers = [] } = request;
+    // Telemetry on its way: it would cause itself.
+    if (String(headers).includes(`${OTLP_USER_AGENT}/`)) return;
+    const call = new ClientCall(this.#options, { method, scheme, host, port, path });
+    this.#calls.set(request, call);
+    const isSet = (name: string): boolean =>
+      typeof headers === 'string'
+        ? headers.toLowerCase().includes(`${name}:`)
+        : headers.some((entry, at) => at % 2 === 0 && String(entry).toLowerCase() === name);
+    for (const [name, value] of call.fields(isSet)) request.addHeader?.(name, value);
+  }
+}

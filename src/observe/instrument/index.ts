@@ -1,0 +1,3 @@
+/** `spillway/observe/instrument`: one call instruments a Node service. */
+export { instrument, type InstrumentOptions, type Telemetry } from './instrument.ts';
+export type { PgModule } from './postgres.ts';

@@ -1,0 +1,202 @@
+/**
+ * One call instruments a Node service: requests that it answers and makes, calls to PostgreSQL and Redis, each counted, timed and part of a trace;
+ * and what belongs to a request finds its way by itself (../context).
+ *
+ * It listens to what Node and the packages tell on their channels; what tells nothing (`pg`) is wrapped, and `dispose` undoes it all. Invariant:
+ * the service does what it did before, and fails as it failed before.
+ */
+import type { IncomingMessage } from 'node:http';
+import { createRequire } from 'node:module';
+import { hostname } from 'node:os';
+import { type Clock, systemClock } from '../../kernel/clock.ts';
+import { SpillwayError } from '../../kernel/errors.ts';
+import { checkDuration, checkKeys, invalid } from '../../kernel/options.ts';
+import { createRandom, type Random } from '../../kernel/random.ts';
+import type { Duration } from '../../kernel/units.ts';
+import { createMetrics, type Exposition, type Metrics } from '../metrics/metrics.ts';
+import { createOtlpExporter, type OtlpExporter, type OtlpExporterOptions } from '../otlp/exporter.ts';
+import { MetricsPush } from '../otlp/metrics-push.ts';
+import { createTraces, type SpanSink, type Traces } from '../trace/traces.ts';
+import { DatabaseCalls } from './database-call.ts';
+import { HttpClients } from './http-clients.ts';
+import { HttpClientMetrics, HttpServerMetrics } from './http-metrics.ts';
+import { HttpServers } from './http-server.ts';
+import { type PgModule, PgQueries } from './postgres.ts';
+import { RedisCommands } from './redis.ts';
+
+export interface InstrumentOptions {
+  /** Who this is: `service.name`. */
+  readonly service: string;
+  /** Where to count. @defaultValue `createMetrics()` */
+  readonly metrics?: Metrics;
+  /**
+   * Where metrics and kept spans are sent: a collector of OpenTelemetry or a gateway's admin address, such as `'http://127.0.0.1:9900'`; or all
+   * options of `createOtlpExporter`. @defaultValue nowhere
+   */
+  readonly otlp?: string | OtlpExporterOptions;
+  /** How often metrics are sent: `'5s'`, or milliseconds, from 1 second. @defaultValue '5s' */
+  readonly every?: Duration | number;
+  /** Which of the processes of this service it is. @defaultValue host name and process id */
+  readonly instance?: string;
+  /** Where spans go that are kept, beside `otlp`: a `createTraceStore()`, or anything with `add(spans)`. @defaultValue nowhere */
+  readonly spans?: SpanSink;
+  /** The share of traces that begin here and are kept whatever happens, from 0 to 1; see `createTraces`. @defaultValue 0.1 */
+  readonly sample?: number;
+  /** From when on a trace is slow, and kept: `'1s'`, or milliseconds. @defaultValue '1s' */
+  readonly slow?: string | number;
+  /**
+   * The pattern of a request's route, for servers whose framework does not tell it (Express 5 and Fastify 5 do); never its path, of which there are as
+   * many as somebody cares to send. @defaultValue not known
+   */
+  readonly route?: (request: IncomingMessage) => string | undefined;
+  /** Requests that are not to be seen, such as a health check. @defaultValue none */
+  readonly ignore?: (request: IncomingMessage) => boolean;
+  /** Whether answers say which trace they belong to: `Server-Timing: traceparent`. @defaultValue false */
+  readonly serverTiming?: boolean;
+  /** The module `pg`, if it is not the one that is found from here; `false` leaves it as it is. @defaultValue the one that is found */
+  readonly pg?: PgModule | false;
+  /** @defaultValue the machine's */
+  readonly clock?: Clock;
+  /** For ids. @defaultValue seeded by the operating system */
+  readonly random?: Random;
+}
+
+const known = ['service', 'metrics', 'otlp', 'every', 'instance', 'spans', 'sample', 'slow', 'route', 'ignore', 'serverTiming', 'pg', 'clock', 'random']; // prettier-ignore
+
+/** On the process, not in this module: there may be two of it, and they would count everything twice. */
+const HELD = Symbol.for('spillway.instrument');
+
+export interface Telemetry extends AsyncDisposable {
+  readonly metrics: Metrics;
+  readonly traces: Traces;
+  /** All metrics, as Prometheus reads them: `metrics.expose`. */
+  expose(): Exposition<string>;
+  expose(accept: string | undefined): Exposition;
+  /** Ends it: undoes what was wrapped, and sends what is left, for some seconds at most. */
+  [Symbol.asyncDispose](): Promise<void>;
+  /** Says of a request that is being answered which route it has: the pattern, of which there are few. */
+  setRoute(request: IncomingMessage, route: string): void;
+}
+
+interface Parts {
+  readonly metrics: Metrics;
+  readonly traces: Traces;
+  readonly servers: HttpServers;
+  readonly exporter: OtlpExporter | null;
+  readonly push: MetricsPush | null;
+  readonly unwatch: () => void;
+}
+
+class Instrumented implements Telemetry {
+  readonly metrics: Metrics;
+  readonly traces: Traces;
+  readonly #parts: Parts;
+  #disposed: Promise<void> | null = null;
+
+  constructor(parts: Parts) {
+    this.metrics = parts.metrics;
+    this.traces = parts.traces;
+    this.#parts = parts;
+  }
+
+  expose(): Exposition<string>;
+  expose(accept: string | undefined): Exposition;
+  expose(accept?: string): Exposition {
+    return this.metrics.expose(accept);
+  }
+
+  setRoute(request: IncomingMessage, route: string): void {
+    this.#parts.servers.setRoute(request, route);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return (this.#disposed ??= this.#dispose());
+  }
+
+  /** What is left is sent, for some seconds at most. */
+  async #dispose(): Promise<void> {
+    const { unwatch, push, exporter } = this.#parts;
+    unwatch();
+    this.traces[Symbol.dispose]();
+    push?.stop();
+    await push?.read();
+    await exporter?.close();
+  }
+}
+
+/**
+ * Instruments this process, until it is disposed; once at a time.
+ *
+ * @example
+ * await using telemetry = instrument({ service: 'shop' });
+ * // … servers, clients, pools, as before …
+ * console.log(telemetry.expose().contentType); // text/plain; version=0.0.4; charset=utf-8
+ */
+export function instrument(options: InstrumentOptions): Telemetry {
+  checkKeys('instrument', options, known);
+  const { service, clock = systemClock, random = createRandom() } = options;
+  if (typeof service !== 'string' || service === '') throw invalid('instrument: service is missing; expected a name.');
+  if (Object.hasOwn(globalThis, HELD)) {
+    throw new SpillwayError(
+      'INSTRUMENTED',
+      `This process is instrumented already, as “${String(Reflect.get(globalThis, HELD))}”. Dispose of that first, or hand on what instrument returned.`,
+    );
+  }
+  const { instance = `${hostname()}:${process.pid}` } = options;
+  const everyMs = checkDuration('instrument: every', options.every ?? '5s', 1000, 86_400_000);
+  const metrics = options.metrics ?? createMetrics({ clock });
+  const exporter = exporterOf(options, instance);
+  const traces = createTraces({
+    service,
+    to: [options.spans, exporter].filter((sink) => sink !== undefined && sink !== null),
+    ...(options.sample !== undefined && { sample: options.sample }),
+    ...(options.slow !== undefined && { slow: options.slow }),
+    clock,
+    random,
+  });
+  const calls = new DatabaseCalls(traces, metrics);
+  const servers = new HttpServers({
+    traces,
+    metrics: new HttpServerMetrics(metrics),
+    route: options.route,
+    ignore: options.ignore,
+    serverTiming: options.serverTiming ?? false,
+    ended: () => {},
+  });
+  const clients = new HttpClients({ traces, metrics: new HttpClientMetrics(metrics) });
+  const redis = new RedisCommands(calls);
+  const queries = new PgQueries(calls);
+  const pg = options.pg ?? foundPg();
+  if (pg !== null && pg !== false) queries.watch(pg);
+  const watched = [servers, clients, redis];
+  for (const each of watched) each.watch();
+  Object.defineProperty(globalThis, HELD, { value: service, configurable: true });
+  const unwatch = (): void => {
+    for (const each of [...watched, queries]) each.unwatch();
+    Reflect.deleteProperty(globalThis, HELD);
+  };
+  const push = exporter === null ? null : new MetricsPush({ metrics, exporter, service, instance, everyMs });
+  return new Instrumented({ metrics, traces, servers, exporter, push, unwatch });
+}
+
+function exporterOf({ otlp, clock, random }: InstrumentOptions, instance: string): OtlpExporter | null {
+  if (otlp === undefined) return null;
+  const given = typeof otlp === 'string' ? { endpoint: otlp } : otlp;
+  return createOtlpExporter({
+    ...(clock !== undefined && { clock }),
+    ...(random !== undefined && { random }),
+    ...given,
+    resource: { 'service.instance.id': instance, ...given.resource },
+  });
+}
+
+/** The `pg` that this package would be given, if there is one. */
+function foundPg(): PgModule | null {
+  try {
+    return createRequire(import.meta.url)('pg') as PgModule;
+  } catch (error) {
+    // Not installed; or it cannot be loaded, which whoever uses it hears from its own import.
+    if (error instanceof Error) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+/** A process under `instrument`, for tests: what it counted and which spans it kept, in words. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { SpanRecord } from 'spillway/observe';
+import { instrument, type InstrumentOptions, type Telemetry } from 'spillway/observe/instrument';
+
+/** Between two looks at what has no event. */
+const LOOK_MS = 5;
+
+export class Watched implements AsyncDisposable {
+  readonly telemetry: Telemetry;
+  readonly spans: SpanRecord[] = [];
+
+  constructor(options: Partial<InstrumentOptions> = {}) {
+    const spans = { add: (records: readonly SpanRecord[]) => void this.spans.push(...records) };
+    this.telemetry = instrument({ service: 'shop', sample: 1, spans, ...options });
+  }
+
+  /** Series of a metric with how often, as `label=value label=value: count`, without labels that are empty. */
+  async counts(metric: string): Promise<string[]> {
+    let page = '';
+    for await (const chunk of this.telemetry.expose().body) page += chunk;
+    const found = page.matchAll(new RegExp(`^${metric}(?:_count)?{(.*)} (\\S+)$`, 'gm'));
+    return Array.from(found, ([, labels = '', value]) => {
+      const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].filter((pair) => pair[2] !== '');
+      return `${pairs.map(([, name, text]) => `${name}=${text}`).join(' ')}: ${value}`;
+    }).toSorted();
+  }
+
+  /** The spans of a kind, once there are as many: what ends a request comes after its answer. */
+  async ended(kind: SpanRecord['kind'], count: number): Promise<SpanRecord[]> {
+    while (true) {
+      const found = this.spans.filter((span) => span.kind === kind);
+      if (found.length >= count) return found;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.telemetry[Symbol.asyncDispose]();
+  }
+}
+
+export interface Served extends AsyncDisposable {
+  readonly server: Server;
+  readonly url: string;
+  readonly port: number;
+}
+
+type Handler = (incoming: IncomingMessage, response: ServerResponse) => unknown;
+
+/** Serves until it is disposed. */
+export async function serve(handler: Handler | Server): Promise<Served> {
+  const server =
+    typeof handler === 'function' ? createServer((incoming, response) => void handler(incoming, response)) : handler;
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    server,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

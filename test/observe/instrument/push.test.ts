@@ -1,0 +1,71 @@
+/** What an instrumented service sends: to a collector whose every request is decoded, and to the admin address of a gateway. */
+import assert from 'node:assert/strict';
+import type { IncomingMessage } from 'node:http';
+import { test } from 'node:test';
+
+import { decodeTraces } from '../../../src/observe/otlp/traces.ts';
+import { decodeMetrics } from '../../../src/observe/otlp/metrics.ts';
+import { Collector } from '../collector.ts';
+import { serve, Watched } from './instrumented.ts';
+
+/** The collector is in this process too. */
+function isOfCollector({ url = '' }: IncomingMessage): boolean {
+  return url.startsWith('/v1/');
+}
+
+test('metrics and kept spans are sent, cumulative, of this instance; and sending is no part of them', async () => {
+  await using collector = await Collector.start();
+  const watched = new Watched({ otlp: collector.endpoint, instance: 'here:1', ignore: isOfCollector });
+  await using other = await serve((_, response) => void response.end('a'));
+  await (await fetch(other.url)).text();
+  await watched.ended('server', 1);
+  // The first round is sent by itself.
+  while (!collector.received.some(({ path }) => path === '/v1/metrics'))
+    await collector.requests(collector.received.length + 1);
+  await (await fetch(other.url)).text();
+  await watched[Symbol.asyncDispose]();
+
+  const bodies = (path: string): Buffer[] =>
+    collector.received.filter((one) => one.path === path).map(({ body }) => body);
+  const metrics = bodies('/v1/metrics').flatMap((body) => {
+    const { metrics: records, rejected } = decodeMetrics(body);
+    assert.equal(rejected, 0);
+    return records;
+  });
+  const served = metrics.filter(({ name }) => name === 'http_server_request_duration_seconds');
+  assert.ok(
+    served.every(
+      ({ service, instance, unit, type }) => `${service} ${instance} ${unit} ${type}` === 'shop here:1 s histogram',
+    ),
+  );
+  const counts = served.map(({ points: [point] }) => (typeof point?.value === 'object' ? point.value.count : 0));
+  assert.equal(counts.at(-1), 2);
+  assert.ok(
+    counts[0]! <= 2 && counts.toSorted((a, b) => a - b).every((count, at) => count === counts[at]),
+    String(counts),
+  );
+  const calls = metrics.filter(({ name }) => name === 'http_client_request_duration_seconds').at(-1);
+  assert.deepEqual(
+    calls?.points.map(({ attributes }) => attributes['server_port']),
+    [String(other.port)],
+  );
+
+  const spans = bodies('/v1/traces').flatMap((body) => decodeTraces(body).spans);
+  assert.deepEqual(spans.map(({ kind }) => kind).toSorted(), ['client', 'client', 'server', 'server']);
+  const [client, server] = [spans.find(({ kind }) => kind === 'client'), spans.find(({ kind }) => kind === 'server')];
+  assert.ok(
+    spans.some(({ spanId }) => spanId === server?.parentId),
+    'one trace from caller to server',
+  );
+  assert.equal(client?.service, 'shop');
+});
+
+test('a collector that is away holds up neither the service nor its end', async () => {
+  const collector = await Collector.start();
+  const { endpoint } = collector;
+  await collector[Symbol.asyncDispose]();
+  const watched = new Watched({ otlp: { endpoint, retry: 0, timeout: 200 } });
+  await using other = await serve((_, response) => void response.end('a'));
+  assert.equal(await (await fetch(other.url)).text(), 'a');
+  await watched[Symbol.asyncDispose]();
+});
