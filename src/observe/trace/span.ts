@@ -50,8 +50,10 @@ export class Span implements TraceContext, Disposable {
   readonly startMs: number;
   /** What of its trace happens in this process. */
   readonly local: LocalTrace;
-  readonly #parent: TraceContext | null;
-  readonly #work: WorkContext | null;
+  /** Whether no span here is its parent. */
+  readonly #isFirst: boolean;
+  #parent: Pick<TraceContext, 'spanId'> | null;
+  #work: WorkContext | null;
   readonly #kind: SpanKind;
   readonly #links: SpanLink[] = [];
   #linksDropped = 0;
@@ -74,6 +76,7 @@ export class Span implements TraceContext, Disposable {
     this.state = parent?.state ?? '';
     this.startMs = startMs;
     this.local = trace;
+    this.#isFirst = !(parent instanceof Span);
     this.#parent = parent;
     this.#work = work;
     this.#name = name;
@@ -183,7 +186,15 @@ export class Span implements TraceContext, Disposable {
   end(endMs = this.local.clock.nowMs()): void {
     if (this.#durationMs !== -1) return;
     this.#durationMs = Math.max(0, endMs - this.startMs);
+    this.#letGo();
     this.local.ended(this);
+  }
+
+  /** Of its parents: what begins again within itself, for ever, would else keep all that came before. */
+  #letGo(): void {
+    if (this.#parent !== null) this.#parent = this.local.isRecording ? { spanId: this.#parent.spanId } : null;
+    if (this.#work !== null) this.#work = { ...this.#work, trace: null, carried: undefined };
+    this.#context = null;
   }
 
   [Symbol.dispose](): void {
@@ -224,7 +235,7 @@ export class Span implements TraceContext, Disposable {
   #kept(): Attributes {
     const { verdict } = this.local;
     const values = this.#attributes?.values ?? {};
-    if (this.#parent instanceof Span || (verdict !== 'error' && verdict !== 'slow')) return values;
+    if (!this.#isFirst || (verdict !== 'error' && verdict !== 'slow')) return values;
     return { ...values, 'spillway.kept': verdict };
   }
 }

@@ -1,11 +1,15 @@
 /** Spans, what is kept of them and what is not; in simulated time. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { seededRandom } from '../../kernel/random.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { SAMPLED, type TraceContext } from '../context/trace-context.ts';
-import { currentContext, runInContext } from '../context/work-context.ts';
+import { currentContext, runInContext, type WorkContext } from '../context/work-context.ts';
 import { isInShare } from './sampling.ts';
+import type { Span } from './span.ts';
 import type { SpanRecord } from './span-record.ts';
 import { createTraces, type Traces, type TracesOptions } from './traces.ts';
 
@@ -194,6 +198,28 @@ describe('within async code', () => {
     assert.deepEqual(kept.map(({ traceId, state }) => [traceId, state]), [[caller(0).traceId, 'congo=1'], [caller(0).traceId, 'congo=1']]); // prettier-ignore
     assert.equal(kept[1]?.parentId, caller(0).spanId);
   });
+});
+
+test('work that begins again within itself does not keep what came before', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  for (const sample of [0, 1]) {
+    const { traces } = setup({ sample });
+    const spans: WeakRef<Span>[] = [];
+    let context: WorkContext | null = null;
+    const again = (): void => {
+      const span = traces.startSpan('poll', { parent: context });
+      spans.push(new WeakRef(span));
+      context = span.context;
+      span.end();
+    };
+    for (let round = 0; round < 10; round += 1) again();
+    // A reference that was looked at lasts until the end of its turn.
+    await turn();
+    collect();
+    assert.deepEqual(spans.slice(0, 8).map((span) => span.deref()), new Array(8).fill(undefined)); // prettier-ignore
+    assert.equal((context as WorkContext | null)?.trace, spans[9]?.deref());
+  }
 });
 
 describe('the head', () => {
