@@ -3,29 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { SpanRecord } from './span-record.ts';
+import { span } from '../../../test/observe/spans.ts';
 import { createTraceStore, type TraceQuery } from './store.ts';
 
 const BYTES = 2 ** 16;
 const SLOW_MS = 100;
 
-const span = (fields: Partial<SpanRecord>): SpanRecord => ({
-  traceId: 'a',
-  spanId: 'a',
-  parentId: null,
-  state: '',
-  name: 'GET /',
-  kind: 'server',
-  startMs: 0,
-  durationMs: 1,
-  status: 'unset',
-  statusMessage: '',
-  service: 'shop',
-  attributes: {},
-  events: [],
-  links: [],
-  dropped: { attributes: 0, events: 0, links: 0 },
-  ...fields,
-});
 const anySpan = fc
   .record({
     traceId: fc.nat(40).map((id) => id.toString(16).padStart(32, '0')),
@@ -44,7 +27,7 @@ const anySpan = fc
       body: fc.nat(600).map((n) => 'Böx'.repeat(n)),
     }),
   })
-  .map(span);
+  .map((fields) => span(fields as Parameters<typeof span>[0]));
 const query = fc.record(
   {
     service: fc.constantFrom('shop', 'till', 'other'),

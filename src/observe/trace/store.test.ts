@@ -1,6 +1,7 @@
 /** What stays of traces, what goes, and what a list shows. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { span as anySpan } from '../../../test/observe/spans.ts';
 import type { SpanRecord } from './span-record.ts';
 import { createTraceStore, type TraceStore } from './store.ts';
 
@@ -8,26 +9,14 @@ const KB = 1024;
 const id = (number: number): string => number.toString(16).padStart(32, '0');
 
 /** About two kilobytes. */
-function span(trace: number, fields: Partial<SpanRecord> = {}): SpanRecord {
-  return {
+const span = (trace: number, fields: Partial<SpanRecord> = {}): SpanRecord =>
+  anySpan({
     traceId: id(trace),
-    spanId: fields.spanId ?? '1'.repeat(16),
-    parentId: null,
-    state: '',
-    name: 'GET /cart/{id}',
-    kind: 'server',
+    spanId: '1'.repeat(16),
     startMs: trace,
-    durationMs: 5,
-    status: 'unset',
-    statusMessage: '',
-    service: 'shop',
     attributes: { 'http.route': '/cart/{id}', padding: 'x'.repeat(650) },
-    events: [],
-    links: [],
-    dropped: { attributes: 0, events: 0, links: 0 },
     ...fields,
-  };
-}
+  });
 
 const has = (store: TraceStore, trace: number): boolean => store.trace(id(trace)) !== null;
 
