@@ -48,13 +48,19 @@ export function LogLines({ title, wanted }: { readonly title: string; readonly w
         : h(
             'ol',
             { class: 'log-lines', tabIndex: 0, role: 'region', 'aria-label': title },
-            value.lines.toReversed().map(line),
+            value.lines
+              .toSorted((one, other) => one.timeMs - other.timeMs)
+              .map((record, at) =>
+                h(Line, { key: `${record.timeMs} ${at}`, record, isHere: wanted.traceId !== undefined }),
+              ),
           ),
   ]);
 }
 
-function line({ timeMs, level, service, message, traceId, attributes }: LogRecord, at: number): View {
-  return h('li', { key: `${timeMs} ${at}`, class: level }, [
+/** `isHere`: its trace is what is looked at. */
+function Line({ record, isHere }: { readonly record: LogRecord; readonly isHere: boolean }): View {
+  const { timeMs, level, service, message, traceId, attributes } = record;
+  return h('li', { class: level }, [
     h('time', {}, clockText(timeMs, true)),
     h('b', {}, level),
     h('span', { class: 'dim' }, service),
@@ -64,6 +70,6 @@ function line({ timeMs, level, service, message, traceId, attributes }: LogRecor
         h('span', { key: name, class: 'dim' }, ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`),
       ),
     ]),
-    traceId === '' ? null : h('a', { href: hashOf('traces', { id: traceId }) }, 'trace'),
+    traceId === '' || isHere ? null : h('a', { href: hashOf('traces', { id: traceId }) }, 'trace'),
   ]);
 }

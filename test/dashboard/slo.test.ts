@@ -1,0 +1,114 @@
+/** The screen of objectives before a real gateway that evaluates them: what it says is what `/api/slo` says, and what is missing is said. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { shareText } from '../../src/dashboard/charts/format.ts';
+import type { SloStatus } from '../../src/observe/slo/live/status.ts';
+import { cleanups, config, create, folder, origin } from '../gateway-under-test.ts';
+import { noFaults, openPage } from './page-under-test.ts';
+
+const plain = (text: string | null): string => (text ?? '').replaceAll('\u00a0', ' ');
+
+/** A shop that fails when it is asked to, and promises 99 %. */
+async function shop() {
+  const server = createServer((request, response) => {
+    response.statusCode = request.url === '/bad' ? 500 : 200;
+    response.end('a');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const file = join(folder(), 'shop.slo.yaml');
+  writeFileSync(
+    file,
+    'service: shop\nslos:\n  - name: availability\n    objective: 99%\n    sli: { availability: {} }\n  - name: quick\n    objective: 99%\n    sli: { latency: { under: 10s } }\n',
+  );
+  const endpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { gateway, address } = create({
+    config: { ...config(endpoint, { admin: { address: '127.0.0.1:0' } }), slos: file },
+  });
+  await gateway.start();
+  const admin = gateway.state().admin!.address;
+  const send = async (path: string, times: number): Promise<void> => {
+    for (let at = 0; at < times; at++) await (await fetch(`http://${address()}${path}`)).text();
+  };
+  const status = async (events: number): Promise<SloStatus> => {
+    for (;;) {
+      const { slos } = (await (await fetch(`http://${admin}/api/slo`)).json()) as { slos: SloStatus[] };
+      const found = slos.find(({ id }) => id === 'shop-availability');
+      if (found !== undefined && found.good + found.bad === events) return found;
+    }
+  };
+  return { admin, send, status };
+}
+
+test('what is left, how fast it goes and which alerts fire is what the gateway says', async () => {
+  const { admin, send, status } = await shop();
+  await send('/', 90);
+  await send('/bad', 10);
+  const { budget, alerts } = await status(100);
+  assert.ok(
+    alerts.some(({ state }) => state === 'firing'),
+    JSON.stringify(alerts),
+  );
+  const opened = await openPage(admin, '#/slo');
+  const { page } = opened;
+  // The one with the least left is shown first.
+  await page.getByRole('heading', { name: 'shop-availability' }).waitFor();
+  const tile = (name: string) =>
+    page.locator('.tiles > div', { has: page.getByText(name, { exact: true }) }).locator('b');
+  assert.equal(plain(await tile('Budget left').textContent()), plain(shareText(budget.share)));
+  assert.equal(
+    plain(await tile('Failures left').textContent()),
+    String(Math.trunc(budget.eventsLeft)).replace('-', '−'),
+  );
+  assert.equal(plain(await tile('Gone in').textContent()), 'it is gone');
+  await page.getByText('The budget is gone: deploys are frozen').waitFor();
+  const bars = (await page.locator('.bullets tbody').allTextContents()).map(plain);
+  assert.equal(bars.length, 4);
+  assert.match(bars[1]!, /^page above 6×6 h10\.0×firing since/);
+  const chart = page.getByRole('slider', { name: 'Budget, over time' });
+  await chart.waitFor();
+  // Now is told, and not the end of what is foreseen.
+  await page.waitForFunction(
+    ([left]) =>
+      (globalThis as never as { document: { querySelector(css: string): { ariaValueText: string } } }).document
+        .querySelector('.plot')
+        .ariaValueText.replaceAll('\u00a0', ' ')
+        .includes(`left ${left}`),
+    [plain(shareText(budget.share))],
+  );
+  await page.getByRole('button', { name: 'shop-quick' }).click();
+  await page.getByRole('heading', { name: 'shop-quick' }).waitFor();
+  assert.equal(plain(await tile('Budget left').textContent()), '100 %');
+  assert.match(page.url(), /id=shop-quick/);
+  noFaults(opened);
+});
+
+test('on a phone nothing is wider than the screen', async () => {
+  const { admin, send, status } = await shop();
+  await send('/', 5);
+  await status(5);
+  const opened = await openPage(admin, '#/slo', {
+    viewport: { width: 390, height: 844 },
+    colorScheme: 'dark',
+    hasTouch: true,
+  });
+  await opened.page.getByRole('slider', { name: 'Budget, over time' }).waitFor();
+  assert.equal(await opened.page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true);
+  noFaults(opened);
+});
+
+test('without objectives it says how to have some', async () => {
+  const { gateway } = create({ config: config(await origin('a'), { admin: { address: '127.0.0.1:0' } }) });
+  await gateway.start();
+  const opened = await openPage(gateway.state().admin!.address, '#/slo');
+  await opened.page.getByText('This gateway has no objectives.').waitFor();
+  assert.match((await opened.page.locator('pre').textContent())!, /^slos: \.\/shop\.slo\.yaml/);
+  noFaults(opened);
+});
