@@ -15,9 +15,8 @@ import { type Fields, isError, Plain, printed, type Secrets } from './plain.ts';
  * `log.info('%s items', 3)`.
  */
 export interface LogMethod {
-  (message: string, context?: object): void;
-  (context: object, message?: string, ...values: readonly unknown[]): void;
-  (message: string, ...values: readonly unknown[]): void;
+  (message: string, ...contextAndValues: readonly unknown[]): void;
+  (contextOrError: unknown, message?: string, ...values: readonly unknown[]): void;
 }
 
 export interface Logger {
@@ -52,6 +51,8 @@ export interface LoggerParts {
 
 /** Of the context that loggers are bound to, all together: each line has it again. */
 const BOUND_CHARS_MAX = 4096;
+/** No message with placeholders is longer. */
+const TEMPLATE_MAX = 8192;
 
 export class ModuleLogger implements Logger {
   readonly #parts: LoggerParts;
@@ -158,28 +159,30 @@ function takeIds({ trace, correlationId }: WorkContext, record: Fields): void {
   record['correlation_id'] = correlationId;
 }
 
-/** Reads what was given, in any order that people use; contexts and errors go into the record. */
+/** Reads what was given, in any order that people use; contexts and errors go into the record, and what has no place, as `values`. */
 function messageOf([first, ...rest]: readonly unknown[], plain: Plain): string {
   const contexts = isObject(first) ? [first] : [];
-  const [message, ...values] = contexts.length === 0 ? [first, ...rest] : rest;
+  const isBefore = isObject(first) || ((first === undefined || first === null) && typeof rest[0] === 'string');
+  const [message, ...values] = isBefore ? rest : [first, ...rest];
   // The message first: whatever is too much is cut from the context.
-  let text = plain.text(message === undefined ? ownMessage(first) : textOf(message, plain));
-  if (typeof message === 'string' && message.includes('%')) {
-    let used = 0;
-    text = plain.text(
-      message.replaceAll(/%[sdifjoOc%]/g, (place) => {
-        if (place === '%%') return '%';
-        return used < values.length ? textOf(values[used++], plain) : place;
-      }),
-    );
-    values.splice(0, used);
-  }
+  const text = plain.text(message === undefined ? ownMessage(first) : filled(message, values, plain));
+  const others = values.filter((value) => !isObject(value) && value !== undefined);
   for (const value of values) if (isObject(value)) contexts.push(value);
   for (const context of contexts) {
     if (isError(context)) plain.field('err', context);
     else plain.fields(context);
   }
+  if (others.length > 0) plain.field('values', others);
   return text;
+}
+
+/** A message with its placeholders filled; the values that they took are gone. */
+function filled(message: unknown, values: unknown[], plain: Plain): string {
+  if (typeof message !== 'string' || values.length === 0 || !message.includes('%')) return textOf(message, plain);
+  return message.slice(0, TEMPLATE_MAX).replaceAll(/%[sdifjoOc%]/g, (place) => {
+    if (place === '%%') return '%';
+    return values.length > 0 ? textOf(values.shift(), plain) : place;
+  });
 }
 
 function textOf(value: unknown, plain: Plain): string {

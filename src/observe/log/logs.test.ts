@@ -65,6 +65,33 @@ describe('a line', () => {
     for (const { msg, err } of errors) assert.deepEqual([msg, (err as LogLine)['message']], ['no card', 'no card']);
   });
 
+  test('loses nothing that it was given, whatever was thrown', async () => {
+    const thrown: unknown[] = ['boom', undefined, null, 42, { reason: 'odd' }];
+    const lines = await linesOf((logs) => thrown.forEach((error) => logs.logger().error(error, 'failed', 7)));
+    assert.deepEqual(
+      lines.map(({ msg, values, reason }) => [msg, values, reason]),
+      [
+        ['boom', ['failed', 7], undefined],
+        ['failed', [7], undefined],
+        ['failed', [7], undefined],
+        ['42', ['failed', 7], undefined],
+        ['failed', [7], 'odd'],
+      ],
+    );
+  });
+
+  test('has all of a context that looks like a request', async () => {
+    const context = {
+      method: 'GET',
+      url: '/',
+      headers: { a: 'b' },
+      orderId: 3,
+      axios: { method: 'GET', url: '/', headers: {}, timeout: 5 },
+    };
+    const [line] = await linesOf((logs) => logs.logger().info('x', context));
+    assert.deepEqual([line!['orderId'], (line!['axios'] as LogLine)['timeout']], [3, 5]);
+  });
+
   test('has what placeholders ask for, and leaves alone what they do not', async () => {
     const given: [string, ...unknown[]][] = [
       ['100 % sure', { a: 1 }],

@@ -16,6 +16,8 @@ const CHARS_MAX = 12_000;
 /** A stack of some forty frames. */
 const TEXT_MAX = 4096;
 const NAME_MAX = 128;
+/** Too short to hold a secret and what gives it away. */
+const NAME_SAFE = 9;
 const KEYS_MAX = 100;
 const DEPTH_MAX = 8;
 const VALUES_MAX = 1000;
@@ -223,7 +225,9 @@ export class Plain {
     const isHidden = this.#isSecret(name, value) || next?.some(({ isEnd }) => isEnd) === true;
     const plain = isHidden && value !== undefined ? HIDDEN : this.value(value, next);
     if (plain === undefined) return;
-    let key = name.length > NAME_MAX ? this.#cut(name, NAME_MAX) : name;
+    // Of a map the keys may be what came in, or a connection string.
+    let key = name.length < NAME_SAFE ? name : withoutSecrets(name, this.#secrets.names);
+    if (key.length > NAME_MAX) key = this.#cut(key, NAME_MAX);
     if (into === this.#record ? reserved.has(key) : key === '__proto__') key += '_';
     this.#left -= key.length;
     into[key] = plain;
@@ -261,8 +265,10 @@ function typeOf({ name, constructor }: Error): unknown {
   return name === 'Error' ? constructor.name : name;
 }
 
-/** Of an HTTP request or answer what people want to read: the rest of the object is a machine. */
+/** Of an HTTP request or answer what people want to read: the rest of the object is a machine. What somebody wrote down is none. */
 function messageOf(value: object): object | null {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return null;
   const { method, url, headers, statusCode, getHeaders } = value as Partial<Record<string, unknown>>;
   if (typeof method === 'string' && typeof url === 'string' && typeof headers === 'object')
     return { method, url, headers };

@@ -312,6 +312,7 @@ test('what a text gives away by its form is not in the line', () =>
             log.info(one);
             log.info({ one, nested: [one] }, '%s', one);
             log.error(new Error(one), 'failed');
+            log.warn('keys', { [one]: 1, map: new Map([[one, one]]) });
           }
         },
         { redact: ['home address'] },

@@ -161,7 +161,8 @@ export class Sink {
     // Set for good: what others log at the end is written at once, within the same second.
     if (this.#endsMs === 0) this.#endsMs = clock.nowMs() + CLOSE_MS;
     this.#retryDueMs = 0;
-    if (this.#busy) this.#awaitWrite();
+    // A disk that does not answer would hold up the end for good.
+    if (this.#busy && !this.#awaitWrite()) return this.#loseRest();
     while (this.#from < this.#to || this.#begin()) {
       const target = this.#target!;
       try {
@@ -176,13 +177,17 @@ export class Sink {
     this.#loseRest();
   }
 
-  /** Until the write to a file that another thread of the system has to do is done: nobody will tell, but the file does. */
-  #awaitWrite(): void {
+  /** Until the write to a file that another thread of the system has to do is done, which the file tells; false if it is not in time. */
+  #awaitWrite(): boolean {
     const { fd, writeBytesMax } = this.#target!;
     const written = this.#writing.subarray(this.#from, Math.min(this.#to, this.#from + writeBytesMax));
-    while (!wasWritten(fd, written) && this.#options.clock.nowMs() < this.#endsMs) sleep(AGAIN_MS);
+    while (!wasWritten(fd, written)) {
+      if (this.#options.clock.nowMs() >= this.#endsMs) return false;
+      sleep(AGAIN_MS);
+    }
     this.#from = this.#to;
     this.#busy = false;
+    return true;
   }
 
   /** What could not be written is counted. */
