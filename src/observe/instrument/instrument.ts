@@ -13,14 +13,17 @@ import { SpillwayError } from '../../kernel/errors.ts';
 import { checkDuration, checkKeys, invalid } from '../../kernel/options.ts';
 import { createRandom, type Random } from '../../kernel/random.ts';
 import type { Duration } from '../../kernel/units.ts';
+import type { Logger } from '../log/logger.ts';
+import { createLogs, type Logs, type LogsOptions } from '../log/logs.ts';
 import { createMetrics, type Exposition, type Metrics } from '../metrics/metrics.ts';
 import { createOtlpExporter, type OtlpExporter, type OtlpExporterOptions } from '../otlp/exporter.ts';
+import { LogsPush } from '../otlp/logs-push.ts';
 import { MetricsPush } from '../otlp/metrics-push.ts';
 import { createTraces, type SpanSink, type Traces } from '../trace/traces.ts';
 import { DatabaseCalls } from './database-call.ts';
 import { HttpClients } from './http-clients.ts';
 import { HttpClientMetrics, HttpServerMetrics } from './http-metrics.ts';
-import { HttpServers } from './http-server.ts';
+import { type EndedRequest, HttpServers } from './http-server.ts';
 import { type PgModule, PgQueries } from './postgres.ts';
 import { RedisCommands } from './redis.ts';
 
@@ -34,6 +37,11 @@ export interface InstrumentOptions {
    * options of `createOtlpExporter`. @defaultValue nowhere
    */
   readonly otlp?: string | OtlpExporterOptions;
+  /**
+   * The service's logs: all options of `createLogs` but its name, `redact` among them. With `otlp` each line is sent too; `recent` keeps the last ones
+   * here. @defaultValue to stdout, from `info` on
+   */
+  readonly logs?: Omit<LogsOptions, 'service' | 'metrics'>;
   /** How often metrics are sent: `'5s'`, or milliseconds, from 1 second. @defaultValue '5s' */
   readonly every?: Duration | number;
   /** Which of the processes of this service it is. @defaultValue host name and process id */
@@ -61,7 +69,7 @@ export interface InstrumentOptions {
   readonly random?: Random;
 }
 
-const known = ['service', 'metrics', 'otlp', 'every', 'instance', 'spans', 'sample', 'slow', 'route', 'ignore', 'serverTiming', 'pg', 'clock', 'random']; // prettier-ignore
+const known = ['service', 'metrics', 'otlp', 'logs', 'every', 'instance', 'spans', 'sample', 'slow', 'route', 'ignore', 'serverTiming', 'pg', 'clock', 'random']; // prettier-ignore
 
 /** On the process, not in this module: there may be two of it, and they would count everything twice. */
 const HELD = Symbol.for('spillway.instrument');
@@ -69,6 +77,8 @@ const HELD = Symbol.for('spillway.instrument');
 export interface Telemetry extends AsyncDisposable {
   readonly metrics: Metrics;
   readonly traces: Traces;
+  /** What to log with, `telemetry.logs.logger()`: each line has the ids of the request that it was written for. */
+  readonly logs: Logs;
   /** All metrics, as Prometheus reads them: `metrics.expose`. */
   expose(): Exposition<string>;
   expose(accept: string | undefined): Exposition;
@@ -81,6 +91,7 @@ export interface Telemetry extends AsyncDisposable {
 interface Parts {
   readonly metrics: Metrics;
   readonly traces: Traces;
+  readonly logs: Logs;
   readonly servers: HttpServers;
   readonly exporter: OtlpExporter | null;
   readonly push: MetricsPush | null;
@@ -90,12 +101,14 @@ interface Parts {
 class Instrumented implements Telemetry {
   readonly metrics: Metrics;
   readonly traces: Traces;
+  readonly logs: Logs;
   readonly #parts: Parts;
   #disposed: Promise<void> | null = null;
 
   constructor(parts: Parts) {
     this.metrics = parts.metrics;
     this.traces = parts.traces;
+    this.logs = parts.logs;
     this.#parts = parts;
   }
 
@@ -120,7 +133,7 @@ class Instrumented implements Telemetry {
     this.traces[Symbol.dispose]();
     push?.stop();
     await push?.read();
-    await exporter?.close();
+    await Promise.all([this.logs[Symbol.asyncDispose](), exporter?.close()]);
   }
 }
 
@@ -154,6 +167,10 @@ export function instrument(options: InstrumentOptions): Telemetry {
     clock,
     random,
   });
+  const { recent, ...given } = options.logs ?? {};
+  const keeper = exporter === null ? recent : new LogsPush(exporter, recent ?? null);
+  const logs = createLogs({ clock, ...given, service, metrics, ...(keeper !== undefined && { recent: keeper }) });
+  const log = logs.logger();
   const calls = new DatabaseCalls(traces, metrics);
   const servers = new HttpServers({
     traces,
@@ -161,7 +178,7 @@ export function instrument(options: InstrumentOptions): Telemetry {
     route: options.route,
     ignore: options.ignore,
     serverTiming: options.serverTiming ?? false,
-    ended: () => {},
+    ended: (request) => logFailure(log, request),
   });
   const clients = new HttpClients({ traces, metrics: new HttpClientMetrics(metrics) });
   const redis = new RedisCommands(calls);
@@ -176,7 +193,7 @@ export function instrument(options: InstrumentOptions): Telemetry {
     Reflect.deleteProperty(globalThis, HELD);
   };
   const push = exporter === null ? null : new MetricsPush({ metrics, exporter, service, instance, everyMs });
-  return new Instrumented({ metrics, traces, servers, exporter, push, unwatch });
+  return new Instrumented({ metrics, traces, logs, servers, exporter, push, unwatch });
 }
 
 function exporterOf({ otlp, clock, random }: InstrumentOptions, instance: string): OtlpExporter | null {
@@ -188,6 +205,13 @@ function exporterOf({ otlp, clock, random }: InstrumentOptions, instance: string
     ...given,
     resource: { 'service.instance.id': instance, ...given.resource },
   });
+}
+
+/** What went wrong in the service is in its log, with what was thrown, if the framework told. */
+function logFailure(log: Logger, { method, route, path, status, durationMs, thrown }: EndedRequest): void {
+  if (status < 500) return;
+  const about = { method, route, path, status, duration_ms: Math.round(durationMs) };
+  log.error({ ...about, ...(thrown !== undefined && { err: thrown }) }, 'request failed');
 }
 
 /** The `pg` that this package would be given, if there is one. */

@@ -9,7 +9,7 @@ import type { WorkContext } from '../context/work-context.ts';
 import type { Counter } from '../metrics/instruments.ts';
 import type { MetricsSink } from '../metrics/metrics.ts';
 import { levelNumbers, type LogLevel, URGENT } from './levels.ts';
-import type { RecentLogs } from './recent.ts';
+import type { LineKeeper } from './recent.ts';
 import { Sink, type SinkOptions } from './sink.ts';
 
 /** Docker's drivers and others cut longer lines in two. */
@@ -33,7 +33,7 @@ export interface LogCounts {
 }
 
 interface LineWriterOptions extends Pick<SinkOptions, 'target' | 'clock' | 'notice'> {
-  readonly recent: RecentLogs | null;
+  readonly recent: LineKeeper | null;
   readonly metrics: MetricsSink | null;
 }
 
@@ -42,7 +42,7 @@ export class LineWriter {
   readonly counts = { taken: 0, lost: 0, errors: 0 };
   /** Writes a line that says how many were lost. */
   tellLost: (lost: number) => void = () => {};
-  readonly #recent: RecentLogs | null;
+  readonly #recent: LineKeeper | null;
   readonly #clock: Clock;
   readonly #metrics: LogMetrics | null;
   #level: LogLevel = 'info';

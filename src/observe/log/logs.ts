@@ -12,7 +12,7 @@ import { type LogCounts, LineWriter } from './line-writer.ts';
 import { type LogThreshold, thresholdOf } from './levels.ts';
 import { type Logger, type Module, ModuleLogger, thresholdWord } from './logger.ts';
 import { Plain, type Secrets } from './plain.ts';
-import type { RecentLogs } from './recent.ts';
+import type { LineKeeper } from './recent.ts';
 import { SecretNames } from './secret-names.ts';
 import { isPath, secretPaths } from './secret-paths.ts';
 import { tellStderr } from './target.ts';
@@ -37,7 +37,7 @@ export interface LogsOptions {
   /** Names that look as if they were secret and are not: `tokenizer`. @defaultValue none */
   readonly reveal?: readonly string[];
   /** Keeps the last lines in memory, to be looked at. @defaultValue none */
-  readonly recent?: RecentLogs;
+  readonly recent?: LineKeeper;
   /** Counts lines by level, and those that were lost. @defaultValue none */
   readonly metrics?: MetricsSink;
   /** Told, at most once a minute, when lines begin to be lost, and when they no longer are. @defaultValue a line on stderr, if that does not block */

@@ -27,6 +27,11 @@ export interface LogRecord {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
+/** What is given each line as it is written: recent lines, or whoever sends them on. It must not throw. */
+export interface LineKeeper {
+  addLine(line: string, level: LogLevel, context: WorkContext | null): void;
+}
+
 export interface LogQuery {
   readonly traceId?: string;
   readonly correlationId?: string;
@@ -64,7 +69,7 @@ const HEADER = 18;
 const LINE = 0;
 const RECORD = 1;
 
-export class RecentLogs {
+export class RecentLogs implements LineKeeper {
   readonly #ring: Buffer;
   #count = 0;
   #newest = 0;
@@ -188,7 +193,7 @@ function hashOf(text: string): number {
   return hash >>> 0;
 }
 
-function recordOf(line: string): LogRecord {
+export function recordOf(line: string): LogRecord {
   const { time, level, msg, service, trace_id, span_id, trace_flags, correlation_id, ...attributes } = JSON.parse(
     line,
   ) as Record<string, unknown>;

@@ -28,7 +28,7 @@ export interface Resource {
 
 const arrayValue: MessageType = new MessageType({ values: [1, () => anyValue, 'repeated'] });
 const kvlistValue: MessageType = new MessageType({ values: [1, () => keyValue, 'repeated'] });
-const anyValue: MessageType = new MessageType({
+export const anyValue: MessageType = new MessageType({
   stringValue: [1, 'string'],
   boolValue: [2, 'bool'],
   intValue: [3, 'int64'],

@@ -14,7 +14,7 @@ export class Watched implements AsyncDisposable {
 
   constructor(options: Partial<InstrumentOptions> = {}) {
     const spans = { add: (records: readonly SpanRecord[]) => void this.spans.push(...records) };
-    this.telemetry = instrument({ service: 'shop', sample: 1, spans, ...options });
+    this.telemetry = instrument({ service: 'shop', sample: 1, spans, logs: { target: '/dev/null' }, ...options });
   }
 
   /** Series of a metric with how often, as `label=value label=value: count`, without labels that are empty. */

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { test } from 'node:test';
 
 import { decodeTraces } from '../../../src/observe/otlp/traces.ts';
+import { decodeLogs } from '../../../src/observe/otlp/logs.ts';
 import { decodeMetrics } from '../../../src/observe/otlp/metrics.ts';
 import { Collector } from '../collector.ts';
 import { serve, Watched } from './instrumented.ts';
@@ -58,6 +59,38 @@ test('metrics and kept spans are sent, cumulative, of this instance; and sending
     'one trace from caller to server',
   );
   assert.equal(client?.service, 'shop');
+});
+
+test('a line that is written for a request has its ids at the collector, and so has what went wrong; secrets stay here', async () => {
+  await using collector = await Collector.start();
+  const watched = new Watched({
+    otlp: collector.endpoint,
+    ignore: isOfCollector,
+    logs: { target: '/dev/null', redact: ['card'] },
+  });
+  const log = watched.telemetry.logs.logger();
+  await using other = await serve((incoming, response) => {
+    log.info('order taken', { orderId: 7, card: '4111' });
+    response.writeHead(incoming.url === '/broken' ? 500 : 200).end();
+  });
+  for (const path of ['/a', '/broken']) {
+    await (await fetch(`${other.url}${path}`, { headers: { 'x-request-id': `id${path}` } })).text();
+  }
+  const spans = await watched.ended('server', 2);
+  await watched[Symbol.asyncDispose]();
+  const bodies = collector.received.filter(({ path }) => path === '/v1/logs').map(({ body }) => body);
+  const logs = bodies.flatMap((body) => decodeLogs(body).logs);
+  assert.deepEqual(
+    logs.map(({ level, message, correlationId, service }) => `${service} ${level} ${message} ${correlationId}`),
+    ['shop info order taken id/a', 'shop info order taken id/broken', 'shop error request failed id/broken'],
+  );
+  assert.deepEqual(
+    logs.map(({ traceId, spanId }) => `${traceId} ${spanId}`),
+    [spans[0], spans[1], spans[1]].map((span) => `${span?.traceId} ${span?.spanId}`),
+  );
+  assert.equal(logs[0]?.attributes['orderId'], 7);
+  assert.equal(logs[2]?.attributes['status'], 500);
+  assert.doesNotMatch(JSON.stringify(logs), /4111/);
 });
 
 test('a collector that is away holds up neither the service nor its end', async () => {
