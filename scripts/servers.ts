@@ -68,7 +68,11 @@ export const servers = {
     packages: ['protobuf-compiler'],
     neededBy: 'tests of OTLP: reads what is written, and writes what is read',
   },
-  alertmanager: { commands: ['amtool'], packages: ['prometheus-alertmanager'], neededBy: 'tests of alert routes' },
+  alertmanager: {
+    commands: ['amtool', 'prometheus-alertmanager'],
+    packages: ['prometheus-alertmanager'],
+    neededBy: 'tests of alerts and their routes',
+  },
   libmemcached: {
     commands: ['python3', 'memcstat'],
     packages: ['python3', 'libmemcached-tools'],

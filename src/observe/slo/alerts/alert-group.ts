@@ -20,6 +20,8 @@ export class AlertGroup {
   /** Monotonic time at which something began to be on. */
   #onMs: number | null = null;
   #told: { readonly alert: AlertStatus; readonly atMs: number } | null = null;
+  /** Of those that were told, so that whoever was told of it is told that it is over. */
+  #worst: AlertStatus | null = null;
   #overMs = Number.NEGATIVE_INFINITY;
 
   /** `alerts`: of the objective, the most urgent first. */
@@ -29,12 +31,8 @@ export class AlertGroup {
     this.#onMs ??= nowMs;
     if (!this.#isDue(nowMs, worst)) return null;
     this.#told = { alert: worst, atMs: nowMs };
+    if (this.#worst === null || worst.burn > this.#worst.burn) this.#worst = worst;
     return { state: 'firing', alert: worst };
-  }
-
-  /** Nobody was told that it is over yet. */
-  get isOpen(): boolean {
-    return this.#told !== null;
   }
 
   #isDue(nowMs: number, worst: AlertStatus): boolean {
@@ -44,11 +42,12 @@ export class AlertGroup {
   }
 
   #over(nowMs: number): GroupMessage {
-    const told = this.#told;
+    const worst = this.#worst;
     this.#onMs = null;
     this.#told = null;
-    if (told === null) return null;
+    this.#worst = null;
+    if (worst === null) return null;
     this.#overMs = nowMs;
-    return { state: 'resolved', alert: told.alert };
+    return { state: 'resolved', alert: worst };
   }
 }

@@ -1,0 +1,137 @@
+/**
+ * Tells receivers of the alerts of objectives, each second what is due: explained, one message for an objective, again if it lasts, and
+ * once when it is over (`alert-group.ts`). An Alertmanager does all that itself: it is told once a minute, and at each
+ * change, which alerts are on.
+ *
+ * Never waits: what a receiver does not take waits in its outbox. A receiver whose address is the same after a reload keeps it.
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import type { Random } from '../../kernel/random.ts';
+import { AlertGroup } from '../../observe/slo/alerts/alert-group.ts';
+import { alertmanagerBody, slackBody, webhookBody } from '../../observe/slo/alerts/bodies.ts';
+import type { AlertExplanation } from '../../observe/slo/alerts/explanation.ts';
+import type { AlertStatus, SloStatus } from '../../observe/slo/live/status.ts';
+import { Outbox, type OutboxOptions } from './outbox.ts';
+
+export interface AlertReceiver {
+  readonly name: string;
+  readonly kind: 'webhook' | 'slack' | 'alertmanager';
+  /** May be a secret. */
+  readonly url: string;
+  /** Pages only, or tickets too. */
+  readonly on: 'page' | 'all';
+}
+
+export interface AlertingOptions extends Pick<OutboxOptions, 'clock' | 'random' | 'onNotice'> {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly explain: (status: SloStatus, alert: AlertStatus, state: AlertExplanation['state']) => AlertExplanation;
+}
+
+/** Alertmanager takes an alert for over that is not told for longer. */
+const TELL_MS = 60_000;
+
+interface Receiver {
+  readonly receiver: AlertReceiver;
+  readonly outbox: Outbox;
+}
+
+interface OnAlert {
+  readonly status: SloStatus;
+  readonly alert: AlertStatus;
+}
+
+export class Alerting {
+  readonly #options: AlertingOptions;
+  readonly #groups = new Map<string, AlertGroup>();
+  #receivers: readonly Receiver[] = [];
+  /** Those that are on, by objective and burn rate. */
+  #on = new Map<string, OnAlert>();
+  #toldMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: AlertingOptions) {
+    this.#options = options;
+  }
+
+  replace(receivers: readonly AlertReceiver[]): void {
+    const before = this.#receivers;
+    this.#receivers = receivers.map((receiver) => {
+      const known = before.find(
+        ({ receiver: { name, kind, url } }) => name === receiver.name && kind === receiver.kind && url === receiver.url,
+      );
+      return { receiver, outbox: known?.outbox ?? this.#outboxOf(receiver) };
+    });
+    for (const { outbox } of before) {
+      if (this.#receivers.every((each) => each.outbox !== outbox)) outbox.close();
+    }
+  }
+
+  /** How all objectives stand; once a second. */
+  step(statuses: readonly SloStatus[]): void {
+    const { clock } = this.#options;
+    const ids = new Set(statuses.map(({ id }) => id));
+    // An objective that is gone from the config is nobody's any more.
+    for (const id of this.#groups.keys()) if (!ids.has(id)) this.#groups.delete(id);
+    for (const status of statuses) {
+      const group = this.#groups.get(status.id) ?? new AlertGroup();
+      this.#groups.set(status.id, group);
+      const message = group.step(clock.nowMs(), status.alerts);
+      if (message !== null) this.#tell(status, message.alert, message.state);
+    }
+    this.#tellAlertmanagers(statuses);
+  }
+
+  close(): void {
+    for (const { outbox } of this.#receivers) outbox.close();
+    this.#receivers = [];
+  }
+
+  #outboxOf({ name, kind, url }: AlertReceiver): Outbox {
+    const { clock, random, onNotice } = this.#options;
+    return new Outbox({ name, url: kind === 'alertmanager' ? alertsOf(url) : url, clock, random, onNotice });
+  }
+
+  #tell(status: SloStatus, alert: AlertStatus, state: AlertExplanation['state']): void {
+    const wanted = this.#receivers.filter(
+      ({ receiver: { kind, on } }) => kind !== 'alertmanager' && (on === 'all' || alert.severity === 'page'),
+    );
+    if (wanted.length === 0) return;
+    const explanation = this.#options.explain(status, alert, state);
+    for (const { receiver, outbox } of wanted) {
+      outbox.add(receiver.kind === 'slack' ? slackBody(explanation) : webhookBody(explanation));
+    }
+  }
+
+  #tellAlertmanagers(statuses: readonly SloStatus[]): void {
+    const wanted = this.#receivers.filter(({ receiver }) => receiver.kind === 'alertmanager');
+    if (wanted.length === 0) return;
+    const { clock, explain } = this.#options;
+    const on = new Map<string, OnAlert>();
+    for (const status of statuses) {
+      for (const alert of status.alerts) {
+        if (alert.state === 'firing') on.set(`${status.id} ${alert.burn}`, { status, alert });
+      }
+    }
+    const ended = [...this.#on].filter(([key]) => !on.has(key));
+    const begun = [...on.keys()].some((key) => !this.#on.has(key));
+    this.#on = on;
+    const isDue = on.size > 0 && clock.nowMs() - this.#toldMs >= TELL_MS;
+    if (ended.length === 0 && !begun && !isDue) return;
+    this.#toldMs = clock.nowMs();
+    const explanations = [
+      ...[...on.values()].map(({ status, alert }) => explain(status, alert, 'firing')),
+      ...ended.map(([, { status, alert }]) => explain(status, alert, 'resolved')),
+    ];
+    for (const { receiver, outbox } of wanted) {
+      const own = explanations.filter(({ severity }) => receiver.on === 'all' || severity === 'page');
+      if (own.length > 0) outbox.add(alertmanagerBody(own, clock.wallMs()), { whole: true });
+    }
+  }
+}
+
+/** Its address, with or without a path that it is served below. */
+function alertsOf(url: string): string {
+  const target = new URL(url);
+  target.pathname = `${target.pathname.replace(/\/$/, '')}/api/v2/alerts`;
+  return target.href;
+}
