@@ -1,4 +1,5 @@
 /** A gateway as the admin API sees it, for tests of the API alone: it counts and remembers, and what is not given must not be asked for. */
+import { BudgetGate } from '../src/gateway/control/budget-gate.ts';
 import assert from 'node:assert/strict';
 import type { AdminBackend } from '../src/gateway/admin/api.ts';
 import { Assets } from '../src/gateway/admin/assets.ts';
@@ -48,7 +49,11 @@ export function adminBackend(given: Partial<AdminBackend> = {}) {
     wallMs: () => systemClock.wallMs(),
     assets: new Assets(),
     live: new LiveFeed(systemClock, notAsked),
-    gate: { verdict: () => null, admit: async () => null },
+    budgets: {
+      gate: new BudgetGate({ statuses: () => null, record: notAsked, onEvent: notAsked }),
+      view: () => ({ spendings: [], entries: [] }),
+      note: notAsked,
+    },
     telemetry: new Telemetry({ clock: systemClock, random: createRandom(), notice: notAsked }),
     audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
     ...given,

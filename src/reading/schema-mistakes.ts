@@ -7,9 +7,10 @@ import type { Problem } from './values.ts';
 type Issue = z.core.$ZodIssue;
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
 
-/** Keys of a config whose values are never shown, hashed into a name or compared in public: the address of a store has its password. */
+/** Keys of a config whose values are never shown, hashed into a name or compared in public: the address of a store has its password,
+ * and that of a receiver of alerts is one. */
 export function isSecretKey(key: string): boolean {
-  return /(token|secret)$|^redis$/i.test(key);
+  return /(token|secret)$|^(redis|webhook|slack|alertmanager)$/i.test(key);
 }
 
 /** `schema` is what `raw` should be, as editors get it. */

@@ -16,9 +16,10 @@ import { readApplyRequest } from './apply-body.ts';
 import type { Assets } from './assets.ts';
 import { readDrainRequest, readEndpointName } from './drain-body.ts';
 import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
-import type { BudgetGate } from '../control/budget-gate.ts';
+import type { Budgets } from '../control/budgets.ts';
 import { answerEndpoints } from './endpoints-api.ts';
 import { answerGate, answerPass } from './gate-api.ts';
+import { answerLedger, answerNote } from './ledger-api.ts';
 import { readObject } from './json-body.ts';
 import { passExample, passKeys, readPass } from './pass-body.ts';
 import type { EndpointOfService, GatewayState } from '../control/gateway-state.ts';
@@ -55,8 +56,8 @@ export interface AdminBackend {
     trial: { readonly share: number; readonly watchMs: number } | null,
     pass: Pass | null,
   ): Promise<ReloadOutcome | TrialOutcome>;
-  /** Whether something may be deployed. */
-  readonly gate: Pick<BudgetGate, 'verdict' | 'admit'>;
+  /** Whether something may be deployed; and the ledger, to read and to write into. */
+  readonly budgets: Pick<Budgets, 'gate' | 'view' | 'note'>;
   drain(request: DrainRequest): DrainOutcome;
   undrain(name: EndpointName): DrainOutcome;
   /** Resolves to how many endpoints the service has then; throws coded errors. */
@@ -147,6 +148,8 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/api/reload': { methods: post, role: 'write', answer: answerReload },
   '/api/apply': { methods: post, role: 'write', answer: answerApply },
   '/api/slo/gate': { methods: get, role: 'read', answer: answerGate },
+  '/api/slo/ledger': { methods: get, role: 'read', answer: answerLedger },
+  '/api/slo/notes': { methods: post, role: 'write', answer: answerNote },
   '/api/slo/pass': { methods: post, role: 'write', answer: answerPass },
   '/api/rollback': { methods: post, role: 'write', answer: answerRollback },
   '/api/drain': {

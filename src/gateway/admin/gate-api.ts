@@ -6,7 +6,7 @@ import { passExample, passKeys, readPass } from './pass-body.ts';
 
 export function answerGate(backend: AdminBackend, { query }: ApiRequest): ApiAnswer {
   const service = query.get('service');
-  return gateAnswer(backend.gate.verdict(service), service);
+  return gateAnswer(backend.budgets.gate.verdict(service), service);
 }
 
 export async function answerPass(backend: AdminBackend, { query, body }: ApiRequest): Promise<ApiAnswer> {
@@ -15,7 +15,7 @@ export async function answerPass(backend: AdminBackend, { query, body }: ApiRequ
   const pass = typeof given === 'string' ? given : readPass(given);
   if (pass === null) return problem(400, 'Bad Request', `The body must be JSON such as ${passExample}.`);
   if (typeof pass === 'string') return problem(400, 'Bad Request', pass);
-  return gateAnswer(await backend.gate.admit(service, pass), service);
+  return gateAnswer(await backend.budgets.gate.admit(service, pass), service);
 }
 
 /** Without objectives it is not known whether a budget is left: no answer that a pipeline takes for yes. */

@@ -12,7 +12,13 @@ const CREDENTIALS = /^(proxy-)?authorization$|^(set-)?cookie$|password|passwd|cr
 
 export function configText(config: Config): string {
   const { file: _, folder: _folder, texts: _texts, adminGrants: _grants, ...rest } = config;
-  const { affinitySecrets: _secrets, storeUrls: _urls, otlpHeaders: _headers, ...values } = rest;
+  const {
+    affinitySecrets: _secrets,
+    storeUrls: _urls,
+    otlpHeaders: _headers,
+    alertReceivers: _receivers,
+    ...values
+  } = rest;
   const shown: unknown = JSON.parse(JSON.stringify(values, withoutSecrets));
   return stringify(shown, { lineWidth: 0, aliasDuplicateObjects: false });
 }

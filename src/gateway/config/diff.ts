@@ -26,14 +26,17 @@ export function diffConfigs(before: Compiled, after: Compiled): readonly string[
     ...diffHealth(before.config, after.config),
     ...diffAdmin(before.config, after.config),
     ...(isDeepStrictEqual(before.config.otlpHeaders, after.config.otlpHeaders) ? [] : ['telemetry: headers changed']),
+    ...(isDeepStrictEqual(before.config.alertReceivers, after.config.alertReceivers)
+      ? []
+      : ['alerts: receivers changed']),
     ...diffNamed('objective', before.config.objectives, after.config.objectives, sloId),
     ...diffFields('gateway', ownValues(before.config), ownValues(after.config)),
   ];
 }
 
 /** What the control thread goes by itself. */
-function ownValues({ workers, user, telemetry: { otlp } }: Config): object {
-  return { workers, user, collector: otlp?.endpoint };
+function ownValues({ workers, user, ledger, telemetry: { otlp } }: Config): object {
+  return { workers, user, ledger, collector: otlp?.endpoint };
 }
 
 function diffSnapshots(before: Snapshot, after: Snapshot): readonly string[] {

@@ -28,7 +28,7 @@ export function saysTheSame(one: Config, other: Config): boolean {
 /** Without what was read from elsewhere. */
 function written(config: Config): object {
   const { file: _, folder: _folder, texts: _texts, adminGrants: _grants, affinitySecrets: _secrets, ...rest } = config;
-  const { storeUrls: _urls, otlpHeaders: _headers, ...values } = rest;
+  const { storeUrls: _urls, otlpHeaders: _headers, alertReceivers: _receivers, ...values } = rest;
   return values;
 }
 

@@ -10,7 +10,9 @@ import { systemClock } from '../../kernel/clock.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import type { Slo } from '../../observe/slo/objective.ts';
+import type { AlertReceiver } from '../alerts/alerting.ts';
 import { readAccounts } from '../user-account.ts';
+import { alertReceivers } from './alert-rules.ts';
 import { adminGrants } from './admin-grants.ts';
 import type { AdminGrant } from './admin-grants.ts';
 import { MistakeList } from '../../reading/mistakes.ts';
@@ -49,6 +51,8 @@ export interface Config extends ConfigValues {
   readonly otlpHeaders: Readonly<Record<string, string>>;
   /** What the files under `slos` say. */
   readonly objectives: readonly Slo[];
+  /** Who is told of their alerts, with addresses that may be secrets. */
+  readonly alertReceivers: readonly AlertReceiver[];
 }
 
 export interface Loaded {
@@ -146,6 +150,7 @@ function check(source: Source, file: string, options: LoadOptions): Loaded {
             storeUrls: storeUrls(values.limits, { files, environment }),
             otlpHeaders: otlpHeaders(values.telemetry, { files, environment }),
             objectives: objectivesOf(values.slos, files),
+            alertReceivers: alertReceivers(values.alerts, { files, environment }),
           },
     mistakes: list.toArray(),
     files: [path, ...source.files, ...files.paths, ...(values === null ? otherFiles(list, file) : [])],

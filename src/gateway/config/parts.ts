@@ -5,6 +5,7 @@
  * A part that breaks the schema is null; its name counts if it has one, so that nobody is told twice.
  */
 import type * as z from 'zod';
+import type { AlertReceivers } from './alert-schema.ts';
 import type { FileSet } from './pem.ts';
 import { type Limit, limitSchema } from './limit-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
@@ -32,6 +33,7 @@ export interface Parts {
   readonly accessLog: ConfigValues['accessLog'];
   readonly telemetry: ConfigValues['telemetry'] | null;
   readonly slos: readonly string[];
+  readonly alerts: AlertReceivers;
 }
 
 /** What rules may know beside the config. */
@@ -107,7 +109,7 @@ function whole<T>(values: readonly (T & { readonly name?: string | undefined })[
 export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
   if (values !== null) {
     const { zone = null, user = null, admin = null, accessLog, telemetry } = values;
-    const { limits, listeners, services, routes, slos } = values;
+    const { limits, listeners, services, routes, slos, alerts } = values;
     return {
       listeners: whole(listeners),
       services: whole(services),
@@ -119,6 +121,7 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
       accessLog,
       telemetry,
       slos,
+      alerts,
     };
   }
   const zone = configSchema.shape.zone.safeParse(field(raw, 'zone'));
@@ -126,6 +129,7 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
   const admin = adminSchema.safeParse(field(raw, 'admin'));
   const accessLog = configSchema.shape.accessLog.safeParse(field(raw, 'accessLog'));
   const telemetry = configSchema.shape.telemetry.safeParse(field(raw, 'telemetry'));
+  const alerts = configSchema.shape.alerts.safeParse(field(raw, 'alerts'));
   const slos = configSchema.shape.slos.safeParse(field(raw, 'slos'));
   return {
     listeners: partsOf(raw, 'listeners', listenerSchema),
@@ -138,5 +142,6 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
     accessLog: accessLog.success ? accessLog.data : null,
     telemetry: telemetry.success ? telemetry.data : null,
     slos: slos.success ? slos.data : [],
+    alerts: alerts.success ? alerts.data : [],
   };
 }

@@ -3,6 +3,7 @@
  * others. An error is a config that cannot do what it says or is not safe; a warning is one that probably was not meant.
  */
 import { findAccount } from '../user-account.ts';
+import { checkAlerts } from './alert-rules.ts';
 import { checkAdmin } from './admin-rules.ts';
 import { ENDPOINTS_MAX } from './cell-store.ts';
 import { checkLimits } from './limit-rules.ts';
@@ -30,6 +31,7 @@ export function checkRules(parts: Parts, list: MistakeList, context: RuleContext
   checkUser(parts, list, context);
   checkRoutes(parts, list);
   checkLimits(parts, list, context);
+  checkAlerts(parts, list, context);
   checkAdmin(parts, list, context);
   checkLog(parts, list, context);
   if (parts.telemetry !== null) checkTelemetry(parts.telemetry, list, context);

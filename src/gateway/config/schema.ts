@@ -5,13 +5,14 @@
  */
 import * as z from 'zod';
 import type { JsonSchema } from '../../reading/schema-mistakes.ts';
+import { alertsSchema } from './alert-schema.ts';
 import { limitSchema } from './limit-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
 import { secret } from './secret.ts';
 import { routeSchema } from './route-schema.ts';
 import { serviceSchema } from './service-schema.ts';
 import { telemetrySchema } from './telemetry-schema.ts';
-import { count, duration, expects, list, name, percentage, section, size, text } from '../../reading/values.ts';
+import { count, duration, expects, file, list, name, percentage, section, size, text } from '../../reading/values.ts';
 import { adminAddress } from './values.ts';
 
 export const adminSchema = section({
@@ -94,6 +95,14 @@ export const configSchema = section({
     .describe(
       'Files with the objectives of services, YAML or JSON as `spillway slo` reads them: evaluated each second, their budgets and alerts in `spillway slo status`, `/api/slo` and `/metrics`.',
     ),
+  ledger: file()
+    .optional()
+    .describe(
+      'File in which the ledger of error budgets is kept: what spent them, and planned work that counts for none. It is made if it is not there; who may write there decides what counts. Absent: in memory, and gone with the process. Takes effect with the next start.',
+    ),
+  alerts: alertsSchema
+    .prefault([])
+    .describe('Who is told when an error budget is spent too fast. Absent: nobody, but for what asks `/api/slo`.'),
   workers: z
     .union([z.literal('auto', expects('auto')), count(1, 256)])
     .prefault('auto')

@@ -13,7 +13,6 @@ import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { AdminEndpoint } from './admin-endpoint.ts';
 import { applyRefusal } from './applied-file.ts';
 import { ChangeLog } from './change-log.ts';
-import { BudgetGate } from './budget-gate.ts';
 import { ConfigVersions } from './config-versions.ts';
 import { Discovery } from './discovery/discovery.ts';
 import type { EndpointChange } from './discovery/endpoint-change.ts';
@@ -77,7 +76,6 @@ export class ControlPlane {
   readonly #finds: FoundEndpoints;
   readonly #history: History;
   readonly #telemetry: Telemetry;
-  readonly #gate: BudgetGate;
   /** For whatever changes what is in force. */
   readonly #turn = new InTurn();
   /** What it says of itself. */
@@ -124,8 +122,10 @@ export class ControlPlane {
         ),
       onChange: (trial, next) => this.#trialChanged(trial, next),
     });
-    this.#history = new History({ clock, force: () => this.#enforcement.force });
-    this.#gate = new BudgetGate({ statuses: () => this.#history.slos, record: async () => {}, onEvent });
+    this.#history = new History({
+      ...{ clock, random, onEvent, changes: this.#changes },
+      force: () => this.#enforcement.force,
+    });
     this.#admin = new AdminEndpoint({
       state: () => this.readings.state(),
       endpointStates: (address) => this.readings.endpointStates(address),
@@ -136,7 +136,7 @@ export class ControlPlane {
       reload: (pass) => this.reload('admin', null, pass),
       rollback: (version) => this.rollback(version),
       apply: (file, trial, pass) => this.#applyFile(file, trial, pass),
-      gate: this.#gate,
+      budgets: this.#history.budgets,
       drain: (request) => this.drainEndpoint(request),
       undrain: (name) => this.undrainEndpoint(name),
       changeEndpoints: (service, change) => this.changeEndpoints(service, change),
@@ -155,7 +155,7 @@ export class ControlPlane {
       ...{ trials: this.#trials, versions: this.#versions, telemetry: this.#telemetry },
       now: () => this.#now(),
     };
-    const frozen = (pass: Pass | null): Promise<string | null> => this.#gate.refusal(pass);
+    const frozen = (pass: Pass | null): Promise<string | null> => this.#history.budgets.gate.refusal(pass);
     this.#enforcement = new Enforcement({ ...parts, watch: (files) => this.#watch(files), onEvent, frozen });
     this.readings = new Readings({
       ...parts,
@@ -218,7 +218,7 @@ export class ControlPlane {
     this.#becomeUser(force);
     this.#phase = 'running';
     this.#reloads.started();
-    this.#history.start();
+    await this.#history.start();
     this.#rotation = clock.every(TICKET_SECRET_LIFE_MS, () => void this.#rotate());
     await this.#enforcement.begun(reading);
     this.#found();
@@ -328,7 +328,7 @@ export class ControlPlane {
   async #release(timeoutMs: number): Promise<void> {
     this.#files.close();
     this.#rotation?.clear();
-    this.#history.stop();
+    await this.#history.stop();
     this.#discovery.close();
     this.#finds.close();
     this.#trials.end('the gateway is ending');

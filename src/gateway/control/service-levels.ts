@@ -6,14 +6,14 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import type { Series } from '../../observe/series/series.ts';
-import { createSloEvaluator, type SloEvaluator } from '../../observe/slo/live/evaluator.ts';
+import { createSloEvaluator, type SloEvaluator, type SloEvaluatorOptions } from '../../observe/slo/live/evaluator.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { type Slo, sloId } from '../../observe/slo/objective.ts';
 import type { Config } from '../config/index.ts';
 import type { RouteProbe } from './probes.ts';
 import { countRound } from './slo-counts.ts';
 
-export interface ServiceLevelsOptions {
+export interface ServiceLevelsOptions extends Pick<SloEvaluatorOptions, 'excluded' | 'onStep'> {
   readonly clock: Clock;
   readonly series: Series;
 }
@@ -23,8 +23,8 @@ export class ServiceLevels {
   #objectives: readonly Slo[] = [];
   #hasSlos = false;
 
-  constructor({ clock, series }: ServiceLevelsOptions) {
-    this.#evaluator = createSloEvaluator({ slos: [], series, clock });
+  constructor(options: ServiceLevelsOptions) {
+    this.#evaluator = createSloEvaluator({ slos: [], ...options });
   }
 
   /** How they stood after the last round; null if the config has no `slos`. */

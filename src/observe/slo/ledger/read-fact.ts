@@ -3,7 +3,7 @@ import type { LedgerEntry, LedgerFact } from './entry.ts';
 import { TEXT_MAX } from './entry.ts';
 import { entriesInForce } from './ledger.ts';
 
-const factExample =
+export const factExample =
   '{"kind": "maintenance", "from": "2026-12-01T22:00:00Z", "to": "2026-12-01T23:00:00Z", "slo": "shop-availability", "text": "why"}';
 
 const DAY_MS = 86_400_000;
