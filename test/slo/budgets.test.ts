@@ -72,17 +72,17 @@ after(async () => {
 const admin = (): string => gateway.state().admin!.address;
 const spillway = (...args: string[]) => runCli([...args, '--admin', admin()], { cwd: folder });
 
-async function read<T>(path: string, body?: object): Promise<{ readonly status: number; readonly body: T }> {
+async function read(path: string, body?: object): Promise<{ readonly status: number; readonly body: unknown }> {
   const post = { method: 'POST', body: JSON.stringify(body) };
   const response = await fetch(`http://${admin()}${path}`, body === undefined ? {} : post);
-  return { status: response.status, body: (await response.json()) as T };
+  return { status: response.status, body: await response.json() };
 }
 
 /** There is no event for a round of samples: the next is at most a second away. */
 async function gateWhen(isSo: (status: number) => boolean): Promise<GateVerdict> {
   while (true) {
-    const { status, body } = await read<GateVerdict>('/api/slo/gate');
-    if (isSo(status)) return body;
+    const { status, body } = await read('/api/slo/gate');
+    if (isSo(status)) return body as GateVerdict;
     await sleep(50);
   }
 }
@@ -130,8 +130,8 @@ test('a rollback passes; so does what somebody answers for, and the ledger has i
   const next = join(folder, 'next.yaml');
   const applied = await spillway('apply', next, '--override', 'it mends the checkout');
   assert.equal(applied.code, exitCodes.ok, applied.err);
-  const { body } = await read<{ entries: LedgerEntry[] }>('/api/slo/ledger');
-  const [entry] = body.entries;
+  const { body } = await read('/api/slo/ledger');
+  const [entry] = (body as { entries: LedgerEntry[] }).entries;
   assert.ok(entry?.kind === 'passed' && entry.pass === 'override' && entry.text === 'it mends the checkout');
   assert.match(entry.by, /@/);
   assert.match(readFileSync(join(folder, 'state', 'ledger.ndjson'), 'utf8'), /it mends the checkout/);
@@ -152,7 +152,7 @@ test('the receiver is told what burns, on which route and endpoint, and what was
 
 test('planned work counts for no budget, from when it is written down on; and again when it is withdrawn', async () => {
   const [from, to] = [Date.now() - 3_600_000, Date.now() + 3_600_000].map((ms) => new Date(ms).toISOString());
-  const work = await read<LedgerEntry>('/api/slo/notes', {
+  const work = await read('/api/slo/notes', {
     kind: 'maintenance',
     from,
     to,
@@ -161,7 +161,7 @@ test('planned work counts for no budget, from when it is written down on; and ag
   });
   assert.equal(work.status, 200);
   assert.equal((await gateWhen((status) => status === 200)).level, 'ok');
-  const gone = { kind: 'withdrawn', entry: work.body.id, text: 'it was not planned', by: 'ana' };
+  const gone = { kind: 'withdrawn', entry: (work.body as LedgerEntry).id, text: 'it was not planned', by: 'ana' };
   assert.equal((await read('/api/slo/notes', gone)).status, 200);
   assert.equal((await gateWhen((status) => status === 409)).open, false);
   assert.equal((await read('/api/slo/notes', gone)).status, 400, 'it does not hold any more');

@@ -1,5 +1,5 @@
 /** Who is told of the alerts of objectives, and how. */
-import * as z from 'zod';
+import type * as z from 'zod';
 import { list, name, oneOf, section } from '../../reading/values.ts';
 import { pointedText } from './secret.ts';
 

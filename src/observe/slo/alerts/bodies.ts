@@ -2,7 +2,7 @@
 import { type AlertExplanation, alertLines } from './explanation.ts';
 
 /** How long an alert is on in Alertmanager if it is not told again: four times as long as between two tellings. */
-export const ALERTMANAGER_ON_MS = 240_000;
+const ALERTMANAGER_ON_MS = 240_000;
 
 export function webhookBody(explanation: AlertExplanation): object {
   return { version: 1, ...explanation, text: alertLines(explanation).join('\n') };
