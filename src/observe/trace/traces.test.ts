@@ -339,6 +339,23 @@ describe('the tail', () => {
     assert.deepEqual(heavy.traces.undecided, { traces: 0, bytes: 0 });
   });
 
+  test('if the oldest is not enough, more of them go', () => {
+    const { traces } = setup({ sample: 0, undecidedBytes: 20_000 });
+    for (const [sizes, left] of [
+      [[1], 1],
+      [[4000, 4000], 2],
+      [[4000], 1],
+    ] as const) {
+      // prettier-ignore
+      const { context } = traces.startSpan('root', { parent: null });
+      for (const size of sizes) {
+        traces.startSpan('child', { parent: context, attributes: { body: 'x'.repeat(size) } }).end();
+      }
+      assert.equal(traces.undecided.traces, left);
+      assert.ok(traces.undecided.bytes <= 20_000);
+    }
+  });
+
   test('flush keeps what is known to have failed', () => {
     const { traces, kept } = setup({ sample: 0 });
     const root = traces.startSpan('open');

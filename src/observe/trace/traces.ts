@@ -170,7 +170,7 @@ export class Traces implements TraceHome, Disposable {
   grew(trace: LocalTrace, span: Span): void {
     this.#bytes += span.bytes;
     if (this.#undecided.get(trace) === span) this.#decide(trace, true);
-    else if (this.#bytes > this.#undecidedBytes) this.#decideOldest();
+    else while (this.#bytes > this.#undecidedBytes) this.#decideOldest();
   }
 
   keep(spans: readonly Span[]): void {
