@@ -7,14 +7,18 @@ const serverFile = fileURLToPath(new URL('server.ts', import.meta.url));
 /** Long enough to see it missing, short enough to wait for its return. */
 const AGAIN_MS = 10_000;
 
-/** Starts one server for each port. `say` is told when one ends and when it is back. */
-export async function startServers(ports: readonly number[], say: (line: string) => void): Promise<AsyncDisposable> {
+/** Starts one server for each port, with what else it is to know. `say` is told when one ends and when it is back. */
+export async function startServers(
+  ports: readonly number[],
+  more: readonly string[],
+  say: (line: string) => void,
+): Promise<AsyncDisposable> {
   const children = new Map<number, ChildProcess>();
   const timers = new Set<NodeJS.Timeout>();
   let ending = false;
 
   const start = async (port: number): Promise<void> => {
-    const child = spawn(process.execPath, [serverFile, String(port)], {
+    const child = spawn(process.execPath, ['--conditions=spillway-source', serverFile, String(port), ...more], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     children.set(port, child);

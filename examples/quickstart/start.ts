@@ -4,7 +4,7 @@
  * Ports are those of spillway.yaml. With `--free-ports`, or when a server's port is taken, a copy of the file with free ports
  * is used instead. Ends on Ctrl-C or SIGTERM and leaves nothing behind.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -17,6 +17,7 @@ import { type DemoRequests, sendDemoRequests } from './demo-requests.ts';
 import { startServers } from './servers.ts';
 
 const ORIGINAL = fileURLToPath(new URL('spillway.yaml', import.meta.url));
+const OBJECTIVES = fileURLToPath(new URL('shop.slo.yaml', import.meta.url));
 const GATEWAY_PORT = 8080;
 const ADMIN_PORT = 9900;
 const SERVER_PORTS = [9001, 9002, 9003];
@@ -40,8 +41,8 @@ interface Setting {
   readonly file: string;
   readonly serverPorts: readonly number[];
   readonly adminPort: number;
-  /** Removes the copy, if there is one. */
-  clear(): void;
+  /** For what is of this run alone: the copy, if there is one, and the leases of the servers. */
+  readonly folder: string;
 }
 
 async function choosePorts(allFree: boolean): Promise<Setting> {
@@ -55,21 +56,21 @@ async function choosePorts(allFree: boolean): Promise<Setting> {
         'or run: npm start -- --free-ports',
     );
   }
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-quickstart-'));
   if (tried.every((port) => port !== null)) {
     const file = relative(process.cwd(), ORIGINAL);
-    return { file, serverPorts: SERVER_PORTS, adminPort: ADMIN_PORT, clear: () => undefined };
+    return { file, serverPorts: SERVER_PORTS, adminPort: ADMIN_PORT, folder };
   }
   const free: number[] = [];
   for (const port of tried) free.push(port ?? (await freePort(free)));
-  const folder = mkdtempSync(join(tmpdir(), 'spillway-quickstart-'));
   const file = join(folder, 'spillway.yaml');
   const text = wanted.reduce(
     (given, port, at) => given.replaceAll(`127.0.0.1:${port}`, `127.0.0.1:${free[at]}`),
     readFileSync(ORIGINAL, 'utf8'),
   );
   writeFileSync(file, text);
-  const clear = (): void => rmSync(folder, { recursive: true, force: true });
-  return { file, serverPorts: free.slice(2), adminPort: free[1] ?? ADMIN_PORT, clear };
+  copyFileSync(OBJECTIVES, join(folder, 'shop.slo.yaml'));
+  return { file, serverPorts: free.slice(2), adminPort: free[1] ?? ADMIN_PORT, folder };
 }
 
 /** A port that is free now and was not given out before. */
@@ -101,7 +102,9 @@ async function main(): Promise<number> {
   // A closed terminal ends the quickstart as Ctrl-C does; for `spillway up` it would mean to reload.
   process.on('SIGHUP', () => process.kill(process.pid, 'SIGTERM'));
   try {
-    await using _servers = await startServers(setting.serverPorts, say);
+    const { adminPort, folder, serverPorts } = setting;
+    const admin = `http://127.0.0.1:${adminPort}`;
+    await using _servers = await startServers(serverPorts, [admin, folder], say);
     let demo: DemoRequests | null = null;
     try {
       return await runGateway(setting.file, io, (gateway) => {
@@ -113,7 +116,7 @@ async function main(): Promise<number> {
       (demo as DemoRequests | null)?.stop();
     }
   } finally {
-    setting.clear();
+    rmSync(setting.folder, { recursive: true, force: true });
   }
 }
 
