@@ -22,9 +22,11 @@ const OUTAGE_MS = 6_000;
 /** The screens of the README and the guide, and what is done before. */
 const shots = [
   { name: 'overview', hash: '#/', scheme: 'light' },
-  { name: 'balancer', hash: '#/balancer', scheme: 'dark' },
-  { name: 'service', hash: '#/service', scheme: 'light' },
-  { name: 'traces', hash: '#/traces', scheme: 'dark' },
+  { name: 'service', hash: '#/service', scheme: 'dark' },
+  { name: 'balancer', hash: '#/balancer', scheme: 'light' },
+  { name: 'objectives', hash: '#/slo', scheme: 'dark' },
+  { name: 'traces', hash: '#/traces', scheme: 'light' },
+  { name: 'limits', hash: '#/limits', scheme: 'dark' },
 ] as const;
 
 await buildDashboard();

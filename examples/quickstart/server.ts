@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { createElections } from 'spillway/elect';
 import { sqliteLeases } from 'spillway/lease';
-import { instrument } from 'spillway/observe';
+import { instrument } from 'spillway/observe/instrument';
 
 const [, , port, admin, folder] = process.argv as [string, string, string, string, string];
 let answered = 0;
