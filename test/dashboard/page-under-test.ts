@@ -26,6 +26,8 @@ export async function openPage(
   browser ??= chromium.launch({ executablePath: serverPath('chromium'), args: ['--no-sandbox'] });
   const context = await (await browser).newContext({ viewport: { width: 1280, height: 800 }, ...options });
   cleanups.push(() => context.close());
+  // Only to end a hang: a busy machine may take its time.
+  context.setDefaultTimeout(100_000);
   const page = await context.newPage();
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(String(error)));

@@ -42,7 +42,7 @@ test('a server that dies while somebody looks is said in words', async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const health = { active: { path: '/', interval: '100ms', timeout: '100ms', unhealthyAfter: 1 } } as const;
+  const health = { active: { path: '/', interval: '1s', timeout: '1s', unhealthyAfter: 1 } } as const;
   const services = [{ name: 'shop', endpoints: [address, await origin('b')], health }];
   const { gateway } = create({ config: { ...config(address, { admin }), services } });
   await gateway.start();
