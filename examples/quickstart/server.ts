@@ -1,27 +1,12 @@
 /**
  * One example server, a process of its own so that it can be killed: `node server.ts PORT ADMIN FOLDER`. Says who it is to every request,
- * and at /pid what to kill; a search takes a while, now and then a long one. One of them leads: it would write the daily report. What it
- * measures it tells the gateway at ADMIN. Started by start.ts it ends when that does, however that ends.
+ * and at /pid what to kill; a search takes a while, now and then a long one. What it measures, and who leads, is told by telling.ts.
+ * Started by start.ts it ends when that does, however that ends.
  */
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
-import { createElections } from 'spillway/elect';
-import { sqliteLeases } from 'spillway/lease';
-import { instrument } from 'spillway/observe/instrument';
 
 const [, , port, admin, folder] = process.argv as [string, string, string, string, string];
 let answered = 0;
-
-// Before the server is made: from here on its requests are counted, timed and part of their traces.
-const telemetry = instrument({ service: 'shop', instance: `server ${port}`, otlp: admin, every: '1s' });
-const elections = createElections(sqliteLeases(join(folder, 'leases.db')), {
-  holder: `server ${port}`,
-  metrics: telemetry.metrics,
-});
-void elections.whileLeader('daily-report', { ttl: '3s' }, async ({ signal }) => {
-  await once(signal, 'abort');
-});
 
 /** Most searches take some 20 ms, one in thirty some 200. */
 function searchMs(): number {
@@ -44,7 +29,11 @@ server.on('error', (error: NodeJS.ErrnoException) => {
   process.disconnect?.();
 });
 server.on('clientError', (_error, socket) => socket.destroy());
-server.listen(Number(port), '127.0.0.1', () => process.send?.('listening'));
+server.listen(Number(port), '127.0.0.1', () => {
+  process.send?.('listening');
+  // Loaded when it serves already: nobody waits for it.
+  void import('./telling.ts').then(({ tellGateway }) => tellGateway(`server ${port}`, admin, folder));
+});
 
 // Ctrl-C reaches the whole terminal: the gateway drains first, and for that its servers must still be here.
 process.on('SIGINT', () => undefined);

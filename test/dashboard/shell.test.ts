@@ -51,7 +51,7 @@ test('a server that dies while somebody looks is said in words', async () => {
   await page.getByText('Nothing is wrong.').waitFor();
   server.close();
   server.closeAllConnections();
-  await page.getByText(`${address} of shop is down: connection refused.`).waitFor();
+  await page.locator('.problems').getByText(`${address} of shop is down: connection refused.`).waitFor();
   noFaults(opened);
 });
 
