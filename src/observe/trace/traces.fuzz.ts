@@ -13,7 +13,8 @@ const UNDECIDED_MAX = 4;
 const BYTES_MAX = 9000;
 
 type Step =
-  | { readonly act: 'root' | 'flush' }
+  | { readonly act: 'root' }
+  | { readonly act: 'flush' }
   | { readonly act: 'child' | 'end' | 'fail' | 'fill'; readonly of: number }
   | { readonly act: 'pass'; readonly ms: number };
 
