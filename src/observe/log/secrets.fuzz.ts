@@ -283,7 +283,7 @@ test('what has a secret name is not in the line, wherever and however it is give
         for (const line of lines) assert.ok(!line.includes(SECRET), line);
       },
     ),
-    { numRuns: 200 },
+    { numRuns: 100 },
   ));
 
 /** Texts that hold a secret in a form that gives it away. */
@@ -319,7 +319,7 @@ test('what a text gives away by its form is not in the line', () =>
       );
       for (const line of lines) assert.ok(!line.includes(SECRET), line);
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   ));
 
 test('a path hides what is there, and only that', () =>
