@@ -90,6 +90,24 @@ test('what is left, how fast it goes and which alerts fire is what the gateway s
   noFaults(opened);
 });
 
+test('planned work stands in the ledger, as text', async () => {
+  const { admin, send, status } = await shop();
+  await send('/', 5);
+  await status(5);
+  const text = '<img src=x onerror="window.wasHurt = 1"> new disks';
+  const [from, to] = [3_600_000, 7_200_000].map((ms) => new Date(Date.now() + ms).toISOString());
+  const body = JSON.stringify({ kind: 'maintenance', slo: 'shop-availability', from, to, text, by: 'ann' });
+  const response = await fetch(`http://${admin}/api/slo/notes`, { method: 'POST', body });
+  assert.equal(response.status, 200, await response.text());
+  const opened = await openPage(admin, '#/slo?id=shop-availability');
+  const { page } = opened;
+  await page.getByText('Nothing has spent this budget.').waitFor();
+  const line = plain(await page.getByRole('list', { name: 'Planned maintenance' }).getByRole('listitem').textContent());
+  assert.match(line, /^Maintenance [\d-]+ [\d:]+, 1 h: <img src=x .* new disks \(ann\)$/);
+  assert.equal(await page.evaluate('window.wasHurt'), undefined);
+  noFaults(opened);
+});
+
 test('on a phone nothing is wider than the screen', async () => {
   const { admin, send, status } = await shop();
   await send('/', 5);

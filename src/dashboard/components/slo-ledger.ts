@@ -1,5 +1,6 @@
 /** What spent the budget of an objective, the most first, with what was said of it; and planned maintenance. */
 import { h } from 'preact';
+import type { LedgerView } from '../../gateway/control/budgets.ts';
 import type { LedgerEntry } from '../../observe/slo/ledger/entry.ts';
 import type { Spending } from '../../observe/slo/ledger/spendings.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
@@ -10,15 +11,10 @@ import type { View } from '../view.ts';
 
 const PERIOD_MS = 10_000;
 
-export interface LedgerAnswer {
-  readonly spendings: readonly Spending[];
-  readonly entries: readonly LedgerEntry[];
-}
-
 export function SloLedger({ status }: { readonly status: SloStatus }): View {
   const { id, budget } = status;
   const { value, problem } = usePolled(id, PERIOD_MS, (signal) =>
-    getJson<LedgerAnswer>(`/api/slo/ledger?slo=${encodeURIComponent(id)}`, signal),
+    getJson<LedgerView>(`/api/slo/ledger?slo=${encodeURIComponent(id)}`, signal),
   );
   return h('section', { class: 'panel' }, [
     h('header', {}, [h('h2', {}, 'Ledger'), h('span', { class: 'dim' }, 'what spent the budget, the most first')]),
