@@ -30,7 +30,7 @@ import type { AdminAccess } from './guard.ts';
 import type { LiveClient, LiveFeed } from './live-feed.ts';
 import { gatewayMetrics, type MetricsInput } from './metrics.ts';
 import { answerLogs } from './logs-api.ts';
-import { answerOtlpMetrics, answerOtlpTraces, OTLP_BYTES_MAX } from './otlp-api.ts';
+import { answerOtlpLogs, answerOtlpMetrics, answerOtlpTraces, OTLP_BYTES_MAX } from './otlp-api.ts';
 import type { Problem } from './problem.ts';
 import { readSeriesQuery, seriesAnswer } from './series-api.ts';
 import { answerTrace, answerTraces } from './traces-api.ts';
@@ -141,6 +141,7 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
     role: 'read',
     answer: ({ telemetry }, { query }) => json(200, telemetry.metrics.find(query.get('prefix') ?? '')),
   },
+  '/v1/logs': { methods: post, role: 'push', bodyBytesMax: OTLP_BYTES_MAX, answer: answerOtlpLogs },
   '/v1/metrics': { methods: post, role: 'push', bodyBytesMax: OTLP_BYTES_MAX, answer: answerOtlpMetrics },
   '/v1/traces': { methods: post, role: 'push', bodyBytesMax: OTLP_BYTES_MAX, answer: answerOtlpTraces },
   '/api/endpoints/{endpoint}': { methods: get, role: 'read', answer: answerEndpoint },

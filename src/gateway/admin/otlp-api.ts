@@ -1,5 +1,5 @@
 /**
- * OTLP over HTTP, as services and collectors push it: `POST /v1/traces` and `/v1/metrics`. In protobuf or JSON, compressed with gzip or not.
+ * OTLP over HTTP, as services and collectors push it: `POST /v1/traces`, `/v1/metrics` and `/v1/logs`. In protobuf or JSON, compressed with gzip or not.
  *
  * Whatever is sent costs a bounded time and memory: so many bytes as they come, so many when they are unpacked (a bomb is broken off where it
  * would be more), so many a second, after which 429 says when to come back. What is no OTLP is 400 and nothing of it is kept.
@@ -8,6 +8,7 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { SpillwayError } from '../../kernel/errors.ts';
+import { decodeLogs, decodeLogsJson } from '../../observe/otlp/logs.ts';
 import { decodeMetrics, decodeMetricsJson } from '../../observe/otlp/metrics.ts';
 import { MessageType } from '../../observe/otlp/message-type.ts';
 import { decodeTraces, decodeTracesJson } from '../../observe/otlp/traces.ts';
@@ -42,6 +43,16 @@ const takeMetrics: Taker = (telemetry, bytes, isJson) => {
 
 export function answerOtlpMetrics(backend: AdminBackend, request: ApiRequest): Promise<ApiAnswer> {
   return take(backend, request, 'rejectedDataPoints', takeMetrics);
+}
+
+/** A line that has no room is one too large for the ring, and is rejected. */
+const takeLogs: Taker = (telemetry, bytes, isJson) => {
+  const { logs } = isJson ? decodeLogsJson(bytes.toString('utf8')) : decodeLogs(bytes);
+  return logs.filter((log) => !telemetry.logs.add(log)).length;
+};
+
+export function answerOtlpLogs(backend: AdminBackend, request: ApiRequest): Promise<ApiAnswer> {
+  return take(backend, request, 'rejectedLogRecords', takeLogs);
 }
 
 export function answerOtlpTraces(backend: AdminBackend, request: ApiRequest): Promise<ApiAnswer> {

@@ -35,7 +35,7 @@ export const adminSchema = section({
     .union([z.literal('none'), secret()])
     .optional()
     .describe(
-      'Secret for pushing telemetry to `/v1/traces` and `/v1/metrics` alone, for services; `none` opens it to whoever reaches the address. Tokens for reading do not open it.',
+      'Secret for pushing telemetry to `/v1/traces`, `/v1/metrics` and `/v1/logs` alone, for services; `none` opens it to whoever reaches the address. Tokens for reading do not open it.',
     ),
 });
 
