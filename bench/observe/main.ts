@@ -4,10 +4,12 @@
  * the best of them, CPU time of the process.
  *
  *     npm run bench -- observe                   all of it
- *     npm run bench -- observe --only updates    one part: updates, memory, page, patterns, spans, gateway-page or logs
+ *     npm run bench -- observe --only updates    one part: updates, memory, page, patterns, spans, gateway-page,
+ *                                                logs or instrument
  */
 import { parseArgs } from 'node:util';
 import { gatewayPagePart } from './gateway-page.ts';
+import { instrumentPart } from './instrument.ts';
 import { logsPart } from './logs.ts';
 import { memoryPart } from './memory.ts';
 import { pagePart } from './page.ts';
@@ -24,6 +26,7 @@ const parts = {
   spans: spansPart,
   'gateway-page': gatewayPagePart,
   logs: logsPart,
+  instrument: instrumentPart,
 };
 if (values.only !== undefined && !Object.hasOwn(parts, values.only)) {
   throw new Error(`no part is called ${values.only}; there are ${Object.keys(parts).join(', ')}`);
