@@ -48,7 +48,12 @@ try {
   process.kill(Number(await (await fetch(pid)).text()));
   await sleep(OUTAGE_MS);
   for (const [at, { name }] of shots.entries()) {
-    await pages[at]!.screenshot({ path: join(target, `dashboard-${name}.png`) });
+    // Up to where there is something.
+    const bottom = Number(
+      await pages[at]!.evaluate(`document.querySelector('main').lastElementChild.getBoundingClientRect().bottom`),
+    );
+    const clip = { x: 0, y: 0, width: viewport.width, height: Math.min(viewport.height, Math.ceil(bottom) + 16) };
+    await pages[at]!.screenshot({ path: join(target, `dashboard-${name}.png`), clip });
     console.log(`docs/images/dashboard-${name}.png`);
   }
 } finally {
