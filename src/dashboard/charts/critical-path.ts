@@ -14,8 +14,8 @@ export interface PathPart {
   readonly end: number;
 }
 
-/** Clocks and flushes differ a little: a child may end after its parent by this part of itself and was waited for all the same. */
-const LATE_SHARE = 0.05;
+/** Clocks and flushes differ a little: a child may end after its parent by such a part of itself, or of its parent, and was waited for all the same. */
+const LATE_SHARE = { ofChild: 0.05, ofParent: 0.01 } as const;
 
 /** The root that the trace is about: one that has no parent rather than one that lost it; of those the longest. -1 of no rows. */
 export function mainRoot<Span extends SpanTiming>(rows: readonly SpanRow<Span>[]): number {
@@ -52,7 +52,9 @@ export function criticalPath<Span extends SpanTiming>(rows: readonly SpanRow<Spa
     }
     const { start, end } = rows[child]!;
     const [from, until] = [Math.max(start, top.from), Math.min(end, top.until)];
-    if (until <= from || end > top.until + (end - start) * LATE_SHARE) continue;
+    const parent = rows[top.row]!;
+    const slack = Math.max((end - start) * LATE_SHARE.ofChild, (parent.end - parent.start) * LATE_SHARE.ofParent);
+    if (until <= from || end > top.until + slack) continue;
     add(top.row, until, top.until);
     top.until = from;
     stack.push(frame(child, from, until));

@@ -179,6 +179,17 @@ test('a server that ended a moment after its caller was waited for, as long as t
   ]);
 });
 
+test('a short one at the end of a long one, by a hundredth of which it is late, was waited for too', () => {
+  const path = (late: number): number[] =>
+    criticalPath(
+      spanRows([
+        span({ spanId: 'a', service: 'gateway', kind: 'client', durationMs: 256 }),
+        span({ spanId: 'b', parentId: 'a', kind: 'server', startMs: 254, durationMs: 2 + late }),
+      ]),
+    ).map(({ row }) => row);
+  assert.deepEqual([path(0.9), path(3)], [[0, 1], [0]]);
+});
+
 test('the trace is about what has no parent, and only without that about the longest that lost its own', () => {
   const [a, b, c] = [
     span({ spanId: 'a', parentId: 'x', durationMs: 5 }),
