@@ -259,10 +259,15 @@ describe('a pipe', () => {
   });
 });
 
-/** Everything that comes through a pipe until its writers are gone. `fd` keeps it open until the other process reads. */
+/**
+ * Everything that comes through a pipe until its writers are gone. `fd` keeps it open until the other process reads, and a writer of our
+ * own until something came: a process that opens a pipe which its writers have left waits for the next.
+ */
 async function readAll(path: string, fd: number): Promise<string> {
+  const keeper = fs.openSync(path, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK);
   const reader = spawn('cat', [path], { stdio: ['ignore', 'pipe', 'ignore'] });
   let text = '';
+  reader.stdout.once('data', () => fs.closeSync(keeper));
   reader.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   await once(reader, 'close');
   fs.closeSync(fd);
