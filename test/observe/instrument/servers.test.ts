@@ -190,6 +190,27 @@ test('a client that leaves, an answer that streams, requests that follow each ot
   ]);
 });
 
+test('a body that comes later than its head is told in the context of its request', async () => {
+  await using watched = new Watched();
+  const arrived = Promise.withResolvers<void>();
+  const seen: unknown[] = [];
+  const see = (): void => void seen.push(currentContext()?.correlationId);
+  await using shop = await serve((incoming, response) => {
+    incoming.on('data', see).on('end', () => {
+      see();
+      response.on('close', see).end();
+    });
+    arrived.resolve();
+  });
+  const socket = connect(shop.port, '127.0.0.1');
+  socket.write('POST / HTTP/1.1\r\nhost: shop\r\nx-request-id: late\r\ncontent-length: 2\r\n\r\n');
+  await arrived.promise;
+  socket.write('hi');
+  await watched.ended('server', 1);
+  socket.destroy();
+  assert.deepEqual(seen, ['late', 'late', 'late']);
+});
+
 test('thousands of paths and methods of nobody make no series; routes that are made of paths, no more than a bound', async () => {
   await using watched = new Watched({
     sample: 0,
