@@ -2,7 +2,7 @@
  * A filter that stays in its file: a lookup reads the one block where the key's bits are, through the system's page cache. So a
  * process that starts needs no memory and no time for it, and any number of processes share one copy.
  *
- * One process may add at a time (file-claim.ts); all others see what it adds at once. Bits are only ever set and a block is
+ * One process may add at a time (kernel/file-claim.ts); all others see what it adds at once. Bits are only ever set and a block is
  * written by one call, so who reads beside a writer sees the block before or after, or some of its new bits.
  *
  * Before a chunk of the file is changed for the first time it is compared with its checksum: otherwise the new checksum would be that of
@@ -20,7 +20,7 @@ import { SpillwayError } from '../kernel/errors.ts';
 import { checkKeys, invalid } from '../kernel/options.ts';
 import { layoutOf, type LayoutName } from './bloom-filter.ts';
 import type { StoredFilter } from './filter.ts';
-import { claimFile, dropClaim, type FileClaim } from './file-claim.ts';
+import { claimFile, dropClaim, type FileClaim } from '../kernel/file-claim.ts';
 import { chunksOf, fileError, readAll, readHeader, writeAll } from './file-image.ts';
 import { type FilterKey, type FilterKeys, hashKey, hashKeys, keyCount } from './filter-key.ts';
 import { CHUNK_BYTES, damaged, encodeHeader, HEADER_BYTES, type ImageHeader, type StoredHeader } from './image.ts';

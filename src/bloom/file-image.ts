@@ -11,7 +11,7 @@ import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { SpillwayError } from '../kernel/errors.ts';
 import { checkKeys } from '../kernel/options.ts';
-import { claimFile, dropClaim } from './file-claim.ts';
+import { claimFile, dropClaim } from '../kernel/file-claim.ts';
 import {
   CHUNK_BYTES,
   createImage,

@@ -179,6 +179,7 @@ function report(error: unknown): ExitCode {
     case 'FILTER_FILE':
     case 'FILTER_FULL':
     case 'PACKAGE_MISSING':
+    case 'DATA_BUSY':
     case 'FILTER_BUSY':
     case 'HISTORY_INVALID':
     case 'ZOOKEEPER_SESSION_ENDED':

@@ -34,6 +34,7 @@ routes: [{ service: shop }]
 admin: { address: "127.0.0.1:0" }
 workers: 1
 slos: shop.slo.yaml
+data: data
 `,
   );
   gateway = createGateway({ file: config, watch: false });
@@ -107,6 +108,15 @@ test('a reload takes another objective and keeps what was counted; a file with m
   assert.ok(refused.kind === 'refused');
   assert.match(refused.problems.join('\n'), /shop\.slo\.yaml:4:16: .*100%/);
   assert.equal((await statusWhen(() => true)).objective, 0.9);
+});
+
+test('what was counted outlives the gateway, in the folder under data', async () => {
+  writeFileSync(join(folder, 'shop.slo.yaml'), slo('90%'));
+  await gateway.stop();
+  gateway = createGateway({ file: config, watch: false });
+  await gateway.start();
+  const status = await statusWhen(({ good, bad }) => good + bad >= 50);
+  assert.deepEqual([status.good, status.bad], [47, 3]);
 });
 
 test('what no gateway can evaluate, and what it does not have, is a warning; a file that is not there a mistake', async () => {

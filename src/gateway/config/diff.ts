@@ -35,8 +35,8 @@ export function diffConfigs(before: Compiled, after: Compiled): readonly string[
 }
 
 /** What the control thread goes by itself. */
-function ownValues({ workers, user, ledger, telemetry: { otlp } }: Config): object {
-  return { workers, user, ledger, collector: otlp?.endpoint };
+function ownValues({ workers, user, data, ledger, telemetry: { otlp } }: Config): object {
+  return { workers, user, data, ledger, collector: otlp?.endpoint };
 }
 
 function diffSnapshots(before: Snapshot, after: Snapshot): readonly string[] {

@@ -95,6 +95,11 @@ export const configSchema = section({
     .describe(
       'Files with the objectives of services, YAML or JSON as `spillway slo` reads them: evaluated each second, their budgets and alerts in `spillway slo status`, `/api/slo` and `/metrics`.',
     ),
+  data: file()
+    .optional()
+    .describe(
+      'Folder in which what was counted is kept, so that budgets and charts outlive the process: at most 256 MB, of one gateway at a time. It is made if it is not there. Absent: in memory. Takes effect with the next start.',
+    ),
   ledger: file()
     .optional()
     .describe(

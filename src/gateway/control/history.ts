@@ -1,5 +1,7 @@
 /** What was, and what it says of what was promised: series, who fills them, and the objectives that are evaluated over them. */
-import type { Clock } from '../../kernel/clock.ts';
+import { resolve } from 'node:path';
+import type { Clock, Timer } from '../../kernel/clock.ts';
+import { SeriesFiles } from '../../observe/series/series-files.ts';
 import { createSeries, type Series } from '../../observe/series/series.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { createContributions } from '../alerts/contributions.ts';
@@ -17,6 +19,8 @@ export interface HistoryOptions extends Pick<BudgetsOptions, 'random' | 'changes
 /** Ten thousand endpoints have some fifty thousand series. */
 const SERIES_MAX = 100_000;
 const MEMORY = '128mb';
+/** A folder that another gateway has, as while one takes over from the other, is asked for again. */
+const AGAIN_MS = 10_000;
 
 export class History {
   readonly series: Series;
@@ -24,8 +28,13 @@ export class History {
   readonly #force: HistoryOptions['force'];
   readonly #levels: ServiceLevels;
   readonly #sampler: Sampler;
+  readonly #options: Pick<HistoryOptions, 'clock' | 'onEvent'>;
+  #files: SeriesFiles | null = null;
+  #again: Timer | null = null;
+  #isStopped = false;
 
   constructor({ clock, force, ...options }: HistoryOptions) {
+    this.#options = { clock, onEvent: options.onEvent };
     this.#force = force;
     this.series = createSeries({ seriesMax: SERIES_MAX, memoryBytes: MEMORY, clock });
     const contributions = createContributions({
@@ -59,12 +68,33 @@ export class History {
   async start(): Promise<void> {
     const force = this.#force();
     if (force !== null) await this.budgets.open(force.config);
+    const { data, folder } = force?.config ?? {};
+    if (data !== undefined && folder !== undefined) await this.#keep(resolve(folder, data));
     this.#sampler.start();
   }
 
-  /** What is held of the ledger is written. */
+  /** What is held is written. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#sampler.stop();
+    this.#again?.clear();
+    await this.#files?.close();
     await this.budgets.close();
+  }
+
+  /** Nothing stops for it: what cannot be kept now is in memory, and kept from when it can. */
+  async #keep(folder: string): Promise<void> {
+    const { clock, onEvent } = this.#options;
+    const tell = (problem: string | null): void =>
+      onEvent({ kind: 'notice', level: 'warn', message: problem ?? `What is counted is kept in ${folder} again.` });
+    const files = new SeriesFiles({ folder, series: this.series, clock, onProblem: tell });
+    try {
+      await files.open();
+      this.#files = files;
+      if (this.#isStopped) await files.close();
+    } catch (error) {
+      if (this.#again === null) tell(`What is counted is not kept in ${folder}: ${(error as Error).message}`);
+      if (!this.#isStopped) this.#again = clock.after(AGAIN_MS, () => void this.#keep(folder));
+    }
   }
 }

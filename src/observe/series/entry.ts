@@ -90,6 +90,15 @@ export function addSample(entry: Entry, { atMs, step }: Sample, clock: Pick<Cloc
   return isKept;
 }
 
+/** Adds to a step of one resolution alone; to nothing, where it is not kept. */
+export function restoreStep(
+  entry: Entry,
+  at: number,
+  { step, value }: { readonly step: number; readonly value: Sample['step'] },
+): void {
+  (entry.tracks[at] as Track<Sample['step']> | null | undefined)?.add(step, value);
+}
+
 /** Too late for what is there, which is because that is from a time that has not come yet: the clock was ahead. */
 function addAfterReturn<Step>(
   track: Track<Step>,

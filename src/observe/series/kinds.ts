@@ -92,6 +92,15 @@ export const histogramKind: StepKind<HistogramStep> = {
   amount: () => 0,
 };
 
+export type AnyStep = number | GaugeStep | HistogramStep;
+
+const kinds = { counter: counterKind, gauge: gaugeKind, histogram: histogramKind } as const;
+
+/** Whoever has the step of an entry has it of its kind. */
+export function kindOf(word: SeriesKind): StepKind<AnyStep> {
+  return kinds[word];
+}
+
 function merged(one: HistogramStep, other: HistogramStep): HistogramStep {
   const step: HistogramStep = { buckets: [], counts: [], sum: one.sum + other.sum };
   let [left, right] = [0, 0];

@@ -21,6 +21,8 @@ import {
   firstOf,
   isNewestStep,
   type Labels,
+  restoreStep,
+  type Sample,
   seriesKey,
   type SeriesIdentity,
 } from './entry.ts';
@@ -95,6 +97,7 @@ export class Series {
   #refused = 0;
   #late = 0;
   #second = Number.NaN;
+  #listener: ((entry: Entry, sample: Sample) => void) | null = null;
   #lookedMs = Number.NEGATIVE_INFINITY;
   /** Share of what tracks are long that there is memory for. */
   #reach = 1;
@@ -162,11 +165,36 @@ export class Series {
     this.#second = second;
     this.#rounds.cameMs = this.#clock.nowMs();
     addSample(this.#rounds, { atMs, step: 1 }, this.#clock);
+    this.#listener?.(this.#rounds, { atMs, step: 1 });
   }
 
   range(query: SeriesQuery): SeriesRange {
     const entries = [...this.#entries.values()].filter((entry) => entry !== this.#rounds);
     return readRange(entries, query, { nowMs: this.#clock.wallMs(), rounds: this.#rounds });
+  }
+
+  /** Every sample from now on is told to `listener`: who keeps them on disk. */
+  listen(listener: ((entry: Entry, sample: Sample) => void) | null): void {
+    this.#listener = listener;
+  }
+
+  /** Adds what was kept on disk to a step of one resolution. */
+  restore(
+    identity: SeriesIdentity,
+    at: number,
+    { step, value }: { readonly step: number; readonly value: Sample['step'] },
+  ): Entry | null {
+    const key = seriesKey(identity.name, identity.labels);
+    const entry = this.#find(key, identity);
+    if (entry === null) {
+      this.#refused++;
+      return null;
+    }
+    const { stepMs } = resolutions[at]!;
+    entry.cameMs = this.#clock.nowMs();
+    entry.lastMs = Math.max(entry.lastMs, step * stepMs);
+    restoreStep(entry, at, { step, value });
+    return entry;
   }
 
   get stats(): SeriesStats {
@@ -184,6 +212,7 @@ export class Series {
     entry.cameMs = this.#clock.nowMs();
     this.#tend(entry.cameMs);
     if (!addSample(entry, { atMs, step }, this.#clock)) this.#late++;
+    this.#listener?.(entry, { atMs, step });
   }
 
   /** Finds or makes the series whenever it has a sample; null while there is no room. */

@@ -13,7 +13,7 @@ import { readFileSync } from 'node:fs';
 import { type FileHandle, open, readdir, realpath, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { SpillwayError } from '../kernel/errors.ts';
+import { type ErrorCode, SpillwayError } from './errors.ts';
 
 export interface FileClaim {
   /** The file it is about, links followed: two names of one file are one claim. */
@@ -45,8 +45,8 @@ function isAlive(host: string, pid: number, start: string): boolean {
   return startOf(pid) === start;
 }
 
-/** The one claim to write to `path`. Refused with `FILTER_BUSY` while another lives. */
-export async function claimFile(path: string): Promise<FileClaim> {
+/** The one claim to write to `path`. Refused with `code` while another lives. */
+export async function claimFile(path: string, code: ErrorCode = 'FILTER_BUSY'): Promise<FileClaim> {
   const target = await followLinks(path);
   const folder = dirname(target);
   const prefix = `${basename(target)}.writer.`;
@@ -59,7 +59,7 @@ export async function claimFile(path: string): Promise<FileClaim> {
       const host = name.slice(prefix.length, -`.${pid}.${start}.${random}`.length);
       if (isAlive(host, Number(pid), start)) {
         throw new SpillwayError(
-          'FILTER_BUSY',
+          code,
           `“${path}” is being written by process ${pid} on ${host}. If there is none such, remove “${join(folder, name)}”.`,
           { retryable: true },
         );

@@ -1,0 +1,54 @@
+/** What has been added and is not on disk yet, at one resolution. Bounded: with more than `STEPS_MAX` steps waiting, the oldest of a series is let go of. */
+import type { Entry, Sample } from './entry.ts';
+import type { Added } from './frames.ts';
+import { type AnyStep, kindOf, type StepKind } from './kinds.ts';
+
+const STEPS_MAX = 60;
+
+export class Pending {
+  readonly #stepMs: number;
+  #steps = new Map<Entry, Map<number, AnyStep>>();
+  /** Steps that were let go of, because the disk did not take them in time. */
+  lost = 0;
+
+  constructor(stepMs: number) {
+    this.#stepMs = stepMs;
+  }
+
+  get isEmpty(): boolean {
+    return this.#steps.size === 0;
+  }
+
+  add(entry: Entry, { atMs, step: value }: Sample): void {
+    this.#merge(entry, Math.floor(atMs / this.#stepMs), (kind, before) =>
+      before === undefined ? kind.copy(value) : kind.add(before, value),
+    );
+  }
+
+  /** All of it; it is empty then. */
+  take(): readonly Added[] {
+    const taken = [...this.#steps].flatMap(([entry, steps]) =>
+      [...steps].map(([step, value]): Added => ({ entry, step, value })),
+    );
+    this.#steps = new Map();
+    return taken;
+  }
+
+  /** What was taken could not be written; what came since is newer. */
+  putBack(added: readonly Added[]): void {
+    for (const { entry, step, value } of added) {
+      this.#merge(entry, step, (kind, since) =>
+        since === undefined ? kind.copy(value) : kind.add(kind.copy(value), since),
+      );
+    }
+  }
+
+  #merge(entry: Entry, step: number, merge: (kind: StepKind<AnyStep>, there: AnyStep | undefined) => AnyStep): void {
+    let steps = this.#steps.get(entry);
+    if (steps === undefined) this.#steps.set(entry, (steps = new Map()));
+    steps.set(step, merge(kindOf(entry.kind), steps.get(step)));
+    if (steps.size <= STEPS_MAX) return;
+    steps.delete(Math.min(...steps.keys()));
+    this.lost++;
+  }
+}

@@ -1,0 +1,209 @@
+/** Series on disk: what a process that is killed leaves, at every byte; a full disk; two who want one folder. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import * as fc from 'fast-check';
+import { SimulatedClock } from '../../kernel/simulated-clock.ts';
+import { readFrames, type StepsFrame } from './frames.ts';
+import { createSeries, type Series } from './series.ts';
+import { SeriesFiles } from './series-files.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'spillway-series-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+const folderOf = (): string => mkdtempSync(join(root, 'data-'));
+const bounds = Float64Array.of(0.1, 1, Number.POSITIVE_INFINITY);
+
+async function opened(folder: string, clock: SimulatedClock, problems: (string | null)[] = []) {
+  const series = createSeries({ clock });
+  const onProblem = (problem: string | null): void => void problems.push(problem);
+  const files = new SeriesFiles({ folder, series, clock, onProblem });
+  const opening = files.open();
+  await Promise.all([opening, ticking(clock, opening)]);
+  return { series, files };
+}
+
+/** Loading gives way between files, which simulated time must let happen. */
+async function ticking(clock: SimulatedClock, until: Promise<unknown>): Promise<void> {
+  let isOver = false;
+  void until.finally(() => (isOver = true)).catch(() => {});
+  while (!isOver) {
+    clock.pass(0);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function sum(series: Series, clock: SimulatedClock, hours = 48): number {
+  const toMs = Math.floor(clock.wallMs() / 1000) * 1000 + 1000;
+  return series.counter({ name: 'requests' }).total(toMs - hours * 3_600_000, toMs);
+}
+
+function requestsIn(added: StepsFrame['added']): number {
+  return added.reduce((sum, { identity, value }) => sum + (identity.name === 'requests' ? (value as number) : 0), 0);
+}
+
+function count(series: Series, clock: SimulatedClock, seconds: number): void {
+  for (let second = 0; second < seconds; second++) {
+    clock.pass(1000);
+    const atMs = clock.wallMs();
+    series.counter({ name: 'requests' }).add(atMs, 1);
+    series.gauge({ name: 'level', labels: { of: 'x' } }).set(atMs, second % 5);
+    series.histogram({ name: 'seconds', bounds }).add(atMs, { buckets: [1], counts: [2], sum: 1 });
+    series.counter({ name: 'brief', detail: 'brief' }).add(atMs, 1);
+  }
+}
+
+test('what was counted is there in the next process, and the one after it, once each', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  let counted = 0;
+  for (const seconds of [7, 400, 33, 500, 10, 310]) {
+    const { series, files } = await opened(folder, clock);
+    assert.equal(sum(series, clock), counted);
+    count(series, clock, seconds);
+    counted += seconds;
+    await files.close();
+    await files.close();
+  }
+  const { series, files } = await opened(folder, clock);
+  assert.equal(sum(series, clock), counted);
+  for (const stepMs of [10_000, 300_000]) {
+    const toMs = clock.wallMs() + 1000;
+    const query = { fromMs: toMs - 3_600_000, toMs, stepMs };
+    const rows = ['requests', 'seconds', 'level', 'brief'].map((name) => series.range({ ...query, name }).rows[0]);
+    const [requests, seconds, level, brief] = rows;
+    assert.ok(requests?.kind === 'counter' && seconds?.kind === 'histogram' && level?.kind === 'gauge');
+    assert.equal(
+      requests.values.reduce((a, b) => a + b, 0),
+      counted,
+      `each ${stepMs} ms`,
+    );
+    assert.equal(
+      seconds.steps.reduce((all, step) => all + (step?.counts[0] ?? 0), 0),
+      2 * counted,
+    );
+    assert.ok(level.max.includes(4));
+    assert.equal(brief, undefined, 'what is kept briefly is not kept on disk');
+  }
+  await files.close();
+});
+
+test('killed at any byte of a write, it loses no more than what was being written', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const { series, files } = await opened(folder, clock);
+  count(series, clock, 25);
+  await files.close();
+  const [name] = readdirSync(folder).filter((each) => each.startsWith('10s'));
+  const path = join(folder, name!);
+  const whole = readFileSync(path);
+  let frames: number[] = [];
+  for (let cut = 0; cut <= whole.length; cut++) {
+    const found: number[] = [];
+    const isWhole = readFrames(whole.subarray(0, cut), ({ added }) => {
+      found.push(requestsIn(added));
+    });
+    assert.ok(found.length >= frames.length && found.length <= frames.length + 1, 'one frame more, never another');
+    assert.deepEqual(found.slice(0, frames.length), frames);
+    if (cut === whole.length) assert.ok(isWhole);
+    frames = found;
+  }
+  assert.equal(
+    frames.reduce((a, b) => a + b, 0),
+    25,
+  );
+  fc.assert(
+    fc.property(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
+      const damaged = Buffer.from(whole);
+      damaged[at]! ^= change;
+      const found: number[] = [];
+      readFrames(damaged, ({ added }) => {
+        found.push(requestsIn(added));
+      });
+      assert.deepEqual(found, frames.slice(0, found.length), 'what is read before the damage is as it was');
+      assert.ok(found.length < frames.length);
+    }),
+    { numRuns: 300 },
+  );
+  // A coarse frame that is torn: what it held is taken from the fine ones.
+  const coarse = readdirSync(folder).find((each) => each.startsWith('5m'))!;
+  truncateSync(join(folder, coarse), readFileSync(join(folder, coarse)).length - 1);
+  writeFileSync(join(folder, '10s-0000000000000-000000.series'), 'no frame at all, whatever it is');
+  const next = await opened(folder, clock);
+  clock.pass(7_200_000);
+  assert.equal(sum(next.series, clock), 25);
+  await next.files.close();
+});
+
+test('a process that is really killed while it writes leaves what it had written', { timeout: 60_000 }, async () => {
+  const folder = folderOf();
+  const program = `
+    import { SimulatedClock } from ${JSON.stringify(new URL('../../kernel/simulated-clock.ts', import.meta.url).href)};
+    import { createSeries } from ${JSON.stringify(new URL('./series.ts', import.meta.url).href)};
+    import { SeriesFiles } from ${JSON.stringify(new URL('./series-files.ts', import.meta.url).href)};
+    const clock = new SimulatedClock();
+    const series = createSeries({ clock });
+    const files = new SeriesFiles({ folder: ${JSON.stringify(folder)}, series, clock, onProblem() {} });
+    await files.open();
+    for (let second = 1; ; second++) {
+      clock.pass(1000);
+      for (let at = 0; at < 50; at++) series.counter({ name: 'requests', labels: { at: String(at) } }).add(clock.wallMs(), 1);
+      if (second % 10 === 0) { await new Promise((resolve) => setImmediate(resolve)); process.stdout.write('.'); }
+    }`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let dots = 0;
+  child.stdout.on('data', (data: Buffer) => {
+    dots += data.length;
+    if (dots > 400) child.kill('SIGKILL');
+  });
+  await once(child, 'exit');
+  const clock = new SimulatedClock();
+  const { series, files } = await opened(folder, clock);
+  clock.pass(40 * 3_600_000);
+  const totals = new Set<number>();
+  for (let at = 0; at < 50; at++) {
+    const labels = { at: String(at) };
+    totals.add(series.counter({ name: 'requests', labels }).total(clock.wallMs() - 48 * 3_600_000, clock.wallMs()));
+  }
+  assert.equal(totals.size, 1, 'a frame is there for all series or for none');
+  const [total = 0] = totals;
+  assert.ok(total % 10 === 0 && total > 0, `${total}`);
+  await files.close();
+});
+
+test('a disk that takes nothing stops nothing; what waited is written when it does', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const problems: (string | null)[] = [];
+  const { series, files } = await opened(folder, clock, problems);
+  count(series, clock, 15);
+  // Whoever is root may write where nobody may: what stands for a full disk is a folder that is not there.
+  rmSync(folder, { recursive: true });
+  count(series, clock, 30);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await files.close();
+  assert.ok(problems.some((problem) => problem?.includes('cannot be kept in') === true));
+  assert.equal(sum(series, clock), 45);
+  assert.equal(existsSync(folder), false);
+});
+
+test('a folder is of one process at a time', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  await assert.rejects(opened(folder, clock), { code: 'DATA_BUSY' });
+  await first.files.close();
+  const second = await opened(folder, clock);
+  await second.files.close();
+  chmodSync(folder, 0o700);
+});

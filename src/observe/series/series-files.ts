@@ -1,0 +1,202 @@
+/**
+ * Series on disk: a folder of files that are only appended to, so that a budget of 30 days outlives the process.
+ *
+ * Two kinds of file: `10s` has what each ten seconds added, for a day; `5m` what each five minutes did, for 35 days, and says how far the
+ * fine ones are in it. Whoever reads takes the coarse ones, and what the fine ones have beyond. So what a killed process loses is what it had
+ * not written yet, ten seconds at most, and what a damaged file loses is what follows the damage in it. Files are written in one go
+ * by one process at a time (kernel/file-claim.ts), and begun anew by each.
+ *
+ * Kept are series in full detail. A disk that is full or gone stops nothing: what could not be written waits, the oldest is let go of and
+ * counted, and a new file is begun when there is room. Bounded: files that are older than they need be are removed, and the oldest beyond `bytesMax`.
+ */
+import { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock, Timer } from '../../kernel/clock.ts';
+import { claimFile, dropClaim, type FileClaim } from '../../kernel/file-claim.ts';
+import { type Added, FrameWriter, readFrames } from './frames.ts';
+import { Pending } from './pending.ts';
+import { resolutions } from './resolutions.ts';
+import type { Series } from './series.ts';
+
+export interface SeriesFilesOptions {
+  /** Made if it is not there. */
+  readonly folder: string;
+  readonly series: Series;
+  readonly clock: Clock;
+  /** All files together. @defaultValue 256 MB */
+  readonly bytesMax?: number;
+  /** Something is wrong with the disk, or is not any more; in words. */
+  readonly onProblem: (problem: string | null) => void;
+}
+
+/** Of one resolution: each so often a frame, each so many frames a file, and how long files are kept. */
+const levels = [
+  { name: '10s', at: 1, everyMs: 10_000, frames: 360, keptMs: 86_400_000 + 7_200_000 },
+  { name: '5m', at: 2, everyMs: 300_000, frames: 288, keptMs: 37 * 86_400_000 },
+] as const;
+type Level = (typeof levels)[number];
+
+const BYTES_MAX = 256 * 1024 * 1024;
+const named = /^(10s|5m)-(\d{13})-(\d{6})\.series$/;
+
+interface OpenFile {
+  readonly handle: FileHandle;
+  readonly writer: FrameWriter;
+  frames: number;
+}
+
+export class SeriesFiles {
+  readonly #options: SeriesFilesOptions;
+  readonly #pending = levels.map(({ at }) => new Pending(resolutions[at]!.stepMs));
+  readonly #files: (OpenFile | null)[] = levels.map(() => null);
+  readonly #timers: Timer[] = [];
+  #claim: FileClaim | null = null;
+  /** Of the last fine frame that was written. */
+  #sequence = 0;
+  #count = 0;
+  #turn: Promise<void> = Promise.resolve();
+  #problem: string | null = null;
+
+  constructor(options: SeriesFilesOptions) {
+    this.#options = options;
+  }
+
+  /** Takes the folder, reads what is there into the series, and keeps what comes. Throws coded errors if another has it. */
+  async open(): Promise<void> {
+    const { clock, folder, series } = this.#options;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.#claim = await claimFile(join(folder, 'series'), 'DATA_BUSY');
+    try {
+      await this.#load();
+    } catch (error) {
+      await dropClaim(this.#claim);
+      this.#claim = null;
+      throw error;
+    }
+    series.listen((entry, sample) => {
+      if (entry.detail === 'full') for (const pending of this.#pending) pending.add(entry, sample);
+    });
+    for (const [at, { everyMs }] of levels.entries()) {
+      this.#timers.push(clock.every(everyMs, () => void this.#flush(at === 1)));
+    }
+  }
+
+  /** Steps that the disk did not take. */
+  get lost(): number {
+    return this.#pending.reduce((sum, { lost }) => sum + lost, 0);
+  }
+
+  /** Writes what there is and gives the folder back. Idempotent. */
+  async close(): Promise<void> {
+    for (const timer of this.#timers.splice(0)) timer.clear();
+    this.#options.series.listen(null);
+    await this.#flush(true);
+    for (const at of levels.keys()) await this.#leave(at);
+    if (this.#claim !== null) await dropClaim(this.#claim);
+    this.#claim = null;
+  }
+
+  async #load(): Promise<void> {
+    const { folder, series } = this.#options;
+    const names = readdirSync(folder)
+      .filter((name) => named.test(name))
+      .toSorted();
+    let held = 0;
+    // The coarse ones first: they say which of the fine ones are in them.
+    for (const level of levels.toReversed()) {
+      for (const name of names.filter((each) => each.startsWith(`${level.name}-`))) {
+        const coarser = levels.find(({ at }) => at === level.at + 1);
+        readFrames(readFileSync(join(folder, name)), ({ sequence, added }) => {
+          this.#sequence = Math.max(this.#sequence, sequence);
+          for (const { identity, step, value } of added) {
+            series.restore(identity, level.at, { step, value });
+            if (coarser === undefined || sequence <= held) continue;
+            const { stepMs } = resolutions[level.at]!;
+            const coarse = Math.floor((step * stepMs) / resolutions[coarser.at]!.stepMs);
+            const entry = series.restore(identity, coarser.at, { step: coarse, value });
+            // The next coarse frame says that it holds these too.
+            if (entry !== null) this.#pending[1]!.putBack([{ entry, step: coarse, value }]);
+          }
+        });
+        // A file is some milliseconds; others have their turn between two.
+        await new Promise<void>((resolve) => this.#options.clock.after(0, resolve, { ref: true }));
+      }
+      held = Math.max(held, this.#sequence);
+    }
+  }
+
+  /** One write at a time; resolves when this one is over, well or not. */
+  #flush(isCoarse: boolean): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#write(isCoarse));
+    return this.#turn;
+  }
+
+  async #write(isCoarse: boolean): Promise<void> {
+    if (this.#claim === null) return;
+    // Taken at one moment: what the coarse frame holds is what fine ones hold up to the one that is written here.
+    const [fine, coarse] = [this.#pending[0]!.take(), isCoarse ? this.#pending[1]!.take() : []];
+    const isKept = await this.#append(0, this.#sequence + 1, fine);
+    if (isKept && fine.length > 0) this.#sequence++;
+    if (isKept) await this.#append(1, this.#sequence, coarse);
+    else this.#pending[1]!.putBack(coarse);
+  }
+
+  /** False if it could not be written; then it waits for the next time. */
+  async #append(at: number, sequence: number, added: readonly Added[]): Promise<boolean> {
+    if (added.length === 0) return true;
+    try {
+      const file = await this.#fileOf(at);
+      await file.handle.appendFile(file.writer.write(sequence, added));
+      file.frames++;
+      if (file.frames >= levels[at]!.frames) await this.#leave(at);
+      this.#tell(null);
+      return true;
+    } catch (error) {
+      this.#pending[at]!.putBack(added);
+      await this.#leave(at);
+      this.#tell(`what was counted cannot be kept in ${this.#options.folder}: ${(error as Error).message}`);
+      return false;
+    }
+  }
+
+  async #fileOf(at: number): Promise<OpenFile> {
+    const known = this.#files[at];
+    if (known !== null && known !== undefined) return known;
+    const { clock, folder } = this.#options;
+    const level = levels[at]!;
+    this.#prune(level);
+    const time = String(Math.floor(clock.wallMs())).padStart(13, '0');
+    const name = `${level.name}-${time}-${String(this.#count++ % 1_000_000).padStart(6, '0')}.series`;
+    const file = { handle: await open(join(folder, name), 'ax', 0o600), writer: new FrameWriter(), frames: 0 };
+    this.#files[at] = file;
+    return file;
+  }
+
+  /** After an error too: what that has left of a frame is at the end of its file, and nothing follows it there. */
+  async #leave(at: number): Promise<void> {
+    const file = this.#files[at] ?? null;
+    this.#files[at] = null;
+    await file?.handle.close().catch(() => {});
+  }
+
+  /** One file of a kind each time a new one is begun: a clock that leaps ahead does not remove them all. */
+  #prune(level: Level): void {
+    const { bytesMax = BYTES_MAX, clock, folder } = this.#options;
+    const files = readdirSync(folder)
+      .filter((name) => named.test(name))
+      .toSorted();
+    const own = files.filter((name) => name.startsWith(`${level.name}-`));
+    const [oldest] = own;
+    if (oldest === undefined) return;
+    const ageMs = clock.wallMs() - Number(named.exec(oldest)![2]);
+    const bytes = files.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+    if (ageMs > level.keptMs || (bytes > bytesMax && own.length > 1)) unlinkSync(join(folder, oldest));
+  }
+
+  #tell(problem: string | null): void {
+    if (problem === this.#problem) return;
+    this.#problem = problem;
+    this.#options.onProblem(problem);
+  }
+}
