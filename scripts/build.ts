@@ -3,7 +3,7 @@
  *
  * Compiles src/ to dist/ (plain tsc output with declarations), packs it as npm would, has publint and arethetypeswrong
  * judge the package, then installs it in an empty folder and uses it there as its users do: the command, every JavaScript
- * entry, a typed config, a gateway that answers a request and drains.
+ * entry, a typed config, a gateway that answers a request, shows its dashboard and drains.
  * `--compile` stops after the first step.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -121,6 +121,7 @@ export default defineConfig({
   listeners: [{ name: 'web', address: '127.0.0.1:0' }],
   services: [{ name: 'app', endpoints: ['127.0.0.1:1'], balance: 'round-robin' }],
   routes: [{ match: { path: '/*' }, service: 'app' }],
+  admin: { address: '127.0.0.1:0' },
 });
 
 // @ts-expect-error: if this is no mistake, the published types say nothing
@@ -154,10 +155,15 @@ async function serve(folder: string): Promise<void> {
     for await (const text of child.stderr) {
       said += String(text);
       const address = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
-      if (address === undefined) continue;
+      const admin = /admin\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(said)?.[1];
+      if (address === undefined || admin === undefined) continue;
       const { status } = await fetch(address, { signal: AbortSignal.timeout(10_000) });
       // The one endpoint does not exist, so this is the gateway speaking.
       if (status !== 502 && status !== 503) throw new Error(`the gateway answered ${status}`);
+      const page = await (await fetch(admin, { signal: AbortSignal.timeout(10_000) })).text();
+      const [script = ''] = /\/assets\/[^"]+\.js/.exec(page) ?? [];
+      const { ok } = await fetch(admin + script, { signal: AbortSignal.timeout(10_000) });
+      if (!ok || script === '') throw new Error(`the dashboard is not in the package: ${page.slice(0, 200)}`);
       break;
     }
     child.kill('SIGTERM');
