@@ -143,6 +143,28 @@ test('ten thousand spans are kept as far as there is room, walked by keys, and t
   noFaults(opened);
 });
 
+test('lines that services send are text', async () => {
+  const address = await gatewayWith();
+  const attributes = [{ key: hostile, value: { stringValue: hostile } }];
+  const record = { timeUnixNano: `${nowMs}000000`, severityNumber: 17, body: { stringValue: hostile }, attributes };
+  const resource = { attributes: [{ key: 'service.name', value: { stringValue: hostile } }] };
+  const response = await fetch(`http://${address}/v1/logs`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ resourceLogs: [{ resource, scopeLogs: [{ logRecords: [record] }] }] }),
+  });
+  assert.equal(response.status, 200, await response.text());
+  const opened = await openPage(address, '#/traces');
+  const line = opened.page.locator('.log-lines li');
+  await line.waitFor();
+  const text = (await line.textContent())!;
+  assert.match(text, /error/);
+  assert.equal(text.split('<img src=x').length - 1, 4);
+  assert.equal(await opened.page.locator('main img, main script').count(), 0);
+  assert.equal(await opened.page.evaluate('window.wasHurt'), undefined);
+  noFaults(opened);
+});
+
 test('the line of a request is beside its trace, and leads to it', async () => {
   const telemetry = { traces: { sample: '100%' } } as const;
   const { gateway, address } = create({
