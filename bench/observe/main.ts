@@ -5,7 +5,7 @@
  *
  *     npm run bench -- observe                   all of it
  *     npm run bench -- observe --only updates    one part: updates, memory, page, patterns, spans, gateway-page,
- *                                                logs or instrument
+ *                                                series, logs or instrument
  */
 import { parseArgs } from 'node:util';
 import { gatewayPagePart } from './gateway-page.ts';
@@ -14,6 +14,7 @@ import { logsPart } from './logs.ts';
 import { memoryPart } from './memory.ts';
 import { pagePart } from './page.ts';
 import { patternsPart } from './patterns.ts';
+import { seriesPart } from './series.ts';
 import { spansPart } from './spans.ts';
 import { updatesPart } from './updates.ts';
 
@@ -25,6 +26,7 @@ const parts = {
   patterns: patternsPart,
   spans: spansPart,
   'gateway-page': gatewayPagePart,
+  series: seriesPart,
   logs: logsPart,
   instrument: instrumentPart,
 };

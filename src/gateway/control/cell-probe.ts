@@ -2,7 +2,7 @@
  * Adds what a cell has counted since the last time to series. Nothing is made before it is needed: a thing on which nothing happens costs a probe
  * and the views of its lanes.
  *
- * Cost of a sample: reading the slots, some 0.1 µs a lane for an endpoint and 0.5 µs with durations, and 0.3 to 0.9 µs for each series of which
+ * Cost of a sample: reading the slots, some 0.1 µs a lane for an endpoint and 0.5 µs with durations, and some 0.3 µs for each series of which
  * something is to be said (`npm run bench -- observe --only series`).
  */
 import { type Cell, cellLanes, type Lane, sumSlot } from '../../kernel/cells.ts';
