@@ -29,7 +29,8 @@ after(() => redis[Symbol.asyncDispose]());
 const postgres = await PostgresServer.start();
 after(() => postgres[Symbol.asyncDispose]());
 
-for (const part of ['src', 'bin', 'examples', 'package.json', 'tsconfig.json']) {
+// npx prepares the package that it finds itself in, as it does in a checkout.
+for (const part of ['src', 'bin', 'examples', 'scripts', 'package.json', 'tsconfig.json']) {
   cpSync(join(root, part), join(clone, part), { recursive: true });
 }
 symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'));

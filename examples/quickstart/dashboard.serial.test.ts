@@ -28,7 +28,7 @@ const alive: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
 
 test('something is alive on every screen', async () => {
   await using quickstart = new CliProcess([start, '--free-ports'], { executable: process.execPath });
-  await quickstart.printed(/Try, in another terminal/);
+  await quickstart.printed(/open http:\/\/127\.0\.0\.1:\d+\//);
   const address = /open http:\/\/(127\.0\.0\.1:\d+)\//.exec(quickstart.err)?.[1];
   assert.ok(address !== undefined, quickstart.err);
   const opened = await openPage(address);

@@ -5,8 +5,8 @@
  * whoever started us, so how they are written depends on what they are:
  * - a file: the descriptor itself, because another opening would have its own place in the file and overwrite;
  * - a pipe or terminal: opened anew and non-blocking, so that the flag is ours alone;
- * - a socket (a supervisor's, the journal's): cannot be opened anew; the descriptor itself, if it does not block. In a process
- *   that has used `process.stdout` (or `stderr`), Node has seen to that.
+ * - a socket (a supervisor's, the journal's): cannot be opened anew; the descriptor itself, once Node has seen to it that it does not
+ *   block, which it does for `process.stdout` and `stderr` in the main thread. Threads that log there before that have no lines.
  */
 import fs from 'node:fs';
 
@@ -39,6 +39,8 @@ export function openTarget(target: string): Target {
   const stat = fs.fstatSync(fd);
   if (stat.isFile()) return targetOf(fd, false);
   if (!stat.isSocket()) return targetOf(fs.openSync(`/dev/fd/${fd}`, O_WRONLY | O_APPEND | O_NONBLOCK), true);
+  // Node sees to it that a standard stream does not block when it is first asked for, in the main thread.
+  if (mayBlock(fd)) void (target === 'stdout' ? process.stdout : process.stderr);
   if (mayBlock(fd)) {
     throw Object.assign(new Error(`${target} is a socket that blocks; name a file`), { code: 'EWOULDBLOCK' });
   }
