@@ -21,6 +21,8 @@ interface EntryOf<Kind extends SeriesKind, Step> {
   lastMs: number;
   /** When that came, by the clock that is never set. */
   cameMs: number;
+  /** Wall time at which the steps end that were read from disk: before it, seconds do not know all. */
+  restoredToMs: number;
   /** Not any more once it made room for others. */
   isKept: boolean;
 }
@@ -54,6 +56,7 @@ export function createEntry(identity: SeriesIdentity, onBytes: (bytes: number) =
     key: seriesKey(name, labels),
     lastMs: 0,
     cameMs: 0,
+    restoredToMs: 0,
     isKept: true,
   };
   const tracks = <Step>(of: { readonly kind: ConstructorParameters<typeof Track<Step>>[0]['kind'] }) =>

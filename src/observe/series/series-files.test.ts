@@ -68,11 +68,12 @@ function count(series: Series, clock: SimulatedClock, seconds: number): void {
 test('what was counted is there in the next process, and the one after it, once each', async () => {
   const [folder, clock] = [folderOf(), new SimulatedClock()];
   let counted = 0;
-  for (const seconds of [7, 400, 33, 500, 10, 310]) {
+  for (const seconds of [7, 1, 2, 400, 33, 500, 10, 310]) {
     const { series, files } = await opened(folder, clock);
     assert.equal(sum(series, clock), counted);
     count(series, clock, seconds);
     counted += seconds;
+    assert.equal(sum(series, clock), counted, 'with what was counted before, also within the same ten seconds');
     await files.close();
     await files.close();
   }

@@ -193,6 +193,8 @@ export class Series {
     const { stepMs } = resolutions[at]!;
     entry.cameMs = this.#clock.nowMs();
     entry.lastMs = Math.max(entry.lastMs, step * stepMs);
+    // The fine ones: they are the last to have been written, and within the newest of them seconds begin anew.
+    if (at === 1) entry.restoredToMs = Math.max(entry.restoredToMs, (step + 1) * stepMs);
     restoreStep(entry, at, { step, value });
     return entry;
   }

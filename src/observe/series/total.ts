@@ -50,7 +50,8 @@ export function reachOf(of: {
   const first = of.rounds.tracks[of.at]?.first;
   if (track === null || track === undefined || typeof first !== 'number') return Number.POSITIVE_INFINITY;
   const steps = keptSteps[of.entry.detail][of.at] ?? 0;
-  return Math.max(first, track.gone + 1, Math.floor(of.nowMs / stepMs) - steps + 1) * stepMs;
+  const reachMs = Math.max(first, track.gone + 1, Math.floor(of.nowMs / stepMs) - steps + 1) * stepMs;
+  return of.at === 0 ? Math.max(reachMs, of.rounds.restoredToMs) : reachMs;
 }
 
 /** Whether anything was sampled before `reachMs` that only resolutions coarser than this one know of. */
