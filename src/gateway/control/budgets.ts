@@ -70,8 +70,10 @@ export class Budgets {
             fromMs: began ?? since - alert.longS * 1000,
             toMs: clock.wallMs(),
           }),
-          // What an objective does is no cause of it.
-          changes: options.changes.changes({ after: 0, limit: CHANGES_SEEN }).filter(({ kind }) => kind !== 'slo'),
+          // What an objective does is no cause of it, and who asked for a change is told beside the change.
+          changes: options.changes
+            .changes({ after: 0, limit: CHANGES_SEEN })
+            .filter(({ kind }) => kind !== 'slo' && kind !== 'audit'),
         });
       },
     });
