@@ -223,6 +223,8 @@ export class ForwardingWriter {
     forwarding.requestIdStart = 0;
     forwarding.requestIdEnd = 0;
     forwarding.traceIdStart = 0;
+    // Of the request before, by another config: this one may be told of no trace.
+    forwarding.trace.isTraced = false;
     block.use(random);
     const high = random.int32();
     const low = random.int32();

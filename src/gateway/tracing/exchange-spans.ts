@@ -23,7 +23,8 @@ export function exchangeSpans(exchange: Exchange, moment: SpanMoment): SpanRecor
   const traceId = textOf(retained, forwarding.traceIdStart, forwarding.traceIdStart + 32);
   const state = forwarding.trace.hasParent ? traceState(retained, forwarding.start) : '';
   const attempts = [...(attemptLog?.records.slice(0, attemptLog.count) ?? [])];
-  if (attempt.endpoint !== null) {
+  // Who ends between two attempts, or finds nobody for another, has the last one in its log.
+  if (attempt.endpoint !== null && !attempts.some(({ number }) => number === attempt.number)) {
     const outcome = refusal >= 0 ? refusals[refusal]!.word : exchange.ending === ENDED_ABORTED ? 'aborted' : status;
     attempts.push(fillRecord(last, attempt, outcome, moment.nowMs));
   }

@@ -167,6 +167,47 @@ onBoth('a retry: both attempts are there with their reason, and each endpoint ha
   assert.deepEqual([...spans.values()], [0, 0], 'that it would be kept was not known');
 });
 
+onBoth('who leaves between two attempts is told of the one there was, once', async (bench) => {
+  const [one, two] = [await bench.origin(), await bench.origin()];
+  for (const origin of [one, two]) told(origin, () => answer('no', '', '503 No'));
+  const retries = { statuses: [{ from: 503, to: 503 }], backoffBaseMs: 60_000, backoffMaxMs: 60_000 };
+  const gateway = await bench.gateway([one, two], { traces: all, retries });
+  const client = await bench.client(gateway);
+  client.write(get());
+  await eventually('another attempt is due', () => gateway.route('retries') === 1);
+  client.reset();
+  const [request, attempt] = await kept(gateway, 2);
+  assert.equal(request.attributes['spillway.aborted'], true);
+  assert.equal(attempt!.attributes['http.response.status_code'], 503);
+});
+
+onBoth('a listener that writes no trace any more: a retry changes nothing of its requests', async (bench) => {
+  const [one, two] = [await bench.origin(), await bench.origin()];
+  const seen: string[] = [];
+  for (const origin of [one, two]) {
+    origin.serve(({ target }, connection) => {
+      seen.push(target);
+      connection.write(target === '/a?b=1' ? answer('ok') : answer('no', '', '503 No'));
+    });
+  }
+  const retries = { statuses: [{ from: 503, to: 503 }], backoffBaseMs: 0 };
+  const gateway = await bench.gateway([one, two], { traces: all, retries, attemptsMax: 2 });
+  const client = await bench.client(gateway);
+  assert.equal(await ask(client), 200);
+  const { snapshot } = gateway;
+  const listeners = snapshot.listeners.map((listener) => ({
+    ...listener,
+    forwarding: { ...listener.forwarding, traceparent: false },
+  }));
+  await gateway.plane.apply({ ...snapshot, version: 2, listeners }, {});
+  await kept(gateway, 2);
+  seen.length = 0;
+  const target = `/${'long'.repeat(20)}`;
+  assert.equal((await client.write(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`).response()).status, 503);
+  assert.deepEqual(seen, [target, target]);
+  assert.equal(gateway.spans.length, 2, 'it is in no trace');
+});
+
 onBoth('a hedge: the attempt that was slower is there too', async (bench) => {
   const [slow, quick] = [await bench.origin(), await bench.origin()];
   const contexts = [told(slow, () => null), told(quick, () => answer('quick'))];
