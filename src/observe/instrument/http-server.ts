@@ -91,8 +91,8 @@ export class HttpServers {
   }
 
   #start({ request, response }: StartMessage): void {
-    const { traces, metrics, ignore, serverTiming } = this.#options;
-    if (ignore?.(request) === true || this.#started.has(request)) return;
+    const { traces, metrics, serverTiming } = this.#options;
+    if (this.#started.has(request) || this.#isIgnored(request)) return;
     const method = knownMethod(request.method);
     const span = traces.startSpan(method, { kind: 'server', parent: extractContext(request.headers, traces.random) });
     if (span.isRecording) span.setAttributes(attributesOf(request, method));
@@ -131,6 +131,16 @@ export class HttpServers {
     );
     ended({ method, route, path: pathOf(request), status, durationMs, error, thrown });
     span.end();
+  }
+
+  /** What is thrown where Node tells of a request ends the process, and a client chooses what a request looks like. */
+  #isIgnored(request: IncomingMessage): boolean {
+    try {
+      return this.#options.ignore?.(request) === true;
+    } catch {
+      // WHY nothing is said: a request must not fail because of who looks at it.
+      return false;
+    }
   }
 
   /** Who knows better comes first: the service itself, its framework, then what `route` says. */

@@ -246,6 +246,15 @@ test('who is told: the answer, if asked; nobody of what is ignored', async () =>
   assert.equal(watched.spans.length, 1);
 });
 
+test('a request of which `ignore` throws is served and seen, and the process goes on', async () => {
+  await using watched = new Watched({ ignore: ({ url = '' }) => new URL(url, 'http://shop').pathname === '/health' });
+  await using shop = await serve((_, response) => void response.end('ok'));
+  assert.match(await raw(shop.port, get('//')), /\r\n\r\nok$/);
+  assert.match(await raw(shop.port, get('/health')), /\r\n\r\nok$/);
+  await watched.ended('server', 1);
+  assert.deepEqual(await watched.counts(METRIC), ['http_request_method=GET http_response_status_code=200: 1']);
+});
+
 test('two at a time are refused; disposed, nothing is left', async () => {
   const watched = new Watched();
   assert.throws(() => instrument({ service: 'other' }), { code: 'INSTRUMENTED', message: /as “shop”/ });
