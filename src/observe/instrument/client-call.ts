@@ -56,6 +56,8 @@ export class ClientCall {
   }
 
   answered(status: number): void {
+    // undici tells of interim heads (103) as of others.
+    if (status > 0 && status < 200 && status !== 101) return;
     this.#span.setAttribute('http.response.status_code', status);
     if (status >= 400) this.#span.setAttribute('error.type', String(status)).fail(`status ${status}`);
     this.#end(status, status >= 400 ? String(status) : '');

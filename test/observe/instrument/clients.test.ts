@@ -73,6 +73,16 @@ for (const [way, ask] of Object.entries(ways)) {
     ]);
   });
 
+  test(`${way}: a hint before the answer is not the answer`, async () => {
+    await using watched = new Watched();
+    await using other = await serve((_, response) => {
+      response.writeEarlyHints({ link: '</a.css>; rel=preload' });
+      response.end('ok');
+    });
+    const [span] = await within(watched, () => ask(other.url));
+    assert.equal(span?.attributes['http.response.status_code'], 200);
+  });
+
   test(`${way}: what whoever calls has set stays`, async () => {
     await using watched = new Watched();
     await using other = await serve(echo);
