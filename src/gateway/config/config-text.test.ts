@@ -25,10 +25,17 @@ test('says what the config says, with its defaults', () => {
 test('holds no secret, wherever one may be written', () => {
   const text = textOf({
     ...base,
+    services: [
+      {
+        ...base.services[0],
+        health: { active: { type: 'tcp', send: 'AUTH secret-six', expect: { banner: 'OK' } } },
+      },
+    ],
     routes: [
       {
         name: 'all',
         service: 'shop',
+        match: { query: { api_key: 'secret-five' } },
         requestHeaders: {
           set: { Authorization: 'Basic c2VjcmV0LW9uZQ==', 'X-Api-Key': 'secret-two', 'X-Plain': 'shown' },
         },
@@ -47,7 +54,7 @@ test('holds no secret, wherever one may be written', () => {
   });
   assert.match(text, /X-Plain: shown/i);
   assert.match(text, /\(secret\)/);
-  for (const secret of ['c2VjcmV0LW9uZQ==', 'secret-two', 'secret-three', 'secret-four']) {
+  for (const secret of ['c2VjcmV0LW9uZQ==', 'secret-two', 'secret-three', 'secret-four', 'secret-five', 'secret-six']) {
     assert.ok(!text.includes(secret), `${secret} in\n${text}`);
   }
 });

@@ -8,7 +8,13 @@ import type { Config } from './load.ts';
 
 const HIDDEN = '(secret)';
 /** Fields of requests and answers whose values are credentials: routes and checks may set them. */
-const CREDENTIALS = /^(proxy-)?authorization$|^(set-)?cookie$|password|passwd|credential|api-?key|private-?key/i;
+const CREDENTIALS =
+  /^(proxy-)?authorization$|^(set-)?cookie$|password|passwd|credential|api-?key|private-?key|[-_]key$/i;
+
+/** Whether the value of this key of a config, or of this field, parameter or cookie of requests, is to be shown to nobody. */
+export function isCredential(name: string): boolean {
+  return isSecretKey(name) || CREDENTIALS.test(name);
+}
 
 export function configText(config: Config): string {
   const { file: _, folder: _folder, texts: _texts, adminGrants: _grants, ...rest } = config;
@@ -24,7 +30,8 @@ export function configText(config: Config): string {
 }
 
 function withoutSecrets(key: string, value: unknown): unknown {
-  if (isSecretKey(key) || CREDENTIALS.test(key)) return HIDDEN;
+  // What a check says once it is connected may be its password.
+  if (isCredential(key) || (key === 'send' && typeof value === 'string')) return HIDDEN;
   // An address is read into its parts, and keeps how it was written.
   if (isAddress(value)) return value.text;
   // `scheme://user:password@host`, wherever an address is written.

@@ -118,3 +118,35 @@ test('a fingerprint is of what a config says, not of how it is written, and of n
   const admin = (token: string): ConfigInput => ({ ...base, admin: { address: ':9900', token } });
   assert.equal(of(admin('first-0123456789')), of(admin('other-0123456789')));
 });
+
+test('of a credential that a route sets or asks for, or a check sends, only that it changed is told', () => {
+  const cells = new CellStore(2);
+  const given = (secret: string): ConfigInput => ({
+    ...base,
+    services: [
+      { ...base.services[0]!, health: { active: { type: 'tcp', send: `AUTH ${secret}`, expect: { banner: 'OK' } } } },
+    ],
+    routes: [
+      {
+        name: 'all',
+        service: 'shop',
+        match: { headers: { 'X-Api-Key': secret }, query: { access_token: secret } },
+        requestHeaders: { set: { Authorization: `Basic ${secret}`, 'X-Plain': 'same' } },
+      },
+    ],
+  });
+  const lines = diffConfigs(compiled(given('first'), cells), compiled(given('other'), cells));
+  assert.deepEqual(lines.toSorted(), [
+    'route all: match.headers.0 changed',
+    'route all: match.query.0 changed',
+    'route all: requestFields.set.0 changed',
+    'service shop: health.send changed',
+  ]);
+  const plain = { ...given('first'), routes: [{ name: 'all', service: 'shop' }] };
+  for (const more of [
+    diffConfigs(compiled(plain, cells), compiled(given('first'), cells)),
+    diffConfigs(compiled(given('first'), cells), compiled(plain, cells)),
+  ]) {
+    assert.doesNotMatch(more.join('\n'), /first/);
+  }
+});

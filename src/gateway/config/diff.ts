@@ -7,6 +7,7 @@ import { formatDuration, formatSize } from '../../kernel/units.ts';
 import { sloId } from '../../observe/slo/objective.ts';
 import { type EndpointPlan, type RoutePlan, serviceNameOf, type ServicePlan, type Snapshot } from '../snapshot.ts';
 import { joinAddress } from './address.ts';
+import { isCredential } from './config-text.ts';
 import type { Config } from './load.ts';
 import type { ActiveHealth } from './check-schema.ts';
 import type { Service } from './service-schema.ts';
@@ -178,6 +179,9 @@ function line(subject: string, path: string, before: unknown, after: unknown): s
   }
   // The address has the password in it.
   if (path === 'store.url') return `${subject}: store changed`;
+  // A field that a route sets or asks for: its name says whether its value is a secret.
+  if (path.endsWith(HIDDEN)) return `${subject}: ${path.slice(0, -HIDDEN.length)} changed`;
+  if (path === 'health.send') return `${subject}: health.send changed`;
   // What is sent with a check may be a credential.
   if (path.startsWith('health.headers.')) return `${subject}: health.headers changed`;
   return `${subject}: ${nameOf(path)} ${show(path, before)} → ${show(path, after)}`;
@@ -197,14 +201,18 @@ function show(path: string, value: unknown): string {
   return typeof value === 'string' && value !== '' ? value : JSON.stringify(value);
 }
 
+/** Ends the path of a value that is compared, and not shown. */
+const HIDDEN = '.(secret)';
+
 /** Leaves by dotted path. Cells and ticket keys are no config; a list of plain values is one leaf. */
 function flatten(value: object, prefix: string, without: readonly string[]): Map<string, unknown> {
   const leaves = new Map<string, unknown>();
+  const isHidden = 'name' in value && 'value' in value && isCredential(String(value.name));
   for (const [key, item] of Object.entries(value)) {
     if (item instanceof SharedArrayBuffer || item instanceof Uint8Array || without.includes(key)) continue;
     const path = prefix === '' ? key : `${prefix}.${key}`;
     const leaf = typeof item !== 'object' || item === null;
-    if (leaf) leaves.set(path, item);
+    if (leaf) leaves.set(isHidden && key === 'value' ? prefix + HIDDEN : path, item);
     else if (Array.isArray(item) && item.every((each) => typeof each !== 'object')) leaves.set(path, item.join(', '));
     else for (const [at, inner] of flatten(item as object, path, [])) leaves.set(at, inner);
   }
