@@ -15,7 +15,7 @@ class Reader extends EventEmitter implements LiveClient {
     return this.takes;
   }
 
-  end(): void {
+  destroy(): void {
     this.emit('close');
   }
 
@@ -76,14 +76,14 @@ test('of one that reads too slowly nothing is kept: it misses what it cannot tak
   slow.takes = false;
   clock.pass(1000);
   assert.deepEqual(slow.events(), ['whole', 'change']);
-  clock.pass(60_000);
+  clock.pass(20_000);
   assert.equal(slow.texts.length, 2);
-  assert.equal(quick.texts.length, 62);
+  assert.equal(quick.texts.length, 22);
   slow.takes = true;
   slow.emit('drain');
   clock.pass(2000);
   assert.deepEqual(slow.events().slice(2), ['whole', 'change']);
-  assert.match(slow.texts.at(-1)!, /"atMs":64/);
+  assert.match(slow.texts.at(-1)!, /"atMs":24/);
   assert.equal(
     quick
       .events()
@@ -91,4 +91,28 @@ test('of one that reads too slowly nothing is kept: it misses what it cannot tak
       .every((event) => event === 'change'),
     true,
   );
+});
+
+test('more than fits into a buffer at once is no reason to tell the whole again', () => {
+  const { clock, live } = feed();
+  const reader = new Reader();
+  reader.takes = false;
+  live.add(reader);
+  for (let second = 0; second < 3; second++) {
+    reader.emit('drain');
+    clock.pass(1000);
+  }
+  assert.deepEqual(reader.events(), ['whole', 'change', 'change', 'change']);
+});
+
+test('one that takes nothing any more is cut, and its place is free', () => {
+  const { clock, live } = feed();
+  const reader = new Reader();
+  reader.takes = false;
+  live.add(reader);
+  clock.pass(29_000);
+  assert.equal(live.clients, 1);
+  clock.pass(1000);
+  assert.equal(live.clients, 0);
+  assert.equal(reader.texts.length, 1);
 });

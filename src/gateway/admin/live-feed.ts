@@ -3,7 +3,8 @@
  * (live-model.ts), also in a second without news, so that both sides know that the other is there.
  *
  * Invariants: nothing is read while nobody looks; at most `CLIENTS_MAX` look; of one that reads too slowly nothing is kept: it misses
- * what it cannot take, and is told the whole when it can take something again. Cost: one reading and one text a second, however many look.
+ * what it cannot take, and is told the whole when it can take something again; whoever takes nothing for `BEHIND_MAX` is cut, so that dead
+ * pages keep nobody out. Cost: one reading and one text a second, however many look.
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { changeOf, type LiveState } from './live-model.ts';
@@ -11,19 +12,23 @@ import { changeOf, type LiveState } from './live-model.ts';
 const PERIOD_MS = 1000;
 /** Screens on walls and open tabs, with room; each costs a connection and a copy of a second's news. */
 const CLIENTS_MAX = 64;
+/** Seconds. */
+const BEHIND_MAX = 30;
 
 /** A response, as far as it is used here. */
 export interface LiveClient {
   /** False if it is not to be written to before it has drained. */
   write(text: string): boolean;
   once(event: 'drain' | 'close', run: () => void): unknown;
-  end(): void;
+  destroy(): unknown;
 }
 
 interface Watcher {
   readonly client: LiveClient;
   /** It has not taken what it was sent last. */
   isBehind: boolean;
+  /** What it missed since. */
+  missed: number;
   /** It knows all but the news since the last reading. */
   isCurrent: boolean;
 }
@@ -50,7 +55,7 @@ export class LiveFeed {
 
   /** Tells it the whole now and the news from then on, until it closes. */
   add(client: LiveClient): void {
-    const watcher: Watcher = { client, isBehind: false, isCurrent: true };
+    const watcher: Watcher = { client, isBehind: false, missed: 0, isCurrent: true };
     this.#watchers.add(watcher);
     client.once('close', () => this.#remove(watcher));
     this.#timer ??= this.#clock.every(PERIOD_MS, () => this.#tick());
@@ -73,7 +78,12 @@ export class LiveFeed {
     let change: string | null = null;
     let whole: string | null = null;
     for (const watcher of this.#watchers) {
-      if (watcher.isBehind) continue;
+      if (watcher.isBehind) {
+        watcher.isCurrent = false;
+        watcher.missed += 1;
+        if (watcher.missed >= BEHIND_MAX) watcher.client.destroy();
+        continue;
+      }
       const knows = watcher.isCurrent && before !== null;
       if (knows) change ??= eventText('change', changeOf(before, after));
       else whole ??= eventText('whole', after);
@@ -84,8 +94,9 @@ export class LiveFeed {
 
   #tell(watcher: Watcher, text: string): void {
     if (watcher.client.write(text)) return;
+    // It has been given it all the same: what drains before the next news has missed none.
     watcher.isBehind = true;
-    watcher.isCurrent = false;
+    watcher.missed = 0;
     watcher.client.once('drain', () => (watcher.isBehind = false));
   }
 }
