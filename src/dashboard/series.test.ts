@@ -10,6 +10,7 @@ import {
   gridOf,
   percentileColumns,
   ratesOf,
+  sampledMs,
   sinceSampled,
   timeSpanOf,
   wholeOf,
@@ -127,4 +128,17 @@ test('what is kept less finely is laid alongside by its time', () => {
 
 test('a span that does not exist is the first', () => {
   assert.deepEqual([timeSpanOf('3h').spanMs, timeSpanOf('x').id], [10_800_000, '5m']);
+});
+
+test('a rate is of the time in which something was sampled: not of gaps, and with what was kept from before a restart', () => {
+  const known = { ...answer, sampled: [true, false, true, true] };
+  // 100 to 110, 120 to 134.
+  assert.equal(sampledMs(known, 0, 0), 24_000);
+  assert.equal(sampledMs(known, 105_000, 0), 19_000);
+  // It began within a step before which there was nothing.
+  assert.equal(sampledMs(known, 0, 125_000), 19_000);
+  assert.equal(sampledMs(known, 0, 105_000), 19_000);
+  // It was started anew, and what was counted before is there: a second ago is not when it all began.
+  assert.equal(sampledMs(known, 0, 133_000), 24_000);
+  assert.equal(sampledMs({ ...known, sampled: [false, false, false, false] }, 0, 0), 0);
 });

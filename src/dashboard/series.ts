@@ -120,6 +120,20 @@ function hasLabels(row: SeriesAnswerRow, labels: Readonly<Record<string, string>
   return Object.entries(labels).every(([label, value]) => row.labels[label] === value);
 }
 
+/**
+ * How much of the time since `fromMs` anything was sampled in. Where that begins within a step, it is from when the process began; what was
+ * kept from before that counts with the steps it is in.
+ */
+export function sampledMs(known: SeriesAnswer, fromMs: number, startedMs: number): number {
+  return known.sampled.reduce((sum, isSampled, at) => {
+    const begin = Math.max(known.fromMs + at * known.stepMs, fromMs);
+    const end = Math.min(known.fromMs + (at + 1) * known.stepMs, known.nowMs);
+    const isFirst = known.sampled[at - 1] !== true;
+    const since = isFirst && startedMs > begin && startedMs < end ? startedMs : begin;
+    return isSampled ? sum + Math.max(0, end - since) : sum;
+  }, 0);
+}
+
 export interface Buckets {
   /** Upper bounds in ms; the last is +Infinity. */
   readonly bounds: readonly number[];

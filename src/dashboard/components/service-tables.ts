@@ -4,7 +4,7 @@ import type { SeriesAnswer } from '../../gateway/admin/series-api.ts';
 import { durationText, rateText, shareText, valueText } from '../charts/format.ts';
 import { live } from '../feed.ts';
 import { usePolled } from '../polled.ts';
-import { askSeries, bucketsOf, countsOf, type TimeSpan, wholeOf } from '../series.ts';
+import { askSeries, bucketsOf, countsOf, sampledMs, type TimeSpan, wholeOf } from '../series.ts';
 import type { View } from '../view.ts';
 import { type Column, Table } from './table.ts';
 
@@ -37,15 +37,23 @@ function useRows(by: 'route' | 'endpoint', { service, span }: Wanted): readonly 
   const labels: Readonly<Record<string, string>> = service === '' ? {} : { service };
   const whole = { ...span, stepMs: Math.max(span.stepMs, span.spanMs / STEPS) };
   const { value } = usePolled(`${by} ${service} ${span.id}`, PERIOD_MS, (signal) =>
-    Promise.all([requests, durations].map((name) => askSeries({ name, labels }, whole, signal))),
+    Promise.all([
+      ...[requests, durations].map((name) => askSeries({ name, labels }, whole, signal)),
+      // For when something was sampled, more finely: the step that a whole begins with may be before it.
+      askSeries(
+        { name: 'spillway_requests_total', labels, merged: true },
+        { ...span, spanMs: span.spanMs + whole.stepMs },
+        signal,
+      ),
+    ]),
   );
-  return value === null ? null : rowsOf(by, value[0]!, value[1]!);
+  return value === null ? null : rowsOf(by, value[0], value[1]!, value[2]!);
 }
 
-function rowsOf(by: 'route' | 'endpoint', requests: SeriesAnswer, durations: SeriesAnswer): Row[] {
-  // Since the gateway began, if that is later.
-  const fromMs = Math.max(durations.fromMs, Date.parse(live.value!.gateway.startedAt));
-  const seconds = Math.max(1, (durations.nowMs - fromMs) / 1000);
+// WHY four parameters: three answers to three questions, asked together.
+function rowsOf(by: 'route' | 'endpoint', requests: SeriesAnswer, durations: SeriesAnswer, known: SeriesAnswer): Row[] {
+  const startedMs = Date.parse(live.value!.gateway.startedAt);
+  const seconds = Math.max(1, sampledMs(known, durations.fromMs, startedMs) / 1000);
   const rows = durations.rows.flatMap((row): Row[] => {
     const buckets = bucketsOf(durations, row);
     if (buckets === null) return [];
