@@ -20,7 +20,13 @@ export class ApiError extends Error {
 export async function call(path: string, options: RequestInit = {}): Promise<Response> {
   const token = storedToken.get();
   const headers = new Headers(options.headers);
-  if (token !== null) headers.set('Authorization', `Bearer ${token}`);
+  if (token !== null) {
+    try {
+      headers.set('Authorization', `Bearer ${token}`);
+    } catch {
+      throw wantToken('No token has such characters.');
+    }
+  }
   let response: Response;
   try {
     response = await fetch(path, { ...options, headers, cache: 'no-store', credentials: 'omit', redirect: 'error' });
@@ -30,11 +36,15 @@ export async function call(path: string, options: RequestInit = {}): Promise<Res
   }
   if (response.ok) return response;
   const detail = await detailOf(response);
-  if (response.status === 401) {
-    tokenWanted.value = token === null ? '' : 'The gateway does not know this token.';
-    storedToken.set(null);
-  }
+  if (response.status === 401) throw wantToken(token === null ? '' : 'The gateway does not know this token.', detail);
   throw new ApiError(response.status, detail);
+}
+
+/** What was shown is forgotten, and another token asked for: `why` is said there. */
+export function wantToken(why: string, detail = why): ApiError {
+  storedToken.set(null);
+  tokenWanted.value = why;
+  return new ApiError(401, detail);
 }
 
 export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {

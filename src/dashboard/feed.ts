@@ -5,7 +5,7 @@
 import { signal } from '@preact/signals';
 import { applyChange, type LiveChange, type LiveState } from '../gateway/admin/live-model.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { ApiError, call, role, tokenWanted } from './api.ts';
+import { ApiError, call, role, tokenWanted, wantToken } from './api.ts';
 import { EventStream } from './event-stream.ts';
 import { remember } from './history.ts';
 
@@ -31,7 +31,9 @@ export function followLive(clock: Clock): void {
       await follow(clock, () => (delayMs = AGAIN_MS.min));
       lose(clock, 'The gateway ended the connection.');
     } catch (error) {
-      if (error instanceof ApiError && error.status === 401) {
+      // A token that may not even look is as good as none.
+      if (error instanceof ApiError && error.status === 403) wantToken(error.message);
+      if (error instanceof ApiError && (error.status === 401 || error.status === 403)) {
         waitForToken(run);
         return;
       }

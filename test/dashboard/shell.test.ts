@@ -9,6 +9,7 @@ import { noFaults, openPage } from './page-under-test.ts';
 
 const admin = { address: '127.0.0.1:0' };
 const token = 'a-token-of-some-length';
+const pushToken = 'a-token-for-pushing-alone';
 
 test('shows live numbers without a fault, and is closed to whatever is not its own', async () => {
   const { gateway } = create({ config: config(await origin('a'), { admin }) });
@@ -56,7 +57,7 @@ test('a server that dies while somebody looks is said in words', async () => {
 });
 
 test('asks for a token where there is one, says when it is wrong, and keeps it for this tab', async () => {
-  const { gateway } = create({ config: config(await origin('a'), { admin: { ...admin, token } }) });
+  const { gateway } = create({ config: config(await origin('a'), { admin: { ...admin, token, pushToken } }) });
   await gateway.start();
   const opened = await openPage(gateway.state().admin!.address);
   const { page } = opened;
@@ -64,6 +65,13 @@ test('asks for a token where there is one, says when it is wrong, and keeps it f
   await field.fill('a-wrong-token-of-some-length');
   await page.keyboard.press('Enter');
   await page.getByText('The gateway does not know this token.').waitFor();
+  // Of these neither a reload nor another token would get one out, if they were kept.
+  await field.fill('…a-token-that-was-cut-off');
+  await page.keyboard.press('Enter');
+  await page.getByText('No token has such characters.').waitFor();
+  await field.fill(pushToken);
+  await page.keyboard.press('Enter');
+  await page.getByText('This token is not for that').waitFor();
   await field.fill(token);
   await page.keyboard.press('Enter');
   await page.getByText('Nothing is wrong.').waitFor();
