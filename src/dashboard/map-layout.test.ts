@@ -51,6 +51,8 @@ test('all that is joined is there, and no two things lie over one another', () =
   );
   assert.equal(nodes.find(({ id }) => id === 'endpoint shop b:1')!.isOut, true);
   assert.equal(nodes.find(({ id }) => id === 'service shop')!.flow.requests, 20);
+  // The screen of services finds a route in its table.
+  assert.equal(nodes.find(({ id }) => id === 'route api')!.link, '#/service?r.find=api');
   for (const [at, one] of nodes.entries()) {
     assert.ok(one.y >= 0 && one.y + one.height <= height + 1e-9 && one.x + one.width <= width, one.id);
     for (const other of nodes.slice(at + 1)) {

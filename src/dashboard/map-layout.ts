@@ -118,7 +118,7 @@ function routesOf(tables: LiveTables, flowOf: FlowOf, wires: Wire[]): Draft[] {
   const drafts = shown.map(({ row, flow }): Draft => {
     const id = `route ${row.name}`;
     wires.push({ from: 'gateway', to: id, flow });
-    const link = `#/service?${new URLSearchParams({ route: row.name }).toString()}`;
+    const link = `#/service?${new URLSearchParams({ 'r.find': row.name }).toString()}`;
     return { ...draft(id, 'route', row.name, flow), detail: row.matches, p99Ms: row.p99Ms, link };
   });
   const rest = rows.filter(({ row }) => !names.has(row.name));

@@ -14,7 +14,7 @@ function parsePlace(hash: string): Place {
   return { screen: path, query: new URLSearchParams(query) };
 }
 
-/** Such as `#/service?name=shop`; undefined and empty values are left out. */
+/** Such as `#/service?service=shop`; undefined and empty values are left out. */
 export function hashOf(screen: string, query: Readonly<Record<string, string | undefined>> = {}): string {
   const given = Object.entries(query).filter((pair): pair is [string, string] => (pair[1] ?? '') !== '');
   const text = new URLSearchParams(given).toString();

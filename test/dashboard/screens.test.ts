@@ -104,6 +104,8 @@ test('balancer: a token that may only look is offered nothing that changes', asy
   await page.getByLabel('Token of the admin API').fill(readToken);
   await page.keyboard.press('Enter');
   assert.equal(await page.getByRole('button', { name: /^Drain / }).isDisabled(), true);
+  await page.getByRole('link', { name: 'shop', exact: true }).click();
+  await page.waitForFunction(`[...document.querySelectorAll('.choices select')].some(({ value }) => value === 'shop')`);
   await page.getByRole('link', { name: 'Config' }).click();
   assert.equal(await page.getByRole('button', { name: 'Reload' }).isDisabled(), true);
 });

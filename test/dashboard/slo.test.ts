@@ -87,6 +87,13 @@ test('what is left, how fast it goes and which alerts fire is what the gateway s
   await page.getByRole('heading', { name: 'shop-quick' }).waitFor();
   assert.equal(plain(await tile('Budget left').textContent()), '100 %');
   assert.match(page.url(), /id=shop-quick/);
+  // From the overview to the one that was pointed at, and not to the worst.
+  await page.getByRole('link', { name: 'Overview' }).click();
+  await page
+    .locator('.budgets')
+    .getByRole('link', { name: /shop-quick/ })
+    .click();
+  await page.getByRole('heading', { name: 'shop-quick' }).waitFor();
   noFaults(opened);
 });
 

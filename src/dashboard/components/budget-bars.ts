@@ -31,7 +31,7 @@ function Bar({ slo: { alerts, budget, exhaustionMs, id, objective, windowMs } }:
   const tone = isFiring || budget.share <= 0 ? 'bad' : budget.share < 0.25 ? 'warn' : 'good';
   const left = `${shareText(budget.share)} left`;
   const gone = exhaustionMs === null ? '' : `, gone in ${durationText(exhaustionMs)} at this rate`;
-  return h('a', { href: hashOf('slo', { slo: id }) }, [
+  return h('a', { href: hashOf('slo', { id }) }, [
     h('b', {}, id),
     h('span', { class: 'dim' }, `${shareText(objective)} in ${durationText(windowMs)}`),
     h('svg', { viewBox: '0 0 200 10', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, [

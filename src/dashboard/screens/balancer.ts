@@ -101,7 +101,7 @@ const columns: readonly Column<Row>[] = [
   {
     ...{ id: 'service', title: 'Service', kind: 'text', group: 'Endpoint' },
     value: ({ service }) => service,
-    show: ({ service }) => h('a', { href: hashOf('service', { name: service }) }, service),
+    show: ({ service }) => h('a', { href: hashOf('service', { service }) }, service),
   },
   { id: 'address', title: 'Address', kind: 'text', group: 'Endpoint', value: ({ address }) => address },
   {
