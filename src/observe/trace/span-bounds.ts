@@ -12,9 +12,11 @@ export const NAME_LENGTH_MAX = 256;
 /** Of a text that is an attribute or a message: an SQL statement and a stack fit. */
 export const TEXT_LENGTH_MAX = 4096;
 
-/** Not through the middle of a character. */
+/** Not through the middle of a character. What is cut is a text of its own: a part of a text keeps the whole one in memory. */
 export function cutText(text: string, lengthMax: number): string {
-  return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+  if (text.length <= lengthMax) return text;
+  const cut = `${text.slice(0, lengthMax - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+  return Buffer.from(cut, 'utf16le').toString('utf16le');
 }
 
 /** Attributes that are given bit by bit, or all at once. */

@@ -1,7 +1,10 @@
 /** What stays of traces, what goes, and what a list shows. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { span as anySpan } from '../../../test/observe/spans.ts';
+import { decodeTraces, encodeTraces } from '../otlp/traces.ts';
 import type { SpanRecord } from './span-record.ts';
 import { createTraceStore, type TraceStore } from './store.ts';
 
@@ -106,4 +109,30 @@ test('options that mean nothing are refused', () => {
     message: /memoryBytes is 1kb/,
   });
   assert.throws(() => createTraceStore({ slow: 'soon' }), { code: 'OPTIONS_INVALID', message: /slow/ });
+});
+
+test('of a text that was cut the rest is not kept in memory', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const store = createTraceStore();
+  const used = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = used();
+  for (let trace = 1; trace <= 64; trace += 1) {
+    const text = 'x'.repeat(2 ** 20);
+    const bytes = encodeTraces([span(trace, { name: text, statusMessage: text, attributes: { text, [text]: 1 } })]);
+    store.add(decodeTraces(bytes).spans);
+  }
+  assert.equal(store.size, 64);
+  const taken = (used() - before) / 2 ** 20;
+  assert.ok(taken < 16, `${taken} MiB`);
+});
+
+test('long names of attributes count', () => {
+  const store = createTraceStore({ memoryBytes: 64 * KB });
+  const names = Array.from({ length: 100 }, (_, at) => [`${at}${'n'.repeat(250)}`, 1] as const);
+  for (let trace = 0; trace < 20; trace += 1) store.add([span(trace, { attributes: Object.fromEntries(names.slice(0, 10)) })]); // prettier-ignore
+  assert.ok(store.size < 13, `${store.size} of some 6 KB`);
 });

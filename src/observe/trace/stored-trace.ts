@@ -110,8 +110,8 @@ function isReason(value: AttributeValue | undefined): value is 'error' | 'slow' 
 }
 
 /** Near enough to bound many: V8 has no scales, and texts are most of it. */
-export function spanBytes({ attributes, events, links, name, statusMessage }: SpanRecord): number {
-  let bytes = SPAN_BYTES + name.length + statusMessage.length + attributesBytes(attributes);
+export function spanBytes({ attributes, events, links, name, state, statusMessage }: SpanRecord): number {
+  let bytes = SPAN_BYTES + name.length + state.length + 2 * statusMessage.length + attributesBytes(attributes);
   for (const event of events) bytes += ITEM_BYTES + event.name.length + attributesBytes(event.attributes);
   for (const link of links) bytes += ITEM_BYTES + attributesBytes(link.attributes);
   return bytes;
@@ -122,7 +122,8 @@ function attributesBytes(attributes: Attributes): number {
   for (const key of Object.keys(attributes)) {
     const value = attributes[key];
     // Two bytes a character: what a text takes that is not all Latin.
-    bytes += ATTRIBUTE_BYTES + (typeof value === 'string' ? 2 * value.length : 8);
+    // Names are mostly the same few, and short; others count as they are.
+    bytes += Math.max(ATTRIBUTE_BYTES, 2 * key.length) + (typeof value === 'string' ? 2 * value.length : 8);
   }
   return bytes;
 }
