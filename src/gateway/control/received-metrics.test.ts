@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import type { MetricRecord } from '../../observe/otlp/metric-record.ts';
 import { ReceivedMetrics } from './received-metrics.ts';
@@ -50,4 +52,28 @@ test('who says nothing for long is not shown, and there are never too many', () 
   const { series, more } = metrics.find('many');
   assert.equal(series.length + more, 10_000);
   assert.equal(metrics.find('new').series.length, 0);
+});
+
+test('long names and labels take no more memory than there is, and keep nothing longer alive', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const metrics = new ReceivedMetrics(new ManualClock());
+  const used = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = used();
+  for (let n = 0; n < 1000; n++) {
+    const labels = Array.from(
+      { length: 64 },
+      (_, at) => [`${at}${'l'.repeat(240)}`, `${n}${'v'.repeat(4000)}`] as const,
+    );
+    metrics.add([record('many', Object.fromEntries(labels), n)]);
+  }
+  const { series } = metrics.find('many');
+  assert.ok(series.length > 100 && series.length < 1000, `${series.length} are kept`);
+  assert.equal(Object.values(series[0]!.labels)[0]!.length, 256);
+  const taken = (used() - before) / 2 ** 20;
+  assert.ok(taken < 48, `${taken} MiB`);
+  assert.equal(metrics.find('').series.at(-1)?.value, 999);
 });

@@ -1,13 +1,19 @@
 /**
  * The last value of each series that services push: who leads what, how full a pool is. No history, which is the series' business.
  *
- * Invariants: at most `SERIES_MAX` series, those that were told last; a series that nobody told for `FORGET_MS` is not shown any more, since who
- * is gone does not say so. Cost: `add` some 2 µs a point, 0.5 KB a series.
+ * Invariants: at most `SERIES_MAX` series in `BYTES_MAX`, those that were told last; a series that nobody told for `FORGET_MS` is not shown any
+ * more, since who is gone does not say so. Cost: `add` some 2 µs a point, 0.5 KB a series.
  */
 import type { Clock } from '../../kernel/clock.ts';
 import type { MetricRecord } from '../../observe/otlp/metric-record.ts';
+import { cutText } from '../../observe/trace/span-bounds.ts';
 
 const SERIES_MAX = 10_000;
+/** As estimated: of ordinary series there is room for all. A name or a label may be long, and there may be 128 of these. */
+const BYTES_MAX = 32 * 2 ** 20;
+const SERIES_BYTES = 300;
+/** Each is in the key and in the series, and may take two bytes there. */
+const CHARACTER_BYTES = 4;
 /** Many times what is usual between two pushes. */
 const FORGET_MS = 600_000;
 const SHOWN_MAX = 2000;
@@ -35,10 +41,17 @@ export interface FoundSeries {
   readonly more: number;
 }
 
+interface Kept {
+  readonly series: ReceivedSeries;
+  readonly toldMs: number;
+  readonly bytes: number;
+}
+
 export class ReceivedMetrics {
   readonly #clock: Clock;
   /** The one that was told longest ago first. */
-  readonly #series = new Map<string, { readonly series: ReceivedSeries; readonly toldMs: number }>();
+  readonly #series = new Map<string, Kept>();
+  #bytes = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -47,14 +60,17 @@ export class ReceivedMetrics {
   add(records: readonly MetricRecord[]): void {
     const toldMs = this.#clock.nowMs();
     for (const record of records) {
+      const whose = JSON.stringify([record.service, record.instance, record.name]);
       for (const point of record.points) {
         const series = seriesOf(record, point);
-        const key = JSON.stringify([series.service, series.instance, series.name, sorted(series.labels)]);
-        this.#series.delete(key);
-        this.#series.set(key, { series, toldMs });
+        const key = whose + JSON.stringify(sorted(series.labels));
+        const bytes = SERIES_BYTES + CHARACTER_BYTES * (key.length + series.unit.length);
+        this.#delete(key);
+        this.#series.set(key, { series, toldMs, bytes });
+        this.#bytes += bytes;
+        this.#forget(toldMs);
       }
     }
-    this.#forget(toldMs);
   }
 
   /** Those whose names begin so, in the order of their names. */
@@ -67,9 +83,15 @@ export class ReceivedMetrics {
 
   #forget(nowMs: number): void {
     for (const [key, { toldMs }] of this.#series) {
-      if (this.#series.size <= SERIES_MAX && nowMs - toldMs < FORGET_MS) return;
-      this.#series.delete(key);
+      const hasRoom = this.#series.size <= SERIES_MAX && this.#bytes <= BYTES_MAX;
+      if (hasRoom && nowMs - toldMs < FORGET_MS) return;
+      this.#delete(key);
     }
+  }
+
+  #delete(key: string): void {
+    this.#bytes -= this.#series.get(key)?.bytes ?? 0;
+    this.#series.delete(key);
   }
 }
 
@@ -77,7 +99,7 @@ function seriesOf(record: MetricRecord, point: MetricRecord['points'][number]): 
   const { service, instance, name, type, unit } = record;
   const { value } = point;
   const labels = Object.fromEntries(
-    Object.entries(point.attributes).map(([label, text]) => [label, String(text).slice(0, TEXT_MAX)]),
+    Object.entries(point.attributes).map(([label, text]) => [label, cutText(String(text), TEXT_MAX)]),
   );
   const said = { service, instance, name, type, unit, labels, atMs: point.timeMs };
   return typeof value === 'number' ? { ...said, value } : { ...said, value: null, count: value.count, sum: value.sum };
