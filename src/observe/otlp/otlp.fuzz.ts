@@ -131,6 +131,15 @@ test('numbers of every size come back from the wire', () => {
   );
 });
 
+test('numbers of 64 bits with a sign, at their ends', () => {
+  for (const value of [-1, -128, -(2 ** 53), -(2 ** 62), -(2 ** 63), 2 ** 62]) {
+    const writer = new ProtobufWriter();
+    writer.varint(value);
+    assert.equal(new ProtobufReader(writer.written).signedVarint(), value);
+  }
+  assert.equal(new ProtobufReader(Buffer.from('ffffffffffffffff7f', 'hex')).signedVarint(), 2 ** 63);
+});
+
 test('what would take memory or depth without end is refused', () => {
   const nested: MessageType = new MessageType({ within: [1, () => nested], many: [2, () => nested, 'repeated'] });
   const deep = (levels: number): object => (levels === 0 ? {} : { within: deep(levels - 1) });

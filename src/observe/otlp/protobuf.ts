@@ -175,10 +175,13 @@ export class ProtobufReader {
     const start = this.#at;
     const value = this.varint();
     if (value < 2 ** 63) return value;
-    // Near 2^64 a double knows no difference: once more, exactly.
-    let exact = 0n;
-    for (let at = this.#at - 1; at >= start; at -= 1) exact = exact * 0x80n + BigInt(this.#bytes[at]! % 0x80);
-    return Number(BigInt.asIntN(64, exact));
+    const last = this.#at - 1;
+    // Nine bytes are not negative, nor are ten without the 64th bit; what has more bits is no number of these.
+    if (last - start < 9 || this.#bytes[last]! % 2 === 0) return value % 2 ** 64;
+    // Near 2^64 a double knows no difference: what is missing to it, which is exact.
+    let missing = 0;
+    for (let at = last - 1; at >= start; at -= 1) missing = missing * 0x80 + (0x7f - (this.#bytes[at]! % 0x80));
+    return -missing - 1;
   }
 
   zigzag(): number {

@@ -87,7 +87,10 @@ export const scalarTypes = {
     write: (to, value) => to.nanoseconds(value as number),
     read: (from) => from.nanoseconds(),
     toJson: (value) => nanosecondsText(value as number),
-    fromJson: (json) => (typeof json === 'number' ? json / 1e6 : millisecondsOf(textOf(json) ?? '')),
+    fromJson: (json) => {
+      if (typeof json !== 'number') return millisecondsOf(textOf(json) ?? '');
+      return json >= 0 && json < 2 ** 64 ? json / 1e6 : undefined;
+    },
   },
   double: {
     wire: wire.fixed64,
