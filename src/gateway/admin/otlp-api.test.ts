@@ -84,6 +84,44 @@ test('more than there is time for comes back later', async (t) => {
   assert.equal((await push(large, headers)).status, 200);
 });
 
+test('what was unpacked to be refused has taken its time too', async (t) => {
+  const { push, clock } = await serve(t);
+  const gzip = { ...protobuf, 'Content-Encoding': 'gzip' };
+  const bomb = gzipSync(Buffer.alloc(16 * 2 ** 20));
+  const answers = await Promise.all(Array.from({ length: 12 }, () => push(bomb, gzip)));
+  const unpacked = answers.filter(({ status }) => status === 413).length;
+  assert.ok(unpacked >= 1 && unpacked <= 2, `${unpacked} were unpacked`);
+  assert.equal(answers.filter(({ status }) => status === 429).length, 12 - unpacked);
+  clock.pass(1000);
+  assert.equal((await push(gzipSync(encodeTraces([one])), gzip)).status, 200);
+});
+
+test('after what was slow to take, nothing is taken for a while', async (t) => {
+  const { push, telemetry, clock } = await serve(t);
+  telemetry.took(90);
+  assert.equal((await push(encodeTraces([one]))).status, 200);
+  telemetry.metrics.add = () => clock.pass(600);
+  const metrics = encodeMetrics([{ name: 'a', help: '', type: 'gauge', timeMs: 1, series: [] }], {
+    ...{ service: 'jobs', instance: '', resource: {}, startMs: 1 },
+  });
+  assert.equal((await push(metrics, protobuf, '/v1/metrics')).status, 200);
+  assert.equal((await push(encodeTraces([one]))).status, 429);
+  clock.pass(2300);
+  assert.equal((await push(encodeTraces([one]))).status, 429);
+  clock.pass(200);
+  assert.equal((await push(encodeTraces([one]))).status, 200);
+});
+
+test('a time that is none is refused: it would be shown, and sorted by', async (t) => {
+  const { push, telemetry } = await serve(t);
+  for (const time of ['1e999', '-1', '1e300']) {
+    const text = encodeTracesJson([one]).replace(/"startTimeUnixNano":"\d+"/, `"startTimeUnixNano":${time}`);
+    assert.ok(text.includes(time));
+    assert.equal((await push(text, { 'Content-Type': 'application/json' })).status, 400, time);
+  }
+  assert.equal(telemetry.traces.size, 0);
+});
+
 test('a token for pushing pushes, and one for reading does not', async (t) => {
   const tokens = { push: 'p'.repeat(16), read: 'r'.repeat(16), write: 'w'.repeat(16) };
   const grants = Object.entries(tokens).map(([role, token]) => ({ role, token }) as AdminGrant);

@@ -2,7 +2,7 @@
  * OTLP over HTTP, as services and collectors push it: `POST /v1/traces`, `/v1/metrics` and `/v1/logs`. In protobuf or JSON, compressed with gzip or not.
  *
  * Whatever is sent costs a bounded time and memory: so many bytes as they come, so many when they are unpacked (a bomb is broken off where it
- * would be more), so many a second, after which 429 says when to come back. What is no OTLP is 400 and nothing of it is kept.
+ * would be more), one after the other, so many a second, what was refused for its size among them, after which 429 says when to come back. What is no OTLP is 400 and nothing of it is kept.
  * Source: OTLP 1.x, “OTLP/HTTP”.
  */
 import { promisify } from 'node:util';
@@ -12,6 +12,7 @@ import { decodeLogs, decodeLogsJson } from '../../observe/otlp/logs.ts';
 import { decodeMetrics, decodeMetricsJson } from '../../observe/otlp/metrics.ts';
 import { MessageType } from '../../observe/otlp/message-type.ts';
 import { decodeTraces, decodeTracesJson } from '../../observe/otlp/traces.ts';
+import { InTurn } from '../control/in-turn.ts';
 import type { Telemetry } from '../control/telemetry.ts';
 import type { AdminBackend, ApiAnswer, ApiRequest } from './api.ts';
 import { badRequest } from './answers.ts';
@@ -23,6 +24,14 @@ export const OTLP_BYTES_MAX = 2 ** 20;
 const UNPACKED_BYTES_MAX = 4 * 2 ** 20;
 
 const unpack = promisify(gunzip);
+/** What unpacks is shared with those who read files and look up names, and what is unpacked takes memory. */
+const unpacking = new InTurn();
+const tooMuch: Problem = {
+  status: 429,
+  title: 'Too Many Requests',
+  detail: 'More telemetry comes than there is time for; this was not kept.',
+  headers: { 'Retry-After': '1' },
+};
 const PROTOBUF = 'application/x-protobuf';
 const JSON_TYPE = 'application/json';
 
@@ -70,21 +79,21 @@ async function take(
   if (type !== PROTOBUF && type !== JSON_TYPE) {
     return problem({ status: 415, title: 'Unsupported Media Type', detail: `Send ${PROTOBUF} or ${JSON_TYPE}.` });
   }
-  const unpacked = await unpacks(body, (headers['content-encoding'] ?? 'identity').trim().toLowerCase());
+  const unpacked = await unpacks(telemetry, body, (headers['content-encoding'] ?? 'identity').trim().toLowerCase());
   if ('status' in unpacked) return problem(unpacked);
-  if (!telemetry.mayTake(unpacked.length)) {
-    const detail = 'More telemetry comes than there is time for; this was not kept.';
-    return problem({ status: 429, title: 'Too Many Requests', detail, headers: { 'Retry-After': '1' } });
-  }
+  if (!telemetry.mayTake(unpacked.length)) return problem(tooMuch);
+  const beganMs = telemetry.clock.nowMs();
   try {
     return accepted(type, rejectedName, taker(telemetry, unpacked, type === JSON_TYPE));
   } catch (error) {
     if (error instanceof SpillwayError && error.code === 'OTLP_INVALID') return badRequest(error.message);
     throw error;
+  } finally {
+    telemetry.took(telemetry.clock.nowMs() - beganMs);
   }
 }
 
-async function unpacks(body: Buffer, encoding: string): Promise<Buffer | Problem> {
+async function unpacks(telemetry: Telemetry, body: Buffer, encoding: string): Promise<Buffer | Problem> {
   if (encoding === 'identity') return body;
   if (encoding !== 'gzip') {
     return {
@@ -95,9 +104,12 @@ async function unpacks(body: Buffer, encoding: string): Promise<Buffer | Problem
     };
   }
   try {
-    return await unpack(body, { maxOutputLength: UNPACKED_BYTES_MAX });
+    return await unpacking.run(async () =>
+      telemetry.mayTake(0) ? await unpack(body, { maxOutputLength: UNPACKED_BYTES_MAX }) : tooMuch,
+    );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      telemetry.mayTake(UNPACKED_BYTES_MAX);
       const detail = `Unpacked it may have ${UNPACKED_BYTES_MAX} bytes.`;
       return { status: 413, title: 'Content Too Large', detail };
     }

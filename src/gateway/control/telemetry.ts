@@ -17,6 +17,9 @@ import { lineOf } from './span-line.ts';
 /** Of what is pushed, all services together: decoding it must leave the control thread its time. Some 5 % of it at that. */
 const BYTES_PER_SECOND = 4 * 2 ** 20;
 const SECOND_MS = 1000;
+/** What is made to be slow, as a hundred thousand empty points, is no matter of bytes: after so long, a rest that is so many times as long. */
+const SLOW_MS = 100;
+const RESTS = 4;
 /** Some ten thousand traces of an ordinary kind. */
 const TRACES_MEMORY = '32mb';
 /** Some 25,000 lines. */
@@ -88,15 +91,27 @@ export class Telemetry {
     this.traces.add(spans);
   }
 
-  /** Whether there is time for so many bytes more in this second. */
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
+  /** Whether there is time for so many bytes more in this second. Once there is not, there is for none: finding out took time too. */
   mayTake(bytes: number): boolean {
     const nowMs = this.#options.clock.nowMs();
     if (nowMs >= this.#secondEndsMs) {
       this.#secondEndsMs = nowMs + SECOND_MS;
       this.#bytes = 0;
     }
-    if (this.#bytes > 0 && this.#bytes + bytes > BYTES_PER_SECOND) return false;
-    this.#bytes += bytes;
-    return true;
+    const isTaken = this.#bytes === 0 || this.#bytes + bytes <= BYTES_PER_SECOND;
+    this.#bytes = isTaken ? this.#bytes + bytes : Infinity;
+    return isTaken;
+  }
+
+  /** What was taken took so long. */
+  took(ms: number): void {
+    const restedMs = this.#options.clock.nowMs() + RESTS * ms;
+    if (ms < SLOW_MS || restedMs <= this.#secondEndsMs) return;
+    this.#secondEndsMs = restedMs;
+    this.#bytes = Infinity;
   }
 }
