@@ -263,8 +263,15 @@ test('options that mean nothing are refused', () => {
     ['ftp://x', /expected an address/],
     ['http://x/v1/traces', /without \/v1\/traces/],
     ['http://a:b@x', /in headers/],
+    ['http://x?key=1', /query/],
+    ['http://x/#a', /fragment/],
   ] as const) {
     assert.throws(() => createOtlpExporter({ endpoint }), { code: 'OPTIONS_INVALID', message });
   }
   assert.throws(() => createOtlpExporter({ endpoint: 'http://x', encoding: 'xml' as never }), { message: /encoding/ });
+  for (const authorization of ['secret\nx', 'secret\u0000', 'secret\u20ac']) {
+    const message = 'createOtlpExporter: headers has a name or a value at “authorization” that no field can have.';
+    assert.throws(() => createOtlpExporter({ endpoint: 'http://x', headers: { authorization } }), { message });
+  }
+  createOtlpExporter({ endpoint: 'http://x', headers: { authorization: 'secret\n' } });
 });

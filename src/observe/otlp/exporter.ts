@@ -45,6 +45,8 @@ export interface OtlpExporterOptions {
 
 const names = ['endpoint', 'headers', 'resource', 'encoding', 'gzip', 'batchMax', 'every', 'queueBytes', 'timeout', 'retry', 'onProblem', 'fetch', 'clock', 'random']; // prettier-ignore
 const DAY_MS = 86_400_000;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** By this a request to a collector is known, to whoever traces requests. */
 export const OTLP_USER_AGENT = 'spillway-otlp';
 
@@ -61,6 +63,7 @@ export class OtlpExporter implements SpanSink, AsyncDisposable {
     if (encoding !== 'protobuf' && encoding !== 'json') {
       throw invalid(`createOtlpExporter: encoding is “${String(encoding)}”; expected protobuf or json.`);
     }
+    checkHeaders(headers);
     this.encoding = encoding;
     this.resource = resource;
     this.#options = {
@@ -135,12 +138,25 @@ function checkEndpoint(given: string | URL): URL {
       `createOtlpExporter: endpoint is “${String(given)}”; expected it without ${url.pathname}, which is added.`,
     );
   }
+  if (url.search !== '' || url.hash !== '') {
+    throw invalid(
+      'createOtlpExporter: endpoint has a query or a fragment, which would not be sent; give keys in headers.',
+    );
+  }
   if (url.username !== '' || url.password !== '') {
     throw invalid(
       'createOtlpExporter: endpoint has a name or a password in it; give them in headers, as authorization.',
     );
   }
   return url;
+}
+
+/** Before they are sent: what `fetch` says of a value that it cannot send has the value in it, which may be a secret. */
+function checkHeaders(headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) {
+    if (TOKEN.test(name) && typeof value === 'string' && VALUE.test(value.trim())) continue;
+    throw invalid(`createOtlpExporter: headers has a name or a value at “${name}” that no field can have.`);
+  }
 }
 
 /**
