@@ -172,3 +172,20 @@ test('it is registered once, taken back, and registered again', () => {
   api.trace.getTracer('other').startSpan('here').end();
   assert.equal(again.kept.length, 1);
 });
+
+test('within a span that is not traced, what is traced begins a trace, and nobody is sent ids of zeros', () => {
+  using given = setup();
+  const { traces, named } = given;
+  const none = api.trace.setSpan(api.ROOT_CONTEXT, api.trace.wrapSpanContext(api.INVALID_SPAN_CONTEXT));
+  api.context.with(none, () => {
+    const fields: Record<string, string> = {};
+    api.propagation.inject(api.context.active(), fields);
+    assert.equal(fields['traceparent'], undefined);
+    traces.withSpan('ours', () => undefined);
+    tracer().startSpan('theirs').end();
+  });
+  for (const name of ['ours', 'theirs']) {
+    assert.match(named(name).traceId, /[1-9a-f]/);
+    assert.equal(named(name).parentId, null);
+  }
+});

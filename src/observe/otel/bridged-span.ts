@@ -7,6 +7,8 @@ import type { Span } from '../trace/span.ts';
 import type { AttributeValue, SpanLink } from '../trace/span-record.ts';
 import type { OtelAttributes, OtelLink, OtelSpan, OtelSpanContext, OtelTime, OtelTraceState } from './api.ts';
 
+const TRACE_ID = /^(?!0+$)[0-9a-f]{32}$/;
+const SPAN_ID = /^(?!0+$)[0-9a-f]{16}$/;
 const STATUS_OK = 1;
 const STATUS_ERROR = 2;
 
@@ -90,8 +92,9 @@ export function toLink({ context: { traceId, spanId }, attributes = {} }: OtelLi
   return { traceId, spanId, attributes: toAttributes(attributes) };
 }
 
-/** Of somebody else's span. */
-export function toTraceContext({ traceId, spanId, traceFlags, traceState }: OtelSpanContext): TraceContext {
+/** Of somebody else's span; null if its ids are none, as those of a span that is not traced. */
+export function toTraceContext({ traceId, spanId, traceFlags, traceState }: OtelSpanContext): TraceContext | null {
+  if (!TRACE_ID.test(traceId) || !SPAN_ID.test(spanId)) return null;
   return { traceId, spanId, flags: traceFlags, state: traceState?.serialize() ?? '' };
 }
 
