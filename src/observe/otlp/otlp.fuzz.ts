@@ -131,6 +131,24 @@ test('numbers of every size come back from the wire', () => {
   );
 });
 
+test('what ends where the memory of a writer does is whole', () => {
+  for (let before = 1000; before < 1030; before += 1) {
+    for (const last of ['', 'a', 'abcdef', 'x'.repeat(130)]) {
+      const writer = new ProtobufWriter();
+      writer.text('b'.repeat(before));
+      writer.text(last);
+      const reader = new ProtobufReader(writer.written);
+      assert.deepEqual([reader.text().length, reader.text(), reader.ended], [before, last, true]);
+    }
+  }
+  for (let before = 320; before < 360; before += 1) {
+    const writer = new ProtobufWriter();
+    for (let digits = 0; digits < before; digits += 1) writer.hex('abcd');
+    const reader = new ProtobufReader(writer.written);
+    for (let digits = 0; digits < before; digits += 1) assert.equal(reader.hex(), 'abcd');
+  }
+});
+
 test('numbers of 64 bits with a sign, at their ends', () => {
   for (const value of [-1, -128, -(2 ** 53), -(2 ** 62), -(2 ** 63), 2 ** 62]) {
     const writer = new ProtobufWriter();

@@ -100,7 +100,9 @@ export class ProtobufWriter {
     const length = this.#length - start;
     let more = 0;
     for (let rest = length; rest >= 0x80; rest = Math.floor(rest / 0x80)) more += 1;
-    if (more > 0) this.#room(more).copyWithin(start + more, start, this.#length);
+    // Here, for the length too: in front of what it belongs to, more room would be made without that.
+    const bytes = this.#room(10);
+    if (more > 0) bytes.copyWithin(start + more, start, this.#length);
     this.#length = start - 1;
     this.varint(length);
     this.#length += length;
