@@ -218,6 +218,14 @@ test('what a receiver refuses is not sent again; what it says is not read, howev
   assert.deepEqual(later, { kind: 'later', reason: 'status 429', afterMs: 7000 });
 });
 
+test('an address that cannot be asked is refused, and ends nothing', async () => {
+  const { signal } = new AbortController();
+  const url = 'http://user:half%w@127.0.0.1:9/';
+  const delivery = await postJson(url, '{}', signal);
+  assert.equal(delivery.kind, 'refused');
+  assert.doesNotMatch(JSON.stringify(delivery), /half/);
+});
+
 test('it leads nowhere else: no redirect is followed, and no link-local address or name of one is asked', async () => {
   await using inside = await Receiver.start();
   await using leading = await Receiver.start(

@@ -22,10 +22,14 @@ export function postJson(url: string, body: string, signal: AbortSignal): Promis
   const target = new URL(url);
   const host = target.hostname.replace(/^\[|\]$/g, '');
   if (isLinkLocal(host)) return Promise.resolve({ kind: 'refused', reason: 'the address is link-local' });
+  const place = optionsOf(target);
+  if (place === null)
+    return Promise.resolve({ kind: 'refused', reason: 'a % in its user or password is none of %00 to %FF' });
   const { promise, resolve } = Promise.withResolvers<Delivery>();
+  const deadline = AbortSignal.timeout(TIMEOUT_MS);
   const later = (reason: string): void => resolve({ kind: 'later', reason, afterMs: null });
   const request = (target.protocol === 'https:' ? httpsRequest : httpRequest)({
-    ...urlToHttpOptions(target),
+    ...place,
     method: 'POST',
     headers: {
       'Content-Type': 'application/json',
@@ -35,11 +39,11 @@ export function postJson(url: string, body: string, signal: AbortSignal): Promis
     },
     agent: false,
     lookup: lookupFor(false),
-    signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    signal: AbortSignal.any([signal, deadline]),
   });
   request.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'ADDRESS_REFUSED') resolve({ kind: 'refused', reason: 'its name is a link-local address' });
-    else later(error.name === 'TimeoutError' ? `no answer within ${TIMEOUT_MS / 1000} s` : (error.code ?? 'it failed'));
+    else later(deadline.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : (error.code ?? 'it failed'));
   });
   request.on('response', (response) => {
     // What it says is nobody's business; reading it would let it go on for ever.
@@ -53,6 +57,15 @@ export function postJson(url: string, body: string, signal: AbortSignal): Promis
   });
   request.end(body);
   return promise;
+}
+
+/** Null if the user or the password cannot be decoded, which is no mistake to a URL. */
+function optionsOf(target: URL): ReturnType<typeof urlToHttpOptions> | null {
+  try {
+    return urlToHttpOptions(target);
+  } catch {
+    return null;
+  }
 }
 
 /** Seconds only: a date of another machine is by another clock. */

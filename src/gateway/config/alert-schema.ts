@@ -6,7 +6,12 @@ import { pointedText } from './secret.ts';
 export const alertAddress = {
   expected: 'an address that begins with https:// or http://',
   accepts: (given: string): boolean =>
-    given.length <= 2048 && /^https?:\/\/[!-~]+$/.test(given) && URL.canParse(given) && new URL(given).hash === '',
+    given.length <= 2048 &&
+    /^https?:\/\/[!-~]+$/.test(given) &&
+    URL.canParse(given) &&
+    new URL(given).hash === '' &&
+    // A user and a password are decoded when it is asked.
+    !/%(?![\da-f]{2})/i.test(new URL(given).username + new URL(given).password),
 };
 
 const address = () =>

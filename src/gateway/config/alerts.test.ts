@@ -37,6 +37,10 @@ test('mistakes have their place, and repeat no address', () => {
       '  - { name: a, webhook: hooks.example/secret }\n',
       /:4:25: .* is not valid\. Found a value that is not shown, expected an address/,
     ],
+    [
+      '  - { name: a, webhook: "http://u:secret%w@hooks.example/" }\n',
+      /is not valid\. Found a value that is not shown/,
+    ],
     ['  - { name: a, webhook: "http://169.254.169.254/x" }\n', /:4:25: the address is link-local/],
     [
       '  - { name: a, webhook: env:ALERT_URL }\n  - { name: a, slack: env:ALERT_URL }\n',
