@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Contributions } from './contributions.ts';
-import { beganMs } from './contributions.ts';
+import { beganMs, createContributions } from './contributions.ts';
+import type { Slo } from '../../observe/slo/objective.ts';
+import type { Snapshot } from '../snapshot.ts';
 
 const MINUTE = 60_000;
 const slo = { id: 'shop-up', objective: 0.99 };
@@ -42,4 +44,35 @@ test('what fails within the budget is no beginning, and what fails longer than t
     began(() => []),
     null,
   );
+});
+
+test('when it began is asked of routes alone: ten thousand endpoints would be asked hundreds of times', () => {
+  const asked = new Map<string, number>();
+  const series = {
+    counter: ({ name }: { readonly name: string }) => ({
+      add: () => {},
+      firstMs: () => null,
+      total: () => {
+        asked.set(name, (asked.get(name) ?? 0) + 1);
+        return 1;
+      },
+    }),
+  };
+  const endpoints = Array.from({ length: 100 }, (_, at) => ({ id: `10.0.0.${at}:80` }));
+  const snapshot = { routes: [{ name: 'all', service: 0 }], services: [{ name: 'shop', endpoints }] };
+  const requests = { service: 'shop', route: null };
+  const objective = {
+    service: 'shop',
+    name: 'up',
+    indicator: { kind: 'events', gateway: { kind: 'availability', requests } },
+  };
+  const contributions = createContributions({
+    series,
+    snapshot: () => snapshot as unknown as Snapshot,
+    objectives: () => [objective as unknown as Slo],
+  });
+  beganMs(contributions, slo, { sinceMs, longS: 3600 });
+  assert.equal(asked.get('spillway_requests_broken_total'), 360);
+  assert.equal(asked.get('spillway_endpoint_requests_total'), undefined);
+  assert.equal(contributions('shop-up', { fromMs: 0, toMs: sinceMs }).length, 101);
 });

@@ -11,7 +11,8 @@ import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { errorBudget, type Slo, sloId } from '../../observe/slo/objective.ts';
 import { serviceNameOf, type Snapshot } from '../snapshot.ts';
 
-export type Contributions = (id: string, span: Span) => readonly Contribution[];
+/** `which`: routes alone add up to all that the objective counts, and endpoints may be ten thousand. */
+export type Contributions = (id: string, span: Span, which?: 'all' | 'routes') => readonly Contribution[];
 
 const classes = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 /** Three of these without failures, and what came before was something else. */
@@ -27,7 +28,7 @@ export interface ContributionSources {
 }
 
 export function createContributions({ series, snapshot, objectives }: ContributionSources): Contributions {
-  return (id, { fromMs, toMs }) => {
+  return (id, { fromMs, toMs }, which = 'all') => {
     const slo = objectives().find((each) => sloId(each) === id);
     const gateway = slo?.indicator.kind === 'events' ? slo.indicator.gateway : null;
     const now = snapshot();
@@ -47,6 +48,7 @@ export function createContributions({ series, snapshot, objectives }: Contributi
       const { bad, total } = byClass('spillway_requests_total', labels);
       return { kind: 'route', name, bad: bad + sum('spillway_requests_broken_total', labels), total };
     });
+    if (which === 'routes') return byRoute;
     const endpoints = now.services.find(({ name }) => name === service)?.endpoints ?? [];
     const byEndpoint = endpoints.map(({ id: endpoint }): Contribution => {
       return {
@@ -73,7 +75,7 @@ export function beganMs(
   for (let step = 0; step < steps && calm < CALM_STEPS; step += 1) {
     const toMs = lastMs - step * STEP_MS;
     const span = { fromMs: toMs - STEP_MS, toMs };
-    const routes = contributions(id, span).filter(({ kind }) => kind === 'route');
+    const routes = contributions(id, span, 'routes').filter(({ kind }) => kind === 'route');
     const [bad, total] = [
       routes.reduce((all, each) => all + each.bad, 0),
       routes.reduce((all, each) => all + each.total, 0),
