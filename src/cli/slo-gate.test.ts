@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { runCli } from '../../test/cli-process.ts';
@@ -64,6 +67,34 @@ test('what is not known is no yes', async () => {
   await assert.rejects(inProcess('--status', 'missing.json'), { code: 'CONFIG_NOT_FOUND' });
   // Nothing listens on the discard port of this machine.
   await assert.rejects(inProcess('--admin', '127.0.0.1:9'), { code: 'ADMIN_UNREACHABLE' });
+});
+
+test('a Prometheus that hears of several gateways: what is frozen at one is frozen', async () => {
+  const objectives = write(
+    'shop.slo.yaml',
+    'service: shop\nslos: [{ name: up, objective: 99.9%, sli: { availability: {} } }]\n',
+  );
+  let shares: readonly string[] = [];
+  const server = createServer((_, response) => {
+    const result = shares.map((share, at) => ({ metric: { slo_id: 'shop-up', at: String(at) }, value: [1, share] }));
+    response.end(JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const ask = (...given: readonly string[]): Promise<number> => {
+    shares = given;
+    return inProcess(join(folder, objectives), '--prometheus', url);
+  };
+  try {
+    assert.equal(await ask('0.9', '0.8'), exitCodes.ok);
+    assert.equal(await ask('0.9', '-0.2'), exitCodes.no);
+    await assert.rejects(ask('0.9', 'NaN'), { code: 'STORE_UNAVAILABLE' });
+    await assert.rejects(ask(), { code: 'STORE_UNAVAILABLE' });
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
 });
 
 test('wrong command lines', async () => {

@@ -114,8 +114,9 @@ async function ofPrometheus(slos: readonly Slo[], address: string, args: Argumen
   const query = `slo:period_error_budget_remaining:ratio{${label}=~${quoted(pattern)}}`;
   const values = await queryPrometheus(address, query);
   return slos.map((slo) => {
-    const share = values.find(({ labels }) => labels[label] === sloId(slo))?.value;
-    if (share === undefined || !Number.isFinite(share)) {
+    // One for each replica or cluster that it hears of: what is frozen anywhere is frozen; NaN and nothing are not known.
+    const share = Math.min(...values.filter(({ labels }) => labels[label] === sloId(slo)).map(({ value }) => value));
+    if (!Number.isFinite(share)) {
       throw new SpillwayError(
         'STORE_UNAVAILABLE',
         `The Prometheus has nothing about ${sloId(slo)}: are the rules of "spillway slo compile" loaded there, and was there traffic?`,
