@@ -10,7 +10,7 @@
  * counted, and a new file is begun when there is room. Bounded: files that are older than they need be are removed, and the oldest beyond `bytesMax`.
  */
 import { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { claimFile, dropClaim, type FileClaim } from '../../kernel/file-claim.ts';
@@ -42,6 +42,7 @@ const named = /^(10s|5m)-(\d{13})-(\d{6})\.series$/;
 
 interface OpenFile {
   readonly handle: FileHandle;
+  readonly path: string;
   readonly writer: FrameWriter;
   frames: number;
 }
@@ -154,7 +155,10 @@ export class SeriesFiles {
       return true;
     } catch (error) {
       this.#pending[at]!.putBack(added);
+      const file = this.#files[at];
       await this.#leave(at);
+      // One more each time would be thousands before there is room again.
+      if (file?.frames === 0) await unlink(file.path).catch(() => {});
       this.#tell(`what was counted cannot be kept in ${this.#options.folder}: ${(error as Error).message}`);
       return false;
     }
@@ -168,7 +172,8 @@ export class SeriesFiles {
     this.#prune(level);
     const time = String(Math.floor(clock.wallMs())).padStart(13, '0');
     const name = `${level.name}-${time}-${String(this.#count++ % 1_000_000).padStart(6, '0')}.series`;
-    const file = { handle: await open(join(folder, name), 'ax', 0o600), writer: new FrameWriter(), frames: 0 };
+    const path = join(folder, name);
+    const file = { handle: await open(path, 'ax', 0o600), path, writer: new FrameWriter(), frames: 0 };
     this.#files[at] = file;
     return file;
   }
