@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SeriesFiles } from '../../observe/series/series-files.ts';
 import { createSeries, type Series } from '../../observe/series/series.ts';
+import { SLO_EVENTS } from '../../observe/slo/live/evaluator.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { createContributions } from '../alerts/contributions.ts';
 import { Budgets, type BudgetsOptions } from './budgets.ts';
@@ -36,7 +37,7 @@ export class History {
   constructor({ clock, force, ...options }: HistoryOptions) {
     this.#options = { clock, onEvent: options.onEvent };
     this.#force = force;
-    this.series = createSeries({ seriesMax: SERIES_MAX, memoryBytes: MEMORY, clock });
+    this.series = createSeries({ seriesMax: SERIES_MAX, memoryBytes: MEMORY, lasting: [SLO_EVENTS], clock });
     const contributions = createContributions({
       series: this.series,
       snapshot: () => force()?.snapshot ?? null,

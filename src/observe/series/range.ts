@@ -22,7 +22,7 @@ export interface SeriesQuery {
   readonly stepMs?: number;
   /** All of them as one row: counters and gauges added, histograms merged. @defaultValue false */
   readonly merged?: boolean;
-  /** Rows at most, those with the newest samples first. @defaultValue 100 */
+  /** Rows at most, those with the newest samples first; fewer if all have more than a million steps. @defaultValue 100 */
   readonly rowsMax?: number;
 }
 
@@ -46,6 +46,8 @@ export type SeriesRow = { readonly labels: Labels } & (
 /** As many as an hour has, twice: more than any screen has columns. */
 const STEPS_MAX = 7200;
 const STEPS_WANTED = 600;
+/** Of all rows together: a hundred milliseconds as JSON, in which no health check is answered. */
+const CELLS_MAX = 1_000_000;
 
 interface Grid {
   readonly at: number;
@@ -66,8 +68,9 @@ export function readRange(
   const matching = [...all]
     .filter((entry) => entry.name === name && wanted.every(([label, value]) => entry.labels[label] === value))
     .toSorted((one, other) => other.lastMs - one.lastMs);
-  const entries = merged ? matching : matching.slice(0, rowsMax);
-  const grid = gridOf(query, entries, known);
+  const wantedRows = merged ? matching : matching.slice(0, rowsMax);
+  const grid = gridOf(query, wantedRows, known);
+  const entries = merged ? matching : wantedRows.slice(0, Math.max(1, Math.floor(CELLS_MAX / grid.length)));
   const rounds = countersOf([known.rounds], grid);
   return {
     fromMs: grid.fromMs,

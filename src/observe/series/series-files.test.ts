@@ -12,6 +12,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -197,6 +198,42 @@ test('a disk that takes nothing stops nothing; what waited is written when it do
   assert.ok(problems.some((problem) => problem?.includes('cannot be kept in') === true));
   assert.equal(sum(series, clock), 45);
   assert.equal(existsSync(folder), false);
+});
+
+test('a clock that was ahead for a moment takes nothing from the next process', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  count(first.series, clock, 300);
+  clock.stepWall(50 * 86_400_000);
+  count(first.series, clock, 1);
+  clock.stepWall(-50 * 86_400_000);
+  count(first.series, clock, 200);
+  await first.files.close();
+  const next = await opened(folder, clock);
+  count(next.series, clock, 1);
+  assert.equal(sum(next.series, clock), 501);
+  await next.files.close();
+});
+
+test('a disk that is full is not filled with files that hold nothing', async (t) => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const { series, files } = await opened(folder, clock);
+  const probe = await open(join(root, 'probe'), 'w');
+  const full = t.mock.method(Object.getPrototypeOf(probe) as typeof probe, 'appendFile', () =>
+    Promise.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' })),
+  );
+  await probe.close();
+  for (let times = 0; times < 5; times++) {
+    count(series, clock, 10);
+    while (full.mock.callCount() <= times) await new Promise((resolve) => setImmediate(resolve));
+  }
+  full.mock.restore();
+  await files.close();
+  const left = readdirSync(folder).filter((name) => name.endsWith('.series'));
+  assert.equal(left.length, 2, left.join());
+  const next = await opened(folder, clock);
+  assert.equal(sum(next.series, clock), 50);
+  await next.files.close();
 });
 
 test('a folder is of one process at a time', async () => {

@@ -97,6 +97,16 @@ test('rows are those with the newest samples, and how many more there are is sai
   );
 });
 
+test('what is answered is bounded, however many rows of however many steps are asked for', () => {
+  const clock = new SimulatedClock(START_MS);
+  const series = createSeries({ clock });
+  for (let at = 0; at < 300; at++) series.counter({ name: 'c', labels: { at: String(at) } }).add(START_MS, 1);
+  const query = { name: 'c', fromMs: START_MS - 3_600_000, toMs: START_MS + 3_600_000, rowsMax: 1000 };
+  const fine = series.range({ ...query, stepMs: 1000 });
+  assert.deepEqual([fine.sampled.length, fine.rows.length, fine.more], [7200, 138, 162]);
+  assert.equal(series.range(query).rows.length, 300);
+});
+
 test('more series than there may be are refused and counted, until some have been idle for ten minutes', () => {
   const clock = new SimulatedClock(START_MS);
   const series = createSeries({ clock, seriesMax: 2 });
@@ -134,6 +144,39 @@ test('when its memory is full, new series are refused and all the others reach l
   const before = series.stats;
   series.counter({ name: 'further' }).add(now, 1);
   assert.equal(series.stats.refused, before.bytes > 1_000_000 ? 1 : 0);
+});
+
+test('series by which something is decided stay whole, whatever there is beside them', () => {
+  const clock = new SimulatedClock(START_MS);
+  const series = createSeries({ clock, seriesMax: 3, memoryBytes: '1mb', lasting: ['bad', 'later'] });
+  const bad = series.counter({ name: 'bad' });
+  bad.add(clock.wallMs(), 7);
+  const bounds = Float64Array.from({ length: 400 }, (_, at) => at);
+  const buckets = Array.from(bounds.keys());
+  const counts = buckets.map(() => 0.5);
+  const long = series.histogram({ name: 'long', bounds });
+  for (let second = 0; second < 1800; second++) {
+    clock.pass(1000);
+    long.add(clock.wallMs(), { buckets, counts, sum: 1 });
+    if (second % 200 === 0) bad.add(clock.wallMs(), 1);
+  }
+  for (let more = 0; more < 1000 && series.stats.bytes <= 1_000_000; more++) {
+    clock.pass(1000);
+    long.add(clock.wallMs(), { buckets, counts, sum: 1 });
+  }
+  assert.ok(series.stats.bytes > 1_000_000, `${series.stats.bytes} B`);
+  for (let at = 0; at < 5; at++) series.counter({ name: 'other', labels: { at: String(at) } }).add(clock.wallMs(), 1);
+  assert.equal(series.stats.refused, 5);
+  series.counter({ name: 'later' }).add(clock.wallMs(), 3);
+  const sum = (name: string): number => series.counter({ name }).total(START_MS, clock.wallMs() + 1000);
+  assert.deepEqual([sum('bad'), sum('later')], [16, 3]);
+  // Long without a failure, while others want room.
+  const small = createSeries({ clock, seriesMax: 1, lasting: ['bad'] });
+  small.counter({ name: 'bad' }).add(clock.wallMs(), 7);
+  clock.pass(700_000);
+  small.counter({ name: 'x' }).add(clock.wallMs(), 1);
+  small.counter({ name: 'y' }).add(clock.wallMs(), 1);
+  assert.equal(small.counter({ name: 'bad' }).total(START_MS, clock.wallMs() + 1000), 7);
 });
 
 test('series that get no samples any more are forgotten when all of it is old', () => {

@@ -4,8 +4,8 @@
  * Invariants: every resolution is given every sample, so a coarse step is exactly the sum of its fine ones. A sample is added to the step of its
  * wall time, whenever it comes: a clock that is set back makes nothing twice, and loses nothing that is within reach. What is
  * kept is what was added since the sample before; so a counter that began anew, or was not read for a while, adds what it grew.
- * Bounded: `seriesMax` series; beyond `memoryBytes` all of them reach less far back, and new ones are refused and counted. How old something is, is
- * measured by the clock that is never set.
+ * Bounded: `seriesMax` series; beyond `memoryBytes` all of them reach less far back, and new ones are refused and counted, but for those few that
+ * are `lasting`. How old something is, is measured by the clock that is never set.
  *
  * Cost: a sample some 100 ns to 300 ns (`npm run bench -- observe --only series`); memory in resolutions.ts.
  * What it is not: a database. It has one writer, and answers what dashboards and objectives ask.
@@ -36,6 +36,8 @@ export interface SeriesOptions {
   readonly seriesMax?: number;
   /** Memory for what they hold, from 1 MB; beyond it what is kept reaches less far back. @defaultValue '256mb' */
   readonly memoryBytes?: Size | number;
+  /** Names of series by which something is decided: never refused, never shortened, and they make no room for others. @defaultValue none */
+  readonly lasting?: readonly string[];
   /** @defaultValue the machine's */
   readonly clock?: Clock;
 }
@@ -91,6 +93,7 @@ export class Series {
   readonly #clock: Clock;
   readonly #seriesMax: number;
   readonly #bytesMax: number;
+  readonly #lasting: ReadonlySet<string>;
   readonly #entries = new Map<string, Entry>();
   readonly #rounds: CounterEntry;
   #bytes = 0;
@@ -105,11 +108,12 @@ export class Series {
   #turns: Iterator<Entry>;
 
   constructor(options: SeriesOptions) {
-    const { seriesMax = 50_000, memoryBytes = '256mb', clock = systemClock } = options;
-    checkKeys('createSeries', options, ['seriesMax', 'memoryBytes', 'clock']);
+    const { seriesMax = 50_000, memoryBytes = '256mb', lasting = [], clock = systemClock } = options;
+    checkKeys('createSeries', options, ['seriesMax', 'memoryBytes', 'lasting', 'clock']);
     this.#clock = clock;
     this.#seriesMax = checkInteger('createSeries: seriesMax', seriesMax, 1, 1_000_000);
     this.#bytesMax = checkBytes(memoryBytes);
+    this.#lasting = new Set([ROUNDS, ...lasting]);
     // Not one of those that are counted.
     const rounds = createEntry(
       { kind: 'counter', name: ROUNDS, labels: {}, detail: 'full', bounds: noBounds },
@@ -184,13 +188,15 @@ export class Series {
     at: number,
     { step, value }: { readonly step: number; readonly value: Sample['step'] },
   ): Entry | null {
+    const { stepMs } = resolutions[at]!;
+    // Of a clock that was ahead: as the newest there is, it would make all others too old.
+    if (step > this.#clock.wallMs() / stepMs + keptSteps[identity.detail][at]!) return null;
     const key = seriesKey(identity.name, identity.labels);
     const entry = this.#find(key, identity);
     if (entry === null) {
       this.#refused++;
       return null;
     }
-    const { stepMs } = resolutions[at]!;
     entry.cameMs = this.#clock.nowMs();
     entry.lastMs = Math.max(entry.lastMs, step * stepMs);
     // The fine ones: they are the last to have been written, and within the newest of them seconds begin anew.
@@ -235,8 +241,10 @@ export class Series {
       // The same name for something else: what it was cannot be added to what it is.
       this.#forget(known);
     }
-    if (this.#entries.size > this.#seriesMax) this.#makeRoom();
-    if (this.#entries.size > this.#seriesMax || this.#bytes > this.#bytesMax) return null;
+    if (!this.#lasting.has(identity.name)) {
+      if (this.#entries.size > this.#seriesMax) this.#makeRoom();
+      if (this.#entries.size > this.#seriesMax || this.#bytes > this.#bytesMax) return null;
+    }
     const entry = createEntry(identity, (bytes) => void (this.#bytes += bytes));
     this.#entries.set(key, entry);
     return entry;
@@ -247,7 +255,7 @@ export class Series {
     if (nowMs - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = nowMs;
     for (const entry of this.#entries.values()) {
-      if (entry !== this.#rounds && nowMs - entry.cameMs > IDLE_MS) this.#forget(entry);
+      if (!this.#lasting.has(entry.name) && nowMs - entry.cameMs > IDLE_MS) this.#forget(entry);
     }
   }
 
@@ -270,7 +278,7 @@ export class Series {
       if (idleMs > keptSteps[entry.detail][at]! * resolutions[at]!.stepMs) track.clear();
       else {
         isEmpty = false;
-        if (this.#reach < 1) track.shorten(this.#reach);
+        if (this.#reach < 1 && !this.#lasting.has(entry.name)) track.shorten(this.#reach);
       }
     }
     if (isEmpty && entry !== this.#rounds) this.#forget(entry);

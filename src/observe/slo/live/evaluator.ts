@@ -58,7 +58,8 @@ interface Live {
   status: SloStatus | null;
 }
 
-const EVENTS = 'spillway_slo_events';
+/** What is counted of objectives: a budget is no better than what is left of these. */
+export const SLO_EVENTS = 'spillway_slo_events';
 
 export class SloEvaluator {
   readonly #options: SloEvaluatorOptions;
@@ -129,7 +130,7 @@ export class SloEvaluator {
   #begin(slo: Slo): Live {
     const { series } = this.#options;
     const events = (outcome: string): CounterSeries =>
-      series.counter({ name: EVENTS, labels: { slo: sloId(slo), measures: measuresOf(slo), outcome } });
+      series.counter({ name: SLO_EVENTS, labels: { slo: sloId(slo), measures: measuresOf(slo), outcome } });
     const since = { all: 0, bad: 0, ms: this.#clock.wallMs() };
     const counters = { all: events('all'), bad: events('bad') };
     return { slo, alerts: [], windowsS: [], ...counters, since, phases: new Map(), status: null };
