@@ -21,14 +21,19 @@ const refused: AnsweredRequest = {
   waitedMs: 0,
 };
 
-test('10,000 failures a second are as many traces as the plan allows, and counted; batches are no larger', () => {
+function setup(sample: number) {
   const clock = new ManualClock();
   const time = { nowMs: clock.nowMs() };
   const lane = cellLane(createCell(1, PROCESS_SLOTS), PROCESS_SLOTS, 0);
   const batches: (readonly SpanRecord[])[] = [];
   const send = (spans: readonly SpanRecord[]): void => void batches.push(spans);
   const tracer = new Tracer({ clock, random: seededRandom(1), lane, time, send });
-  tracer.apply({ sample: 1, slowMs: 1000, perSecond: 100 });
+  tracer.apply({ sample, slowMs: 1000, perSecond: 100 });
+  return { tracer, time, lane, batches };
+}
+
+test('10,000 failures a second are as many traces as the plan allows, and counted; batches are no larger', () => {
+  const { tracer, time, lane, batches } = setup(1);
   for (let second = 0; second < 3; second++) {
     for (let tick = 0; tick < 10; tick++) {
       for (let request = 0; request < 1000; request++) tracer.answered(refused);
@@ -43,4 +48,15 @@ test('10,000 failures a second are as many traces as the plan allows, and counte
   assert.equal(new Set(batches.flat().map(({ traceId }) => traceId)).size, 300);
   tracer.tick();
   assert.equal(batches.length, 3, 'a tick without traces sends nothing');
+});
+
+test('neither a caller that samples everything nor requests refused for what they are use up what is left to failures', () => {
+  const parent = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), isSampled: true };
+  for (const given of [{ status: 404, parent }, { status: 501 }, { status: 505 }, { status: 508, parent }]) {
+    const { tracer, lane } = setup(0);
+    for (let n = 0; n < 1000; n++) tracer.answered({ ...refused, ...given });
+    assert.equal(lane[processSlots.tracesKept], 75, `${given.status}`);
+    for (let n = 0; n < 1000; n++) tracer.answered(refused);
+    assert.equal(lane[processSlots.tracesKept], 100, `after ${given.status}`);
+  }
 });

@@ -3,7 +3,8 @@
  * has sampled, since services behind must be told; and at *account*, where what failed, was tried again or was slow is kept whatever the head said.
  *
  * The flag that goes out is honest: it is set for what will be kept, and for what the caller keeps. Kept traces leave once a tick, and no more
- * begin in a second than the plan allows; what had no room is counted. Of these a quarter is left to what failed or was slow.
+ * begin in a second than the plan allows; what had no room is counted. Of these a quarter is left to what failed or was slow: neither the head,
+ * nor a caller that samples, nor requests that are refused for what they are can use it up.
  *
  * Cost: off, a look at a flag. On, for a request that is not kept: a comparison at its head and four at its end, no allocation.
  */
@@ -11,6 +12,7 @@ import { copyBytes } from '../../kernel/bytes.ts';
 import type { Lane } from '../../kernel/cells.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
+import { Budget } from '../../observe/trace/sampling.ts';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import { ENDED_BROKEN, type Exchange } from '../l7/exchange.ts';
 import { processSlots } from '../slots.ts';
@@ -22,9 +24,10 @@ import type { RequestTrace } from './request-trace.ts';
 /** Why a trace is kept, as its `spillway.kept` says. */
 export type Kept = 'sampled' | 'error' | 'retried' | 'slow';
 
-const SECOND_MS = 1000;
-/** Of the traces of a second, those that may be promised at the head. */
+/** Of the traces of a second, those that are not kept because something failed or was slow here. */
 const HEAD_SHARE = 0.75;
+/** What a client can bring about as often as it likes, and is no failure of what it asks: not implemented, a version, a loop. */
+const ASKED_WRONGLY: readonly number[] = [501, 505, 508];
 
 export interface TracerOptions {
   readonly clock: Clock;
@@ -40,9 +43,8 @@ export interface TracerOptions {
 export class Tracer {
   readonly #options: TracerOptions;
   #plan: TracesPlan | null = null;
+  #budget = new Budget(0, 0);
   #spans: SpanRecord[] = [];
-  #secondEndsMs = 0;
-  #begun = 0;
 
   constructor(options: TracerOptions) {
     this.#options = options;
@@ -54,6 +56,7 @@ export class Tracer {
 
   apply(plan: TracesPlan | null): void {
     this.#plan = plan;
+    this.#budget = new Budget(plan?.perSecond ?? 0, this.#options.time.nowMs);
   }
 
   /** Hands on what was kept since. */
@@ -101,7 +104,8 @@ export class Tracer {
     if (plan === null || !trace.isTraced || exchange.retained === null) return;
     const kept = whyKept(exchange, trace, nowMs - exchange.startMs, plan);
     // What the head promised has had its place since.
-    if (kept === null || (!(trace.isSampled && !trace.hasParent) && !this.#hasRoom(plan))) return;
+    const isPromised = trace.isSampled && !trace.hasParent;
+    if (kept === null || (!isPromised && !this.#hasRoom(kept === 'sampled' ? HEAD_SHARE : 1))) return;
     this.#keep(exchangeSpans(exchange, { nowMs, wallMs: this.#options.clock.wallMs(), kept }));
   }
 
@@ -114,7 +118,9 @@ export class Tracer {
     const isError = request.status >= 500;
     const isSampled = parent === null ? this.#isChosen(random.int32(), plan) : parent.isSampled;
     if (!isSampled && !isError) return null;
-    if (!(isSampled && parent === null) && !this.#hasRoom(plan)) return null;
+    const isPromised = isSampled && parent === null;
+    const share = isError && !ASKED_WRONGLY.includes(request.status) ? 1 : HEAD_SHARE;
+    if (!isPromised && !this.#hasRoom(share)) return null;
     const span = answeredSpan(request, {
       random,
       nowMs: time.nowMs,
@@ -131,26 +137,16 @@ export class Tracer {
   }
 
   /** By the last word of the trace id, so that all who sample by it agree. */
-  #isChosen(low: number, { sample, perSecond }: TracesPlan): boolean {
+  #isChosen(low: number, { sample }: TracesPlan): boolean {
     if (sample === 0 || low >>> 0 >= sample * 2 ** 32) return false;
-    return this.#take(perSecond * HEAD_SHARE);
+    return this.#budget.take(this.#options.time.nowMs, HEAD_SHARE);
   }
 
-  #hasRoom({ perSecond }: TracesPlan): boolean {
-    if (this.#take(perSecond)) return true;
+  /** `share`: of the budget, that must not be used up. */
+  #hasRoom(share: number): boolean {
+    if (this.#budget.take(this.#options.time.nowMs, share)) return true;
     this.#count(processSlots.tracesDropped);
     return false;
-  }
-
-  #take(most: number): boolean {
-    const { nowMs } = this.#options.time;
-    if (nowMs >= this.#secondEndsMs) {
-      this.#secondEndsMs = nowMs + SECOND_MS;
-      this.#begun = 0;
-    }
-    if (this.#begun >= most) return false;
-    this.#begun++;
-    return true;
   }
 
   #count(slot: number): void {

@@ -332,3 +332,15 @@ onBoth('no more are kept than the plan allows, and a quarter is left to what fai
   await ask(client);
   assert.equal(contexts.at(-1)!.flags, 1, 'the next second has its own');
 });
+
+onBoth('a trusted caller that samples everything leaves a quarter to what fails', async (bench) => {
+  const changes = { traces: { ...all, perSecond: 8 }, attemptsMax: 1, listener: trusted };
+  const { origin, gateway, client } = await bench.line(changes, new ManualClock());
+  let status = '200 OK';
+  told(origin, () => answer('', '', status));
+  for (let n = 0; n < 20; n++) await ask(client, `traceparent: 00-${CALLER}-${CALLER_SPAN}-01`);
+  assert.deepEqual([count(gateway, 'tracesKept'), count(gateway, 'tracesDropped')], [6, 14]);
+  status = '500 No';
+  for (let n = 0; n < 5; n++) await ask(client);
+  assert.deepEqual([count(gateway, 'tracesKept'), count(gateway, 'tracesDropped')], [8, 17]);
+});

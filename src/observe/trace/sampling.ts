@@ -16,24 +16,27 @@ export function isInShare(traceId: string, share: number): boolean {
   return share > 0 && Number.parseInt(traceId.slice(FROM, FROM + DIGITS), 16) >= (1 - share) * 16 ** DIGITS;
 }
 
-/** So many a second, and as many at once. */
+const SECOND_MS = 1000;
+
+/** So many a second, whatever came before it. */
 export class Budget {
   readonly #perSecond: number;
-  #left: number;
-  #atMs: number;
+  #secondEndsMs: number;
+  #taken = 0;
 
   constructor(perSecond: number, nowMs: number) {
     this.#perSecond = perSecond;
-    this.#left = perSecond;
-    this.#atMs = nowMs;
+    this.#secondEndsMs = nowMs + SECOND_MS;
   }
 
-  take(nowMs: number): boolean {
-    const passedMs = Math.max(0, nowMs - this.#atMs);
-    this.#left = Math.min(this.#perSecond, this.#left + (passedMs * this.#perSecond) / 1000);
-    this.#atMs = nowMs;
-    if (this.#left < 1) return false;
-    this.#left -= 1;
+  /** One more, if no more than this share of the budget is taken: what is left to others is the rest. */
+  take(nowMs: number, share = 1): boolean {
+    if (nowMs >= this.#secondEndsMs) {
+      this.#secondEndsMs = nowMs + SECOND_MS;
+      this.#taken = 0;
+    }
+    if (this.#taken >= this.#perSecond * share) return false;
+    this.#taken += 1;
     return true;
   }
 }
