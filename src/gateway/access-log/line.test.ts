@@ -329,6 +329,20 @@ test('names stay what they are when lines are written over each other', () => {
   }
 });
 
+test('numbers are what they were, of any length; milliseconds with three decimals', () => {
+  const digits = fc.integer({ min: 0, max: 53 }).chain((bits) => fc.maxSafeNat({ max: 2 ** bits - 1 }));
+  fc.assert(
+    fc.property(digits, digits, fc.maxSafeNat({ max: 2 ** 42 }), (bytesIn, bytesOut, micros) => {
+      const text = textOf(recordOf(get('/'), { bytesIn, bytesOut, totalMs: micros / 1000 }));
+      assert.ok(text.includes(`"bytesIn":${bytesIn},"bytesOut":${bytesOut},`), text);
+      assert.ok(text.includes(`"total":${(micros / 1000).toFixed(3)},`), text);
+    }),
+  );
+  for (const bytesOut of [9, 10, 99, 100, 2 ** 31 - 1, 2 ** 31, 10 ** 12, 2 ** 53 - 1]) {
+    assert.equal(lineOf(recordOf(get('/'), { bytesOut }))['bytesOut'], bytesOut);
+  }
+});
+
 describe('time', () => {
   const writer = new LineWriter([]);
   const time = (wallMs: number): unknown => {

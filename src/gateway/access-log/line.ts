@@ -13,6 +13,7 @@
 import { ascii, copyBytes } from '../../kernel/bytes.ts';
 import { writeHexWord } from '../../kernel/hex.ts';
 import { ClientText } from './client-text.ts';
+import { FixedText, type LineOut, outOver } from './fixed-text.ts';
 import { indexOf, lineAt, valueEnd, valueStart } from './head-text.ts';
 import { Names } from './names.ts';
 import { duration, integer, thousandths } from './numbers.ts';
@@ -37,39 +38,41 @@ const QUESTION = 63;
 /** ` HTTP/1.1` and the line end. */
 const VERSION_BYTES = 11;
 
-const TIME = ascii('{"time":"');
-const CLIENT = ascii('","client":"');
-const LISTENER = ascii('","listener":');
-const METHOD = ascii(',"method":"');
-const HOST = ascii('","host":"');
-const PATH = ascii('","path":"');
-const QUERY = ascii('","query":"');
-const PROTOCOL = ascii('","protocol":"HTTP/1.');
-const USER_AGENT = ascii(',"userAgent":"');
-const REFERER = ascii(',"referer":"');
-const STATUS = ascii(',"status":');
-const BYTES_IN = ascii(',"bytesIn":');
-const BYTES_OUT = ascii(',"bytesOut":');
-const TLS = ascii(',"tls":');
-const ARM = ascii(',"arm":');
-const MIRRORED = ascii(',"mirrored":true');
-const ATTEMPTS = ascii(',"attempts":');
-const REUSED = ascii(',"reused":true');
-const REQUEST_ID = ascii(',"requestId":"');
-const TRACE_ID = ascii(',"traceId":"');
-const SPAN_ID = ascii('","spanId":"');
-const TOTAL = ascii(',"ms":{"total":');
-const WAIT = ascii(',"wait":');
-const CONNECT = ascii(',"connect":');
-const TLS_MS = ascii(',"tls":');
-const FIRST_BYTE = ascii(',"firstByte":');
-const BODY = ascii(',"body":');
-const CLIENT_MS = ascii(',"client":');
-const VERDICT = ascii('},"verdict":');
-const REFUSAL = ascii(',"refusal":');
-const LIMIT = ascii(',"limit":');
-const END = ascii(',"end":');
-const CUT = ascii(',"cut":true');
+const TIME = new FixedText('{"time":"');
+const CLIENT = new FixedText('","client":"');
+const LISTENER = new FixedText('","listener":');
+const METHOD = new FixedText(',"method":"');
+const HOST = new FixedText('","host":"');
+const PATH = new FixedText('","path":"');
+const QUERY = new FixedText('","query":"');
+const PROTOCOL = new FixedText('","protocol":"HTTP/1.');
+const USER_AGENT = new FixedText(',"userAgent":"');
+const REFERER = new FixedText(',"referer":"');
+const STATUS = new FixedText(',"status":');
+const BYTES_IN = new FixedText(',"bytesIn":');
+const BYTES_OUT = new FixedText(',"bytesOut":');
+const TLS = new FixedText(',"tls":');
+const ARM = new FixedText(',"arm":');
+const MIRRORED = new FixedText(',"mirrored":true');
+const ATTEMPTS = new FixedText(',"attempts":');
+const REUSED = new FixedText(',"reused":true');
+const REQUEST_ID = new FixedText(',"requestId":"');
+const TRACE_ID = new FixedText(',"traceId":"');
+const SPAN_ID = new FixedText('","spanId":"');
+const TOTAL = new FixedText(',"ms":{"total":');
+const WAIT = new FixedText(',"wait":');
+const CONNECT = new FixedText(',"connect":');
+const TLS_MS = new FixedText(',"tls":');
+const FIRST_BYTE = new FixedText(',"firstByte":');
+const BODY = new FixedText(',"body":');
+const CLIENT_MS = new FixedText(',"client":');
+const VERDICT = new FixedText('},"verdict":');
+const REFUSAL = new FixedText(',"refusal":');
+const LIMIT = new FixedText(',"limit":');
+const END = new FixedText(',"end":');
+/** How nearly every request ends. */
+const ALL_WELL = new FixedText('},"verdict":"ok","end":"ok"');
+const CUT = new FixedText(',"cut":true');
 const CLOSE = ascii('}\n');
 
 const USER_AGENT_NAME = ascii('user-agent:');
@@ -80,19 +83,21 @@ export class LineWriter {
   readonly #names = new Names();
   readonly #time = Buffer.from('0000-00-00T00:00:00.000Z', 'latin1');
   #second = Number.NaN;
+  #out = outOver(new Uint8Array(0));
 
   /** `redactQuery`: names of query parameters whose values are not shown, whatever their case; `*` is all of them. */
   constructor(redactQuery: readonly string[]) {
     this.#client = new ClientText(redactQuery);
   }
 
-  /** Writes the line with its LF at `at`; returns the index after it. `out` has room for `LINE_BYTES_MAX`. */
-  write(record: LogRecord, out: Uint8Array, at: number): number {
+  /** Writes the line with its LF at `at`; returns the index after it. `memory` has room for `LINE_BYTES_MAX`, all of which is ours. */
+  write(record: LogRecord, memory: Uint8Array, at: number): number {
+    const out = this.#over(memory);
     this.#client.cut = false;
-    at = copyBytes(TIME, 0, TIME.length, out, at);
+    at = TIME.write(out, at);
     at = this.#timestamp(record.wallMs, out, at);
-    at = copyBytes(CLIENT, 0, CLIENT.length, out, at);
-    at = copyBytes(record.clientText, 0, record.clientLength, out, at);
+    at = CLIENT.write(out, at);
+    at = copyBytes(record.clientText, 0, record.clientLength, out.bytes, at);
     at = this.#names.name(LISTENER, record.listener, out, at);
     if (record.headTo > record.headFrom) at = this.#request(record, out, at);
     at = integer(STATUS, record.status, out, at);
@@ -100,20 +105,32 @@ export class LineWriter {
     at = integer(BYTES_OUT, record.bytesOut, out, at);
     if (record.route !== '') at = this.#names.way(record, out, at);
     if (record.arm !== '') at = this.#names.name(ARM, record.arm, out, at);
-    if (record.mirrored) at = copyBytes(MIRRORED, 0, MIRRORED.length, out, at);
+    if (record.mirrored) at = MIRRORED.write(out, at);
     if (record.tls !== '') at = this.#names.name(TLS, record.tls, out, at);
     at = integer(ATTEMPTS, record.attempts, out, at);
-    if (record.reused) at = copyBytes(REUSED, 0, REUSED.length, out, at);
+    if (record.reused) at = REUSED.write(out, at);
     at = this.#durations(record, out, at);
-    at = this.#names.name(VERDICT, record.verdict, out, at);
-    if (record.refusal !== '') at = this.#names.name(REFUSAL, record.refusal, out, at);
-    if (record.limit !== '') at = this.#names.name(LIMIT, record.limit, out, at);
-    at = this.#names.name(END, record.end, out, at);
-    if (this.#client.cut) at = copyBytes(CUT, 0, CUT.length, out, at);
-    return copyBytes(CLOSE, 0, 2, out, at);
+    const { end, limit, refusal, verdict } = record;
+    if (verdict === 'ok' && end === 'ok' && refusal === '' && limit === '') at = ALL_WELL.write(out, at);
+    else at = this.#ending(record, out, at);
+    if (this.#client.cut) at = CUT.write(out, at);
+    return copyBytes(CLOSE, 0, 2, out.bytes, at);
   }
 
-  #durations(record: LogRecord, out: Uint8Array, at: number): number {
+  #ending({ end, limit, refusal, verdict }: LogRecord, out: LineOut, at: number): number {
+    at = this.#names.name(VERDICT, verdict, out, at);
+    if (refusal !== '') at = this.#names.name(REFUSAL, refusal, out, at);
+    if (limit !== '') at = this.#names.name(LIMIT, limit, out, at);
+    return this.#names.name(END, end, out, at);
+  }
+
+  /** A log has two buffers, which take turns after hundreds of lines. */
+  #over(memory: Uint8Array): LineOut {
+    if (this.#out.bytes !== memory) this.#out = outOver(memory);
+    return this.#out;
+  }
+
+  #durations(record: LogRecord, out: LineOut, at: number): number {
     at = duration(TOTAL, record.totalMs, out, at);
     if (record.waitMs >= 0) at = duration(WAIT, record.waitMs, out, at);
     if (record.connectMs >= 0) at = duration(CONNECT, record.connectMs, out, at);
@@ -124,7 +141,7 @@ export class LineWriter {
   }
 
   /** What the client asked for: request line, Host, the two fields people search for, ids. */
-  #request(record: LogRecord, out: Uint8Array, at: number): number {
+  #request(record: LogRecord, out: LineOut, at: number): number {
     const { head, headFrom, headTo } = record;
     const methodEnd = indexOf(head, SP, headFrom, headTo);
     let targetEnd = methodEnd + 1;
@@ -141,68 +158,60 @@ export class LineWriter {
     if (askedPath.length > 0) at = this.#text(PATH, PATH_BYTES, askedPath, 0, askedPath.length, out, at);
     else at = this.#text(PATH, PATH_BYTES, head, methodEnd + 1, hasQuery ? pathEnd : targetEnd, out, at);
     if (hasQuery) {
-      at = copyBytes(QUERY, 0, QUERY.length, out, at);
-      at = this.#client.query(head, pathEnd + 1, targetEnd, out, at, at + QUERY_BYTES);
+      at = QUERY.write(out, at);
+      at = this.#client.query(head, pathEnd + 1, targetEnd, out.bytes, at, at + QUERY_BYTES);
     }
-    at = copyBytes(PROTOCOL, 0, PROTOCOL.length, out, at);
-    out[at] = ZERO + record.minorVersion;
-    out[at + 1] = QUOTE;
+    at = PROTOCOL.write(out, at);
+    out.bytes[at] = ZERO + record.minorVersion;
+    out.bytes[at + 1] = QUOTE;
     at = this.#fields(record, targetEnd + VERSION_BYTES, out, at + 2);
     if (record.requestIdTo > record.requestIdFrom) {
       at = this.#text(REQUEST_ID, REQUEST_ID_BYTES, head, record.requestIdFrom, record.requestIdTo, out, at);
-      out[at++] = QUOTE;
+      out.bytes[at++] = QUOTE;
     }
     const { trace, traceFrom } = record;
     if (traceFrom >= 0) {
-      at = copyBytes(TRACE_ID, 0, TRACE_ID.length, out, at);
-      at = copyBytes(trace, traceFrom, traceFrom + 32, out, at);
-      at = copyBytes(SPAN_ID, 0, SPAN_ID.length, out, at);
-      at = writeHexWord(record.spanLow, out, writeHexWord(record.spanHigh, out, at));
-      out[at++] = QUOTE;
+      at = TRACE_ID.write(out, at);
+      at = copyBytes(trace, traceFrom, traceFrom + 32, out.bytes, at);
+      at = SPAN_ID.write(out, at);
+      at = writeHexWord(record.spanLow, out.bytes, writeHexWord(record.spanHigh, out.bytes, at));
+      out.bytes[at++] = QUOTE;
     }
     return at;
   }
 
   /** User-Agent and Referer, the first of each: a second would be a second key. */
-  #fields(record: LogRecord, fields: number, out: Uint8Array, at: number): number {
+  #fields(record: LogRecord, fields: number, out: LineOut, at: number): number {
     const { head, headTo, userAgentOffset, refererOffset } = record;
     if (userAgentOffset >= 0) {
       const line = lineAt(head, fields, fields + userAgentOffset, headTo, USER_AGENT_NAME);
       const value = valueStart(head, line + USER_AGENT_NAME.length, headTo);
       at = this.#text(USER_AGENT, FIELD_BYTES, head, value, valueEnd(head, value, headTo), out, at);
-      out[at++] = QUOTE;
+      out.bytes[at++] = QUOTE;
     }
     if (refererOffset >= 0) {
       const line = lineAt(head, fields, fields + refererOffset, headTo, REFERER_NAME);
       const value = valueStart(head, line + REFERER_NAME.length, headTo);
-      at = copyBytes(REFERER, 0, REFERER.length, out, at);
-      at = this.#client.url(head, value, valueEnd(head, value, headTo), out, at, at + FIELD_BYTES);
-      out[at++] = QUOTE;
+      at = REFERER.write(out, at);
+      at = this.#client.url(head, value, valueEnd(head, value, headTo), out.bytes, at, at + FIELD_BYTES);
+      out.bytes[at++] = QUOTE;
     }
     return at;
   }
 
   /** A key, which ends in a quote, and a text of the client in at most `max` bytes. The closing quote is the next key's. */
-  #text(
-    key: Uint8Array,
-    max: number,
-    from: Uint8Array,
-    start: number,
-    end: number,
-    out: Uint8Array,
-    at: number,
-  ): number {
-    at = copyBytes(key, 0, key.length, out, at);
-    return this.#client.text(from, start, end, out, at, at + max);
+  #text(key: FixedText, max: number, from: Uint8Array, start: number, end: number, out: LineOut, at: number): number {
+    at = key.write(out, at);
+    return this.#client.text(from, start, end, out.bytes, at, at + max);
   }
 
-  #timestamp(wallMs: number, out: Uint8Array, at: number): number {
+  #timestamp(wallMs: number, out: LineOut, at: number): number {
     const second = Math.floor(wallMs / 1000);
     if (second !== this.#second) {
       this.#second = second;
       this.#time.write(new Date(second * 1000).toISOString(), 'latin1');
     }
     thousandths(Math.floor(wallMs - second * 1000), this.#time, 20);
-    return copyBytes(this.#time, 0, 24, out, at);
+    return copyBytes(this.#time, 0, 24, out.bytes, at);
   }
 }
