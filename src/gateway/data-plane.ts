@@ -120,7 +120,7 @@ export class DataPlane {
     for (const timer of this.#timers) timer.clear();
     this.#cut?.clear();
     await plane.stores.end();
-    plane.tracer.tick();
+    plane.tracer.end();
     await plane.accounts.close();
   }
 

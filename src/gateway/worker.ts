@@ -16,6 +16,8 @@ if (port === null) throw new Error('worker.ts runs in a worker thread');
 const start = workerData as WorkerStart;
 const say = (message: FromWorker): void => port.postMessage(message);
 
+let spansTaken = (): void => {};
+
 const plane = new DataPlane({
   clock: systemClock,
   random: createRandom(),
@@ -24,7 +26,10 @@ const plane = new DataPlane({
   snapshot: start.snapshot,
   rowFull: () => say({ kind: 'row-full' }),
   notice: (level, message) => say({ kind: 'notice', level, message }),
-  traced: (spans) => say({ kind: 'spans', spans }),
+  traced(spans, taken) {
+    spansTaken = taken;
+    say({ kind: 'spans', spans });
+  },
 });
 
 async function apply(message: WorkerStart | Extract<ToWorker, { kind: 'apply' }>): Promise<void> {
@@ -68,6 +73,9 @@ port.on('message', (message: ToWorker) => {
       break;
     case 'drain':
       void drain(message.timeoutMs);
+      break;
+    case 'spans-taken':
+      spansTaken();
       break;
     case 'reopen-log':
       plane.reopenLog();

@@ -57,7 +57,10 @@ export class TestGateway {
       snapshot,
       rowFull: () => {},
       notice: (_level, message) => notices.push(message),
-      traced: (spans) => this.spans.push(...spans),
+      traced: (spans, taken) => {
+        this.spans.push(...spans);
+        taken();
+      },
     });
   }
 

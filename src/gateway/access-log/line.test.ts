@@ -330,9 +330,10 @@ test('names stay what they are when lines are written over each other', () => {
 });
 
 test('numbers are what they were, of any length; milliseconds with three decimals', () => {
-  const digits = fc.integer({ min: 0, max: 53 }).chain((bits) => fc.maxSafeNat({ max: 2 ** bits - 1 }));
+  const ofBits = (max: number) =>
+    fc.tuple(fc.maxSafeNat(), fc.integer({ min: 0, max })).map(([value, bits]) => value % 2 ** bits);
   fc.assert(
-    fc.property(digits, digits, fc.maxSafeNat({ max: 2 ** 42 }), (bytesIn, bytesOut, micros) => {
+    fc.property(ofBits(53), ofBits(53), ofBits(42), (bytesIn, bytesOut, micros) => {
       const text = textOf(recordOf(get('/'), { bytesIn, bytesOut, totalMs: micros / 1000 }));
       assert.ok(text.includes(`"bytesIn":${bytesIn},"bytesOut":${bytesOut},`), text);
       assert.ok(text.includes(`"total":${(micros / 1000).toFixed(3)},`), text);

@@ -310,7 +310,7 @@ export const metricNames = {
   spillway_traces_dropped_total: {
     type: 'counter',
     labels: [],
-    help: 'Traces that should have been kept and were more than a worker may keep in a second.',
+    help: 'Traces that should have been kept and were more than a worker may keep in a second, or than may wait for the control thread.',
   },
   spillway_otlp_spans_total: {
     type: 'counter',

@@ -18,6 +18,8 @@ export type ToWorker =
   | { readonly kind: 'canary'; readonly plan: CanaryPlan | null }
   /** Stop accepting, finish what is running, close what is idle; answer `drained`. */
   | { readonly kind: 'drain'; readonly timeoutMs: number }
+  /** The spans that were sent have been read: there may be more. */
+  | { readonly kind: 'spans-taken' }
   /** Open the access log anew (after it was rotated away). */
   | { readonly kind: 'reopen-log' };
 
@@ -27,7 +29,7 @@ export type FromWorker =
   | { readonly kind: 'drained' }
   /** Some endpoint failed so often in a row that it should be looked at now. */
   | { readonly kind: 'row-full' }
-  /** Traces that are kept, of the last tick. */
+  /** Traces that are kept; the next come when these have been taken, so that no more than these wait for a control thread that is busy. */
   | { readonly kind: 'spans'; readonly spans: readonly SpanRecord[] }
   /** One line for the operator, such as a log target that cannot be written. */
   | { readonly kind: 'notice'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };

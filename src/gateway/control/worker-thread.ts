@@ -136,6 +136,7 @@ export class WorkerThread {
       case 'row-full':
         return this.#options.onRowFull();
       case 'spans':
+        this.post({ kind: 'spans-taken' });
         return this.#options.onSpans(message.spans);
       case 'notice':
         return this.#options.onNotice(message.level, message.message);

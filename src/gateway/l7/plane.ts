@@ -11,7 +11,6 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import { TicklessWheel } from '../../kernel/tickless-wheel.ts';
 import { TimerWheel } from '../../kernel/timer-wheel.ts';
-import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import { Accounts } from '../account.ts';
 import { Leases } from '../limits/leases.ts';
 import { Limits } from '../limits/limits.ts';
@@ -19,7 +18,7 @@ import { Stores } from '../limits/stores.ts';
 import { createVerdict } from '../limits/verdict.ts';
 import { PROCESS_SLOTS, processSlots, refusals } from '../slots.ts';
 import type { CanaryPlan, Snapshot } from '../snapshot.ts';
-import { Tracer } from '../tracing/tracer.ts';
+import { type SendSpans, Tracer } from '../tracing/tracer.ts';
 import { refusalAnswer, type RefusalAnswer } from './answer.ts';
 import { Buffers } from './buffers.ts';
 import { CanaryRun } from './canary-run.ts';
@@ -54,8 +53,8 @@ export interface PlaneOptions {
   readonly rowFull: () => void;
   /** One line for the operator. */
   readonly notice: (level: 'info' | 'warn' | 'error', message: string) => void;
-  /** What is kept of traces, at most once a tick. */
-  readonly traced: (spans: readonly SpanRecord[]) => void;
+  /** What is kept of traces. */
+  readonly traced: SendSpans;
 }
 
 export class Plane {

@@ -9,7 +9,7 @@ import type { ClientConnection } from '../l7/client.ts';
 import { Head } from '../l7/head.ts';
 import { PROCESS_SLOTS, processSlots } from '../slots.ts';
 import type { AnsweredRequest } from './answered-span.ts';
-import { Tracer } from './tracer.ts';
+import { type SendSpans, Tracer } from './tracer.ts';
 
 const client = {
   security: { version: '' },
@@ -21,15 +21,20 @@ const refused: AnsweredRequest = {
   waitedMs: 0,
 };
 
-function setup(sample: number) {
+function setup(sample: number, isRead = true) {
   const clock = new ManualClock();
   const time = { nowMs: clock.nowMs() };
   const lane = cellLane(createCell(1, PROCESS_SLOTS), PROCESS_SLOTS, 0);
   const batches: (readonly SpanRecord[])[] = [];
-  const send = (spans: readonly SpanRecord[]): void => void batches.push(spans);
+  const sent: (() => void)[] = [];
+  const send: SendSpans = (spans, taken) => {
+    batches.push(spans);
+    sent.push(taken);
+    if (isRead) taken();
+  };
   const tracer = new Tracer({ clock, random: seededRandom(1), lane, time, send });
   tracer.apply({ sample, slowMs: 1000, perSecond: 100 });
-  return { tracer, time, lane, batches };
+  return { tracer, time, lane, batches, sent };
 }
 
 test('10,000 failures a second are as many traces as the plan allows, and counted; batches are no larger', () => {
@@ -59,4 +64,27 @@ test('neither a caller that samples everything nor requests refused for what the
     for (let n = 0; n < 1000; n++) tracer.answered(refused);
     assert.equal(lane[processSlots.tracesKept], 100, `after ${given.status}`);
   }
+});
+
+test('while nobody reads what was sent, no more is, and what waits has a bound; then it goes, and at the end in any case', () => {
+  const { tracer, time, lane, batches, sent } = setup(1, false);
+  const fail = (seconds: number): void => {
+    for (let second = 0; second < seconds; second++) {
+      for (let request = 0; request < 100; request++) tracer.answered(refused);
+      tracer.tick();
+      time.nowMs += 1000;
+    }
+  };
+  fail(201);
+  assert.deepEqual(
+    [batches.length, lane[processSlots.tracesKept], lane[processSlots.tracesDropped]],
+    [1, 10_100, 10_000],
+  );
+  sent[0]!();
+  fail(1);
+  assert.deepEqual([batches.length, batches[1]!.length], [2, 10_000]);
+  fail(2);
+  assert.equal(batches.length, 2);
+  tracer.end();
+  assert.equal(batches[2]!.length, 200);
 });

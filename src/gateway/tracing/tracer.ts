@@ -3,7 +3,7 @@
  * has sampled, since services behind must be told; and at *account*, where what failed, was tried again or was slow is kept whatever the head said.
  *
  * The flag that goes out is honest: it is set for what will be kept, and for what the caller keeps. Kept traces leave once a tick, and no more
- * begin in a second than the plan allows; what had no room is counted. Of these a quarter is left to what failed or was slow: neither the head,
+ * begin in a second than the plan allows; what had no room, there or in memory while nobody reads them, is counted. Of these a quarter is left to what failed or was slow: neither the head,
  * nor a caller that samples, nor requests that are refused for what they are can use it up.
  *
  * Cost: off, a look at a flag. On, for a request that is not kept: a comparison at its head and four at its end, no allocation.
@@ -26,8 +26,12 @@ export type Kept = 'sampled' | 'error' | 'retried' | 'slow';
 
 /** Of the traces of a second, those that are not kept because something failed or was slow here. */
 const HEAD_SHARE = 0.75;
+/** Spans that wait while what was sent is not read: some 10 MB, a third of a second of as many traces as a plan may keep. */
+const UNSENT_MAX = 10_000;
 /** What a client can bring about as often as it likes, and is no failure of what it asks: not implemented, a version, a loop. */
 const ASKED_WRONGLY: readonly number[] = [501, 505, 508];
+
+export type SendSpans = (spans: readonly SpanRecord[], taken: () => void) => void;
 
 export interface TracerOptions {
   readonly clock: Clock;
@@ -36,8 +40,8 @@ export interface TracerOptions {
   readonly lane: Lane;
   /** Now, as read once per event. */
   readonly time: { readonly nowMs: number };
-  /** Takes what is kept, once a tick. */
-  readonly send: (spans: readonly SpanRecord[]) => void;
+  /** Takes what is kept, at most once a tick, and calls `taken` when it has been read: until then it is given no more. */
+  readonly send: SendSpans;
 }
 
 export class Tracer {
@@ -45,6 +49,7 @@ export class Tracer {
   #plan: TracesPlan | null = null;
   #budget = new Budget(0, 0);
   #spans: SpanRecord[] = [];
+  #isSending = false;
 
   constructor(options: TracerOptions) {
     this.#options = options;
@@ -59,13 +64,23 @@ export class Tracer {
     this.#budget = new Budget(plan?.perSecond ?? 0, this.#options.time.nowMs);
   }
 
-  /** Hands on what was kept since. */
+  /** Hands on what was kept since, if what was handed on before has been read. */
   tick(): void {
+    if (!this.#isSending) this.end();
+  }
+
+  /** Hands on what was kept since, in any case. */
+  end(): void {
     if (this.#spans.length === 0) return;
     const spans = this.#spans;
     this.#spans = [];
-    this.#options.send(spans);
+    this.#isSending = true;
+    this.#options.send(spans, this.#taken);
   }
+
+  readonly #taken = (): void => {
+    this.#isSending = false;
+  };
 
   // — At the head
 
@@ -127,13 +142,14 @@ export class Tracer {
       wallMs: clock.wallMs(),
       kept: isError ? 'error' : 'sampled',
     });
-    this.#keep([span]);
-    return span;
+    return this.#keep([span]) ? span : null;
   }
 
-  #keep(spans: readonly SpanRecord[]): void {
-    this.#count(processSlots.tracesKept);
-    this.#spans.push(...spans);
+  #keep(spans: readonly SpanRecord[]): boolean {
+    const hasRoom = this.#spans.length + spans.length <= UNSENT_MAX;
+    this.#count(hasRoom ? processSlots.tracesKept : processSlots.tracesDropped);
+    if (hasRoom) this.#spans.push(...spans);
+    return hasRoom;
   }
 
   /** By the last word of the trace id, so that all who sample by it agree. */
