@@ -2,10 +2,13 @@
 import { extname } from 'node:path';
 import type { MistakeList, Path } from '../../reading/mistakes.ts';
 import { show } from '../../reading/mistakes.ts';
+import { KEPT_DAYS } from '../../observe/series/resolutions.ts';
 import { parseSlos } from '../../observe/slo/load.ts';
-import { type Slo, sloId } from '../../observe/slo/objective.ts';
+import { gatewayIndicatorOf, type Slo, sloId } from '../../observe/slo/objective.ts';
 import type { Parts, RuleContext } from './parts.ts';
 import type { FileSet } from './pem.ts';
+
+const DAY_MS = 86_400_000;
 
 export function checkObjectives(parts: Parts, list: MistakeList, { files }: RuleContext): void {
   const first = new Map<string, string>();
@@ -33,8 +36,17 @@ export function checkObjectives(parts: Parts, list: MistakeList, { files }: Rule
       }
       first.set(id, file);
       checkCounted(slo, { path, list, parts });
+      checkWindow(slo, path, list);
     }
   }
+}
+
+/** What only Prometheus evaluates is warned of already. */
+function checkWindow(slo: Slo, path: Path, list: MistakeList): void {
+  const days = slo.windowMs / DAY_MS;
+  if (gatewayIndicatorOf(slo) === null || days <= KEPT_DAYS) return;
+  const message = `the objective ${sloId(slo)} is over ${days}d, of which the gateway knows the last ${KEPT_DAYS}d: failures before that are not in its budget`;
+  list.warning(path, { message, expected: `a window of at most ${KEPT_DAYS}d, or this one by Prometheus` });
 }
 
 /** Whether there is anything in this gateway that it counts. */
@@ -42,7 +54,7 @@ function checkCounted(
   slo: Slo,
   { path, list, parts }: { readonly path: Path; readonly list: MistakeList; readonly parts: Parts },
 ): void {
-  const gateway = slo.indicator.kind === 'events' ? slo.indicator.gateway : null;
+  const gateway = gatewayIndicatorOf(slo);
   if (gateway === null) {
     const message = `the objective ${sloId(slo)} is measured by queries, which only Prometheus can evaluate; the gateway leaves it out`;
     list.warning(path, { message, expected: 'an indicator of the gateway: availability or latency' });

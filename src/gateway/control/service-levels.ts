@@ -8,7 +8,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { Series } from '../../observe/series/series.ts';
 import { createSloEvaluator, type SloEvaluator, type SloEvaluatorOptions } from '../../observe/slo/live/evaluator.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
-import { type Slo, sloId } from '../../observe/slo/objective.ts';
+import { gatewayIndicatorOf, type Slo, sloId } from '../../observe/slo/objective.ts';
 import type { Config } from '../config/index.ts';
 import type { RouteProbe } from './probes.ts';
 import { countRound } from './slo-counts.ts';
@@ -37,19 +37,15 @@ export class ServiceLevels {
     this.#hasSlos = slos.length > 0;
     if (objectives === this.#objectives) return;
     this.#objectives = objectives;
-    this.#evaluator.replace(objectives.filter((slo) => gatewayOf(slo) !== null));
+    this.#evaluator.replace(objectives.filter((slo) => gatewayIndicatorOf(slo) !== null));
   }
 
   /** A round of samples is through. */
   round(routes: readonly RouteProbe[]): void {
     for (const slo of this.#objectives) {
-      const gateway = gatewayOf(slo);
+      const gateway = gatewayIndicatorOf(slo);
       if (gateway !== null) this.#evaluator.count(sloId(slo), countRound(gateway, routes));
     }
     this.#evaluator.evaluate();
   }
-}
-
-function gatewayOf({ indicator }: Slo) {
-  return indicator.kind === 'events' ? indicator.gateway : null;
 }

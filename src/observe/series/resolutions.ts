@@ -6,9 +6,12 @@ export interface Resolution {
   readonly steps: number;
 }
 
+/** How far back anything is known. */
+export const KEPT_DAYS = 35;
+
 const second = { stepMs: 1000, steps: 3600 + 60 };
 const ten = { stepMs: 10_000, steps: 8640 + 60 };
-const five = { stepMs: 300_000, steps: 10_080 + 24 };
+const five = { stepMs: 300_000, steps: KEPT_DAYS * 288 + 24 };
 
 /** The finest first; each step is whole ones of the finer. */
 export const resolutions: readonly Resolution[] = [second, ten, five];

@@ -70,6 +70,11 @@ export function sloId({ service, name }: Pick<Slo, 'service' | 'name'>): string 
   return `${service}-${name}`;
 }
 
+/** The gateway's own counters that it is measured by; null: only Prometheus can. */
+export function gatewayIndicatorOf({ indicator }: Pick<Slo, 'indicator'>): GatewayIndicator | null {
+  return indicator.kind === 'events' ? indicator.gateway : null;
+}
+
 /** 1 − objective, without what binary fractions add: 0.001, not 0.0010000000000000009. */
 export function errorBudget({ objective }: Pick<Slo, 'objective'>): number {
   return exact(1 - objective);

@@ -15,7 +15,7 @@ import { invalid } from '../../../kernel/options.ts';
 import { formatDuration } from '../../../kernel/units.ts';
 import type { CounterSeries, Series } from '../../series/series.ts';
 import { alertWindowsS, type BurnAlert, burnAlerts, firingAlerts } from '../burn-alerts.ts';
-import { errorBudget, exact, type Slo, sloId } from '../objective.ts';
+import { errorBudget, exact, gatewayIndicatorOf, type Slo, sloId } from '../objective.ts';
 import { budgetLevel } from '../policy.ts';
 import { type AlertMoment, firstPhase, nextPhase } from './alert-phase.ts';
 import { exhaustion, secondsToFire, type WindowCount } from './outlook.ts';
@@ -230,9 +230,9 @@ function apart(ranges: readonly TimeRange[]): readonly TimeRange[] {
 }
 
 /** What is counted, in words; another text is another thing, of which nothing is known yet. */
-function measuresOf({ indicator, service }: Slo): string {
-  const gateway = indicator.kind === 'events' ? indicator.gateway : null;
-  if (gateway === null) return `events of ${service}`;
+function measuresOf(slo: Slo): string {
+  const gateway = gatewayIndicatorOf(slo);
+  if (gateway === null) return `events of ${slo.service}`;
   const { requests } = gateway;
   const what = `answers of ${requests.service}${requests.route === null ? '' : ` by ${requests.route}`}`;
   return gateway.kind === 'availability' ? what : `${what} within ${formatDuration(exact(gateway.boundS * 1000))}`;
