@@ -52,7 +52,7 @@ export function seriesPart(): void {
   const options = { version: 1, cells: new CellStore(LANES), ticketSecret: new Uint8Array(32), pseudonym: 'p' };
   const snapshot = compileSnapshot(config!, options);
   const large = createSeries({ clock, seriesMax: 100_000 });
-  const { all } = new ProbeMaker(large).make(snapshot);
+  const { all } = new ProbeMaker(large).make(snapshot, 0);
   const round = (): void => {
     clock.pass(1000);
     for (const { cell } of snapshot.services[0]!.endpoints) {

@@ -12,7 +12,12 @@ import type { SloStatus } from '../../src/observe/index.ts';
 import { runCli } from '../cli-process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'spillway-live-slo-'));
+const slow = Promise.withResolvers<() => void>();
 const server = createServer((request, response) => {
+  if (request.url === '/slow') {
+    slow.resolve(() => response.end('x'));
+    return;
+  }
   response.statusCode = request.url === '/bad' ? 500 : 200;
   response.end('x');
 });
@@ -119,14 +124,28 @@ test('what was counted outlives the gateway, in the folder under data', async ()
   assert.deepEqual([status.good, status.bad], [47, 3]);
 });
 
+test('what ends while the gateway drains is counted, and there in the next one', async () => {
+  const answer = fetch(`http://${gateway.state().listeners[0]!.address}/slow`).then((response) => response.text());
+  const finish = await slow.promise;
+  const drained = gateway.drain();
+  finish();
+  assert.equal(await answer, 'x');
+  await drained;
+  gateway = createGateway({ file: config, watch: false });
+  await gateway.start();
+  assert.equal((await statusWhen(() => true)).good, 48);
+});
+
 test('what no gateway can evaluate, and what it does not have, is a warning; a file that is not there a mistake', async () => {
   const other =
-    '  - { name: q, objective: 99%, sli: { events: { bad: a_total, total: b_total } } }\n  - { name: r, objective: 99%, sli: { availability: { route: api } } }\n';
+    '  - { name: q, objective: 99%, sli: { events: { bad: a_total, total: b_total } } }\n  - { name: r, objective: 99%, sli: { availability: { route: api } } }\n  - { name: s, objective: 99%, window: 36d, sli: { availability: {} } }\n  - { name: t, objective: 99%, window: 35d, sli: { availability: {} } }\n';
   writeFileSync(join(folder, 'shop.slo.yaml'), slo('90%', other));
   const { out, err, code } = await runCli(['check', config]);
   assert.equal(code, 0, err);
   assert.match(out + err, /shop-q is measured by queries, which only Prometheus can evaluate/);
   assert.match(out + err, /shop-r counts answers of a route "api", which this config does not have/);
+  assert.match(out + err, /yaml:6:7: .*shop-s is over 36d, of which the gateway knows the last 35d/);
+  assert.doesNotMatch(out + err, /shop-t/);
   const gone = join(folder, 'gone.yaml');
   writeFileSync(
     gone,

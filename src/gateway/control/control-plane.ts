@@ -324,15 +324,15 @@ export class ControlPlane {
     this.#events.emit({ kind: 'stopped' });
   }
 
-  /** Idempotent. Health goes on while workers drain, because what they finish may still be retried elsewhere. */
+  /** Idempotent. While workers drain, health goes on, because what they finish may still be retried elsewhere; and so does counting it. */
   async #release(timeoutMs: number): Promise<void> {
     this.#files.close();
     this.#rotation?.clear();
-    await this.#history.stop();
     this.#discovery.close();
     this.#finds.close();
     this.#trials.end('the gateway is ending');
     await this.#supervisor?.drain(timeoutMs);
+    await this.#history.stop();
     this.#endpoints.stop();
     await this.#telemetry.close();
     await this.#admin.close();

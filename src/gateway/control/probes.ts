@@ -2,7 +2,8 @@
  * What is sampled of a gateway. Names and labels are those of `/metrics` (docs/metrics.md), so that a chart of what was and a query of what
  * is are about the same.
  *
- * A probe lives as long as its cell: a reload that keeps a thing keeps its cell, and so nothing is counted twice or lost.
+ * A probe lives as long as its cell: a reload that keeps a thing keeps its cell, and so nothing is counted twice or lost. That of a thing which a
+ * reload removed lives `LEAVING_MS` more: what was under way there still ends.
  *
  * Kept in full are listeners, limits, workers, and up to `FULL_MAX` routes and endpoints each. With more of them, and of the durations of
  * endpoints always, it is the last hour and day; and of more endpoints than that no durations at all: those of their routes tell.
@@ -29,6 +30,8 @@ import { CellProbe, type CellSpec, type Probed } from './cell-probe.ts';
 
 /** Of each, some 200 KB after five weeks; more of them share what memory there is. */
 const FULL_MAX = 256;
+/** Almost every request is over by then. */
+const LEAVING_MS = 60_000;
 
 const statuses = (name: string, first: number): CellSpec['counters'] =>
   [1, 2, 3, 4, 5].map((hundreds, at) => ({ slot: first + at, name, labels: { code_class: `${hundreds}xx` } }));
@@ -117,19 +120,26 @@ export interface RouteProbe {
 export interface Probes {
   readonly all: readonly Probe[];
   readonly routes: readonly RouteProbe[];
+  /** By the clock that is never set: some of them are over then. */
+  readonly untilMs: number;
 }
+
+export const noProbes: Probes = { all: [], routes: [], untilMs: Number.POSITIVE_INFINITY };
 
 /** Makes the probes of a snapshot; those of things that were there already are the same. */
 export class ProbeMaker {
   readonly #series: Series;
   #known = new Map<Cell, CellProbe>();
+  #routes: readonly RouteProbe[] = [];
+  /** When those are over that are leaving. */
+  #ends = new Map<CellProbe, number>();
   #workers: { readonly cell: Cell; readonly probes: readonly Probe[] } | null = null;
 
   constructor(series: Series) {
     this.#series = series;
   }
 
-  make(snapshot: Snapshot): Probes {
+  make(snapshot: Snapshot, nowMs: number): Probes {
     const next = new Map<Cell, CellProbe>();
     const probeOf = (probed: Probed): CellProbe => {
       const known = this.#known.get(probed.cell) ?? null;
@@ -137,18 +147,33 @@ export class ProbeMaker {
       next.set(probed.cell, probe);
       return probe;
     };
-    const routes = snapshot.routes.map(({ name, cell }, at): RouteProbe => {
+    const present = snapshot.routes.map(({ name, cell }, at): RouteProbe => {
       const labels = { route: name, service: serviceNameOf(snapshot, snapshot.routes[at]!) };
       const probe = probeOf({ cell, spec: routeSpec, labels, detail: detailOf(snapshot.routes.length) });
       return { service: labels.service, route: name, probe };
     });
-    const all = [
-      ...routes.map(({ probe }) => probe),
-      ...others(snapshot).map(probeOf),
-      ...this.#workersOf(snapshot.cell),
-    ];
+    const rest = others(snapshot).map(probeOf);
+    const ends = this.#leave(next, nowMs);
+    const routes = [...this.#routes.filter(({ probe }) => ends.has(probe)), ...present];
+    // Those that leave are first: where one has come back under its name, its gauges are those of now.
+    const all = [...ends.keys(), ...present.map(({ probe }) => probe), ...rest, ...this.#workersOf(snapshot.cell)];
     this.#known = next;
-    return { all, routes };
+    this.#routes = routes;
+    this.#ends = ends;
+    return { all, routes, untilMs: Math.min(...ends.values()) };
+  }
+
+  /** Adds to `next` those that it does not have, as long as they still count, and says how long. */
+  #leave(next: Map<Cell, CellProbe>, nowMs: number): Map<CellProbe, number> {
+    const ends = new Map<CellProbe, number>();
+    for (const [cell, probe] of this.#known) {
+      if (next.has(cell)) continue;
+      const endMs = this.#ends.get(probe) ?? nowMs + LEAVING_MS;
+      if (endMs <= nowMs) continue;
+      next.set(cell, probe);
+      ends.set(probe, endMs);
+    }
+    return ends;
   }
 
   /** Each by its own lane; the last one is control's. */

@@ -122,6 +122,30 @@ test('a reload counts nothing twice and loses nothing of what stays; what is new
   assert.equal(gateway.values('spillway_requests_total', { service: 'other' }).at(-1), 7);
 });
 
+test('what a reload removes is counted to its end: its last second, and for a minute what was under way', () => {
+  const routes = [
+    { name: 'old', service: 'shop', match: { path: '/old' } },
+    { name: 'all', service: 'shop' },
+  ];
+  const gateway = new Gateway({ routes }, slos({ availability: {} }));
+  gateway.answer(2, 100);
+  gateway.clock.pass(1000);
+  const old = cellLane(gateway.snapshot.routes[0]!.cell, ROUTE_SLOTS, 0);
+  const count = (number: number): void => void (old[routeSlots.responses1xx + 1]! += number);
+  count(5);
+  gateway.snapshot = gateway.compile({ services: [{ name: 'shop', endpoints: ['127.0.0.1:9002'] }] });
+  gateway.cells.retain(gateway.snapshot);
+  gateway.clock.pass(1000);
+  count(3);
+  gateway.clock.pass(1000);
+  assert.deepEqual(gateway.values('spillway_requests_total', { route: 'old' }), [0, 0, 100, 5, 3]);
+  assert.equal(gateway.levels.statuses![0]!.good, 108);
+  gateway.clock.pass(60_000);
+  count(1);
+  gateway.clock.pass(5000);
+  assert.deepEqual(gateway.values('spillway_requests_total', { route: 'old' }), [0, 0, 0, 0, 0], 'not for ever');
+});
+
 test('ten thousand endpoints are sampled in turns, briefly and without durations, all at the time the round began', () => {
   const endpoints = Array.from({ length: 10_000 }, (_, at) => `10.0.${at >> 8}.${at & 255}:80` as const);
   const gateway = new Gateway({ services: [{ name: 'shop', endpoints }] });
@@ -187,7 +211,7 @@ test('objectives are counted as their rules count: bad answers and broken ones, 
   assert.deepEqual(states, ['inactive', 'firing']);
 });
 
-test('an objective of other counters is left to Prometheus, and a stopped sampler samples nothing', () => {
+test('an objective of other counters is left to Prometheus, and a sampler that is stopped takes a last round', () => {
   const gateway = new Gateway({}, slos({ events: { bad: 'a_total', total: 'b_total' } }, { availability: {} }));
   gateway.answer(2, 1);
   gateway.clock.pass(1000);
@@ -195,9 +219,11 @@ test('an objective of other counters is left to Prometheus, and a stopped sample
     gateway.levels.statuses!.map(({ id }) => id),
     ['shop-n1'],
   );
+  gateway.answer(2, 1);
+  gateway.sampler.stop();
   gateway.sampler.stop();
   gateway.answer(2, 1);
   gateway.clock.pass(5000);
-  assert.equal(gateway.levels.statuses![0]!.good, 1);
+  assert.equal(gateway.levels.statuses![0]!.good, 2);
   assert.equal(gateway.clock.timers, 0);
 });

@@ -10,7 +10,7 @@
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { Series } from '../../observe/series/series.ts';
 import type { Snapshot } from '../snapshot.ts';
-import { ProbeMaker, type Probes, type RouteProbe } from './probes.ts';
+import { noProbes, ProbeMaker, type Probes, type RouteProbe } from './probes.ts';
 
 const ROUND_MS = 1000;
 /** Of a budget of 5 ms that nothing in this thread may exceed; a probe is some microseconds. */
@@ -30,7 +30,7 @@ export class Sampler {
   readonly #options: SamplerOptions;
   readonly #maker: ProbeMaker;
   #snapshot: Snapshot | null = null;
-  #probes: Probes = { all: [], routes: [] };
+  #probes: Probes = noProbes;
   #timer: Timer | null = null;
   #turn: Timer | null = null;
 
@@ -40,38 +40,42 @@ export class Sampler {
   }
 
   start(): void {
-    this.#timer ??= this.#options.clock.every(ROUND_MS, () => this.#round());
+    this.#timer ??= this.#options.clock.every(ROUND_MS, () => this.#round(TURN_MS));
   }
 
+  /** Takes a last round, in one go: nothing waits for this thread any more. */
   stop(): void {
-    this.#timer?.clear();
+    if (this.#timer === null) return;
+    this.#timer.clear();
     this.#turn?.clear();
     this.#timer = null;
     this.#turn = null;
+    this.#round(Number.POSITIVE_INFINITY);
   }
 
-  #round(): void {
+  #round(turnMs: number): void {
     if (this.#turn !== null) return;
     const { clock, series, snapshot: read } = this.#options;
     const snapshot = read();
     if (snapshot === null) return;
-    if (snapshot !== this.#snapshot) this.#probes = this.#maker.make(snapshot);
+    const nowMs = clock.nowMs();
+    if (snapshot !== this.#snapshot || nowMs >= this.#probes.untilMs) this.#probes = this.#maker.make(snapshot, nowMs);
     this.#snapshot = snapshot;
     const atMs = clock.wallMs();
     series.round(atMs);
-    this.#take(0, atMs);
+    this.#take(0, atMs, turnMs);
   }
 
-  #take(from: number, atMs: number): void {
+  #take(from: number, atMs: number, turnMs: number): void {
     const { clock, onRound } = this.#options;
     const { all, routes } = this.#probes;
-    const endMs = clock.nowMs() + TURN_MS;
+    const endMs = clock.nowMs() + turnMs;
     for (let at = from; at < all.length; at++) {
       all[at]!.sample(atMs);
       if (at % PROBES_A_LOOK !== 0 || clock.nowMs() < endMs) continue;
       this.#turn = clock.after(0, () => {
         this.#turn = null;
-        this.#take(at + 1, atMs);
+        this.#take(at + 1, atMs, turnMs);
       });
       return;
     }
