@@ -178,6 +178,22 @@ test('ten thousand endpoints are sampled in turns, briefly and without durations
   assert.deepEqual(gateway.values('spillway_upstream_duration_seconds'), []);
 });
 
+test('a sampler that is stopped in the middle of a round ends it: what that had seen of a route is counted', () => {
+  const endpoints = Array.from({ length: 1000 }, (_, at) => `10.0.${at >> 8}.${at & 255}:80` as const);
+  const gateway = new Gateway({ services: [{ name: 'shop', endpoints }] }, slos({ availability: {} }));
+  const { clock } = gateway;
+  let nowMs = clock.nowMs();
+  clock.nowMs = () => (nowMs += 0.5);
+  gateway.answer(2, 5);
+  let turns = 0;
+  clock.after = () => ({ clear: () => void turns++ });
+  clock.pass(1000);
+  gateway.answer(2, 2);
+  gateway.sampler.stop();
+  assert.equal(turns, 1, 'it was under way');
+  assert.equal(gateway.levels.statuses![0]!.good, 7);
+});
+
 test('objectives are counted as their rules count: bad answers and broken ones, slow ones by the exact bound, by service and route', () => {
   const gateway = new Gateway(
     {

@@ -3,8 +3,8 @@
  * that `/metrics` has (probes.ts).
  *
  * A round is taken in turns of the event loop of `TURN_MS` each, all with the time at which it began: ten thousand endpoints never hold up
- * a health check or an answer of the admin API. A round that is not through when the next is due takes its place. What is kept is what
- * a cell grew by since the round before, so one that comes late holds the seconds it missed.
+ * a health check or an answer of the admin API. A round that is not through when the next is due goes on, and that next one is left out. What is
+ * kept is what a cell grew by since it was last looked at, so what a second missed is in the one after it.
  * Cost: `npm run bench -- observe --only series`.
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
@@ -32,7 +32,8 @@ export class Sampler {
   #snapshot: Snapshot | null = null;
   #probes: Probes = noProbes;
   #timer: Timer | null = null;
-  #turn: Timer | null = null;
+  /** The next of a round, if one is under way. */
+  #turn: { readonly timer: Timer; readonly take: (turnMs: number) => void } | null = null;
 
   constructor(options: SamplerOptions) {
     this.#options = options;
@@ -43,13 +44,13 @@ export class Sampler {
     this.#timer ??= this.#options.clock.every(ROUND_MS, () => this.#round(TURN_MS));
   }
 
-  /** Takes a last round, in one go: nothing waits for this thread any more. */
+  /** Ends the round under way and takes a last one, in one go: nothing waits for this thread any more. */
   stop(): void {
     if (this.#timer === null) return;
     this.#timer.clear();
-    this.#turn?.clear();
     this.#timer = null;
-    this.#turn = null;
+    this.#turn?.timer.clear();
+    this.#turn?.take(Number.POSITIVE_INFINITY);
     this.#round(Number.POSITIVE_INFINITY);
   }
 
@@ -73,10 +74,11 @@ export class Sampler {
     for (let at = from; at < all.length; at++) {
       all[at]!.sample(atMs);
       if (at % PROBES_A_LOOK !== 0 || clock.nowMs() < endMs) continue;
-      this.#turn = clock.after(0, () => {
+      const take = (ms: number): void => {
         this.#turn = null;
-        this.#take(at + 1, atMs, turnMs);
-      });
+        this.#take(at + 1, atMs, ms);
+      };
+      this.#turn = { timer: clock.after(0, () => take(turnMs)), take };
       return;
     }
     onRound(routes);
