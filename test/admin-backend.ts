@@ -48,7 +48,7 @@ export function adminBackend(given: Partial<AdminBackend> = {}) {
     },
     wallMs: () => systemClock.wallMs(),
     assets: new Assets(),
-    live: new LiveFeed(systemClock, notAsked),
+    live: new LiveFeed(systemClock, notAsked, notAsked),
     budgets: {
       gate: new BudgetGate({ statuses: () => null, record: notAsked, onEvent: notAsked }),
       view: () => ({ spendings: [], entries: [] }),

@@ -24,6 +24,8 @@ const policy: AdminPolicy = {
   loopbackName: '127.0.0.1',
 };
 
+const notAsked = (): never => assert.fail('not asked for');
+
 const tables = Object.fromEntries(
   Object.entries(tableKeys).map(([name, keys]) => [name, Object.fromEntries(keys.map((key) => [key, []]))]),
 );
@@ -31,7 +33,7 @@ const tables = Object.fromEntries(
 async function serve(given: Partial<AdminBackend> = {}) {
   const clock = new SimulatedClock();
   const read = (): LiveState => ({ atMs: clock.wallMs(), gateway: {}, problems: [], tables }) as unknown as LiveState;
-  const live = new LiveFeed(clock, read);
+  const live = new LiveFeed(clock, read, notAsked);
   const server = new AdminServer(adminBackend({ live, ...given }).whole, policy);
   servers.push(server);
   const bound = await server.listen({ host: '127.0.0.1', port: 0 });
@@ -120,4 +122,24 @@ test('a version of the config that is not kept, or is no number, is not found', 
   for (const version of ['1', '2x', '-2', '99999999999999999999', '..%2f..', '%00']) {
     assert.equal((await ask(`/api/config/${version}`)).status, 404, version);
   }
+});
+
+test('an answer that cannot be sent is a line of the audit log and no end of the process', async () => {
+  const audits: string[] = [];
+  const audit = (_remote: string, action: string, outcome: string): void => void audits.push(`${action} → ${outcome}`);
+  const fails = (): never => {
+    throw new Error('no state');
+  };
+  const live = new LiveFeed(new SimulatedClock(), fails, notAsked);
+  const { ask } = await serve({ audit, live });
+  await assert.rejects(async () => (await ask('/api/live')).text());
+  // A header field that Node refuses.
+  const bad = () => ({ kind: 'answer', status: 200, contentType: 'a\nb', body: '' }) as never;
+  const { ask: other } = await serve({ audit, assets: { answer: bad } as never });
+  const answer = await other('/');
+  assert.equal(answer.status, 500);
+  assert.match(await answer.text(), /fault of Spillway/);
+  assert.equal(audits.length, 2);
+  assert.match(audits[0]!, /^GET \/api\/live → failed: Error: no state/);
+  assert.match(audits[1]!, /^GET \/ → failed: TypeError/);
 });

@@ -27,11 +27,16 @@ class Reader extends EventEmitter implements LiveClient {
 function feed() {
   const clock = new SimulatedClock();
   let reads = 0;
+  const faults: unknown[] = [];
   const tables = Object.fromEntries(
     Object.entries(tableKeys).map(([name, keys]) => [name, Object.fromEntries(keys.map((key) => [key, []]))]),
   );
-  const read = (): LiveState => ({ atMs: ++reads, gateway: {}, problems: [], tables }) as unknown as LiveState;
-  return { clock, live: new LiveFeed(clock, read), reads: () => reads };
+  const state = { isBroken: false };
+  const read = (): LiveState => {
+    if (state.isBroken) throw new Error('no state');
+    return { atMs: ++reads, gateway: {}, problems: [], tables } as unknown as LiveState;
+  };
+  return { clock, faults, live: new LiveFeed(clock, read, (error) => faults.push(error)), reads: () => reads, state };
 }
 
 test('tells the whole at once, then the news each second, and reads nothing while nobody looks', () => {
@@ -115,4 +120,21 @@ test('one that takes nothing any more is cut, and its place is free', () => {
   clock.pass(1000);
   assert.equal(live.clients, 0);
   assert.equal(reader.texts.length, 1);
+});
+
+test('a state that cannot be read ends the watching and not the thread, and is told; whoever comes later is told the whole', () => {
+  const { clock, faults, live, state } = feed();
+  const readers = [new Reader(), new Reader()];
+  for (const reader of readers) live.add(reader);
+  state.isBroken = true;
+  clock.pass(1000);
+  assert.equal(live.clients, 0);
+  assert.match(String(faults), /^Error: no state$/);
+  assert.throws(() => live.add(new Reader()), /no state/);
+  assert.equal(live.clients, 0);
+  state.isBroken = false;
+  const next = new Reader();
+  live.add(next);
+  clock.pass(1000);
+  assert.deepEqual(next.events(), ['whole', 'change']);
 });

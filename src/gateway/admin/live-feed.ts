@@ -36,13 +36,16 @@ interface Watcher {
 export class LiveFeed {
   readonly #clock: Clock;
   readonly #read: () => LiveState;
+  readonly #onFault: (error: unknown) => void;
   readonly #watchers = new Set<Watcher>();
   #timer: Timer | null = null;
   #last: LiveState | null = null;
 
-  constructor(clock: Clock, read: () => LiveState) {
+  /** `onFault` is told why nothing could be read; whoever looked is cut then, and may ask again. */
+  constructor(clock: Clock, read: () => LiveState, onFault: (error: unknown) => void) {
     this.#clock = clock;
     this.#read = read;
+    this.#onFault = onFault;
   }
 
   get isFull(): boolean {
@@ -53,13 +56,13 @@ export class LiveFeed {
     return this.#watchers.size;
   }
 
-  /** Tells it the whole now and the news from then on, until it closes. */
+  /** Tells it the whole now and the news from then on, until it closes. Throws what `read` throws, and has not added it then. */
   add(client: LiveClient): void {
+    this.#last ??= this.#read();
     const watcher: Watcher = { client, isBehind: false, missed: 0, isCurrent: true };
     this.#watchers.add(watcher);
     client.once('close', () => this.#remove(watcher));
     this.#timer ??= this.#clock.every(PERIOD_MS, () => this.#tick());
-    this.#last ??= this.#read();
     this.#tell(watcher, eventText('whole', this.#last));
   }
 
@@ -71,10 +74,17 @@ export class LiveFeed {
     this.#last = null;
   }
 
+  /** Run by a timer of the control thread, which nothing here may end. */
   #tick(): void {
-    const before = this.#last;
-    const after = this.#read();
-    this.#last = after;
+    try {
+      this.#tellNews(this.#last, (this.#last = this.#read()));
+    } catch (error) {
+      this.#onFault(error);
+      for (const { client } of this.#watchers) client.destroy();
+    }
+  }
+
+  #tellNews(before: LiveState | null, after: LiveState): void {
     let change: string | null = null;
     let whole: string | null = null;
     for (const watcher of this.#watchers) {

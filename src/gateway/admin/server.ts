@@ -89,14 +89,12 @@ export class AdminServer {
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => {});
     request.on('error', () => {});
-    let answer: ApiAnswer;
     try {
-      answer = await this.#answer(request);
+      const answer = await this.#answer(request);
+      if (!response.destroyed) this.#send(request, response, answer);
     } catch (error) {
-      answer = problem({ status: 500, title: 'Internal Server Error', detail: 'This is a fault of Spillway.' });
-      this.#backend.audit(remoteOf(request), describe(request), `failed: ${String(error).slice(0, 200)}`);
+      this.#broken(request, response, error);
     }
-    if (!response.destroyed) this.#send(request, response, answer);
   }
 
   async #answer(request: IncomingMessage): Promise<ApiAnswer> {
@@ -150,9 +148,11 @@ export class AdminServer {
     else writeChunks(response, body).catch((error: unknown) => this.#broken(request, response, error));
   }
 
-  /** A body could not be made to its end: the caller sees that it is not whole. */
+  /** An answer could not be made, or not to its end: then the caller sees that it is not whole. */
   #broken(request: IncomingMessage, response: ServerResponse, error: unknown): void {
-    response.destroy();
+    const detail = 'This is a fault of Spillway.';
+    if (response.headersSent) response.destroy();
+    else this.#send(request, response, problem({ status: 500, title: 'Internal Server Error', detail }));
     this.#backend.audit(remoteOf(request), describe(request), `failed: ${String(error).slice(0, 200)}`);
   }
 

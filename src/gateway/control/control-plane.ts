@@ -126,6 +126,7 @@ export class ControlPlane {
       ...{ clock, random, onEvent, changes: this.#changes },
       force: () => this.#enforcement.force,
     });
+    const unread = (error: unknown): void => this.#notice('error', `The live feed cannot be read: ${String(error)}`);
     this.#admin = new AdminEndpoint({
       state: () => this.readings.state(),
       endpointStates: (address) => this.readings.endpointStates(address),
@@ -141,7 +142,7 @@ export class ControlPlane {
       undrain: (name) => this.undrainEndpoint(name),
       changeEndpoints: (service, change) => this.changeEndpoints(service, change),
       assets: new Assets(),
-      live: new LiveFeed(clock, () => this.readings.live()),
+      live: new LiveFeed(clock, () => this.readings.live(), unread),
       changes: (wanted) => this.#changes.changes(wanted),
       series: (query) => this.#history.series.range(query),
       slos: () => this.#history.slos ?? [],
