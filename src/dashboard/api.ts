@@ -7,6 +7,9 @@ export const role = signal<string>('');
 /** The gateway asks for a token, and why; null while it does not. */
 export const tokenWanted = signal<string | null>(null);
 
+/** Longer than any answer should take, and short enough that whoever looks is told that it did not come. */
+const ANSWER_MS = 10_000;
+
 export class ApiError extends Error {
   readonly status: number;
 
@@ -47,9 +50,17 @@ export function wantToken(why: string, detail = why): ApiError {
   return new ApiError(401, detail);
 }
 
+/** Whole, within `ANSWER_MS`; `signal` is of whoever asks, and its end no problem to be told. */
 export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const response = await call(path, signal === undefined ? {} : { signal });
-  return (await response.json()) as T;
+  const late = AbortSignal.timeout(ANSWER_MS);
+  const either = signal === undefined ? late : AbortSignal.any([signal, late]);
+  try {
+    const response = await call(path, { signal: either });
+    return (await response.json()) as T;
+  } catch (error) {
+    if (!late.aborted || signal?.aborted === true) throw error;
+    throw new ApiError(0, `The gateway took more than ${ANSWER_MS / 1000} s to answer.`);
+  }
 }
 
 export async function postJson<T>(path: string, body?: unknown): Promise<T> {

@@ -10,6 +10,7 @@ import { link, live } from './feed.ts';
 import { helpShown } from './keys.ts';
 import { hashOf, place } from './router.ts';
 import { screens } from './screens.ts';
+import { staleReason } from './stale.ts';
 import { changeTheme, theme } from './theme.ts';
 import type { View } from './view.ts';
 
@@ -81,10 +82,19 @@ function LinkState(): View {
 
 /** What is shown is old as soon as the gateway tells nothing, and that is said in words. */
 function LinkBanner(): View | null {
-  if (link.value.state !== 'lost') return null;
+  if (link.value.state !== 'lost')
+    return staleReason.value === null ? null : h(StaleBanner, { why: staleReason.value });
   const { why, sinceMs } = link.value;
   return h('div', { class: 'banner fault', role: 'alert' }, [
     h('b', {}, 'No live numbers. '),
     `${why} What is shown is from ${clockText(sinceMs)}; trying again.`,
+  ]);
+}
+
+/** The feed tells its seconds, but something that is asked for beside it did not come. */
+function StaleBanner({ why }: { readonly why: string }): View {
+  return h('div', { class: 'banner fault', role: 'alert' }, [
+    h('b', {}, 'Not all of this is new. '),
+    `${why} Trying again.`,
   ]);
 }

@@ -1,8 +1,9 @@
 /** What changed lately (`/api/changes`), asked for when the live feed says that there is something newer. Newest first. */
 import { effect, signal } from '@preact/signals';
 import type { Change } from '../gateway/control/change-log.ts';
-import { getJson } from './api.ts';
+import { ApiError, getJson } from './api.ts';
 import { live } from './feed.ts';
+import { noteStale } from './stale.ts';
 
 /** As many as the gateway keeps. */
 const CHANGES_MAX = 1000;
@@ -22,8 +23,10 @@ export function followChanges(): void {
       const { changes: newer } = await getJson<{ changes: Change[] }>(`/api/changes?after=${after}`);
       changes.value = [...newer, ...(after === 0 ? [] : changes.peek())].slice(0, CHANGES_MAX);
       known = { startedAt, id: newer[0]?.id ?? lastChange };
-    } catch {
-      // The feed says what is wrong with the gateway; with its next second this is tried again.
+      noteStale(changes, null);
+    } catch (error) {
+      // With the next second of the feed this is tried again.
+      noteStale(changes, error instanceof ApiError ? error.message : String(error));
     } finally {
       isAsking = false;
     }

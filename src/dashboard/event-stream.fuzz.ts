@@ -33,3 +33,14 @@ test('an event that does not end is not kept for ever', () => {
     for (let sent = 0; sent < 64; sent++) stream.add(piece);
   }, /too long/);
 });
+
+test('a large event in small pieces is read once, not again with each of them', () => {
+  // Reading all that is pending with each piece would be 2^20 times 8 MB, which no deadline of a test allows.
+  const data = JSON.stringify('x'.repeat(2 ** 24));
+  const text = `event: whole\ndata: ${data}\n\n`;
+  const stream = new EventStream();
+  const read = [];
+  for (let at = 0; at < text.length; at += 16) read.push(...stream.add(text.slice(at, at + 16)));
+  assert.equal(read.length, 1);
+  assert.ok(read[0]!.data === data);
+});

@@ -12,14 +12,29 @@ export interface ServerEvent {
 const PENDING_MAX = 32 * 2 ** 20;
 
 export class EventStream {
-  #pending = '';
+  /** Of an event that has not ended; joined once, when it does. */
+  #pending: string[] = [];
+  #length = 0;
+  /** A line feed that what was added ended with: it may be half of the end of an event. */
+  #half = '';
 
-  /** The events that end in this piece. */
+  /** The events that end in this piece. O(its length), and that of the events. */
   add(text: string): ServerEvent[] {
-    const parts = (this.#pending + text).split('\n\n');
-    this.#pending = parts.pop() ?? '';
-    if (this.#pending.length > PENDING_MAX) throw new RangeError('The gateway sent an event that is too long.');
-    return parts.map(eventOf);
+    const parts = (this.#half + text).split('\n\n');
+    const rest = parts.pop()!;
+    const events = parts.map((part) => eventOf(this.#take() + part));
+    this.#half = rest.endsWith('\n') ? '\n' : '';
+    this.#pending.push(rest.slice(0, rest.length - this.#half.length));
+    this.#length += rest.length - this.#half.length;
+    if (this.#length > PENDING_MAX) throw new RangeError('The gateway sent an event that is too long.');
+    return events;
+  }
+
+  #take(): string {
+    const text = this.#pending.join('');
+    this.#pending = [];
+    this.#length = 0;
+    return text;
   }
 }
 

@@ -1,18 +1,25 @@
 /**
  * The live feed in the page: asks for `/api/live`, keeps the newest state, and asks again when the stream ends or is silent. By `fetch`,
- * not `EventSource`, which cannot send a token.
+ * not `EventSource`, which cannot send a token. A tab that is hidden lets it go: a browser has six connections to a place, for all its tabs.
  */
 import { signal } from '@preact/signals';
 import { applyChange, type LiveChange, type LiveState } from '../gateway/admin/live-model.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { ApiError, call, role, tokenWanted, wantToken } from './api.ts';
+import { tab } from './browser.ts';
 import { EventStream } from './event-stream.ts';
 import { remember } from './history.ts';
 
 /** Null before the first. */
 export const live = signal<LiveState | null>(null);
 
+/** What the percentiles of the feed are of, in words. */
+export function latenciesText(): string {
+  return live.value?.gateway.latenciesOf === 'start' ? 'since the start' : 'of the last minute';
+}
+
 export type Link =
+  /** Or about to, when the tab is shown again. */
   | { readonly state: 'connecting' }
   | { readonly state: 'live' }
   /** Since `sinceMs` nothing is known; what is shown is from then. */
@@ -26,18 +33,35 @@ const AGAIN_MS = { min: 500, max: 5_000 };
 
 export function followLive(clock: Clock): void {
   let delayMs = AGAIN_MS.min;
+  let heardMs = clock.wallMs();
+  const lose = (why: string): void => void (link.value = { state: 'lost', why, sinceMs: heardMs });
   const run = async (): Promise<void> => {
+    await shown();
+    const hidden = new AbortController();
+    const stop = tab.onChange(() => {
+      if (tab.isHidden) hidden.abort();
+    });
     try {
-      await follow(clock, () => (delayMs = AGAIN_MS.min));
-      lose(clock, 'The gateway ended the connection.');
+      await follow(clock, hidden.signal, () => {
+        delayMs = AGAIN_MS.min;
+        heardMs = clock.wallMs();
+      });
+      lose('The gateway ended the connection.');
     } catch (error) {
+      if (hidden.signal.aborted) {
+        link.value = { state: 'connecting' };
+        void run();
+        return;
+      }
       // A token that may not even look is as good as none.
       if (error instanceof ApiError && error.status === 403) wantToken(error.message);
       if (error instanceof ApiError && (error.status === 401 || error.status === 403)) {
         waitForToken(run);
         return;
       }
-      lose(clock, error instanceof ApiError ? error.message : 'The connection to the gateway broke.');
+      lose(error instanceof ApiError ? error.message : 'The connection to the gateway broke.');
+    } finally {
+      stop();
     }
     clock.after(delayMs, () => void run());
     delayMs = Math.min(delayMs * 2, AGAIN_MS.max);
@@ -45,9 +69,16 @@ export function followLive(clock: Clock): void {
   void run();
 }
 
-function lose(clock: Clock, why: string): void {
-  const sinceMs = link.value.state === 'lost' ? link.value.sinceMs : clock.wallMs();
-  link.value = { state: 'lost', why, sinceMs };
+/** At once, unless nobody can see this tab. */
+function shown(): Promise<void> {
+  if (!tab.isHidden) return Promise.resolve();
+  return new Promise((resolve) => {
+    const stop = tab.onChange(() => {
+      if (tab.isHidden) return;
+      stop();
+      resolve();
+    });
+  });
 }
 
 function waitForToken(then: () => Promise<void>): void {
@@ -61,12 +92,12 @@ function waitForToken(then: () => Promise<void>): void {
   });
 }
 
-async function follow(clock: Clock, onEvent: () => void): Promise<void> {
+async function follow(clock: Clock, hidden: AbortSignal, onEvent: () => void): Promise<void> {
   const silence = new AbortController();
   const watch = () => clock.after(SILENCE_MS, () => silence.abort());
   let timer = watch();
   try {
-    const response = await call('/api/live', { signal: silence.signal });
+    const response = await call('/api/live', { signal: AbortSignal.any([silence.signal, hidden]) });
     role.value = response.headers.get('Spillway-Role') ?? '';
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     const events = new EventStream();

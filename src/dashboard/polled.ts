@@ -1,10 +1,11 @@
 /**
  * Answers of the admin API that a screen asks for again and again while it is looked at: nothing is asked while the tab is hidden, one question is
- * under way at a time, and what was known stays on the screen while a newer answer is on its way or did not come.
+ * under way at a time, and what was known stays on the screen while a newer answer is on its way or did not come. Did it not, the shell says so.
  */
 import { useEffect, useState } from 'preact/hooks';
 import { ApiError } from './api.ts';
-import { pageClock } from './browser.ts';
+import { pageClock, tab } from './browser.ts';
+import { noteStale } from './stale.ts';
 
 export interface Polled<T> {
   /** Null before the first. */
@@ -23,15 +24,20 @@ export function usePolled<T>(key: string, everyMs: number, ask: (signal: AbortSi
   useEffect(() => {
     const ending = new AbortController();
     let isAsking = false;
+    let isKnown = false;
     const run = async (): Promise<void> => {
-      if (isAsking || document.hidden) return;
+      if (isAsking || tab.isHidden) return;
       isAsking = true;
       try {
         const value = await ask(ending.signal);
-        if (!ending.signal.aborted) setPolled({ of: key, value, problem: null });
+        if (ending.signal.aborted) return;
+        isKnown = true;
+        noteStale(ending, null);
+        setPolled({ of: key, value, problem: null });
       } catch (error) {
         if (ending.signal.aborted) return;
         const problem = error instanceof ApiError ? error : new ApiError(0, String(error));
+        if (isKnown) noteStale(ending, problem.message);
         setPolled((before) => ({ of: key, value: before.of === key ? before.value : null, problem }));
       } finally {
         isAsking = false;
@@ -39,12 +45,12 @@ export function usePolled<T>(key: string, everyMs: number, ask: (signal: AbortSi
     };
     void run();
     const timer = pageClock.every(everyMs, () => void run());
-    const onVisible = (): void => void run();
-    document.addEventListener('visibilitychange', onVisible);
+    const stop = tab.onChange(() => void run());
     return () => {
       ending.abort();
       timer.clear();
-      document.removeEventListener('visibilitychange', onVisible);
+      stop();
+      noteStale(ending, null);
     };
   }, [key, everyMs]);
   return of === key ? polled : { value: null, problem: null };

@@ -9,6 +9,7 @@ import type { ChartData, ChartLine } from '../charts/reading.ts';
 import { usePolled } from '../polled.ts';
 import { askSeries, countsOf, type TimeSpan } from '../series.ts';
 import type { View } from '../view.ts';
+import { Asking } from './asking.ts';
 
 /** What is drawn of the past, in steps that are kept that long. */
 const STEPS = 200;
@@ -28,7 +29,7 @@ const WORST = 3;
 export function BudgetChart({ status }: { readonly status: SloStatus }): View {
   const { id, sinceMs } = status;
   const span = spanOf(status);
-  const { value } = usePolled(`${id} ${span.spanMs}`, PERIOD_MS, (signal) =>
+  const { value, problem } = usePolled(`${id} ${span.spanMs}`, PERIOD_MS, (signal) =>
     askSeries({ name: 'spillway_slo_events', labels: { slo: id } }, span, signal),
   );
   if (sinceMs === null)
@@ -39,7 +40,7 @@ export function BudgetChart({ status }: { readonly status: SloStatus }): View {
     );
   return h('section', { class: 'panel' }, [
     value === null
-      ? h('p', { class: 'dim' }, 'Asking the gateway…')
+      ? h(Asking, { problem })
       : h(LineChart, {
           ...{ title: 'Budget', unit: 'share', lines, marks: changes.value, height: 180, least: 1 },
           data: dataOf(status, value, span.spanMs),

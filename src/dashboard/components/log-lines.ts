@@ -6,6 +6,7 @@ import { clockText } from '../charts/format.ts';
 import { usePolled } from '../polled.ts';
 import { hashOf } from '../router.ts';
 import type { View } from '../view.ts';
+import { Asking } from './asking.ts';
 
 const PERIOD_MS = 3000;
 const LIMIT = '100';
@@ -25,15 +26,9 @@ export function LogLines({ title, wanted }: { readonly title: string; readonly w
   return h('section', { class: 'panel' }, [
     h('header', {}, [h('h2', {}, title)]),
     value === null
-      ? h(
-          'p',
-          { class: 'dim' },
-          problem === null
-            ? 'Asking the gateway…'
-            : problem.status === 404
-              ? 'This gateway keeps no log lines.'
-              : problem.message,
-        )
+      ? problem?.status === 404
+        ? h('p', { class: 'dim' }, 'This gateway keeps no log lines.')
+        : h(Asking, { problem })
       : value.lines.length === 0
         ? h('p', {}, [
             'No line is kept that fits. ',

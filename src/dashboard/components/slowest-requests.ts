@@ -6,6 +6,7 @@ import { usePolled } from '../polled.ts';
 import { hashOf } from '../router.ts';
 import { askTraces, noTraces } from '../traces.ts';
 import type { View } from '../view.ts';
+import { Asking } from './asking.ts';
 import { type Column, Table } from './table.ts';
 
 const PERIOD_MS = 3000;
@@ -22,7 +23,7 @@ export function SlowestRequests({ service }: { readonly service: string }): View
       h('a', { class: 'end', href: hashOf('traces', { service, order: 'slowest' }) }, 'All traces'),
     ]),
     value === null
-      ? h('p', { class: 'dim' }, problem?.message ?? 'Asking the gateway…')
+      ? h(Asking, { problem })
       : value.traces.length === 0
         ? h(NoTraces, {})
         : h(TraceTable, { traces: value.traces }),

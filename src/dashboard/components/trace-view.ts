@@ -9,6 +9,7 @@ import { usePolled } from '../polled.ts';
 import { hashOf, place, setQuery } from '../router.ts';
 import { askTrace, type WholeTrace } from '../traces.ts';
 import type { View } from '../view.ts';
+import { Asking } from './asking.ts';
 import { LogLines } from './log-lines.ts';
 
 /** Spans of other services come a little later than those of the gateway. */
@@ -18,20 +19,14 @@ export function TraceView({ traceId }: { readonly traceId: string }): View {
   const { value, problem } = usePolled(traceId, PERIOD_MS, (signal) => askTrace(traceId, signal));
   return h('div', { class: 'screen' }, [
     h('p', {}, [h('a', { href: hashOf('traces') }, '‹ Traces'), ' ', h('code', {}, traceId)]),
-    value === null
-      ? h(
-          'p',
-          { class: problem === null ? 'dim' : 'problems fault', role: 'status' },
-          problem?.message ?? 'Asking the gateway…',
-        )
-      : h(Whole, { whole: value }),
+    value === null ? h(Asking, { problem }) : h(Whole, { whole: value }),
     h(LogLines, { title: 'Log lines of this trace', wanted: { traceId } }),
   ]);
 }
 
 function Whole({ whole }: { readonly whole: WholeTrace }): View {
-  // Asked for again and again, and mostly the same.
-  const trace = useMemo(() => traceOf(whole.spans), [whole.spans.length]);
+  // Once for each answer: of as many spans as before, one may be another.
+  const trace = useMemo(() => traceOf(whole.spans), [whole.spans]);
   const wanted = place.value.query.get('span');
   const found = trace.rows.findIndex(({ span }) => span.spanId === wanted);
   const chosen = found < 0 ? Math.max(0, mainRoot(trace.rows)) : found;

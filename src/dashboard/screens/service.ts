@@ -10,6 +10,7 @@ import { changes } from '../changes.ts';
 import { HeatMap } from '../charts/heat-map.ts';
 import { LineChart } from '../charts/line-chart.ts';
 import type { ChartLine, Mark } from '../charts/reading.ts';
+import { Asking } from '../components/asking.ts';
 import { EndpointTable, RouteTable } from '../components/service-tables.ts';
 import { SlowestRequests } from '../components/slowest-requests.ts';
 import { live } from '../feed.ts';
@@ -80,9 +81,8 @@ export function Service(): View {
   const { value, problem } = usePolled(`${service} ${span.id}`, periodOf(span), (signal) => ask(service, span, signal));
   return h('div', { class: 'screen' }, [
     h(Choices, { service, span }),
-    problem === null ? null : h('p', { class: 'problems fault', role: 'status' }, problem.message),
     value === null
-      ? h('p', { class: 'dim' }, 'Asking the gateway…')
+      ? h(Asking, { problem })
       : isEmpty(value)
         ? h(NoRequests, { service, span })
         : h(Charts, { answers: value, service }),

@@ -8,6 +8,7 @@ import { formatObjective } from '../../observe/slo/objective.ts';
 import { getJson } from '../api.ts';
 import { BulletBars, burnText } from '../charts/bullet-bars.ts';
 import { countText, dateText, durationText, shareText } from '../charts/format.ts';
+import { Asking } from '../components/asking.ts';
 import { BudgetChart } from '../components/budget-chart.ts';
 import { SloLedger } from '../components/slo-ledger.ts';
 import { usePolled } from '../polled.ts';
@@ -22,19 +23,12 @@ export interface SloAnswer {
 
 export function SloScreen(): View {
   const { value, problem } = usePolled('slos', PERIOD_MS, (signal) => getJson<SloAnswer>('/api/slo', signal));
-  if (value === null) {
-    return h(
-      'p',
-      { class: problem === null ? 'dim' : 'problems fault', role: 'status' },
-      problem?.message ?? 'Asking the gateway…',
-    );
-  }
+  if (value === null) return h(Asking, { problem });
   const { slos } = value;
   if (slos.length === 0) return h(NoObjectives, {});
   const wanted = place.value.query.get('id');
   const chosen = slos.find(({ id }) => id === wanted) ?? worst(slos);
   return h('div', { class: 'screen' }, [
-    problem === null ? null : h('p', { class: 'problems fault', role: 'status' }, problem.message),
     h(Objectives, { slos, chosen }),
     h(Objective, { key: chosen.id, status: chosen }),
   ]);

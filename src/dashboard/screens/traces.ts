@@ -3,6 +3,7 @@
  * its critical path; and the lines of logs that belong to it. What is searched for is in the address, so a link shows the same.
  */
 import { h } from 'preact';
+import { Asking } from '../components/asking.ts';
 import { NoTraces, TraceTable } from '../components/slowest-requests.ts';
 import { LogLines } from '../components/log-lines.ts';
 import { TraceView } from '../components/trace-view.ts';
@@ -87,8 +88,11 @@ function Found(): View {
       h('h2', {}, 'Traces'),
       h('span', { class: 'dim', role: 'status' }, value === null ? '' : countOf(value.traces.length, value.more)),
     ]),
-    problem === null ? null : h('p', { class: 'problems fault', role: 'status' }, problem.message),
-    value === null ? null : value.traces.length === 0 ? h(NoTraces, {}) : h(TraceTable, { traces: value.traces }),
+    value === null
+      ? h(Asking, { problem })
+      : value.traces.length === 0
+        ? h(NoTraces, {})
+        : h(TraceTable, { traces: value.traces }),
   ]);
 }
 
