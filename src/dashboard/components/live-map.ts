@@ -5,7 +5,7 @@
 import { h } from 'preact';
 import { durationText, rateText, shareText } from '../charts/format.ts';
 import { type Flow, layoutMap, type FlowOf, type Line, MAP_WIDTH, type Node } from '../map-layout.ts';
-import { live } from '../feed.ts';
+import { latenciesText, live } from '../feed.ts';
 import { beat, meanOf, rowKey } from '../history.ts';
 import type { View } from '../view.ts';
 import { type Column, Table } from './table.ts';
@@ -25,7 +25,7 @@ export function LiveMap(): View {
   return h('section', { class: 'panel' }, [
     h('header', {}, [
       h('h2', {}, 'Traffic'),
-      h('span', { class: 'dim' }, 'thickness: requests · colour: errors · p99 of the last minute'),
+      h('span', { class: 'dim' }, `thickness: requests · colour: errors · p99 ${latenciesText()}`),
     ]),
     h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': 'Map of the traffic' }, [
       h(

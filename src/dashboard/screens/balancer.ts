@@ -8,7 +8,7 @@ import { countText, durationText, rateText, shareText } from '../charts/format.t
 import { DrainButton } from '../components/drain-button.ts';
 import { Sparkline } from '../components/sparkline.ts';
 import { type Column, Table } from '../components/table.ts';
-import { live } from '../feed.ts';
+import { latenciesText, live } from '../feed.ts';
 import { beat, historyOf, meanOf, rowKey } from '../history.ts';
 import { hashOf, place, setQuery } from '../router.ts';
 import { errorsOf, isOut, sharesOf } from '../traffic.ts';
@@ -33,7 +33,7 @@ export function Balancer(): View {
     h('section', { class: 'panel' }, [
       h('header', {}, [
         h('h2', {}, 'Endpoints'),
-        h('span', { class: 'dim' }, summary(rows)),
+        h('span', { class: 'dim' }, `${summary(rows)}; percentiles ${latenciesText()}`),
         h('label', { class: 'end' }, [
           'Service ',
           h(
@@ -88,7 +88,7 @@ const count = (id: keyof Row, title: string, group: string, help?: string): Colu
   show: (row) => zeroDim(Number(row[id])),
 });
 const latency = (id: 'p50Ms' | 'p90Ms' | 'p99Ms' | 'p999Ms', title: string): Column<Row> => ({
-  ...{ id, title, group: 'Latency', help: `${title} of the last minute, at most 2.2 % off` },
+  ...{ id, title, group: 'Latency', help: `${title}, at most 2.2 % off` },
   value: (row) => row[id],
   show: (row) => duration(row[id]),
 });

@@ -4,7 +4,8 @@
  */
 import { h } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { type LiveCanary, rowsOf, type VersionRow } from '../../gateway/admin/live-model.ts';
+import { rowsOf, type VersionRow } from '../../gateway/admin/live-model.ts';
+import type { CanaryState } from '../../gateway/control/gateway-state.ts';
 import { ApiError, getJson, postJson, role } from '../api.ts';
 import { dateText, durationText, shareText } from '../charts/format.ts';
 import { ask } from '../components/confirm.ts';
@@ -153,7 +154,7 @@ function outcomeText({ kind, version, changes = [] }: Outcome): string {
   return [`Version ${version} is in force.`, ...changes.slice(0, 10)].join('\n');
 }
 
-function Canary({ canary, atMs }: { readonly canary: LiveCanary; readonly atMs: number }): View {
+function Canary({ canary, atMs }: { readonly canary: CanaryState; readonly atMs: number }): View {
   const { file, others, phase, reason, share, until } = canary;
   const leftMs = Date.parse(until) - atMs;
   const tone = phase === 'rolled-back' ? 'bad' : phase === 'promoted' ? 'good' : 'warn';

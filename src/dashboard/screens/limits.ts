@@ -1,12 +1,7 @@
 /** Limits: each policy, how much it lets pass and refuses, where it counts, and whom it refuses most; the stores; what the gateway refuses itself. */
 import { h } from 'preact';
-import {
-  type LimitRow,
-  type RefusalRow,
-  type RefusedRow,
-  rowsOf,
-  type StoreRow,
-} from '../../gateway/admin/live-model.ts';
+import { type LimitRow, type RefusalRow, type RefusedRow, rowsOf } from '../../gateway/admin/live-model.ts';
+import type { StoreState } from '../../gateway/control/gateway-state.ts';
 import { countText, durationText, rateText, shareText } from '../charts/format.ts';
 import { Leaders } from '../components/leaders.ts';
 import { Sparkline } from '../components/sparkline.ts';
@@ -54,13 +49,13 @@ export function Limits(): View {
       ]),
       h('section', { class: 'panel' }, [
         h('header', {}, h('h2', {}, 'Stores')),
-        h(Table<StoreRow>, {
+        h(Table<StoreState>, {
           ...{
             id: 's',
             label: 'stores of limits',
             columns: storeColumns,
             rows: rowsOf(stores),
-            keyOf: (row: StoreRow) => row.name,
+            keyOf: (row: StoreState) => row.name,
           },
           empty: 'No limit counts in a store: all count in this process.',
         }),
@@ -172,7 +167,7 @@ const refusalColumns: readonly Column<RefusalRow>[] = [
   { id: 'count', title: 'Requests', value: ({ count }) => count, show: ({ count }) => countText(count) },
 ];
 
-const storeColumns: readonly Column<StoreRow>[] = [
+const storeColumns: readonly Column<StoreState>[] = [
   { id: 'name', title: 'Store', kind: 'text', value: ({ name }) => name },
   {
     ...{ id: 'state', title: 'State', kind: 'text' },

@@ -7,7 +7,7 @@ import { LiveMap } from '../components/live-map.ts';
 import { Problems } from '../components/problems.ts';
 import { Sparkline } from '../components/sparkline.ts';
 import { Timeline } from '../components/timeline.ts';
-import { live } from '../feed.ts';
+import { latenciesText, live } from '../feed.ts';
 import { beat, sumOf, rowKey } from '../history.ts';
 import { isOut } from '../traffic.ts';
 import type { View } from '../view.ts';
@@ -51,7 +51,7 @@ function Totals(): View {
       },
       children: h(Sparkline, { values: errors, width: 96, height: 20, tone: 'bad' }),
     }),
-    h(Total, { title: 'p99', value: Number.isFinite(p99) ? durationText(p99) : '–', note: 'last minute' }),
+    h(Total, { title: 'p99', value: Number.isFinite(p99) ? durationText(p99) : '–', note: latenciesText() }),
     h(Total, { title: 'Connections', value: countText(connections) }),
     h(Total, {
       title: 'Endpoints',

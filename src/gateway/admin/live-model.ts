@@ -1,11 +1,25 @@
 /**
  * What `GET /api/live` sends: the gateway as tables of columns, whole at first and then, once a second, only the cells that changed.
- * Both ends import this file, the server and the page, so it imports nothing.
+ * Both ends import this file, the server and the page, so it imports nothing but types: a row is what the state has, flat.
  *
  * Counters are since the start of the process, as in `GatewayState`: whoever wants a rate takes the difference of two, and sees from
  * `startedAt` when they began anew. Invariant: `applyChange(before, changeOf(before, after))` equals `after`.
  * Cost: a second of news of 1,000 endpoints under traffic is some ten columns of 1,000 numbers, about 60 kB; of an idle gateway, 40 B.
  */
+
+import type {
+  ConfigVersionState,
+  DrainState,
+  EndpointOfService,
+  GatewayState,
+  LimitState,
+  ListenerState,
+  RouteArm,
+  RouteState,
+  ServiceState,
+  StoreState,
+  WorkerState,
+} from '../control/gateway-state.ts';
 
 export type Cell = string | number | boolean | null;
 
@@ -21,101 +35,41 @@ export interface Answers {
   readonly s5xx: number;
 }
 
-/** Of the last minute, or, before a minute was looked at, since the start; null of nothing. */
-export interface Latencies {
-  readonly p50Ms: number | null;
-  readonly p90Ms: number | null;
-  readonly p99Ms: number | null;
-  readonly p999Ms: number | null;
-}
+/** Its percentiles, and those of all rows, are of the last minute, or since the start: `LiveGateway.latenciesOf`. */
+export interface ListenerRow extends Answers, Omit<ListenerState, 'responses'> {}
 
-export interface ListenerRow extends Answers, Latencies {
-  readonly name: string;
-  readonly address: string;
-  readonly tls: boolean;
-  readonly connections: number;
-  readonly tunnels: number;
-  readonly accepted: number;
-  readonly refused: number;
-  readonly requests: number;
-}
-
-export interface RouteRow extends Answers, Latencies {
-  readonly name: string;
-  readonly matches: string;
+export interface RouteRow extends Answers, Omit<RouteState, 'responses' | 'listeners' | 'host' | 'path' | 'target'> {
   /** Which listeners ask it, parted by spaces; empty: all. */
   readonly listeners: string;
-  /** Empty if it leads to several or none: see the table `arms`. */
-  readonly service: string;
-  readonly inFlight: number;
-  readonly requests: number;
-  readonly broken: number;
-  readonly aborted: number;
-  readonly retries: number;
 }
 
 /** Where a route leads; a route that the gateway answers itself has none. */
-export interface ArmRow {
+export interface ArmRow extends RouteArm {
   readonly route: string;
-  readonly service: string;
-  readonly weight: number;
-  readonly requests: number;
-  readonly errors: number;
 }
 
-export interface ServiceRow extends Latencies {
-  readonly name: string;
-  readonly balance: string;
-  readonly failOpen: boolean;
+export interface ServiceRow extends Omit<ServiceState, 'discovery' | 'endpoints'> {
   readonly endpoints: number;
   /** Where endpoints come from that are not in the config; empty if all are. */
   readonly source: string;
   readonly sourceProblem: string | null;
 }
 
-export interface EndpointRow extends Answers, Latencies {
-  readonly service: string;
-  readonly address: string;
-  readonly source: string;
-  readonly weight: number;
-  readonly health: string;
-  readonly reason: string;
-  readonly cause: string;
-  readonly since: string | null;
-  /** `draining`, `cutting` or `drained`; null while it serves. */
-  readonly drain: string | null;
-  /** Who asked for it: what the config drains, only the config brings back. */
-  readonly drainedBy: string | null;
+export interface EndpointRow
+  extends Answers, Omit<EndpointOfService, 'responses' | 'changes' | 'drain' | 'idleConnections'> {
+  readonly drain: DrainState['phase'] | null;
+  readonly drainedBy: DrainState['by'] | null;
   readonly drainUntil: string | null;
   readonly ejections: number;
-  readonly inFlight: number;
-  readonly tunnels: number;
-  readonly connections: number;
   readonly idle: number;
-  readonly queued: number;
-  readonly requests: number;
-  readonly connects: number;
-  readonly connectFailures: number;
-  readonly reuses: number;
-  readonly timeouts: number;
-  readonly resets: number;
-  readonly retries: number;
-  readonly meanMs: number | null;
 }
 
-export interface LimitRow {
-  readonly name: string;
-  readonly algorithm: string;
-  readonly key: string;
-  readonly shadow: boolean;
+export interface LimitRow extends Omit<LimitState, 'store' | 'listeners' | 'routes' | 'topRefused'> {
   /** Empty: in the memory of this process. */
   readonly store: string;
   readonly outage: string;
   /** Listeners and routes that name it, parted by commas. */
   readonly usedBy: string;
-  readonly allowed: number;
-  readonly refused: number;
-  readonly shadowed: number;
   readonly byStore: number;
   readonly byCache: number;
   readonly byFallback: number;
@@ -130,35 +84,13 @@ export interface RefusedRow {
   readonly count: number;
 }
 
-export interface StoreRow {
-  readonly name: string;
-  readonly downFor: number;
-  readonly calls: number;
-  readonly failures: number;
-  readonly meanMs: number | null;
-}
-
-export interface WorkerRow {
-  readonly lane: number;
-  readonly phase: string;
-  readonly restarts: number;
-  readonly lastLoss: string | null;
-  readonly loopLagMs: number;
-  readonly heapBytes: number;
-}
-
 /** What the gateway refused itself. */
 export interface RefusalRow {
   readonly reason: string;
   readonly count: number;
 }
 
-export interface VersionRow {
-  readonly version: number;
-  readonly fingerprint: string;
-  readonly appliedAt: string;
-  readonly cause: string;
-  readonly restored: number | null;
+export interface VersionRow extends Omit<ConfigVersionState, 'changes'> {
   /** How many lines of changes; the lines are at `/api/changes`. */
   readonly changes: number;
 }
@@ -171,8 +103,8 @@ export interface LiveTables {
   readonly endpoints: Table<EndpointRow>;
   readonly limits: Table<LimitRow>;
   readonly refused: Table<RefusedRow>;
-  readonly stores: Table<StoreRow>;
-  readonly workers: Table<WorkerRow>;
+  readonly stores: Table<StoreState>;
+  readonly workers: Table<WorkerState>;
   readonly refusals: Table<RefusalRow>;
   readonly versions: Table<VersionRow>;
 }
@@ -194,28 +126,13 @@ export const tableKeys: { readonly [Name in TableName]: readonly (keyof LiveTabl
   versions: ['version'],
 };
 
-/** A config on trial: the one that runs, or the last. */
-export interface LiveCanary {
-  readonly phase: string;
-  readonly file: string | null;
-  readonly share: number;
-  readonly until: string;
-  readonly reason: string | null;
-  readonly canary: string;
-  readonly others: string;
-}
-
 /** The process, and the little there is one of. */
-export interface LiveGateway {
-  /** Of Spillway. */
-  readonly version: string;
-  readonly phase: string;
-  readonly pid: number;
-  readonly startedAt: string;
-  readonly file: string | null;
-  readonly configVersion: number;
-  readonly pendingRestart: readonly string[];
-  readonly canary: LiveCanary | null;
+export interface LiveGateway extends Pick<
+  GatewayState,
+  'version' | 'phase' | 'pid' | 'startedAt' | 'file' | 'configVersion' | 'pendingRestart' | 'canary'
+> {
+  /** What percentiles are of: `start` is since then, while nobody has looked for half a minute. */
+  readonly latenciesOf: 'minute' | 'start';
   /** Why the last reload was refused; null if it was not. */
   readonly reloadRefused: string | null;
   /** The newest of `/api/changes`; 0 before the first. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { GatewayState } from './gateway-state.ts';
 import { problemsOf } from './problems.ts';
 
@@ -24,7 +25,7 @@ const service = (endpoints: readonly object[], given: object = {}) => ({
 });
 
 const said = (given: object): string[] =>
-  problemsOf({ ...well, ...given } as unknown as GatewayState).map(({ severity, what }) => `${severity}: ${what}`);
+  problemsOf({ ...well, ...given } as unknown as GatewayState, []).map(({ severity, what }) => `${severity}: ${what}`);
 
 test('nothing is said of a gateway that is well, nor of what somebody wants so', () => {
   assert.deepEqual(said({}), []);
@@ -51,7 +52,7 @@ test('of many that are out, some are named and the others counted, since the fir
   const many = Array.from({ length: 500 }, (_, at) =>
     down(`10.0.0.1:${at}`, `2026-01-01T00:00:00.${String(999 - at).padStart(3, '0')}Z`),
   );
-  const all = problemsOf({ ...well, ...service([endpoint('z:1'), ...many]) } as unknown as GatewayState);
+  const all = problemsOf({ ...well, ...service([endpoint('z:1'), ...many]) } as unknown as GatewayState, []);
   assert.equal(all.length, 4);
   assert.equal(all[3]!.what, '497 more endpoints of shop are out.');
   assert.equal(all[3]!.since, '2026-01-01T00:00:00.500Z');
@@ -82,6 +83,25 @@ test('workers, stores, sources and configs that fail are said with what is known
 });
 
 test('a name from a config is part of a link as text', () => {
-  const [first] = problemsOf({ ...well, ...service([], { name: 'a&b"><script>' }) } as unknown as GatewayState);
+  const [first] = problemsOf({ ...well, ...service([], { name: 'a&b"><script>' }) } as unknown as GatewayState, []);
   assert.equal(first!.link, '#/balancer?service=a%26b%22%3E%3Cscript%3E');
+});
+
+test('an objective that burns is said, a page as a fault, and so is one whose budget is spent', () => {
+  const alert = (severity: string, burn: number, state = 'firing') => ({ severity, burn, state, sinceMs: 60_000 });
+  const status = (given: object): SloStatus =>
+    ({ id: 'shop-availability', budget: { share: 0.4 }, alerts: [], ...given }) as never;
+  const of = (given: object) => problemsOf(well as unknown as GatewayState, [status(given)]);
+  assert.deepEqual(of({}), []);
+  assert.deepEqual(of({ alerts: [alert('page', 14.4, 'pending'), alert('page', 6, 'resolved')] }), []);
+  assert.deepEqual(of({ alerts: [alert('page', 14.4), alert('ticket', 3)] }), [
+    {
+      severity: 'fault',
+      what: 'shop-availability spends its error budget more than 14.4 times too fast.',
+      link: '#/slo?id=shop-availability',
+      since: '1970-01-01T00:01:00.000Z',
+    },
+  ]);
+  assert.equal(of({ alerts: [alert('ticket', 1)] })[0]!.severity, 'warning');
+  assert.equal(of({ budget: { share: -0.5 } })[0]!.what, 'The error budget of shop-availability is spent.');
 });

@@ -2,14 +2,16 @@
  * What is wrong with a gateway now, in sentences: what the dashboard says first. Pure; a state in, the worst first. What heals by
  * itself within a moment, such as a worker that starts, is not said, and neither is what was wrong and no longer is.
  */
+import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { LiveProblem } from '../admin/live-model.ts';
 import type { EndpointState, GatewayState, ServiceState } from './gateway-state.ts';
 
 /** Of one service, after which they are counted: a hundred sentences say less than one. */
 const ENDPOINTS_NAMED_MAX = 3;
 
-export function problemsOf(state: GatewayState): LiveProblem[] {
+export function problemsOf(state: GatewayState, slos: readonly SloStatus[]): LiveProblem[] {
   const all = [
+    ...slos.flatMap(objectiveProblems),
     ...state.services.flatMap(serviceProblems),
     ...workerProblems(state),
     ...storeProblems(state),
@@ -21,6 +23,18 @@ export function problemsOf(state: GatewayState): LiveProblem[] {
 
 function problem(severity: LiveProblem['severity'], what: string, link: string, since: string | null): LiveProblem {
   return { severity, what, link, since };
+}
+
+/** Of one objective the most urgent alert. What is left changes each second, and a sentence that does is read out each second. */
+function objectiveProblems({ id, alerts, budget }: SloStatus): LiveProblem[] {
+  const link = `#/slo?id=${encodeURIComponent(id)}`;
+  const alert = alerts.find(({ state }) => state === 'firing');
+  if (alert === undefined) {
+    return budget.share > 0 ? [] : [problem('warning', `The error budget of ${id} is spent.`, link, null)];
+  }
+  const what = `${id} spends its error budget more than ${alert.burn} times too fast.`;
+  const since = alert.sinceMs === null ? null : new Date(alert.sinceMs).toISOString();
+  return [problem(alert.severity === 'page' ? 'fault' : 'warning', what, link, since)];
 }
 
 function serviceProblems({ name, endpoints, failOpen, discovery }: ServiceState): LiveProblem[] {

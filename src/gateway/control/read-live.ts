@@ -10,17 +10,27 @@ import {
   type RouteRow,
   tableOf,
 } from '../admin/live-model.ts';
+import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { EndpointState, GatewayState, LimitState, RouteState, StatusCounts } from './gateway-state.ts';
 import { problemsOf } from './problems.ts';
 
-export function liveState(state: GatewayState, atMs: number, lastChange: number): LiveState {
-  return { atMs, gateway: gatewayOf(state, lastChange), problems: problemsOf(state), tables: tablesOf(state) };
+/** What is told beside the state. */
+export interface LiveFacts extends Pick<LiveGateway, 'lastChange' | 'latenciesOf'> {
+  readonly atMs: number;
+  readonly slos: readonly SloStatus[];
 }
 
-function gatewayOf(state: GatewayState, lastChange: number): LiveGateway {
+export function liveState(state: GatewayState, { atMs, slos, lastChange, latenciesOf }: LiveFacts): LiveState {
   const { version, phase, pid, startedAt, file, configVersion, pendingRestart, canary, reloads } = state;
-  const reloadRefused = reloads.lastReason;
-  return { version, phase, pid, startedAt, file, configVersion, pendingRestart, canary, reloadRefused, lastChange };
+  return {
+    atMs,
+    gateway: {
+      ...{ version, phase, pid, startedAt, file, configVersion, pendingRestart, canary },
+      ...{ reloadRefused: reloads.lastReason, lastChange, latenciesOf },
+    },
+    problems: problemsOf(state, slos),
+    tables: tablesOf(state),
+  };
 }
 
 function tablesOf(state: GatewayState): LiveTables {

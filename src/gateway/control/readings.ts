@@ -76,9 +76,10 @@ export class Readings {
 
   /** The same with the durations of the last minute, for who looks at it second by second. */
   live(): LiveState {
-    const { changes, clock } = this.#options;
+    const { changes, clock, slos } = this.#options;
     const state = this.state((cells, laneSlots, slots) => this.#recent.read(cells, laneSlots, slots));
-    return liveState(state, clock.wallMs(), changes.last);
+    const latenciesOf = this.#recent.isRecent ? 'minute' : 'start';
+    return liveState(state, { atMs: clock.wallMs(), slos: slos(), lastChange: changes.last, latenciesOf });
   }
 
   state(durations: DurationReader = readDurations): GatewayState {

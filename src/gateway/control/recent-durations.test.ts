@@ -55,10 +55,13 @@ test('before a minute was looked at, and after nobody did, it is all since the s
   const { cells, clock, count, look, recent } = setting();
   count(cells[0], 10, 5);
   assert.equal(look(29).count, 5);
+  assert.equal(recent.isRecent, false);
   look(60);
   assert.equal(look(0).count, 0);
+  assert.equal(recent.isRecent, true);
   clock.pass(600_000);
   assert.equal(recent.read(cells, SLOTS, slots).count, 5);
+  assert.equal(recent.isRecent, false);
 });
 
 test('a lane that was cleared is no negative count', () => {

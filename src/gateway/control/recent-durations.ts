@@ -14,23 +14,34 @@ import { type DurationSlots, readDurations } from './read-durations.ts';
 const HALF_MS = 30_000;
 
 interface Kept {
+  /** Of the turn before; null if nobody looked in it. */
   readonly older: HistogramReading | null;
   readonly newer: HistogramReading;
-  /** When the newer one was taken. */
-  readonly atMs: number;
+  /** In which `newer` was taken. */
+  readonly turn: number;
 }
 
 export class RecentDurations {
   readonly #clock: Clock;
   /** Goes with its cell, which goes with what it is about. */
   readonly #kept = new WeakMap<Cell, Kept>();
+  /** Of half a minute or more, one after the other for all cells; one is left out after nobody looked for a minute. */
+  #turn = 0;
+  #turnMs = Number.NEGATIVE_INFINITY;
+  #isRecent = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
+  /** Whether what was read last is of the last minute; if not, it is since the start of the process. */
+  get isRecent(): boolean {
+    return this.#isRecent;
+  }
+
   /** As `readDurations`, of the last minute alone. */
   read(cells: readonly Cell[], laneSlots: number, slots: DurationSlots): HistogramReading {
+    this.#nextTurn();
     const counts = new Float64Array(BUCKETS);
     let sumMs = 0;
     for (const cell of cells) {
@@ -46,12 +57,19 @@ export class RecentDurations {
   }
 
   #before(cell: Cell, now: HistogramReading): HistogramReading | null {
-    const nowMs = this.#clock.nowMs();
     const kept = this.#kept.get(cell);
-    const ageMs = kept === undefined ? Number.POSITIVE_INFINITY : nowMs - kept.atMs;
-    if (kept !== undefined && ageMs < HALF_MS) return kept.older;
-    const older = kept !== undefined && ageMs < 2 * HALF_MS ? kept.newer : null;
-    this.#kept.set(cell, { older, newer: now, atMs: nowMs });
+    if (kept?.turn === this.#turn) return kept.older;
+    const older = kept?.turn === this.#turn - 1 ? kept.newer : null;
+    this.#kept.set(cell, { older, newer: now, turn: this.#turn });
     return older;
+  }
+
+  #nextTurn(): void {
+    const nowMs = this.#clock.nowMs();
+    const ageMs = nowMs - this.#turnMs;
+    if (ageMs < HALF_MS) return;
+    this.#isRecent = ageMs < 2 * HALF_MS;
+    this.#turn += this.#isRecent ? 1 : 2;
+    this.#turnMs = nowMs;
   }
 }
