@@ -18,6 +18,9 @@ export function latenciesText(): string {
   return live.value?.gateway.latenciesOf === 'start' ? 'since the start' : 'of the last minute';
 }
 
+/** How often the whole was told: what came before it was not seen. */
+export const wholes = signal(0);
+
 export type Link =
   /** Or about to, when the tab is shown again. */
   | { readonly state: 'connecting' }
@@ -122,6 +125,7 @@ function take(event: string, data: string): void {
   else if (event === 'change' && before !== null) after = applyChange(before, JSON.parse(data) as LiveChange);
   else return;
   live.value = after;
-  remember(before, after);
+  remember(after);
+  if (event === 'whole') wholes.value += 1;
   link.value = { state: 'live' };
 }

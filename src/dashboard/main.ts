@@ -5,6 +5,7 @@ import { pageClock, storedTheme } from './browser.ts';
 import { followChanges } from './changes.ts';
 import { followLive } from './feed.ts';
 import { followKeys } from './keys.ts';
+import { followPast } from './past.ts';
 import { followAddress } from './router.ts';
 
 storedTheme.set(storedTheme.get());
@@ -12,4 +13,5 @@ followAddress();
 followKeys();
 followLive(pageClock);
 followChanges();
+followPast();
 render(h(App, {}), document.getElementById('app')!);

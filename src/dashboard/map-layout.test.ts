@@ -98,6 +98,19 @@ test('of many routes the busiest are shown, and what the others send goes on fro
     nodes.filter(({ kind }) => kind === 'route').map(({ title }) => title),
     names.slice(30),
   );
-  const rest = lines.find(({ from, to }) => from === 'rest routes' && to === 'service shop')!;
+  const rest = lines.find(({ from, to }) => from === 'rest' && to === 'service shop')!;
   assert.equal(rest.flow.requests, (29 * 30) / 2);
+});
+
+test('no two nodes are one, whatever things are called', () => {
+  const names = Array.from({ length: 11 }, (_, at) => `r${at}`);
+  const tables = tablesOf({
+    routes: names.map(route),
+    arms: names.map((name) => ({ route: name, service: 'routes' })),
+    services: [{ name: 'routes', balance: '', ...latencies }],
+    endpoints: Array.from({ length: 6 }, (_, at) => endpoint('routes', `10.0.0.1:${at}`)),
+  });
+  const ids = layoutMap(tables, flowOf).nodes.map(({ id }) => id);
+  assert.deepEqual(ids.toSorted(), [...new Set(ids)].toSorted());
+  assert.equal(ids.filter((id) => id.startsWith('rest')).length, 2);
 });

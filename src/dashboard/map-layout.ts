@@ -54,6 +54,8 @@ const NODE_HEIGHT = 36;
 const SHORT_HEIGHT = 22;
 const LINE_MAX = 14;
 const ROUTES_MAX = 10;
+/** The id of their node; that of endpoints is `rest of SERVICE`. */
+const REST_ROUTES = 'rest';
 const SERVICES_MAX = 10;
 const ENDPOINTS_OF_SERVICE_MAX = 5;
 
@@ -124,15 +126,17 @@ function routesOf(tables: LiveTables, flowOf: FlowOf, wires: Wire[]): Draft[] {
   const rest = rows.filter(({ row }) => !names.has(row.name));
   if (rest.length > 0) {
     const flow = sum(rest.map((each) => each.flow));
-    wires.push({ from: 'gateway', to: 'rest routes', flow });
-    drafts.push(draft('rest routes', 'rest', `${rest.length} more routes`, flow));
+    wires.push({ from: 'gateway', to: REST_ROUTES, flow });
+    drafts.push(draft(REST_ROUTES, 'rest', `${rest.length} more routes`, flow));
   }
   const merged = new Map<string, Wire>();
   for (const { route, service } of rowsOf(tables.arms)) {
-    const from = names.has(route) ? `route ${route}` : 'rest routes';
+    const from = names.has(route) ? `route ${route}` : REST_ROUTES;
     const flow = flowOf('arms', route, service);
-    const before = merged.get(`${from} ${service}`);
-    merged.set(`${from} ${service}`, {
+    // Names made of routes have blanks.
+    const key = JSON.stringify([from, service]);
+    const before = merged.get(key);
+    merged.set(key, {
       ...{ from, to: `service ${service}` },
       flow: before === undefined ? flow : sum([before.flow, flow]),
     });
@@ -169,8 +173,8 @@ function servicesOf(tables: LiveTables, flowOf: FlowOf, wires: Wire[]): { servic
     const rest = own.filter((each) => !named.includes(each));
     if (rest.length > 0) {
       const its = sum(rest.map((each) => each.flow));
-      wires.push({ from: id, to: `rest ${row.name}`, flow: its });
-      endpoints.push({ ...draft(`rest ${row.name}`, 'rest', `${rest.length} more`, its), link });
+      wires.push({ from: id, to: `rest of ${row.name}`, flow: its });
+      endpoints.push({ ...draft(`rest of ${row.name}`, 'rest', `${rest.length} more`, its), link });
     }
     const out = own.filter(({ endpoint }) => isOut(endpoint)).length;
     const detail = `${own.length - out} of ${own.length}`;

@@ -49,6 +49,33 @@ test('overview: the map shows which way requests go, and its table says the same
   noFaults(opened);
 });
 
+test('balancer: what was before the page was opened is drawn', async () => {
+  const last = await origin('a');
+  const { gateway, address } = create({ config: config(last, { admin }) });
+  await gateway.start();
+  traffic(address(), '/a');
+  const at = gateway.state().admin!.address;
+  // Until the gateway has kept some seconds.
+  const query = 'name=spillway_endpoint_requests_total&from=-30s&step=1s&merged=true';
+  for (let seconds = 0; seconds < 4;) {
+    const answer = (await (await fetch(`http://${at}/api/series?${query}`)).json()) as { sampled: boolean[] };
+    seconds = answer.sampled.filter(Boolean).length;
+  }
+  const feed = await fetch(`http://${at}/api/live`);
+  const { value } = await feed.body!.getReader().read();
+  await feed.body!.cancel().catch(() => {});
+  const opened = await openPage(at, '#/config');
+  const { page } = opened;
+  // It is told one moment, again and again: what it draws, it was not there to see.
+  await page.route('**/api/live', (route) =>
+    route.fulfill({ contentType: 'text/event-stream', body: Buffer.from(value!) }),
+  );
+  await page.goto(`http://${at}/#/balancer`);
+  await page.reload();
+  await page.locator('svg.spark path[d*="L"]').first().waitFor({ state: 'attached' });
+  noFaults(opened);
+});
+
 test('balancer: an endpoint is drained in two steps and brought back, and both are in the audit log', async () => {
   const endpoints = [await origin('a'), await origin('b')];
   const services = [{ name: 'shop', endpoints }];
