@@ -152,3 +152,24 @@ test('on a phone nothing is wider than the screen', async () => {
   assert.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true);
   noFaults(opened);
 });
+
+test('of more rows than are told it is said how many there are, and no share is made of some of the answers', async () => {
+  const { admin, send } = await shop();
+  await send('/', 3);
+  const opened = await openPage(admin, '#/config');
+  const { page } = opened;
+  await page.route('**/api/series?*', async (route) => {
+    const response = await route.fetch();
+    const answer = (await response.json()) as SeriesAnswer;
+    await route.fulfill({ response, json: { ...answer, more: answer.rows.length === 0 ? 0 : 2500 } });
+  });
+  await page.getByRole('link', { name: 'Service', exact: true }).click();
+  await page
+    .getByText(/its answer; the 1 that answered last of 2[., ]?501$/)
+    .first()
+    .waitFor();
+  const row = page.getByRole('row', { name: /^site shop/ });
+  assert.match(plain((await row.textContent())!), /\/s–/);
+  await page.unrouteAll({ behavior: 'wait' });
+  noFaults(opened);
+});

@@ -118,6 +118,19 @@ test('traces are found by what they are: id, text, service, status, duration; th
   noFaults(opened);
 });
 
+test('of many traces there is one field to search with, and it asks the gateway', async () => {
+  const many = Array.from({ length: 30 }, (_, at) => trace(at + 1, [{ name: `GET /${at}` }]));
+  const opened = await openPage(await gatewayWith(...many), '#/traces');
+  const { page } = opened;
+  await page.locator('td a').nth(29).waitFor();
+  assert.equal(await page.getByRole('searchbox').count(), 1);
+  await page.keyboard.press('/');
+  await page.keyboard.type('/17');
+  await page.locator('td a').nth(1).waitFor({ state: 'detached' });
+  assert.equal(await page.locator('td a').textContent(), 'GET /17');
+  noFaults(opened);
+});
+
 test('ten thousand spans are kept as far as there is room, walked by keys, and told', async () => {
   const many = Array.from({ length: 9_999 }, (_, at): Partial<SpanRecord> => ({
     name: `work ${at}`,

@@ -1,7 +1,7 @@
 /** Where a service's requests go and where their time goes: by route, as clients waited, and by endpoint, until the first byte of its answer. */
 import { h } from 'preact';
 import type { SeriesAnswer } from '../../gateway/admin/series-api.ts';
-import { durationText, rateText, shareText, valueText } from '../charts/format.ts';
+import { countText, durationText, rateText, shareText, valueText } from '../charts/format.ts';
 import { live } from '../feed.ts';
 import { usePolled } from '../polled.ts';
 import { askSeries, bucketsOf, countsOf, sampledMs, type TimeSpan, wholeOf } from '../series.ts';
@@ -17,7 +17,8 @@ interface Row {
   readonly service: string;
   readonly count: number;
   readonly perSecond: number;
-  readonly failed: number;
+  /** Null: not all of its answers were told. */
+  readonly failed: number | null;
   readonly sumMs: number;
   /** Of the time of all rows. */
   readonly timeShare: number;
@@ -29,7 +30,13 @@ interface Wanted {
   readonly span: TimeSpan;
 }
 
-function useRows(by: 'route' | 'endpoint', { service, span }: Wanted): readonly Row[] | null {
+interface Rows {
+  readonly rows: readonly Row[];
+  /** What else to say of them: that there are more than are told. */
+  readonly note: string;
+}
+
+function useRows(by: 'route' | 'endpoint', { service, span }: Wanted): Rows | null {
   const [requests, durations] =
     by === 'route'
       ? ['spillway_requests_total', 'spillway_request_duration_seconds']
@@ -47,7 +54,11 @@ function useRows(by: 'route' | 'endpoint', { service, span }: Wanted): readonly 
       ),
     ]),
   );
-  return value === null ? null : rowsOf(by, value[0], value[1]!, value[2]!);
+  if (value === null) return null;
+  const [, { rows, more }] = value as [SeriesAnswer, SeriesAnswer];
+  const note =
+    more === 0 ? '' : `; the ${countText(rows.length)} that answered last of ${countText(rows.length + more)}`;
+  return { rows: rowsOf(by, value[0], value[1]!, value[2]!), note };
 }
 
 // WHY four parameters: three answers to three questions, asked together.
@@ -61,7 +72,12 @@ function rowsOf(by: 'route' | 'endpoint', requests: SeriesAnswer, durations: Ser
     const labels = { service: row.labels['service'] ?? '', [by]: row.labels[by] ?? '' };
     const sum = (counts: readonly number[]): number => counts.reduce((all, one) => all + one, 0);
     const answers = sum(countsOf(requests, labels));
-    const failed = answers === 0 ? 0 : sum(countsOf(requests, { ...labels, code_class: '5xx' })) / answers;
+    const failed =
+      requests.more > 0
+        ? null
+        : answers === 0
+          ? 0
+          : sum(countsOf(requests, { ...labels, code_class: '5xx' })) / answers;
     return count === 0
       ? []
       : [
@@ -98,7 +114,7 @@ function columns(first: string): readonly Column<Row>[] {
       id: 'failed',
       title: '5xx',
       value: ({ failed }) => failed,
-      show: ({ failed }) => h('span', { class: failed > 0 ? 'bad' : '' }, shareText(failed)),
+      show: ({ failed }) => (failed === null ? '–' : h('span', { class: failed > 0 ? 'bad' : '' }, shareText(failed))),
     },
     percentile(0, 'p50'),
     percentile(1, 'p90'),
@@ -120,15 +136,15 @@ const routeColumns = columns('Route');
 const endpointColumns = columns('Endpoint');
 
 export function RouteTable(wanted: Wanted): View | null {
-  const rows = useRows('route', wanted);
-  if (rows === null || rows.length === 0) return null;
+  const { rows = [], note } = useRows('route', wanted) ?? {};
+  if (rows.length === 0) return null;
   return h('section', { class: 'panel' }, [
     h('header', {}, [
       h('h2', {}, 'Top routes'),
       h(
         'span',
         { class: 'dim' },
-        `last ${wanted.span.title}, from the head of a request to the last byte of its answer`,
+        `last ${wanted.span.title}, from the head of a request to the last byte of its answer${note}`,
       ),
     ]),
     h(Table<Row>, { id: 'r', label: 'routes', columns: routeColumns, rows, keyOf, empty: '' }),
@@ -136,19 +152,19 @@ export function RouteTable(wanted: Wanted): View | null {
 }
 
 export function EndpointTable(wanted: Wanted): View | null {
-  const rows = useRows('endpoint', wanted);
+  const { rows = [], note } = useRows('endpoint', wanted) ?? {};
   const routes = useRows('route', wanted);
-  if (rows === null || rows.length === 0) return null;
+  if (rows.length === 0) return null;
   return h('section', { class: 'panel' }, [
     h('header', {}, [
       h('h2', {}, 'Where the time goes'),
       h(
         'span',
         { class: 'dim' },
-        `last ${wanted.span.title}, by endpoint, from a request to the first byte of its answer`,
+        `last ${wanted.span.title}, by endpoint, from a request to the first byte of its answer${note}`,
       ),
     ]),
-    h(TimeParts, { routes: routes ?? [], endpoints: rows }),
+    h(TimeParts, { routes: routes?.rows ?? [], endpoints: rows }),
     h(Table<Row>, { id: 'u', label: 'endpoints', columns: endpointColumns, rows, keyOf, empty: '' }),
   ]);
 }

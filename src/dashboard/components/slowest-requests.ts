@@ -38,7 +38,7 @@ export function NoTraces(): View {
 /** Whatever led to the table leads on: the address of a trace is that of the screen with its id. */
 export function TraceTable({ traces }: { readonly traces: readonly TraceSummary[] }): View {
   return h(Table<TraceSummary>, {
-    ...{ id: 't', label: 'traces', columns, rows: traces, empty: noTraces.what },
+    ...{ id: 't', label: 'traces', columns, rows: traces, empty: noTraces.what, hasFilter: false },
     keyOf: ({ traceId }) => traceId,
     classOf: ({ status }) => (status === 'error' ? 'failed' : ''),
   });

@@ -37,6 +37,8 @@ export interface TableProps<Row> {
   readonly classOf?: (row: Row) => string;
   /** What is said if there are none. */
   readonly empty: string;
+  /** Long ones can be filtered here; false where the screen has a search that asks the gateway. @defaultValue true */
+  readonly hasFilter?: boolean;
 }
 
 /** Of the style sheet: rows in a window have this height, whatever they hold. */
@@ -48,14 +50,14 @@ const MARGIN_ROWS = 12;
 const VIEW_PX = 620;
 
 export function Table<Row>(props: TableProps<Row>): View {
-  const { id, label, columns, empty, rows } = props;
+  const { id, label, columns, empty, rows, hasFilter = true } = props;
   const { query } = place.value;
-  const filter = query.get(`${id}.find`) ?? '';
+  const filter = hasFilter ? (query.get(`${id}.find`) ?? '') : '';
   const sort = query.get(`${id}.sort`) ?? '';
   const shown = sorted(filtered(rows, columns, filter), columns, sort);
   const find = (event: InputEvent): void => setQuery({ [`${id}.find`]: (event.target as HTMLInputElement).value });
   return h('div', { class: 'table' }, [
-    rows.length > 8 || filter !== ''
+    hasFilter && (rows.length > 8 || filter !== '')
       ? h('div', { class: 'find' }, [
           h('input', {
             ...{ type: 'search', value: filter, onInput: find, spellcheck: false },

@@ -54,6 +54,9 @@ const lagLines: readonly ChartLine[] = [{ label: 'the worst worker', color: '--l
 
 interface Answers {
   readonly requests: SeriesAnswer;
+  /** Of these, those answered 4xx and 5xx. */
+  readonly client: SeriesAnswer;
+  readonly server: SeriesAnswer;
   readonly durations: SeriesAnswer;
   readonly inFlight: SeriesAnswer;
   readonly queued: SeriesAnswer;
@@ -64,14 +67,19 @@ async function ask(service: string, span: TimeSpan, signal: AbortSignal): Promis
   const labels: Readonly<Record<string, string>> = service === '' ? {} : { service };
   const of = (name: string, merged: boolean, all = false): Promise<SeriesAnswer> =>
     askSeries({ name, merged, labels: all ? {} : labels }, span, signal);
-  const [requests, durations, inFlight, queued, lag] = await Promise.all([
-    of('spillway_requests_total', false),
+  // Added up by the gateway, so that nothing is left out however many there are.
+  const answered = (code_class: string): Promise<SeriesAnswer> =>
+    askSeries({ name: 'spillway_requests_total', merged: true, labels: { ...labels, code_class } }, span, signal);
+  const [requests, client, server, durations, inFlight, queued, lag] = await Promise.all([
+    of('spillway_requests_total', true),
+    answered('4xx'),
+    answered('5xx'),
     of('spillway_request_duration_seconds', true),
     of('spillway_requests_in_flight', true),
     of('spillway_endpoint_queued', true),
     of('spillway_worker_event_loop_lag_seconds', false, true),
   ]);
-  return { requests, durations, inFlight, queued, lag };
+  return { requests, client, server, durations, inFlight, queued, lag };
 }
 
 export function Service(): View {
@@ -135,7 +143,10 @@ function Charts({ answers, service }: { readonly answers: Answers; readonly serv
   );
   const grid = gridOf(requests);
   const counts = countsOf(requests);
-  const [client, server] = ['4xx', '5xx'].map((code_class) => countsOf(requests, { code_class }));
+  // Asked at once, and yet one may have begun a step that another has not.
+  const [client, server] = [answers.client, answers.server].map((one) =>
+    alongside(grid, one, countsOf(one)).map((count) => count ?? 0),
+  );
   const shareOf = (part: readonly number[]): (number | null)[] =>
     part.map((count, at) => (counts[at] === 0 ? null : count / counts[at]!));
   const buckets = bucketsOf(durations);
