@@ -22,7 +22,10 @@ function pixels(
 ): Promise<number> {
   return page.evaluate(`(() => {
     const canvas = document.querySelector('${panel} canvas');
-    const wanted = getComputedStyle(canvas).getPropertyValue('${variable}').match(/[\\d.]+/g).map(Number);
+    const probe = canvas.parentElement.appendChild(document.createElement('i'));
+    probe.style.color = 'var(${variable})';
+    const wanted = getComputedStyle(probe).color.match(/[\\d.]+/g).map(Number);
+    probe.remove();
     const [left, right] = [canvas.width * ${from}, canvas.width * ${to}].map(Math.round);
     const { data } = canvas.getContext('2d').getImageData(left, 0, right - left, canvas.height);
     let count = 0;

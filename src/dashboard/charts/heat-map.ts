@@ -4,6 +4,7 @@
  */
 import { h } from 'preact';
 import type { View } from '../view.ts';
+import { colorOf } from './color.ts';
 import { shareText, tickText } from './format.ts';
 import { heatAxis, heatBands, heatCells, type SparseStep } from './heat-cells.ts';
 import { heatLevel, heatRamp, heatStops } from './heat-colors.ts';
@@ -130,8 +131,7 @@ class HeatDrawing implements Drawing<HeatData> {
     const data = this.#data;
     if (!data?.axis) return;
     const { axis, times, stepMs, partial } = data;
-    const style = getComputedStyle(this.#host);
-    const color = (variable: string): string => style.getPropertyValue(variable).trim();
+    const color = (variable: string): string => colorOf(this.#host, variable);
     const [left, top, width] = [gutterPx.left, gutterPx.top, this.#widthPx()];
     const height = HEIGHT - top - gutterPx.bottom;
     const rows = Math.floor(height / ROW_PX);

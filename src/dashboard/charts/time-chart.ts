@@ -6,6 +6,7 @@
  * Cost: 3,600 points of four lines are drawn in some milliseconds; one canvas, and nothing that grows.
  */
 import UPlot from 'uplot';
+import { colorOf } from './color.ts';
 import { type Unit, tickText } from './format.ts';
 import { logAxis, logTicks } from './log-axis.ts';
 import type { ChartData, ChartLine, Mark } from './reading.ts';
@@ -76,7 +77,7 @@ export class TimeChart {
   }
 
   #color(variable: string): string {
-    return getComputedStyle(this.#host).getPropertyValue(variable).trim() || 'gray';
+    return colorOf(this.#host, variable);
   }
 
   /** Values are drawn in the middle of their step. What is no number on this axis is a gap. */
