@@ -22,7 +22,7 @@ export interface ClaimantOptions {
   readonly random: Random;
   /** How long a question that was granted took. */
   readonly onRoundTrip: (ms: number) => void;
-  /** What it held, others can have; called at least once. */
+  /** What was granted, others can have; called at least once then, and never if it was not granted. */
   readonly onFree: () => void;
   readonly onOver: (claimant: Claimant) => void;
   readonly witness: LeaseWitness | null;
@@ -134,7 +134,7 @@ export class Claimant implements Lease {
     this.#arm();
     if (this.#life.state !== 'over') return;
     this.#told?.resolve(false);
-    this.#onFree();
+    this.#free();
     this.#onOver(this);
   }
 
@@ -162,11 +162,11 @@ export class Claimant implements Lease {
       case 'lost':
         this.#end.abort(() => this.#lost(this.#whyLost(effect.why), effect.cause));
         this.#witnessEnd(effect.why);
-        this.#onFree();
+        this.#free();
         break;
       case 'told':
         this.#told?.resolve(effect.done);
-        this.#onFree();
+        this.#free();
         break;
       default:
         effect satisfies never;
@@ -234,6 +234,10 @@ export class Claimant implements Lease {
     };
     const delayMs = Math.max(0, dueMs - this.#clock.nowMs());
     this.#timer = this.#clock.after(delayMs, ring, { ref: state === 'asking' || state === 'waiting' });
+  }
+
+  #free(): void {
+    if (this.#token !== 0n) this.#onFree();
   }
 
   /** Of a claim that was never granted, nothing ends. */

@@ -95,7 +95,9 @@ export class Leases implements AsyncDisposable {
       outcome = lease === null ? 'taken' : 'granted';
       return lease;
     } catch (error) {
-      if (signal?.aborted === true || isCoded(error, 'LEASES_CLOSED')) outcome = 'given_up';
+      // As the caller is told: it may give up while it is being told something else.
+      if ((signal?.aborted === true && error === signal.reason) || isCoded(error, 'LEASES_CLOSED'))
+        outcome = 'given_up';
       else if (isCoded(error, 'LEASE_LATE')) outcome = 'late';
       throw error;
     } finally {
@@ -115,20 +117,11 @@ export class Leases implements AsyncDisposable {
     let lease: Lease | null = null;
     try {
       for (let asked = 1; ; asked++) {
-        let isFree = false;
-        let granted: Lease | null = null;
-        const onFree = (): void => {
-          isFree = true;
-          if (granted !== null) pass();
-        };
         try {
-          granted = await this.#claim(request, Math.max(0, untilMs - clock.nowMs()), onFree);
-          // Over again before this went on.
-          if (isFree) pass();
-          lease = granted;
+          lease = await this.#claim(request, Math.max(0, untilMs - clock.nowMs()), pass);
           return lease;
         } catch (error) {
-          // One that came late has been given back, and its turn is not over.
+          // It has been given back, and its turn is not over.
           if (!isCoded(error, 'LEASE_LATE') || asked === LATE_MAX || clock.nowMs() >= untilMs) throw error;
         }
       }
