@@ -2,7 +2,8 @@
  * Leases of etcd that claims share: one for each ttl, kept alive by one question for all who need it at the time. Closed, they are revoked, and
  * all keys under them are gone.
  *
- * A session that may have got a key nobody knows of is *retired*: no new claim comes under it, and it ends with the last that it has.
+ * A session that may have got a key nobody knows of is *retired*: no new claim comes under it, those that it has leave it when they are next asked
+ * for, and it ends with the last.
  */
 import type { EtcdClient } from '../drivers/etcd/client.ts';
 import { abortable } from '../kernel/abort.ts';

@@ -112,9 +112,9 @@ class EtcdLeases implements LeaseStore {
   }
 
   async renew(claim: Claim, { signal }: Waiting): Promise<Renewal> {
-    const session = this.#kept.get(claim.id);
-    if (session === undefined) return { held: false };
+    if (!this.#kept.has(claim.id)) return { held: false };
     await this.#unrenewed.add(claim, signal);
+    const session = await this.#sessionOf(claim, signal);
     const timeoutMs = Math.min(this.#client.timeoutMs, Math.ceil(claim.ttlMs));
     const [isAlive, { kvs }] = await Promise.all([
       session.keepAlive(signal),
@@ -166,15 +166,32 @@ class EtcdLeases implements LeaseStore {
     return `${this.#prefix}/${encodeURIComponent(key)}/${id}`;
   }
 
-  async #sessionOf({ id, ttlMs }: Claim, signal: AbortSignal): Promise<EtcdSession> {
+  /** The session that the claim is under. One that is retired it leaves, or that would last for as long as the claim, with what it may have got. */
+  async #sessionOf(claim: Claim, signal: AbortSignal): Promise<EtcdSession> {
+    const { id, ttlMs } = claim;
     const kept = this.#kept.get(id);
-    if (kept !== undefined) return kept;
-    const session = await this.#sessions.open(ttlMs, signal).catch((error: unknown) => {
+    if (kept?.retired === false) return kept;
+    try {
+      const session = await this.#sessions.open(ttlMs, signal);
+      if (kept !== undefined) await this.#move(claim, session, signal);
+      kept?.remove(id);
+      this.#kept.set(id, session);
+      session.add(id);
+      return session;
+    } catch (error) {
       throw storeError(error);
-    });
-    this.#kept.set(id, session);
-    session.add(id);
-    return session;
+    }
+  }
+
+  /** Its key, if it is there, comes under another session: with the same token, and at the same place. */
+  async #move(claim: Claim, session: EtcdSession, signal: AbortSignal): Promise<void> {
+    const isThere: Compare = { key: this.#keyOf(claim), target: 'createRevision', is: '!=', than: 0n };
+    try {
+      await this.#client.txn({ if: [isThere], then: [this.#put(claim, session)] }, { signal });
+    } catch (error) {
+      if (isCoded(error, 'ETCD_LEASE_GONE')) session.retired = true;
+      throw error;
+    }
   }
 
   #forget(id: string): void {

@@ -10,6 +10,7 @@ import { systemClock } from '../../src/kernel/clock.ts';
 import { createLocks } from '../../src/lock/index.ts';
 import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { EtcdServer } from '../servers/etcd.ts';
+import { busy, claimOf, granted, until, waiting } from './claims.ts';
 
 const server = await EtcdServer.start();
 after(() => server[Symbol.asyncDispose]());
@@ -38,7 +39,7 @@ function countedClient(): Counted {
       counted.lose = null;
       throw new SpillwayError('STORE_UNSURE', 'nobody knows');
     };
-    Object.defineProperty(client, verb, { value });
+    Object.defineProperty(client, verb, { value, writable: true });
   }
   return counted;
 }
@@ -153,6 +154,38 @@ test('an answer that got lost is given back, and its session is used no more', a
   await (await locks.acquire('payment:42', { ttl: '10s' })).release();
   assert.ok(asked.includes('grant'), asked.join());
   other.assertHeld();
+});
+
+test('a key that is made after its claim was given back goes with its session, which nobody stays under', async () => {
+  const { client, asked } = countedClient();
+  await using store = etcdLeases(client, { prefix: fresh() });
+  const [leads, waits, ghost] = [claimOf(), claimOf({ queue: true }), claimOf({ key: 'ghost' })];
+  const token = await granted(store, leads);
+  await busy(store, waits);
+  const txn = client.txn.bind(client);
+  const late = Promise.withResolvers<() => Promise<unknown>>();
+  client.txn = async (...given) => {
+    client.txn = txn;
+    late.resolve(() => txn(...given));
+    throw new SpillwayError('STORE_UNSURE', 'nobody knows');
+  };
+  await assert.rejects(store.try(ghost, waiting), { code: 'STORE_UNAVAILABLE' });
+  await store.release(ghost, waiting);
+  const carryOut = await late.promise;
+  await carryOut();
+  assert.equal((await store.read('ghost', waiting)).length, 1);
+  assert.deepEqual((await store.renew(leads, waiting)).held, true);
+  await busy(store, waits);
+  assert.equal(asked.filter((verb) => verb === 'revoke').length, 1, asked.join());
+  await until(async () => (await store.read('ghost', waiting)).length === 0);
+  assert.deepEqual(
+    (await store.read('k', waiting)).map((holding) => holding.token),
+    [token],
+    'who led leads, with the same token',
+  );
+  await busy(store, claimOf({ queue: true }));
+  await store.release(leads, waiting);
+  await granted(store, waits);
 });
 
 test('a place that nobody asked for in time is given back before its claim is asked for again', async () => {
