@@ -20,10 +20,10 @@ import { type Place, Resource } from './resource.ts';
 import type { StoreAddress } from './stores.ts';
 
 const file = new URL('lock-process.ts', import.meta.url);
-/** Of a lease whose end is waited for. */
-export const TTL_MS = 1000;
-/** Of a lease that must outlive what happens, which takes far less. */
-export const LONG_TTL_MS = 10_000;
+/** Of a lease whose end is waited for: longer than a busy machine lets a process stand, for a pause is a fault of its own. */
+export const TTL_MS = 3000;
+/** Of a lease that must outlive what happens, which takes far less; half as long again is what a session of ZooKeeper may last. */
+export const LONG_TTL_MS = 20_000;
 
 /** The resource and the processes of a file of tests: those that nothing is done to are shared by its cells. */
 export class Ground implements AsyncDisposable {
@@ -96,8 +96,9 @@ export class Hand {
     return this.#ask({ verb: 'release', hand: this.#name });
   }
 
+  /** Nobody waits for the ends of these leases. */
   increment(times: number): Promise<void> {
-    return this.#ask({ verb: 'increment', hand: this.#name, times });
+    return this.#ask({ verb: 'increment', hand: this.#name, times, ttlMs: LONG_TTL_MS });
   }
 
   #ask<T>(question: LockQuestion): Promise<T> {
@@ -131,6 +132,7 @@ export class Cell implements AsyncDisposable {
     return this.use(this.ground.start(options));
   }
 
+  /** `ttlMs` is that of a lease that it holds. */
   async hand(process: WorkerProcess, address: StoreAddress, ttlMs = TTL_MS): Promise<Hand> {
     const name = `${this.#name} ${++this.#hands}`;
     const seed = Math.floor(this.random.unit() * 2 ** 31);

@@ -33,9 +33,9 @@ export function directly({ address, ports }: Site): StoreAddress {
 }
 
 /** Two that nothing is done to. */
-async function others(cell: Cell, site: Site, ttlMs = TTL_MS): Promise<readonly [Hand, Hand]> {
+async function others(cell: Cell, site: Site): Promise<readonly [Hand, Hand]> {
   const [one, two] = [cell.ground.shared(0), cell.ground.shared(1)];
-  return [await cell.hand(one, directly(site), ttlMs), await cell.hand(two, directly(site), ttlMs)];
+  return [await cell.hand(one, directly(site), LONG_TTL_MS), await cell.hand(two, directly(site), LONG_TTL_MS)];
 }
 
 /** A line of the holder's own to each server. */
@@ -200,7 +200,7 @@ export function everywhere(site: Site): Readonly<Record<HolderFault, (cell: Cell
 
 /** Nobody is granted what another holds, though it may last longer than it should. */
 export async function serverClockStepped(cell: Cell, site: Site, step: () => void): Promise<void> {
-  const holder = await cell.hand(cell.ground.shared(2), directly(site));
+  const holder = await cell.hand(cell.ground.shared(2), directly(site), LONG_TTL_MS);
   const rest = await others(cell, site);
   await cell.increments([holder, ...rest]);
   await holder.hold();
@@ -223,11 +223,11 @@ async function forget(
 ): Promise<readonly [Hand, Hand, Hand]> {
   const relays = await relaysOf(cell, site);
   const holder = await cell.hand(process, site.address(portsOf(relays)), LONG_TTL_MS);
-  await cell.increments([holder, ...(await others(cell, site, LONG_TTL_MS))]);
+  await cell.increments([holder, ...(await others(cell, site))]);
   await holder.hold();
   for (const relay of relays) relay.hold();
   const after = (await act()) ?? site;
-  return [holder, ...(await others(cell, after, LONG_TTL_MS))];
+  return [holder, ...(await others(cell, after))];
 }
 
 /** Others get it, and what the holder writes after them comes too late. */

@@ -21,6 +21,7 @@ export interface Opening {
   readonly address: StoreAddress;
   /** The folder of the cell's history. */
   readonly history: string;
+  /** Of what it holds. */
   readonly ttlMs: number;
   readonly seed: number;
 }
@@ -36,13 +37,13 @@ export type LockQuestion =
   | { readonly verb: 'lost'; readonly hand: string }
   | { readonly verb: 'release'; readonly hand: string }
   /** So many increments, each under a lock of its own. */
-  | { readonly verb: 'increment'; readonly hand: string; readonly times: number };
+  | { readonly verb: 'increment'; readonly hand: string; readonly times: number; readonly ttlMs: number };
 
 /** What became of a write: not done, for its lease was lost; or what either place said. */
 export type Written = 'lost' | Readonly<Record<Place, boolean>>;
 
 /** How long one question to a store may take: several fit in a ttl. */
-const TIMEOUT_MS = 400;
+const TIMEOUT_MS = 1000;
 const WAIT_MS = 30_000;
 
 const socket = connect(process.argv[2]!);
@@ -80,10 +81,10 @@ class Hand {
     this.#recorder = recordHistory(opening.history);
   }
 
-  async hold(waitMs: number): Promise<string | null> {
+  async hold(waitMs: number, ttlMs = this.#opening.ttlMs): Promise<string | null> {
     for (;;) {
       try {
-        return await this.#hold(waitMs);
+        return await this.#hold(waitMs, ttlMs);
       } catch (error) {
         if (isCoded(error, 'LEASE_TAKEN')) return null;
         // A store that is away or slow for a while is part of the game; whoever waits goes on when it is back.
@@ -93,8 +94,8 @@ class Hand {
     }
   }
 
-  async #hold(waitMs: number): Promise<string> {
-    const { counter, ttlMs } = this.#opening;
+  async #hold(waitMs: number, ttlMs: number): Promise<string> {
+    const { counter } = this.#opening;
     const token = await this.#recorder.run({ op: 'acquire' }, async () => {
       this.#lease = await this.#locks.acquire(counter, { ttl: ttlMs, wait: waitMs });
       return this.#lease.token;
@@ -141,9 +142,9 @@ class Hand {
     await this.#recorder.run({ op: 'release', token: lease.token }, async () => void (await lease.release()));
   }
 
-  async increment(times: number): Promise<null> {
+  async increment(times: number, ttlMs: number): Promise<null> {
     for (let done = 0; done < times;) {
-      if ((await this.hold(WAIT_MS)) === null) throw new Error(`${this.#opening.hand} waited in vain`);
+      if ((await this.hold(WAIT_MS, ttlMs)) === null) throw new Error(`${this.#opening.hand} waited in vain`);
       const written = await this.write(false);
       if (written !== 'lost' && written.fenced) done++;
       await this.release();
@@ -182,7 +183,7 @@ await answerQuestions(async (asked) => {
     case 'release':
       return hand.release();
     case 'increment':
-      return hand.increment(question.times);
+      return hand.increment(question.times, question.ttlMs);
     default:
       return question satisfies never;
   }
