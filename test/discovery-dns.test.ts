@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import type { GatewayEvent } from '../src/gateway/index.ts';
 import { a, dnsServer, srv, zone, type DnsTestServer, type TestRecord } from './dns-server.ts';
 import { startDnsmasq } from './dnsmasq.ts';
 import { cleanups, config, create, origin } from './gateway-under-test.ts';
+import { freePort } from './ports.ts';
 
 type Dns = NonNullable<NonNullable<NonNullable<ConfigInput['services']>[number]['discovery']>['dns']>;
 
@@ -31,12 +31,11 @@ async function server(records: () => readonly TestRecord[]): Promise<DnsTestServ
 
 /** Servers on the same port of 127.0.0.1, 127.0.0.2, …: DNS says addresses and no ports. */
 async function origins(count: number): Promise<number> {
-  let port = 0;
+  const port = await freePort();
   for (let last = 1; last <= count; last++) {
     const made = createServer((_request, response) => void response.end(`127.0.0.${last}`));
     made.listen(port, `127.0.0.${last}`);
     await once(made, 'listening');
-    ({ port } = made.address() as AddressInfo);
     cleanups.push(() => {
       made.close();
       made.closeAllConnections();

@@ -4,7 +4,8 @@
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
+import { freePort } from './ports.ts';
 
 export type Rdata =
   | { readonly type: 'A' | 'AAAA'; readonly address: readonly number[] }
@@ -186,8 +187,8 @@ export async function dnsServer(answering: Answering): Promise<DnsTestServer> {
   udp.on('message', (bytes, { port, address }) => {
     for (const reply of replies(bytes, answer, false)) udp.send(reply, port, address, () => {});
   });
-  await once(tcp.listen(0, '127.0.0.1'), 'listening');
-  const { port } = tcp.address() as AddressInfo;
+  const port = await freePort();
+  await once(tcp.listen(port, '127.0.0.1'), 'listening');
   udp.bind(port, '127.0.0.1');
   await once(udp, 'listening');
   let closed = false;

@@ -1,13 +1,12 @@
 /** dnsmasq, a DNS server of the world, for tests: on a free port of 127.0.0.1, with a file of names that it reads again when told to. */
 import { spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { serverPath } from '../scripts/servers.ts';
+import { freePort } from './ports.ts';
 
 export interface Dnsmasq extends AsyncDisposable {
   readonly port: number;
@@ -15,25 +14,6 @@ export interface Dnsmasq extends AsyncDisposable {
   hosts(lines: readonly string[]): Promise<void>;
   /** Ends the process, as a crash does. */
   kill(): Promise<void>;
-}
-
-/** Of both protocols, so that it can be bound on both. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const tcp = createServer().listen(0, '127.0.0.1');
-    await once(tcp, 'listening');
-    const { port } = tcp.address() as AddressInfo;
-    const udp = createSocket('udp4').bind(port, '127.0.0.1');
-    const isFree = await once(udp, 'listening').then(
-      () => true,
-      () => false,
-    );
-    await Promise.all([
-      new Promise((resolve) => tcp.close(resolve)),
-      new Promise<void>((resolve) => udp.close(resolve)),
-    ]);
-    if (isFree) return port;
-  }
 }
 
 /** `options` are dnsmasq's own, such as `--srv-host=…`. */

@@ -9,7 +9,7 @@ import type { ConfigInput } from '../src/gateway/config/index.ts';
 import { CliProcess } from './cli-process.ts';
 import { cleanups, config, create, folder, origin } from './gateway-under-test.ts';
 import { RedisServer } from './servers/redis.ts';
-import { freePort } from './servers/server-process.ts';
+import { freePort } from './ports.ts';
 import { Relay } from './faults/relay.ts';
 
 type LimitInput = NonNullable<ConfigInput['limits']>[number];

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { GatewayEvent } from '../src/gateway/index.ts';
 import { cleanups, create, folder } from './gateway-under-test.ts';
+import { freePort } from './ports.ts';
 
 const program = fileURLToPath(new URL('recording-server.ts', import.meta.url));
 
@@ -28,13 +29,13 @@ class Server {
   }
 
   async start(): Promise<this> {
+    this.port ||= await freePort();
     const child = spawn(process.execPath, [program, this.name, String(this.port), this.#file], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.#child = child;
     cleanups.push(() => this.kill());
-    const [printed] = (await once(child.stdout, 'data')) as [Buffer];
-    this.port = Number(printed);
+    await once(child.stdout, 'data');
     return this;
   }
 

@@ -13,7 +13,8 @@ import {
   readMemory,
   readWakeUps,
 } from './accounting.ts';
-import { createProcesses, freePorts, listening } from './processes.ts';
+import { createProcesses, listening } from './processes.ts';
+import { freePort } from '../../test/ports.ts';
 
 const cores = '0-1023';
 
@@ -83,7 +84,7 @@ test('a core’s busy share lies between none and all', () => {
 
 test('waiting for a port ends with what the process said when it ends instead', async () => {
   await using processes = createProcesses(0);
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   const one = processes.start('sh', ['-c', 'echo no such luck; exit 3'], { cores });
   await assert.rejects(listening(port, one), /no such luck/);
   await assert.rejects(

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { userInfo } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { processTree } from './accounting.ts';
-import { freePorts, listening, type Processes } from './processes.ts';
+import { listening, type Processes } from './processes.ts';
+import { freePort } from '../../test/ports.ts';
 
 export interface Origin {
   readonly port: number;
@@ -20,7 +21,7 @@ export interface Origin {
 const KB = 1024;
 
 export async function startOrigin(processes: Processes, dir: string, cores: string): Promise<Origin> {
-  const [port = 0, webSocketPort = 0, duePort = 0] = await freePorts(3);
+  const [port, webSocketPort, duePort] = [await freePort(), await freePort(), await freePort()];
   writeFileSync(join(dir, '10k'), 'x'.repeat(10 * KB));
   writeFileSync(join(dir, '1m'), 'x'.repeat(KB * KB));
   const file = join(dir, 'origin.conf');

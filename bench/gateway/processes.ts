@@ -5,9 +5,8 @@
  * harness itself be killed, the kernel tells the children (`setpriv --pdeathsig`). Only processes started here are signalled.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processTree } from './accounting.ts';
 
@@ -136,15 +135,6 @@ function killIfAlive(pid: number, signal: NodeJS.Signals): void {
   } catch {
     // Gone already, which is what was wanted.
   }
-}
-
-/** Ports nobody listens on now. They are held together, so no two are equal. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
 
 /** Resolves when something accepts on the port; throws, with what the process printed, if it ends first or takes too long. */

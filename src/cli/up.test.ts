@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { CliProcess, type Exit, runCli } from '../../test/cli-process.ts';
+import { freePort } from '../../test/ports.ts';
 import { exitCodes, signalExitCodes } from './exit-codes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'spillway-up-'));
@@ -41,7 +42,8 @@ interface Origin extends AsyncDisposable {
 }
 
 /** `null` is no answer, ever. */
-async function origin(answer: (path: string) => string | null | Promise<string>, port = 0): Promise<Origin> {
+async function origin(answer: (path: string) => string | null | Promise<string>, given?: number): Promise<Origin> {
+  const port = given ?? (await freePort());
   const server = createServer((request, response) => {
     void Promise.resolve(request.url === '/health' ? 'up' : answer(request.url ?? '')).then(
       (body) => body !== null && response.end(body),
@@ -52,7 +54,7 @@ async function origin(answer: (path: string) => string | null | Promise<string>,
     server.closeAllConnections();
     return new Promise((resolve) => void server.close(() => resolve()));
   };
-  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, stop, [Symbol.asyncDispose]: stop };
+  return { address: `127.0.0.1:${port}`, stop, [Symbol.asyncDispose]: stop };
 }
 
 async function fetchText(url: string): Promise<string> {

@@ -168,8 +168,8 @@ export class Bench {
     this.transport = transport;
   }
 
-  async origin(port = 0): Promise<Origin> {
-    const origin = await Origin.listen(port);
+  async origin(): Promise<Origin> {
+    const origin = await Origin.listen();
     this.#origins.push(origin);
     return origin;
   }
@@ -235,12 +235,4 @@ function on(transport: Transport, title: string, run: (bench: Bench) => Promise<
       await bench.close(passed);
     }
   });
-}
-
-/** A port where nobody listens. */
-export async function deadPort(): Promise<number> {
-  const origin = await Origin.listen();
-  const { port } = origin;
-  await origin.close();
-  return port;
 }

@@ -21,10 +21,10 @@ export class Origin {
     server.on('connection', (socket: net.Socket) => this.#onConnection(new Peer(socket)));
   }
 
-  static async listen(port = 0): Promise<Origin> {
+  static async listen(): Promise<Origin> {
     const server = net.createServer({ allowHalfOpen: true, noDelay: true });
     const origin = new Origin(server);
-    server.listen(port, '127.0.0.1');
+    server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return origin;
   }

@@ -1,9 +1,9 @@
 /** Each fault of the relay, seen from both ends of real sockets. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 
+import { freePort } from '../ports.ts';
 import type { Way } from './relay.ts';
 import { End, roundTrip, scene, wordsPass } from './socket-ends.ts';
 
@@ -157,11 +157,7 @@ test('who connects is refused, who was there stays, and the port is the same aft
 
 test('a server that is not there is a reset', async (context) => {
   const { relay } = await scene(context);
-  const gone = createServer().listen(0, '127.0.0.1');
-  await once(gone, 'listening');
-  relay.target = (gone.address() as AddressInfo).port;
-  gone.close();
-  await once(gone, 'close');
+  relay.target = await freePort();
   const client = new End(connect(relay.port, '127.0.0.1'));
   await client.until(({ failure }) => failure === 'ECONNRESET');
 });

@@ -10,7 +10,9 @@
  * Not: packets. The handshake is the relay's own, so a client of a cut line connects and then hears nothing; `refuse()` is for the rest.
  */
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+import { freePort } from '../ports.ts';
 
 export type Way = 'toServer' | 'toClient';
 
@@ -185,26 +187,24 @@ interface Connection extends Readonly<Record<Way, Flow>> {
 export class Relay {
   /** The port of this machine that connections made from now on lead to: what a failover moves. */
   target: number;
+  /** Where it takes connections, now or when it accepts again. */
+  readonly port: number;
   readonly #server: Server;
   readonly #lines: Readonly<Record<Way, Line>> = { toServer: new Line(), toClient: new Line() };
   readonly #connections = new Set<Connection>();
-  #port = 0;
   #ambush: Ambush | null = null;
 
-  private constructor(target: number) {
+  private constructor(target: number, port: number) {
     this.target = target;
+    this.port = port;
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => this.#connect(near));
   }
 
   /** To a port of this machine. */
   static async open(target: number): Promise<Relay> {
-    const relay = new Relay(target);
+    const relay = new Relay(target, await freePort());
     await relay.accept();
     return relay;
-  }
-
-  get port(): number {
-    return this.#port;
   }
 
   /** How many there are, half-open ones included. */
@@ -277,9 +277,8 @@ export class Relay {
   /** Takes connections again, on the same port. */
   async accept(): Promise<void> {
     if (this.#server.listening) return;
-    this.#server.listen(this.#port, '127.0.0.1');
+    this.#server.listen(this.port, '127.0.0.1');
     await once(this.#server, 'listening');
-    this.#port = (this.#server.address() as AddressInfo).port;
   }
 
   /**

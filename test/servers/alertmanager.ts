@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findCommand } from '../../scripts/servers.ts';
-import { freePort, ServerProcess } from './server-process.ts';
+import { freePort } from '../ports.ts';
+import { ServerProcess } from './server-process.ts';
 
 export interface KnownAlert {
   readonly labels: Readonly<Record<string, string>>;

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 
 import { serverPath } from '../../scripts/servers.ts';
 import type { KeyPair } from '../certificates.ts';
-import { freePort, ServerProcess } from './server-process.ts';
+import { freePort } from '../ports.ts';
+import { ServerProcess } from './server-process.ts';
 
 const HEARTBEAT_MS = 50;
 const ELECTION_MS = 250;

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { serverPath } from '../../scripts/servers.ts';
-import { freePort, ServerProcess } from './server-process.ts';
+import { freePort } from '../ports.ts';
+import { ServerProcess } from './server-process.ts';
 
 export interface PgBouncerOptions {
   /** The server's, or a relay's. */

@@ -8,7 +8,8 @@ import pg from 'pg';
 
 import { findCommand, serverPath } from '../../scripts/servers.ts';
 import type { FakeClock } from '../faults/faketime.ts';
-import { freePort, launcher, ServerProcess } from './server-process.ts';
+import { freePort } from '../ports.ts';
+import { launcher, ServerProcess } from './server-process.ts';
 
 const USER = 'postgres';
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { findCommand, serverPath } from '../../scripts/servers.ts';
-import { freePort, ServerProcess } from './server-process.ts';
+import { freePort } from '../ports.ts';
+import { ServerProcess } from './server-process.ts';
 
 /** Between two looks at what has no event. */
 const LOOK_MS = 50;

@@ -7,7 +7,8 @@ import { Redis } from 'ioredis';
 
 import { serverPath } from '../../scripts/servers.ts';
 import type { FakeClock } from '../faults/faketime.ts';
-import { freePort, ServerProcess } from './server-process.ts';
+import { freePort } from '../ports.ts';
+import { ServerProcess } from './server-process.ts';
 
 export interface RedisOptions {
   readonly args?: readonly string[];

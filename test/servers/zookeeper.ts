@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { serverPath } from '../../scripts/servers.ts';
-import { freePort, ServerProcess } from './server-process.ts';
+import { freePort } from '../ports.ts';
+import { ServerProcess } from './server-process.ts';
 
 /** Sessions end at a multiple of it; the shortest that may be asked for is two. */
 const TICK_MS = 250;
@@ -152,9 +153,7 @@ export class ZookeeperEnsemble {
 
   /** An odd number of members: more than half of them are needed. */
   static async start(size = 3): Promise<ZookeeperEnsemble> {
-    const ports = new Set<number>();
-    while (ports.size < 3 * size) ports.add(await freePort());
-    const [...free] = ports;
+    const free = await Promise.all(Array.from({ length: 3 * size }, freePort));
     const members = Array.from({ length: size }, (_, index) => {
       const [peer, election] = free.slice(size + 2 * index);
       return `server.${index + 1}=127.0.0.1:${peer}:${election}`;

@@ -1,7 +1,8 @@
 /** A server for the soak that can be killed, started again on its port, and made to hang. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { freePort } from '../ports.ts';
 import { LARGE_BYTES, webSocketAccept } from './clients.ts';
 
 const large = Buffer.alloc(LARGE_BYTES, 'spillway');
@@ -17,6 +18,7 @@ export class SoakOrigin {
   }
 
   async start(): Promise<void> {
+    this.port ||= await freePort();
     const server = createServer((request, response) => {
       response.on('error', () => {});
       const id = String(request.headers['x-id']);
@@ -38,7 +40,6 @@ export class SoakOrigin {
     });
     server.listen(this.port, '127.0.0.1');
     await once(server, 'listening');
-    this.port = (server.address() as AddressInfo).port;
     this.#server = server;
   }
 

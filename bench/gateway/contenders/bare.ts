@@ -2,7 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { processTree } from '../accounting.ts';
 import type { Contender } from '../contender.ts';
-import { freePorts, listening } from '../processes.ts';
+import { listening } from '../processes.ts';
+import { freePort } from '../../../test/ports.ts';
 
 const file = fileURLToPath(new URL('../bare-proxy.ts', import.meta.url));
 
@@ -12,7 +13,7 @@ export const bare: Contender = {
   version: async () => process.versions.node,
 
   async start({ processes, core, origin, certificate }) {
-    const [port = 0, tlsPort = 0] = await freePorts(2);
+    const [port, tlsPort] = [await freePort(), await freePort()];
     const args = [file, port, tlsPort, origin.port, certificate.certificateFile, certificate.keyFile].map(String);
     const one = processes.start(process.execPath, args, { cores: core });
     await listening(port, one);

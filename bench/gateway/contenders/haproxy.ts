@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { processTree } from '../accounting.ts';
 import type { Contender, Setup } from '../contender.ts';
-import { freePorts, listening } from '../processes.ts';
+import { listening } from '../processes.ts';
+import { freePort } from '../../../test/ports.ts';
 
 export const haproxy: Contender = {
   name: 'haproxy',
@@ -15,7 +16,7 @@ export const haproxy: Contender = {
   },
 
   async start(setup) {
-    const [port = 0, tlsPort = 0, adminPort = 0] = await freePorts(3);
+    const [port, tlsPort, adminPort] = [await freePort(), await freePort(), await freePort()];
     const file = join(setup.dir, 'haproxy.cfg');
     const logFile = join(setup.dir, 'haproxy.log');
     writeFileSync(file, config(setup, { port, tlsPort, adminPort }));

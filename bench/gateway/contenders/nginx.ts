@@ -4,7 +4,8 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { processTree } from '../accounting.ts';
 import type { Contender, Setup } from '../contender.ts';
-import { freePorts, listening } from '../processes.ts';
+import { listening } from '../processes.ts';
+import { freePort } from '../../../test/ports.ts';
 
 export const nginx: Contender = {
   name: 'nginx',
@@ -16,7 +17,7 @@ export const nginx: Contender = {
   },
 
   async start(setup) {
-    const [port = 0, tlsPort = 0] = await freePorts(2);
+    const [port, tlsPort] = [await freePort(), await freePort()];
     const file = join(setup.dir, 'nginx.conf');
     writeFileSync(file, config(setup, port, tlsPort));
     const one = setup.processes.start('nginx', ['-c', file, '-p', setup.dir], { cores: setup.core });

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import type { ConfigInput } from '../../../src/gateway/config/schema.ts';
 import { processTree } from '../accounting.ts';
 import type { Contender, Setup } from '../contender.ts';
-import { freePorts, listening } from '../processes.ts';
+import { listening } from '../processes.ts';
+import { freePort } from '../../../test/ports.ts';
 
 const commandFile = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
 const packageFile = new URL('../../../package.json', import.meta.url);
@@ -37,7 +38,7 @@ export function createSpillway(variant: Variant): Contender {
     },
 
     async start(setup) {
-      const [port = 0, tlsPort = 0, adminPort = 0] = await freePorts(3);
+      const [port, tlsPort, adminPort] = [await freePort(), await freePort(), await freePort()];
       const file = join(setup.dir, 'spillway.yaml'); // JSON is YAML
       const logFile = join(setup.dir, 'access.log');
       const { change = (same) => same } = variant;

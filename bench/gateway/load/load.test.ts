@@ -4,9 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createProcesses, freePorts, listening } from '../processes.ts';
+import { createProcesses, listening } from '../processes.ts';
 import { createLatencies } from './latencies.ts';
 import { parseResult } from './wrk.ts';
+import { freePort } from '../../../test/ports.ts';
 
 const cores = '0-1023';
 const file = (name: string): string => fileURLToPath(new URL(`${name}.ts`, import.meta.url));
@@ -35,7 +36,7 @@ test('a load generator that printed no result is an error with what it printed',
 
 test('the open loop charges a stall to every request that was due in it', async () => {
   await using processes = createProcesses(0);
-  const [originPort = 0] = await freePorts(1);
+  const originPort = await freePort();
   // A server that answers at once, but stops for 400 ms at the 100th request: a closed loop would see a few late answers.
   let seen = 0;
   const server = createServer((_, response) => {
@@ -59,7 +60,7 @@ test('the open loop charges a stall to every request that was due in it', async 
 
 test('echoed WebSocket messages are counted', async () => {
   await using processes = createProcesses(0);
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   const echo = processes.start(process.execPath, [file('echo-server'), String(port)], { cores });
   await listening(port, echo);
   const args = [file('websocket-clients'), port, 4, 1].map(String);

@@ -1,6 +1,7 @@
 /** Which endpoint a request goes to: by load, by key, by cookie, and slowly at first. */
 import assert from 'node:assert/strict';
-import { type Bench, deadPort, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { freePort } from '../../../test/ports.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer, type Origin } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
@@ -163,7 +164,7 @@ onBoth('a backup answers when nobody else is up, and for a request that failed e
   origin.serve((_, connection) => {
     connection.write(answer('backup'));
   });
-  const gateway = await bench.gateway([await deadPort(), origin], { endpoint: (index) => ({ backup: index === 1 }) });
+  const gateway = await bench.gateway([await freePort(), origin], { endpoint: (index) => ({ backup: index === 1 }) });
   const client = await bench.client(gateway);
   assert.equal(await ask(client), 'backup');
   assert.equal(gateway.endpoint('connectFailures', 0), 1);

@@ -3,7 +3,8 @@
  * told. A message that was not whole must never look whole (RFC 9112 §8), and nobody works for someone who is gone.
  */
 import assert from 'node:assert/strict';
-import { deadPort, type Bench, eventually, onBoth } from '../../../test/engine/bench.ts';
+import { type Bench, eventually, onBoth } from '../../../test/engine/bench.ts';
+import { freePort } from '../../../test/ports.ts';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer } from '../../../test/engine/origin.ts';
@@ -249,7 +250,7 @@ onBoth('the total ends what has no answer: 504', async (bench) => {
 onBoth('the total is for all attempts together', async (bench) => {
   await using port = await deafPort();
   const changes = { serviceTimeouts: { totalMs: 300 }, endpoint: (index: number) => ({ priority: index }) };
-  const gateway = await bench.gateway([await deadPort(), port.number], changes);
+  const gateway = await bench.gateway([await freePort(), port.number], changes);
   const client = await bench.client(gateway);
   client.write(GET);
   await client.refusal(504, 'total_timeout');

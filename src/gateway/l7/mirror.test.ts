@@ -1,6 +1,7 @@
 /** Mirroring: the copy is whole, and whatever becomes of it, the client does not see it. */
 import assert from 'node:assert/strict';
-import { type Bench, deadPort, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { freePort } from '../../../test/ports.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer, chunked, type Origin } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
@@ -113,7 +114,7 @@ onBoth('nobody there, a reset, nonsense, a cut answer: the client is served all 
 
 onBoth('a service that is not there is no trouble', async (bench) => {
   const clock = new ManualClock();
-  const { client, gateway } = await mirrored(bench, await deadPort(), {}, clock);
+  const { client, gateway } = await mirrored(bench, await freePort(), {}, clock);
   for (let i = 0; i < 3; i++) {
     client.write(post('x'));
     await served(client);

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { deadPort, eventually, onBoth, type Bench } from '../../../test/engine/bench.ts';
+import { eventually, onBoth, type Bench } from '../../../test/engine/bench.ts';
+import { freePort } from '../../../test/ports.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer } from '../../../test/engine/origin.ts';
 import { turn } from '../../../test/engine/peer.ts';
@@ -213,7 +214,7 @@ onBoth('a connection that is refused: another endpoint is asked, also with a POS
   origin.serve(({ body }, connection) => {
     connection.write(answer(body));
   });
-  const gateway = await bench.gateway([await deadPort(), origin, await deadPort()]);
+  const gateway = await bench.gateway([await freePort(), origin, await freePort()]);
   for (let i = 0; i < 6; i += 1) {
     const client = await bench.client(gateway);
     client.write(post('/'));
@@ -228,7 +229,7 @@ onBoth('a long body waits while a refused connection is replaced by another', as
   origin.serve(({ body }, connection) => {
     connection.write(answer(String(body.length)));
   });
-  const gateway = await bench.gateway([await deadPort(), origin]);
+  const gateway = await bench.gateway([await freePort(), origin]);
   for (const kind of ['length', 'chunked']) {
     for (let i = 0; i < 2; i += 1) {
       const client = await bench.client(gateway);
@@ -244,7 +245,7 @@ onBoth('a long body waits while a refused connection is replaced by another', as
 });
 
 onBoth('when every endpoint refuses, so do we, and the client stays', async (bench) => {
-  const gateway = await bench.gateway([await deadPort(), await deadPort()]);
+  const gateway = await bench.gateway([await freePort(), await freePort()]);
   const client = await bench.client(gateway);
   for (let i = 0; i < 3; i += 1) {
     client.write(get('/'));
@@ -254,7 +255,7 @@ onBoth('when every endpoint refuses, so do we, and the client stays', async (ben
 });
 
 onBoth('no more attempts are made than allowed', async (bench) => {
-  const gateway = await bench.gateway([await deadPort(), await deadPort(), await deadPort()], { attemptsMax: 2 });
+  const gateway = await bench.gateway([await freePort(), await freePort(), await freePort()], { attemptsMax: 2 });
   const client = await bench.client(gateway);
   client.write(get('/'));
   await client.refusal(502, 'connect_failed');

@@ -1,6 +1,7 @@
 /** Requests in line for a connection: which one they get, how long they may wait, and what a reload does to them. */
 import assert from 'node:assert/strict';
-import { deadPort, eventually, onBoth } from '../../../test/engine/bench.ts';
+import { eventually, onBoth } from '../../../test/engine/bench.ts';
+import { freePort } from '../../../test/ports.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer, type Origin } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
@@ -145,7 +146,7 @@ onBoth('a reload that moves endpoints: a retry still knows where it was', async 
   fresh.serve((_, connection) => {
     connection.write(answer('fresh'));
   });
-  const gateway = await bench.gateway([await deadPort(), broken, fresh]);
+  const gateway = await bench.gateway([await freePort(), broken, fresh]);
   await gateway.changeServices(({ endpoints }) => ({ endpoints: endpoints.slice(0, 2) }));
   const client = await bench.client(gateway);
   client.write(get('/'));

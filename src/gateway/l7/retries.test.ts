@@ -1,6 +1,7 @@
 /** Requests that are asked again: when, where, how often, and what it costs a service that fails as a whole. */
 import assert from 'node:assert/strict';
-import { type Bench, deadPort, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { freePort } from '../../../test/ports.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { answer, type Origin } from '../../../test/engine/origin.ts';
@@ -174,7 +175,7 @@ onBoth('a client that leaves before the next attempt is asked for no more', asyn
 });
 
 onBoth('under a total outage there are at most 1.2 attempts a request', async (bench) => {
-  const dead = [await deadPort(), await deadPort(), await deadPort()];
+  const dead = [await freePort(), await freePort(), await freePort()];
   const gateway = await bench.gateway(dead, { retries: { budgetMin: 0 } });
   const clients = await Promise.all(Array.from({ length: 10 }, async () => await bench.client(gateway)));
   const requests = 1000;

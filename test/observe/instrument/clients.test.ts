@@ -5,7 +5,7 @@ import { get, type IncomingMessage, request, type ServerResponse } from 'node:ht
 import { test } from 'node:test';
 
 import type { SpanRecord, WorkContext } from 'spillway/observe';
-import { freePort } from '../../servers/server-process.ts';
+import { freePort } from '../../ports.ts';
 import { serve, Watched } from './instrumented.ts';
 
 const METRIC = 'http_client_request_duration_seconds';
