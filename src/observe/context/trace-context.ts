@@ -27,6 +27,8 @@ const LENGTH = 55;
 /** A later version may add fields; what is longer is no field of a request any more. */
 const LENGTH_MAX = 512;
 const FORM = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
+const TRACE_ID = /^(?!0+$)[0-9a-f]{32}$/;
+const SPAN_ID = /^(?!0+$)[0-9a-f]{16}$/;
 const ZEROS = '0'.repeat(32);
 
 /** Null if it is none that may be used: then a trace begins here. */
@@ -41,6 +43,14 @@ export function parseTraceparent(text: string): TraceContext | null {
 
 export function formatTraceparent({ traceId, spanId, flags }: TraceContext): string {
   return `00-${traceId}-${spanId}-0${flags & (SAMPLED | RANDOM)}`;
+}
+
+export function isTraceId(text: unknown): text is string {
+  return typeof text === 'string' && TRACE_ID.test(text);
+}
+
+export function isSpanId(text: unknown): text is string {
+  return typeof text === 'string' && SPAN_ID.test(text);
 }
 
 const digits = Buffer.alloc(32);

@@ -2,13 +2,11 @@
  * A span of ours as OpenTelemetry's API has them. Attributes of its are any lists and whatever people pass; ours are texts, numbers and booleans:
  * a list becomes its JSON, what is none of it is left out.
  */
-import type { TraceContext } from '../context/trace-context.ts';
+import { isSpanId, isTraceId, type TraceContext } from '../context/trace-context.ts';
 import type { Span } from '../trace/span.ts';
 import type { AttributeValue, SpanLink } from '../trace/span-record.ts';
 import type { OtelAttributes, OtelLink, OtelSpan, OtelSpanContext, OtelTime, OtelTraceState } from './api.ts';
 
-const TRACE_ID = /^(?!0+$)[0-9a-f]{32}$/;
-const SPAN_ID = /^(?!0+$)[0-9a-f]{16}$/;
 const STATUS_OK = 1;
 const STATUS_ERROR = 2;
 
@@ -94,7 +92,7 @@ export function toLink({ context: { traceId, spanId }, attributes = {} }: OtelLi
 
 /** Of somebody else's span; null if its ids are none, as those of a span that is not traced. */
 export function toTraceContext({ traceId, spanId, traceFlags, traceState }: OtelSpanContext): TraceContext | null {
-  if (!TRACE_ID.test(traceId) || !SPAN_ID.test(spanId)) return null;
+  if (!isTraceId(traceId) || !isSpanId(spanId)) return null;
   return { traceId, spanId, flags: traceFlags, state: traceState?.serialize() ?? '' };
 }
 

@@ -34,8 +34,12 @@ function textOf(json: unknown): string | undefined {
   return typeof json === 'string' ? json : undefined;
 }
 
+/** In the year 2554, 64 bits of nanoseconds end. */
+const NANOSECONDS_END_MS = 2 ** 64 / 1e6;
+
+/** What 64 bits cannot hold is no time: a reader would refuse all that came with it. */
 function nanosecondsText(ms: number): string {
-  if (!(ms >= 0 && ms < Infinity)) return '0';
+  if (!(ms >= 0 && ms < NANOSECONDS_END_MS)) return '0';
   const whole = Math.floor(ms);
   return String(BigInt(whole) * 1_000_000n + BigInt(Math.round((ms - whole) * 1e6)));
 }

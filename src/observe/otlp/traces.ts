@@ -6,6 +6,7 @@
  * Of a resource that is received only `service.name` is kept. Cost: O(bytes), some microseconds a span (`npm run bench -- observe`).
  */
 import { packageVersion } from '../../kernel/version.ts';
+import { isSpanId, isTraceId } from '../context/trace-context.ts';
 import { parseTracestate } from '../context/trace-state.ts';
 import {
   BoundAttributes,
@@ -101,7 +102,7 @@ function spansOf(request: TracesRequest): DecodedTraces {
     const name = cutText(String(fromAnyValue(named?.value)), NAME_LENGTH_MAX);
     const service = name === '' ? 'unknown_service' : name;
     for (const span of scopeSpans.flatMap((scope) => scope.spans ?? [])) {
-      if (isId(span.traceId, 32) && isId(span.spanId, 16))
+      if (isTraceId(span.traceId) && isSpanId(span.spanId))
         spans.push(fromOtlp(span, span.traceId, span.spanId, service));
       else rejected += 1;
     }
@@ -112,11 +113,11 @@ function spansOf(request: TracesRequest): DecodedTraces {
 function fromOtlp(span: OtlpSpan, traceId: string, spanId: string, service: string): SpanRecord {
   const { parentSpanId, startTimeUnixNano: start = 0, endTimeUnixNano: end = 0, events = [], links = [] } = span;
   const { attributes, dropped } = attributesOf(span.attributes);
-  const kept = links.filter((link) => isId(link.traceId, 32) && isId(link.spanId, 16)).slice(0, LINKS_MAX);
+  const kept = links.filter((link) => isTraceId(link.traceId) && isSpanId(link.spanId)).slice(0, LINKS_MAX);
   return {
     traceId,
     spanId,
-    parentId: isId(parentSpanId, 16) ? parentSpanId : null,
+    parentId: isSpanId(parentSpanId) ? parentSpanId : null,
     state: parseTracestate(span.traceState ?? ''),
     name: cutText(span.name ?? '', NAME_LENGTH_MAX),
     kind: kinds[span.kind ?? 0] ?? 'internal',
@@ -157,8 +158,4 @@ function attributesOf(pairs: readonly KeyValue[] = []): { readonly attributes: A
 /** 32 bits, as on the wire. */
 function countOf(given = 0): number {
   return Math.min(2 ** 32 - 1, Math.max(0, given));
-}
-
-function isId(text: string | undefined, digits: number): text is string {
-  return text?.length === digits && /^[0-9a-f]+$/.test(text) && !/^0+$/.test(text);
 }

@@ -1,6 +1,6 @@
 /**
- * How much a span may hold, whoever made it: what is more is left out and counted, a text that is longer is cut. Without bounds one careless
- * attribute (a body, a list of ids) fills the memory of everybody on the way.
+ * What a span may hold, and how much, whoever made it: what is more, or no value at all, is left out and counted, a text that is longer is cut.
+ * Without bounds one careless attribute (a body, a list of ids) fills the memory of everybody on the way.
  */
 import type { Attributes, AttributeValue } from './span-record.ts';
 
@@ -19,6 +19,12 @@ export function cutText(text: string, lengthMax: number): string {
   return Buffer.from(cut, 'utf16le').toString('utf16le');
 }
 
+/** What plain JavaScript passes where a text belongs; empty if there is no text in it. */
+export function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return typeof value === 'object' || typeof value === 'function' || value === undefined ? '' : String(value);
+}
+
 /** Attributes that are given bit by bit, or all at once. */
 export class BoundAttributes {
   readonly values: Record<string, AttributeValue> = {};
@@ -28,7 +34,12 @@ export class BoundAttributes {
   #size = 0;
 
   set(key: string, value: AttributeValue): void {
-    const name = cutText(key, NAME_LENGTH_MAX);
+    const held = heldOf(value);
+    if (held === null) {
+      this.dropped += 1;
+      return;
+    }
+    const name = cutText(textOf(key), NAME_LENGTH_MAX);
     if (!Object.hasOwn(this.values, name)) {
       if (this.#size === ATTRIBUTES_MAX) {
         this.dropped += 1;
@@ -39,13 +50,19 @@ export class BoundAttributes {
       if (name === '__proto__')
         Object.defineProperty(this.values, name, { value: '', enumerable: true, writable: true });
     }
-    const held = typeof value === 'string' ? cutText(value, TEXT_LENGTH_MAX) : value;
     this.values[name] = held;
     this.length += name.length + (typeof held === 'string' ? held.length : 8);
   }
 
   setAll(given: Attributes): this {
-    for (const key of Object.keys(given)) this.set(key, given[key]!);
+    for (const key of Object.keys(given ?? {})) this.set(key, given[key]!);
     return this;
   }
+}
+
+/** Null if it is no value: of plain JavaScript anything may come. A bigint becomes its digits, for JSON has none. */
+function heldOf(value: unknown): AttributeValue | null {
+  if (typeof value === 'string') return cutText(value, TEXT_LENGTH_MAX);
+  if (typeof value === 'number' || typeof value === 'boolean') return value;
+  return typeof value === 'bigint' ? cutText(String(value), TEXT_LENGTH_MAX) : null;
 }

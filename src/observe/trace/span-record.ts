@@ -48,6 +48,6 @@ export interface SpanRecord {
   readonly attributes: Attributes;
   readonly events: readonly SpanEvent[];
   readonly links: readonly SpanLink[];
-  /** What was not kept because a span has bounds. */
+  /** What was not kept because a span has bounds, or because it was no value. */
   readonly dropped: { readonly attributes: number; readonly events: number; readonly links: number };
 }

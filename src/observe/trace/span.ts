@@ -5,10 +5,18 @@
  * Invariants: after `end` nothing changes any more; no method throws; what it holds is within the bounds of spans. The id of a span is made when
  * it is first looked at: most spans of traces that are not kept never need one.
  */
-import { newSpanId, type TraceContext } from '../context/trace-context.ts';
+import { isSpanId, isTraceId, newSpanId, type TraceContext } from '../context/trace-context.ts';
 import type { WorkContext } from '../context/work-context.ts';
 import type { LocalTrace } from './local-trace.ts';
-import { BoundAttributes, cutText, EVENTS_MAX, LINKS_MAX, NAME_LENGTH_MAX, TEXT_LENGTH_MAX } from './span-bounds.ts';
+import {
+  BoundAttributes,
+  cutText,
+  EVENTS_MAX,
+  LINKS_MAX,
+  NAME_LENGTH_MAX,
+  TEXT_LENGTH_MAX,
+  textOf,
+} from './span-bounds.ts';
 import type {
   Attributes,
   AttributeValue,
@@ -125,7 +133,7 @@ export class Span implements TraceContext, Disposable {
   }
 
   /** @param atMs when, on the clock of the traces. @defaultValue now */
-  addEvent(name: string, attributes: Attributes = {}, atMs = this.local.clock.nowMs()): this {
+  addEvent(name: string, attributes: Attributes = {}, atMs?: number): this {
     if (!this.isRecording) return this;
     this.#events ??= [];
     if (this.#events.length === EVENTS_MAX) {
@@ -133,15 +141,15 @@ export class Span implements TraceContext, Disposable {
       return this;
     }
     const bound = new BoundAttributes().setAll(attributes);
-    const timeMs = this.local.wallMs(atMs);
-    this.#events.push({ timeMs, name: cutText(name, NAME_LENGTH_MAX), attributes: bound.values });
+    const timeMs = this.local.wallMs(this.#momentOf(atMs));
+    this.#events.push({ timeMs, name: cutText(textOf(name), NAME_LENGTH_MAX), attributes: bound.values });
     this.#eventsLength += EVENT_BYTES + bound.length;
     return this;
   }
 
   addLink({ traceId, spanId, attributes }: SpanLink): this {
     if (!this.isRecording) return this;
-    if (this.#links.length === LINKS_MAX) {
+    if (this.#links.length === LINKS_MAX || !isTraceId(traceId) || !isSpanId(spanId)) {
       this.#linksDropped += 1;
       return this;
     }
@@ -183,11 +191,16 @@ export class Span implements TraceContext, Disposable {
   }
 
   /** @param endMs when, on the clock of the traces. @defaultValue now */
-  end(endMs = this.local.clock.nowMs()): void {
+  end(endMs?: number): void {
     if (this.#durationMs !== -1) return;
-    this.#durationMs = Math.max(0, endMs - this.startMs);
+    this.#durationMs = Math.max(0, this.#momentOf(endMs) - this.startMs);
     this.#letGo();
     this.local.ended(this);
+  }
+
+  /** Now, if what is given is no moment. */
+  #momentOf(givenMs: number | undefined): number {
+    return Number.isFinite(givenMs) ? givenMs! : this.local.clock.nowMs();
   }
 
   /** Of its parents: what begins again within itself, for ever, would else keep all that came before. */
@@ -213,7 +226,7 @@ export class Span implements TraceContext, Disposable {
       spanId: this.spanId,
       parentId: this.#parent?.spanId ?? null,
       state: this.state,
-      name: cutText(this.#name, NAME_LENGTH_MAX),
+      name: cutText(textOf(this.#name), NAME_LENGTH_MAX),
       kind: this.#kind,
       startMs: this.local.wallMs(this.startMs),
       durationMs: this.#durationMs,
@@ -243,10 +256,11 @@ export class Span implements TraceContext, Disposable {
 /** Whatever somebody throws. */
 function partsOf(error: unknown): { readonly name: string; readonly message: string; readonly stack: string } {
   if (typeof error !== 'object' || error === null) return { name: typeof error, message: String(error), stack: '' };
-  const { name = 'Error', message = '', stack = '' } = error as Partial<Error>;
-  return { name: text(name), message: text(message), stack: text(stack) };
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
+  try {
+    const { name = 'Error', message = '', stack = '' } = error as Partial<Error>;
+    return { name: textOf(name), message: textOf(message), stack: textOf(stack) };
+  } catch {
+    // WHY nothing is said: what was thrown throws when it is looked at, and it is on its way to whoever handles it.
+    return { name: 'Error', message: '', stack: '' };
+  }
 }

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { seededRandom } from '../../kernel/random.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
+import { decodeTraces, decodeTracesJson, encodeTraces, encodeTracesJson } from '../otlp/traces.ts';
 import type { Span } from './span.ts';
 import type { SpanRecord } from './span-record.ts';
 import { createTraces } from './traces.ts';
@@ -103,4 +104,49 @@ test('a trace is kept whole or not at all, and counted once', () => {
     { numRuns: 400 },
   );
   for (const [name, count] of Object.entries(seen)) assert.ok(count > 0, `none was ${name}`);
+});
+
+/** What plain JavaScript may pass, whatever the types say. */
+const anything = fc.oneof(
+  fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true, withTypedArray: true }),
+  fc.constantFrom<unknown>(Symbol('s'), () => 0, NaN, -Infinity, 2n ** 80n),
+  fc.constant(
+    Object.defineProperty({}, 'message', {
+      get(): never {
+        throw new Error('not to be looked at');
+      },
+    }),
+  ),
+);
+
+test('whatever plain JavaScript passes, no method throws, and what is kept can be sent and shown', () => {
+  fc.assert(
+    fc.property(fc.array(anything, { minLength: 12, maxLength: 12 }), (given) => {
+      const kept: SpanRecord[] = [];
+      const to = { add: (spans: readonly SpanRecord[]) => void kept.push(...spans) };
+      const traces = createTraces({ service: 'shop', to, sample: 1, clock: new SimulatedClock() });
+      const [name, key, value, event, eventValue, why, thrown, traceId, spanId, startMs, atMs, endMs] =
+        given as never[];
+      traces
+        .startSpan(name!, { attributes: { value: value! }, startMs: startMs! })
+        .setAttribute(key!, value!)
+        .setAttributes(value!)
+        .addEvent(event!, { value: eventValue! }, atMs)
+        .addLink({ traceId: traceId!, spanId: spanId!, attributes: eventValue! })
+        .recordException(thrown)
+        .fail(why)
+        .rename(event!)
+        .end(endMs);
+      const [record] = kept;
+      assert.equal(kept.length, 1);
+      assert.ok(Number.isFinite(record!.startMs) && record!.durationMs >= 0 && record!.durationMs < Infinity);
+      assert.equal(traces.counts.sinkErrors, 0);
+      assert.deepEqual(structuredClone(record), record);
+      JSON.stringify(record);
+      for (const { spans } of [decodeTraces(encodeTraces(kept)), decodeTracesJson(encodeTracesJson(kept))]) {
+        assert.deepEqual([spans.length, spans[0]!.spanId, spans[0]!.name], [1, record!.spanId, record!.name.toWellFormed()]); // prettier-ignore
+      }
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -129,6 +129,16 @@ describe('a span', () => {
     assert.deepEqual(Object.entries(kept[0]!.attributes), [['__proto__', 1], ['constructor', 2]]); // prettier-ignore
   });
 
+  test('of plain JavaScript may be called, and hold, anything: a name has its text, a bigint its digits, what is no value is counted', () => {
+    const { traces, kept } = setup({ sample: 1 });
+    const attributes = { term: 42n, seat: 'cron', none: undefined, list: [1] };
+    traces.startSpan(42 as never, { attributes: attributes as never }).addLink({ ...caller(0), spanId: 'none', attributes: {} }).end(); // prettier-ignore
+    const [record] = kept as [SpanRecord];
+    assert.equal(record.name, '42');
+    assert.deepEqual(record.attributes, { term: '42', seat: 'cron' });
+    assert.deepEqual(record.dropped, { attributes: 2, events: 0, links: 1 });
+  });
+
   test('that fails tells of the error', () => {
     const { traces, kept } = setup({ sample: 0 });
     assert.throws(() => traces.withSpan('pay', () => assert.fail('no money')), /no money/);

@@ -111,7 +111,7 @@ export class Traces implements TraceHome, Disposable {
   startSpan(name: string, options: SpanOptions = {}): Span {
     const work = options.parent === undefined ? currentContext() : options.parent;
     const parent = work?.trace ?? null;
-    const startMs = options.startMs ?? this.clock.nowMs();
+    const startMs = Number.isFinite(options.startMs) ? options.startMs! : this.clock.nowMs();
     if (parent instanceof Span && parent.local.home === this) {
       return new Span(name, { trace: parent.local, parent, work, startMs }, options);
     }
