@@ -23,7 +23,8 @@ export interface TraceHome {
 export class LocalTrace {
   readonly traceId: string;
   readonly flags: number;
-  readonly startMs: number;
+  /** When it began to be known here; its first span may say of itself that it began at another time. */
+  readonly sinceMs: number;
   readonly home: TraceHome;
   readonly #wallOffsetMs: number;
   #ended: Span[] = [];
@@ -33,12 +34,12 @@ export class LocalTrace {
 
   constructor(
     home: TraceHome,
-    trace: Pick<LocalTrace, 'traceId' | 'flags' | 'startMs' | 'verdict'>,
+    trace: Pick<LocalTrace, 'traceId' | 'flags' | 'sinceMs' | 'verdict'>,
     wallOffsetMs: number,
   ) {
     this.traceId = trace.traceId;
     this.flags = trace.flags;
-    this.startMs = trace.startMs;
+    this.sinceMs = trace.sinceMs;
     this.home = home;
     this.#wallOffsetMs = wallOffsetMs;
     this.#verdict = trace.verdict;

@@ -316,6 +316,18 @@ describe('the tail', () => {
     assert.equal(kept.length, 6);
   });
 
+  test('a span that says it begins tomorrow, or began yesterday, has the same patience and holds up nobody’s', () => {
+    const { traces, clock } = setup({ sample: 0, patience: '10s' });
+    traces.startSpan('tomorrow', { parent: null, startMs: clock.nowMs() + 86_400_000 });
+    traces.startSpan('yesterday', { parent: null, startMs: clock.nowMs() - 86_400_000 });
+    traces.startSpan('now', { parent: null });
+    clock.pass(9000);
+    assert.deepEqual([traces.undecided.traces, traces.counts.cutShort], [3, 0]);
+    clock.pass(2000);
+    assert.deepEqual([traces.undecided.traces, traces.counts.cutShort], [0, 3]);
+    assert.equal(clock.timers, 0);
+  });
+
   test('waits no longer than its patience; an open span is slow by then', () => {
     const { traces, clock, kept } = setup({ sample: 0, patience: '10s' });
     const root = traces.startSpan('stream');

@@ -115,7 +115,7 @@ export class Traces implements TraceHome, Disposable {
     if (parent instanceof Span && parent.local.home === this) {
       return new Span(name, { trace: parent.local, parent, work, startMs }, options);
     }
-    const trace = this.#begin(parent, startMs);
+    const trace = this.#begin(parent);
     const root = new Span(name, { trace, parent, work, startMs }, options);
     if (trace.verdict === null) this.#wait(trace, root);
     return root;
@@ -186,13 +186,13 @@ export class Traces implements TraceHome, Disposable {
     }
   }
 
-  #begin(parent: TraceContext | null, startMs: number): LocalTrace {
+  #begin(parent: TraceContext | null): LocalTrace {
     const traceId = parent?.traceId ?? newTraceId(this.random);
     const isSampled = parent === null ? isInShare(traceId, this.#sample) : (parent.flags & SAMPLED) !== 0;
     const flags = (parent === null ? RANDOM : parent.flags & RANDOM) | (isSampled ? SAMPLED : 0);
     const verdict = isSampled || this.#tail ? null : 'dropped';
     if (verdict !== null) this.#counts.dropped += 1;
-    return new LocalTrace(this, { traceId, flags, startMs, verdict }, this.#wallOffset());
+    return new LocalTrace(this, { traceId, flags, sinceMs: this.clock.nowMs(), verdict }, this.#wallOffset());
   }
 
   /** From the clock to the time of day. Of whole milliseconds the greatest difference is the nearest. */
@@ -211,7 +211,7 @@ export class Traces implements TraceHome, Disposable {
   #sweep(): void {
     const beforeMs = this.clock.nowMs() - this.#patienceMs;
     for (const trace of this.#undecided.keys()) {
-      if (trace.startMs > beforeMs) break;
+      if (trace.sinceMs > beforeMs) break;
       this.#decide(trace, false);
     }
     if (this.#undecided.size > 0) return;
@@ -231,7 +231,7 @@ export class Traces implements TraceHome, Disposable {
     this.#undecided.delete(trace);
     this.#bytes -= trace.bytes;
     if (!hasEnded) this.#counts.cutShort += 1;
-    const durationMs = hasEnded ? root.durationMs : this.clock.nowMs() - trace.startMs;
+    const durationMs = hasEnded ? root.durationMs : this.clock.nowMs() - root.startMs;
     const verdict = this.#verdictOn(trace, root, durationMs);
     this.#counts[verdict] += 1;
     trace.decide(verdict);
