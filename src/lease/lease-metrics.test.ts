@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { SimulatedClock } from '../kernel/simulated-clock.ts';
+import { brokenMetrics } from '../../test/observe/broken-metrics.ts';
 import { createElections } from '../elect/index.ts';
 import { createLocks } from '../lock/index.ts';
 import { createMetrics, type Metrics } from '../observe/index.ts';
@@ -192,4 +193,21 @@ test('who leads a seat, in which term, since when; and who only campaigns does n
   assert.ok(second.term > term.term);
   assert.equal(now['seat_held_duration_seconds_sum{seat="cron:report",store="memory",end="released"}'], 1);
   await second.resign();
+});
+
+test('locks and seats are granted, lost and given back though the metrics fail', async () => {
+  const clock = new SimulatedClock();
+  const metrics = brokenMetrics();
+  const store = storeAt(clock);
+  await using locks = createLocks(store, { metrics });
+  await using elections = createElections(store, { metrics });
+  const lease = await locks.acquire('a', { ttl: '10s' });
+  const next = locks.acquire('a', { ttl: '10s' });
+  assert.equal(await lease.release(), true);
+  assert.equal(await (await next).release(), true);
+  const term = await elections.campaign('cron');
+  store.renew = () => Promise.resolve({ held: false });
+  await pass(clock, 10_000);
+  assert.equal(term.signal.aborted, true);
+  assert.equal(await term.resign(), false);
 });

@@ -21,6 +21,26 @@ export interface LeaseWitness {
   ended(key: string, end: LeaseEnd, heldMs: number): void;
 }
 
+/**
+ * The same, and what it throws goes no further: whoever is told of a lease is told in the middle of granting or ending it, and the metrics may
+ * be a user's own.
+ */
+export function unfailing(witness: LeaseWitness): LeaseWitness {
+  const quietly = (tell: () => void): void => {
+    try {
+      tell();
+    } catch {
+      // WHY nothing is said: a lease must not depend on who counts it, and the metrics, where it could be said, are what failed.
+    }
+  };
+  return {
+    asked: (key) => quietly(() => witness.asked(key)),
+    answered: (key, outcome, tookMs) => quietly(() => witness.answered(key, outcome, tookMs)),
+    granted: (key, token) => quietly(() => witness.granted(key, token)),
+    ended: (key, end, heldMs) => quietly(() => witness.ended(key, end, heldMs)),
+  };
+}
+
 export interface LeaseMetricsOptions {
   readonly metrics: MetricsSink;
   /** What its leases are for, which is also the label of their names. */

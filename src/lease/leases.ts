@@ -14,7 +14,7 @@ import { isCoded, SpillwayError } from '../kernel/errors.ts';
 import { checkInteger, invalid } from '../kernel/options.ts';
 import { createRandom, type Random } from '../kernel/random.ts';
 import { Claimant } from './claimant.ts';
-import type { AskOutcome, LeaseWitness } from './lease-metrics.ts';
+import { type AskOutcome, type LeaseWitness, unfailing } from './lease-metrics.ts';
 import type { Lease } from './lease.ts';
 import { Line } from './line.ts';
 import { type LeaseStore, WHOLE } from './store.ts';
@@ -66,7 +66,7 @@ export class Leases implements AsyncDisposable {
     this.store = store;
     this.#timeoutMs = timeoutMs;
     this.#random = random;
-    this.#witness = witness;
+    this.#witness = witness === null ? null : unfailing(witness);
   }
 
   /**

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import fc from 'fast-check';
 import { DistantStore, pass } from '../../test/limit/distant-store.ts';
+import { brokenMetrics } from '../../test/observe/broken-metrics.ts';
 import { createMetrics, type Metrics } from '../observe/index.ts';
 import { allOf, concurrency, createLimiter, fixedWindow, memoryStore, tokenBucket } from './index.ts';
 
@@ -154,4 +155,18 @@ test('leases are decided as everything else', async () => {
   limiter.releaseSync('ann', lease);
   limiter.takeSync('ann');
   assert.deepEqual(decisions(metrics), { 'slots allowed store': 2, 'slots refused store': 1 });
+});
+
+test('a limit holds though the metrics fail: of a store that answers and of one that is away', async () => {
+  const metrics = brokenMetrics();
+  const local = createLimiter({ name: 'local', algorithm: two, metrics });
+  const store = new DistantStore();
+  const remote = createLimiter({ name: 'remote', algorithm: two, store, outage: { answer: 'closed' }, metrics });
+  const allowed = [];
+  for (let take = 0; take < 3; take++) {
+    allowed.push([local.takeSync('ann').allowed, (await remote.take('ann')).allowed]);
+  }
+  assert.deepEqual(allowed, [[true, true], [true, true], [false, false]]); // prettier-ignore
+  store.failure = new Error('gone');
+  assert.equal((await remote.take('bob')).allowed, false);
 });

@@ -2,6 +2,7 @@
  * What limiters count where somebody wants it counted: decisions, by their outcome and who decided, and calls to stores. The key of a
  * limiter is never a label: there are as many as there are clients, and who sends the request chooses it.
  *
+ * Invariant: a decision does not depend on who counts it: what metrics of a user's own throw goes no further.
  * Series: 18 a limiter at most, three a store. Cost of a decision: a property, an element and an addition
  * (`npm run bench -- observe --only patterns`).
  */
@@ -27,8 +28,12 @@ export class DecisionMetrics {
 
   count({ allowed, shadowed, source }: Decision): void {
     const outcome = shadowed ? 2 : allowed ? 0 : 1;
-    const counter = this.#bound[source]?.[outcome] ?? this.#bind(source, outcome);
-    counter.add();
+    try {
+      const counter = this.#bound[source]?.[outcome] ?? this.#bind(source, outcome);
+      counter.add();
+    } catch {
+      // WHY nothing is said: the metrics, where it could be said, are what failed.
+    }
   }
 
   #bind(source: DecisionSource, outcome: 0 | 1 | 2): Counter {
@@ -57,7 +62,11 @@ export class CallMetrics {
   }
 
   ended(outcome: CallOutcome, tookMs: number): void {
-    const histogram = outcome === 'answered' ? this.#answered : this.#bind(outcome);
-    histogram.observe(tookMs / 1000);
+    try {
+      const histogram = outcome === 'answered' ? this.#answered : this.#bind(outcome);
+      histogram.observe(tookMs / 1000);
+    } catch {
+      // WHY nothing is said: as above; and whoever waits for the store's answer would wait for ever.
+    }
   }
 }
