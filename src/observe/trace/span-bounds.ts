@@ -22,7 +22,8 @@ export function cutText(text: string, lengthMax: number): string {
 /** What plain JavaScript passes where a text belongs; empty if there is no text in it. */
 export function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
-  return typeof value === 'object' || typeof value === 'function' || value === undefined ? '' : String(value);
+  const isPlain = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean';
+  return isPlain || typeof value === 'symbol' ? String(value) : '';
 }
 
 /** Attributes that are given bit by bit, or all at once. */
