@@ -1,7 +1,7 @@
 /** A gateway as the admin API sees it, for tests of the API alone: it counts and remembers, and what is not given must not be asked for. */
 import { BudgetGate } from '../src/gateway/control/budget-gate.ts';
 import assert from 'node:assert/strict';
-import type { AdminBackend } from '../src/gateway/admin/api.ts';
+import type { AdminBackend } from '../src/gateway/admin/backend.ts';
 import { Assets } from '../src/gateway/admin/assets.ts';
 import { LiveFeed } from '../src/gateway/admin/live-feed.ts';
 import { Telemetry } from '../src/gateway/control/telemetry.ts';

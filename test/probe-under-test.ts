@@ -4,7 +4,8 @@ import { createServer as createTcp, type AddressInfo, type Server, type Socket }
 import type { CheckFailureCode, CheckResult } from '../src/health/index.ts';
 import { systemClock, type Clock } from '../src/kernel/clock.ts';
 import { lookupFor } from '../src/gateway/link-local.ts';
-import { startProbe, type Probe } from '../src/gateway/control/probe.ts';
+import { startProbe } from '../src/gateway/control/probe.ts';
+import type { Probe } from '../src/gateway/control/probe-io.ts';
 
 /** By its own account never late, however busy the machine that runs the tests is. */
 export const punctual: Clock = { ...systemClock, nowMs: () => 0 };

@@ -4,6 +4,7 @@ import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 
+import { circleFaults } from './tidy/circles.ts';
 import { floorFaults } from './tidy/floors.ts';
 import { placeFaults, rules, usesInternals } from './tidy/rules.ts';
 import { parseSource } from './tidy/source-file.ts';
@@ -42,6 +43,8 @@ test('the tree is found', () => {
 });
 
 test('imports go down the floors', () => none(sources.flatMap((file) => floorFaults(file, dependencies))));
+
+test('no file imports itself by way of others', () => none(circleFaults(sources)));
 
 for (const [name, rule] of Object.entries(rules)) {
   test(`every file keeps the rule: ${name}`, () => none(sources.flatMap(rule)));

@@ -2,7 +2,7 @@
 export { createGateway } from './control/gateway.ts';
 export type { Gateway, GatewayOptions } from './control/gateway.ts';
 export type { DrainOutcome, DrainRequest, EndpointName } from './control/drains.ts';
-export type { GatewayEvent, GatewayListener, ReloadCause, ReloadOutcome } from './control/events.ts';
+export type { GatewayEvent, GatewayListener, ReloadOutcome } from './control/events.ts';
 export type { TrialOutcome } from './control/trials.ts';
 export type {
   CanaryState,
@@ -14,6 +14,7 @@ export type {
   GatewayPhase,
   GatewayState,
   ListenerState,
+  ReloadCause,
   ReloadState,
   RouteState,
   ServiceState,

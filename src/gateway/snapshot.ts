@@ -10,6 +10,7 @@ import type { BalancerName, LoadTable } from '../balance/index.ts';
 import type { RowPolicy } from '../health/index.ts';
 import type { Cell } from '../kernel/cells.ts';
 import type { LimitPlan, LimitUse } from './limits/plan.ts';
+import type { KeySource } from './key-source.ts';
 import type { ShapingPlan } from './shaping/plan.ts';
 
 export interface Snapshot {
@@ -184,11 +185,6 @@ export interface RetryPlan {
   /** A second attempt beside the first when that has not answered by then; 0 is none. */
   readonly hedgeAfterMs: number;
 }
-
-/** What makes two requests the same. */
-export type KeySource =
-  | { readonly kind: 'client' | 'path' }
-  | { readonly kind: 'header' | 'query' | 'cookie'; readonly name: string };
 
 export interface BalancePlan {
   readonly algorithm: BalancerName;

@@ -67,3 +67,10 @@ export function decide(frame: DecisionFrame, out: Outcome, granted: number, enou
 export function withLease(decision: Decision, lease: number): LeaseDecision {
   return { ...decision, lease };
 }
+
+export interface TakeOptions {
+  /** What it costs: an integer, 0 (always granted, takes nothing) or more. @defaultValue 1 */
+  readonly cost?: number;
+  /** Gives up: the call rejects with its reason. What a remote store was asked meanwhile may still count. */
+  readonly signal?: AbortSignal;
+}

@@ -4,8 +4,8 @@ export type { Algorithm, Ask, LeaseAlgorithm, Outcome, RateAlgorithm } from './a
 export { fixedWindow, type WindowOptions } from './fixed-window.ts';
 export { gcra, type GcraOptions } from './gcra.ts';
 export { concurrency, type ConcurrencyOptions } from './concurrency.ts';
-export type { Decision, DecisionSource, LeaseDecision } from './decision.ts';
-export { createLimiter, type Limiter, type LimiterOf, type LimiterOptions, type TakeOptions } from './limiter.ts';
+export type { Decision, DecisionSource, LeaseDecision, TakeOptions } from './decision.ts';
+export { createLimiter, type Limiter, type LimiterOf, type LimiterOptions } from './limiter.ts';
 export type { Leases, Rates, StoreState, SyncLeases, SyncLimiter, SyncRates } from './limiter.ts';
 export type { Outage } from './line.ts';
 export { memoryStore, type MemoryStore, type MemoryStoreOptions } from './memory.ts';

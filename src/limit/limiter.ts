@@ -7,7 +7,7 @@
  * What is promised of every algorithm is in algorithm.ts, of every store in store.ts.
  */
 import type { Algorithm, LeaseAlgorithm } from './algorithm.ts';
-import type { Decision, LeaseDecision } from './decision.ts';
+import type { Decision, LeaseDecision, TakeOptions } from './decision.ts';
 import type { Outage } from './line.ts';
 import type { MetricsSink } from '../observe/metrics/metrics.ts';
 import { DecisionMetrics } from './limit-metrics.ts';
@@ -56,13 +56,6 @@ export interface LimiterOptions<A extends Algorithm = Algorithm, S extends Store
    * limiter, outcome and source, and how long calls to a remote store take; never by key. See docs/metrics.md. @defaultValue nowhere
    */
   readonly metrics?: MetricsSink;
-}
-
-export interface TakeOptions {
-  /** What it costs: an integer, 0 (always granted, takes nothing) or more. @defaultValue 1 */
-  readonly cost?: number;
-  /** Gives up: the call rejects with its reason. What a remote store was asked meanwhile may still count. */
-  readonly signal?: AbortSignal;
 }
 
 /** What every limiter can do. A key is any string but the empty one. */

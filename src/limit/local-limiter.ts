@@ -9,11 +9,11 @@ import {
   type DecisionFrame,
   type DecisionSource,
   type LeaseDecision,
+  type TakeOptions,
   withLease,
 } from './decision.ts';
 import { drawHolder } from './holder.ts';
 import type { DecisionMetrics } from './limit-metrics.ts';
-import type { TakeOptions } from './limiter.ts';
 import { checkAmount, checkKey, invalid } from './options.ts';
 import { type Counters, hasLeases, type LocalPart, type LocalStore } from './store.ts';
 import { type LimiterCounts, Tally } from './tally.ts';

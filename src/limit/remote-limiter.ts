@@ -4,10 +4,16 @@
  */
 import { abortable } from '../kernel/abort.ts';
 import type { Algorithm, Outcome } from './algorithm.ts';
-import { type Decision, decide, type DecisionSource, type LeaseDecision, withLease } from './decision.ts';
+import {
+  type Decision,
+  decide,
+  type DecisionSource,
+  type LeaseDecision,
+  type TakeOptions,
+  withLease,
+} from './decision.ts';
 import type { MetricsSink } from '../observe/metrics/metrics.ts';
 import { DecisionMetrics } from './limit-metrics.ts';
-import type { TakeOptions } from './limiter.ts';
 import { type Answer, isOutage, type Line, lineTo, type Outage, type PartOfQuestion, shareOf } from './line.ts';
 import { LocalLimiter } from './local-limiter.ts';
 import { checkAmount, checkKey, invalid } from './options.ts';

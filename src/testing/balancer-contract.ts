@@ -11,28 +11,12 @@
  * Everything is replayed from fixed seeds: a case fails each time or never. Chance is allowed five standard deviations.
  * A subject takes some two seconds, most of them for counting what a million picks allocate.
  */
-import type { BalancerPlace } from './balancer-place.ts';
 import { loadFactory } from './balancer-place.ts';
+import type { BalancerSubject } from './balancer-subject.ts';
 import { clausesOfAll } from './clauses-of-all.ts';
 import { clausesOfKeys } from './clauses-of-keys.ts';
 import { clausesOfLoad, clausesOfTurns } from './clauses-of-threads.ts';
-import { type ContractCase, contractCases, type Deviations } from './contract.ts';
-
-/** What decides: whose turn it is, chance, what endpoints have to do, or the key. */
-export type BalancerKind = 'turn' | 'chance' | 'load' | 'key';
-
-export interface BalancerSubject extends BalancerPlace {
-  /** Shown with each case. */
-  readonly name: string;
-  readonly kind: BalancerKind;
-  /** How far an endpoint may be from its share, relative: what the algorithm owes to its build, not to chance. @defaultValue 0 */
-  readonly shareTolerance?: number;
-  /**
-   * Of kind `key`: the share of all keys that may move between endpoints that stay when the list changes. @defaultValue 0
-   */
-  readonly needlessMoves?: number;
-  readonly deviations?: Deviations;
-}
+import { type ContractCase, contractCases } from './contract.ts';
 
 /** The cases for a subject; loads its module. */
 export async function balancerContract(subject: BalancerSubject): Promise<ContractCase[]> {

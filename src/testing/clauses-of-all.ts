@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createLoads, createPickContext } from '../balance/index.ts';
 import { seededRandom } from '../kernel/random.ts';
 import { allocates } from './allocation.ts';
-import type { BalancerSubject } from './balancer-contract.ts';
+import type { BalancerSubject } from './balancer-subject.ts';
 import { assertShares, type Bound, drive } from './balancer-drive.ts';
 import type { BalancerFactory } from './balancer-place.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createLoads, createPickContext } from '../balance/index.ts';
 import { seededRandom } from '../kernel/random.ts';
-import type { BalancerSubject } from './balancer-contract.ts';
+import type { BalancerSubject } from './balancer-subject.ts';
 import { keysOf, places } from './balancer-drive.ts';
 import type { BalancerFactory } from './balancer-place.ts';
 import { inThreads } from './threads.ts';

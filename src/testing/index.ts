@@ -1,6 +1,7 @@
 /** `spillway/testing`: what every implementation of a concept must do, to be run against your own by any test runner; and whether what happened could have. */
 export { SimulatedClock } from '../kernel/simulated-clock.ts';
-export { type BalancerKind, type BalancerSubject, balancerContract } from './balancer-contract.ts';
+export { balancerContract } from './balancer-contract.ts';
+export type { BalancerKind, BalancerSubject } from './balancer-subject.ts';
 export type { ContractCase, Deviations } from './contract.ts';
 export { electionContract, type ElectionSubject } from './election-contract.ts';
 export { fencedRegisterContract, type RegisterSubject } from './register-contract.ts';

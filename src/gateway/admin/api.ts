@@ -1,109 +1,27 @@
 /**
  * The admin API's paths: what each answers. No sockets here; `server.ts` reads the request and writes the answer.
  */
-import type { IncomingHttpHeaders } from 'node:http';
 import { inChunks } from '../../observe/page.ts';
 import { chooseFormat, contentTypes, formatMetrics } from '../../observe/prometheus.ts';
-import type { SeriesQuery, SeriesRange } from '../../observe/series/range.ts';
-import type { Pass } from '../../observe/slo/gate.ts';
-import type { SloStatus } from '../../observe/slo/live/status.ts';
-import type { Change, ChangesWanted } from '../control/change-log.ts';
 import type { ReloadOutcome } from '../control/events.ts';
 import type { TrialOutcome } from '../control/trials.ts';
-import type { DrainOutcome, DrainRequest, EndpointName } from '../control/drains.ts';
-import { badRequest, json } from './answers.ts';
+import type { DrainOutcome, EndpointName } from '../control/drains.ts';
+import { type ApiAnswer, type ApiRequest, badRequest, json } from './answers.ts';
 import { readApplyRequest } from './apply-body.ts';
-import type { Assets } from './assets.ts';
+import type { AdminBackend } from './backend.ts';
 import { readDrainRequest, readEndpointName } from './drain-body.ts';
-import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
-import type { Budgets } from '../control/budgets.ts';
 import { answerEndpoints } from './endpoints-api.ts';
 import { answerGate, answerPass } from './gate-api.ts';
 import { answerLedger, answerNote } from './ledger-api.ts';
 import { readObject } from './json-body.ts';
 import { passExample, passKeys, readPass } from './pass-body.ts';
-import type { EndpointOfService, GatewayState } from '../control/gateway-state.ts';
-import type { Telemetry } from '../control/telemetry.ts';
-import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import { readExplainRequest } from './explain-body.ts';
 import type { AdminAccess } from './guard.ts';
-import type { LiveClient, LiveFeed } from './live-feed.ts';
-import { gatewayMetrics, type MetricsInput } from './metrics.ts';
+import { gatewayMetrics } from './metrics.ts';
 import { answerLogs } from './logs-api.ts';
 import { answerOtlpLogs, answerOtlpMetrics, answerOtlpTraces, OTLP_BYTES_MAX } from './otlp-api.ts';
-import type { Problem } from './problem.ts';
 import { readSeriesQuery, seriesAnswer } from './series-api.ts';
 import { answerTrace, answerTraces } from './traces-api.ts';
-
-/** The gateway, as the admin API sees it. */
-export interface AdminBackend {
-  state(): GatewayState;
-  /** Of one address, in each service that has it; empty if none has. */
-  endpointStates(address: string): readonly EndpointOfService[];
-  metrics(): MetricsInput;
-  /** Null if this process can still serve; else why it should be started anew. */
-  notAlive(): string | null;
-  /** Null if new work is welcome; else why not. */
-  notReady(): string | null;
-  /** Throws a `RangeError` with a sentence for people if there is no such listener. */
-  explain(request: ExplainRequest): Promise<Explanation>;
-  reload(pass: Pass | null): Promise<ReloadOutcome>;
-  /** Null is the version before the one in force. */
-  rollback(version: number | null): Promise<ReloadOutcome>;
-  /** Null puts it in force on all connections at once. */
-  apply(
-    file: string,
-    trial: { readonly share: number; readonly watchMs: number } | null,
-    pass: Pass | null,
-  ): Promise<ReloadOutcome | TrialOutcome>;
-  /** Whether something may be deployed; and the ledger, to read and to write into. */
-  readonly budgets: Pick<Budgets, 'gate' | 'view' | 'note'>;
-  drain(request: DrainRequest): DrainOutcome;
-  undrain(name: EndpointName): DrainOutcome;
-  /** Resolves to how many endpoints the service has then; throws coded errors. */
-  changeEndpoints(service: string, change: EndpointChange): Promise<number>;
-  /** The dashboard. */
-  readonly assets: Assets;
-  /** What `GET /api/live` tells. */
-  readonly live: LiveFeed;
-  /** A stretch of what was sampled each second. */
-  series(query: SeriesQuery): SeriesRange;
-  /** As of the last second; empty without `slos` in the config. */
-  slos(): readonly SloStatus[];
-  wallMs(): number;
-  /** Newest first. */
-  changes(wanted: ChangesWanted): readonly Change[];
-  /** What a version of the config says, secrets left out, as YAML; null if it is not kept. */
-  configText(version: number): string | null;
-  /** What workers and services have told. */
-  readonly telemetry: Telemetry;
-  /** A line for the audit log. */
-  audit(remote: string, action: string, outcome: string): void;
-}
-
-export interface ApiRequest {
-  readonly method: string;
-  /** What stands in the path where `apiPaths` has a name in braces, decoded. */
-  readonly names: readonly string[];
-  /** What follows `?`, decoded. */
-  readonly query: URLSearchParams;
-  readonly body: Buffer;
-  readonly headers: IncomingHttpHeaders;
-}
-
-export type ApiAnswer =
-  | {
-      readonly kind: 'answer';
-      readonly status: number;
-      readonly contentType: string;
-      /** In chunks if it is made while it is sent. */
-      readonly body: string | Buffer | AsyncIterable<string>;
-      /** Beside, or instead of, those of every answer. */
-      readonly headers?: Readonly<Record<string, string>>;
-    }
-  /** Goes on until one side closes; `begin` is called when the head is written. */
-  | { readonly kind: 'stream'; readonly contentType: string; readonly begin: (client: LiveClient) => void }
-  | { readonly kind: 'problem'; readonly problem: Problem };
 
 interface ApiPath extends AdminAccess {
   /** @defaultValue 64 kB */

@@ -10,7 +10,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { extname } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { ApiAnswer } from './api.ts';
+import type { ApiAnswer } from './answers.ts';
 
 interface Asset {
   readonly contentType: string;

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { createCell } from '../../kernel/cells.ts';
 import { PROCESS_SLOTS } from '../slots.ts';
-import type { AdminBackend } from './api.ts';
+import type { AdminBackend } from './backend.ts';
 import { writeChunks } from './chunked-body.ts';
 import type { AdminPolicy } from './guard.ts';
 import { AdminServer } from './server.ts';

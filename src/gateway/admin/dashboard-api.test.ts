@@ -4,7 +4,7 @@ import { afterEach, test } from 'node:test';
 import { adminBackend } from '../../../test/admin-backend.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { ChangeLog } from '../control/change-log.ts';
-import type { AdminBackend } from './api.ts';
+import type { AdminBackend } from './backend.ts';
 import type { AdminPolicy } from './guard.ts';
 import { LiveFeed } from './live-feed.ts';
 import { type LiveState, tableKeys } from './live-model.ts';

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { apiPaths, type AdminBackend, type ApiAnswer } from './api.ts';
+import type { ApiAnswer } from './answers.ts';
+import { apiPaths } from './api.ts';
+import type { AdminBackend } from './backend.ts';
 import { readDrainRequest, readEndpointName } from './drain-body.ts';
 
 /** The sentence, or '' if it was understood. */

@@ -1,7 +1,8 @@
 /** `/api/services/NAME/endpoints`: what a service is told of its endpoints, and what comes of it. */
 import { type ErrorCode, SpillwayError } from '../../kernel/errors.ts';
 import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
-import type { AdminBackend, ApiAnswer, ApiRequest } from './api.ts';
+import type { ApiAnswer, ApiRequest } from './answers.ts';
+import type { AdminBackend } from './backend.ts';
 
 const statuses: Readonly<Partial<Record<ErrorCode, readonly [number, string]>>> = {
   ENDPOINT_UNKNOWN: [404, 'Not Found'],

@@ -1,6 +1,7 @@
 /** `GET /api/slo/gate`: whether something may be deployed. `POST /api/slo/pass`: the same, with a pass that is written down if it is needed. */
 import { formatGate, type GateVerdict, passAdvice } from '../../observe/slo/gate.ts';
-import type { AdminBackend, ApiAnswer, ApiRequest } from './api.ts';
+import type { ApiAnswer, ApiRequest } from './answers.ts';
+import type { AdminBackend } from './backend.ts';
 import { readObject } from './json-body.ts';
 import { passExample, passKeys, readPass } from './pass-body.ts';
 

@@ -14,7 +14,14 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { adminRoles, type AdminGrant, type AdminRole, mayDo } from '../config/admin-grants.ts';
+import type { AdminAddress } from './listen.ts';
 import type { Problem } from './problem.ts';
+
+/** Where the admin API is, and who may call it. */
+export interface AdminPlace {
+  readonly at: AdminAddress;
+  readonly policy: AdminPolicy;
+}
 
 export interface AdminPolicy {
   readonly grants: readonly AdminGrant[];

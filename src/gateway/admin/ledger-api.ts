@@ -1,8 +1,8 @@
 /** `GET /api/slo/ledger`: what spent the budgets. `POST /api/slo/notes`: what somebody says of it, or plans. */
 import { isCoded } from '../../kernel/errors.ts';
 import { factExample } from '../../observe/slo/ledger/read-fact.ts';
-import { badRequest, json } from './answers.ts';
-import type { AdminBackend, ApiAnswer, ApiRequest } from './api.ts';
+import { type ApiAnswer, type ApiRequest, badRequest, json } from './answers.ts';
+import type { AdminBackend } from './backend.ts';
 
 export function answerLedger(backend: AdminBackend, { query }: ApiRequest): ApiAnswer {
   return json(200, backend.budgets.view(query.get('slo')));

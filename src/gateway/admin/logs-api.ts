@@ -1,7 +1,7 @@
 /** `GET /api/logs`: the last log lines of the services that push theirs, and of requests whose traces the gateway keeps. */
 import { type LogLevel, levelNumbers } from '../../observe/log/levels.ts';
-import type { AdminBackend, ApiAnswer, ApiRequest } from './api.ts';
-import { badRequest, json } from './answers.ts';
+import type { AdminBackend } from './backend.ts';
+import { type ApiAnswer, type ApiRequest, badRequest, json } from './answers.ts';
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;

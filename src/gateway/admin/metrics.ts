@@ -12,7 +12,8 @@ import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { DiscoveryState, EndpointState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
 import { storesOf } from '../control/read-limits.ts';
 import { type DurationSlots, readDurations } from '../control/read-durations.ts';
-import { reader, readStatuses } from '../control/read-state.ts';
+import { reader } from '../control/read-cell.ts';
+import { readStatuses } from '../control/read-state.ts';
 import {
   ARM_SLOTS,
   armSlots,

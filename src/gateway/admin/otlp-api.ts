@@ -14,8 +14,8 @@ import { MessageType } from '../../observe/otlp/message-type.ts';
 import { decodeTraces, decodeTracesJson } from '../../observe/otlp/traces.ts';
 import { InTurn } from '../control/in-turn.ts';
 import type { Telemetry } from '../control/telemetry.ts';
-import type { AdminBackend, ApiAnswer, ApiRequest } from './api.ts';
-import { badRequest } from './answers.ts';
+import type { AdminBackend } from './backend.ts';
+import { type ApiAnswer, type ApiRequest, badRequest } from './answers.ts';
 import type { Problem } from './problem.ts';
 
 /** As it comes. */

@@ -8,7 +8,7 @@ import { afterEach, test } from 'node:test';
 import { adminBackend } from '../../../test/admin-backend.ts';
 import { createCell } from '../../kernel/cells.ts';
 import { PROCESS_SLOTS } from '../slots.ts';
-import type { AdminBackend } from './api.ts';
+import type { AdminBackend } from './backend.ts';
 import type { AdminPolicy } from './guard.ts';
 import { AdminServer } from './server.ts';
 

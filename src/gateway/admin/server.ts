@@ -8,7 +8,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { joinAddress } from '../config/address.ts';
-import { type AdminBackend, type ApiAnswer, apiPathNames, findApiPath } from './api.ts';
+import type { ApiAnswer } from './answers.ts';
+import { apiPathNames, findApiPath } from './api.ts';
+import type { AdminBackend } from './backend.ts';
 import { writeChunks } from './chunked-body.ts';
 import { guard, roleOf, type AdminPolicy } from './guard.ts';
 import { listenAdmin, type AdminAddress } from './listen.ts';

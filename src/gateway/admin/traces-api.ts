@@ -1,7 +1,7 @@
 /** `GET /api/traces` and `GET /api/traces/{id}`: the recent traces that are kept. */
 import type { TraceQuery } from '../../observe/trace/store.ts';
-import type { AdminBackend, ApiAnswer, ApiRequest } from './api.ts';
-import { badRequest, json } from './answers.ts';
+import type { AdminBackend } from './backend.ts';
+import { type ApiAnswer, type ApiRequest, badRequest, json } from './answers.ts';
 
 const LIMIT_MAX = 1000;
 const TEXT_MAX = 256;

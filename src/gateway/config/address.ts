@@ -6,7 +6,14 @@
  * addresses, some resolvers do too).
  */
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
-import type { Address } from './values.ts';
+
+export interface Address {
+  /** Without brackets; `0.0.0.0` when only a port was given. */
+  readonly host: string;
+  readonly port: number;
+  /** `host:port`, with brackets around an IPv6 address. */
+  readonly text: string;
+}
 
 export interface Refused {
   readonly ok: false;

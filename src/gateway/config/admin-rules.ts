@@ -2,7 +2,8 @@
 import { isLoopback } from './address.ts';
 import { type AdminRole, adminSecrets } from './admin-grants.ts';
 import type { MistakeList, Path } from '../../reading/mistakes.ts';
-import type { Parts, RuleContext } from './parts.ts';
+import type { Parts } from './parts.ts';
+import type { RuleContext } from './rule-context.ts';
 import { checkSecrecy } from './pem.ts';
 import type { Admin } from './schema.ts';
 import { readSecret } from './secret.ts';

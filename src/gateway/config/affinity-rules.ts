@@ -1,6 +1,6 @@
 /** The secrets that affinity cookies are made with. */
 import type { MistakeList, Path } from '../../reading/mistakes.ts';
-import type { RuleContext } from './parts.ts';
+import type { RuleContext } from './rule-context.ts';
 import { checkSecrecy, type FileSet } from './pem.ts';
 import { readSecret } from './secret.ts';
 import type { Service } from './service-schema.ts';

@@ -4,7 +4,8 @@ import { show } from '../../reading/mistakes.ts';
 import type { AlertReceiver } from '../alerts/alerting.ts';
 import { isLinkLocal } from '../link-local.ts';
 import { alertAddress, type AlertReceivers } from './alert-schema.ts';
-import type { Parts, RuleContext } from './parts.ts';
+import type { Parts } from './parts.ts';
+import type { RuleContext } from './rule-context.ts';
 import { checkSecrecy } from './pem.ts';
 import { type PointedPlaces, readPointed, type Secret } from './secret.ts';
 

@@ -1,7 +1,8 @@
 /** How a service picks among its endpoints: the algorithm, slow start, affinity. */
 import * as z from 'zod';
 import { algorithms, type BalancerName } from '../../balance/index.ts';
-import type { AffinityPlan, BalancePlan, KeySource } from '../snapshot.ts';
+import type { KeySource } from '../key-source.ts';
+import type { AffinityPlan, BalancePlan } from '../snapshot.ts';
 import { secret } from './secret.ts';
 import { duration, oneOf, percentage, section, text } from '../../reading/values.ts';
 import { keySource } from './values.ts';

@@ -1,7 +1,7 @@
 /** `health.active` of a service: what its endpoints are asked, how often, and what their answer must be. */
 import * as z from 'zod';
 import type { StatusRange } from '../../health/index.ts';
-import type { ProbeKind } from '../control/probe.ts';
+import type { ProbeKind } from '../control/probe-io.ts';
 import { count, duration, list, mapOf, oneOf, percentage, section, text } from '../../reading/values.ts';
 
 /** `200` or `200-299`, as an inclusive range. */

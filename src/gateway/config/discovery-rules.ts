@@ -4,7 +4,7 @@ import type { Discovery, DnsDiscovery } from './discovery-schema.ts';
 import { readEndpointFile } from './endpoint-list.ts';
 import type { Surroundings } from './endpoint-rules.ts';
 import { formatPath, type MistakeList, type Path } from '../../reading/mistakes.ts';
-import type { RuleContext } from './parts.ts';
+import type { RuleContext } from './rule-context.ts';
 import type { Service } from './service-schema.ts';
 
 interface Place {

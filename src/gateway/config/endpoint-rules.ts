@@ -1,9 +1,9 @@
 /** What an endpoint must not be, seen from where it would be used: the same for one in the config and one that was discovered. */
 import { isLinkLocal } from '../link-local.ts';
-import { isUnspecified, reaches } from './address.ts';
+import { type Address, isUnspecified, reaches } from './address.ts';
 import type { Endpoint } from './endpoint-schema.ts';
 import type { Finding, MistakeList, Path } from '../../reading/mistakes.ts';
-import type { AdminAddress, Address } from './values.ts';
+import type { AdminAddress } from './values.ts';
 
 export interface Surroundings {
   /** Where this gateway listens; null for a listener that is not understood. */

@@ -1,7 +1,8 @@
 /** An endpoint as people write it: in a service, in a file of endpoints, in a call of the admin API. */
 import * as z from 'zod';
 import { count, duration, expects, flag, list, name, section } from '../../reading/values.ts';
-import { address, type Address } from './values.ts';
+import type { Address } from './address.ts';
+import { address } from './values.ts';
 
 /** One service's; the most that discovery may be allowed, too. */
 export const SERVICE_ENDPOINTS_MAX = 10_000;

@@ -4,7 +4,8 @@ import type { LimitUse } from '../limits/plan.ts';
 import type { Limit } from './limit-schema.ts';
 import type { MistakeList, Path } from '../../reading/mistakes.ts';
 import { oneOfNames, show } from '../../reading/mistakes.ts';
-import type { Part, Parts, RuleContext } from './parts.ts';
+import type { Part, Parts } from './parts.ts';
+import type { RuleContext } from './rule-context.ts';
 import { checkRedisUrl, readRedisUrl } from './redis-url.ts';
 import type { PointedPlaces } from './secret.ts';
 

@@ -2,7 +2,8 @@
 import { formatSize } from '../../kernel/units.ts';
 import type { Listener } from './listener-schema.ts';
 import type { MistakeList, Path } from '../../reading/mistakes.ts';
-import type { Parts, RuleContext } from './parts.ts';
+import type { Parts } from './parts.ts';
+import type { RuleContext } from './rule-context.ts';
 import { certificateNames, checkCertificates, checkKey } from './pem.ts';
 import { isUnspecified } from './address.ts';
 

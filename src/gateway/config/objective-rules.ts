@@ -5,7 +5,8 @@ import { show } from '../../reading/mistakes.ts';
 import { KEPT_DAYS } from '../../observe/series/resolutions.ts';
 import { parseSlos } from '../../observe/slo/load.ts';
 import { gatewayIndicatorOf, type Slo, sloId } from '../../observe/slo/objective.ts';
-import type { Parts, RuleContext } from './parts.ts';
+import type { Parts } from './parts.ts';
+import type { RuleContext } from './rule-context.ts';
 import type { FileSet } from './pem.ts';
 
 const DAY_MS = 86_400_000;

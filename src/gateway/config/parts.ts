@@ -6,7 +6,6 @@
  */
 import type * as z from 'zod';
 import type { AlertReceivers } from './alert-schema.ts';
-import type { FileSet } from './pem.ts';
 import { type Limit, limitSchema } from './limit-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
 import type { Listener } from './listener-schema.ts';
@@ -34,21 +33,6 @@ export interface Parts {
   readonly telemetry: ConfigValues['telemetry'] | null;
   readonly slos: readonly string[];
   readonly alerts: AlertReceivers;
-}
-
-/** What rules may know beside the config. */
-export interface RuleContext {
-  readonly files: FileSet;
-  /** For secrets that are kept in it. */
-  readonly environment: NodeJS.ProcessEnv;
-  /** Wall time: for certificates. */
-  readonly nowMs: number;
-  /** This machine's own addresses: for loops. */
-  readonly ownAddresses: readonly string[];
-  /** This machine's passwd(5). */
-  readonly accounts: string;
-  /** The package to reach Redis with; null if none is installed. */
-  readonly redisClient: string | null;
 }
 
 function field(value: unknown, key: string): unknown {

@@ -1,6 +1,6 @@
 /** The address of a Redis server: `redis://[user:password@]host[:port][/database]`, or `rediss://` with TLS. */
 import type { MistakeList, Path } from '../../reading/mistakes.ts';
-import type { RuleContext } from './parts.ts';
+import type { RuleContext } from './rule-context.ts';
 import { checkSecrecy } from './pem.ts';
 import { pointedText, type PointedPlaces, readPointed, type Secret, type SecretText } from './secret.ts';
 

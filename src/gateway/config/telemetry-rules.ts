@@ -1,7 +1,7 @@
 /** Rules about `telemetry`: secrets that can be read, and are not told to whoever listens on the way. */
 import type { MistakeList } from '../../reading/mistakes.ts';
 import type { ConfigValues } from './schema.ts';
-import type { RuleContext } from './parts.ts';
+import type { RuleContext } from './rule-context.ts';
 import { checkSecrecy } from './pem.ts';
 import { isLoopback } from './address.ts';
 import { type PointedPlaces, readPointed } from './secret.ts';

@@ -4,16 +4,8 @@
  */
 import * as z from 'zod';
 import { expects, type Problem } from '../../reading/values.ts';
-import type { KeySource } from '../snapshot.ts';
-import { parseAddress, parseRange, type Refused } from './address.ts';
-
-export interface Address {
-  /** Without brackets; `0.0.0.0` when only a port was given. */
-  readonly host: string;
-  readonly port: number;
-  /** `host:port`, with brackets around an IPv6 address. */
-  readonly text: string;
-}
+import type { KeySource } from '../key-source.ts';
+import { type Address, parseAddress, parseRange, type Refused } from './address.ts';
 
 /** Where the admin API is. */
 export type AdminAddress =

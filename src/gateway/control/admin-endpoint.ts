@@ -3,16 +3,10 @@
  * made afterwards, so a reload that is refused in between changes nothing here either.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { AdminBackend } from '../admin/api.ts';
-import { formatAdminAddress, type AdminAddress } from '../admin/listen.ts';
-import type { AdminPolicy } from '../admin/guard.ts';
+import type { AdminBackend } from '../admin/backend.ts';
+import { formatAdminAddress } from '../admin/listen.ts';
+import type { AdminPlace } from '../admin/guard.ts';
 import { AdminServer } from '../admin/server.ts';
-
-/** Where the admin API is, and who may call it. */
-export interface AdminPlace {
-  readonly at: AdminAddress;
-  readonly policy: AdminPolicy;
-}
 
 export interface AdminMove {
   /** The new place is the place; the old one is left once its answers are written. */

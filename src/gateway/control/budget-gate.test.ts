@@ -5,7 +5,8 @@ import { adminBackend } from '../../../test/admin-backend.ts';
 import type { LedgerFact } from '../../observe/slo/ledger/entry.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { budgetLevel, defaultPolicy } from '../../observe/slo/policy.ts';
-import { apiPaths, type ApiAnswer } from '../admin/api.ts';
+import type { ApiAnswer } from '../admin/answers.ts';
+import { apiPaths } from '../admin/api.ts';
 import { BudgetGate } from './budget-gate.ts';
 import type { GatewayEvent } from './events.ts';
 

@@ -6,8 +6,7 @@
  * certificates some MB.
  */
 import { configText, diffConfigs, fingerprint, type Config } from '../config/index.ts';
-import type { ReloadCause } from './events.ts';
-import type { ConfigVersionState } from './gateway-state.ts';
+import type { ConfigVersionState, ReloadCause } from './gateway-state.ts';
 import type { InForce } from './in-force.ts';
 import type { ConfigSource } from './read-config.ts';
 

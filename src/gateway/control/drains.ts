@@ -15,7 +15,7 @@ import { type Cut, type DrainEvent, type EndpointDrain, type Left, serving, step
 import type { GatewayEvent } from './events.ts';
 import type { DrainState } from './gateway-state.ts';
 import type { HealthPlan } from './health-plan.ts';
-import { reader } from './read-state.ts';
+import { reader } from './read-cell.ts';
 
 /** Soon enough for who watches; a look costs microseconds. */
 const LOOK_MS = 200;

@@ -4,7 +4,7 @@
  * A listener of events is called synchronously on the control thread and must not wait; what it throws is caught and
  * dropped, because telling must never stop the traffic. Nothing here is on the way of a request.
  */
-import type { CanaryState, DrainState } from './gateway-state.ts';
+import type { CanaryState, DrainState, ReloadCause } from './gateway-state.ts';
 
 export type GatewayEvent =
   /** A listener is bound by at least one worker (`host:port` as bound, so never port 0), or the admin API is. */
@@ -80,9 +80,6 @@ export type GatewayEvent =
   | { readonly kind: 'notice'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };
 
 export type GatewayListener = (event: GatewayEvent) => void;
-
-/** Who asked for a reload. */
-export type ReloadCause = 'signal' | 'file' | 'admin' | 'call' | 'rollback' | 'canary';
 
 export type ReloadOutcome =
   | {

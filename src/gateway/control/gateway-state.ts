@@ -6,7 +6,6 @@
 import type { Condition, HealthCause } from '../../health/index.ts';
 import type { RefusedKey } from '../limits/refused-keys.ts';
 import type { EndpointOrigin } from '../snapshot.ts';
-import type { ReloadCause } from './events.ts';
 import type { Percentiles } from './read-durations.ts';
 
 export type GatewayPhase = 'new' | 'starting' | 'running' | 'draining' | 'stopped';
@@ -256,6 +255,9 @@ export interface CanaryState {
   readonly canary: string;
   readonly others: string;
 }
+
+/** Who asked for a reload. */
+export type ReloadCause = 'signal' | 'file' | 'admin' | 'call' | 'rollback' | 'canary';
 
 export interface ConfigVersionState {
   readonly version: number;

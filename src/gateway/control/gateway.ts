@@ -16,9 +16,9 @@ import { fileSource, valueSource, type ConfigSource } from './read-config.ts';
 import { ControlPlane } from './control-plane.ts';
 import type { DrainOutcome, DrainRequest, EndpointName } from './drains.ts';
 import type { EndpointChange } from './discovery/endpoint-change.ts';
-import type { GatewayListener, ReloadCause, ReloadOutcome } from './events.ts';
+import type { GatewayListener, ReloadOutcome } from './events.ts';
 import type { TrialOutcome } from './trials.ts';
-import type { GatewayState } from './gateway-state.ts';
+import type { GatewayState, ReloadCause } from './gateway-state.ts';
 
 export interface GatewayOptions {
   /** Path of the config file; or give `config`. Exactly one of the two. */

@@ -2,7 +2,7 @@
 import type { HealthPolicy } from '../../health/index.ts';
 import type { Cell } from '../../kernel/cells.ts';
 import type { UpstreamTlsPlan } from '../snapshot.ts';
-import type { ProbeKind } from './probe.ts';
+import type { ProbeKind } from './probe-io.ts';
 
 export interface HealthPlan {
   readonly service: string;

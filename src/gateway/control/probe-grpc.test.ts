@@ -6,7 +6,8 @@ import { after, afterEach, test } from 'node:test';
 import { Authority } from '../../../test/certificates.ts';
 import { check, closeServers, failure, probeOf, raw, serve } from '../../../test/probe-under-test.ts';
 import { systemClock } from '../../kernel/clock.ts';
-import { startProbe, type ProbeOf } from './probe.ts';
+import { startProbe } from './probe.ts';
+import type { ProbeOf } from './probe-io.ts';
 
 const authority = new Authority();
 after(() => authority[Symbol.dispose]());

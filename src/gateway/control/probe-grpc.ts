@@ -15,7 +15,7 @@ import { joinAddress } from '../config/address.ts';
 import { type CallAnswer, callBytes, Http2Call } from './http2-call.ts';
 import { closed, notSpoken } from './probe-failure.ts';
 import { connectProbe } from './probe-tcp.ts';
-import type { ProbeEvents, ProbeIo, ProbeOf, ProbeTarget } from './probe.ts';
+import type { ProbeEvents, ProbeIo, ProbeOf, ProbeTarget } from './probe-io.ts';
 
 export function beginGrpc(target: ProbeTarget, kind: ProbeOf<'grpc'>, events: ProbeEvents): ProbeIo {
   const { tls } = target;

@@ -3,7 +3,7 @@ import { request as httpRequest, type ClientRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { judgeHead, readBody } from '../../health/index.ts';
 import { closed, failed, notSpoken, PROBE_HEAD_BYTES_MAX } from './probe-failure.ts';
-import type { ProbeEvents, ProbeIo, ProbeOf, ProbeTarget } from './probe.ts';
+import type { ProbeEvents, ProbeIo, ProbeOf, ProbeTarget } from './probe-io.ts';
 
 export function beginHttp(target: ProbeTarget, kind: ProbeOf<'http'>, events: ProbeEvents): ProbeIo {
   const { host, port, tls, lookup } = target;

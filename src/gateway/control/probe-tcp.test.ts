@@ -3,7 +3,7 @@ import { createServer as createTls } from 'node:tls';
 import { after, afterEach, test } from 'node:test';
 import { Authority } from '../../../test/certificates.ts';
 import { check, closeServers, failure, raw, serve } from '../../../test/probe-under-test.ts';
-import type { ProbeOf } from './probe.ts';
+import type { ProbeOf } from './probe-io.ts';
 
 const authority = new Authority();
 after(() => authority[Symbol.dispose]());

@@ -6,7 +6,7 @@ import { connect as tcpConnect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { readBanner } from '../../health/index.ts';
 import { closed, failed } from './probe-failure.ts';
-import type { ProbeEvents, ProbeIo, ProbeOf, ProbeTarget } from './probe.ts';
+import type { ProbeEvents, ProbeIo, ProbeOf, ProbeTarget } from './probe-io.ts';
 
 export function connectProbe({ host, port, tls, lookup }: ProbeTarget, { settle, onConnect }: ProbeEvents): Socket {
   const socket = tls === null ? tcpConnect({ host, port, lookup }) : tlsConnect({ ...tls, host, port, lookup });

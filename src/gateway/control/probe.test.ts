@@ -14,7 +14,8 @@ import {
 } from '../../../test/probe-under-test.ts';
 import type { HttpExpectation } from '../../health/index.ts';
 import { systemClock, type Clock } from '../../kernel/clock.ts';
-import { startProbe, type ProbeKind } from './probe.ts';
+import { startProbe } from './probe.ts';
+import type { ProbeKind } from './probe-io.ts';
 
 const http = {
   type: 'http',

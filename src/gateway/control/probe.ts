@@ -5,65 +5,13 @@
  * connection that happens to have survived. It settles exactly once, never throws, and leaves no socket behind.
  * Costs one connection and a bounded part of the answer (src/health/expectation.ts says how much).
  */
-import type { LookupFunction } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
-import type { CheckResult, HttpExpectation, TcpExpectation } from '../../health/index.ts';
+import type { CheckResult } from '../../health/index.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { failed } from './probe-failure.ts';
 import { beginGrpc } from './probe-grpc.ts';
 import { beginHttp } from './probe-http.ts';
+import type { Probe, ProbeEvents, ProbeIo } from './probe-io.ts';
 import { beginTcp } from './probe-tcp.ts';
-
-/** What is asked, and what the answer must be. Plain data: services that ask the same are told from others by it. */
-export type ProbeKind =
-  | {
-      readonly type: 'http';
-      readonly method: string;
-      readonly path: string;
-      /** Value of the Host field; null is the address itself. */
-      readonly host: string | null;
-      readonly fields: Readonly<Record<string, string>>;
-      readonly expectation: HttpExpectation;
-    }
-  | { readonly type: 'tcp'; readonly expectation: TcpExpectation }
-  | {
-      readonly type: 'grpc';
-      /** Of which service; empty is the server as a whole. */
-      readonly service: string;
-      /** `:authority`; null is the address itself. */
-      readonly host: string | null;
-      readonly fields: Readonly<Record<string, string>>;
-    };
-
-export type ProbeOf<Type extends ProbeKind['type']> = Extract<ProbeKind, { readonly type: Type }>;
-
-/** Where to ask, and how to get there. */
-export interface ProbeTarget {
-  readonly host: string;
-  readonly port: number;
-  /** Null is a plain connection. */
-  readonly tls: ConnectionOptions | null;
-  readonly lookup: LookupFunction;
-}
-
-export interface Probe extends ProbeTarget {
-  readonly timeoutMs: number;
-  readonly kind: ProbeKind;
-}
-
-/** How the I/O of a check tells what it has met. */
-export interface ProbeEvents {
-  readonly onConnect: () => void;
-  /** May be called again; only the first call counts. Null: the reason is ours and says nothing about the endpoint. */
-  readonly settle: (result: CheckResult | null) => void;
-}
-
-/** The I/O of a check under way. */
-export interface ProbeIo {
-  destroy(): void;
-  /** What an answer that is not complete comes to when its time is over; null or absent: it counts as none. */
-  unfinished?(): CheckResult | null;
-}
 
 /**
  * Starts a check; `done` gets its result, or null if what went wrong is this process's (it was late itself, or has no descriptor

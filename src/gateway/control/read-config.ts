@@ -14,7 +14,7 @@ import {
   type Loaded,
 } from '../config/index.ts';
 import { isLoopback } from '../config/address.ts';
-import type { AdminPlace } from './admin-endpoint.ts';
+import type { AdminPlace } from '../admin/guard.ts';
 
 export interface ConfigSource {
   /** As it was named, or null for a config given as a value. */

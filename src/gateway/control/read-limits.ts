@@ -6,7 +6,7 @@ import { topRefusedKeys } from '../limits/refused-keys.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { LimitState, StoreState } from './gateway-state.ts';
 import { readDurations } from './read-durations.ts';
-import { reader } from './read-state.ts';
+import { reader } from './read-cell.ts';
 
 /** How many of the keys that are refused most are told. */
 const TOP = 10;

@@ -2,7 +2,7 @@
  * Reads the live numbers of a snapshot's cells into a `GatewayState`. Only reads: no lock, no message to a worker.
  * O((endpoints + routes) × buckets) times lanes: for people and scrapes, not for a request.
  */
-import { cellLanes, sumSlot, type Cell, type Lane } from '../../kernel/cells.ts';
+import { cellLanes } from '../../kernel/cells.ts';
 import {
   ARM_SLOTS,
   armSlots,
@@ -39,6 +39,7 @@ import type {
   WorkerState,
 } from './gateway-state.ts';
 import type { Drains } from './drains.ts';
+import { reader } from './read-cell.ts';
 import { type DurationReader, percentiles } from './read-durations.ts';
 import type { HealthChecks, KnownHealth } from './health-checks.ts';
 
@@ -222,12 +223,6 @@ export function boundAddress(
   ports: Readonly<Record<string, number>>,
 ): string {
   return joinAddress(listener.host, ports[listener.id] ?? listener.port);
-}
-
-/** Reads a slot's sum over all lanes of a cell. */
-export function reader(cell: Cell, slots: number): (slot: number) => number {
-  const lanes: readonly Lane[] = cellLanes(cell, slots);
-  return (slot) => sumSlot(lanes, slot);
 }
 
 /** `first` is the slot of 1xx; the other classes follow it. */

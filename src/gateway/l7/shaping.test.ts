@@ -11,7 +11,7 @@ import { anyRequest, type Changes } from '../../../test/engine/plans.ts';
 import { cellLanes, createCell, sumSlot } from '../../kernel/cells.ts';
 import type { ShapingPlan } from '../shaping/plan.ts';
 import { ARM_SLOTS, armSlots } from '../slots.ts';
-import type { KeySource } from '../snapshot.ts';
+import type { KeySource } from '../key-source.ts';
 
 const nothing: ShapingPlan = {
   split: null,

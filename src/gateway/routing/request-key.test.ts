@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { routed, type RequestText } from '../../../test/engine/routed.ts';
 import { xxh64 } from '../../kernel/xxh64.ts';
-import type { KeySource } from '../snapshot.ts';
+import type { KeySource } from '../key-source.ts';
 import { createRequestKey } from './request-key.ts';
 
 function hashOf(source: KeySource, request: RequestText): number | null {

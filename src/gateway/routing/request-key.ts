@@ -8,7 +8,7 @@
  * Cost: one hash, and a pass over the fields, the query or the cookies to find the value.
  */
 import { xxh64 } from '../../kernel/xxh64.ts';
-import type { KeySource } from '../snapshot.ts';
+import type { KeySource } from '../key-source.ts';
 import { nameOf, type Some, someCookie, someField, someParameter, type Takes } from './request-values.ts';
 import type { RoutedRequest } from './routed-request.ts';
 

@@ -3,7 +3,7 @@
  * Plain data, as all of the snapshot is. Templates are texts here (template.ts); they were checked with the config.
  */
 import type { Cell } from '../../kernel/cells.ts';
-import type { KeySource } from '../snapshot.ts';
+import type { KeySource } from '../key-source.ts';
 
 export interface ShapingPlan {
   readonly split: SplitPlan | null;

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { routed } from '../../../test/engine/routed.ts';
 import { createRandom, seededRandom } from '../../kernel/random.ts';
-import type { KeySource } from '../snapshot.ts';
+import type { KeySource } from '../key-source.ts';
 import { Split } from './split.ts';
 
 const cell = new SharedArrayBuffer(64);

@@ -70,7 +70,7 @@ function valueOf({ arena }: Registry, metric: Metric, series: Series): number | 
   if (metric.exponential === null) return readSum(arena, series, 0);
   const sum = readSum(arena, series, metric.buckets!.bounds.length);
   const shown = metric.definition.bounds.length + 1;
-  const exemplars = Array.from({ length: shown }, (_, at) => newestExemplar(arena, metric, series, at));
+  const exemplars = Array.from({ length: shown }, (_, at) => newestExemplar(arena, metric.buckets!, series.lines, at));
   return {
     ...metric.exponential.of(readCounts(arena, metric, series), sum),
     exemplars: exemplars.filter((exemplar) => exemplar !== null),

@@ -5,9 +5,9 @@
  *
  *     after the counts and the sum: sequence, and for each shown bound and +Infinity: value, Unix seconds, trace id (2 slots)
  */
+import type { Buckets } from '../../kernel/buckets.ts';
 import type { Exemplar } from '../prometheus.ts';
 import type { Arena } from './arena.ts';
-import type { Metric, Series } from './registry.ts';
 
 const SLOTS_EACH = 4;
 
@@ -49,11 +49,11 @@ function readExemplar(arena: Arena, base: number, at: number): Exemplar | null {
   return isWhole ? { traceId: id.join(''), value, timeS } : null;
 }
 
-/** Of all threads, in the bucket of the shown bound `at`. */
-export function newestExemplar(arena: Arena, metric: Metric, { lines }: Series, at: number): Exemplar | null {
+/** Of all threads, each of which has a line; in the bucket of the shown bound `at`. */
+export function newestExemplar(arena: Arena, buckets: Buckets, lines: readonly number[], at: number): Exemplar | null {
   let newest: Exemplar | null = null;
   for (const line of lines) {
-    const exemplar = readExemplar(arena, arena.slotOf(line) + metric.buckets!.bounds.length + 1, at);
+    const exemplar = readExemplar(arena, arena.slotOf(line) + buckets.bounds.length + 1, at);
     if (exemplar !== null && (newest === null || exemplar.timeS > newest.timeS)) newest = exemplar;
   }
   return newest;

@@ -50,7 +50,7 @@ function formatSeries(registry: Registry, metric: Metric, series: Series, format
 function shownBuckets({ arena }: Registry, metric: Metric, series: Series, format: MetricFormat): Bucket[] {
   const shown = atBounds(metric, readCounts(arena, metric, series));
   if (format === 'prometheus') return shown;
-  return shown.map((bucket, at) => ({ ...bucket, exemplar: newestExemplar(arena, metric, series, at) }));
+  return shown.map((bucket, at) => ({ ...bucket, exemplar: newestExemplar(arena, metric.buckets!, series.lines, at) }));
 }
 
 /** How many were at most at each bound that is shown. */

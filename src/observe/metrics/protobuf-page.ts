@@ -63,7 +63,7 @@ function encodable({ arena }: Registry, metric: Metric, series: Series): object 
   const counts = readCounts(arena, metric, series);
   const sum = readSum(arena, series, metric.buckets!.bounds.length);
   const bucket = atBounds(metric, counts).map(({ le, count }, at) => {
-    const exemplar = newestExemplar(arena, metric, series, at);
+    const exemplar = newestExemplar(arena, metric.buckets!, series.lines, at);
     return {
       cumulativeCount: count,
       upperBound: le,

@@ -8,7 +8,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { FoundEndpoint } from '../../config/index.ts';
-import type { Address } from '../../config/values.ts';
+import type { Address } from '../../config/address.ts';
 
 export interface Knowledge {
   /** Null before the first good answer. */
