@@ -21,10 +21,10 @@ export async function queryPrometheus(address: string, query: string): Promise<r
   base.pathname = `${base.pathname.replace(/\/$/, '')}/api/v1/query`;
   base.searchParams.set('query', query);
   // A name and password in the address are for a header: fetch takes none there.
-  const { username, password } = base;
+  const [username, password] = [decoded(base.username), decoded(base.password)];
   base.username = '';
   base.password = '';
-  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  const login = Buffer.from(`${username}:${password}`).toString('base64');
   const headers: Record<string, string> = username === '' ? {} : { Authorization: `Basic ${login}` };
   try {
     const response = await fetch(base, { headers, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) });
@@ -40,6 +40,15 @@ export async function queryPrometheus(address: string, query: string): Promise<r
         retryable: true,
       },
     );
+  }
+}
+
+/** What is written with a bare percent sign is taken as it stands. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 

@@ -58,6 +58,9 @@ test('what is not known is no yes', async () => {
   ] as const) {
     await assert.rejects(inProcess('--status', join(folder, name)), { code: 'OPTIONS_INVALID', message: said });
   }
+  const ahead = write('ahead.json', { slos: [status('shop', 1), status('search', 1, Date.now() + 86_400_000)] });
+  await assert.rejects(inProcess('--status', join(folder, ahead)), { message: /which is yet to come/ });
+  await assert.rejects(inProcess('--status', join(folder, ahead), '--max-age', '3d'), { message: /yet to come/ });
   assert.equal((await run('--status', old)).code, exitCodes.cannotRun);
   assert.equal(await inProcess('--status', join(folder, old), '--max-age', '3h'), exitCodes.ok);
   await assert.rejects(
@@ -75,7 +78,9 @@ test('a Prometheus that hears of several gateways: what is frozen at one is froz
     'service: shop\nslos: [{ name: up, objective: 99.9%, sli: { availability: {} } }]\n',
   );
   let shares: readonly string[] = [];
-  const server = createServer((_, response) => {
+  let login: string | undefined;
+  const server = createServer(({ headers }, response) => {
+    login = headers.authorization;
     const result = shares.map((share, at) => ({ metric: { slo_id: 'shop-up', at: String(at) }, value: [1, share] }));
     response.end(JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
   });
@@ -89,6 +94,10 @@ test('a Prometheus that hears of several gateways: what is frozen at one is froz
   try {
     assert.equal(await ask('0.9', '0.8'), exitCodes.ok);
     assert.equal(await ask('0.9', '-0.2'), exitCodes.no);
+    const named = url.replace('//', '//ana:100%25%@');
+    assert.equal(await inProcess(join(folder, objectives), '--prometheus', named), exitCodes.no);
+    const bare = `Basic ${Buffer.from('ana:100%25%').toString('base64')}`;
+    assert.equal(login, bare, 'a bare percent sign stands for itself');
     await assert.rejects(ask('0.9', 'NaN'), { code: 'STORE_UNAVAILABLE' });
     await assert.rejects(ask(), { code: 'STORE_UNAVAILABLE' });
   } finally {

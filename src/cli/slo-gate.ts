@@ -23,6 +23,8 @@ import { printable } from './terminal.ts';
 
 /** What is older says nothing of now. */
 const MAX_AGE = '1h';
+/** Clocks of two machines are apart by less, or one of them is wrong. */
+const AHEAD_MS = 60_000;
 
 export async function gate(file: string | undefined, args: Arguments, io: CommandIo): Promise<ExitCode> {
   const verdict = await askFor(file, args, io);
@@ -89,6 +91,14 @@ function ofFile(path: string, args: Arguments, { clock }: CommandIo): readonly G
     throw new SpillwayError('OPTIONS_INVALID', `${path} is no answer of GET /api/slo: ${statuses}. ${hint}`);
   }
   const oldestMs = Math.min(...statuses.map(({ atMs }) => atMs));
+  const newestMs = Math.max(...statuses.map(({ atMs }) => atMs));
+  if (newestMs - clock.wallMs() > AHEAD_MS) {
+    const at = new Date(newestMs).toISOString();
+    throw new SpillwayError(
+      'OPTIONS_INVALID',
+      `${path} is of ${at}, which is yet to come: it cannot be told how old it is. Set the clock of this machine, or of the one that wrote it.`,
+    );
+  }
   if (clock.wallMs() - oldestMs > age.value) {
     const since = new Date(oldestMs).toISOString();
     throw new SpillwayError(
