@@ -11,7 +11,7 @@ export function verdictLines(verdict: SloVerdict, rate: number | null, paint: Pa
     paint('strong', `${id}: ${formatObjective(objective)} over ${windowDays} days`),
     ...(underS === null ? [] : [`  bad     an answer that takes longer than ${round(underS * 1000, 3)} ms`]),
     `  budget  ${budgetText(verdict, rate)}`,
-    `  policy  ${formatPolicy(policy)} of it left`,
+    `  policy  ${formatPolicy(policy)}`,
     ...alerts.map((alert) => `  ${alertText(alert, paint)}`),
     ...detection.map(({ failing, pageS, alertS }) => {
       const what = failing === 1 ? 'a total outage' : `${formatObjective(failing)} failing`;

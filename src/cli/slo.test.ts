@@ -27,7 +27,7 @@ test('check: budget, alerts and the time to a page, in words', async () => {
   assert.equal(code, exitCodes.ok);
   assert.match(out, /^shop-orders: 99\.9% over 30 days$/m);
   assert.match(out, /43\.2 min of total outage, 1 failure in 1000 requests, 129600 failures at 50\/s/);
-  assert.match(out, /^ {2}policy {2}warn at 50%, review at 25%, freeze at 0% of it left$/m);
+  assert.match(out, /^ {2}policy {2}warn at 50%, review at 25%, freeze at 0% of it left, once 1h is known$/m);
   assert.match(out, /page {4}14\.4× over 1h and 5m: above 1\.44% failing, a total outage for 51\.84 s/);
   assert.match(
     out,

@@ -31,7 +31,7 @@ function statusOf(rates: readonly (number | null)[], given: Partial<SloStatus> =
     good: 0,
     bad: 0,
     budget: { minutes: 43.2, minutesLeft: 21.6, events: 0, eventsLeft: 0, share: 0.5 },
-    policy: { warn: 0.5, review: 0.25, freeze: 0 },
+    policy: { warn: 0.5, review: 0.25, freeze: 0, historyMs: 3_600_000 },
     level: 'warn',
     burn,
     alerts: alerts

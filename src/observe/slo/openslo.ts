@@ -2,16 +2,16 @@
  * From the documents of an OpenSLO v1 file to objectives. One file is one service; indicators may stand inside or beside.
  *
  * Read: rolling windows, `Occurrences`, `ratioMetric` over Prometheus. Of ours: a metric source of type `Spillway` (the
- * gateway's own counters) and the annotations `spillway/sla` and `spillway/policy-warn`, `-review`, `-freeze`. Refused, with the reason: what needs a calendar, time slices,
+ * gateway's own counters) and the annotations `spillway/sla` and `spillway/policy-warn`, `-review`, `-freeze`, `-history`. Refused, with the reason: what needs a calendar, time slices,
  * or thresholds over gauges. Left out with a warning: alert policies, since alerts are made for every objective.
  */
 import { parsePercentage } from '../../kernel/units.ts';
 import { formatPath, type MistakeList, oneOfNames, type Path, show } from '../../reading/mistakes.ts';
 import { alertName, type Indicator, plainTarget } from './objective.ts';
-import { type BudgetPolicy, defaultPolicy, mergePolicies } from './policy.ts';
+import { type BudgetPolicy, policyKeys, policyOf } from './policy.ts';
 import { badOf, fromGateway, latencyIndicator, type Placed } from './slo-rules.ts';
 import type { IndicatorSpec, MetricSource, SloDocument } from './openslo-schema.ts';
-import { readBudgetShare, readObjective } from './slo-schema.ts';
+import { readBudgetShare, readHistory, readObjective } from './slo-schema.ts';
 
 /** A document that its schema accepts, and its number in the file. */
 export interface Numbered<Document> {
@@ -210,22 +210,20 @@ function readPolicy({ metadata }: SloDocument, path: Path, list: MistakeList): B
   const given = Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(POLICY));
   const read = given.flatMap(([name, text]): [string, number | null][] => {
     const at: Path = [...path, 'annotations', name];
-    const level = name.slice(POLICY.length);
-    if (!Object.hasOwn(defaultPolicy, level)) {
-      const names = oneOfNames(level, Object.keys(defaultPolicy), 'one of');
-      list.error(at, { message: `there is no level ${show(level)} of a policy`, ...names }, 'key');
+    const key = policyKeys.find((each) => name === POLICY + each);
+    if (key === undefined) {
+      const given = name.slice(POLICY.length);
+      const names = oneOfNames(given, policyKeys, 'one of');
+      list.error(at, { message: `there is no ${show(given)} in a policy`, ...names }, 'key');
       return [];
     }
-    const share = readBudgetShare(text);
-    if (share.ok) return [[level, share.value]];
-    list.error(at, {
-      message: `the annotation ${name} is not a share of the budget`,
-      found: show(text),
-      ...share.problem,
-    });
+    const value = key === 'history' ? readHistory(text) : readBudgetShare(text);
+    if (value.ok) return [[key, value.value]];
+    const what = key === 'history' ? 'a time' : 'a share of the budget';
+    list.error(at, { message: `the annotation ${name} is not ${what}`, found: show(text), ...value.problem });
     return [];
   });
-  return mergePolicies(defaultPolicy, Object.fromEntries(read));
+  return policyOf(Object.fromEntries(read));
 }
 
 /** OpenSLO allows names and lists of values that Prometheus does not have. */

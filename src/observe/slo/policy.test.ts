@@ -20,11 +20,26 @@ test('a level holds at its share and below, the worst that is reached', () => {
   assert.deepEqual([1, 0.51, 0.5, 0.26, 0.25, 0.01, 0, -3].map(at), [
     ...['ok', 'ok', 'warn', 'warn', 'review', 'review', 'freeze', 'freeze'],
   ]);
-  assert.equal(budgetLevel({ warn: 0.5, review: null, freeze: null }, -1), 'warn');
-  assert.equal(budgetLevel({ warn: null, review: null, freeze: null }, -1), 'ok');
+  assert.equal(budgetLevel({ ...defaultPolicy, review: null, freeze: null }, -1), 'warn');
+  assert.equal(budgetLevel({ ...defaultPolicy, warn: null, review: null, freeze: null }, -1), 'ok');
   assert.equal(worstLevel(['ok', 'review', 'warn']), 'review');
   assert.equal(worstLevel([]), 'ok');
-  assert.equal(formatPolicy({ ...defaultPolicy, review: null }), 'warn at 50%, freeze at 0%');
+  const said = formatPolicy({ ...defaultPolicy, review: null });
+  assert.equal(said, 'warn at 50%, freeze at 0% of it left, once 1h is known');
+  assert.equal(formatPolicy({ ...defaultPolicy, review: null, freeze: null }), 'warn at 50% of it left');
+});
+
+test('what is known of too short a time, or of too few events, freezes nothing and is looked at twice', () => {
+  const at = (knownMs: number, policy = defaultPolicy) => budgetLevel(policy, -9, { knownMs, events: 5 });
+  assert.deepEqual(
+    [0, 1000, 3_599_999, 3_600_000].map((knownMs) => at(knownMs)),
+    [...['review', 'review', 'review', 'freeze']],
+  );
+  assert.equal(at(0, { ...defaultPolicy, historyMs: 0 }), 'freeze');
+  // A hundred requests of which one failed, and a thousand of which two did, for as long as it may take.
+  const of = (total: number, bad: number) =>
+    budgetLevel(defaultPolicy, 1 - bad / (0.001 * total), { knownMs: 30 * 86_400_000, events: 0.001 * total });
+  assert.deepEqual([of(100, 1), of(999, 9), of(1000, 2)], ['review', 'review', 'freeze']);
 });
 
 test('with less left it is never milder, whatever the policy', () => {
@@ -32,7 +47,8 @@ test('with less left it is never milder, whatever the policy', () => {
   const left = fc.double({ min: -10, max: 1, noNaN: true });
   fc.assert(
     fc.property(share, share, share, left, left, (warn, review, freeze, one, other) => {
-      const rank = (leftShare: number) => budgetLevels.indexOf(budgetLevel({ warn, review, freeze }, leftShare));
+      const rank = (leftShare: number) =>
+        budgetLevels.indexOf(budgetLevel({ ...defaultPolicy, warn, review, freeze }, leftShare));
       assert.ok(rank(Math.min(one, other)) >= rank(Math.max(one, other)));
     }),
   );
@@ -40,8 +56,10 @@ test('with less left it is never milder, whatever the policy', () => {
 
 test('of a file, then of an objective, then what is usual', () => {
   assert.deepEqual(policyOf(`service: shop\nslos:\n${objective('')}`), defaultPolicy);
-  const text = `service: shop\npolicy: { warn: 80%, freeze: 10% }\nslos:\n${objective('    policy: { freeze: never }\n')}`;
-  assert.deepEqual(policyOf(text), { warn: 0.8, review: 0.25, freeze: null });
+  const text = `service: shop\npolicy: { warn: 80%, freeze: 10%, history: 2h }\nslos:\n${objective('    policy: { freeze: never }\n')}`;
+  assert.deepEqual(policyOf(text), { warn: 0.8, review: 0.25, freeze: null, historyMs: 7_200_000 });
+  const none = `service: shop\nslos:\n${objective('    policy: { history: 0s }\n')}`;
+  assert.deepEqual(policyOf(none), { ...defaultPolicy, historyMs: 0 });
 });
 
 const openSlo = (annotations: string): string =>
@@ -56,11 +74,15 @@ spec:
 `;
 
 test('in OpenSLO by annotations, in a file of Sloth as usual', () => {
-  assert.deepEqual(policyOf(openSlo('spillway/policy-warn: 60%, spillway/policy-freeze: never')), {
-    warn: 0.6,
-    review: 0.25,
-    freeze: null,
-  });
+  assert.deepEqual(
+    policyOf(openSlo('spillway/policy-warn: 60%, spillway/policy-freeze: never, spillway/policy-history: 1d')),
+    {
+      warn: 0.6,
+      review: 0.25,
+      freeze: null,
+      historyMs: 86_400_000,
+    },
+  );
   const sloth =
     'version: prometheus/v1\nservice: shop\nslos: [{ name: a, objective: 99, sli: { raw: { error_ratio_query: "x[{{.window}}]" } } }]\n';
   assert.deepEqual(policyOf(sloth), defaultPolicy);
@@ -80,5 +102,11 @@ test('mistakes have their place, and one that holds for all objectives is told o
   assert.equal(ofFile.length, 1);
   assert.match(ofFile[0]!, /^f\.yaml:2:19: freeze begins before review/);
   assert.match(lines(openSlo('spillway/policy-freez: 5%'))[0]!, /^f\.yaml:3:\d+: .*Did you mean freeze\?$/);
+  assert.match(own('{ history: 8d }')[0]!, /^f\.yaml:6:24: .*expected a duration from 0s to 7d, such as 1h/);
+  assert.match(own('{ history: 5 }')[0]!, /^f\.yaml:6:24: .*Found 5, expected a duration/);
+  assert.match(
+    lines(openSlo('spillway/policy-history: never'))[0]!,
+    /is not a time\. Found "never", expected a duration/,
+  );
   assert.match(lines(openSlo('spillway/policy-freeze: lots'))[0]!, /^f\.yaml:3:.*Found "lots", expected a percentage/);
 });

@@ -1,7 +1,7 @@
 /** From the short form, which is ours, to objectives. */
 import type { MistakeList, Path } from '../../reading/mistakes.ts';
-import { alertName, type Indicator, type Slo } from './objective.ts';
-import { defaultPolicy, mergePolicies } from './policy.ts';
+import { alertName, type Indicator } from './objective.ts';
+import { policyOf, type PolicyLevel } from './policy.ts';
 import { badOf, fromGateway, latencyIndicator, type Placed } from './slo-rules.ts';
 import type { SloValues } from './slo-schema.ts';
 
@@ -22,12 +22,12 @@ export function fromShortForm({ service, labels, policy, slos }: SloValues, list
       name: [...path, 'name'],
       sla: [...path, 'sla'],
       labels: [...path, 'labels'],
-      policy: (level: keyof Slo['policy']): Path =>
+      policy: (level: PolicyLevel): Path =>
         given.policy?.[level] === undefined && policy?.[level] !== undefined
           ? ['policy', level]
           : [...path, 'policy', level],
     };
-    const merged = mergePolicies(defaultPolicy, policy, given.policy);
+    const merged = policyOf(policy, given.policy);
     return [{ slo: { service, name, description, objective, windowMs: window, sla, ...own, policy: merged }, at }];
   });
 }

@@ -3,7 +3,7 @@ import { formatDuration, formatPercentage } from '../../kernel/units.ts';
 import { type MistakeList, type Path, show } from '../../reading/mistakes.ts';
 import { type GatewayIndicator, gatewayQueries, nearestBound, type RequestSelector } from './gateway-indicator.ts';
 import { formatObjective, type Indicator, type Slo } from './objective.ts';
-import { budgetLevels } from './policy.ts';
+import { budgetLevels, type PolicyLevel } from './policy.ts';
 
 /** An objective, and where what is said of it stands in the file. */
 export interface Placed {
@@ -12,7 +12,7 @@ export interface Placed {
 }
 
 /** Where each of its shares stands; one that holds for several objectives stands in one place. */
-export type PolicyPlaces = (level: keyof Slo['policy']) => Path;
+export type PolicyPlaces = (level: PolicyLevel) => Path;
 
 /** What rules, alerts and their routes go by. */
 const reserved = /^(slo|sloth)_|^(alertname|severity|service|job|instance|le|burn)$/;

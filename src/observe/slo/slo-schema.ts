@@ -113,6 +113,20 @@ export function readBudgetShare(given: unknown): Read<number | null> {
   return { ok: false, problem: { expected: shareExpected, suggestion: guess } };
 }
 
+/** Longer could not be known of every window. */
+const HISTORY_DAYS_MAX = WINDOW_DAYS.min;
+const historyExpected = `a duration from 0s to ${HISTORY_DAYS_MAX}d, such as 1h`;
+
+/** How much must be known of a budget. */
+export function readHistory(given: unknown): Read<number> {
+  const parsed = typeof given === 'string' ? parseDuration(given) : null;
+  if (parsed?.ok === true && parsed.value <= HISTORY_DAYS_MAX * DAY_MS) return parsed;
+  return {
+    ok: false,
+    problem: { expected: historyExpected, suggestion: parsed?.ok === false ? parsed.suggestion : null },
+  };
+}
+
 const budgetShare = () => judged<number | null, Percentage | 'never'>(readBudgetShare).optional();
 
 const policy = () =>
@@ -120,6 +134,9 @@ const policy = () =>
     warn: budgetShare().describe('Somebody should look: at so much of the budget left. Default: 50%.'),
     review: budgetShare().describe('What is deployed should be looked at first. Default: 25%.'),
     freeze: budgetShare().describe('Nothing is deployed but rollbacks and security fixes. Default: 0%.'),
+    history: judged<number, Duration>(readHistory)
+      .optional()
+      .describe('So much must be known of the window before it freezes, and before the gate says yes. Default: 1h.'),
   }).optional();
 
 const slo = section({

@@ -17,7 +17,11 @@ const status: SloStatus = {
   ...{ id: 'shop-up', service: 'shop', name: 'up', objective: 0.999, windowMs: 30 * 86_400_000, measures: 'answers' },
   ...{ atMs: at('07:03:00'), sinceMs: 0, good: 0, bad: 0, burn: [], alerts: [alert], timeToPageMs: 0 },
   budget: { minutes: 43.2, minutesLeft: 28.5, events: 1000, eventsLeft: 660, share: 0.66 },
-  ...{ policy: { warn: 0.5, review: 0.25, freeze: 0 }, level: 'ok', exhaustionMs: 22 * 3_600_000 },
+  ...{
+    policy: { warn: 0.5, review: 0.25, freeze: 0, historyMs: 3_600_000 },
+    level: 'ok',
+    exhaustionMs: 22 * 3_600_000,
+  },
 };
 
 const input: ExplanationInput = {

@@ -135,7 +135,8 @@ test('the budget in minutes and in events, when it is overdrawn too', () => {
   const gone = new Live().run(1000, 10, 1);
   assert.ok(Math.abs(gone.budget.share + 99) < 1e-6);
   assert.equal(gone.exhaustionMs, 0);
-  assert.equal(gone.level, 'freeze');
+  assert.equal(gone.level, 'review', 'a freeze takes an hour');
+  assert.equal(new Live().run(3600, 10, 0.5).level, 'freeze');
 });
 
 test('at 14.4 times too fast a whole budget lasts 50 hours', () => {

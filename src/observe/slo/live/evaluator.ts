@@ -184,7 +184,7 @@ export class SloEvaluator {
       ...{ id, service: slo.service, name: slo.name, objective: slo.objective, windowMs: slo.windowMs },
       ...{ measures: measuresOf(slo), atMs: wallMs, sinceMs, good: Math.max(0, total - bad), bad },
       budget: { minutes, minutesLeft: minutes * left, events, eventsLeft: events - bad, share: left },
-      ...{ policy: slo.policy, level: budgetLevel(slo.policy, left) },
+      ...{ policy: slo.policy, level: budgetLevel(slo.policy, left, { knownMs: knownS * 1000, events }) },
       burn: windowsS.map((windowS) => {
         const using = burnAlerts(slo).filter(({ longS, shortS }) => longS === windowS || shortS === windowS);
         const threshold = Math.min(...using.map(({ burn }) => burn));

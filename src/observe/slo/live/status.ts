@@ -25,7 +25,7 @@ export interface SloStatus {
   readonly good: number;
   readonly bad: number;
   readonly budget: BudgetStatus;
-  /** What follows when the budget runs low, and how far that is. */
+  /** What follows when the budget runs low, and how far that is; no freeze while too little is known. */
   readonly policy: BudgetPolicy;
   readonly level: BudgetLevel;
   /** Each window that alerts look back over, the shortest first. */
