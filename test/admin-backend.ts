@@ -50,7 +50,7 @@ export function adminBackend(given: Partial<AdminBackend> = {}) {
     assets: new Assets(),
     live: new LiveFeed(systemClock, notAsked, notAsked),
     budgets: {
-      gate: new BudgetGate({ statuses: () => null, record: notAsked, onEvent: notAsked }),
+      gate: new BudgetGate({ objectives: () => [], statuses: () => null, record: notAsked, onEvent: notAsked }),
       view: () => ({ spendings: [], entries: [] }),
       note: notAsked,
     },

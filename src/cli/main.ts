@@ -158,6 +158,7 @@ function report(error: unknown): ExitCode {
       return exitCodes.no;
     case 'ADMIN_UNREACHABLE':
       return exitCodes.unreachable;
+    case 'BUDGET_UNKNOWN':
     case 'LISTEN_FAILED':
     case 'USER_FAILED':
     case 'GATEWAY_STATE':

@@ -26,7 +26,8 @@ const io = processIo();
 
 const status = (service: string, share: number, atMs = Date.now()) => ({
   ...{ id: `${service}-up`, service, atMs, policy: defaultPolicy, level: 'ok' },
-  budget: { share, minutesLeft: share * 43.2 },
+  ...{ sinceMs: atMs - 30 * 86_400_000, good: 1000, bad: 1 },
+  budget: { share, minutesLeft: share * 43.2, events: 1000 },
 });
 const write = (name: string, content: unknown): string => {
   writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content));
@@ -61,6 +62,13 @@ test('what is not known is no yes', async () => {
   const ahead = write('ahead.json', { slos: [status('shop', 1), status('search', 1, Date.now() + 86_400_000)] });
   await assert.rejects(inProcess('--status', join(folder, ahead)), { message: /which is yet to come/ });
   await assert.rejects(inProcess('--status', join(folder, ahead), '--max-age', '3d'), { message: /yet to come/ });
+  for (const known of [{ good: 0, bad: 0, sinceMs: null }, { good: 0, bad: 0 }, { sinceMs: Date.now() - 60_000 }]) {
+    const file = write('unknown.json', { slos: [{ ...status('shop', 1), ...known }, status('search', 0.8)] });
+    assert.equal(await inProcess('--status', join(folder, file)), exitCodes.cannotRun);
+    assert.equal(await inProcess('--status', join(folder, file), '--service', 'search'), exitCodes.ok);
+  }
+  const said = await run('--status', 'unknown.json');
+  assert.match(said.err, /^not known\nIt is not known what is left of the budget of shop-up: /);
   assert.equal((await run('--status', old)).code, exitCodes.cannotRun);
   assert.equal(await inProcess('--status', join(folder, old), '--max-age', '3h'), exitCodes.ok);
   await assert.rejects(

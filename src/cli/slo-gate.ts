@@ -33,11 +33,13 @@ export async function gate(file: string | undefined, args: Arguments, io: Comman
   if (args.flag('json')) out.line(JSON.stringify(verdict, null, 2));
   else {
     const output = verdict.open ? out : err;
-    output.prose(output.paint(verdict.open ? 'good' : 'bad', verdict.open ? 'open' : 'frozen'));
-    if (verdict.level !== 'ok') output.prose(printable(formatGate(verdict)));
+    const answer = verdict.open ? 'open' : verdict.level === 'freeze' ? 'frozen' : 'not known';
+    output.prose(output.paint(verdict.open ? 'good' : 'bad', answer));
+    if (verdict.level !== 'ok' || verdict.unknown.length > 0) output.prose(printable(formatGate(verdict)));
     if (!verdict.open) output.prose(passAdvice);
   }
-  return verdict.open ? exitCodes.ok : exitCodes.no;
+  if (verdict.open) return exitCodes.ok;
+  return verdict.level === 'freeze' ? exitCodes.no : exitCodes.cannotRun;
 }
 
 async function askFor(file: string | undefined, args: Arguments, io: CommandIo): Promise<GateVerdict | null> {
@@ -58,7 +60,7 @@ async function askFor(file: string | undefined, args: Arguments, io: CommandIo):
   return judgeGate(await ofPrometheus(slos.slos, prometheus ?? '', args));
 }
 
-/** It answers 200, or 409 with the same in a problem document. */
+/** It answers 200, or 409 (frozen) or 503 (not known) with the same in a problem document. */
 async function askGateway(file: string | undefined, args: Arguments, io: CommandIo): Promise<GateVerdict> {
   if (file !== undefined) {
     throw new UsageError('a running gateway has its own objectives; FILE goes with --prometheus');
@@ -75,9 +77,9 @@ async function askGateway(file: string | undefined, args: Arguments, io: Command
 }
 
 function verdictOf({ status, body }: AdminAnswer): GateVerdict | null {
-  const { open, level, reasons, pass } = (body ?? {}) as Partial<GateVerdict>;
-  if ((status !== 200 && status !== 409) || typeof open !== 'boolean' || level === undefined) return null;
-  return { open, level, reasons: reasons ?? [], pass: pass ?? null };
+  const { open, level, reasons, unknown, pass } = (body ?? {}) as Partial<GateVerdict>;
+  if (![200, 409, 503].includes(status) || typeof open !== 'boolean' || level === undefined) return null;
+  return { open, level, reasons: reasons ?? [], unknown: unknown ?? [], pass: pass ?? null };
 }
 
 function ofFile(path: string, args: Arguments, { clock }: CommandIo): readonly GateStanding[] {
@@ -138,6 +140,7 @@ async function ofPrometheus(slos: readonly Slo[], address: string, args: Argumen
       policy: slo.policy,
       level: budgetLevel(slo.policy, share),
       budget: { share, minutesLeft },
+      unknown: null,
     };
   });
 }

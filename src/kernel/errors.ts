@@ -64,6 +64,7 @@ export const errorCodes = {
   METRICS_FULL: 'The memory of metrics has no room for the definition of another one.',
   LEDGER_FILE: 'The ledger of error budgets could not be read or written.',
   BUDGET_FROZEN: 'A change was refused because the error budget of an objective is spent.',
+  BUDGET_UNKNOWN: 'It is not known yet what is left of the error budget of an objective.',
   OTLP_INVALID: 'Telemetry that was received is no OTLP, or more of it than is taken in one go.',
   OPTIONS_INVALID: 'A module was given options or data that it cannot work with.',
 } as const satisfies Record<string, string>;

@@ -50,7 +50,7 @@ before(async () => {
   for (const each of [server, receiver]) await new Promise<void>((resolve) => each.listen(0, '127.0.0.1', resolve));
   writeFileSync(
     join(folder, 'shop.slo.yaml'),
-    'service: shop\nslos: [{ name: up, objective: 99%, sli: { availability: {} } }]\n',
+    'service: shop\npolicy: { history: 0s }\nslos: [{ name: up, objective: 99%, sli: { availability: {} } }]\n',
   );
   writeFileSync(join(folder, 'alert-url'), `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook\n`, {
     mode: 0o600,
@@ -94,7 +94,13 @@ async function send(path: string, times: number): Promise<void> {
 }
 
 test('while a budget is left everything may be put in force', async () => {
-  await send('/good', 20);
+  const unknown = await spillway('slo', 'gate');
+  assert.equal(unknown.code, exitCodes.cannotRun);
+  assert.match(unknown.err, /^not known\nIt is not known what is left of the budget of shop-up/);
+  assert.equal((await read('/api/slo/gate')).status, 503);
+  assert.equal((await gateway.reload()).kind, 'unchanged', 'and no change is refused');
+  // So many that one failure would be allowed.
+  await send('/good', 100);
   assert.equal((await gateWhen((status) => status === 200)).level, 'ok');
   writeFileSync(config, configOf(2));
   assert.equal((await gateway.reload()).kind, 'applied');
@@ -160,7 +166,9 @@ test('planned work counts for no budget, from when it is written down on; and ag
     by: 'ana',
   });
   assert.equal(work.status, 200);
-  assert.equal((await gateWhen((status) => status === 200)).level, 'ok');
+  // All that was ever counted was in that time: nothing is frozen, and nothing is known.
+  assert.equal((await gateWhen((status) => status === 503)).level, 'ok');
+  assert.notEqual((await gateway.reload()).kind, 'refused');
   const gone = { kind: 'withdrawn', entry: (work.body as LedgerEntry).id, text: 'it was not planned', by: 'ana' };
   assert.equal((await read('/api/slo/notes', gone)).status, 200);
   assert.equal((await gateWhen((status) => status === 409)).open, false);

@@ -19,7 +19,7 @@ export async function answerPass(backend: AdminBackend, { query, body }: ApiRequ
   return gateAnswer(await backend.budgets.gate.admit(service, pass), service);
 }
 
-/** Without objectives it is not known whether a budget is left: no answer that a pipeline takes for yes. */
+/** Where it is not known whether a budget is left, and without objectives: no answer that a pipeline takes for yes. */
 function gateAnswer(verdict: GateVerdict | null, service: string | null): ApiAnswer {
   if (verdict === null) {
     const whose =
@@ -27,11 +27,14 @@ function gateAnswer(verdict: GateVerdict | null, service: string | null): ApiAns
     return problem(
       404,
       'Not Found',
-      `${whose}, or none was counted yet; they are in the files that “slos” of the config names.`,
+      `${whose} that it evaluates; they are in the files that “slos” of the config names.`,
     );
   }
-  if (!verdict.open)
-    return problem(409, 'Budget frozen', `${formatGate(verdict)} ${passAdvice}`, { code: 'BUDGET_FROZEN', ...verdict });
+  if (!verdict.open) {
+    const detail = `${formatGate(verdict)} ${passAdvice}`;
+    if (verdict.level === 'freeze') return problem(409, 'Budget frozen', detail, { code: 'BUDGET_FROZEN', ...verdict });
+    return problem(503, 'Budget not known', detail, { code: 'BUDGET_UNKNOWN', ...verdict });
+  }
   return { kind: 'answer', status: 200, contentType: 'application/json', body: `${JSON.stringify(verdict)}\n` };
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { adminBackend } from '../../../test/admin-backend.ts';
 import type { LedgerFact } from '../../observe/slo/ledger/entry.ts';
+import type { Slo } from '../../observe/slo/objective.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { budgetLevel, defaultPolicy } from '../../observe/slo/policy.ts';
 import type { ApiAnswer } from '../admin/answers.ts';
@@ -15,17 +16,20 @@ function status(service: string, share: number): SloStatus {
   return {
     id: `${service}-up`,
     service,
-    policy: defaultPolicy,
+    ...{ policy: defaultPolicy, good: 1000, bad: 1, sinceMs: 0, atMs: 30 * 86_400_000 },
     level: budgetLevel(defaultPolicy, share),
     budget,
   } as SloStatus;
 }
 
-function gateOf(statuses: readonly SloStatus[] | null) {
+function gateOf(statuses: readonly SloStatus[] | null, objectives: readonly Slo[] = []) {
   const events: GatewayEvent[] = [];
   const facts: LedgerFact[] = [];
   const record = async (fact: LedgerFact) => void facts.push(fact);
-  const gate = new BudgetGate({ statuses: () => statuses, record, onEvent: (event) => events.push(event) });
+  const gate = new BudgetGate({
+    ...{ objectives: () => objectives, statuses: () => statuses, record },
+    onEvent: (event) => events.push(event),
+  });
   return { gate, events, facts };
 }
 
@@ -51,7 +55,7 @@ test('a pass that was needed is audited and in the ledger; one that was not, and
   assert.deepEqual(frozen.facts, [{ kind: 'passed', pass: 'override', text: 'the fix itself', by: 'ana' }]);
   const [event] = frozen.events;
   assert.ok(event?.kind === 'audit' && event.remote === 'ana' && event.action === 'override: the fix itself');
-  assert.match(event.outcome, /^Let through \(override\) although shop-up is frozen/);
+  assert.match(event.outcome, /^Let through \(override\) although: shop-up is frozen/);
   assert.equal(await frozen.gate.refusal({ kind: 'rollback', text: '', by: '' }), null);
   assert.equal(frozen.facts.length, 1);
   const well = gateOf([status('shop', 1)]);
@@ -79,6 +83,28 @@ test('GET /api/slo/gate: 200, 409 with the reasons, or 404 where nothing is know
   const unknown = await ask(gate, '/api/slo/gate', 'service=x');
   assert.ok(unknown.kind === 'problem' && unknown.problem.status === 404);
   assert.match(unknown.problem.detail, /no objective of "x"/);
+});
+
+const fresh = { service: 'shop', name: 'up', policy: defaultPolicy } as Slo;
+
+test('before the first round, and with too little known: no yes for who asks, and no change is refused', async () => {
+  const young = { ...status('shop', -0.5), level: 'review', sinceMs: 30 * 86_400_000 - 60_000 } as const;
+  for (const { gate, facts } of [gateOf(null, [fresh]), gateOf([], [fresh]), gateOf([young], [fresh])]) {
+    const answer = await ask(gate, '/api/slo/gate', 'service=shop');
+    assert.ok(answer.kind === 'problem' && answer.problem.status === 503);
+    const { code, open, unknown } = answer.problem.members as Record<string, unknown>;
+    assert.deepEqual([code, open, (unknown as unknown[]).length], ['BUDGET_UNKNOWN', false, 1]);
+    assert.match(answer.problem.detail, /^It is not known what is left of the budget of shop-up: /);
+    const pass = { kind: 'override', text: 'a first deploy', by: 'ci' } as const;
+    assert.equal(await gate.refusal(null), null);
+    assert.equal(await gate.refusal(pass), null);
+    assert.deepEqual(facts, [], 'no pass was needed');
+    assert.ok((await ask(gate, '/api/slo/pass', '', '{"override": "a first deploy"}')).kind === 'answer');
+    assert.equal(facts.length, 1);
+  }
+  const other = { ...fresh, service: 'search' };
+  assert.equal(gateOf([status('shop', 1)], [fresh, other]).gate.verdict(null)!.open, false, 'one that a reload added');
+  assert.equal(gateOf([status('shop', 1)], [fresh, other]).gate.verdict('shop')!.open, true);
 });
 
 test('POST /api/slo/pass: opens it and is written down; what cannot be understood is refused', async () => {

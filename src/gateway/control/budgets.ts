@@ -26,6 +26,8 @@ import type { GatewayEvent } from './events.ts';
 export interface BudgetsOptions {
   readonly clock: Clock;
   readonly random: Random;
+  /** Those in force that are evaluated here. */
+  readonly objectives: () => readonly Slo[];
   /** Null if the config in force has no objectives. */
   readonly statuses: () => readonly SloStatus[] | null;
   /** Where the failures of an objective were. */
@@ -53,12 +55,12 @@ export class Budgets {
   #budgetEvents = new Map<string, number>();
 
   constructor(options: BudgetsOptions) {
-    const { clock, random, statuses, onEvent } = options;
+    const { clock, random, objectives, statuses, onEvent } = options;
     this.#options = options;
     const record = async (fact: LedgerFact): Promise<void> => {
       await this.#kept?.ledger.add([fact]).catch((error: unknown) => this.#notice('error', String(error)));
     };
-    this.gate = new BudgetGate({ statuses, record, onEvent });
+    this.gate = new BudgetGate({ objectives, statuses, record, onEvent });
     this.#alerting = new Alerting({
       ...{ clock, random, onNotice: (level, message) => this.#notice(level, message) },
       explain: (status, alert, state) => {

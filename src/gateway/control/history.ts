@@ -9,7 +9,7 @@ import { createContributions } from '../alerts/contributions.ts';
 import { Budgets, type BudgetsOptions } from './budgets.ts';
 import type { InForce } from './in-force.ts';
 import { Sampler } from './sampler.ts';
-import { ServiceLevels } from './service-levels.ts';
+import { evaluatedHere, ServiceLevels } from './service-levels.ts';
 
 export interface HistoryOptions extends Pick<BudgetsOptions, 'random' | 'changes' | 'onEvent'> {
   readonly clock: Clock;
@@ -43,7 +43,11 @@ export class History {
       snapshot: () => force()?.snapshot ?? null,
       objectives: () => force()?.config.objectives ?? [],
     });
-    this.budgets = new Budgets({ clock, ...options, contributions, statuses: () => this.#levels.statuses });
+    this.budgets = new Budgets({
+      ...{ clock, ...options, contributions },
+      objectives: () => evaluatedHere(force()?.config.objectives ?? []),
+      statuses: () => this.#levels.statuses,
+    });
     this.#levels = new ServiceLevels({
       ...{ clock, series: this.series },
       excluded: (id) => this.budgets.excluded(id),

@@ -37,7 +37,7 @@ export class ServiceLevels {
     this.#hasSlos = slos.length > 0;
     if (objectives === this.#objectives) return;
     this.#objectives = objectives;
-    this.#evaluator.replace(objectives.filter((slo) => gatewayIndicatorOf(slo) !== null));
+    this.#evaluator.replace(evaluatedHere(objectives));
   }
 
   /** A round of samples is through. */
@@ -48,4 +48,9 @@ export class ServiceLevels {
     }
     this.#evaluator.evaluate();
   }
+}
+
+/** Those that are made of the gateway's own counters. */
+export function evaluatedHere(objectives: readonly Slo[]): readonly Slo[] {
+  return objectives.filter((slo) => gatewayIndicatorOf(slo) !== null);
 }

@@ -1,12 +1,15 @@
 /**
  * Whether something may be deployed: not while the budget of an objective that it could spend is frozen. Pure.
  *
+ * Where it is not known what is left of a budget that could freeze, the answer is not yes, and it is not that anything is frozen: who
+ * asks for a pipeline stops there, who asks for a gateway that has just begun goes on.
+ *
  * What mends always passes: a rollback, and a change that is marked as a security fix. Anything else passes only if somebody
  * says why. Who let what through is for the ledger, not for here.
  */
-import { formatPercentage } from '../../kernel/units.ts';
+import { formatDuration, formatPercentage } from '../../kernel/units.ts';
 import type { SloStatus } from './live/status.ts';
-import { type BudgetLevel, budgetLevels, worstLevel } from './policy.ts';
+import { type BudgetLevel, budgetLevels, type BudgetPolicy, worstLevel } from './policy.ts';
 
 /** What a change claims for itself. */
 export interface Pass {
@@ -20,7 +23,32 @@ export interface Pass {
 /** What is known of an objective. */
 export type GateStanding = Pick<SloStatus, 'id' | 'policy' | 'level'> & {
   readonly budget: Pick<SloStatus['budget'], 'share' | 'minutesLeft'>;
+  /** Why that does not say how it stands, as part of a sentence; null: it does. */
+  readonly unknown: string | null;
 };
+
+/** What an evaluation says of an objective. */
+export type Evaluated = Pick<SloStatus, 'id' | 'policy' | 'level' | 'good' | 'bad' | 'sinceMs' | 'atMs'> &
+  Pick<GateStanding, 'budget'>;
+
+export function standing({ id, policy, level, budget, ...counted }: Evaluated): GateStanding {
+  return { id, policy, level, budget, unknown: unknownOf(policy, counted) };
+}
+
+/** Of one that was not evaluated yet. */
+export function newStanding(id: string, policy: BudgetPolicy): GateStanding {
+  return { id, policy, level: 'ok', budget: { share: 1, minutesLeft: 0 }, unknown: 'nothing was counted yet' };
+}
+
+function unknownOf(
+  { historyMs }: BudgetPolicy,
+  { good, bad, sinceMs, atMs }: Pick<SloStatus, 'good' | 'bad' | 'sinceMs' | 'atMs'>,
+): string | null {
+  if (sinceMs === null || good + bad <= 0) return 'nothing was counted in its window';
+  const knownMs = Math.max(0, atMs - sinceMs);
+  if (knownMs >= historyMs) return null;
+  return `${formatDuration(Math.floor(knownMs / 1000) * 1000)} of its window is known, and it takes ${formatDuration(historyMs)}`;
+}
 
 export interface GateReason {
   /** Of the objective: `shop-availability`. */
@@ -34,12 +62,15 @@ export interface GateReason {
 }
 
 export interface GateVerdict {
+  /** False if a budget is frozen, and if it is not known of one that could be. */
   readonly open: boolean;
-  /** The worst of all. */
+  /** The worst of all that is known: it is frozen if this says so, and else, if it is not open, not known. */
   readonly level: BudgetLevel;
   /** Every objective that is not well, the worst first. */
   readonly reasons: readonly GateReason[];
-  /** What opened it although a budget is frozen; else null. */
+  /** Of every objective that could freeze and of which it is not known whether it should, a sentence. */
+  readonly unknown: readonly string[];
+  /** What opened it although it is frozen or not known; else null. */
   readonly pass: Pass['kind'] | null;
 }
 
@@ -47,12 +78,16 @@ export function judgeGate(standings: readonly GateStanding[], pass: Pass | null 
   const level = worstLevel(standings.map((each) => each.level));
   const reasons = standings.filter((each) => each.level !== 'ok').map(reasonOf);
   const rank = (reason: GateReason): number => budgetLevels.indexOf(reason.level);
-  const frozen = level === 'freeze';
+  const unknown = standings.flatMap(({ id, policy, unknown: why }) =>
+    why === null || policy.freeze === null ? [] : [`It is not known what is left of the budget of ${id}: ${why}.`],
+  );
+  const isShut = level === 'freeze' || unknown.length > 0;
   return {
-    open: !frozen || pass !== null,
+    open: !isShut || pass !== null,
     level,
     reasons: reasons.toSorted((one, other) => rank(other) - rank(one) || one.share - other.share),
-    pass: frozen ? (pass?.kind ?? null) : null,
+    unknown,
+    pass: isShut ? (pass?.kind ?? null) : null,
   };
 }
 
@@ -76,10 +111,11 @@ function round(value: number, digits: number): number {
 }
 
 /** In a sentence, for a log and a person; only what keeps it shut. */
-export function formatGate({ level, reasons, pass }: GateVerdict): string {
-  if (level !== 'freeze') return level === 'ok' ? 'No budget runs low.' : reasons.map(({ text }) => text).join(' ');
+export function formatGate({ level, reasons, unknown, pass }: GateVerdict): string {
   const frozen = reasons.filter((reason) => reason.level === 'freeze').map(({ text }) => text);
-  return pass === null ? frozen.join(' ') : `Let through (${pass}) although ${frozen.join(' ')}`;
+  const shut = [...frozen, ...(level === 'freeze' ? [] : unknown)].join(' ');
+  if (shut === '') return level === 'ok' ? 'No budget runs low.' : reasons.map(({ text }) => text).join(' ');
+  return pass === null ? shut : `Let through (${pass}) although: ${shut}`;
 }
 
 /** What opens it. */

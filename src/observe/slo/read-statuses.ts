@@ -1,5 +1,5 @@
 /** The answer of `GET /api/slo` as somebody kept it in a file: as much of it as a gate goes by. Pure. */
-import type { GateStanding } from './gate.ts';
+import { type GateStanding, standing } from './gate.ts';
 import { budgetLevel, budgetLevels, type BudgetPolicy } from './policy.ts';
 
 export type KeptStatus = GateStanding & { readonly service: string; readonly atMs: number };
@@ -25,16 +25,22 @@ export function readStatuses(text: string): readonly KeptStatus[] | string {
 }
 
 function readStatus(given: unknown): KeptStatus | string {
-  const { id, service, atMs, budget, policy } = (given ?? {}) as Partial<Record<string, unknown>>;
-  const { share, minutesLeft } = (budget ?? {}) as Partial<Record<string, unknown>>;
+  const { id, service, atMs, sinceMs, good, bad, budget, policy } = (given ?? {}) as Partial<Record<string, unknown>>;
+  const { share, minutesLeft, events } = (budget ?? {}) as Partial<Record<string, unknown>>;
   if (typeof id !== 'string') return 'id';
   if (typeof service !== 'string') return 'service';
   if (!isNumber(atMs)) return 'atMs';
+  if (sinceMs !== null && !isNumber(sinceMs)) return 'sinceMs';
+  if (!isNumber(good)) return 'good';
+  if (!isNumber(bad)) return 'bad';
   if (!isNumber(share)) return 'budget.share';
   if (!isNumber(minutesLeft)) return 'budget.minutesLeft';
-  if (!isPolicy(policy)) return 'policy with warn, review and freeze';
+  if (!isNumber(events)) return 'budget.events';
+  if (!isPolicy(policy)) return 'policy with warn, review, freeze and historyMs';
   // What was decided then is not taken for granted: it is decided again.
-  return { id, service, atMs, policy, level: budgetLevel(policy, share), budget: { share, minutesLeft } };
+  const level = budgetLevel(policy, share, { knownMs: sinceMs === null ? 0 : atMs - sinceMs, events });
+  const counted = { good, bad, sinceMs, atMs };
+  return { ...standing({ id, policy, level, budget: { share, minutesLeft }, ...counted }), service, atMs };
 }
 
 function isNumber(value: unknown): value is number {
@@ -43,5 +49,6 @@ function isNumber(value: unknown): value is number {
 
 function isPolicy(value: unknown): value is BudgetPolicy {
   const given = (value ?? {}) as Partial<Record<string, unknown>>;
-  return budgetLevels.every((level) => level === 'ok' || given[level] === null || isNumber(given[level]));
+  const isLevel = (level: string): boolean => given[level] === null || isNumber(given[level]);
+  return budgetLevels.every((level) => level === 'ok' || isLevel(level)) && isNumber(given['historyMs']);
 }

@@ -37,7 +37,7 @@ export type LedgerFact =
   | (Told & { readonly kind: 'incident' })
   /** Planned work: what happens in it counts for no budget. */
   | (Told & { readonly kind: 'maintenance' })
-  /** A change was let through although a budget was frozen. */
+  /** A change was let through although a budget was frozen, or it was not known whether it should be. */
   | { readonly kind: 'passed'; readonly pass: 'override' | 'security-fix'; readonly text: string; readonly by: string }
   /** An entry that does not hold, and none in its place. */
   | { readonly kind: 'withdrawn'; readonly entry: string; readonly text: string; readonly by: string };
