@@ -6,9 +6,16 @@ import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import type { MetricRecord } from '../../observe/otlp/metric-record.ts';
 import { ReceivedMetrics } from './received-metrics.ts';
 
-const record = (name: string, attributes: Record<string, string>, value: number, instance = 'a'): MetricRecord => ({
+// WHY five parameters: a table of short lines reads better than objects would.
+const record = (
+  name: string,
+  attributes: Record<string, string>,
+  value: number,
+  instance = 'a',
+  timeMs = 5,
+): MetricRecord => ({
   ...{ service: 'shop', instance, name, unit: '', help: '', type: 'gauge' },
-  points: [{ attributes, startMs: 0, timeMs: 5, value }],
+  points: [{ attributes, startMs: 0, timeMs, value }],
 });
 
 test('the last value of each series, whatever the order of its labels, by the beginning of its name', () => {
@@ -25,6 +32,24 @@ test('the last value of each series, whatever the order of its labels, by the be
     ],
   );
   assert.deepEqual([metrics.find('').series.length, metrics.find('x').series.length, more], [3, 0, 0]);
+});
+
+test('what comes late is not taken for newer; a time that was wrong is forgotten', () => {
+  const clock = new ManualClock();
+  const metrics = new ReceivedMetrics(clock);
+  const value = (): unknown => metrics.find('a').series[0]?.value;
+  metrics.add([record('a', {}, 2, 'a', 2000)]);
+  metrics.add([record('a', {}, 1, 'a', 1000)]);
+  assert.equal(value(), 2);
+  metrics.add([record('a', {}, 3, 'a', 2000)]);
+  assert.equal(value(), 3);
+  clock.pass(300_000);
+  metrics.add([record('a', {}, 1, 'a', 1000)]);
+  clock.pass(300_000);
+  metrics.add([record('a', {}, 1, 'a', 1000)]);
+  assert.equal(value(), undefined);
+  metrics.add([record('a', {}, 1, 'a', 1000)]);
+  assert.equal(value(), 1);
 });
 
 test('of a histogram, how many and how much', () => {
