@@ -166,6 +166,23 @@ test('what a collector will never take is not sent again', async () => {
   assert.equal(problems.length, 1);
 });
 
+for (const [contentType, body] of [
+  ['application/x-protobuf', protocEncode('RpcStatus', 'code: 3 message: "no such tenant"')],
+  ['application/json; charset=utf-8', '{"code":3,"message":"no such tenant"}'],
+  ['application/json', 'no such tenant'],
+  ['application/json', 'null'],
+] as const) {
+  test(`why it refuses is read from ${contentType} of ${body.length} bytes`, async () => {
+    await using collector = await Collector.start();
+    collector.answers.push({ status: 400, headers: { 'content-type': contentType }, body });
+    const problems: string[] = [];
+    const exporter = exporterOf(collector, { onProblem: (message) => problems.push(message) });
+    exporter.add(spans(1));
+    await exporter.flush();
+    assert.match(problems[0]!, /: it answered 400: (?:no such tenant|null)\.$/);
+  });
+}
+
 test('what it takes in part is counted so', async () => {
   await using collector = await Collector.start();
   const body = protocEncode('TracesResponse', 'partial_success { rejected_spans: 2 error_message: "too old" }');

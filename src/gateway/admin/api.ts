@@ -1,6 +1,7 @@
 /**
  * The admin API's paths: what each answers. No sockets here; `server.ts` reads the request and writes the answer.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import { inChunks } from '../../observe/page.ts';
 import { chooseFormat, contentTypes, formatMetrics } from '../../observe/prometheus.ts';
 import type { ReloadOutcome } from '../control/events.ts';
@@ -19,7 +20,8 @@ import { readExplainRequest } from './explain-body.ts';
 import type { AdminAccess } from './guard.ts';
 import { gatewayMetrics } from './metrics.ts';
 import { answerLogs } from './logs-api.ts';
-import { answerOtlpLogs, answerOtlpMetrics, answerOtlpTraces, OTLP_BYTES_MAX } from './otlp-api.ts';
+import { answerOtlpLogs, answerOtlpMetrics, answerOtlpTraces, OTLP_BYTES_MAX, otlpRefusal } from './otlp-api.ts';
+import type { Problem } from './problem.ts';
 import { readSeriesQuery, seriesAnswer } from './series-api.ts';
 import { answerTrace, answerTraces } from './traces-api.ts';
 
@@ -27,6 +29,11 @@ interface ApiPath extends AdminAccess {
   /** @defaultValue 64 kB */
   readonly bodyBytesMax?: number;
   readonly answer: (backend: AdminBackend, request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
+  /**
+   * How it says no.
+   * @defaultValue as a problem
+   */
+  readonly refuse?: (problem: Problem, asked: IncomingHttpHeaders) => ApiAnswer;
 }
 
 /** 10,000 endpoints with all options. */
@@ -34,6 +41,7 @@ const ENDPOINTS_BYTES_MAX = 2 ** 21;
 
 const get = ['GET', 'HEAD'];
 const post = ['POST'];
+const otlp = { methods: post, role: 'push', bodyBytesMax: OTLP_BYTES_MAX, refuse: otlpRefusal } as const;
 
 export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/': { methods: get, role: null, answer: ({ assets }, { headers }) => assets.answer('index.html', headers) },
@@ -59,9 +67,9 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
     role: 'read',
     answer: ({ telemetry }, { query }) => json(200, telemetry.metrics.find(query.get('prefix') ?? '')),
   },
-  '/v1/logs': { methods: post, role: 'push', bodyBytesMax: OTLP_BYTES_MAX, answer: answerOtlpLogs },
-  '/v1/metrics': { methods: post, role: 'push', bodyBytesMax: OTLP_BYTES_MAX, answer: answerOtlpMetrics },
-  '/v1/traces': { methods: post, role: 'push', bodyBytesMax: OTLP_BYTES_MAX, answer: answerOtlpTraces },
+  '/v1/logs': { ...otlp, answer: answerOtlpLogs },
+  '/v1/metrics': { ...otlp, answer: answerOtlpMetrics },
+  '/v1/traces': { ...otlp, answer: answerOtlpTraces },
   '/api/endpoints/{endpoint}': { methods: get, role: 'read', answer: answerEndpoint },
   '/api/explain': { methods: post, role: 'read', answer: answerExplain },
   '/api/reload': { methods: post, role: 'write', answer: answerReload },

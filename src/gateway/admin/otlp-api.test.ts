@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { seededRandom } from '../../kernel/random.ts';
 import { adminBackend } from '../../../test/admin-backend.ts';
+import { protocDecode } from '../../../test/observe/protoc.ts';
 import { span } from '../../../test/observe/spans.ts';
 import { encodeLogs, encodeLogsJson } from '../../observe/otlp/logs.ts';
 import { encodeMetrics, encodeMetricsJson } from '../../observe/otlp/metrics.ts';
@@ -70,6 +71,27 @@ test('what is no OTLP, too much, or packed to burst is refused, and nothing of i
   ];
   for (const [body, headers, status] of refused) assert.equal((await push(body, headers)).status, status);
   assert.equal(telemetry.traces.size, 0);
+});
+
+test('a refusal is told as a Status, in the encoding of what was sent', async (t) => {
+  const { push } = await serve(t, [{ role: 'push', token: 'p'.repeat(16) }]);
+  const may = { Authorization: `Bearer ${'p'.repeat(16)}` };
+  const json = { ...may, 'Content-Type': 'application/json' };
+  for (const [body, headers, status, said] of [
+    [new Uint8Array([255, 255, 255]), { ...protobuf, ...may }, 400, /This is no OTLP/],
+    [new Uint8Array(1), protobuf, 401, /token/i],
+    [Buffer.alloc(2 ** 20 + 1), { ...protobuf, ...may }, 413, /limit is 1048576 bytes/],
+    ['{"resourceSpans": [', json, 400, /This is no OTLP/],
+    ['a', { ...json, 'Content-Encoding': 'br' }, 415, /Only gzip/],
+  ] as const) {
+    const answer = await push(body, headers);
+    assert.deepEqual([answer.status, answer.headers.get('content-type')], [status, headers['Content-Type']]);
+    const told = Buffer.from(await answer.arrayBuffer());
+    if (headers['Content-Type'] === 'application/json') assert.match(JSON.parse(told.toString()).message, said);
+    else assert.match(protocDecode('RpcStatus', told), said);
+  }
+  const byHand = await push('a', { ...may, 'Content-Type': 'text/plain' });
+  assert.deepEqual([byHand.status, byHand.headers.get('content-type')], [415, 'application/problem+json']);
 });
 
 test('more than there is time for comes back later', async (t) => {

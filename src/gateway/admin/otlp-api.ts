@@ -2,15 +2,17 @@
  * OTLP over HTTP, as services and collectors push it: `POST /v1/traces`, `/v1/metrics` and `/v1/logs`. In protobuf or JSON, compressed with gzip or not.
  *
  * Whatever is sent costs a bounded time and memory: so many bytes as they come, so many when they are unpacked (a bomb is broken off where it
- * would be more), one after the other, so many a second, what was refused for its size among them, after which 429 says when to come back. What is no OTLP is 400 and nothing of it is kept.
+ * would be more), one after the other, so many a second, what was refused for its size among them, after which 429 says when to come back. What is no OTLP is 400 and nothing of it is kept. What is refused is told as a
+ * `Status`.
  * Source: OTLP 1.x, “OTLP/HTTP”.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { SpillwayError } from '../../kernel/errors.ts';
+import { exportResponse, status } from '../../observe/otlp/answer-messages.ts';
 import { decodeLogs, decodeLogsJson } from '../../observe/otlp/logs.ts';
 import { decodeMetrics, decodeMetricsJson } from '../../observe/otlp/metrics.ts';
-import { MessageType } from '../../observe/otlp/message-type.ts';
 import { decodeTraces, decodeTracesJson } from '../../observe/otlp/traces.ts';
 import { InTurn } from '../control/in-turn.ts';
 import type { Telemetry } from '../control/telemetry.ts';
@@ -75,7 +77,7 @@ async function take(
   rejectedName: string,
   taker: Taker,
 ): Promise<ApiAnswer> {
-  const type = (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
+  const type = typeOf(headers);
   if (type !== PROTOBUF && type !== JSON_TYPE) {
     return problem({ status: 415, title: 'Unsupported Media Type', detail: `Send ${PROTOBUF} or ${JSON_TYPE}.` });
   }
@@ -91,6 +93,10 @@ async function take(
   } finally {
     telemetry.took(telemetry.clock.nowMs() - beganMs);
   }
+}
+
+function typeOf(headers: IncomingHttpHeaders): string {
+  return (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
 }
 
 async function unpacks(telemetry: Telemetry, body: Buffer, encoding: string): Promise<Buffer | Problem> {
@@ -117,20 +123,25 @@ async function unpacks(telemetry: Telemetry, body: Buffer, encoding: string): Pr
   }
 }
 
-/** `Export…ServiceResponse`: all three have the same numbers. */
-const partialSuccess = new MessageType({ rejected: [1, 'int64'], errorMessage: [2, 'string'] });
-const response = new MessageType<{
-  partialSuccess?: { readonly rejected: number; readonly errorMessage: string };
-}>({ partialSuccess: [1, () => partialSuccess] });
+/**
+ * What is refused at these paths, by whomever, is told as OTLP tells it: as a `Status`, in the request's encoding. Whoever sent neither, such as
+ * somebody who tries the address by hand, is told as everywhere else.
+ */
+export function otlpRefusal(refused: Problem, asked: IncomingHttpHeaders): ApiAnswer {
+  const type = typeOf(asked);
+  if (type !== PROTOBUF && type !== JSON_TYPE) return problem(refused);
+  const told = { message: refused.detail };
+  const body = type === JSON_TYPE ? JSON.stringify(told) : Buffer.from(status.encode(told));
+  return { kind: 'answer', status: refused.status, contentType: type, body, headers: refused.headers ?? {} };
+}
 
 function accepted(type: string, rejectedName: string, rejected: number): ApiAnswer {
   const errorMessage = 'Some had no usable ids or values.';
-  const isJson = type === JSON_TYPE;
-  if (isJson) {
+  if (type === JSON_TYPE) {
     const body = rejected === 0 ? {} : { partialSuccess: { [rejectedName]: String(rejected), errorMessage } };
     return { kind: 'answer', status: 200, contentType: JSON_TYPE, body: JSON.stringify(body) };
   }
-  const body = response.encode(rejected === 0 ? {} : { partialSuccess: { rejected, errorMessage } });
+  const body = exportResponse.encode(rejected === 0 ? {} : { partialSuccess: { rejected, errorMessage } });
   return { kind: 'answer', status: 200, contentType: PROTOBUF, body: Buffer.from(body) };
 }
 

@@ -128,7 +128,8 @@ export class AdminServer {
     return answer;
   }
 
-  #send(request: IncomingMessage, response: ServerResponse, answer: ApiAnswer): void {
+  #send(request: IncomingMessage, response: ServerResponse, made: ApiAnswer): void {
+    const answer = made.kind === 'problem' ? asToldBy(request, made.problem) : made;
     if (answer.kind === 'stream') {
       this.#stream(request, response, answer);
       return;
@@ -182,6 +183,12 @@ const everyAnswer = {
 
 function problem(value: Problem): ApiAnswer {
   return { kind: 'problem', problem: value };
+}
+
+/** A path may have a way of its own to say no. */
+function asToldBy(request: IncomingMessage, value: Problem): ApiAnswer {
+  const [path = ''] = (request.url ?? '').split('?', 1);
+  return findApiPath(path)?.found.refuse?.(value, request.headers) ?? problem(value);
 }
 
 function outcomeOf(answer: ApiAnswer): string {

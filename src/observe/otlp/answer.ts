@@ -3,7 +3,7 @@
  *
  * Pure. Source: OTLP 1.x, “OTLP/HTTP Response”: only 429, 502, 503 and 504 may be tried again, after `Retry-After` if there is one.
  */
-import { MessageType } from './message-type.ts';
+import { exportResponse, type ExportResponse, status as statusMessage } from './answer-messages.ts';
 
 export type Answer =
   | { readonly kind: 'taken'; readonly rejected: number; readonly why: string }
@@ -17,20 +17,17 @@ export interface HttpAnswer {
   readonly body: Uint8Array;
 }
 
-interface Response {
-  readonly partialSuccess?: { readonly rejected?: number; readonly errorMessage?: string };
-}
-
+const PROTOBUF = 'application/x-protobuf';
+const JSON_TYPE = 'application/json';
 const RETRIED: readonly number[] = [429, 502, 503, 504];
 
-/** Of all three signals: what was rejected has a name of its own in each, and the same number. */
-const partialSuccess = new MessageType({ rejected: [1, 'int64'], errorMessage: [2, 'string'] });
-const response = new MessageType<Response>({ partialSuccess: [1, () => partialSuccess] });
+/** Of what it says, as it stands in a log. */
+const WORDS_MAX = 200;
 
 export function readAnswer({ status, contentType, retryAfter, body }: HttpAnswer, wallMs: number): Answer {
   if (status >= 200 && status < 300) return taken(contentType, body);
-  const text = Buffer.from(body)
-    .toString('utf8', 0, 200)
+  const text = wordsIn(contentType, body)
+    .slice(0, WORDS_MAX)
     .replaceAll(/[^\x21-\x7e]+/g, ' ')
     .trim();
   const why = `it answered ${status}${text === '' ? '' : `: ${text}`}`;
@@ -39,11 +36,24 @@ export function readAnswer({ status, contentType, retryAfter, body }: HttpAnswer
     : { kind: 'refused', why };
 }
 
+/** The message of a `Status`, or what else is there. */
+function wordsIn(contentType: string, body: Uint8Array): string {
+  const text = Buffer.from(body).toString('utf8');
+  try {
+    if (contentType.startsWith(PROTOBUF)) return statusMessage.decode(body).message ?? '';
+    if (!contentType.startsWith(JSON_TYPE)) return text;
+    const { message } = JSON.parse(text) as { message?: unknown };
+    return typeof message === 'string' ? message : text;
+  } catch {
+    return text;
+  }
+}
+
 function taken(contentType: string, body: Uint8Array): Answer {
   try {
-    const { partialSuccess: part = {} } = contentType.startsWith('application/json')
+    const { partialSuccess: part = {} } = contentType.startsWith(JSON_TYPE)
       ? fromJson(body)
-      : response.decode(body);
+      : exportResponse.decode(body);
     return { kind: 'taken', rejected: Math.max(0, part.rejected ?? 0), why: part.errorMessage ?? '' };
   } catch {
     // It says that it has it; what else it says is not understood.
@@ -51,7 +61,7 @@ function taken(contentType: string, body: Uint8Array): Answer {
   }
 }
 
-function fromJson(body: Uint8Array): Response {
+function fromJson(body: Uint8Array): ExportResponse {
   const { partialSuccess: part = {} } = JSON.parse(Buffer.from(body).toString()) as { partialSuccess?: Record<string, unknown> }; // prettier-ignore
   const rejected = Object.entries(part).find(([name]) => name.startsWith('rejected'))?.[1];
   const { errorMessage } = part;

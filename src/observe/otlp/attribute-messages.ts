@@ -1,5 +1,5 @@
 /**
- * What traces, metrics and logs have in common: attributes, whose they are, and by what they were made; and the answer to whoever sent them.
+ * What traces, metrics and logs have in common: attributes, whose they are, and by what they were made.
  *
  * Source: opentelemetry-proto 1.x, common.proto and resource.proto, by field numbers.
  */
