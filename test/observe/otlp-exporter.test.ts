@@ -11,7 +11,7 @@ import {
   type OtlpExporter,
   type OtlpExporterOptions,
 } from '../../src/observe/otlp/exporter.ts';
-import { decodeTraces, decodeTracesJson } from '../../src/observe/otlp/traces.ts';
+import { decodeTraces } from '../../src/observe/otlp/traces.ts';
 import type { SpanRecord } from '../../src/observe/trace/span-record.ts';
 import { createTraces } from '../../src/observe/trace/traces.ts';
 import { Collector } from './collector.ts';
@@ -84,7 +84,7 @@ test('as JSON, uncompressed, in batches, below a path', async () => {
   assert.deepEqual(collector.received.map(({ path }) => path), new Array(3).fill('/otlp/v1/traces')); // prettier-ignore
   assert.equal(collector.received[0]?.headers['content-type'], 'application/json');
   assert.equal(collector.received[0]?.headers['content-encoding'], undefined);
-  assert.deepEqual(collector.received.flatMap(({ body }) => decodeTracesJson(body.toString()).spans), sent); // prettier-ignore
+  assert.deepEqual(collector.received.flatMap(({ body }) => decodeTraces(body.toString()).spans), sent); // prettier-ignore
   await exporter.close();
 });
 

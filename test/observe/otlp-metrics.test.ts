@@ -6,13 +6,7 @@ import { createMetrics, type Metrics } from 'spillway/observe';
 import { SimulatedClock } from '../../src/kernel/simulated-clock.ts';
 import type { MetricBatch } from '../../src/observe/metrics/collect.ts';
 import type { HistogramValue } from '../../src/observe/otlp/metric-record.ts';
-import {
-  decodeMetrics,
-  decodeMetricsJson,
-  encodeMetrics,
-  encodeMetricsJson,
-  type MetricsSource,
-} from '../../src/observe/otlp/metrics.ts';
+import { decodeMetrics, encodeMetrics, encodeMetricsJson, type MetricsSource } from '../../src/observe/otlp/metrics.ts';
 import { protocDecode, protocEncode } from './protoc.ts';
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -77,7 +71,7 @@ test('what is sent is received, by protobuf and by JSON', async () => {
   assert.equal(rejected, 0);
   const json = encodeMetricsJson(batches, source);
   assert.match(json, /"timeUnixNano":"1800000010000000000".+"aggregationTemporality":2/);
-  assert.deepEqual(decodeMetricsJson(json).metrics, metrics);
+  assert.deepEqual(decodeMetrics(json).metrics, metrics);
   const whose = { service: 'shop', instance: 'host:42' };
   const times = { startMs: source.startMs, timeMs: 1_800_000_010_000 };
   const [requests, inFlight, seconds] = metrics;

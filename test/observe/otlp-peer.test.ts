@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
 import { JsonTraceSerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { BasicTracerProvider, InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'; // prettier-ignore
-import { decodeTraces, decodeTracesJson } from '../../src/observe/otlp/traces.ts';
+import { decodeTraces } from '../../src/observe/otlp/traces.ts';
 import type { SpanRecord } from '../../src/observe/trace/span-record.ts';
 
 function spansOfPeer(): ReadableSpan[] {
@@ -53,5 +53,5 @@ test('from protobuf', () => {
 
 test('from JSON', () => {
   const text = Buffer.from(JsonTraceSerializer.serializeRequest([peer])!).toString();
-  assert.deepEqual(decodeTracesJson(text), { spans: [expected], rejected: 0 });
+  assert.deepEqual(decodeTraces(text), { spans: [expected], rejected: 0 });
 });

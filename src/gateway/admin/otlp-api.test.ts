@@ -94,6 +94,37 @@ test('a refusal is told as a Status, in the encoding of what was sent', async (t
   assert.deepEqual([byHand.status, byHand.headers.get('content-type')], [415, 'application/problem+json']);
 });
 
+test('others have their turn while a push is decoded, and while it is kept', { timeout: 60_000 }, async (t) => {
+  const { push, telemetry, address, clock } = await serve(t);
+  const askAnother = (): Promise<Response> => fetch(`${address}/livez`);
+  // Two connections are there before: what is asked then is answered within a few turns.
+  await Promise.all([askAnother(), askAnother()]);
+  const received = telemetry.received.bind(telemetry);
+  const mayTake = telemetry.mayTake.bind(telemetry);
+  let parts = 0;
+  const answeredAt: number[] = [];
+  const ask = (): void => void askAnother().then(() => answeredAt.push(parts));
+  telemetry.mayTake = (bytes) => {
+    if (bytes > 0) ask();
+    return mayTake(bytes);
+  };
+  telemetry.received = (spans) => {
+    received(spans);
+    if (parts++ === 0) ask();
+  };
+  const nowMs = clock.nowMs.bind(clock);
+  clock.nowMs = () => {
+    clock.stall(5);
+    return nowMs();
+  };
+  const bare = { ...one, name: '', attributes: {}, events: [], links: [] };
+  const spans = Array.from({ length: 40_000 }, (_, n) => ({ ...bare, spanId: String(n + 1).padStart(16, '0') }));
+  const body = gzipSync(encodeTraces(spans));
+  assert.equal((await push(body, { ...protobuf, 'Content-Encoding': 'gzip' })).status, 200);
+  assert.equal(parts, 80);
+  assert.ok(answeredAt[0] === 0 && answeredAt[1]! < 80, `others were answered after ${answeredAt.join(' and ')} parts`);
+});
+
 test('more than there is time for comes back later', async (t) => {
   const { push, telemetry, clock } = await serve(t);
   const large = gzipSync(encodeTraces([{ ...one, attributes: { text: 'x'.repeat(3 * 2 ** 20) } }]));
@@ -118,12 +149,24 @@ test('what was unpacked to be refused has taken its time too', async (t) => {
   assert.equal((await push(gzipSync(encodeTraces([one])), gzip)).status, 200);
 });
 
+test('what was unpacked until it proved broken has taken its time too; what is none at all has not', async (t) => {
+  const { push } = await serve(t);
+  const gzip = { ...protobuf, 'Content-Encoding': 'gzip' };
+  for (let n = 0; n < 20; n++) assert.equal((await push('no gzip', gzip)).status, 400);
+  const broken = gzipSync(Buffer.alloc(3 * 2 ** 20));
+  broken[broken.length - 8]! ^= 1;
+  assert.equal((await push(broken, gzip)).status, 400);
+  assert.equal((await push(broken, gzip)).status, 400);
+  assert.equal((await push(broken, gzip)).status, 429);
+});
+
 test('after what was slow to take, nothing is taken for a while', async (t) => {
   const { push, telemetry, clock } = await serve(t);
   telemetry.took(90);
   assert.equal((await push(encodeTraces([one]))).status, 200);
   telemetry.metrics.add = () => clock.pass(600);
-  const metrics = encodeMetrics([{ name: 'a', help: '', type: 'gauge', timeMs: 1, series: [] }], {
+  const series = [{ labels: {}, value: 1 }];
+  const metrics = encodeMetrics([{ name: 'a', help: '', type: 'gauge', timeMs: 1, series }], {
     ...{ service: 'jobs', instance: '', resource: {}, startMs: 1 },
   });
   assert.equal((await push(metrics, protobuf, '/v1/metrics')).status, 200);
@@ -181,6 +224,27 @@ test('metrics of a service: its last values are told', async (t) => {
   const all = (await (await fetch(`${address}/api/received`)).json()) as FoundSeries;
   assert.equal(all.series.find(({ type }) => type === 'counter')!.value, 3);
   assert.equal((await push(new Uint8Array([255]), protobuf, '/v1/metrics')).status, 400);
+});
+
+test('points of many metrics, and many of one, are all taken, part for part', async (t) => {
+  const { push, telemetry } = await serve(t);
+  const parts: number[] = [];
+  const add = telemetry.metrics.add.bind(telemetry.metrics);
+  telemetry.metrics.add = (records) => {
+    parts.push(records.reduce((sum, { points }) => sum + points.length, 0));
+    add(records);
+  };
+  const batch = (name: string, count: number): MetricBatch => {
+    const series = Array.from({ length: count }, (_, n) => ({ labels: { n: String(n) }, value: n }));
+    return { name, help: '', type: 'gauge', timeMs: 1, series };
+  };
+  const many = Array.from({ length: 600 }, (_, n) => batch(`many_${n}`, 1));
+  const source = { service: 'jobs', instance: '', resource: {}, startMs: 1 };
+  const body = encodeMetrics([...many, batch('large', 2500)], source);
+  assert.equal((await push(body, protobuf, '/v1/metrics')).status, 200);
+  assert.deepEqual(parts, [500, 500, 500, 500, 500, 500, 100]);
+  const { series, more } = telemetry.metrics.find('');
+  assert.equal(series.length + more, 3100);
 });
 
 test('log lines of a service are found by their trace, beside those of the gateway', async (t) => {

@@ -11,7 +11,7 @@ import { BoundAttributes, cutText, NAME_LENGTH_MAX, TEXT_LENGTH_MAX } from '../t
 import type { Attributes, AttributeValue } from '../trace/span-record.ts';
 import { fromAnyValue, toKeyValues } from './attribute-messages.ts';
 import { logsRequest, type LogsRequest, type OtlpLog } from './log-messages.ts';
-import { invalidOtlp } from './protobuf.ts';
+import { atOnce, STEP, type Steps } from './steps.ts';
 
 export interface DecodedLogs {
   readonly logs: LogRecord[];
@@ -31,18 +31,14 @@ export function encodeLogsJson(logs: readonly LogRecord[], resource: Attributes 
   return JSON.stringify(logsRequest.toJson(requestOf(logs, resource)));
 }
 
-export function decodeLogs(bytes: Uint8Array): DecodedLogs {
-  return recordsOf(logsRequest.decode(bytes));
+/** Of protobuf, or of JSON, which is a text. */
+export function decodeLogs(encoded: Uint8Array | string): DecodedLogs {
+  return atOnce(decodingLogs(encoded));
 }
 
-export function decodeLogsJson(text: string): DecodedLogs {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw invalidOtlp(`no JSON: ${(error as Error).message}`);
-  }
-  return recordsOf(logsRequest.fromJson(json));
+/** The same, in steps. */
+export function* decodingLogs(encoded: Uint8Array | string): Steps<DecodedLogs> {
+  return yield* recordsOf(yield* logsRequest.decoding(encoded));
 }
 
 function requestOf(logs: readonly LogRecord[], resource: Attributes): LogsRequest {
@@ -78,13 +74,16 @@ function valueOf(value: unknown): AttributeValue {
   return JSON.stringify(value) ?? '';
 }
 
-function recordsOf(request: LogsRequest): DecodedLogs {
+function* recordsOf(request: LogsRequest): Steps<DecodedLogs> {
   const logs: LogRecord[] = [];
   for (const { resource, scopeLogs = [] } of request.resourceLogs ?? []) {
     const named = resource?.attributes?.find(({ key }) => key === 'service.name');
     const name = cutText(String(fromAnyValue(named?.value)), NAME_LENGTH_MAX);
     const service = name === '' ? 'unknown_service' : name;
-    for (const log of scopeLogs.flatMap((scope) => scope.logRecords ?? [])) logs.push(fromOtlp(log, service));
+    for (const log of scopeLogs.flatMap((scope) => scope.logRecords ?? [])) {
+      logs.push(fromOtlp(log, service));
+      if (logs.length % STEP === 0) yield;
+    }
   }
   return { logs };
 }

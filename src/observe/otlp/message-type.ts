@@ -9,6 +9,7 @@
  * Cost: O(fields that are there).
  */
 import { invalidOtlp, ProtobufReader, ProtobufWriter, wire } from './protobuf.ts';
+import { atOnce, STEP, type Steps } from './steps.ts';
 import { type ScalarName, type ScalarType, scalarTypes } from './scalar-types.ts';
 
 /** Number, type and, of a list, `'repeated'`. A message is named by a function, as messages lie within themselves. */
@@ -67,20 +68,53 @@ export class MessageType<Message extends object = object> {
     }
   }
 
-  decode(bytes: Uint8Array): Message {
-    return this.read(new ProtobufReader(bytes), new Allowance());
+  /** Of protobuf, or of JSON, which is a text. */
+  decode(encoded: Uint8Array | string): Message {
+    return atOnce(this.decoding(encoded));
   }
 
-  read(reader: ProtobufReader, allowance: Allowance): Message {
-    allowance.take();
-    const message: Fields = {};
-    while (reader.next()) {
-      const field = this.#byNumber.get(reader.field);
-      if (field === undefined) reader.skip();
-      else if (!field.repeated) message[field.name] = readValue(reader, field, allowance);
-      else readInto((message[field.name] ??= []) as unknown[], reader, field, allowance);
+  /** The same in steps. One list, and the text of JSON, are read in one: 4 MB in some 50 ms, a tenth of a second at the worst. */
+  *decoding(encoded: Uint8Array | string): Steps<Message> {
+    const backlog = new Backlog();
+    const from = typeof encoded === 'string' ? parsed(encoded) : new ProtobufReader(encoded);
+    const message = backlog.read(this, from, 1);
+    while (!backlog.isEmpty) {
+      yield;
+      backlog.step();
     }
     return message as Message;
+  }
+
+  // WHY four parameters: an object for each message would cost as much as the message.
+  read(from: unknown, into: Fields, depth: number, backlog: Backlog): void {
+    if (!(from instanceof ProtobufReader)) {
+      this.#readJson(from, into, depth, backlog);
+      return;
+    }
+    while (from.next()) {
+      const field = this.#byNumber.get(from.field);
+      if (field === undefined) from.skip();
+      else if (!field.repeated) into[field.name] = readValue(from, field, backlog);
+      else readInto((into[field.name] ??= []) as unknown[], from, field, backlog);
+    }
+  }
+
+  // WHY four parameters: as above.
+  #readJson(from: unknown, into: Fields, depth: number, backlog: Backlog): void {
+    if (typeof from !== 'object' || from === null || Array.isArray(from)) throw invalidOtlp('a message is no object');
+    for (const [name, field] of this.#byName) {
+      const value = Object.hasOwn(from, name) ? (from as Fields)[name] : null;
+      if (value === null) continue;
+      const convert = (one: unknown): unknown => {
+        if (field.message !== null) return backlog.read(field.message(), one, depth + 1);
+        const read = field.scalar!.fromJson(one);
+        if (read === undefined) throw invalidOtlp(`${name} has a value of another type`);
+        return read;
+      };
+      if (!field.repeated) into[name] = convert(value);
+      else if (Array.isArray(value)) into[name] = value.map(convert);
+      else throw invalidOtlp(`${name} is no list`);
+    }
   }
 
   /** What JSON is made of. */
@@ -96,37 +130,55 @@ export class MessageType<Message extends object = object> {
     }
     return json;
   }
+}
 
-  /** Of what JSON was. */
-  fromJson(json: unknown, allowance = new Allowance(), depth = 1): Message {
-    allowance.take();
-    if (typeof json !== 'object' || json === null || Array.isArray(json)) throw invalidOtlp('a message is no object');
-    if (depth > DEPTH_MAX) throw invalidOtlp(`a message lies ${DEPTH_MAX} deep in others`);
-    const message: Fields = {};
-    for (const [name, field] of this.#byName) {
-      const value = Object.hasOwn(json, name) ? (json as Fields)[name] : null;
-      if (value === null) continue;
-      const convert = (one: unknown): unknown => {
-        if (field.message !== null) return field.message().fromJson(one, allowance, depth + 1);
-        const read = field.scalar!.fromJson(one);
-        if (read === undefined) throw invalidOtlp(`${name} has a value of another type`);
-        return read;
-      };
-      if (!field.repeated) message[name] = convert(value);
-      else if (Array.isArray(value)) message[name] = value.map(convert);
-      else throw invalidOtlp(`${name} is no list`);
-    }
-    return message as Message;
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw invalidOtlp(`no JSON: ${(error as Error).message}`);
   }
 }
 
-/** How many messages may still be read. */
-class Allowance {
-  #left = MESSAGES_MAX;
+/** A message that lies in another, and what it is read into. */
+interface Waiting {
+  readonly type: MessageType;
+  /** What JSON was, or where it is in protobuf. */
+  readonly from: unknown;
+  readonly into: Fields;
+  readonly depth: number;
+}
 
-  take(): void {
+/** A step reads so many messages with all that lies in them; what is more waits for the next. */
+class Backlog {
+  readonly #waiting: Waiting[] = [];
+  #left = MESSAGES_MAX;
+  #leftOfStep = STEP;
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  /** Returns the message, in which something may be missing as long as anything waits. */
+  read(type: MessageType, from: unknown, depth: number): Fields {
     if (this.#left === 0) throw invalidOtlp(`it has more than ${MESSAGES_MAX} messages`);
+    if (depth > DEPTH_MAX) throw invalidOtlp(`a message lies ${DEPTH_MAX} deep in others`);
     this.#left -= 1;
+    this.#leftOfStep -= 1;
+    const into: Fields = {};
+    if (this.#leftOfStep >= 0) type.read(from, into, depth, this);
+    else this.#waiting.push({ type, from, into, depth });
+    return into;
+  }
+
+  step(): void {
+    this.#leftOfStep = STEP;
+    while (this.#leftOfStep > 0) {
+      const next = this.#waiting.pop();
+      if (next === undefined) return;
+      this.#leftOfStep -= 1;
+      next.type.read(next.from, next.into, next.depth, this);
+    }
   }
 }
 
@@ -149,14 +201,15 @@ function writePacked(writer: ProtobufWriter, { number, scalar }: Field, values: 
   writer.close(start);
 }
 
-function readValue(reader: ProtobufReader, field: Field, allowance: Allowance): unknown {
+function readValue(reader: ProtobufReader, field: Field, backlog: Backlog): unknown {
   if (reader.wire !== field.wire) throw invalidOtlp(`${field.name} has wire type ${reader.wire}`);
-  return field.scalar === null ? field.message!().read(reader.message(), allowance) : field.scalar.read(reader);
+  // How deep it lies is known to the reader.
+  return field.scalar === null ? backlog.read(field.message!(), reader.message(), 1) : field.scalar.read(reader);
 }
 
 /** One value more, or as many as were packed. */
-function readInto(list: unknown[], reader: ProtobufReader, field: Field, allowance: Allowance): void {
-  if (reader.wire === field.wire) list.push(readValue(reader, field, allowance));
+function readInto(list: unknown[], reader: ProtobufReader, field: Field, backlog: Backlog): void {
+  if (reader.wire === field.wire) list.push(readValue(reader, field, backlog));
   else if (reader.wire !== wire.bytes) throw invalidOtlp(`${field.name} has wire type ${reader.wire}`);
   else for (const packed = reader.message(); !packed.ended;) list.push(field.scalar!.read(packed));
 }

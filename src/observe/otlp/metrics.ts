@@ -22,7 +22,7 @@ import {
   type OtlpNumber,
 } from './metric-messages.ts';
 import type { HistogramValue, MetricExemplar, MetricPoint, MetricRecord } from './metric-record.ts';
-import { invalidOtlp } from './protobuf.ts';
+import { atOnce, type Steps } from './steps.ts';
 
 /** Whose metrics they are, and since when they count. */
 export interface MetricsSource {
@@ -46,6 +46,8 @@ const NO_VALUE = 1;
 /** More are no histogram that anybody could show; OpenTelemetry's own have 160. */
 const BUCKETS_MAX = 4096;
 const EXEMPLARS_MAX = 128;
+/** In a step: of such histograms a millisecond. */
+const POINTS_STEP = 8;
 const SCALE_MIN = -10;
 const SCALE_MAX = 20;
 
@@ -57,18 +59,14 @@ export function encodeMetricsJson(batches: readonly MetricBatch[], source: Metri
   return JSON.stringify(metricsRequest.toJson(requestOf(batches, source)));
 }
 
-export function decodeMetrics(bytes: Uint8Array): DecodedMetrics {
-  return recordsOf(metricsRequest.decode(bytes));
+/** Of protobuf, or of JSON, which is a text. */
+export function decodeMetrics(encoded: Uint8Array | string): DecodedMetrics {
+  return atOnce(decodingMetrics(encoded));
 }
 
-export function decodeMetricsJson(text: string): DecodedMetrics {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw invalidOtlp(`no JSON: ${(error as Error).message}`);
-  }
-  return recordsOf(metricsRequest.fromJson(json));
+/** The same, in steps. */
+export function* decodingMetrics(encoded: Uint8Array | string): Steps<DecodedMetrics> {
+  return yield* recordsOf(yield* metricsRequest.decoding(encoded));
 }
 
 /** The unit that a name ends in, as UCUM has it. */
@@ -121,7 +119,7 @@ function toExemplar({ traceId, value, timeS }: Exemplar): OtlpExemplar {
   return { timeUnixNano: 1000 * timeS, asDouble: value, traceId };
 }
 
-function recordsOf(request: MetricsRequest): DecodedMetrics {
+function* recordsOf(request: MetricsRequest): Steps<DecodedMetrics> {
   const metrics: MetricRecord[] = [];
   let rejected = 0;
   for (const { resource, scopeMetrics = [] } of request.resourceMetrics ?? []) {
@@ -130,7 +128,7 @@ function recordsOf(request: MetricsRequest): DecodedMetrics {
       instance: named(resource, 'service.instance.id'),
     };
     for (const metric of scopeMetrics.flatMap((scope) => scope.metrics ?? [])) {
-      const { type, points, rejected: bad } = fromOtlp(metric);
+      const { type, points, rejected: bad } = yield* fromOtlp(metric);
       rejected += bad;
       const name = cutText(metric.name ?? '', NAME_LENGTH_MAX);
       if (points.length === 0) continue;
@@ -156,26 +154,28 @@ interface Points {
   readonly rejected: number;
 }
 
-function fromOtlp({ gauge, sum, histogram, exponentialHistogram }: OtlpMetric): Points {
-  if (gauge !== undefined) return pointsOf('gauge', gauge.dataPoints, numberOf);
+function* fromOtlp({ gauge, sum, histogram, exponentialHistogram }: OtlpMetric): Steps<Points> {
+  if (gauge !== undefined) return yield* pointsOf('gauge', gauge.dataPoints, numberOf);
   const cumulated = sum ?? histogram ?? exponentialHistogram;
   if (cumulated === undefined) return { type: 'gauge', points: [], rejected: 0 };
   if (cumulated.aggregationTemporality !== CUMULATIVE) {
     return { type: 'gauge', points: [], rejected: cumulated.dataPoints?.length ?? 0 };
   }
-  if (sum !== undefined) return pointsOf(sum.isMonotonic === true ? 'counter' : 'gauge', sum.dataPoints, numberOf);
-  if (histogram !== undefined) return pointsOf('histogram', histogram.dataPoints, histogramOf);
-  return pointsOf('histogram', exponentialHistogram?.dataPoints, exponentialOf);
+  if (sum !== undefined)
+    return yield* pointsOf(sum.isMonotonic === true ? 'counter' : 'gauge', sum.dataPoints, numberOf);
+  if (histogram !== undefined) return yield* pointsOf('histogram', histogram.dataPoints, histogramOf);
+  return yield* pointsOf('histogram', exponentialHistogram?.dataPoints, exponentialOf);
 }
 
-function pointsOf<Point extends OtlpNumber>(
+function* pointsOf<Point extends OtlpNumber>(
   type: Points['type'],
   given: readonly Point[] = [],
   valueOf: (point: Point) => MetricPoint['value'] | null,
-): Points {
+): Steps<Points> {
   const points: MetricPoint[] = [];
   let rejected = 0;
-  for (const point of given) {
+  for (const [at, point] of given.entries()) {
+    if (at % POINTS_STEP === 0) yield;
     if (((point.flags ?? 0) & NO_VALUE) !== 0) continue;
     const value = valueOf(point);
     if (value === null) {

@@ -6,7 +6,8 @@ import { isCoded } from '../../kernel/errors.ts';
 import type { SpanRecord } from '../trace/span-record.ts';
 import { MessageType } from './message-type.ts';
 import { ProtobufReader, ProtobufWriter } from './protobuf.ts';
-import { type DecodedTraces, decodeTraces, decodeTracesJson, encodeTraces, encodeTracesJson } from './traces.ts';
+import { STEP } from './steps.ts';
+import { type DecodedTraces, decodeTraces, decodingTraces, encodeTraces, encodeTracesJson } from './traces.ts';
 
 const hex = (digits: number): fc.Arbitrary<string> =>
   fc.stringMatching(new RegExp(`^[0-9a-f]{${digits - 1}}[1-9a-f]$`));
@@ -60,8 +61,32 @@ test('spans come back as they were, by protobuf and by JSON', () => {
       const byService = [...Map.groupBy(spans, ({ service }) => service).values()].flat();
       const expected = comparable({ spans: byService, rejected: 0 });
       assert.deepEqual(comparable(decodeTraces(encodeTraces(spans))), expected);
-      assert.deepEqual(comparable(decodeTracesJson(encodeTracesJson(spans))), expected);
+      assert.deepEqual(comparable(decodeTraces(encodeTracesJson(spans))), expected);
     }),
+  );
+});
+
+test('what takes many steps is whole and in order, and no step is large', () => {
+  const large = fc.integer({ min: 2000, max: 5000 });
+  fc.assert(
+    fc.property(fc.array(span, { minLength: 1, maxLength: 6 }), large, (few, count) => {
+      const spans = Array.from({ length: count }, (_, at) => ({
+        ...few[at % few.length]!,
+        service: 'shop',
+        name: `${at}`,
+      }));
+      const expected = comparable({ spans, rejected: 0 });
+      for (const encoded of [encodeTraces(spans), encodeTracesJson(spans)]) {
+        const steps = decodingTraces(encoded);
+        let taken = 0;
+        let step = steps.next();
+        for (; step.done !== true; step = steps.next()) taken += 1;
+        // Each span is a message and then a record.
+        assert.ok(taken >= Math.floor(count / STEP) * 2, `${taken} steps`);
+        assert.deepEqual(comparable(step.value), expected);
+      }
+    }),
+    { numRuns: 10 },
   );
 });
 
@@ -108,7 +133,7 @@ test('any JSON is read or refused, also when it was spans and was changed', () =
       return whole.slice(0, place) + token + whole.slice(place + 1);
     });
   const named = fc.json().map((inner) => `{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":${inner}}]}]}]}`);
-  fc.assert(fc.property(fc.oneof(json, changed, named, fc.string()), (given) => void refusalOf(() => decodeTracesJson(given)))); // prettier-ignore
+  fc.assert(fc.property(fc.oneof(json, changed, named, fc.string()), (given) => void refusalOf(() => decodeTraces(given)))); // prettier-ignore
 });
 
 test('numbers of every size come back from the wire', () => {
@@ -164,7 +189,7 @@ test('what would take memory or depth without end is refused', () => {
   const many = (count: number): object => ({ many: Array.from({ length: count }, () => ({})) });
   for (const read of [
     (message: object) => nested.decode(nested.encode(message)),
-    (message: object) => nested.fromJson(nested.toJson(message)),
+    (message: object) => nested.decode(JSON.stringify(nested.toJson(message))),
   ]) {
     read(deep(31));
     assert.throws(() => read(deep(32)), { code: 'OTLP_INVALID', message: /deep/ });

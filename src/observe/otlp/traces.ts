@@ -18,7 +18,7 @@ import {
 } from '../trace/span-bounds.ts';
 import type { Attributes, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus } from '../trace/span-record.ts';
 import { fromAnyValue, type KeyValue, toKeyValues } from './attribute-messages.ts';
-import { invalidOtlp } from './protobuf.ts';
+import { atOnce, STEP, type Steps } from './steps.ts';
 import { type OtlpEvent, type OtlpLink, type OtlpSpan, tracesRequest, type TracesRequest } from './trace-messages.ts';
 
 export interface DecodedTraces {
@@ -40,18 +40,14 @@ export function encodeTracesJson(spans: readonly SpanRecord[], resource: Attribu
   return JSON.stringify(tracesRequest.toJson(requestOf(spans, resource)));
 }
 
-export function decodeTraces(bytes: Uint8Array): DecodedTraces {
-  return spansOf(tracesRequest.decode(bytes));
+/** Of protobuf, or of JSON, which is a text. */
+export function decodeTraces(encoded: Uint8Array | string): DecodedTraces {
+  return atOnce(decodingTraces(encoded));
 }
 
-export function decodeTracesJson(text: string): DecodedTraces {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw invalidOtlp(`no JSON: ${(error as Error).message}`);
-  }
-  return spansOf(tracesRequest.fromJson(json));
+/** The same, in steps. */
+export function* decodingTraces(encoded: Uint8Array | string): Steps<DecodedTraces> {
+  return yield* spansOf(yield* tracesRequest.decoding(encoded));
 }
 
 function requestOf(spans: readonly SpanRecord[], resource: Attributes): TracesRequest {
@@ -94,7 +90,7 @@ function toOtlp(span: SpanRecord): OtlpSpan {
   };
 }
 
-function spansOf(request: TracesRequest): DecodedTraces {
+function* spansOf(request: TracesRequest): Steps<DecodedTraces> {
   const spans: SpanRecord[] = [];
   let rejected = 0;
   for (const { resource, scopeSpans = [] } of request.resourceSpans ?? []) {
@@ -102,9 +98,10 @@ function spansOf(request: TracesRequest): DecodedTraces {
     const name = cutText(String(fromAnyValue(named?.value)), NAME_LENGTH_MAX);
     const service = name === '' ? 'unknown_service' : name;
     for (const span of scopeSpans.flatMap((scope) => scope.spans ?? [])) {
-      if (isTraceId(span.traceId) && isSpanId(span.spanId))
+      if (isTraceId(span.traceId) && isSpanId(span.spanId)) {
         spans.push(fromOtlp(span, span.traceId, span.spanId, service));
-      else rejected += 1;
+        if (spans.length % STEP === 0) yield;
+      } else rejected += 1;
     }
   }
   return { spans, rejected };
