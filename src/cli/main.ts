@@ -181,6 +181,7 @@ function report(error: unknown): ExitCode {
     case 'FILTER_FULL':
     case 'PACKAGE_MISSING':
     case 'DATA_BUSY':
+    case 'CLOCK_BEHIND':
     case 'FILTER_BUSY':
     case 'HISTORY_INVALID':
     case 'ZOOKEEPER_SESSION_ENDED':

@@ -56,6 +56,7 @@ export const errorCodes = {
   FILTER_DAMAGED: 'Bytes or a file are not the filter that was written: cut short, changed, or something else.',
   PACKAGE_MISSING: 'An optional package that the config needs is not installed, or cannot be loaded.',
   DATA_BUSY: 'A folder for data is being written by another process.',
+  CLOCK_BEHIND: 'A folder for data was written later than the clock says it is.',
   FILTER_BUSY: 'A filter in a file is being written by another, or was when its process ended.',
   HISTORY_INVALID: 'A history of operations is one that cannot have happened, or its files are damaged.',
   ZOOKEEPER_SESSION_ENDED: 'The session with ZooKeeper is over: it has expired or was closed.',

@@ -8,6 +8,7 @@ import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { createContributions } from '../alerts/contributions.ts';
 import { Budgets, type BudgetsOptions } from './budgets.ts';
 import type { InForce } from './in-force.ts';
+import type { RouteProbe } from './probes.ts';
 import { Sampler } from './sampler.ts';
 import { evaluatedHere, ServiceLevels } from './service-levels.ts';
 
@@ -31,6 +32,9 @@ export class History {
   readonly #sampler: Sampler;
   readonly #options: Pick<HistoryOptions, 'clock' | 'onEvent'>;
   #files: SeriesFiles | null = null;
+  #started: Promise<void> = Promise.resolve();
+  /** What was kept is read for the first time. */
+  #isReading = false;
   #again: Timer | null = null;
   #isStopped = false;
 
@@ -56,12 +60,7 @@ export class History {
     this.#sampler = new Sampler({
       ...{ clock, series: this.series },
       snapshot: () => force()?.snapshot ?? null,
-      onRound: (routes) => {
-        const config = force()?.config;
-        if (config !== undefined) this.#levels.replace(config);
-        this.#levels.round(routes);
-        if (config !== undefined) this.budgets.round(this.#levels.statuses ?? [], config);
-      },
+      onRound: (routes) => this.#round(routes),
     });
   }
 
@@ -70,36 +69,64 @@ export class History {
     return this.#levels.statuses;
   }
 
-  async start(): Promise<void> {
+  /** Resolves when the ledger is open. What was kept of the series is read meanwhile, and after. */
+  start(): Promise<void> {
+    this.#started = this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<void> {
     const force = this.#force();
     if (force !== null) await this.budgets.open(force.config);
+    if (this.#isStopped) return;
     const { data, folder } = force?.config ?? {};
-    if (data !== undefined && folder !== undefined) await this.#keep(resolve(folder, data));
+    if (data !== undefined && folder !== undefined) this.#keep(resolve(folder, data));
     this.#sampler.start();
   }
 
   /** What is held is written. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    await this.#started;
     this.#sampler.stop();
     this.#again?.clear();
     await this.#files?.close();
     await this.budgets.close();
   }
 
-  /** Nothing stops for it: what cannot be kept now is in memory, and kept from when it can. */
-  async #keep(folder: string): Promise<void> {
+  /** Objectives wait for what was kept of them: by less than that their budgets would look better than they are. */
+  #round(routes: readonly RouteProbe[]): void {
+    const config = this.#force()?.config;
+    if (config !== undefined) this.#levels.replace(config);
+    this.#levels.count(routes);
+    if (this.#isReading) return;
+    this.#levels.evaluate();
+    if (config !== undefined) this.budgets.round(this.#levels.statuses ?? [], config);
+  }
+
+  #keep(folder: string): void {
     const { clock, onEvent } = this.#options;
-    const tell = (problem: string | null): void =>
-      onEvent({ kind: 'notice', level: 'warn', message: problem ?? `What is counted is kept in ${folder} again.` });
-    const files = new SeriesFiles({ folder, series: this.series, clock, onProblem: tell });
+    const again = `What is counted is kept in ${folder} again.`;
+    const onProblem = (problem: string | null): void =>
+      onEvent({ kind: 'notice', level: problem === null ? 'info' : 'warn', message: problem ?? again });
+    this.#files = new SeriesFiles({ folder, series: this.series, clock, onProblem });
+    this.#isReading = true;
+    void this.#open(this.#files, null);
+  }
+
+  /** Nothing stops for it: what cannot be kept now is in memory, and kept from when it can. `told` is the code of what was said of it last. */
+  async #open(files: SeriesFiles, told: string | null): Promise<void> {
+    const { clock, onEvent } = this.#options;
+    const say = (level: 'info' | 'warn', message: string): void => onEvent({ kind: 'notice', level, message });
     try {
       await files.open();
-      this.#files = files;
-      if (this.#isStopped) await files.close();
+      if (told !== null) say('info', 'What is counted is kept on disk now.');
     } catch (error) {
-      if (this.#again === null) tell(`What is counted is not kept in ${folder}: ${(error as Error).message}`);
-      if (!this.#isStopped) this.#again = clock.after(AGAIN_MS, () => void this.#keep(folder));
+      const { code = 'unknown', message } = error as NodeJS.ErrnoException;
+      if (code !== told) say('warn', `What is counted is not kept on disk: ${message}`);
+      if (!this.#isStopped) this.#again = clock.after(AGAIN_MS, () => void this.#open(files, code));
+    } finally {
+      this.#isReading = false;
     }
   }
 }

@@ -28,7 +28,10 @@ class Gateway {
     const { clock, series, levels } = this;
     this.snapshot = this.compile(input);
     levels.replace({ slos: ['slo.yaml'], objectives });
-    const onRound: SamplerOptions['onRound'] = (routes) => levels.round(routes);
+    const onRound: SamplerOptions['onRound'] = (routes) => {
+      levels.count(routes);
+      levels.evaluate();
+    };
     this.sampler = new Sampler({ clock, series, snapshot: () => this.snapshot, onRound });
     this.sampler.start();
   }

@@ -27,7 +27,7 @@ export class ServiceLevels {
     this.#evaluator = createSloEvaluator({ slos: [], ...options });
   }
 
-  /** How they stood after the last round; null if the config has no `slos`. */
+  /** How they stood when they were evaluated last; null if the config has no `slos`. */
   get statuses(): readonly SloStatus[] | null {
     return this.#hasSlos ? this.#evaluator.statuses : null;
   }
@@ -41,11 +41,14 @@ export class ServiceLevels {
   }
 
   /** A round of samples is through. */
-  round(routes: readonly RouteProbe[]): void {
+  count(routes: readonly RouteProbe[]): void {
     for (const slo of this.#objectives) {
       const gateway = gatewayIndicatorOf(slo);
       if (gateway !== null) this.#evaluator.count(sloId(slo), countRound(gateway, routes));
     }
+  }
+
+  evaluate(): void {
     this.#evaluator.evaluate();
   }
 }

@@ -1,6 +1,14 @@
 /** One series: its name, labels and kind, and a track for each resolution at which it is kept. */
 import type { Clock } from '../../kernel/clock.ts';
-import { counterKind, gaugeKind, type GaugeStep, histogramKind, type HistogramStep, type SeriesKind } from './kinds.ts';
+import {
+  counterKind,
+  gaugeKind,
+  type GaugeStep,
+  histogramKind,
+  type HistogramStep,
+  type SeriesKind,
+  type StepKind,
+} from './kinds.ts';
 import { keptSteps, resolutions, type SeriesDetail } from './resolutions.ts';
 import { Track } from './track.ts';
 
@@ -59,18 +67,25 @@ export function createEntry(identity: SeriesIdentity, onBytes: (bytes: number) =
     restoredToMs: 0,
     isKept: true,
   };
-  const tracks = <Step>(of: { readonly kind: ConstructorParameters<typeof Track<Step>>[0]['kind'] }) =>
-    keptSteps[detail].map((steps) => (steps === 0 ? null : new Track({ kind: of.kind, steps, onBytes })));
   switch (kind) {
     case 'counter':
-      return { kind, ...known, tracks: tracks({ kind: counterKind }) };
+      return { kind, ...known, tracks: tracksOf(counterKind, detail, onBytes) };
     case 'gauge':
-      return { kind, ...known, tracks: tracks({ kind: gaugeKind }) };
+      return { kind, ...known, tracks: tracksOf(gaugeKind, detail, onBytes) };
     case 'histogram':
-      return { kind, ...known, tracks: tracks({ kind: histogramKind }) };
+      return { kind, ...known, tracks: tracksOf(histogramKind, detail, onBytes) };
     default:
       return kind satisfies never;
   }
+}
+
+/** In the order of `resolutions`; null where it is not kept. `onBytes` is told by how much their memory has grown or shrunk. */
+export function tracksOf<Step>(
+  kind: StepKind<Step>,
+  detail: SeriesDetail,
+  onBytes: (bytes: number) => void,
+): readonly (Track<Step> | null)[] {
+  return keptSteps[detail].map((steps) => (steps === 0 ? null : new Track({ kind, steps, onBytes })));
 }
 
 /** A sample, of the entry's kind, and when it was taken. */
@@ -91,15 +106,6 @@ export function addSample(entry: Entry, { atMs, step }: Sample, clock: Pick<Cloc
     }
   }
   return isKept;
-}
-
-/** Adds to a step of one resolution alone; to nothing, where it is not kept. */
-export function restoreStep(
-  entry: Entry,
-  at: number,
-  { step, value }: { readonly step: number; readonly value: Sample['step'] },
-): void {
-  (entry.tracks[at] as Track<Sample['step']> | null | undefined)?.add(step, value);
 }
 
 /** Too late for what is there, which is because that is from a time that has not come yet: the clock was ahead. */
@@ -123,7 +129,7 @@ export function isNewestStep({ tracks }: Entry, atMs: number): boolean {
 export function firstOf(entry: Entry | undefined): number | null {
   let found: { readonly fromMs: number; readonly toMs: number } | null = null;
   for (const [at, { stepMs }] of [...resolutions.entries()].toReversed()) {
-    const fromMs = (entry?.tracks[at]?.first ?? Number.POSITIVE_INFINITY) * stepMs;
+    const fromMs = (entry?.tracks[at]?.firstWithin ?? Number.POSITIVE_INFINITY) * stepMs;
     // A finer one that begins later has let go of its first steps.
     if (found === null ? Number.isFinite(fromMs) : fromMs < found.toMs) found = { fromMs, toMs: fromMs + stepMs };
   }

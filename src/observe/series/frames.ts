@@ -81,8 +81,8 @@ function frame(out: ByteWriter, body: ByteWriter): void {
   out.raw(bytes);
 }
 
-/** The frames of steps of a file, until it ends or is damaged; returns whether it was whole. */
-export function readFrames(bytes: Uint8Array, visit: (frame: StepsFrame) => void): boolean {
+/** The frames of steps of a file, one by one, until it ends or is damaged; returns whether it was whole. */
+export function* readFrames(bytes: Uint8Array): Generator<StepsFrame, boolean> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const identities: SeriesIdentity[] = [];
   let at = 0;
@@ -93,17 +93,24 @@ export function readFrames(bytes: Uint8Array, visit: (frame: StepsFrame) => void
     if (length > FRAME_BYTES_MAX || end > bytes.length) return false;
     const body = bytes.subarray(at + HEAD_BYTES, end);
     if (crc32(body) !== view.getUint32(at + 4, true)) return false;
+    let steps: StepsFrame | null;
     try {
-      const reader = new ByteReader(body);
-      if (reader.varint() === DEFINITION) identities.push(readIdentity(reader));
-      else visit(readSteps(reader, identities));
+      steps = readBody(new ByteReader(body), identities);
     } catch {
       // Whole by its sum, and yet no frame of ours.
       return false;
     }
+    if (steps !== null) yield steps;
     at = end;
   }
   return true;
+}
+
+/** Null: it was a definition. */
+function readBody(reader: ByteReader, identities: SeriesIdentity[]): StepsFrame | null {
+  if (reader.varint() !== DEFINITION) return readSteps(reader, identities);
+  identities.push(readIdentity(reader));
+  return null;
 }
 
 function readIdentity(reader: ByteReader): SeriesIdentity {

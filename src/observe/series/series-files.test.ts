@@ -2,69 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { count, folderOf, opened, read, sum } from '../../../test/observe/series-folder.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
-import { readFrames, type StepsFrame } from './frames.ts';
-import { createSeries, type Series } from './series.ts';
-import { SeriesFiles } from './series-files.ts';
-
-const root = mkdtempSync(join(tmpdir(), 'spillway-series-'));
-after(() => rmSync(root, { recursive: true, force: true }));
-const folderOf = (): string => mkdtempSync(join(root, 'data-'));
-const bounds = Float64Array.of(0.1, 1, Number.POSITIVE_INFINITY);
-
-async function opened(folder: string, clock: SimulatedClock, problems: (string | null)[] = []) {
-  const series = createSeries({ clock });
-  const onProblem = (problem: string | null): void => void problems.push(problem);
-  const files = new SeriesFiles({ folder, series, clock, onProblem });
-  const opening = files.open();
-  await Promise.all([opening, ticking(clock, opening)]);
-  return { series, files };
-}
-
-/** Loading gives way between files, which simulated time must let happen. */
-async function ticking(clock: SimulatedClock, until: Promise<unknown>): Promise<void> {
-  let isOver = false;
-  void until.finally(() => (isOver = true)).catch(() => {});
-  while (!isOver) {
-    clock.pass(0);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-function sum(series: Series, clock: SimulatedClock, hours = 48): number {
-  const toMs = Math.floor(clock.wallMs() / 1000) * 1000 + 1000;
-  return series.counter({ name: 'requests' }).total(toMs - hours * 3_600_000, toMs);
-}
-
-function requestsIn(added: StepsFrame['added']): number {
-  return added.reduce((sum, { identity, value }) => sum + (identity.name === 'requests' ? (value as number) : 0), 0);
-}
-
-function count(series: Series, clock: SimulatedClock, seconds: number): void {
-  for (let second = 0; second < seconds; second++) {
-    clock.pass(1000);
-    const atMs = clock.wallMs();
-    series.counter({ name: 'requests' }).add(atMs, 1);
-    series.gauge({ name: 'level', labels: { of: 'x' } }).set(atMs, second % 5);
-    series.histogram({ name: 'seconds', bounds }).add(atMs, { buckets: [1], counts: [2], sum: 1 });
-    series.counter({ name: 'brief', detail: 'brief' }).add(atMs, 1);
-  }
-}
 
 test('what was counted is there in the next process, and the one after it, once each', async () => {
   const [folder, clock] = [folderOf(), new SimulatedClock()];
@@ -112,9 +56,7 @@ test('killed at any byte of a write, it loses no more than what was being writte
   let frames: number[] = [];
   for (let cut = 0; cut <= whole.length; cut++) {
     const found: number[] = [];
-    const isWhole = readFrames(whole.subarray(0, cut), ({ added }) => {
-      found.push(requestsIn(added));
-    });
+    const isWhole = read(whole.subarray(0, cut), found);
     assert.ok(found.length >= frames.length && found.length <= frames.length + 1, 'one frame more, never another');
     assert.deepEqual(found.slice(0, frames.length), frames);
     if (cut === whole.length) assert.ok(isWhole);
@@ -129,9 +71,7 @@ test('killed at any byte of a write, it loses no more than what was being writte
       const damaged = Buffer.from(whole);
       damaged[at]! ^= change;
       const found: number[] = [];
-      readFrames(damaged, ({ added }) => {
-        found.push(requestsIn(added));
-      });
+      read(damaged, found);
       assert.deepEqual(found, frames.slice(0, found.length), 'what is read before the damage is as it was');
       assert.ok(found.length < frames.length);
     }),
@@ -200,25 +140,10 @@ test('a disk that takes nothing stops nothing; what waited is written when it do
   assert.equal(existsSync(folder), false);
 });
 
-test('a clock that was ahead for a moment takes nothing from the next process', async () => {
-  const [folder, clock] = [folderOf(), new SimulatedClock()];
-  const first = await opened(folder, clock);
-  count(first.series, clock, 300);
-  clock.stepWall(50 * 86_400_000);
-  count(first.series, clock, 1);
-  clock.stepWall(-50 * 86_400_000);
-  count(first.series, clock, 200);
-  await first.files.close();
-  const next = await opened(folder, clock);
-  count(next.series, clock, 1);
-  assert.equal(sum(next.series, clock), 501);
-  await next.files.close();
-});
-
 test('a disk that is full is not filled with files that hold nothing', async (t) => {
   const [folder, clock] = [folderOf(), new SimulatedClock()];
   const { series, files } = await opened(folder, clock);
-  const probe = await open(join(root, 'probe'), 'w');
+  const probe = await open(join(folder, 'probe'), 'w');
   const full = t.mock.method(Object.getPrototypeOf(probe) as typeof probe, 'appendFile', () =>
     Promise.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' })),
   );
@@ -243,5 +168,4 @@ test('a folder is of one process at a time', async () => {
   await first.files.close();
   const second = await opened(folder, clock);
   await second.files.close();
-  chmodSync(folder, 0o700);
 });

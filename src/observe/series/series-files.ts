@@ -6,17 +6,21 @@
  * not written yet, ten seconds at most, and what a damaged file loses is what follows the damage in it. Files are written in one go
  * by one process at a time (kernel/file-claim.ts), and begun anew by each.
  *
+ * Reading is done in turns of `TURN_MS`, while samples come; what came before there was a folder is kept as far as `Pending` goes back.
+ *
  * Kept are series in full detail. A disk that is full or gone stops nothing: what could not be written waits, the oldest is let go of and
  * counted, and a new file is begun when there is room. Bounded: files that are older than they need be are removed, and the oldest beyond `bytesMax`.
  */
-import { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { mkdirSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
+import { SpillwayError } from '../../kernel/errors.ts';
 import { claimFile, dropClaim, type FileClaim } from '../../kernel/file-claim.ts';
 import { type Added, FrameWriter, readFrames } from './frames.ts';
 import { Pending } from './pending.ts';
 import { resolutions } from './resolutions.ts';
+import type { Restoring } from './restoring.ts';
 import type { Series } from './series.ts';
 
 export interface SeriesFilesOptions {
@@ -37,6 +41,12 @@ const levels = [
 ] as const;
 type Level = (typeof levels)[number];
 
+/** A time server that has not answered by then does not. */
+const BEHIND_MS = 3_600_000;
+/** Of a budget of 5 ms that nothing in this thread may exceed. */
+const TURN_MS = 2;
+const STEPS_A_LOOK = 64;
+const DAY_MS = 86_400_000;
 const BYTES_MAX = 256 * 1024 * 1024;
 const named = /^(10s|5m)-(\d{13})-(\d{6})\.series$/;
 
@@ -58,26 +68,44 @@ export class SeriesFiles {
   #count = 0;
   #turn: Promise<void> = Promise.resolve();
   #problem: string | null = null;
+  #opening: Promise<void> = Promise.resolve();
+  #isClosing = false;
+  /** When it was opened first, by the clock that is never set. */
+  #askedMs: number | null = null;
 
   constructor(options: SeriesFilesOptions) {
     this.#options = options;
-  }
-
-  /** Takes the folder, reads what is there into the series, and keeps what comes. Throws coded errors if another has it. */
-  async open(): Promise<void> {
-    const { clock, folder, series } = this.#options;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#claim = await claimFile(join(folder, 'series'), 'DATA_BUSY');
-    try {
-      await this.#load();
-    } catch (error) {
-      await dropClaim(this.#claim);
-      this.#claim = null;
-      throw error;
-    }
-    series.listen((entry, sample) => {
+    options.series.listen((entry, sample) => {
       if (entry.detail === 'full') for (const pending of this.#pending) pending.add(entry, sample);
     });
+  }
+
+  /**
+   * Takes the folder, reads what is there into the series, and keeps what has come since this was made, and what comes. Throws coded errors if
+   * another has the folder, or the clock is behind it; it may be asked again.
+   */
+  open(): Promise<void> {
+    const opening = this.#open();
+    this.#opening = opening.catch(() => {});
+    return opening;
+  }
+
+  async #open(): Promise<void> {
+    const { clock, folder } = this.#options;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const claim = await claimFile(join(folder, 'series'), 'DATA_BUSY');
+    try {
+      const names = this.#names();
+      this.#checkClock(names);
+      await this.#load(names);
+    } catch (error) {
+      await dropClaim(claim);
+      throw error;
+    }
+    this.#claim = claim;
+    // At once: of what has waited, the fine steps do not go back so far as the coarse ones.
+    void this.#flush(true);
+    if (this.#isClosing) return;
     for (const [at, { everyMs }] of levels.entries()) {
       this.#timers.push(clock.every(everyMs, () => void this.#flush(at === 1)));
     }
@@ -88,8 +116,10 @@ export class SeriesFiles {
     return this.#pending.reduce((sum, { lost }) => sum + lost, 0);
   }
 
-  /** Writes what there is and gives the folder back. Idempotent. */
+  /** Writes what there is and gives the folder back; while it is opened, when it is. Idempotent. */
   async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#opening;
     for (const timer of this.#timers.splice(0)) timer.clear();
     this.#options.series.listen(null);
     await this.#flush(true);
@@ -98,32 +128,81 @@ export class SeriesFiles {
     this.#claim = null;
   }
 
-  async #load(): Promise<void> {
-    const { folder, series } = this.#options;
-    const names = readdirSync(folder)
+  #names(): readonly string[] {
+    return readdirSync(this.#options.folder)
       .filter((name) => named.test(name))
       .toSorted();
+  }
+
+  /** Read by a clock that is behind, as before the first answer of a time server, almost all of it would be from a time that has not come. */
+  #checkClock(names: readonly string[]): void {
+    const { clock, folder } = this.#options;
+    // Less than a day does no harm: each resolution that is on disk takes what is late by that.
+    const later = names.filter((name) => Number(named.exec(name)![2]) > clock.wallMs() + DAY_MS);
+    this.#askedMs ??= clock.nowMs();
+    if (later.length * 2 <= names.length || clock.nowMs() - this.#askedMs > BEHIND_MS) return;
+    const now = new Date(clock.wallMs()).toISOString();
+    throw new SpillwayError(
+      'CLOCK_BEHIND',
+      `The clock says ${now}, and most of what is in ${folder} was begun more than a day later; it is read when the clock is right, or in an hour.`,
+      { retryable: true },
+    );
+  }
+
+  async #load(names: readonly string[]): Promise<void> {
+    const { folder, series } = this.#options;
+    const restoring = series.restoring();
+    // The next coarse frame says that it holds these too.
+    const beyond = new Pending(resolutions[levels[1].at]!.stepMs);
     let held = 0;
-    // The coarse ones first: they say which of the fine ones are in them.
-    for (const level of levels.toReversed()) {
-      for (const name of names.filter((each) => each.startsWith(`${level.name}-`))) {
-        const coarser = levels.find(({ at }) => at === level.at + 1);
-        readFrames(readFileSync(join(folder, name)), ({ sequence, added }) => {
-          this.#sequence = Math.max(this.#sequence, sequence);
-          for (const { identity, step, value } of added) {
-            series.restore(identity, level.at, { step, value });
-            if (coarser === undefined || sequence <= held) continue;
-            const { stepMs } = resolutions[level.at]!;
-            const coarse = Math.floor((step * stepMs) / resolutions[coarser.at]!.stepMs);
-            const entry = series.restore(identity, coarser.at, { step: coarse, value });
-            // The next coarse frame says that it holds these too.
-            if (entry !== null) this.#pending[1]!.putBack([{ entry, step: coarse, value }]);
-          }
-        });
-        // A file is some milliseconds; others have their turn between two.
-        await new Promise<void>((resolve) => this.#options.clock.after(0, resolve, { ref: true }));
+    let isWhole = false;
+    this.#sequence = 0;
+    try {
+      // The coarse ones first: they say which of the fine ones are in them.
+      for (const level of levels.toReversed()) {
+        for (const name of names.filter((each) => each.startsWith(`${level.name}-`))) {
+          const bytes = await readFile(join(folder, name));
+          await this.#inTurns(this.#read(bytes, restoring, { level, held, beyond }));
+        }
+        held = this.#sequence;
       }
-      held = Math.max(held, this.#sequence);
+      isWhole = true;
+    } finally {
+      await this.#inTurns(restoring.end(isWhole));
+    }
+    this.#pending[1]!.putBack(beyond.take());
+  }
+
+  /** A step at a time. */
+  *#read(
+    bytes: Uint8Array,
+    restoring: Restoring,
+    { level, held, beyond }: { readonly level: Level; readonly held: number; readonly beyond: Pending },
+  ): Generator<void> {
+    const coarser = levels.find(({ at }) => at === level.at + 1);
+    for (const { sequence, added } of readFrames(bytes)) {
+      this.#sequence = Math.max(this.#sequence, sequence);
+      for (const { identity, step, value } of added) {
+        const entry = restoring.add(identity, level.at, { step, value });
+        if (entry !== null && coarser !== undefined && sequence > held) {
+          const atMs = step * resolutions[level.at]!.stepMs;
+          restoring.add(identity, coarser.at, { step: Math.floor(atMs / resolutions[coarser.at]!.stepMs), value });
+          beyond.add(entry, { atMs, step: value });
+        }
+        yield;
+      }
+    }
+  }
+
+  /** Others have their turn every few milliseconds; once it is to be closed, nobody waits for one. */
+  async #inTurns(work: Iterable<void>): Promise<void> {
+    const { clock } = this.#options;
+    let endMs = clock.nowMs() + TURN_MS;
+    let steps = 0;
+    for (const _ of work) {
+      if (++steps % STEPS_A_LOOK !== 0 || this.#isClosing || clock.nowMs() < endMs) continue;
+      await new Promise<void>((resolve) => clock.after(0, resolve, { ref: true }));
+      endMs = clock.nowMs() + TURN_MS;
     }
   }
 
@@ -188,9 +267,7 @@ export class SeriesFiles {
   /** One file of a kind each time a new one is begun: a clock that leaps ahead does not remove them all. */
   #prune(level: Level): void {
     const { bytesMax = BYTES_MAX, clock, folder } = this.#options;
-    const files = readdirSync(folder)
-      .filter((name) => named.test(name))
-      .toSorted();
+    const files = this.#names();
     const own = files.filter((name) => name.startsWith(`${level.name}-`));
     const [oldest] = own;
     if (oldest === undefined) return;

@@ -85,6 +85,39 @@ test('a step is as fine as what reaches so far, and the answer says which', () =
   assert.throws(() => series.range({ name: 'full', fromMs: toMs, toMs }), /not after/);
 });
 
+test('of a time before the clock was set nothing is known, however short it was', () => {
+  const clock = new SimulatedClock(0);
+  const series = createSeries({ clock });
+  const counter = series.counter({ name: 'c' });
+  const count = (seconds: number): void => {
+    for (let second = 0; second < seconds; second++) {
+      clock.pass(1000);
+      counter.add(clock.wallMs(), 1);
+    }
+  };
+  count(1000);
+  assert.equal(counter.firstMs(), 1000);
+  clock.stepWall(START_MS);
+  const setMs = clock.wallMs();
+  count(1);
+  assert.equal(counter.firstMs(), setMs + 1000);
+  count(1000);
+  assert.equal(counter.firstMs(), setMs + 1000);
+});
+
+test('what is restored of a series that has become another meanwhile is let go of', () => {
+  const clock = new SimulatedClock(START_MS);
+  const series = createSeries({ clock });
+  const restoring = series.restoring();
+  const identity = { kind: 'counter', name: 'c', labels: {}, detail: 'full', bounds: new Float64Array(0) } as const;
+  for (let step = 0; step < 300; step++) restoring.add(identity, 2, { step: START_MS / 300_000 - step, value: 1 });
+  series.gauge({ name: 'c' }).set(START_MS, 7);
+  for (const _ of restoring.end(true));
+  const other = createSeries({ clock });
+  other.gauge({ name: 'c' }).set(START_MS, 7);
+  assert.deepEqual(series.stats, other.stats);
+});
+
 test('rows are those with the newest samples, and how many more there are is said', () => {
   const clock = new SimulatedClock(START_MS);
   const series = createSeries({ clock });

@@ -21,7 +21,6 @@ import {
   firstOf,
   isNewestStep,
   type Labels,
-  restoreStep,
   type Sample,
   seriesKey,
   type SeriesIdentity,
@@ -29,6 +28,7 @@ import {
 import type { GaugeStep, HistogramStep } from './kinds.ts';
 import { readRange, type SeriesQuery, type SeriesRange } from './range.ts';
 import { keptSteps, resolutions, type SeriesDetail } from './resolutions.ts';
+import { Restoring } from './restoring.ts';
 import { totalOf } from './total.ts';
 
 export interface SeriesOptions {
@@ -182,27 +182,17 @@ export class Series {
     this.#listener = listener;
   }
 
-  /** Adds what was kept on disk to a step of one resolution. */
-  restore(
-    identity: SeriesIdentity,
-    at: number,
-    { step, value }: { readonly step: number; readonly value: Sample['step'] },
-  ): Entry | null {
-    const { stepMs } = resolutions[at]!;
-    // Of a clock that was ahead: as the newest there is, it would make all others too old.
-    if (step > this.#clock.wallMs() / stepMs + keptSteps[identity.detail][at]!) return null;
-    const key = seriesKey(identity.name, identity.labels);
-    const entry = this.#find(key, identity);
-    if (entry === null) {
-      this.#refused++;
-      return null;
-    }
-    entry.cameMs = this.#clock.nowMs();
-    entry.lastMs = Math.max(entry.lastMs, step * stepMs);
-    // The fine ones: they are the last to have been written, and within the newest of them seconds begin anew.
-    if (at === 1) entry.restoredToMs = Math.max(entry.restoredToMs, (step + 1) * stepMs);
-    restoreStep(entry, at, { step, value });
-    return entry;
+  /** Begins to take up what was kept on disk. */
+  restoring(): Restoring {
+    return new Restoring({
+      clock: this.#clock,
+      find: (identity) => {
+        const entry = this.#find(seriesKey(identity.name, identity.labels), identity);
+        if (entry === null) this.#refused++;
+        return entry;
+      },
+      onBytes: (bytes) => void (this.#bytes += bytes),
+    });
   }
 
   get stats(): SeriesStats {

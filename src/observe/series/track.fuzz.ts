@@ -106,6 +106,40 @@ function holds<Step>(kind: StepKind<Step>, value: fc.Arbitrary<Step>, add: (into
   );
 }
 
+test('a track that takes in another is as if all had been added to one, whichever ended first', () => {
+  const steps = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 900 });
+  fc.assert(
+    fc.property(steps, steps, fc.integer({ min: -1500, max: 1500 }), (earlier, own, apart) => {
+      let bytes = 0;
+      const made = () => new Track({ kind: gaugeKind, steps: STEPS, onBytes: (grown) => void (bytes += grown) });
+      const filled = (gaps: readonly number[], from: number, level: number) => {
+        const track = made();
+        const held: [number, GaugeStep][] = [];
+        let step = from;
+        for (const gap of gaps) {
+          held.push([(step += gap), { last: level, max: level }]);
+          track.add(...held.at(-1)!);
+        }
+        return { track, held };
+      };
+      const [before, after] = [filled(earlier, START, 7), filled(own, START + apart, 3)];
+      after.track.takeIn(before.track);
+      const model = new Map(before.held);
+      for (const [at, held] of after.held) model.set(at, model.has(at) ? { last: 3, max: 7 } : held);
+      const newest = Math.max(0, ...model.keys());
+      const found: [number, GaugeStep][] = [];
+      after.track.each(newest - STEPS + 1, newest, (at, held) => found.push([at, { ...held }]));
+      const expected = [...model].filter(([at]) => at > newest - STEPS).sort(([a], [b]) => a - b);
+      assert.deepEqual(found, expected);
+      assert.equal(before.track.first, null);
+      if (newest > 0) assert.equal(after.track.add(newest + 1, { last: 1, max: 1 }), true);
+      after.track.clear();
+      assert.equal(bytes, 0);
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test('a track of a counter is a map from steps to sums', () => holds(counterKind, values.counter, naive.counter));
 test('a track of a gauge is a map from steps to the last and the highest', () =>
   holds(gaugeKind, values.gauge, naive.gauge));

@@ -55,9 +55,17 @@ export class Track<Step> {
     return this.#head?.step ?? null;
   }
 
-  /** The oldest step that holds something. */
+  /** The oldest step that holds something, be it too old by now. */
   get first(): number | null {
     return this.#chunks[0]?.first ?? this.last;
+  }
+
+  /** The oldest step that holds something, of those that it reaches back to. */
+  get firstWithin(): number | null {
+    if (this.#head === null) return null;
+    const oldest = this.#head.step - this.#steps + 1;
+    const chunk = this.#chunks[this.#chunkAt(oldest)];
+    return chunk === undefined ? this.#head.step : Math.max(chunk.first, oldest);
   }
 
   /** The newest step that was let go of. */
@@ -128,6 +136,21 @@ export class Track<Step> {
     }
   }
 
+  /** Takes all of another track, whose memory is counted with its own: where both have something in a step, its own came later. */
+  takeIn(earlier: Track<Step>): void {
+    if (earlier.last === null) return;
+    const own = this.#all();
+    const gone = Math.max(this.#gone, earlier.#gone);
+    this.clear();
+    // Only what lies among its own is written anew.
+    this.#chunks = earlier.#chunks.splice(0, earlier.#chunkAt(own[0]?.[0] ?? Number.POSITIVE_INFINITY));
+    const records = [...earlier.#all(), ...own].toSorted(([one], [other]) => one - other);
+    earlier.clear();
+    this.#gone = gone;
+    const oldest = (records.at(-1)?.[0] ?? 0) - this.#steps;
+    for (const [step, value] of records) if (step > oldest) this.add(step, value);
+  }
+
   /** Gives all memory back. */
   clear(): void {
     while (this.#chunks.length > 0) this.#dropFirst();
@@ -151,7 +174,8 @@ export class Track<Step> {
 
   #append(step: number, value: Step): void {
     let chunk = this.#chunks.at(-1);
-    if (chunk === undefined || chunk.records >= RECORDS) {
+    // None holds both what was before a clock leapt and what came after: the one is too old while the other is not.
+    if (chunk === undefined || chunk.records >= RECORDS || step - chunk.last >= this.#steps) {
       if (chunk !== undefined) this.#seal(chunk);
       chunk = emptyChunk(step);
       this.#chunks.push(chunk);
@@ -219,6 +243,11 @@ export class Track<Step> {
     const [chunk] = this.#chunks.splice(at, 1);
     this.#onBytes(-CHUNK_BYTES - chunk!.out.bytes.length);
     return chunk!;
+  }
+
+  #all(): [number, Step][] {
+    const records = this.#chunks.flatMap((chunk) => this.#decoded(chunk));
+    return this.#head === null ? records : [...records, [this.#head.step, this.#head.value]];
   }
 
   #decoded(chunk: Chunk): [number, Step][] {

@@ -1,0 +1,142 @@
+/** What was kept is read while a gateway goes on, in simulated time and from real files. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { cellLane } from '../../kernel/cells.ts';
+import { createRandom } from '../../kernel/random.ts';
+import { SimulatedClock } from '../../kernel/simulated-clock.ts';
+import { resolveSlos } from '../../observe/slo/load.ts';
+import { CellStore, resolveConfig } from '../config/index.ts';
+import { ROUTE_SLOTS, routeSlots } from '../slots.ts';
+import { ChangeLog } from './change-log.ts';
+import { History } from './history.ts';
+import { compileInForce } from './in-force.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'spillway-history-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+class Gateway {
+  readonly history: History;
+  readonly clock: SimulatedClock;
+  readonly notices: string[] = [];
+  readonly #slots;
+
+  constructor(clock: SimulatedClock, folder: string) {
+    const { config, mistakes } = resolveConfig({
+      listeners: [{ name: 'web', address: '127.0.0.1:0' }],
+      services: [{ name: 'shop', endpoints: ['127.0.0.1:9001'] }],
+      routes: [{ name: 'all', service: 'shop' }],
+    });
+    assert.ok(config, JSON.stringify(mistakes));
+    const { slos } = resolveSlos({
+      service: 'shop',
+      slos: [{ name: 'up', objective: '99%', sli: { availability: {} } }],
+    });
+    const objectives = { slos: ['shop.slo.yaml'], objectives: slos!.slos };
+    const force = compileInForce({ ...config, ...objectives, folder, data: 'data', ledger: 'ledger' }, [], {
+      ...{ version: 1, cells: new CellStore(2), ticketSecret: new Uint8Array(32), pseudonym: 'g' },
+    });
+    this.clock = clock;
+    this.#slots = cellLane(force.snapshot.routes[0]!.cell, ROUTE_SLOTS, 0);
+    this.history = new History({
+      ...{ clock, random: createRandom(), changes: new ChangeLog(clock), force: () => force },
+      onEvent: (event) => void (event.kind === 'notice' && this.notices.push(event.message)),
+    });
+  }
+
+  /** Some that are well, and a second. */
+  answer(count: number): void {
+    this.#slots[routeSlots.responses1xx + 1]! += count;
+    this.clock.pass(1000);
+  }
+
+  /** Time passes until there is a status: whatever is read meanwhile is real. */
+  async status() {
+    while (true) {
+      const [status] = this.history.slos ?? [];
+      if (status !== undefined) return status;
+      this.clock.pass(1000);
+      await setImmediate();
+    }
+  }
+}
+
+/** Files in a folder that this process has open. */
+function openIn(folder: string): string[] {
+  const links = readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return [];
+    }
+  });
+  return links.filter((link) => link.startsWith(folder));
+}
+
+test('budgets are told when what was kept of them is read; what is counted meanwhile is sampled each second', async () => {
+  const [clock, folder] = [new SimulatedClock(), mkdtempSync(join(root, 'a-'))];
+  const first = new Gateway(clock, folder);
+  await first.history.start();
+  await first.status();
+  first.answer(40);
+  await first.history.stop();
+  const next = new Gateway(clock, folder);
+  await next.history.start();
+  next.answer(1);
+  next.answer(2);
+  assert.deepEqual(next.history.slos, [], 'it is still read');
+  const toMs = clock.wallMs() + 1;
+  const [row] = next.history.series.range({ name: 'spillway_requests_total', fromMs: toMs - 1001, toMs }).rows;
+  assert.deepEqual(row?.kind === 'counter' && [...row.values], [1, 2]);
+  assert.equal((await next.status()).good, 43);
+  await next.history.stop();
+});
+
+test('one that is stopped while it starts leaves nothing open, and what it had counted is kept', async () => {
+  const [clock, folder] = [new SimulatedClock(), mkdtempSync(join(root, 'b-'))];
+  const early = new Gateway(clock, folder);
+  const starting = early.history.start();
+  await early.history.stop();
+  await starting;
+  const reading = new Gateway(clock, folder);
+  await reading.history.start();
+  reading.answer(5);
+  assert.deepEqual(reading.history.slos, [], 'it is still read');
+  await reading.history.stop();
+  assert.equal(clock.timers, 0);
+  assert.deepEqual(openIn(folder), []);
+  const next = new Gateway(clock, folder);
+  await next.history.start();
+  assert.equal((await next.status()).good, 5);
+  assert.deepEqual([...early.notices, ...reading.notices, ...next.notices], []);
+  await next.history.stop();
+});
+
+test('a folder that another has is asked for until it is free, and said once', async () => {
+  const [clock, folder] = [new SimulatedClock(), mkdtempSync(join(root, 'c-'))];
+  const [first, next] = [new Gateway(clock, folder), new Gateway(clock, folder)];
+  await first.history.start();
+  await first.status();
+  await next.history.start();
+  await next.status();
+  first.answer(10);
+  next.answer(3);
+  for (let tries = 0; tries < 5; tries++) {
+    clock.pass(10_000);
+    for (let turns = 0; turns < 20; turns++) await setImmediate();
+  }
+  assert.equal(next.notices.length, 1);
+  assert.match(next.notices[0]!, /not kept on disk: “.*” is being written by process/);
+  await first.history.stop();
+  while (next.notices.length < 2) {
+    clock.pass(1000);
+    await setImmediate();
+  }
+  next.answer(1);
+  assert.equal(next.history.slos![0]!.good, 14);
+  assert.equal(next.notices[1], 'What is counted is kept on disk now.');
+  await next.history.stop();
+});

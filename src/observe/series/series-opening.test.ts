@@ -1,0 +1,176 @@
+/** What is done with what is on disk when a process begins: whose turn it is, what the clock says, what was counted meanwhile. */
+import assert from 'node:assert/strict';
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import {
+  count,
+  countMany,
+  eachLookATurn,
+  folderOf,
+  killed,
+  opened,
+  sum,
+  ticking,
+  written,
+} from '../../../test/observe/series-folder.ts';
+import { SimulatedClock } from '../../kernel/simulated-clock.ts';
+import { createSeries } from './series.ts';
+import { SeriesFiles } from './series-files.ts';
+
+test('a clock that was ahead for a moment takes nothing from the next process', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  count(first.series, clock, 300);
+  clock.stepWall(50 * 86_400_000);
+  count(first.series, clock, 1);
+  clock.stepWall(-50 * 86_400_000);
+  count(first.series, clock, 200);
+  await first.files.close();
+  const next = await opened(folder, clock);
+  count(next.series, clock, 1);
+  assert.equal(sum(next.series, clock), 501);
+  await next.files.close();
+});
+
+test('a clock that is behind at boot takes nothing from a budget: what is on disk is read when it is right', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  count(first.series, clock, 400);
+  await first.files.close();
+  const awayMs = clock.wallMs() - 60_000;
+  clock.stepWall(-awayMs);
+  const series = createSeries({ clock });
+  const files = new SeriesFiles({ folder, series, clock, onProblem: () => {} });
+  await assert.rejects(files.open(), { code: 'CLOCK_BEHIND', message: /says 1970-01-01T00:01:00\.000Z/ });
+  count(series, clock, 30);
+  clock.stepWall(awayMs);
+  count(series, clock, 20);
+  const opening = files.open();
+  await Promise.all([opening, ticking(clock, opening)]);
+  count(series, clock, 5);
+  assert.equal(sum(series, clock), 425);
+  const firstMs = series.counter({ name: 'requests' }).firstMs();
+  assert.ok(firstMs !== null && firstMs > awayMs - 3_600_000, 'of 1970 nothing is known');
+  await files.close();
+  const next = await opened(folder, clock);
+  assert.equal(sum(next.series, clock), 425);
+  await next.files.close();
+});
+
+test('a clock that stays behind is taken at its word after an hour', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  count(first.series, clock, 10);
+  await first.files.close();
+  clock.stepWall(-40 * 86_400_000);
+  const files = new SeriesFiles({ folder, series: createSeries({ clock }), clock, onProblem: () => {} });
+  await assert.rejects(files.open(), { code: 'CLOCK_BEHIND' });
+  clock.pass(3_600_001);
+  const opening = files.open();
+  await Promise.all([opening, ticking(clock, opening)]);
+  await files.close();
+});
+
+test('what is counted before the folder is free, and while it is read in turns, is kept in it too', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  countMany(first.series, clock, 400);
+  const series = createSeries({ clock });
+  const files = new SeriesFiles({ folder, series, clock, onProblem: () => {} });
+  await assert.rejects(files.open(), { code: 'DATA_BUSY' });
+  count(series, clock, 33);
+  await first.files.close();
+  const turns = eachLookATurn(clock);
+  let isOpen = false;
+  const opening = files.open().then(() => (isOpen = true));
+  let counted = 400 + 33;
+  while (!isOpen) {
+    clock.pass(0);
+    count(series, clock, 1);
+    counted++;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await opening;
+  assert.ok(turns() > 20, `${turns()} turns`);
+  assert.equal(sum(series, clock), counted);
+  await files.close();
+  const next = await opened(folder, clock);
+  assert.equal(sum(next.series, clock), counted, 'in the next process too');
+  await next.files.close();
+});
+
+test('one that is closed while it reads ends that at once, and keeps what was counted', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  countMany(first.series, clock, 400);
+  await first.files.close();
+  const series = createSeries({ clock });
+  const files = new SeriesFiles({ folder, series, clock, onProblem: () => {} });
+  const turns = eachLookATurn(clock);
+  const opening = files.open();
+  const closing = files.close();
+  count(series, clock, 5);
+  await Promise.all([opening, closing]);
+  assert.equal(turns(), 0);
+  const next = await opened(folder, clock);
+  assert.equal(sum(next.series, clock), 405);
+  await next.files.close();
+});
+
+test('what only fine frames held when a process was killed is in coarse ones once the next has ended', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  for (let frame = 1; frame <= 12; frame++) {
+    count(first.series, clock, 10);
+    await written(folder, '10s', frame * 10);
+  }
+  const left = killed(folder);
+  await first.files.close();
+  const next = await opened(left, clock);
+  assert.equal(sum(next.series, clock), 120);
+  await next.files.close();
+  clock.pass(40 * 3_600_000);
+  const last = await opened(left, clock);
+  assert.equal(sum(last.series, clock), 120);
+  await last.files.close();
+});
+
+test('what waited for longer than fine steps go back is on disk as soon as the folder is there', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const series = createSeries({ clock });
+  const files = new SeriesFiles({ folder, series, clock, onProblem: () => {} });
+  count(series, clock, 3600);
+  await files.open();
+  await written(folder, '5m', 3600);
+  const left = killed(folder);
+  await files.close();
+  const next = await opened(left, clock);
+  assert.equal(sum(next.series, clock), 3600);
+  await next.files.close();
+});
+
+test('a folder that could not be read wholly is read anew, once each', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  count(first.series, clock, 400);
+  await written(folder, '5m', 400);
+  count(first.series, clock, 50);
+  await written(folder, '10s', 450);
+  const left = killed(folder);
+  await first.files.close();
+  const broken = join(left, '10s-9999999999999-000000.series');
+  mkdirSync(broken);
+  const series = createSeries({ clock });
+  const { bytes } = series.stats;
+  const files = new SeriesFiles({ folder: left, series, clock, onProblem: () => {} });
+  await assert.rejects(files.open(), { code: 'EISDIR' });
+  assert.equal(series.stats.bytes, bytes, 'what was read is let go of');
+  assert.equal(sum(series, clock), 0);
+  rmdirSync(broken);
+  await files.open();
+  assert.equal(sum(series, clock), 450);
+  clock.pass(40 * 3_600_000);
+  assert.equal(sum(series, clock), 450, 'by coarse steps too');
+  await files.close();
+});
