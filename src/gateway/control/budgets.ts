@@ -58,7 +58,7 @@ export class Budgets {
     const { clock, random, objectives, statuses, onEvent } = options;
     this.#options = options;
     const record = async (fact: LedgerFact): Promise<void> => {
-      await this.#kept?.ledger.add([fact]).catch((error: unknown) => this.#notice('error', String(error)));
+      await this.#kept?.ledger.add(fact).catch((error: unknown) => this.#notice('error', String(error)));
     };
     this.gate = new BudgetGate({ objectives, statuses, record, onEvent });
     this.#alerting = new Alerting({
@@ -137,8 +137,7 @@ export class Budgets {
     const slos = (this.#options.statuses() ?? []).map(({ id }) => id);
     const fact = readFact(given, { slos, entries: ledger.entries, nowMs: this.#options.clock.wallMs() });
     if (typeof fact === 'string') return fact;
-    const [entry] = await ledger.add([fact]);
-    return entry ?? 'Nothing was written.';
+    return ledger.add(fact);
   }
 
   async close(): Promise<void> {

@@ -45,9 +45,9 @@ test('what could not be written is told once, and written when it can be', async
   const keeper = new Bookkeeper(ledger, (problem) => told.push(problem));
   const add = ledger.add.bind(ledger);
   let refused = 0;
-  ledger.add = (facts) => {
+  ledger.add = (fact) => {
     refused += 1;
-    return refused <= 2 ? Promise.reject(new Error('no space left')) : add(facts);
+    return refused <= 2 ? Promise.reject(new Error('no space left')) : add(fact);
   };
   for (let minute = 0; minute < 20; minute += 1) {
     keeper.step(up, outage(minute * 60_000), 1000);

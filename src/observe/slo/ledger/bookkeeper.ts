@@ -60,14 +60,13 @@ export class Bookkeeper {
   }
 
   async #writePending(): Promise<void> {
-    while (this.#pending.length > 0) {
-      const written = this.#pending;
-      this.#pending = [];
+    for (let fact = this.#pending[0]; fact !== undefined; fact = this.#pending[0]) {
       try {
-        await this.#ledger.add(written);
+        await this.#ledger.add(fact);
+        // It may have been pushed out by newer ones meanwhile.
+        this.#pending = this.#pending.filter((each) => each !== fact);
         this.#tell(null);
       } catch (error) {
-        this.#pending = [...written, ...this.#pending].slice(-PENDING_MAX);
         this.#tell(error instanceof Error ? error.message : String(error));
         return;
       }

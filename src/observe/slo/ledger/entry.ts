@@ -52,8 +52,11 @@ export type LedgerEntry = LedgerFact & {
 /** A sentence or two; more belongs into a page that the text names. */
 export const TEXT_MAX = 500;
 
-export function formatEntry(entry: LedgerEntry): string {
-  return `${JSON.stringify(entry)}\n`;
+/** Of every line, and nowhere within one: signs in a text have a backslash there. */
+export const ENTRY_START = '{"id":"';
+
+export function formatEntry({ id, ...rest }: LedgerEntry): string {
+  return `${JSON.stringify({ id, ...rest })}\n`;
 }
 
 /** A line of a file; or why it is none. */

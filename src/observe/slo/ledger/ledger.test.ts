@@ -5,12 +5,14 @@ import { once } from 'node:events';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { createRandom } from '../../../kernel/random.ts';
 import { SimulatedClock } from '../../../kernel/simulated-clock.ts';
 import { formatEntry, type LedgerEntry, type LedgerFact, parseEntry } from './entry.ts';
 import { Ledger } from './ledger.ts';
+import { LedgerFile } from './ledger-file.ts';
 import { readFact } from './read-fact.ts';
 import { spendings } from './spendings.ts';
 
@@ -22,6 +24,14 @@ const newPath = (): string => join(folder, `sub-${(files += 1)}`, 'ledger.ndjson
 const clock = new SimulatedClock();
 const open = (path: string | null): Promise<Ledger> => Ledger.open({ clock, random: createRandom(), path });
 
+/** Of a process of its own, whose program begins with a ledger. */
+const nodeArguments = ['--conditions=spillway-source', '--input-type=module', '-e'];
+const opened = `
+  import { Ledger } from '${new URL('./ledger.ts', import.meta.url).href}';
+  import { systemClock } from '${new URL('../../../kernel/clock.ts', import.meta.url).href}';
+  import { createRandom } from '${new URL('../../../kernel/random.ts', import.meta.url).href}';
+  const ledger = await Ledger.open({ clock: systemClock, random: createRandom(), path: process.argv[1] });`;
+
 const HOUR = 3_600_000;
 const spent = (bad: number, fromMs = 0): LedgerFact => ({
   ...{ kind: 'spent', slo: 'shop-up', fromMs, toMs: fromMs + HOUR, good: 10, bad, burst: true },
@@ -30,10 +40,14 @@ const work = (fromMs: number, toMs: number, slo: string | null = null, corrects:
   ...{ kind: 'maintenance', slo, fromMs, toMs, text: 'new disks', by: 'ana', corrects },
 });
 
+/** As if somebody had written so many that spent something. */
+const manyLines = (count: number): string =>
+  Array.from({ length: count }, (_, at) => formatEntry({ id: `many-${at}`, atMs: 0, ...spent(at) })).join('');
+
 test('what was acknowledged is there for the next process, in its order', async () => {
   const path = newPath();
   const first = await open(path);
-  await Promise.all([first.add([spent(1)]), first.add([spent(2), spent(3)]), first.add([spent(4)])]);
+  await Promise.all([1, 2, 3, 4].map((bad) => first.add(spent(bad))));
   await first.close();
   const second = await open(path);
   assert.deepEqual(second.entries, first.entries);
@@ -48,23 +62,25 @@ test('what was acknowledged is there for the next process, in its order', async 
 
 test('a correction is a further entry, and may be corrected itself', async () => {
   const ledger = await open(null);
-  const [wrong] = await ledger.add([work(0, 10 * HOUR)]);
+  const wrong = await ledger.add(work(0, 10 * HOUR));
   assert.deepEqual(ledger.excluded('shop-up'), [{ fromMs: 0, toMs: 10 * HOUR }]);
-  const [better] = await ledger.add([work(0, HOUR, 'shop-up', wrong!.id)]);
+  const better = await ledger.add(work(0, HOUR, 'shop-up', wrong.id));
   assert.deepEqual(ledger.excluded('shop-up'), [{ fromMs: 0, toMs: HOUR }]);
   assert.deepEqual(ledger.excluded('shop-quick'), []);
-  const [gone] = await ledger.add([{ kind: 'withdrawn', entry: better!.id, text: 'it was not planned', by: 'ben' }]);
+  assert.equal(ledger.excluded('shop-up'), ledger.excluded('shop-up'), 'nothing is computed again without need');
+  const gone = await ledger.add({ kind: 'withdrawn', entry: better.id, text: 'it was not planned', by: 'ben' });
   assert.deepEqual(ledger.excluded('shop-up'), [{ fromMs: 0, toMs: 10 * HOUR }], 'the correction does not hold');
-  await ledger.add([{ kind: 'withdrawn', entry: wrong!.id, text: 'nor was this', by: 'ben' }]);
+  await ledger.add({ kind: 'withdrawn', entry: wrong.id, text: 'nor was this', by: 'ben' });
   assert.deepEqual(ledger.excluded('shop-up'), []);
-  await ledger.add([{ kind: 'withdrawn', entry: gone!.id, text: 'but it was', by: 'ana' }]);
+  await ledger.add({ kind: 'withdrawn', entry: gone.id, text: 'but it was', by: 'ana' });
   assert.deepEqual(ledger.excluded('shop-up'), [{ fromMs: 0, toMs: HOUR }]);
   assert.equal(ledger.entries.length, 5, 'all can still be read');
 });
 
 test('planned work that overlaps is one stretch', async () => {
   const ledger = await open(null);
-  await ledger.add([work(5, 8, 'a'), work(1, 3), work(2, 4, 'a'), work(4, 5), work(20, 30, 'b'), work(10, 12, 'a')]);
+  const planned = [work(5, 8, 'a'), work(1, 3), work(2, 4, 'a'), work(4, 5), work(20, 30, 'b'), work(10, 12, 'a')];
+  for (const each of planned) await ledger.add(each);
   assert.deepEqual(ledger.excluded('a'), [
     { fromMs: 1, toMs: 8 },
     { fromMs: 10, toMs: 12 },
@@ -74,7 +90,7 @@ test('planned work that overlaps is one stretch', async () => {
 test('wherever a crash cuts the file off, every whole line is read and the next entry is written well', async () => {
   const path = newPath();
   const ledger = await open(path);
-  await ledger.add([spent(1), work(0, HOUR), spent(2)]);
+  for (const each of [spent(1), work(0, HOUR), spent(2)]) await ledger.add(each);
   await ledger.close();
   const whole = readFileSync(path);
   for (const bytes of [0, 1, 40, 150, 200, whole.length - 1, whole.length]) {
@@ -83,10 +99,10 @@ test('wherever a crash cuts the file off, every whole line is read and the next 
     const lines = whole.subarray(0, bytes).toString().split('\n').length - 1;
     const reopened = await open(path);
     assert.deepEqual([reopened.entries.length, reopened.damaged], [lines, []], `${bytes} bytes`);
-    await reopened.add([spent(9)]);
+    await reopened.add(spent(9));
     await reopened.close();
     const again = await open(path);
-    assert.equal(again.entries.length, lines + 1);
+    assert.deepEqual([again.entries.length, again.damaged], [lines + 1, []]);
     await again.close();
   }
 });
@@ -94,7 +110,7 @@ test('wherever a crash cuts the file off, every whole line is read and the next 
 test('a damaged line is skipped, told with its place, and never thrown away', async () => {
   const path = newPath();
   const ledger = await open(path);
-  await ledger.add([spent(1)]);
+  await ledger.add(spent(1));
   await ledger.close();
   const lines = ['{"kind":"spent"}', 'x', '{"kind":"theft","id":"a","atMs":1}', '[]', '\u0000'];
   appendFileSync(path, `${lines.join('\n')}\n`);
@@ -107,22 +123,27 @@ test('a damaged line is skipped, told with its place, and never thrown away', as
       ...[':4: there is no kind "theft" of entry', ':5: it is not an entry', ':6: it is not JSON, or was cut off'],
     ],
   );
-  await reopened.add(Array.from({ length: 12_000 }, () => spent(1)));
   await reopened.close();
+  appendFileSync(path, manyLines(11_000));
+  const full = await open(path);
+  await full.add(spent(1));
+  await full.close();
   assert.match(readFileSync(path, 'utf8'), /\{"kind":"theft"/);
 });
 
 test('it is bounded: what spent goes before what somebody said', async () => {
   const path = newPath();
-  const ledger = await open(path);
-  await ledger.add([work(0, HOUR)]);
-  for (let batch = 0; batch < 12; batch += 1) {
-    await ledger.add(Array.from({ length: 1000 }, (_, at) => spent(batch * 1000 + at)));
-  }
-  assert.ok(ledger.entries.length <= 11_000);
+  let ledger = await open(path);
+  await ledger.add(work(0, HOUR));
+  await ledger.close();
+  appendFileSync(path, manyLines(10_998));
+  ledger = await open(path);
+  for (const bad of [10_998, 10_999, 11_000]) await ledger.add(spent(bad));
+  assert.equal(ledger.entries.length, 10_001);
   assert.equal(ledger.entries[0]!.kind, 'maintenance');
   const last = ledger.entries.at(-1)!;
-  assert.equal(last.kind === 'spent' && last.bad, 11_999);
+  assert.equal(last.kind === 'spent' && last.bad, 11_000);
+  assert.ok(statSync(path).size < manyLines(10_500).length, 'the file is made anew');
   await ledger.close();
   const reopened = await open(path);
   assert.deepEqual(reopened.entries, ledger.entries);
@@ -131,14 +152,90 @@ test('it is bounded: what spent goes before what somebody said', async () => {
 
 test('a process that still has the old file goes on in the new one', async () => {
   const path = newPath();
-  const [old, next] = [await open(path), await open(path)];
-  await old.add([work(0, HOUR)]);
-  await next.add(Array.from({ length: 11_500 }, (_, at) => spent(at)));
-  await old.add([work(HOUR, 2 * HOUR)]);
+  const old = await open(path);
+  appendFileSync(path, manyLines(11_000));
+  const next = await open(path);
+  await old.add(work(0, HOUR));
+  await next.add(spent(11_000));
+  await old.add(work(HOUR, 2 * HOUR));
   await Promise.all([old.close(), next.close()]);
   const reopened = await open(path);
   assert.equal(reopened.excluded('shop-up').length, 1);
   assert.deepEqual(reopened.excluded('shop-up')[0], { fromMs: 0, toMs: 2 * HOUR });
+  await reopened.close();
+});
+
+test('what another process has not written to its end is left alone', async () => {
+  const path = newPath();
+  const ledger = await open(path);
+  const line = formatEntry({ id: 'half', atMs: 0, ...spent(1) });
+  appendFileSync(path, line.slice(0, 50));
+  const other = await open(path);
+  appendFileSync(path, line.slice(50));
+  await other.add(spent(2));
+  await Promise.all([ledger.close(), other.close()]);
+  const reopened = await open(path);
+  assert.deepEqual([reopened.entries.length, reopened.damaged], [2, []]);
+  await reopened.close();
+});
+
+test('a process whose entry was taken in part only tries again, and cuts nothing of another away', async () => {
+  const path = newPath();
+  const program = `
+    ${opened}
+    let bad = 0;
+    const add = () => ledger.add({ kind: 'spent', slo: 'shop-up', fromMs: 0, toMs: 1, good: 0, bad: ++bad, burst: true });
+    // The limit on the size of a file is where the disk is full.
+    while (await add().then(() => true, (error) => console.log(bad - 1 + ' ' + error.message) ?? false));
+    process.stdin.once('data', () => add().catch((error) => console.log(error.message)).finally(() => process.exit()));`;
+  const limited = ['-c', 'ulimit -f 2; exec "$0" "$@"', process.execPath, ...nodeArguments, program, path];
+  const child = spawn('sh', limited, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const said = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const first = String((await said.next()).value);
+  assert.match(
+    first,
+    /^\d+ The ledger .* could not be written: only a part of the entry was taken; the disk may be full\.$/,
+  );
+  assert.notEqual(readFileSync(path).at(-1), 0x0a, 'a part of an entry is there');
+  const ledger = await open(path);
+  const acknowledged = Number(first.split(' ')[0]);
+  assert.equal(ledger.entries.length, acknowledged);
+  await ledger.add(work(0, HOUR));
+  child.stdin.write('again\n');
+  assert.match(String((await said.next()).value), /could not be written: EFBIG/);
+  await once(child, 'close');
+  await ledger.close();
+  const reopened = await open(path);
+  assert.deepEqual([reopened.entries.length, reopened.damaged], [acknowledged + 1, []]);
+  assert.deepEqual(reopened.entries.at(-1), ledger.entries.at(-1));
+  await reopened.close();
+});
+
+test('made anew while another process writes, it has what that one was told is there', async () => {
+  const path = newPath();
+  const [anew, other] = [(await LedgerFile.open(path)).file, (await LedgerFile.open(path)).file];
+  const late = { id: 'late', atMs: 0, ...spent(1) };
+  await anew.replace((entries) => {
+    appendFileSync(path, formatEntry(late));
+    return entries;
+  });
+  const written: LedgerEntry[] = [];
+  const writing = (async () => {
+    for (let bad = 1; bad <= 200; bad += 1) {
+      const entry = { id: `entry-${bad}`, atMs: 0, ...spent(bad) };
+      await other.append(entry);
+      written.push(entry);
+    }
+  })();
+  for (let isWriting = true; isWriting;) {
+    await anew.replace((entries) => entries);
+    isWriting = written.length < 200;
+  }
+  await writing;
+  await Promise.all([anew.close(), other.close()]);
+  const reopened = await open(path);
+  const ids = (entries: readonly LedgerEntry[]): readonly string[] => entries.map(({ id }) => id).toSorted();
+  assert.deepEqual(ids(reopened.entries), ids([late, ...written]));
   await reopened.close();
 });
 
@@ -152,22 +249,19 @@ test('what cannot be written is not in force, and says why', async () => {
   });
   const ledger = await open(newPath());
   await ledger.close();
-  await assert.rejects(ledger.add([spent(1)]), { code: 'LEDGER_FILE' });
+  await assert.rejects(ledger.add(spent(1)), { code: 'LEDGER_FILE' });
   assert.deepEqual(ledger.entries, []);
 });
 
 test('killed in the midst of writing, nothing that was acknowledged is lost', async () => {
   const path = newPath();
   const program = `
-    import { Ledger } from '${new URL('./ledger.ts', import.meta.url).href}';
-    import { systemClock } from '${new URL('../../../kernel/clock.ts', import.meta.url).href}';
-    import { createRandom } from '${new URL('../../../kernel/random.ts', import.meta.url).href}';
-    const ledger = await Ledger.open({ clock: systemClock, random: createRandom(), path: process.argv[1] });
+    ${opened}
     for (let bad = 1; ; bad += 1) {
-      await ledger.add([{ kind: 'spent', slo: 'shop-up', fromMs: 0, toMs: 1, good: 0, bad, burst: true }]);
+      await ledger.add({ kind: 'spent', slo: 'shop-up', fromMs: 0, toMs: 1, good: 0, bad, burst: true });
       process.stdout.write(bad + '\\n');
     }`;
-  const child = spawn(process.execPath, ['--conditions=spillway-source', '--input-type=module', '-e', program, path], {
+  const child = spawn(process.execPath, [...nodeArguments, program, path], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let said = '';
@@ -242,11 +336,11 @@ test('what spent a budget, the largest first, parts as one, with what was said o
   const part = (fromMin: number, toMin: number, bad: number): LedgerFact => ({
     ...{ kind: 'spent', slo: 'shop-up', fromMs: fromMin * 60_000, toMs: toMin * 60_000, good: 1, bad, burst: true },
   });
-  const [, , wrong] = await ledger.add([
-    ...[part(0, 5, 10), part(5, 10, 20), part(100, 105, 900), part(200, 205, 5)],
-    { ...{ kind: 'incident', slo: null, fromMs: 0, toMs: 60_000 }, text: 'a deploy', by: 'ana', corrects: null },
-  ]);
-  await ledger.add([{ kind: 'withdrawn', entry: wrong!.id, text: 'counted wrongly', by: 'ana' }]);
+  for (const each of [part(0, 5, 10), part(5, 10, 20), part(200, 205, 5)]) await ledger.add(each);
+  const wrong = await ledger.add(part(100, 105, 900));
+  const told = { slo: null, fromMs: 0, toMs: 60_000, text: 'a deploy', by: 'ana', corrects: null };
+  await ledger.add({ kind: 'incident', ...told });
+  await ledger.add({ kind: 'withdrawn', entry: wrong.id, text: 'counted wrongly', by: 'ana' });
   const found = spendings(ledger.entries, 'shop-up', { fromMs: 0, toMs: 10 * HOUR });
   assert.deepEqual(
     found.map(({ fromMs, toMs, bad, notes }) => [fromMs / 60_000, toMs / 60_000, bad, notes]),

@@ -31,6 +31,8 @@ export class Ledger {
   /** Why the file may not be made anew: there are lines in it that nobody can read. */
   readonly damaged: readonly string[];
   #entries: readonly LedgerEntry[];
+  /** By objective, as long as there is no further entry: it is asked for each second. */
+  readonly #excluded = new Map<string, readonly Span[]>();
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -55,9 +57,9 @@ export class Ledger {
     return this.#entries;
   }
 
-  /** Resolves when they are kept, all of them; throws `LEDGER_FILE`, and then none is. */
-  add(facts: readonly LedgerFact[]): Promise<readonly LedgerEntry[]> {
-    const added = this.#last.then(() => this.#add(facts));
+  /** Resolves when it is kept; throws `LEDGER_FILE`, and then it is not in force. */
+  add(fact: LedgerFact): Promise<LedgerEntry> {
+    const added = this.#last.then(() => this.#add(fact));
     this.#last = added.catch(() => null);
     return added;
   }
@@ -69,7 +71,9 @@ export class Ledger {
 
   /** Planned work that counts for no budget of this objective. */
   excluded(slo: string): readonly Span[] {
-    return excludedSpans(this.#entries, slo);
+    const known = this.#excluded.get(slo) ?? excludedSpans(this.#entries, slo);
+    this.#excluded.set(slo, known);
+    return known;
   }
 
   async close(): Promise<void> {
@@ -77,14 +81,13 @@ export class Ledger {
     await this.#file?.close();
   }
 
-  async #add(facts: readonly LedgerFact[]): Promise<readonly LedgerEntry[]> {
-    const atMs = this.#clock.wallMs();
-    const added = facts.map((fact): LedgerEntry => ({ id: this.#name(), atMs, ...fact }));
-    const next = [...this.#entries, ...added];
+  async #add(fact: LedgerFact): Promise<LedgerEntry> {
+    const added: LedgerEntry = { id: this.#name(), atMs: this.#clock.wallMs(), ...fact };
+    const next = [...this.#entries, added];
     const full = next.length > ENTRIES_MAX + ROOM;
-    const kept = full ? newest(next) : next;
     await this.#file?.append(added);
-    this.#entries = kept;
+    this.#entries = full ? newest(next) : next;
+    this.#excluded.clear();
     // What could not be made anew is only larger than it need be, and is tried again.
     if (full && this.damaged.length === 0) await this.#file?.replace(newest).catch(() => null);
     return added;
