@@ -117,14 +117,41 @@ test('what leaks slower than the budget lasts is no incident, however much it ta
   assert.deepEqual(deriveIncidents(slo, leak, 0.01), []);
 });
 
-test('an alert that is on at the end has no end, and gaps count for nothing', () => {
+test('an alert that is on at the end has no end, and in a gap it ends with what its short window holds', () => {
   const slo = sloOf();
   const [page] = replay(slo, recorded(DAY, [[23 * HOUR, DAY, 1]]));
   assert.deepEqual(page!.firings, [{ fromS: 23 * HOUR + MINUTE, toS: null }]);
   const { steps } = recorded(DAY, [[10 * HOUR, 10 * HOUR + 10 * MINUTE, 1]]);
   // The five minutes after it, in which the alert would go, were not recorded.
-  const gap = steps.filter(({ atS }) => atS <= 10 * HOUR + 10 * MINUTE || atS > 11 * HOUR);
-  assert.deepEqual(replay(slo, { steps: gap })[0]!.firings, [{ fromS: 10 * HOUR + MINUTE, toS: 11 * HOUR + MINUTE }]);
+  const end = 10 * HOUR + 10 * MINUTE;
+  const until = (fromS: number) => steps.filter(({ atS }) => atS <= end || atS > fromS);
+  const firings = (gone: number) => replay(slo, { steps: until(gone) })[0]!.firings;
+  assert.deepEqual(firings(11 * HOUR), [{ fromS: 10 * HOUR + MINUTE, toS: end + 5 * MINUTE }]);
+  assert.deepEqual(firings(end + 2 * MINUTE), [{ fromS: 10 * HOUR + MINUTE, toS: end + 5 * MINUTE }]);
+  // Rows of an hour are no gaps.
+  const hours = Array.from({ length: 10 }, (_, at) => ({ atS: (at + 1) * HOUR, good: 1000, bad: at > 6 ? 500 : 0 }));
+  assert.deepEqual(replay(slo, { steps: hours })[0]!.firings, [{ fromS: 8 * HOUR, toS: null }]);
+});
+
+test('what is seen after a gap is of when it was seen', () => {
+  const slo = sloOf();
+  const { steps } = recorded(DAY, [
+    [10 * HOUR - 5 * MINUTE, 10 * HOUR, 1],
+    [18 * HOUR, 18 * HOUR + 5 * MINUTE, 1],
+  ]);
+  const gap = steps.filter(({ atS }) => atS <= 10 * HOUR || atS > 18 * HOUR);
+  assert.deepEqual(
+    deriveIncidents(slo, { steps: gap }, 0.02).map(({ fromS, toS }) => [fromS, toS]),
+    [
+      [10 * HOUR - 5 * MINUTE, 10 * HOUR],
+      [18 * HOUR, 18 * HOUR + 5 * MINUTE],
+    ],
+  );
+  const first = recorded(DAY, [[0, 5 * MINUTE, 1]]);
+  assert.deepEqual(
+    deriveIncidents(slo, first, 0.02).map(({ fromS, toS }) => [fromS, toS]),
+    [[0, 5 * MINUTE]],
+  );
 });
 
 test('with little traffic one failure fires, unless more are asked for', () => {

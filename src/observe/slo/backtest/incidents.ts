@@ -3,7 +3,15 @@ import type { Spent } from '../ledger/entry.ts';
 import { SpendRecorder } from '../ledger/recorder.ts';
 import { spendings } from '../ledger/spendings.ts';
 import { errorBudget, type Slo, sloId } from '../objective.ts';
-import { readSeconds, readTable, type Reading, type Recording, show, TableMistakes } from './recording.ts';
+import {
+  beginningsOf,
+  readSeconds,
+  readTable,
+  type Reading,
+  type Recording,
+  show,
+  TableMistakes,
+} from './recording.ts';
 
 export interface Incident {
   readonly name: string;
@@ -41,13 +49,14 @@ export function deriveIncidents(slo: Slo, { steps }: Recording, share: number): 
   const budgetEvents = (errorBudget(slo) * total * slo.windowMs) / recordedMs;
   const recorder = new SpendRecorder({ slo: sloId(slo), errorBudget: errorBudget(slo) });
   const spent: Spent[] = [];
+  const beginnings = beginningsOf(steps);
   for (const [at, { atS, good, bad }] of steps.entries()) {
-    const fromMs = (steps[at - 1]?.atS ?? atS) * 1000;
+    const fromMs = (beginnings[at] ?? atS) * 1000;
     spent.push(...recorder.step({ fromMs, toMs: atS * 1000, good, bad }, budgetEvents));
   }
   spent.push(...recorder.end(budgetEvents));
   const entries = spent.map((each, at) => ({ id: String(at), atMs: 0, ...each }));
-  return spendings(entries, sloId(slo), { fromMs: first.atS * 1000, toMs: last.atS * 1000 })
+  return spendings(entries, sloId(slo), { fromMs: (beginnings[0] ?? 0) * 1000, toMs: last.atS * 1000 })
     .filter(({ burst, bad }) => burst && bad >= share * budgetEvents)
     .map(({ fromMs, toMs }) => ({ name: new Date(fromMs).toISOString(), fromS: fromMs / 1000, toS: toMs / 1000 }))
     .toSorted((one, other) => one.fromS - other.fromS);

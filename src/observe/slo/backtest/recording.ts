@@ -1,8 +1,8 @@
 /**
  * What was counted of an objective, step by step: read from a table or from counters with times. Pure.
  *
- * A step is what happened since the one before it. Between two that are further apart than usual nothing is known, and nothing is
- * counted. Mistakes have their line and column, and are told all at once, up to `MISTAKES_MAX`.
+ * A step is what was counted since the one before it. Where two are further apart than usual nobody looked in between: what the later one
+ * shows is of when it was seen, as it is in live evaluation (`../live/evaluator.ts`), and of the gap nothing is known. Mistakes have their line and column, and are told all at once, up to `MISTAKES_MAX`.
  */
 import { readTime } from '../ledger/read-fact.ts';
 
@@ -21,6 +21,19 @@ export interface Recording {
 export type Reading<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly mistakes: readonly string[] };
+
+/** Who looks so many times later than usual was away: one sample may be lost. */
+const AWAY = 2;
+
+/** When each step begins, in Unix seconds: where the one before it ends, or after a gap, and at first, a usual step before its end. */
+export function beginningsOf(steps: readonly RecordedStep[]): readonly number[] {
+  const distances = steps.slice(1).map(({ atS }, at) => atS - (steps[at]?.atS ?? atS));
+  const usualS = distances.toSorted((one, other) => one - other)[(distances.length - 1) >> 1] ?? 0;
+  return steps.map(({ atS }, at) => {
+    const beforeS = steps[at - 1]?.atS;
+    return beforeS === undefined || atS - beforeS > AWAY * usualS ? atS - usualS : beforeS;
+  });
+}
 
 /** Nobody mends more before trying again. */
 const MISTAKES_MAX = 20;

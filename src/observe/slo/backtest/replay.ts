@@ -1,12 +1,12 @@
 /**
  * When each alert of an objective would have been on, over what was recorded. Pure. O(steps × alerts).
  *
- * A window holds the steps that end in it, so it is exact where steps divide it, and at most a step too short elsewhere. What is not
- * known (a gap) counts for nothing, as in Prometheus: the share is of what was counted.
+ * A window holds the steps that end in it, so it is exact where steps divide it, and at most a step too short elsewhere. Of a gap nothing is
+ * known and counts nothing: without events in the short window there is no share, and an alert that is on ends.
  */
 import { type BurnAlert, firingAlerts } from '../burn-alerts.ts';
 import type { Slo } from '../objective.ts';
-import type { RecordedStep, Recording } from './recording.ts';
+import { beginningsOf, type RecordedStep, type Recording } from './recording.ts';
 
 export interface Firing {
   readonly fromS: number;
@@ -29,8 +29,15 @@ export function replay(slo: Slo, recording: Recording): readonly AlertHistory[] 
 function firingsOf(alert: BurnAlert, steps: readonly RecordedStep[], failuresMin: number): readonly Firing[] {
   const [long, short] = [new RollingWindow(steps, alert.longS), new RollingWindow(steps, alert.shortS)];
   const firings: Firing[] = [];
+  const beginnings = beginningsOf(steps);
   let fromS: number | null = null;
   for (const [at, { atS }] of steps.entries()) {
+    const beforeS = steps[at - 1]?.atS ?? atS;
+    const isGap = (beginnings[at] ?? atS) > beforeS && atS > beforeS + alert.shortS;
+    if (isGap && fromS !== null) {
+      firings.push({ fromS, toS: beforeS + alert.shortS });
+      fromS = null;
+    }
     long.end(at);
     short.end(at);
     const on = long.share > alert.threshold && short.share > alert.threshold && long.bad >= failuresMin;
