@@ -5,6 +5,8 @@ import * as fc from 'fast-check';
 import { SimulatedClock } from '../../../kernel/simulated-clock.ts';
 import { createSeries } from '../../series/series.ts';
 import { resolveSlos } from '../load.ts';
+import type { Spent } from '../ledger/entry.ts';
+import { SpendRecorder } from '../ledger/recorder.ts';
 import type { Slo } from '../objective.ts';
 import type { SloInput } from '../slo-schema.ts';
 import { createSloEvaluator, type SloEvaluatorOptions } from './evaluator.ts';
@@ -187,6 +189,33 @@ test('each evaluation tells what was counted since the one before, and once when
     news.filter((each) => each.includes('14.4')),
     ['shop-up page 14.4 firing', 'shop-up page 14.4 resolved'],
   );
+});
+
+test('a clock that is set makes no step longer than it was, and loses nothing that was counted', () => {
+  const steps: (readonly [number, number])[] = [];
+  const spent: Spent[] = [];
+  const recorder = new SpendRecorder({ slo: 'shop-up', errorBudget: 0.001 });
+  const live = new Live(
+    {},
+    {
+      onStep: (_, step) => {
+        steps.push([step.toMs - step.fromMs, step.bad]);
+        spent.push(...recorder.step(step, 1000));
+      },
+    },
+  );
+  for (const leapMs of [0, 86_400_000, -90_000_000, -1500, -1000, -900, 400_000]) {
+    live.clock.stepWall(leapMs);
+    for (let second = 0; second < 60; second += 1) live.run(1, 10, 10);
+  }
+  assert.deepEqual(
+    [...new Set(steps.map(([ms]) => ms))].toSorted((one, other) => one - other),
+    [100, 1000],
+  );
+  spent.push(...recorder.end(1000));
+  const sum = (parts: readonly number[]): number => parts.reduce((total, each) => total + each, 0);
+  assert.equal(sum(spent.map(({ bad }) => bad)), 7 * 600);
+  assert.ok(spent.every(({ fromMs, toMs }) => toMs > fromMs && toMs - fromMs <= 4 * 60_000));
 });
 
 test('an objective that is changed keeps what is known of it, one that measures something else begins anew', () => {

@@ -53,10 +53,19 @@ interface Live {
   windowsS: readonly number[];
   readonly all: CounterSeries;
   readonly bad: CounterSeries;
-  readonly since: { all: number; bad: number; ms: number };
+  readonly since: { all: number; bad: number; wallMs: number; nowMs: number };
   readonly phases: Map<number, AlertMoment>;
   status: SloStatus | null;
 }
+
+/** By both clocks: the one that is never set, and the one on the wall. */
+interface Moment {
+  readonly nowMs: number;
+  readonly wallMs: number;
+}
+
+/** The clocks of a machine come apart by less between two evaluations, unless one is set. */
+const CLOCK_SET_MS = 1000;
 
 /** What is counted of objectives: a budget is no better than what is left of these. */
 export const SLO_EVENTS = 'spillway_slo_events';
@@ -103,13 +112,13 @@ export class SloEvaluator {
     const [nowMs, wallMs] = [this.#clock.nowMs(), this.#clock.wallMs()];
     return [...this.#live].map(([id, live]) => {
       const { since, slo } = live;
-      this.#options.onStep?.(slo, {
-        fromMs: since.ms,
-        toMs: wallMs,
-        good: Math.max(0, since.all - since.bad),
-        bad: since.bad,
-      });
-      Object.assign(since, { all: 0, bad: 0, ms: wallMs });
+      const fromMs = wallOf(since, { nowMs, wallMs });
+      // Of a clock that was set back by less than a round there is no step yet.
+      if (wallMs > fromMs) {
+        const good = Math.max(0, since.all - since.bad);
+        this.#options.onStep?.(slo, { fromMs, toMs: wallMs, good, bad: since.bad });
+        Object.assign(since, { all: 0, bad: 0, nowMs, wallMs });
+      }
       const before = new Map(live.phases);
       const status = this.#evaluate(id, live, { nowMs, wallMs });
       live.status = status;
@@ -131,12 +140,12 @@ export class SloEvaluator {
     const { series } = this.#options;
     const events = (outcome: string): CounterSeries =>
       series.counter({ name: SLO_EVENTS, labels: { slo: sloId(slo), measures: measuresOf(slo), outcome } });
-    const since = { all: 0, bad: 0, ms: this.#clock.wallMs() };
+    const since = { all: 0, bad: 0, nowMs: this.#clock.nowMs(), wallMs: this.#clock.wallMs() };
     const counters = { all: events('all'), bad: events('bad') };
     return { slo, alerts: [], windowsS: [], ...counters, since, phases: new Map(), status: null };
   }
 
-  #evaluate(id: string, live: Live, { nowMs, wallMs }: { readonly nowMs: number; readonly wallMs: number }): SloStatus {
+  #evaluate(id: string, live: Live, { nowMs, wallMs }: Moment): SloStatus {
     const { slo, alerts, windowsS, phases } = live;
     const windowS = slo.windowMs / 1000;
     const excluded = this.#options.excluded?.(id) ?? [];
@@ -216,6 +225,13 @@ function countIn({ all, bad }: Live, { fromMs, toMs }: TimeRange, excluded: read
     count.total -= all.total(from, to);
   }
   return { bad: Math.max(0, count.bad), total: Math.max(0, count.total) };
+}
+
+/** A moment of before, by the wall clock as it is now: it may have been set since. */
+function wallOf(then: Moment, now: Moment): number {
+  const passedMs = now.nowMs - then.nowMs;
+  const isSet = Math.abs(now.wallMs - then.wallMs - passedMs) > CLOCK_SET_MS;
+  return isSet ? now.wallMs - passedMs : then.wallMs;
 }
 
 /** Without those parts that two of them have in common. */
