@@ -5,12 +5,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { SimulatedClock } from '../../src/kernel/simulated-clock.ts';
 import { currentContext, runInContext } from '../../src/observe/context/work-context.ts';
-import {
-  createOtlpExporter,
-  OTLP_USER_AGENT,
-  type OtlpExporter,
-  type OtlpExporterOptions,
-} from '../../src/observe/otlp/exporter.ts';
+import { createOtlpExporter, type OtlpExporter, type OtlpExporterOptions } from '../../src/observe/otlp/exporter.ts';
 import { decodeTraces } from '../../src/observe/otlp/traces.ts';
 import type { SpanRecord } from '../../src/observe/trace/span-record.ts';
 import { createTraces } from '../../src/observe/trace/traces.ts';
@@ -64,7 +59,7 @@ test('protoc reads every field that arrives; the request says what it is', async
   assert.equal(headers['content-type'], 'application/x-protobuf');
   assert.equal(headers['content-encoding'], 'gzip');
   assert.equal(headers['authorization'], 'Bearer x');
-  assert.ok(headers['user-agent']?.startsWith(`${OTLP_USER_AGENT}/`));
+  assert.ok(headers['user-agent']?.startsWith('spillway-otlp/'));
   const text = protocDecode('TracesRequest', body);
   assert.match(text, /key: "service.version"\s+value \{\s+string_value: "1.2"/);
   assert.deepEqual(protocEncode('TracesRequest', text), body);

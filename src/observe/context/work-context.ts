@@ -38,5 +38,16 @@ export function enterContext(context: WorkContext): void {
   storage.enterWith(context);
 }
 
+const unobserved = new AsyncLocalStorage<boolean>();
+
+/** Runs it, and all it starts, unseen by who looks at outgoing requests: telemetry on its way would cause itself. */
+export function runUnobserved<T>(run: () => T): T {
+  return unobserved.run(true, run);
+}
+
+export function isUnobserved(): boolean {
+  return unobserved.getStore() === true;
+}
+
 /** Runs it as if nobody had begun it: for timers and connections that many share, which would keep what the first of them carried. */
 export const outsideOfAny: <T>(run: () => T) => T = AsyncLocalStorage.snapshot();

@@ -6,7 +6,7 @@
  */
 import diagnostics from 'node:diagnostics_channel';
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { OTLP_USER_AGENT } from '../otlp/exporter.ts';
+import { isUnobserved } from '../context/work-context.ts';
 import { ClientCall, type ClientOptions, portOf } from './client-call.ts';
 
 type Listener = (message: unknown) => void;
@@ -57,6 +57,7 @@ export class HttpClients {
   }
 
   #created(request: ClientRequest): void {
+    if (isUnobserved()) return;
     const { method, protocol: scheme, host, path } = request;
     const { port: named } = request as { readonly port?: number };
     const port = portOf(named ?? /:(\d+)$/.exec(String(request.getHeader('host') ?? ''))?.[1], scheme);
@@ -67,13 +68,12 @@ export class HttpClients {
   }
 
   #fetched(request: UndiciRequest): void {
+    if (isUnobserved()) return;
     const origin = String(request.origin ?? '');
     if (!URL.canParse(origin)) return;
     const { protocol: scheme, hostname: host, port: named } = new URL(origin);
     const port = portOf(named, scheme);
     const { method, path = '/', headers = [] } = request;
-    // Telemetry on its way: it would cause itself.
-    if (String(headers).includes(`${OTLP_USER_AGENT}/`)) return;
     const call = new ClientCall(this.#options, { method, scheme, host, port, path });
     this.#calls.set(request, call);
     const isSet = (name: string): boolean =>

@@ -10,7 +10,7 @@ import { gzip } from 'node:zlib';
 import { backoffMs } from '../../kernel/backoff.ts';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
-import { outsideOfAny } from '../context/work-context.ts';
+import { outsideOfAny, runUnobserved } from '../context/work-context.ts';
 import { type Answer, readAnswer } from './answer.ts';
 
 /** How things of one kind are encoded, and where they go. */
@@ -109,7 +109,7 @@ export class OtlpChannel<Item> {
   async flush(): Promise<void> {
     this.#timer?.clear();
     this.#timer = null;
-    if (this.#queue.length > 0) this.#sending ??= outsideOfAny(() => this.#send());
+    if (this.#queue.length > 0) this.#sending ??= outsideOfAny(() => runUnobserved(() => this.#send()));
     await this.#sending;
   }
 

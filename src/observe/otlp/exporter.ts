@@ -47,8 +47,6 @@ const names = ['endpoint', 'headers', 'resource', 'encoding', 'gzip', 'batchMax'
 const DAY_MS = 86_400_000;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-/** By this a request to a collector is known, to whoever traces requests. */
-export const OTLP_USER_AGENT = 'spillway-otlp';
 
 export class OtlpExporter implements SpanSink, AsyncDisposable {
   readonly encoding: 'protobuf' | 'json';
@@ -68,7 +66,7 @@ export class OtlpExporter implements SpanSink, AsyncDisposable {
     this.resource = resource;
     this.#options = {
       endpoint: checkEndpoint(given.endpoint),
-      headers: { 'user-agent': `${OTLP_USER_AGENT}/${packageVersion()}`, ...headers },
+      headers: { 'user-agent': `spillway-otlp/${packageVersion()}`, ...inLowerCase(headers) },
       contentType: encoding === 'json' ? 'application/json' : 'application/x-protobuf',
       gzip: given.gzip ?? true,
       batchMax: checkInteger('createOtlpExporter: batchMax', given.batchMax ?? 512, 1, 100_000),
@@ -157,6 +155,11 @@ function checkHeaders(headers: Readonly<Record<string, string>>): void {
     if (TOKEN.test(name) && typeof value === 'string' && VALUE.test(value.trim())) continue;
     throw invalid(`createOtlpExporter: headers has a name or a value at “${name}” that no field can have.`);
   }
+}
+
+/** Of two names that differ in case, `fetch` would send both values as one. */
+function inLowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What an instrumented service sends: to a collector whose every request is decoded, and to the admin address of a gateway. */
 import assert from 'node:assert/strict';
-import type { IncomingMessage } from 'node:http';
+import { once } from 'node:events';
+import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
 import { test } from 'node:test';
 
 import { decodeTraces } from '../../../src/observe/otlp/traces.ts';
@@ -59,6 +60,34 @@ test('metrics and kept spans are sent, cumulative, of this instance; and sending
     'one trace from caller to server',
   );
   assert.equal(client?.service, 'shop');
+});
+
+test('sending is no part of what is traced, whatever it calls itself and by whatever it is sent', async () => {
+  await using collector = await Collector.start();
+  const byHttp: typeof fetch = async (url, { method, headers, body } = {}) => {
+    const outgoing = request(url as URL, { method: method!, headers: headers as OutgoingHttpHeaders });
+    outgoing.end(body);
+    const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
+    answer.resume();
+    return new Response(null, { status: answer.statusCode! });
+  };
+  for (const [how, named] of [
+    [fetch, { 'User-Agent': 'shop/1' }],
+    [byHttp, {}],
+  ] as const) {
+    const seen = collector.received.length;
+    const otlp = { endpoint: collector.endpoint, headers: named, fetch: how, every: 0 };
+    const watched = new Watched({ otlp, instance: 'here:1', ignore: isOfCollector });
+    watched.telemetry.traces.withSpan('work', () => undefined);
+    // What is sent of the first would be a span, and be sent.
+    while (!collector.received.slice(seen).some(({ path }) => path === '/v1/traces'))
+      await collector.requests(collector.received.length + 1);
+    await watched[Symbol.asyncDispose]();
+    const received = collector.received.slice(seen);
+    const spans = received.filter(({ path }) => path === '/v1/traces').flatMap(({ body }) => decodeTraces(body).spans);
+    assert.deepEqual([spans.map(({ name }) => name), await watched.counts('http_client_request_duration_seconds')], [['work'], []]); // prettier-ignore
+    if (how === fetch) assert.ok(received.every(({ headers }) => headers['user-agent'] === 'shop/1'));
+  }
 });
 
 test('a line that is written for a request has its ids at the collector, and so has what went wrong; secrets stay here', async () => {
