@@ -24,6 +24,7 @@ import { DatabaseCalls } from './database-call.ts';
 import { HttpClients } from './http-clients.ts';
 import { HttpClientMetrics, HttpServerMetrics } from './http-metrics.ts';
 import { type EndedRequest, HttpServers } from './http-server.ts';
+import { type OwnHosts, ownHosts } from './own-hosts.ts';
 import { type PgModule, PgQueries } from './postgres.ts';
 import { RedisCommands } from './redis.ts';
 
@@ -59,6 +60,13 @@ export interface InstrumentOptions {
   readonly route?: (request: IncomingMessage) => string | undefined;
   /** Requests that are not to be seen, such as a health check. @defaultValue none */
   readonly ignore?: (request: IncomingMessage) => boolean;
+  /**
+   * Hosts that are told all: with requests to them go `tracestate`, `baggage` and `x-request-id`, to others `traceparent` alone. Names beside those of
+   * private networks, such as `['pay.example', '.corp.example']` (all below it), or `(url) => boolean`, which decides alone.
+   * @defaultValue those of private networks: names without a dot or below `.internal`, `.local`, `.localhost`, `.test`, `.home.arpa`, `.svc`; addresses
+   * that are loopback, link-local, private or shared
+   */
+  readonly ownHosts?: OwnHosts;
   /** Whether answers say which trace they belong to: `Server-Timing: traceparent`. @defaultValue false */
   readonly serverTiming?: boolean;
   /** The module `pg`, if it is not the one that is found from here; `false` leaves it as it is. @defaultValue the one that is found */
@@ -69,7 +77,7 @@ export interface InstrumentOptions {
   readonly random?: Random;
 }
 
-const known = ['service', 'metrics', 'otlp', 'logs', 'every', 'instance', 'spans', 'sample', 'slow', 'route', 'ignore', 'serverTiming', 'pg', 'clock', 'random']; // prettier-ignore
+const known = ['service', 'metrics', 'otlp', 'logs', 'every', 'instance', 'spans', 'sample', 'slow', 'route', 'ignore', 'ownHosts', 'serverTiming', 'pg', 'clock', 'random']; // prettier-ignore
 
 /** On the process, not in this module: there may be two of it, and they would count everything twice. */
 const HELD = Symbol.for('spillway.instrument');
@@ -157,6 +165,7 @@ export function instrument(options: InstrumentOptions): Telemetry {
   }
   const { instance = `${hostname()}:${process.pid}` } = options;
   const everyMs = checkDuration('instrument: every', options.every ?? '5s', 1000, 86_400_000);
+  const isOwn = ownHosts(options.ownHosts);
   const metrics = options.metrics ?? createMetrics({ clock });
   const exporter = exporterOf(options, instance);
   const traces = createTraces({
@@ -180,7 +189,7 @@ export function instrument(options: InstrumentOptions): Telemetry {
     serverTiming: options.serverTiming ?? false,
     ended: (request) => logFailure(log, request),
   });
-  const clients = new HttpClients({ traces, metrics: new HttpClientMetrics(metrics) });
+  const clients = new HttpClients({ traces, metrics: new HttpClientMetrics(metrics), isOwn });
   const redis = new RedisCommands(calls);
   const queries = new PgQueries(calls);
   const pg = options.pg ?? foundPg();

@@ -1,7 +1,10 @@
 /** Requests that a service makes: the context goes with them, and each is counted once. The server is another process in spirit: what it got is read. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { get, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer, get, type IncomingMessage, request, type RequestOptions, type ServerResponse } from 'node:http';
+import { type AddressInfo, createConnection, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 
 import type { SpanRecord, WorkContext } from 'spillway/observe';
@@ -40,6 +43,19 @@ function extracted(): WorkContext {
     correlationId: 'order-42',
     baggage: new Map([['who', 'ann']]),
   };
+}
+
+/** Whatever comes of its client, a frame that closes or the end, is its end. */
+function endsWithClient(socket: Duplex): Duplex {
+  const end = (): void => void socket.end();
+  return socket.on('error', end).on('end', end).on('data', end);
+}
+
+/** All names lead here. */
+function toHere(_name: string, _options: unknown, found: unknown): void {
+  (found as (error: null, all: { address: string; family: number }[]) => void)(null, [
+    { address: '127.0.0.1', family: 4 },
+  ]);
 }
 
 const ways: Readonly<Record<string, (url: string, headers?: Record<string, string>) => Promise<string>>> = {
@@ -154,6 +170,165 @@ test('a call that is given up counts once, and one whose body never ends is over
   );
 });
 
+test('an upgrade and a tunnel are over with their answer, one that nobody takes too; and what is given up is, before and after it was sent', async () => {
+  await using watched = new Watched();
+  const server = createServer();
+  const switched = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
+  server.on('upgrade', (incoming, socket) => {
+    const key = `${incoming.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
+    const accept = createHash('sha1').update(key).digest('base64');
+    endsWithClient(socket).write(`${switched}Sec-WebSocket-Accept: ${accept}\r\n\r\n`);
+  });
+  server.on('connect', (_, socket) => void endsWithClient(socket).write('HTTP/1.1 200 OK\r\n\r\n'));
+  await using other = await serve(server);
+  const { port } = other;
+  const upgrade = { connection: 'upgrade', upgrade: 'websocket' };
+  const spans = await within(watched, async () => {
+    const taken = request({ port, headers: upgrade }).end();
+    ((await once(taken, 'upgrade')) as [IncomingMessage, Socket])[1].destroy();
+    await once(request({ port, headers: upgrade }).end(), 'close');
+    const tunnel = request({ port, method: 'CONNECT', path: 'shop:1' }).end();
+    ((await once(tunnel, 'connect')) as [IncomingMessage, Socket])[1].destroy();
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+    await once(socket, 'open');
+    socket.close();
+    const early = request({ port });
+    // oxlint-disable-next-line typescript/no-deprecated -- of destroy() a channel tells; of this, which many clients still call, none does.
+    early.abort();
+    await once(early, 'close');
+    const late = request({ port }).end();
+    await once(server, 'request');
+    late.on('error', () => undefined).destroy();
+    await new Promise((resolve) => late.once('close', resolve));
+  });
+  assert.deepEqual(
+    spans.map(({ name, attributes }) => `${name} ${attributes['http.response.status_code'] ?? attributes['error.type']}`), // prettier-ignore
+    ['GET 101', 'GET 101', 'CONNECT 200', 'GET 101', 'GET AbortError', 'GET ECONNRESET'],
+  );
+  const counts = await watched.counts(METRIC);
+  assert.equal(
+    counts.reduce((sum, line) => sum + Number(line.split(': ').at(-1)), 0),
+    6,
+  );
+});
+
+test('an address of IPv6 is one in the label, and in brackets in the URL', async (t) => {
+  await using watched = new Watched();
+  const server = createServer((_, response) => void response.end('ok'));
+  await once(server.listen(0, '::1'), 'listening');
+  t.after(() => server.close().closeAllConnections());
+  const url = `http://[::1]:${(server.address() as AddressInfo).port}/a`;
+  const spans = await within(watched, async () => {
+    for (const ask of Object.values(ways)) await ask(`${url}?token=secret`);
+  });
+  assert.deepEqual(
+    spans.map(({ attributes }) => [attributes['server.address'], attributes['url.full']]),
+    [
+      ['::1', url],
+      ['::1', url],
+    ],
+  );
+});
+
+/** What a host of this name is told by a request that all names lead to. */
+async function told(host: string, port: number, options: RequestOptions = {}): Promise<string[]> {
+  const outgoing = request({ host, port, lookup: toHere, ...options }).end();
+  const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+  const sent = JSON.parse(await bodyOf(incoming)) as Record<string, string>;
+  return Object.keys(incomingFields).filter((name) => name in sent);
+}
+
+const everything = Object.keys(incomingFields);
+
+test('a host that is not one’s own is told the trace, and nothing of what was written into it', async () => {
+  await using watched = new Watched({ ownHosts: ['Shop.example', '.corp.example', '[2001:db8::1]'] });
+  await using other = await serve(echo);
+  const own = ['localhost', 'stock', 'stock.corp.example', 'shop.example.', 'a.internal', 'stock.shop.svc', '10.1.2.3'];
+  const others = ['api.example', 'corp.example', 'a.shop.example', 'badcorp.example', 'internal.example', '9.9.9.9'];
+  const got: Record<string, string[]> = {};
+  const spans = await within(watched, async () => {
+    for (const host of [...own, ...others]) {
+      // An address is not looked up.
+      const connect = (): Socket => createConnection(other.port, '127.0.0.1');
+      got[host] = await told(host, other.port, { createConnection: connect });
+    }
+    for (const [forwarded, path] of [
+      ['to others', 'http://me:secret@api.example/a?b'],
+      ['to own', 'http://stock.corp.example:81/a'],
+    ] as const)
+      got[forwarded] = await told('127.0.0.1', other.port, { path });
+  });
+  assert.deepEqual(got, {
+    ...Object.fromEntries(own.map((host) => [host, everything])),
+    ...Object.fromEntries(others.map((host) => [host, ['traceparent']])),
+    'to others': ['traceparent'],
+    'to own': everything,
+  });
+  assert.equal(spans.length, own.length + others.length + 2);
+  assert.deepEqual(
+    spans.slice(-2).map(({ attributes }) => attributes['url.full']),
+    ['http://api.example/a', 'http://stock.corp.example:81/a'],
+  );
+});
+
+test('fetch tells no more to a host that is not one’s own, and a function decides alone', async () => {
+  const asked: string[] = [];
+  const ownHosts = (url: URL): boolean => {
+    asked.push(url.href);
+    if (url.pathname === '/odd') throw new Error('never heard of it');
+    return url.pathname === '/own';
+  };
+  await using watched = new Watched({ ownHosts });
+  await using other = await serve(echo);
+  const got: string[][] = [];
+  await within(watched, async () => {
+    for (const path of ['/own', '/other', '/odd']) {
+      for (const ask of Object.values(ways)) {
+        const sent = JSON.parse(await ask(`${other.url}${path}?token=secret`)) as Record<string, string>;
+        got.push(everything.filter((name) => name in sent));
+      }
+    }
+  });
+  assert.deepEqual(got, [everything, everything, ...Array.from({ length: 4 }, () => ['traceparent'])]);
+  assert.deepEqual([...new Set(asked)], ['/own', '/other', '/odd'].map((path) => `${other.url}${path}`)); // prettier-ignore
+});
+
+test('what is no host, or no list, is refused', () => {
+  for (const host of ['', '.', 'http://shop', 'shop:80', 'a/b', 'me@shop', 7]) {
+    assert.throws(() => new Watched({ ownHosts: [host as string] }), {
+      code: 'OPTIONS_INVALID',
+      message: /ownHosts has .*; expected .* such as shop\.example/,
+    });
+  }
+  assert.throws(() => new Watched({ ownHosts: 'shop' as never }), {
+    code: 'OPTIONS_INVALID',
+    message: /neither a list/,
+  });
+});
+
+test('the port is the one that is asked, whatever `Host` says: with an answer and without', async () => {
+  await using watched = new Watched();
+  await using other = await serve(echo);
+  const nobody = await freePort();
+  const spans = await within(watched, async () => {
+    for (const headers of [{}, { host: 'shop.example' }, { host: 'shop.example:81' }])
+      await told('localhost', other.port, { headers });
+    const [error] = await once(request({ port: nobody, host: '127.0.0.1', headers: { host: 'shop' } }).end(), 'error');
+    assert.equal((error as NodeJS.ErrnoException).code, 'ECONNREFUSED');
+  });
+  assert.deepEqual(
+    spans.map(({ attributes }) => [attributes['server.port'], attributes['url.full']]),
+    [
+      ...Array.from({ length: 3 }, () => [other.port, `http://localhost:${other.port}/`]),
+      [nobody, `http://127.0.0.1:${nobody}/`],
+    ],
+  );
+  assert.deepEqual(await watched.counts(METRIC), [
+    `http_request_method=GET server_address=127.0.0.1 server_port=${nobody} error_type=ECONNREFUSED: 1`,
+    `http_request_method=GET server_address=localhost server_port=${other.port} http_response_status_code=200: 3`,
+  ]);
+});
+
 test('a request whose fields are sent already goes as it is', async () => {
   await using watched = new Watched();
   await using other = await serve(echo);
@@ -169,16 +344,8 @@ test('a request whose fields are sent already goes as it is', async () => {
 test('hosts without end make no more series than a bound', async () => {
   await using watched = new Watched({ sample: 0 });
   await using other = await serve(echo);
-  // Names that all lead here.
   for (let host = 0; host < 600; host++) {
-    const outgoing = request({
-      host: `h${host}.test`,
-      port: other.port,
-      lookup: (_, _options, found) =>
-        (found as (error: null, all: { address: string; family: number }[]) => void)(null, [
-          { address: '127.0.0.1', family: 4 },
-        ]),
-    });
+    const outgoing = request({ host: `h${host}.test`, port: other.port, lookup: toHere });
     outgoing.end();
     const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
     await bodyOf(incoming);
