@@ -9,6 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { decodeTraces, encodeTraces, encodeTracesJson } from '../src/observe/otlp/traces.ts';
 import type { SpanRecord } from '../src/observe/trace/span-record.ts';
 import type { TraceSummary } from '../src/observe/trace/stored-trace.ts';
+import type { ExemplarAnswer } from '../src/gateway/admin/traces-api.ts';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import { eventually } from './engine/bench.ts';
 import { cleanups, config, create, folder, mortalWorker } from './gateway-under-test.ts';
@@ -124,6 +125,25 @@ test('what is asked for amiss is told, and looked for by status, time and text',
     `text=${'x'.repeat(257)}`,
   ]) {
     assert.equal((await fetch(`${admin}/api/traces?${query}`)).status, 400, query);
+  }
+});
+
+test('a request that was counted has an exemplar while its trace is kept; what is asked amiss is told', async () => {
+  const { address, read, admin } = await start();
+  const began = Date.now();
+  await (await fetch(`http://${address()}/`)).text();
+  const [{ traceId } = assert.fail()] = await found(read, '', 1);
+  const { exemplars } = await read<ExemplarAnswer>('/api/exemplars?from=-1h&step=1m');
+  assert.equal(exemplars.length, 1);
+  const [{ atMs, durationMs, ...rest } = assert.fail()] = exemplars;
+  const { spans } = await read<Trace>(`/api/traces/${traceId}`);
+  const { name, spanId } = spans.find(({ kind }) => kind === 'server')!;
+  assert.deepEqual(rest, { traceId, spanId, name, failed: false });
+  assert.ok(atMs >= began && durationMs > 0, `${atMs} ${durationMs}`);
+  assert.deepEqual((await read<ExemplarAnswer>('/api/exemplars?service=nobody')).exemplars, []);
+  assert.deepEqual((await read<ExemplarAnswer>(`/api/exemplars?to=${began - 1000}&from=0`)).exemplars, []);
+  for (const query of ['serivce=a', 'from=soon', 'to=x', 'step=1ms', 'step=x']) {
+    assert.equal((await fetch(`${admin}/api/exemplars?${query}`)).status, 400, query);
   }
 });
 

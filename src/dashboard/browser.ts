@@ -1,5 +1,5 @@
 /**
- * What the page takes from the browser: time, storage, whether it is looked at. The one file of the dashboard that touches these, so that all else
+ * What the page takes from the browser: time, storage, how wide it is and whether it is looked at. The one file of the dashboard that touches these, so that all else
  * can be tested without a browser.
  */
 import type { Clock } from '../kernel/clock.ts';
@@ -52,6 +52,11 @@ export const tab = {
     return () => document.removeEventListener('visibilitychange', run);
   },
 };
+
+/** A phone: the width at which the style sheet changes too. */
+export function isNarrow(): boolean {
+  return matchMedia('(max-width: 720px)').matches;
+}
 
 /** A browser may be told to keep nothing for a site, and then throws at each use: what is set there lives as long as the page. */
 function stored(storage: () => Storage, key: string) {

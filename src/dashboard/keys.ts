@@ -13,6 +13,8 @@ export const helpShown = signal(false);
 export const keyHelp: readonly (readonly [keys: string, what: string])[] = [
   ...screens.map(({ key, title }): readonly [string, string] => [`g ${key}`, title]),
   ['/', 'find in the table'],
+  ['← → PgUp PgDn Home End', 'along the chart that has the focus'],
+  ['Enter', 'open the trace that stands there'],
   ['t', 'light, dark, or as the system'],
   ['?', 'this list'],
   ['Esc', 'close'],

@@ -1,7 +1,13 @@
 /** Asking for traces and for lines of logs, and what is said where there are none. */
+import type { ExemplarAnswer } from '../gateway/admin/traces-api.ts';
 import type { FoundTraces } from '../observe/trace/store.ts';
 import type { SpanRecord } from '../observe/trace/span-record.ts';
 import { getJson } from './api.ts';
+import { isNarrow } from './browser.ts';
+import { durationText } from './charts/format.ts';
+import type { Dot } from './charts/reading.ts';
+import { hashOf } from './router.ts';
+import type { TimeSpan } from './series.ts';
 
 /** As in the address; empty is all. */
 export interface TracesWanted {
@@ -27,6 +33,22 @@ export function askTraces(wanted: TracesWanted, signal: AbortSignal): Promise<Fo
 
 export function askTrace(traceId: string, signal: AbortSignal): Promise<WholeTrace> {
   return getJson(`/api/traces/${encodeURIComponent(traceId)}`, signal);
+}
+
+/** A place on a chart is somewhat wider than a dot. */
+const PLACES = { narrow: 20, wide: 60 };
+
+/** Requests whose traces are kept, as dots on a chart of latencies. */
+export async function askDots(service: string, { spanMs }: TimeSpan, signal: AbortSignal): Promise<readonly Dot[]> {
+  const seconds = spanMs / 1000;
+  const places = isNarrow() ? PLACES.narrow : PLACES.wide;
+  const query = queryOf({ service, from: `-${seconds}s`, step: `${seconds / places}s` });
+  const { exemplars } = await getJson<ExemplarAnswer>(`/api/exemplars?${query}`, signal);
+  return exemplars.map(({ traceId, spanId, name, atMs, durationMs, failed }) => ({
+    ...{ atMs, failed, value: durationMs },
+    href: hashOf('traces', { id: traceId, span: spanId }),
+    what: `${name}, ${durationText(durationMs)}${failed ? ', failed' : ''}`,
+  }));
 }
 
 function queryOf(wanted: object): URLSearchParams {

@@ -12,6 +12,7 @@ export function ChartTable(props: {
 }): View {
   const { title, labels, data, unit } = props;
   const rows = chartRows(data, unit);
+  const hasDots = (data.dots ?? []).length > 0;
   return h('div', { class: 'chart-table', tabIndex: 0, role: 'region', 'aria-label': `${title}, as a table` }, [
     h('table', {}, [
       h('caption', { class: 'unseen' }, title),
@@ -21,16 +22,19 @@ export function ChartTable(props: {
         h(
           'tr',
           {},
-          ['Time', ...labels].map((label) => h('th', { key: label, scope: 'col' }, label)),
+          ['Time', ...labels, ...(hasDots ? ['Trace'] : [])].map((label) =>
+            h('th', { key: label, scope: 'col' }, label),
+          ),
         ),
       ),
       h(
         'tbody',
         {},
-        rows.map(({ atMs, cells: [time, ...values] }) =>
+        rows.map(({ atMs, cells: [time, ...values], dot }) =>
           h('tr', { key: atMs }, [
             h('th', { scope: 'row' }, time),
             ...values.map((value, at) => h('td', { key: at }, value)),
+            hasDots ? h('td', {}, dot === null ? '' : h('a', { href: dot.href }, dot.what)) : null,
           ]),
         ),
       ),

@@ -5,12 +5,13 @@
 import { h } from 'preact';
 import type { View } from '../view.ts';
 import { colorOf } from './color.ts';
+import { Dots } from './dots.ts';
 import { shareText, tickText } from './format.ts';
 import { heatAxis, heatBands, heatCells, type SparseStep } from './heat-cells.ts';
 import { heatLevel, heatRamp, heatStops } from './heat-colors.ts';
 import { type LogAxis, logPosition, logTicks } from './log-axis.ts';
 import { type Drawing, Plot } from './plot.ts';
-import type { ChartData, ChartLine, Mark } from './reading.ts';
+import type { ChartData, ChartLine, Dot, Mark } from './reading.ts';
 import { timeTicks } from './time-ticks.ts';
 import { gutterPx } from './time-chart.ts';
 
@@ -33,14 +34,15 @@ export interface HeatMapProps {
   readonly bounds: ArrayLike<number>;
   readonly steps: readonly SparseStep[];
   readonly marks: readonly Mark[];
+  readonly dots?: readonly Dot[];
 }
 
-export function HeatMap({ title, marks, times, stepMs, partial, bounds, steps }: HeatMapProps): View {
+export function HeatMap({ title, marks, times, stepMs, partial, bounds, steps, dots }: HeatMapProps): View {
   const axis = heatAxis(bounds, steps);
   const ticks = axis === null ? [] : logTicks(axis).slice(1);
   const columns = heatBands(bounds, steps, ticks);
   const lines = ticks.map((tick): ChartLine => ({ label: `≤ ${tickText('duration', tick)}`, color: '--line-rate' }));
-  const data: HeatData = { times, stepMs, partial, columns, bounds, steps, axis };
+  const data: HeatData = { times, stepMs, partial, columns, bounds, steps, axis, ...(dots && { dots }) };
   return h(Plot<HeatData>, {
     title, marks, data, lines,
     unit: 'count',
@@ -66,7 +68,9 @@ class HeatDrawing implements Drawing<HeatData> {
   readonly #canvas = document.createElement('canvas');
   readonly #image = document.createElement('canvas');
   readonly #cross = document.createElement('div');
+  readonly #dots: Dots;
   readonly #resizing: ResizeObserver;
+  readonly #ending = new AbortController();
   #data: HeatData | null = null;
   #marks: readonly Mark[] = [];
 
@@ -75,10 +79,15 @@ class HeatDrawing implements Drawing<HeatData> {
     this.#cross.className = 'cross';
     this.#cross.hidden = true;
     host.append(this.#canvas, this.#cross);
+    this.#dots = new Dots(host);
     this.#resizing = new ResizeObserver(() => this.recolour());
     this.#resizing.observe(host);
-    this.#canvas.addEventListener('pointermove', (event) => onStep(this.#stepUnder(event.offsetX)));
-    this.#canvas.addEventListener('pointerleave', () => onStep(null));
+    const leave = (): void => onStep(null);
+    const move = ({ clientX }: PointerEvent): void =>
+      onStep(this.#stepUnder(clientX - host.getBoundingClientRect().left));
+    const { signal } = this.#ending;
+    host.addEventListener('pointermove', move, { signal });
+    host.addEventListener('pointerleave', leave, { signal });
   }
 
   set(data: HeatData, marks: readonly Mark[]): void {
@@ -113,8 +122,10 @@ class HeatDrawing implements Drawing<HeatData> {
 
   [Symbol.dispose](): void {
     this.#resizing.disconnect();
+    this.#ending.abort();
     this.#canvas.remove();
     this.#cross.remove();
+    this.#dots[Symbol.dispose]();
   }
 
   #widthPx(): number {
@@ -151,9 +162,10 @@ class HeatDrawing implements Drawing<HeatData> {
     context.strokeStyle = color('--line');
     context.textAlign = 'right';
     context.textBaseline = 'middle';
+    const yOf = (value: number): number => top + (1 - logPosition(axis, value)) * height;
     const ticks = logTicks(axis);
     for (const tick of ticks) {
-      const y = top + (1 - logPosition(axis, tick)) * height;
+      const y = yOf(tick);
       const isDecade = Math.abs(Math.log10(tick) - Math.round(Math.log10(tick))) < 1e-9;
       if (!isDecade && ticks.length * 16 > height) continue;
       context.fillText(tickText('duration', tick), left - 8, y);
@@ -165,6 +177,10 @@ class HeatDrawing implements Drawing<HeatData> {
     for (const { atMs, text } of timeTicks(times[0]!, times[0]! + span, width)) {
       context.fillText(text, left + ((atMs - times[0]!) / span) * width, top + height + 6);
     }
+    this.#dots.place(data.dots ?? [], ({ atMs, value }) => {
+      const x = left + ((atMs - times[0]!) / span) * width;
+      return x >= left && x <= left + width && value > 0 ? [x, yOf(value)] : null;
+    });
     context.fillStyle = color('--mark');
     for (const { atMs } of this.#marks) {
       const x = left + ((atMs - times[0]!) / span) * width;

@@ -2,7 +2,7 @@
  * What all charts have around their canvas: the heading, the numbers at the moment that is pointed at, changes in words, keys, and the table.
  *
  * A chart is a slider along its time: arrow keys, Page Up and Down, Home and End move the crosshair of all charts, Escape lets go of it, and
- * the values there are read out. What is drawn is a function of the element, so that lines and heat maps share all of this.
+ * the values there are read out; Enter opens what stands there as a dot. What is drawn is a function of the element, so that lines and heat maps share all of this.
  */
 import { useSignalEffect } from '@preact/signals';
 import { type ComponentChildren, h } from 'preact';
@@ -13,7 +13,7 @@ import { ChartTable } from './chart-table.ts';
 import { crosshair } from './crosshair.ts';
 import { type Unit, valueText } from './format.ts';
 import {
-  type ChartData, type ChartLine, type Mark, marksIn, newestWhole, stepAfterKey, stepAt, stepSentence, stepTimeText,
+  type ChartData, type ChartLine, dotAt, type Mark, marksIn, newestWhole, stepAfterKey, stepAt, stepSentence, stepTimeText,
 } from './reading.ts'; // prettier-ignore
 
 /** What draws, for as long as its element is there. */
@@ -53,6 +53,7 @@ export function Plot<Data extends ChartData>(props: PlotProps<Data>): View {
         h('time', {}, stepTimeText(data, step)),
         legend?.(step) ?? lines.map((line, at) => legendItem(line, valueText(unit, data.columns[at]?.[step] ?? null))),
         step === data.partial ? h('span', { class: 'soft' }, 'so far') : null,
+        (data.dots ?? []).length === 0 ? null : h('span', { class: 'dot-key' }, [h('i', {}), 'a trace: click to open']),
       ]),
       h('button', { class: 'quiet', 'aria-pressed': isTable, onClick: () => setTable(!isTable) }, isTable ? 'Chart' : 'Table'),
     ]),
@@ -105,7 +106,9 @@ function Canvas<Data extends ChartData>(props: PlotProps<Data> & { readonly step
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const to = stepAfterKey(event.key, step, data.times.length);
+    const dot = event.key === 'Enter' ? dotAt(data, step) : null;
     if (event.key === 'Escape') crosshair.value = null;
+    else if (dot !== null) window.location.assign(dot.href);
     else if (to !== null) crosshair.value = data.times[to] ?? null;
     else return;
     event.preventDefault();

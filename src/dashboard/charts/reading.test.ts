@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import {
-  type ChartData, chartRows, type ChartLine, marksIn, newestWhole, stepAfterKey, stepAt, stepSentence, stepTimeText,
+  type ChartData, chartRows, type ChartLine, dotAt, marksIn, newestWhole, stepAfterKey, stepAt, stepSentence, stepTimeText,
 } from './reading.ts'; // prettier-ignore
 
 const noon = new Date(2026, 2, 1, 12, 0, 0).getTime();
@@ -35,6 +35,21 @@ test('a step is told with its values, with what is not known, with what is not o
   assert.equal(sentence(4), 'No data yet.');
   assert.deepEqual(marksIn(marks, data, 9), []);
 });
+
+test('of the dots of a step one is opened: that failed, or the highest; in the table with those of the steps that have no row', () => {
+  const dot = (step: number, value: number, failed = false) => ({
+    ...{ atMs: noon + step * 10_000, value, failed },
+    ...{ href: `#/traces?id=${step}`, what: `${value} ms` },
+  });
+  const dots = [dot(0, 3), dot(0.1, 9), dot(0.9, 4), dot(1, 5), dot(2, 8), dot(2.5, 1, true)];
+  const of = (step: number, steps?: number) => dotAt({ ...data, dots }, step, steps)?.what;
+  assert.deepEqual([of(0), of(1), of(2), of(3), of(4), of(-1)], ['9 ms', '5 ms', '1 ms', undefined, undefined, undefined]);
+  assert.deepEqual([of(1, 2), of(3, 3), of(1, 99)], ['9 ms', '1 ms', '9 ms']);
+  assert.equal(dotAt(data, 0), null);
+  const text = stepSentence({ ...data, dots }, 2, { unit: 'duration', lines, marks: [] });
+  assert.equal(plain(text), '12:00:20: p50 3.00 ms, p99 30.0 ms. Enter opens 1 ms.');
+  assert.deepEqual(chartRows({ ...data, dots }, 'duration').map((row) => row.dot?.what), [undefined, '1 ms', '5 ms', '9 ms']);
+}); // prettier-ignore
 
 test('the table says the same, the newest first', () => {
   const rows = chartRows(data, 'duration').map(({ cells }) => cells.map(plain).join(' | '));

@@ -20,6 +20,17 @@ export interface Mark {
   readonly what: string;
 }
 
+/** Something with a value, that came at a moment and can be opened. */
+export interface Dot {
+  /** Wall ms. */
+  readonly atMs: number;
+  readonly value: number;
+  readonly href: string;
+  /** A line about it: `GET api, 102 ms`. */
+  readonly what: string;
+  readonly failed: boolean;
+}
+
 export interface ChartData {
   /** Wall ms at which each step begins, growing, evenly `stepMs` apart. */
   readonly times: readonly number[];
@@ -30,6 +41,8 @@ export interface ChartData {
   readonly partial: number;
   /** The step that is told while nobody points, where it is not the newest: after it comes what is not yet. */
   readonly present?: number;
+  /** In the order of time. */
+  readonly dots?: readonly Dot[];
 }
 
 /** The step that holds a moment, or the nearest; -1 of no steps. */
@@ -56,6 +69,15 @@ export function marksIn(marks: readonly Mark[], { times, stepMs }: ChartData, st
   return from === undefined ? [] : marks.filter(({ atMs }) => atMs >= from && atMs < from + stepMs);
 }
 
+/** Of the dots of a step, and of so many before it, the one that is worth opening: one that failed, or else the highest. */
+export function dotAt({ dots = [], times, stepMs }: ChartData, step: number, steps = 1): Dot | null {
+  const from = times[step - steps + 1] ?? times[0];
+  const until = (times[step] ?? Number.NEGATIVE_INFINITY) + stepMs;
+  const members = from === undefined ? [] : dots.filter(({ atMs }) => atMs >= from && atMs < until);
+  const failed = members.filter((dot) => dot.failed);
+  return (failed.length > 0 ? failed : members).toSorted((one, other) => other.value - one.value)[0] ?? null;
+}
+
 /** With the day where a chart is longer than one. */
 export function stepTimeText({ times, stepMs }: ChartData, step: number): string {
   const at = times[step];
@@ -77,12 +99,16 @@ export function stepSentence(
   const values = lines.map(({ label }, line) => `${label} ${valueText(unit, data.columns[line]?.[step] ?? null)}`);
   const soFar = step === data.partial ? ', so far' : '';
   const changes = marksIn(marks, data, step).map(({ what }) => ` ${what}`);
-  return `${stepTimeText(data, step)}: ${values.join(', ')}${soFar}.${changes.join('')}`;
+  const dot = dotAt(data, step);
+  const open = dot === null ? '' : ` Enter opens ${dot.what}.`;
+  return `${stepTimeText(data, step)}: ${values.join(', ')}${soFar}.${changes.join('')}${open}`;
 }
 
 export interface ChartRow {
   readonly atMs: number;
   readonly cells: readonly string[];
+  /** Of this row and of the steps up to the one below. */
+  readonly dot: Dot | null;
 }
 
 /** More rows than anybody reads; of longer charts every second, third … step is in the table. */
@@ -95,7 +121,7 @@ export function chartRows(data: ChartData, unit: Unit): ChartRow[] {
   for (let step = data.times.length - 1; step >= 0; step -= every) {
     const values = data.columns.map((column) => valueText(unit, column[step] ?? null));
     const time = stepTimeText(data, step) + (step === data.partial ? ' (so far)' : '');
-    rows.push({ atMs: data.times[step]!, cells: [time, ...values] });
+    rows.push({ atMs: data.times[step]!, cells: [time, ...values], dot: dotAt(data, step, every) });
   }
   return rows;
 }

@@ -7,6 +7,7 @@
  */
 import UPlot from 'uplot';
 import { colorOf } from './color.ts';
+import { Dots } from './dots.ts';
 import { type Unit, tickText } from './format.ts';
 import { logAxis, logTicks } from './log-axis.ts';
 import type { ChartData, ChartLine, Mark } from './reading.ts';
@@ -35,6 +36,7 @@ export class TimeChart {
   readonly #host: HTMLElement;
   readonly #options: TimeChartOptions;
   readonly #plot: UPlot;
+  readonly #dots: Dots;
   readonly #resizing: ResizeObserver;
   #data = nothing;
   #marks: readonly Mark[] = [];
@@ -45,6 +47,7 @@ export class TimeChart {
     this.#host = host;
     this.#options = options;
     this.#plot = new UPlot(this.#plotOptions(), this.#aligned(), host);
+    this.#dots = new Dots(this.#plot.over);
     this.#resizing = new ResizeObserver(() => {
       const { clientWidth: width } = host;
       if (width > 0 && width !== this.#plot.width) this.#plot.setSize({ width, height: options.height });
@@ -104,7 +107,11 @@ export class TimeChart {
       ms: 1,
       padding: [gutterPx.top, gutterPx.right, 0, 0],
       legend: { show: false },
-      cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 }, sync: undefined as never },
+      cursor: {
+        y: false, drag: { x: false, y: false }, points: { size: 6 }, sync: undefined as never,
+        // Over a dot too, and not over the bare chart alone.
+        bind: { mousemove: (_plot, _over, move) => (event) => move(event) },
+      },
       scales: {
         x: { time: true, range: () => this.#timeRange() },
         y: {
@@ -144,7 +151,7 @@ export class TimeChart {
         ? {}
         : { bands: [{ series: [band[0] + 1, band[1] + 1], fill: () => `color-mix(in srgb, ${this.#color(lines[band[0]]!.color)} 14%, transparent)` }] }),
       hooks: {
-        draw: [(plot) => this.#drawOver(plot)],
+        draw: [(plot) => this.#drawOver(plot), () => this.#placeDots()],
         setCursor: [
           ({ cursor }) => {
             if (!this.#isSetting) this.#options.onStep((cursor.left ?? -1) < 0 ? null : (cursor.idx ?? null));
@@ -152,6 +159,15 @@ export class TimeChart {
         ],
       },
     }; // prettier-ignore
+  }
+
+  /** uPlot draws a little later than it is told to, but never before it is made. */
+  #placeDots(): void {
+    const [from, to] = this.#timeRange();
+    this.#dots.place(this.#data.dots ?? [], ({ atMs, value }) => {
+      const isOnAxis = atMs >= from && atMs <= to && (value > 0 || this.#options.axis === 'linear');
+      return isOnAxis ? [this.#plot.valToPos(atMs, 'x'), this.#plot.valToPos(value, 'y')] : null;
+    });
   }
 
   #timeRange(): [number, number] {
@@ -162,7 +178,9 @@ export class TimeChart {
   #valueRange(min: number | null, max: number | null): [number, number] {
     const { axis, least = 0 } = this.#options;
     if (axis === 'linear') return [Math.min(0, min ?? 0), Math.max(least, (max ?? 0) * 1.08) || 1];
-    const { min: from, max: to } = logAxis(min ?? 1, Math.max(min ?? 1, max ?? 10));
+    const dots = (this.#data.dots ?? []).map(({ value }) => value).filter((value) => value > 0);
+    const ends = [...(min === null || max === null ? [] : [min, max]), ...dots];
+    const { min: from, max: to } = ends.length === 0 ? logAxis(1, 10) : logAxis(Math.min(...ends), Math.max(...ends));
     return [from, to];
   }
 

@@ -9,13 +9,14 @@ import type { SeriesAnswer } from '../../gateway/admin/series-api.ts';
 import { changes } from '../changes.ts';
 import { HeatMap } from '../charts/heat-map.ts';
 import { LineChart } from '../charts/line-chart.ts';
-import type { ChartLine, Mark } from '../charts/reading.ts';
+import type { ChartLine, Dot, Mark } from '../charts/reading.ts';
 import { Asking } from '../components/asking.ts';
 import { EndpointTable, RouteTable } from '../components/service-tables.ts';
 import { SlowestRequests } from '../components/slowest-requests.ts';
 import { live } from '../feed.ts';
 import { usePolled } from '../polled.ts';
 import { place, setQuery } from '../router.ts';
+import { askDots } from '../traces.ts';
 import {
   alongside,
   askSeries,
@@ -52,6 +53,8 @@ const fullLines: readonly ChartLine[] = [
 ];
 const lagLines: readonly ChartLine[] = [{ label: 'the worst worker', color: '--line-quiet', filled: true }];
 
+const DOTS_PERIOD_MS = 3000;
+
 interface Answers {
   readonly requests: SeriesAnswer;
   /** Of these, those answered 4xx and 5xx. */
@@ -87,13 +90,14 @@ export function Service(): View {
   const service = query.get('service') ?? '';
   const span = timeSpanOf(query.get('span') ?? '');
   const { value, problem } = usePolled(`${service} ${span.id}`, periodOf(span), (signal) => ask(service, span, signal));
+  const dots = usePolled(`${service} ${span.id}`, DOTS_PERIOD_MS, (signal) => askDots(service, span, signal));
   return h('div', { class: 'screen' }, [
     h(Choices, { service, span }),
     value === null
       ? h(Asking, { problem })
       : isEmpty(value)
         ? h(NoRequests, { service, span })
-        : h(Charts, { answers: value, service }),
+        : h(Charts, { answers: value, service, dots: dots.value ?? [] }),
     h(RouteTable, { service, span }),
     h(EndpointTable, { service, span }),
     h(SlowestRequests, { service }),
@@ -135,7 +139,8 @@ function NoRequests({ service, span }: { readonly service: string; readonly span
   ]);
 }
 
-function Charts({ answers, service }: { readonly answers: Answers; readonly service: string }): View {
+function Charts(props: { readonly answers: Answers; readonly service: string; readonly dots: readonly Dot[] }): View {
+  const { answers, dots, service } = props;
   const { requests, durations, inFlight, queued, lag } = answers;
   const marks = changes.value.filter(
     (change): change is typeof change & Mark =>
@@ -164,9 +169,11 @@ function Charts({ answers, service }: { readonly answers: Answers; readonly serv
       ? null
       : panel(LineChart, {
           ...{ title: 'Duration', unit: 'duration', axis: 'log', lines: durationLines, marks, height: 190 },
-          data: { ...gridOf(durations), columns: percentileColumns(buckets) },
+          data: { ...gridOf(durations), columns: percentileColumns(buckets), dots },
         }),
-    buckets === null ? null : panel(HeatMap, { title: 'Where answers fall', marks, ...gridOf(durations), ...buckets }),
+    buckets === null
+      ? null
+      : panel(HeatMap, { title: 'Where answers fall', marks, dots, ...gridOf(durations), ...buckets }),
     panel(LineChart, {
       ...{ title: 'How full', unit: 'count', lines: fullLines, marks, least: 1 },
       data: { ...full, columns: [highest(inFlight), alongside(full, queued, highest(queued))] },

@@ -23,7 +23,7 @@ import { answerLogs } from './logs-api.ts';
 import { answerOtlpLogs, answerOtlpMetrics, answerOtlpTraces, OTLP_BYTES_MAX, otlpRefusal } from './otlp-api.ts';
 import type { Problem } from './problem.ts';
 import { readSeriesQuery, seriesAnswer } from './series-api.ts';
-import { answerTrace, answerTraces } from './traces-api.ts';
+import { answerExemplars, answerTrace, answerTraces } from './traces-api.ts';
 
 interface ApiPath extends AdminAccess {
   /** @defaultValue 64 kB */
@@ -61,6 +61,7 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/api/config/{version}': { methods: get, role: 'read', answer: answerConfig },
   '/api/traces': { methods: get, role: 'read', answer: answerTraces },
   '/api/traces/{id}': { methods: get, role: 'read', answer: answerTrace },
+  '/api/exemplars': { methods: get, role: 'read', answer: answerExemplars },
   '/api/logs': { methods: get, role: 'read', answer: answerLogs },
   '/api/received': {
     methods: get,

@@ -66,13 +66,14 @@ export function readSeriesQuery(query: URLSearchParams, nowMs: number): SeriesQu
   };
 }
 
-function readTime(text: string, nowMs: number): number | null {
+/** Null: it is none. */
+export function readTime(text: string, nowMs: number): number | null {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   const before = text.startsWith('-') ? parseDuration(text.slice(1)) : null;
   return before?.ok === true ? nowMs - before.value : null;
 }
 
-function readStep(text: string): number | undefined {
+export function readStep(text: string): number | undefined {
   const parsed = parseDuration(text);
   return parsed.ok && parsed.value >= 1000 ? parsed.value : undefined;
 }

@@ -1,7 +1,9 @@
-/** `GET /api/traces` and `GET /api/traces/{id}`: the recent traces that are kept. */
+/** `GET /api/traces` and `GET /api/traces/{id}`: the recent traces that are kept; `GET /api/exemplars`: those of requests, for charts of latencies. */
 import type { TraceQuery } from '../../observe/trace/store.ts';
-import type { AdminBackend } from './backend.ts';
+import { type Exemplar, type ExemplarQuery, exemplarsOf } from '../tracing/exemplars.ts';
 import { type ApiAnswer, type ApiRequest, badRequest, json } from './answers.ts';
+import type { AdminBackend } from './backend.ts';
+import { readStep, readTime } from './series-api.ts';
 
 const LIMIT_MAX = 1000;
 const TEXT_MAX = 256;
@@ -17,6 +19,31 @@ export function answerTrace({ telemetry }: AdminBackend, { names: [id = ''] }: A
   if (found !== null) return json(200, found);
   const detail = 'There is no trace with this id, or it is no longer kept.';
   return { kind: 'problem', problem: { status: 404, title: 'Not Found', detail } };
+}
+
+/** As JSON. Both ends import this. */
+export interface ExemplarAnswer {
+  readonly exemplars: readonly Exemplar[];
+}
+
+export function answerExemplars(backend: AdminBackend, { query }: ApiRequest): ApiAnswer {
+  const wanted = readExemplarQuery(query, backend.wallMs());
+  if (typeof wanted === 'string') return badRequest(wanted);
+  return json(200, { exemplars: exemplarsOf(backend.telemetry.traces.spans(), wanted) } satisfies ExemplarAnswer);
+}
+
+const exemplarNames = ['service', 'from', 'to', 'step'];
+
+function readExemplarQuery(query: URLSearchParams, nowMs: number): ExemplarQuery | string {
+  const unknown = [...query.keys()].find((name) => !exemplarNames.includes(name));
+  if (unknown !== undefined) return `There is no ${JSON.stringify(unknown)}; there are ${exemplarNames.join(', ')}.`;
+  const fromMs = readTime(query.get('from') ?? '-5m', nowMs);
+  const toMs = readTime(query.get('to') ?? '-0s', nowMs);
+  if (fromMs === null || toMs === null) return 'from and to must be wall ms, or before now such as -5m.';
+  const stepMs = readStep(query.get('step') ?? '5s');
+  if (stepMs === undefined) return 'step must be a duration of at least a second, such as 5s.';
+  const service = query.get('service');
+  return { ...(service !== null && { service }), fromMs, toMs, stepMs };
 }
 
 /** What is asked for, or what is wrong with it. */

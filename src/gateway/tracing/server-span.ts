@@ -3,7 +3,7 @@ import type { AttributeValue, SpanRecord } from '../../observe/trace/span-record
 import type { Kept } from './tracer.ts';
 
 /** `service.name` of what the gateway itself does. */
-const GATEWAY_SERVICE = 'gateway';
+export const GATEWAY_SERVICE = 'gateway';
 
 /** Of a text that came with a request: a span must not be as large as somebody likes. */
 const TEXT_MAX = 1024;

@@ -89,6 +89,13 @@ export class TraceStore {
     return stored === undefined ? null : { traceId, spans: stored.spans(), dropped: stored.dropped };
   }
 
+  /** All that are kept, one trace after the other; not to be held while spans are added. */
+  *spans(): Generator<SpanRecord> {
+    for (const traces of [this.#ordinary, this.#notable]) {
+      for (const stored of traces.values()) yield* stored.values();
+    }
+  }
+
   find(query: TraceQuery = {}): FoundTraces {
     const { order = 'newest', limit = LIMIT } = query;
     const isWanted = testOf(query);

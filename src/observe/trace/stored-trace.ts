@@ -72,6 +72,10 @@ export class StoredTrace {
     return [...this.#spans.values()].toSorted((a, b) => a.startMs - b.startMs);
   }
 
+  values(): Iterable<SpanRecord> {
+    return this.#spans.values();
+  }
+
   some(test: (span: SpanRecord) => boolean): boolean {
     for (const span of this.#spans.values()) if (test(span)) return true;
     return false;
