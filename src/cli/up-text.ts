@@ -9,7 +9,7 @@ import type {
   RouteTarget,
   ServiceState,
 } from '../gateway/control/gateway-state.ts';
-import { formatDuration, formatPercentage } from '../kernel/units.ts';
+import { formatDuration, formatPercentage, formatRoughly } from '../kernel/units.ts';
 import { type Paint, printable, type Tone } from './terminal.ts';
 
 // One screen is one screen for a large config too: what is left out is counted.
@@ -140,7 +140,7 @@ export function eventLines(event: GatewayEvent, paint: Paint): string[] {
       ];
     case 'endpoint-up': {
       if (event.downForMs === null) return []; // a first check that succeeds is no change
-      const after = roughly(event.downForMs);
+      const after = formatRoughly(event.downForMs);
       return [
         paint(
           'good',
@@ -209,7 +209,7 @@ export function drainLine(event: DrainEvent, paint: Paint): string {
       const went = told === 0 ? [] : [`${counted(told, 'tunnel')} told to go`];
       const ends = cut === null ? went : [...went, `${workText(cut)} had to be cut`];
       const end = ends.length === 0 ? 'nothing is left' : ends.join(', ');
-      return paint(cut === null ? 'good' : 'warn', `${subject} is drained after ${roughly(tookMs)}: ${end}`);
+      return paint(cut === null ? 'good' : 'warn', `${subject} is drained after ${formatRoughly(tookMs)}: ${end}`);
     }
     case 'drain-undone':
       return paint('good', `${subject} serves again`);
@@ -307,12 +307,6 @@ export function reloadLines(outcome: ReloadOutcome, paint: Paint): string[] {
     default:
       return outcome satisfies never;
   }
-}
-
-/** `5.3s`, `2m`: people want the size of it, not the digits. */
-function roughly(ms: number): string {
-  const unit = ms < 1000 ? 1 : ms < 60_000 ? 100 : 1000;
-  return formatDuration(Math.round(ms / unit) * unit);
 }
 
 /** `14:03:09`, in the machine's time zone: what the clock on the wall says. */

@@ -53,11 +53,17 @@ function ScreenTitle({ title }: { readonly title: string }): View {
 
 function Header(): View {
   const current = place.value.screen;
+  const nav = useRef<HTMLElement>(null);
+  // On a phone not all of them are to be seen at once.
+  useEffect(
+    () => nav.current!.querySelector('[aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' }),
+    [current],
+  );
   return h('header', { class: 'top' }, [
     h('span', { class: 'brand' }, 'Spillway'),
     h(
       'nav',
-      { 'aria-label': 'Screens' },
+      { ref: nav, 'aria-label': 'Screens' },
       screens.map(({ id, title }) =>
         h('a', { key: id, href: hashOf(id), 'aria-current': id === current ? 'page' : undefined }, title),
       ),
@@ -73,9 +79,10 @@ function LinkState(): View {
   const gateway = live.value?.gateway;
   const upMs = live.value === null ? 0 : live.value.atMs - Date.parse(live.value.gateway.startedAt);
   const facts = gateway === undefined ? '' : `config ${gateway.configVersion} · up ${durationText(upMs)}`;
-  return h('span', { class: `link ${state}`, role: 'status' }, [
+  return h('span', { class: `link ${state}` }, [
     h('i', { 'aria-hidden': 'true' }),
-    h('b', {}, state),
+    // Not with what is beside it, which is new each second.
+    h('b', { role: 'status' }, state),
     h('span', { class: 'facts' }, facts),
   ]);
 }

@@ -107,6 +107,12 @@ export function formatDuration(ms: number): string {
   return formatIn(ms, Object.entries(durationMs).slice(1), 'ms');
 }
 
+/** `5.3s`, `2m`: people want the size of it, not the digits. */
+export function formatRoughly(ms: number): string {
+  const unit = ms < 1000 ? 1 : ms < 60_000 ? 100 : 1000;
+  return formatDuration(Math.round(ms / unit) * unit);
+}
+
 /** The shortest way to write a number of bytes that loses nothing: `8192` is `8kb`. */
 export function formatSize(bytes: number): string {
   return formatIn(bytes, Object.entries(sizeBytes).slice(1), 'b');

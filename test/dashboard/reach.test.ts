@@ -162,3 +162,26 @@ test('of a thousand endpoints only those in view are drawn; all can be sorted, f
   await page.locator('svg.map text', { hasText: '995 more' }).waitFor();
   noFaults(opened);
 });
+
+test('on a phone the tab of the screen that is shown is in sight, and what is new each second is not read out', async () => {
+  const { place } = await gatewayOf();
+  const opened = await openPage(place, '#/config', { viewport: { width: 390, height: 844 } });
+  const { page } = opened;
+  for (const screen of ['config', '', 'limits', 'service', 'config']) {
+    // By the address: a click would bring the tab into sight itself.
+    await page.evaluate(`location.hash = '#/${screen}'`);
+    await page.locator(`nav [aria-current][href="#/${screen}"]`).waitFor({ state: 'attached' });
+    await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
+    const tab = page.locator('nav [aria-current]');
+    const { x, width } = (await tab.boundingBox())!;
+    assert.ok(x >= 0 && x + width <= 390, `${screen}: ${x} to ${x + width}`);
+  }
+  assert.equal(
+    await page
+      .getByRole('status')
+      .filter({ hasText: /\bup\b/ })
+      .count(),
+    0,
+  );
+  noFaults(opened);
+});

@@ -126,6 +126,12 @@ test('on a phone nothing is wider than the screen', async () => {
   });
   await opened.page.getByRole('slider', { name: 'Budget, over time' }).waitFor();
   assert.equal(await opened.page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true);
+  // Of five requests 99.9 % leave room for less than one failure, and not for none.
+  await opened.page.locator('.tiles > div', { hasText: 'Failures left' }).locator('b', { hasText: /^<.1$/ }).waitFor();
+  const lefts = await opened.page.evaluate(
+    `[...document.querySelectorAll('td .link')].map((button) => button.getBoundingClientRect().left)`,
+  );
+  assert.equal(new Set(lefts as number[]).size, 1, `${lefts}`);
   noFaults(opened);
 });
 

@@ -189,6 +189,11 @@ test('the line of a request is beside its trace, and leads to it', async () => {
   const { page } = opened;
   const shown = page.locator('.log-lines li');
   await shown.nth(1).waitFor();
+  // The newest first, as traces are.
+  assert.deepEqual(
+    (await shown.allTextContents()).map((text) => /\/(one|two)/.exec(text)![1]),
+    ['two', 'one'],
+  );
   const line = shown.filter({ hasText: '/two' });
   assert.match((await line.textContent())!, /gateway/);
   await line.getByRole('link', { name: 'trace' }).click();

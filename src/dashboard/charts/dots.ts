@@ -43,6 +43,7 @@ export class Dots {
     const link = document.createElement('a');
     link.href = href;
     link.title = what;
+    link.ariaLabel = what;
     link.tabIndex = -1;
     link.className = failed ? 'failed' : '';
     this.#layer.append(link);

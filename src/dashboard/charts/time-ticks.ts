@@ -16,6 +16,8 @@ const apart = [
 
 /** A label and the space beside it. */
 const LABEL_PX = 72;
+/** Nearer to an end a label is cut, or over those of the other axis. */
+const EDGE_PX = { left: 24, right: 12 };
 
 export function timeTicks(fromMs: number, toMs: number, widthPx: number): TimeTick[] {
   const most = Math.max(1, Math.floor(widthPx / LABEL_PX));
@@ -26,7 +28,9 @@ export function timeTicks(fromMs: number, toMs: number, widthPx: number): TimeTi
   for (let at = Math.ceil((fromMs - offset) / step) * step + offset; at <= toMs && ticks.length <= most; at += step) {
     ticks.push({ atMs: at, text: textOf(at, step) });
   }
-  return ticks;
+  const pxOf = (ms: number): number => ((ms - fromMs) / (toMs - fromMs)) * widthPx;
+  const whole = ticks.filter(({ atMs }) => pxOf(atMs) >= EDGE_PX.left && pxOf(atMs) <= widthPx - EDGE_PX.right);
+  return whole.length > 1 ? whole : ticks;
 }
 
 const two = (value: number): string => String(value).padStart(2, '0');

@@ -1,4 +1,4 @@
-/** Lines of logs that the gateway has been sent or has written, the newest last, as one reads them; each with a way to its trace. */
+/** Lines of logs that the gateway has been sent or has written: those of a trace as one reads them, others the newest first, each with a way to its trace. */
 import { h } from 'preact';
 import type { LogRecord } from '../../observe/log/recent.ts';
 import { getJson } from '../api.ts';
@@ -23,8 +23,12 @@ export function LogLines({ title, wanted }: { readonly title: string; readonly w
   const { value, problem } = usePolled(`${query}`, PERIOD_MS, (signal) =>
     getJson<{ readonly lines: readonly LogRecord[] }>(`/api/logs?${query}`, signal),
   );
+  const isTrace = wanted.traceId !== undefined;
   return h('section', { class: 'panel' }, [
-    h('header', {}, [h('h2', {}, title)]),
+    h('header', {}, [
+      h('h2', {}, title),
+      h('span', { class: 'dim' }, isTrace ? 'in the order of time' : 'the newest first'),
+    ]),
     value === null
       ? problem?.status === 404
         ? h('p', { class: 'dim' }, 'This gateway keeps no log lines.')
@@ -44,10 +48,8 @@ export function LogLines({ title, wanted }: { readonly title: string; readonly w
             'ol',
             { class: 'log-lines', tabIndex: 0, role: 'region', 'aria-label': title },
             value.lines
-              .toSorted((one, other) => one.timeMs - other.timeMs)
-              .map((record, at) =>
-                h(Line, { key: `${record.timeMs} ${at}`, record, isHere: wanted.traceId !== undefined }),
-              ),
+              .toSorted((one, other) => (isTrace ? one.timeMs - other.timeMs : other.timeMs - one.timeMs))
+              .map((record, at) => h(Line, { key: `${record.timeMs} ${at}`, record, isHere: isTrace })),
           ),
   ]);
 }

@@ -13,7 +13,10 @@ export function Problems(): View {
     problems.map(({ severity, what, link, since }) =>
       h('li', { key: what, class: severity }, [
         h('a', { href: link }, what),
-        since === null ? null : h('span', { class: 'dim' }, ` for ${durationText(atMs - Date.parse(since))}`),
+        // New each second, and not to be read out as often.
+        since === null
+          ? null
+          : h('span', { class: 'dim', 'aria-live': 'off' }, ` for ${durationText(atMs - Date.parse(since))}`),
       ]),
     ),
   );

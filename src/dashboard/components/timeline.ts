@@ -15,7 +15,7 @@ export function Timeline(): View {
   const all = changes.value;
   const shown = isAll ? all.slice(0, 200) : all.slice(0, SHOWN);
   return h('section', { class: 'panel' }, [
-    h('header', {}, [h('h2', {}, 'Changes'), h('span', { class: 'dim' }, 'of the last hour, newest first')]),
+    h('header', {}, [h('h2', {}, 'Changes'), h('span', { class: 'dim' }, 'newest first; the line is the last hour')]),
     h(Marks, { all, nowMs: live.value?.atMs ?? 0 }),
     all.length === 0
       ? h('p', { class: 'dim' }, 'Nothing has changed since the gateway started.')

@@ -104,7 +104,7 @@ const limitColumns: readonly Column<LimitRow>[] = [
   },
   number('allowed', 'Allowed in all'),
   number('refused', 'Refused in all', 'refusedAll'),
-  number('shadowed', 'Would be'),
+  number('shadowed', 'Would be refused'),
   {
     ...{ id: 'store', title: 'Counts in', kind: 'text' },
     value: ({ store }) => store,

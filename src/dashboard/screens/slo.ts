@@ -114,11 +114,17 @@ function ObjectiveRow({ status, isChosen }: { readonly status: SloStatus; readon
         h('i', { class: toneOf(status), style: { width: `${Math.min(1, Math.max(0, budget.share)) * 100}%` } }),
       ),
     ),
-    h('td', {}, events === 0 ? '–' : countText(Math.trunc(budget.eventsLeft))),
+    h('td', {}, eventsText(status)),
     h('td', {}, burnNow(status)),
     h('td', {}, exhaustionMs === null ? '–' : goneText(exhaustionMs)),
     h('td', { class: 'text' }, alertText(status)),
   ]);
+}
+
+/** How many may still fail of those that were counted. Of few requests not one: then not all is spent, and yet the next failure is too much. */
+function eventsText({ bad, budget: { eventsLeft }, good }: SloStatus): string {
+  if (good + bad === 0) return '–';
+  return eventsLeft > 0 && eventsLeft < 1 ? '<\u00a01' : countText(Math.trunc(eventsLeft));
 }
 
 /** Over the shortest of the long windows, which is an hour for 30 days. */
@@ -158,11 +164,7 @@ function Objective({ status }: { readonly status: SloStatus }): View {
           `of ${durationText(budget.minutes * 60_000)} a total outage could take in ${days} d`,
         ),
         tile('Minutes left', durationText(budget.minutesLeft * 60_000), 'of a total outage'),
-        tile(
-          'Failures left',
-          good + bad === 0 ? '–' : countText(Math.trunc(budget.eventsLeft)),
-          `${countText(bad)} of ${countText(good + bad)} failed`,
-        ),
+        tile('Failures left', eventsText(status), `${countText(bad)} of ${countText(good + bad)} failed so far`),
         tile(
           'Gone in',
           exhaustionMs === null ? 'not in this window' : goneText(exhaustionMs),

@@ -102,5 +102,5 @@ function countOf(shown: number, more: number): string {
 
 function LatestLogs(): View {
   const { query } = place.value;
-  return h(LogLines, { title: 'Latest log lines', wanted: { text: query.get('text') ?? '' } });
+  return h(LogLines, { title: 'Log lines', wanted: { text: query.get('text') ?? '' } });
 }

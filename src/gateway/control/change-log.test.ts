@@ -23,8 +23,8 @@ test('what happens to a gateway is told in sentences', () => {
       'health bad: a:1 of shop was ejected: 5 errors.',
     ],
     [
-      { kind: 'endpoint-up', ...of, reason: 'status 200', downForMs: 2000 },
-      'health good: a:1 of shop is up, after 2s: status 200.',
+      { kind: 'endpoint-up', ...of, reason: 'status 200', downForMs: 9990.874712999997 },
+      'health good: a:1 of shop is up, after 10s: status 200.',
     ],
     [
       { kind: 'endpoint-up', ...of, reason: 'status 200', downForMs: null },
@@ -35,7 +35,7 @@ test('what happens to a gateway is told in sentences', () => {
       'drain plain: a:1 of shop drains, at the longest 30s (by command).',
     ],
     [
-      { kind: 'drain-ended', ...of, tookMs: 1000, cut: null, told: 0 },
+      { kind: 'drain-ended', ...of, tookMs: 1040.5, cut: null, told: 0 },
       'drain plain: a:1 of shop has drained in 1s; nothing was cut.',
     ],
     [{ kind: 'drain-undone', ...of }, 'drain plain: a:1 of shop serves again.'],

@@ -5,7 +5,7 @@
  * Invariants: ids grow by one and are never used again; at most `CHANGES_MAX` are kept, the newest. Cost: a few hundred bytes each.
  */
 import type { Clock } from '../../kernel/clock.ts';
-import { formatDuration } from '../../kernel/units.ts';
+import { formatDuration, formatRoughly } from '../../kernel/units.ts';
 import type { GatewayEvent, ReloadOutcome } from './events.ts';
 
 /** A day on which something changes every minute and a half; 0.5 MB at the longest. */
@@ -93,7 +93,7 @@ function changeOfEvent(event: GatewayEvent): NewChange | null {
       return health(event, 'bad', `${event.endpoint} of ${event.service} ${what}: ${event.reason}.`);
     }
     case 'endpoint-up': {
-      const after = event.downForMs === null ? '' : `, after ${formatDuration(event.downForMs)}`;
+      const after = event.downForMs === null ? '' : `, after ${formatRoughly(event.downForMs)}`;
       return health(event, 'good', `${event.endpoint} of ${event.service} is up${after}: ${event.reason}.`);
     }
     case 'endpoint-trial':
@@ -112,7 +112,7 @@ function changeOfEvent(event: GatewayEvent): NewChange | null {
     case 'drain-ended': {
       const { cut, tookMs } = event;
       const lost = cut === null ? 'nothing was cut' : `${cut.requests} requests and ${cut.tunnels} tunnels were cut`;
-      return drain(event, `has drained in ${formatDuration(tookMs)}; ${lost}`);
+      return drain(event, `has drained in ${formatRoughly(tookMs)}; ${lost}`);
     }
     case 'drain-undone':
       return drain(event, 'serves again');
