@@ -38,8 +38,7 @@ const QUESTION = 63;
 /** ` HTTP/1.1` and the line end. */
 const VERSION_BYTES = 11;
 
-const TIME = new FixedText('{"time":"');
-const CLIENT = new FixedText('","client":"');
+const CLIENT = new FixedText('Z","client":"');
 const LISTENER = new FixedText('","listener":');
 const METHOD = new FixedText(',"method":"');
 const HOST = new FixedText('","host":"');
@@ -81,7 +80,8 @@ const REFERER_NAME = ascii('referer:');
 export class LineWriter {
   readonly #client: ClientText;
   readonly #names = new Names();
-  readonly #time = Buffer.from('0000-00-00T00:00:00.000Z', 'latin1');
+  /** From the beginning of a line to the dot of its time. */
+  #upToMs = new FixedText('');
   #second = Number.NaN;
   #out = outOver(new Uint8Array(0));
 
@@ -94,8 +94,7 @@ export class LineWriter {
   write(record: LogRecord, memory: Uint8Array, at: number): number {
     const out = this.#over(memory);
     this.#client.cut = false;
-    at = TIME.write(out, at);
-    at = this.#timestamp(record.wallMs, out, at);
+    at = this.#time(record.wallMs, out, at);
     at = CLIENT.write(out, at);
     at = copyBytes(record.clientText, 0, record.clientLength, out.bytes, at);
     at = this.#names.name(LISTENER, record.listener, out, at);
@@ -205,13 +204,15 @@ export class LineWriter {
     return this.#client.text(from, start, end, out.bytes, at, at + max);
   }
 
-  #timestamp(wallMs: number, out: LineOut, at: number): number {
+  /** The time and its key. */
+  #time(wallMs: number, out: LineOut, at: number): number {
     const second = Math.floor(wallMs / 1000);
     if (second !== this.#second) {
       this.#second = second;
-      this.#time.write(new Date(second * 1000).toISOString(), 'latin1');
+      this.#upToMs = new FixedText(`{"time":"${new Date(second * 1000).toISOString().slice(0, 20)}`);
     }
-    thousandths(Math.floor(wallMs - second * 1000), this.#time, 20);
-    return copyBytes(this.#time, 0, 24, out.bytes, at);
+    at = this.#upToMs.write(out, at);
+    thousandths(Math.floor(wallMs - second * 1000), out.bytes, at);
+    return at + 3;
   }
 }
