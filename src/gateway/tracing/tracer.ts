@@ -3,8 +3,8 @@
  * has sampled, since services behind must be told; and at *account*, where what failed, was tried again or was slow is kept whatever the head said.
  *
  * The flag that goes out is honest: it is set for what will be kept, and for what the caller keeps. Kept traces leave once a tick, and no more
- * begin in a second than the plan allows; what had no room, there or in memory while nobody reads them, is counted. Of these a quarter is left to what failed or was slow: neither the head,
- * nor a caller that samples, nor requests that are refused for what they are can use it up.
+ * begin in a second than the plan allows; what had no room, there or in memory while nobody reads them, is counted. Of these a quarter is left to
+ * what failed or was slow: neither the head, nor a caller that samples, nor requests that are refused for what they are can use it up.
  *
  * Cost: off, a look at a flag. On, for a request that is not kept: a comparison at its head and four at its end, no allocation.
  */
@@ -28,6 +28,8 @@ export type Kept = 'sampled' | 'error' | 'retried' | 'slow';
 const HEAD_SHARE = 0.75;
 /** Spans that wait while what was sent is not read: some 10 MB, a third of a second of as many traces as a plan may keep. */
 const UNSENT_MAX = 10_000;
+/** Spans that are sent together: a worker takes some 2 ms to copy them, and traffic waits for that. */
+const BATCH_MAX = 1000;
 /** What a client can bring about as often as it likes, and is no failure of what it asks: not implemented, a version, a loop. */
 const ASKED_WRONGLY: readonly number[] = [501, 505, 508];
 
@@ -40,7 +42,7 @@ export interface TracerOptions {
   readonly lane: Lane;
   /** Now, as read once per event. */
   readonly time: { readonly nowMs: number };
-  /** Takes what is kept, at most once a tick, and calls `taken` when it has been read: until then it is given no more. */
+  /** Takes what is kept, and calls `taken` when it has been read: until then it is given no more. */
   readonly send: SendSpans;
 }
 
@@ -66,20 +68,23 @@ export class Tracer {
 
   /** Hands on what was kept since, if what was handed on before has been read. */
   tick(): void {
-    if (!this.#isSending) this.end();
+    if (!this.#isSending && this.#spans.length > 0) this.#sendSome();
   }
 
   /** Hands on what was kept since, in any case. */
   end(): void {
-    if (this.#spans.length === 0) return;
-    const spans = this.#spans;
-    this.#spans = [];
+    while (this.#spans.length > 0) this.#sendSome();
+  }
+
+  #sendSome(): void {
+    const spans = this.#spans.splice(0, BATCH_MAX);
     this.#isSending = true;
     this.#options.send(spans, this.#taken);
   }
 
   readonly #taken = (): void => {
     this.#isSending = false;
+    if (this.#spans.length >= BATCH_MAX) this.#sendSome();
   };
 
   // — At the head
