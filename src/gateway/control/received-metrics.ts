@@ -66,8 +66,9 @@ export class ReceivedMetrics {
         const series = seriesOf(record, point);
         const key = whose + JSON.stringify(sorted(series.labels));
         const known = this.#series.get(key);
-        // A time that was wrong, as of a clock that was set back since, is forgotten once nobody tells of it any more.
-        if (known !== undefined && series.atMs < known.series.atMs) continue;
+        // A time that was wrong, as of a clock that was set back since, holds only until the series is forgotten.
+        const isLate = known !== undefined && series.atMs < known.series.atMs && toldMs - known.toldMs < FORGET_MS;
+        if (isLate) continue;
         const bytes = SERIES_BYTES + CHARACTER_BYTES * (key.length + series.unit.length);
         // Told just now it is among the last already; a map is slow with a key that is deleted again and again.
         if (known !== undefined && known.toldMs !== toldMs) this.#series.delete(key);
