@@ -30,27 +30,30 @@ const listen = async (): Promise<PostgresListenClient> => ({
   async end() {},
 });
 
-agreesWithTable('postgres', async (nowMs) => {
-  await connection.query('TRUNCATE spillway.leases, spillway.lease_crowd');
-  const clock = { ...systemClock, nowMs };
-  const client = clockedPostgres(connection, () => nowMs() * 1000);
-  const store = postgresLeases(client, { listen, clock });
-  // It listens before there is anything to tell.
-  const listening = Promise.withResolvers<void>();
-  store.watch('', { id: '' } as never, listening.resolve);
-  await listening.promise;
-  return {
-    store,
-    async told() {
-      // What a connection was told comes before its answer.
-      await ear.query('SELECT');
-      const heard = told;
-      told = [];
-      return heard;
-    },
-    async close() {
-      await store[Symbol.asyncDispose]();
-      await ear.query('UNLISTEN *');
-    },
-  };
+agreesWithTable('postgres', {
+  unitUs: 1000,
+  async open(nowUs) {
+    await connection.query('TRUNCATE spillway.leases, spillway.lease_crowd');
+    const clock = { ...systemClock, nowMs: () => nowUs() / 1000 };
+    const client = clockedPostgres(connection, nowUs);
+    const store = postgresLeases(client, { listen, clock });
+    // It listens before there is anything to tell.
+    const listening = Promise.withResolvers<void>();
+    store.watch('', { id: '' } as never, listening.resolve);
+    await listening.promise;
+    return {
+      store,
+      async told() {
+        // What a connection was told comes before its answer.
+        await ear.query('SELECT');
+        const heard = told;
+        told = [];
+        return heard;
+      },
+      async close() {
+        await store[Symbol.asyncDispose]();
+        await ear.query('UNLISTEN *');
+      },
+    };
+  },
 });

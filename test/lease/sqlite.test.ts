@@ -53,10 +53,13 @@ for (const { name, run } of leaseStoreContract({
 }))
   test(name, run);
 
-agreesWithTable('sqlite', async (nowMs) => {
-  const clock = { ...machineClock, nowMs };
-  const store = sqliteLeases(new DatabaseSync(':memory:'), { clock });
-  return { store, close: () => store[Symbol.asyncDispose]() };
+agreesWithTable('sqlite', {
+  unitUs: 1000,
+  async open(nowUs) {
+    const clock = { ...machineClock, nowMs: () => nowUs() / 1000 };
+    const store = sqliteLeases(new DatabaseSync(':memory:'), { clock });
+    return { store, close: () => store[Symbol.asyncDispose]() };
+  },
 });
 
 function worker(): WorkerProcess {
