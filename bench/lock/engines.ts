@@ -9,6 +9,7 @@ import {
   etcdLeases,
   type LeaseStore,
   postgresLeases,
+  postgresSessionLeases,
   redisLeases,
   sqliteLeases,
   zookeeperLeases,
@@ -65,16 +66,19 @@ async function startSqlite(): Promise<Started> {
 /** Connections a process has, with many callers; two when it has one. */
 const POOL = 10;
 
+const postgresAt = (port: string) =>
+  ({ host: '127.0.0.1', port: Number(port), user: 'postgres', database: 'postgres' }) as const;
+
+async function connectPostgres(port: string): Promise<pg.Client> {
+  const client = new pg.Client(postgresAt(port));
+  await client.connect();
+  return client;
+}
+
 function openPostgres(port: string): Opened {
-  const place = { host: '127.0.0.1', port: Number(port), user: 'postgres', database: 'postgres' };
-  const pool = new pg.Pool({ ...place, max: POOL });
+  const pool = new pg.Pool({ ...postgresAt(port), max: POOL });
   pool.on('error', () => {});
-  const listen = async (): Promise<pg.Client> => {
-    const client = new pg.Client(place);
-    await client.connect();
-    return client;
-  };
-  return opened(postgresLeases(pool, { listen }), () => pool.end());
+  return opened(postgresLeases(pool, { listen: () => connectPostgres(port) }), () => pool.end());
 }
 
 /** Requests that are a type, unless `typed` is false, and a length that counts itself or not. */
@@ -96,6 +100,9 @@ function firstOf(bytes: Buffer): number {
 const SYNC = 'S'.charCodeAt(0);
 const SIMPLE = 'Q'.charCodeAt(0);
 
+const postgresRequests = (bytes: Buffer): number =>
+  framed(bytes, 5, (at) => bytes[at] === SYNC || bytes[at] === SIMPLE, true);
+
 export const engines = {
   redis: {
     start: () => atPort(RedisServer.start()),
@@ -109,7 +116,12 @@ export const engines = {
   postgres: {
     start: startPostgres,
     open: async (port) => openPostgres(port),
-    requests: (bytes) => framed(bytes, 5, (at) => bytes[at] === SYNC || bytes[at] === SIMPLE, true),
+    requests: postgresRequests,
+  },
+  'postgres session': {
+    start: startPostgres,
+    open: async (port) => opened(postgresSessionLeases(() => connectPostgres(port))),
+    requests: postgresRequests,
   },
   etcd: {
     start: () => atPort(EtcdServer.start()),

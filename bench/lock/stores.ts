@@ -67,6 +67,7 @@ async function speed(name: string, { store }: Pick<Opened, 'store'>, each: numbe
 const pairs: Readonly<Record<EngineName, number>> = {
   redis: 1500,
   postgres: 500,
+  'postgres session': 500,
   etcd: 200,
   zookeeper: 200,
   sqlite: 500,
