@@ -85,6 +85,14 @@ test('a renewal that was given up and granted after all is good for a third of t
   assert.equal(life.dueMs, 2000);
 });
 
+test('a lease that counts from before is renewed when a third of what is left of it has passed, and not at once', () => {
+  const { life, first } = begun();
+  life.tried(first, { ...granted, since: at(-1500) }, at(0));
+  assert.equal(life.dueMs, 500);
+  life.renewed(asked(life.time(at(500))), { held: true, since: at(-400) }, at(510));
+  assert.equal(life.dueMs, 500 + 2100 / 3);
+});
+
 test('what has expired is brought back by no answer', () => {
   const { life, first } = begun();
   life.tried(first, granted, at(0));

@@ -13,7 +13,8 @@
  * - What may have been granted is given back, unless its time is over by then: also what was granted after nobody wanted it any more, and
  *   what was asked for and never answered. What expired is given back only when the server's time for it is over too: until then it
  *   protects the holder, who may need a moment to stop.
- * - A renewal is asked for every third of the ttl, so two may fail. After leaving, none is.
+ * - A renewal is asked for after a third of what is left of the lease: of its ttl, if no session counts from before; so two may fail. After leaving,
+ *   none is.
  */
 import { type Backoff, backoffMs } from '../kernel/backoff.ts';
 import { SpillwayError } from '../kernel/errors.ts';
@@ -152,7 +153,7 @@ export class LeaseLife {
       else {
         this.#failures = 0;
         this.#cause = null;
-        this.#hold(renewal.since ?? question.asked);
+        this.#hold(question, renewal.since);
         if (this.#expired(now)) this.#expire();
       }
     }
@@ -243,14 +244,15 @@ export class LeaseLife {
     this.#failures = 0;
     this.#since = since;
     this.#nextMs = now.nowMs;
-    this.#hold(since);
+    this.#hold(question, since);
     this.#effects.push({ kind: 'granted', token });
   }
 
-  #hold(since: Instant): void {
+  #hold({ asked }: Question, since = asked): void {
     if (since.nowMs > this.#since.nowMs) this.#since = since;
+    const leftMs = this.#since.nowMs + this.#ttlMs - asked.nowMs;
     // An answer that came late does not cut short the pause after a failure.
-    this.#nextMs = Math.max(this.#nextMs, this.#since.nowMs + this.#ttlMs / RENEWALS_PER_TTL);
+    this.#nextMs = Math.max(this.#nextMs, asked.nowMs + leftMs / RENEWALS_PER_TTL);
   }
 
   #wait(againMs: number, now: Instant): void {

@@ -3,8 +3,9 @@
  * those before it leave room for it holds; its token is the transaction that made its node.
  *
  * - To take is two requests, of which the second does not wait for the first: make the node, look at all. To give back is one.
- * - Nodes belong to a session, one for each ttl, which all claims of this store share. Its timeout is half as long again as the ttl: a follower
- *   that dies may have told the leader of a heartbeat a third of the timeout late (session.ts), and a lease must not outlast the session.
+ * - Nodes belong to a session, one for each ttl, which all claims of this store share. Its timeout is a third longer than the ttl, for a follower
+ *   that dies may not have told the leader of the last heartbeat, a third of the ttl after the one before; a lease never outlasts the session, so if
+ *   it may have kept more to itself, the lease is shorter (`countsFrom` in life.ts).
  * - Whoever waits watches: for an exclusive lease only the node before its own, so that a release wakes one.
  * - A node whose creation was not answered is found again by the id of its claim, and is only taken for its own if its session made it
  *   (apache/curator: CURATOR-498, 620, 696).
@@ -51,7 +52,7 @@ export interface ZookeeperLeasesOptions extends Pick<
 /** Each is a connection and a heartbeat; a program has one ttl, or a few. */
 const SESSIONS_MAX = 16;
 /** A session's timeout, of a ttl. */
-const SESSION_PER_TTL = 1.5;
+const SESSION_PER_TTL = 1 + 1 / RENEWALS_PER_TTL;
 
 const NODE = /^([0-9a-f]{32})-(\d{1,10})-(\d{1,10})-(-?\d{10})$/;
 
@@ -125,7 +126,8 @@ class ZookeeperLeases implements LeaseStore {
     try {
       // The ping first: then the server that is asked has caught up with the leader.
       const [, stat] = await Promise.all([session.ping({ signal }), session.exists(path, { signal })]);
-      if (stat !== null && session.heardAt !== null) return { held: true, since: session.heardAt };
+      const since = session.countsFrom(claim.ttlMs);
+      if (stat !== null && since !== null) return { held: true, since };
     } catch (error) {
       if (!isCoded(error, 'ZOOKEEPER_SESSION_ENDED')) throw storeError(error);
     }
@@ -300,7 +302,7 @@ class ZookeeperLeases implements LeaseStore {
   async #answerOf(claim: Claim, node: Node, rows: readonly Row[], signal: AbortSignal): Promise<Answer> {
     const { id, share, of, ttlMs, queue } = claim;
     const place = rows.findIndex(({ name }) => node.path.endsWith(`/${name}`));
-    const since = node.session.heardAt;
+    const since = node.session.countsFrom(ttlMs);
     if (place < 0 || since === null) {
       // Its session is over, or somebody took it away.
       this.#forget(id);

@@ -174,7 +174,7 @@ test('a ttl that the servers keep no session for is refused with what they do', 
   await assert.rejects(locks.tryAcquire('payment:42', { ttl: '5m' }), {
     code: 'OPTIONS_INVALID',
     message:
-      /ttl is 300000 ms, and the servers of ZooKeeper keep a session for at most 60000 ms: expected at most 40000 ms/,
+      /ttl is 300000 ms, and the servers of ZooKeeper keep a session for at most 60000 ms: expected at most 45000 ms/,
   });
 });
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import fc from 'fast-check';
 
-import { changesInMs, isOver, type Life, newLife, type Reading, step } from './life.ts';
+import { changesInMs, countsFrom, isOver, type Life, newLife, type Reading, step } from './life.ts';
 
 const TIMEOUT_MS = 900;
 
@@ -93,4 +93,58 @@ test('what was closed stays so', () => {
   for (const event of [{ type: 'attached', sentAt: now, timeoutMs: 1 } as const, { type: 'expired' } as const]) {
     assert.equal(step(closed, event, now).state, 'closed');
   }
+});
+
+test('what counts from `countsFrom` is over before the session is, when the follower dies right after its last answer', () => {
+  // All of a timeout.
+  const upTo = (max: number): fc.Arbitrary<number> => fc.integer({ min: 0, max: max * 1000 }).map((at) => at / 1000);
+  const request = fc.record({
+    /** After the one before was sent. */
+    after: fc.oneof(upTo(0.02), upTo(0.35)),
+    there: fc.oneof(fc.constant(0), upTo(0.3)),
+    back: fc.oneof(fc.constant(0), upTo(0.1)),
+  });
+  const requests = fc.array(request, { maxLength: 30 });
+  const timeout = fc.integer({ min: 100, max: 10_000 });
+  /** Half a tick, and how long it lasts that counts. */
+  const untold = fc.oneof(fc.constant(0.25), upTo(0.25));
+  const lasts = fc.constantFrom(0.75, 0.9, 1);
+  let shortened = 0;
+  let whole = 0;
+  fc.assert(
+    fc.property(timeout, untold, lasts, requests, (timeoutMs, untoldRatio, lastsRatio, given) => {
+      const lastsMs = timeoutMs * lastsRatio;
+      const at = (ms: number): Reading => ({ nowMs: ms, wallMs: ms });
+      let life = step(newLife(timeoutMs), { type: 'attached', sentAt: at(0), timeoutMs }, at(0));
+      const arrived = [{ sentMs: 0, atMs: 0 }];
+      let [sentMs, arrivedMs, answeredMs] = [0, 0, 0];
+      for (const { after: apart, there, back } of given) {
+        sentMs += apart * timeoutMs;
+        arrivedMs = Math.max(arrivedMs, sentMs + there * timeoutMs);
+        answeredMs = Math.max(answeredMs, arrivedMs + back * timeoutMs);
+        arrived.push({ sentMs, atMs: arrivedMs });
+        life = step(life, { type: 'answered', sentAt: at(sentMs) }, at(answeredMs));
+        if (isOver(life)) return;
+        const told = arrived.findLast(({ atMs }) => atMs <= arrivedMs - untoldRatio * timeoutMs) ?? arrived[0]!;
+        const from = countsFrom(life, lastsMs)!;
+        assert.ok(from.nowMs + lastsMs <= told.sentMs + timeoutMs + 1e-6, 'it outlives the session');
+        assert.ok(from.nowMs <= sentMs);
+        assert.ok(life.answered.length <= 8, 'few are kept');
+        if (from.nowMs < sentMs) shortened += 1;
+        else whole += 1;
+      }
+    }),
+    { numRuns: 3000 },
+  );
+  assert.ok(shortened > 1000 && whole > 1000, `${shortened} shortened, ${whole} whole`);
+});
+
+test('it counts from the last answer if the heartbeats before it were as far apart as the timeout is longer, and quick', () => {
+  const at = (ms: number): Reading => ({ nowMs: ms, wallMs: ms });
+  let life = step(newLife(1000), { type: 'attached', sentAt: at(0), timeoutMs: 1000 }, at(0));
+  for (let ms = 300; ms <= 3000; ms += 300) life = step(life, { type: 'answered', sentAt: at(ms) }, at(ms + 10));
+  assert.deepEqual(countsFrom(life, 700), at(3000));
+  assert.deepEqual(countsFrom(life, 750), at(2950));
+  life = step(life, { type: 'answered', sentAt: at(3200) }, at(3210));
+  assert.deepEqual(countsFrom(life, 750), at(2950), 'the follower may have told nobody of the one before');
 });

@@ -7,7 +7,12 @@
  * At two thirds of the timeout without an answer the session is *suspended*, at the timeout *expired*, whether or not a server could
  * be asked. What is over stays over: an answer that comes too late does not bring it back.
  *
- * Invariants: `heardAt` never goes back; `expired` and `closed` are final.
+ * A follower tells the leader, which counts, half a tick later of whom it has heard. If it dies in between, the session ends a timeout after what the
+ * leader was told of before. So for what must not outlive the session (`countsFrom`) only those requests count that the leader knows of
+ * by then; a timeout is two ticks or more, so half a tick is a quarter of it at most.
+ *
+ * Invariants: `heardAt` never goes back; `expired` and `closed` are final. A few of the answered requests are kept, however many there are.
+ * Source: `Leader.lead`, `Learner.ping` and `SessionTrackerImpl` of ZooKeeper 3.9.
  */
 import type { Clock } from '../../kernel/clock.ts';
 
@@ -30,6 +35,13 @@ export interface Life {
   readonly timeoutMs: number;
   /** When the last request that was answered was sent; null while `opening`. */
   readonly heardAt: Reading | null;
+  /** Requests that were answered, in their order: the first of them the leader has counted, whatever becomes of the follower. */
+  readonly answered: readonly Answered[];
+}
+
+interface Answered {
+  readonly sentAt: Reading;
+  readonly answeredMs: number;
 }
 
 export type LifeEvent =
@@ -45,8 +57,13 @@ export type LifeEvent =
 /** A session that is given up at the timeout is suspended at this part of it, and its connection left for another server's. */
 const SUSPENDED_RATIO = 2 / 3;
 
+/** How long a follower keeps to itself whom it has heard of, of a timeout. */
+const UNTOLD_RATIO = 1 / 4;
+/** Of requests that are closer to each other than this, of a timeout, one is kept. */
+const APART_RATIO = UNTOLD_RATIO / 4;
+
 export function newLife(timeoutMs: number): Life {
-  return { state: 'opening', timeoutMs, heardAt: null };
+  return { state: 'opening', timeoutMs, heardAt: null, answered: [] };
 }
 
 /** Nothing brings it back. */
@@ -75,10 +92,19 @@ export function step(before: Life, event: LifeEvent, now: Reading): Life {
     case 'time':
       return life;
     case 'attached':
-      return aged({ ...life, state: 'alive', timeoutMs: event.timeoutMs, heardAt: event.sentAt }, now);
+      // The leader was asked for the session itself.
+      return aged(
+        {
+          state: 'alive',
+          timeoutMs: event.timeoutMs,
+          heardAt: event.sentAt,
+          answered: [{ sentAt: event.sentAt, answeredMs: now.nowMs }],
+        },
+        now,
+      );
     case 'answered':
       if (life.heardAt === null || event.sentAt.nowMs <= life.heardAt.nowMs) return life;
-      return aged({ ...life, heardAt: event.sentAt }, now);
+      return aged({ ...life, heardAt: event.sentAt, answered: withAnswer(life, event.sentAt, now) }, now);
     case 'expired':
       return { ...life, state: 'expired' };
     case 'closed':
@@ -86,6 +112,25 @@ export function step(before: Life, event: LifeEvent, now: Reading): Life {
     default:
       return event satisfies never;
   }
+}
+
+function withAnswer({ answered, timeoutMs }: Life, sentAt: Reading, now: Reading): readonly Answered[] {
+  // The follower lived when it took this one; so what it had answered so long before, it has told.
+  const toldMs = sentAt.nowMs - timeoutMs * UNTOLD_RATIO;
+  const untold = answered.findIndex(({ answeredMs }) => answeredMs > toldMs);
+  const kept = answered.slice(Math.max(0, (untold < 0 ? answered.length : untold) - 1));
+  if (sentAt.nowMs - kept.at(-1)!.sentAt.nowMs < timeoutMs * APART_RATIO) return kept;
+  return [...kept, { sentAt, answeredMs: now.nowMs }];
+}
+
+/**
+ * From when something counts that lasts `lastsMs` and must be over before the session is: from `heardAt`, or sooner if the leader may count from so
+ * long before. Null while `opening`.
+ */
+export function countsFrom({ timeoutMs, heardAt, answered: [counted] }: Life, lastsMs: number): Reading | null {
+  if (heardAt === null || counted === undefined) return null;
+  const earlierMs = Math.max(0, passedMs(counted.sentAt, heardAt) - (timeoutMs - lastsMs));
+  return { nowMs: heardAt.nowMs - earlierMs, wallMs: heardAt.wallMs - earlierMs };
 }
 
 /** In how long time alone changes the state; null if it will not. */

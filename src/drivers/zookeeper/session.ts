@@ -5,7 +5,7 @@
  * - **It knows when it is over.** Time is counted from when the last request that the leader answered was sent, on both clocks (`life.ts`),
  *   also while no server can be reached. `state` and `heardAt` compare the clocks when they are read and trust no timer.
  * - **How much to trust it.** A follower tells the leader of its clients with its next word, half a tick later. If it dies in between, the
- *   leader counts from the heartbeat before, a third of the timeout earlier: what must not outlive the session ends when that is `suspended`.
+ *   leader counts from the heartbeat before: what must not outlive the session counts from `countsFrom`.
  * - **Nothing is done twice.** A request that was sent is not sent again: without an answer it fails with `STORE_UNSURE`.
  *   What was not sent waits for a connection.
  * - Requests are done and answered in their order.
@@ -14,7 +14,7 @@ import { checkInteger, checkKeys, invalid } from '../../kernel/options.ts';
 import type { CallOptions } from './call.ts';
 import { isRefusal, refused, sessionEnded, unavailable } from './failures.ts';
 import { type AskOptions, SessionKeeper } from './keeper.ts';
-import type { Reading, SessionState } from './life.ts';
+import { countsFrom, type Reading, type SessionState } from './life.ts';
 import {
   type Acl,
   type CreateFields,
@@ -96,6 +96,11 @@ export class ZookeeperSession implements AsyncDisposable {
   /** When the last request that the leader answered was sent: from no earlier do the servers count the timeout. Null until there is one. */
   get heardAt(): Reading | null {
     return this.#keeper.life.heardAt;
+  }
+
+  /** From when something counts that lasts `lastsMs` and must not outlive the session, whichever server dies; `heardAt` at the latest. */
+  countsFrom(lastsMs: number): Reading | null {
+    return countsFrom(this.#keeper.life, lastsMs);
   }
 
   /** Aborted with `ZOOKEEPER_SESSION_ENDED` when the session is over. */
