@@ -4,6 +4,7 @@
  *
  *     npm run bench -- lock                    all parts
  *     npm run bench -- lock --only redis       one of them
+ *     npm run bench -- lock --ttl 3000         hand-overs of leases that last 3 seconds
  *     npm run bench -- lock --markdown         as docs/benchmarks.md has it
  */
 import { availableParallelism } from 'node:os';
@@ -15,8 +16,16 @@ import { busyPercent, type Print, printer } from './report.ts';
 import { storesPart } from './stores.ts';
 import { waitersPart } from './waiters.ts';
 
+interface PartOptions {
+  /** Of the seat that changes hands. */
+  readonly ttlMs: number;
+}
+
+/** The shortest of all stores: etcd's. */
+const TTL_MS = 1000;
+
 /** Each prints its own tables. */
-const parts: Readonly<Record<string, (print: Print) => Promise<void>>> = {
+const parts: Readonly<Record<string, (print: Print, options: PartOptions) => Promise<void>>> = {
   redis: redisPart,
   redlock: redlockPart,
   stores: storesPart,
@@ -24,14 +33,20 @@ const parts: Readonly<Record<string, (print: Print) => Promise<void>>> = {
   'hand-over': handOverPart,
 };
 
-const usage = `Usage: npm run bench -- lock [--only ${Object.keys(parts).join('|')}] [--markdown]\n`;
+const usage = `Usage: npm run bench -- lock [--only ${Object.keys(parts).join('|')}] [--ttl MS] [--markdown]\n`;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { only: { type: 'string' }, markdown: { type: 'boolean', default: false } },
+    options: {
+      only: { type: 'string' },
+      ttl: { type: 'string', default: String(TTL_MS) },
+      markdown: { type: 'boolean', default: false },
+    },
   });
   if (values.only !== undefined && !Object.hasOwn(parts, values.only))
     throw new Error(`no part is called ${values.only}`);
+  const ttlMs = Number(values.ttl);
+  if (!(ttlMs >= TTL_MS)) throw new Error(`ttl is ${values.ttl}; expected milliseconds, ${TTL_MS} at least`);
   const print = printer(values.markdown);
   for (const [name, part] of Object.entries(parts)) {
     if (values.only !== undefined && values.only !== name) continue;
@@ -39,7 +54,7 @@ async function main(): Promise<void> {
     process.stdout.write(
       `\n${name}: before it began, others kept this machine ${busy.toFixed(0)} % busy (${availableParallelism()} cores)\n`,
     );
-    await part(print);
+    await part(print, { ttlMs });
   }
 }
 
