@@ -25,19 +25,8 @@ export async function opened(folder: string, clock: SimulatedClock, problems: (s
   const series = createSeries({ clock });
   const onProblem = (problem: string | null): void => void problems.push(problem);
   const files = new SeriesFiles({ folder, series, clock, onProblem });
-  const opening = files.open();
-  await Promise.all([opening, ticking(clock, opening)]);
+  await files.open();
   return { series, files };
-}
-
-/** Reading gives way, which simulated time must let happen. */
-export async function ticking(clock: SimulatedClock, until: Promise<unknown>): Promise<void> {
-  let isOver = false;
-  void until.finally(() => (isOver = true)).catch(() => {});
-  while (!isOver) {
-    clock.pass(0);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 export function sum(series: Series, clock: SimulatedClock, hours = 48): number {
@@ -79,16 +68,12 @@ export function countMany(series: Series, clock: SimulatedClock, seconds: number
   }
 }
 
-/** Time goes on with each look at the clock, so that nothing is done in one turn. Returns how many were waited for. */
+/** Time goes on with each look at the clock, so that nothing is done in one turn. Returns how many there were. */
 export function eachLookATurn(clock: SimulatedClock): () => number {
-  const [nowMs, after] = [clock.nowMs.bind(clock), clock.after.bind(clock)];
-  let [looks, turns] = [0, 0];
+  const nowMs = clock.nowMs.bind(clock);
+  let looks = 0;
   clock.nowMs = () => nowMs() + 5 * looks++;
-  clock.after = (delayMs, run) => {
-    turns++;
-    return after(delayMs, run);
-  };
-  return () => turns;
+  return () => looks;
 }
 
 /** Resolves when so many requests are in the files of a kind. */

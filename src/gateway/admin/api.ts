@@ -22,7 +22,7 @@ import { gatewayMetrics } from './metrics.ts';
 import { answerLogs } from './logs-api.ts';
 import { answerOtlpLogs, answerOtlpMetrics, answerOtlpTraces, OTLP_BYTES_MAX, otlpRefusal } from './otlp-api.ts';
 import type { Problem } from './problem.ts';
-import { readSeriesQuery, seriesAnswer } from './series-api.ts';
+import { answerSeries } from './series-api.ts';
 import { answerExemplars, answerTrace, answerTraces } from './traces-api.ts';
 
 interface ApiPath extends AdminAccess {
@@ -139,12 +139,6 @@ function answerLive({ live }: AdminBackend): ApiAnswer {
     kind: 'problem',
     problem: { status: 503, title: 'Too many look', detail, headers: { 'Retry-After': '10' } },
   };
-}
-
-function answerSeries(backend: AdminBackend, { query }: ApiRequest): ApiAnswer {
-  const nowMs = backend.wallMs();
-  const wanted = readSeriesQuery(query, nowMs);
-  return typeof wanted === 'string' ? badRequest(wanted) : json(200, seriesAnswer(backend.series(wanted), nowMs));
 }
 
 const CHANGES_MAX = 1000;

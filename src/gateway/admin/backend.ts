@@ -1,4 +1,5 @@
 /** What the admin API asks of the gateway: what it may know, and what it may have done. */
+import type { Steps } from '../../kernel/steps.ts';
 import type { SeriesQuery, SeriesRange } from '../../observe/series/range.ts';
 import type { Pass } from '../../observe/slo/gate.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
@@ -46,7 +47,7 @@ export interface AdminBackend {
   /** What `GET /api/live` tells. */
   readonly live: LiveFeed;
   /** A stretch of what was sampled each second. */
-  series(query: SeriesQuery): SeriesRange;
+  series(query: SeriesQuery): Steps<SeriesRange>;
   /** As of the last second; empty without `slos` in the config. */
   slos(): readonly SloStatus[];
   wallMs(): number;

@@ -14,7 +14,7 @@ import { exportResponse, status } from '../../observe/otlp/answer-messages.ts';
 import { decodingLogs } from '../../observe/otlp/logs.ts';
 import type { MetricRecord } from '../../observe/otlp/metric-record.ts';
 import { decodingMetrics } from '../../observe/otlp/metrics.ts';
-import { STEP, type Steps } from '../../observe/otlp/steps.ts';
+import { STEP, type Steps } from '../../kernel/steps.ts';
 import { decodingTraces } from '../../observe/otlp/traces.ts';
 import { InTurn } from '../control/in-turn.ts';
 import type { Telemetry } from '../control/telemetry.ts';

@@ -144,7 +144,7 @@ export class ControlPlane {
       assets: new Assets(),
       live: new LiveFeed(clock, () => this.readings.live(), unread),
       changes: (wanted) => this.#changes.changes(wanted),
-      series: (query) => this.#history.series.range(query),
+      series: (query) => this.#history.series.rangeInSteps(query),
       slos: () => this.#history.slos ?? [],
       wallMs: () => clock.wallMs(),
       configText: (version) => this.#versions.text(version),

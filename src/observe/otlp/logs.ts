@@ -11,7 +11,7 @@ import { BoundAttributes, cutText, NAME_LENGTH_MAX, TEXT_LENGTH_MAX } from '../t
 import type { Attributes, AttributeValue } from '../trace/span-record.ts';
 import { fromAnyValue, toKeyValues } from './attribute-messages.ts';
 import { logsRequest, type LogsRequest, type OtlpLog } from './log-messages.ts';
-import { atOnce, STEP, type Steps } from './steps.ts';
+import { atOnce, STEP, type Steps } from '../../kernel/steps.ts';
 
 export interface DecodedLogs {
   readonly logs: LogRecord[];

@@ -9,7 +9,7 @@
  * Cost: O(fields that are there).
  */
 import { invalidOtlp, ProtobufReader, ProtobufWriter, wire } from './protobuf.ts';
-import { atOnce, STEP, type Steps } from './steps.ts';
+import { atOnce, STEP, type Steps } from '../../kernel/steps.ts';
 import { type ScalarName, type ScalarType, scalarTypes } from './scalar-types.ts';
 
 /** Number, type and, of a list, `'repeated'`. A message is named by a function, as messages lie within themselves. */

@@ -22,7 +22,7 @@ import {
   type OtlpNumber,
 } from './metric-messages.ts';
 import type { HistogramValue, MetricExemplar, MetricPoint, MetricRecord } from './metric-record.ts';
-import { atOnce, type Steps } from './steps.ts';
+import { atOnce, type Steps } from '../../kernel/steps.ts';
 
 /** Whose metrics they are, and since when they count. */
 export interface MetricsSource {

@@ -6,7 +6,7 @@ import { isCoded } from '../../kernel/errors.ts';
 import type { SpanRecord } from '../trace/span-record.ts';
 import { MessageType } from './message-type.ts';
 import { ProtobufReader, ProtobufWriter } from './protobuf.ts';
-import { STEP } from './steps.ts';
+import { STEP } from '../../kernel/steps.ts';
 import { type DecodedTraces, decodeTraces, decodingTraces, encodeTraces, encodeTracesJson } from './traces.ts';
 
 const hex = (digits: number): fc.Arbitrary<string> =>

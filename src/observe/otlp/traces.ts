@@ -18,7 +18,7 @@ import {
 } from '../trace/span-bounds.ts';
 import type { Attributes, SpanEvent, SpanKind, SpanLink, SpanRecord, SpanStatus } from '../trace/span-record.ts';
 import { fromAnyValue, type KeyValue, toKeyValues } from './attribute-messages.ts';
-import { atOnce, STEP, type Steps } from './steps.ts';
+import { atOnce, STEP, type Steps } from '../../kernel/steps.ts';
 import { type OtlpEvent, type OtlpLink, type OtlpSpan, tracesRequest, type TracesRequest } from './trace-messages.ts';
 
 export interface DecodedTraces {

@@ -108,6 +108,18 @@ export function addSample(entry: Entry, { atMs, step }: Sample, clock: Pick<Cloc
   return isKept;
 }
 
+/** Whether what they hold can be added. */
+export function isLike(
+  one: Pick<SeriesIdentity, 'kind' | 'bounds'>,
+  other: Pick<SeriesIdentity, 'kind' | 'bounds'>,
+): boolean {
+  if (one.kind !== other.kind) return false;
+  return (
+    one.bounds === other.bounds ||
+    (one.bounds.length === other.bounds.length && one.bounds.every((bound, at) => bound === other.bounds[at]))
+  );
+}
+
 /** Too late for what is there, which is because that is from a time that has not come yet: the clock was ahead. */
 function addAfterReturn<Step>(
   track: Track<Step>,

@@ -5,6 +5,7 @@
  * Cost: a step some 200 ns; and for as long as it takes, the memory of what is read is counted beside that of what is there.
  */
 import type { Clock } from '../../kernel/clock.ts';
+import type { Steps } from '../../kernel/steps.ts';
 import { type Entry, type SeriesIdentity, tracksOf } from './entry.ts';
 import type { Added } from './frames.ts';
 import { type AnyStep, kindOf } from './kinds.ts';
@@ -48,7 +49,7 @@ export class Restoring {
   }
 
   /** All of it is there; or not, and it is let go of again. A series at a time, so that others may have their turn between two. */
-  *end(isWhole: boolean): Generator<void> {
+  *end(isWhole: boolean): Steps<void> {
     for (const [entry, tracks] of this.#tracks) {
       if (isWhole && entry.isKept) takeIn(entry, tracks);
       else for (const track of tracks) track?.clear();

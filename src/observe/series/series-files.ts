@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import { claimFile, dropClaim, type FileClaim } from '../../kernel/file-claim.ts';
+import { inTurns, STEP, type Steps } from '../../kernel/steps.ts';
 import { type Added, FrameWriter, readFrames } from './frames.ts';
 import { Pending } from './pending.ts';
 import { resolutions } from './resolutions.ts';
@@ -45,7 +46,6 @@ type Level = (typeof levels)[number];
 const BEHIND_MS = 3_600_000;
 /** Of a budget of 5 ms that nothing in this thread may exceed. */
 const TURN_MS = 2;
-const STEPS_A_LOOK = 64;
 const DAY_MS = 86_400_000;
 const BYTES_MAX = 256 * 1024 * 1024;
 const named = /^(10s|5m)-(\d{13})-(\d{6})\.series$/;
@@ -173,37 +173,29 @@ export class SeriesFiles {
     this.#pending[1]!.putBack(beyond.take());
   }
 
-  /** A step at a time. */
   *#read(
     bytes: Uint8Array,
     restoring: Restoring,
     { level, held, beyond }: { readonly level: Level; readonly held: number; readonly beyond: Pending },
-  ): Generator<void> {
+  ): Steps<void> {
     const coarser = levels.find(({ at }) => at === level.at + 1);
+    let count = 0;
     for (const { sequence, added } of readFrames(bytes)) {
       this.#sequence = Math.max(this.#sequence, sequence);
       for (const { identity, step, value } of added) {
+        if (++count % STEP === 0) yield;
         const entry = restoring.add(identity, level.at, { step, value });
-        if (entry !== null && coarser !== undefined && sequence > held) {
-          const atMs = step * resolutions[level.at]!.stepMs;
-          restoring.add(identity, coarser.at, { step: Math.floor(atMs / resolutions[coarser.at]!.stepMs), value });
-          beyond.add(entry, { atMs, step: value });
-        }
-        yield;
+        if (entry === null || coarser === undefined || sequence <= held) continue;
+        const atMs = step * resolutions[level.at]!.stepMs;
+        restoring.add(identity, coarser.at, { step: Math.floor(atMs / resolutions[coarser.at]!.stepMs), value });
+        beyond.add(entry, { atMs, step: value });
       }
     }
   }
 
-  /** Others have their turn every few milliseconds; once it is to be closed, nobody waits for one. */
-  async #inTurns(work: Iterable<void>): Promise<void> {
-    const { clock } = this.#options;
-    let endMs = clock.nowMs() + TURN_MS;
-    let steps = 0;
-    for (const _ of work) {
-      if (++steps % STEPS_A_LOOK !== 0 || this.#isClosing || clock.nowMs() < endMs) continue;
-      await new Promise<void>((resolve) => clock.after(0, resolve, { ref: true }));
-      endMs = clock.nowMs() + TURN_MS;
-    }
+  /** Once it is to be closed, nobody waits for a turn. */
+  #inTurns(steps: Steps<void>): Promise<void> {
+    return inTurns(steps, { clock: this.#options.clock, turnMs: TURN_MS, isAlone: () => this.#isClosing });
   }
 
   /** One write at a time; resolves when this one is over, well or not. */
