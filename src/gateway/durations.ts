@@ -18,6 +18,11 @@ export const durationBuckets = new Buckets([...exponentialBounds(MIN_MS, MAX_MS,
 
 export const BUCKETS = durationBuckets.bounds.length;
 
+/** How many of the first buckets hold what took no longer than this, which is one of their bounds; of the last bucket there is none. */
+export function bucketsWithin(bounds: Float64Array, bound: number): number {
+  return bounds.findIndex((each) => each > bound * (1 + Number.EPSILON * 4));
+}
+
 /** The bucket for a duration. */
 export function bucketOf(durationMs: number): number {
   return durationBuckets.bucketOf(durationMs);

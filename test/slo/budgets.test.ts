@@ -19,17 +19,23 @@ import { runCli } from '../cli-process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'spillway-budgets-'));
 const config = join(folder, 'spillway.yaml');
-const told = Promise.withResolvers<AlertExplanation>();
+/** By objective, the first that is told. */
+const told = {
+  'shop-up': Promise.withResolvers<AlertExplanation>(),
+  'shop-quick': Promise.withResolvers<AlertExplanation>(),
+};
+const SLOW_MS = 1300;
 const server = createServer((request, response) => {
   response.statusCode = request.url === '/bad' ? 500 : 200;
-  response.end('x');
+  setTimeout(() => response.end('x'), request.url === '/slow' ? SLOW_MS : 0);
 });
 const receiver = createServer((request, response) => {
   let text = '';
   request.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   request.on('end', () => {
     response.end();
-    told.resolve(JSON.parse(text) as AlertExplanation);
+    const explanation = JSON.parse(text) as AlertExplanation;
+    told[explanation.slo as keyof typeof told].resolve(explanation);
   });
 });
 const events: GatewayEvent[] = [];
@@ -50,7 +56,12 @@ before(async () => {
   for (const each of [server, receiver]) await new Promise<void>((resolve) => each.listen(0, '127.0.0.1', resolve));
   writeFileSync(
     join(folder, 'shop.slo.yaml'),
-    'service: shop\npolicy: { history: 0s }\nslos: [{ name: up, objective: 99%, sli: { availability: {} } }]\n',
+    `service: shop
+policy: { history: 0s }
+slos:
+  - { name: up, objective: 99%, sli: { availability: {} } }
+  - { name: quick, objective: 99%, sli: { latency: { under: 1s } }, policy: { warn: never, review: never, freeze: never } }
+`,
   );
   writeFileSync(join(folder, 'alert-url'), `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook\n`, {
     mode: 0o600,
@@ -107,7 +118,7 @@ test('while a budget is left everything may be put in force', async () => {
 });
 
 test('frozen: the pipeline is told no, and a change is refused with reason and code, by every way', async () => {
-  await send('/bad', 20);
+  await Promise.all([send('/bad', 20), ...Array.from({ length: 40 }, () => send('/slow', 1))]);
   const verdict = await gateWhen((status) => status === 409);
   assert.deepEqual([verdict.open, verdict.reasons[0]!.slo], [false, 'shop-up']);
   const gate = await spillway('slo', 'gate');
@@ -147,13 +158,23 @@ test('a rollback passes; so does what somebody answers for, and the ledger has i
 });
 
 test('the receiver is told what burns, on which route and endpoint, and what was changed before', async () => {
-  const explanation = await told.promise;
+  const explanation = await told['shop-up'].promise;
   assert.deepEqual([explanation.state, explanation.slo, explanation.severity], ['firing', 'shop-up', 'page']);
   const [route, endpoint] = explanation.contributions;
   assert.deepEqual([route?.kind, route?.name, route?.bad], ['route', 'all', 20]);
   assert.deepEqual([endpoint?.kind, endpoint?.bad], ['endpoint', 20]);
   assert.ok(explanation.beganMs !== null && explanation.beganMs <= explanation.sinceMs);
   assert.match(explanation.changes.map(({ what }) => what).join('\n'), /onfig/);
+});
+
+test('of what is late it is told as well on which route and endpoint', async () => {
+  const explanation = await told['shop-quick'].promise;
+  const [route, endpoint] = explanation.contributions;
+  assert.deepEqual([route?.kind, route?.name, route?.what], ['route', 'all', 'late']);
+  assert.ok(route!.bad >= 40 && route!.total >= 160, JSON.stringify(route));
+  assert.deepEqual([endpoint?.kind, endpoint?.what], ['endpoint', 'late']);
+  assert.ok(endpoint!.bad >= 40 && endpoint!.name.startsWith('127.0.0.1:'), JSON.stringify(endpoint));
+  assert.ok(explanation.beganMs !== null);
 });
 
 test('planned work counts for no budget, from when it is written down on; and again when it is withdrawn', async () => {

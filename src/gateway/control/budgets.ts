@@ -65,10 +65,11 @@ export class Budgets {
       ...{ clock, random, onNotice: (level, message) => this.#notice(level, message) },
       explain: (status, alert, state) => {
         const since = alert.sinceMs ?? clock.wallMs();
-        const began = beganMs(options.contributions, status, { sinceMs: since, longS: alert.longS });
+        const count = (span: Span) => options.contributions.count(status, span);
+        const began = beganMs(count, status, { sinceMs: since, longS: alert.longS });
         return explainAlert({
           ...{ status, alert, state, nowMs: clock.wallMs(), beganMs: began },
-          contributions: options.contributions(status.id, {
+          contributions: options.contributions.of(status.id, {
             fromMs: began ?? since - alert.longS * 1000,
             toMs: clock.wallMs(),
           }),

@@ -1,7 +1,7 @@
 /** What objectives count of the gateway's own traffic, as their rules do of its metrics: how much of it came in a round of samples. Pure. */
 import type { GatewayIndicator } from '../../observe/slo/gateway-indicator.ts';
 import type { WindowCount } from '../../observe/slo/live/outlook.ts';
-import { durationBuckets } from '../durations.ts';
+import { BUCKETS, bucketsWithin, durationBuckets } from '../durations.ts';
 import { routeSlots } from '../slots.ts';
 import type { RouteProbe } from './probes.ts';
 
@@ -28,11 +28,12 @@ function availability(grown: Float64Array): WindowCount {
 
 /** The bound is one of those that are counted by, so nothing is estimated. */
 function latency(grown: Float64Array, boundS: number): WindowCount {
-  let [within, total] = [0, 0];
-  for (const [bucket, bound] of durationBuckets.bounds.entries()) {
+  const within = bucketsWithin(durationBuckets.bounds, boundS * 1000);
+  let [bad, total] = [0, 0];
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
     const count = grown[routeSlots.buckets + bucket]!;
     total += count;
-    if (bound <= boundS * 1000 * (1 + Number.EPSILON * 4)) within += count;
+    if (bucket >= within) bad += count;
   }
-  return { bad: total - within, total };
+  return { bad, total };
 }

@@ -27,10 +27,10 @@ const status: SloStatus = {
 const input: ExplanationInput = {
   ...{ status, alert, state: 'firing', nowMs: at('07:03:00'), beganMs: at('07:00:50') },
   contributions: [
-    { kind: 'route', name: 'search', bad: 40, total: 9000 },
-    { kind: 'route', name: 'checkout', bad: 410, total: 600 },
-    { kind: 'route', name: 'fine', bad: 0, total: 600 },
-    { kind: 'endpoint', name: '10.0.0.7:3000', bad: 396, total: 400 },
+    { kind: 'route', name: 'search', bad: 40, total: 9000, what: 'failed' },
+    { kind: 'route', name: 'checkout', bad: 410, total: 600, what: 'failed' },
+    { kind: 'route', name: 'fine', bad: 0, total: 600, what: 'failed' },
+    { kind: 'endpoint', name: '10.0.0.7:3000', bad: 396, total: 400, what: 'failed' },
   ],
   changes: [
     { atMs: at('06:00:00'), what: 'long ago' },
@@ -82,7 +82,7 @@ test('no name and no message is more than text of one line, in Slack neither', (
   const evil = '<!channel> <http://x|y>\n\u202e& \u0007';
   const explanation = explainAlert({
     ...input,
-    contributions: [{ kind: 'route', name: evil, bad: 1, total: 1 }],
+    contributions: [{ kind: 'route', name: evil, bad: 1, total: 1, what: 'failed' }],
     changes: [{ atMs: at('07:00:00'), what: evil }],
   });
   const lines = alertLines(explanation);
@@ -113,7 +113,7 @@ test('whatever is known of it, it can be said', () => {
             status: { ...status, exhaustionMs },
             alert: { ...alert, longShare, shortShare, sinceMs },
           },
-          ...{ contributions: [{ kind: 'route', name, bad: 1, total: 2 }], changes: [] },
+          ...{ contributions: [{ kind: 'route', name, bad: 1, total: 2, what: 'failed' }], changes: [] },
         });
         for (const line of alertLines(explanation)) assert.doesNotMatch(line, /NaN|undefined|null|Infinity/);
       },

@@ -16,6 +16,8 @@ export interface Contribution {
   readonly name: string;
   readonly bad: number;
   readonly total: number;
+  /** What is bad of them. */
+  readonly what: 'failed' | 'late';
 }
 
 export interface ExplainedChange {
@@ -153,8 +155,8 @@ function contributionLine(all: readonly Contribution[], kind: Contribution['kind
   const sum = own.reduce((total, { bad }) => total + bad, 0);
   if (own.length === 0) return [];
   const parts = own.map(
-    ({ name, bad, total }) =>
-      `${oneLine(name)} ${formatPercentage(Math.round((100 * bad) / sum) / 100)} (${bad} of ${total} failed)`,
+    ({ name, bad, total, what }) =>
+      `${oneLine(name)} ${formatPercentage(Math.round((100 * bad) / sum) / 100)} (${bad} of ${total} ${what})`,
   );
   return [`By ${kind}: ${parts.join(', ')}.`];
 }

@@ -138,10 +138,9 @@ export class SloEvaluator {
 
   #begin(slo: Slo): Live {
     const { series } = this.#options;
-    const events = (outcome: string): CounterSeries =>
-      series.counter({ name: SLO_EVENTS, labels: { slo: sloId(slo), measures: measuresOf(slo), outcome } });
+    const counted = { id: sloId(slo), measures: measuresOf(slo) };
     const since = { all: 0, bad: 0, nowMs: this.#clock.nowMs(), wallMs: this.#clock.wallMs() };
-    const counters = { all: events('all'), bad: events('bad') };
+    const counters = { all: eventsOf(series, counted, 'all'), bad: eventsOf(series, counted, 'bad') };
     return { slo, alerts: [], windowsS: [], ...counters, since, phases: new Map(), status: null };
   }
 
@@ -214,6 +213,15 @@ export class SloEvaluator {
 /** Makes what evaluates objectives: `count` events as they happen, `evaluate` once a second. */
 export function createSloEvaluator(options: SloEvaluatorOptions): SloEvaluator {
   return new SloEvaluator(options);
+}
+
+/** What is counted of an objective in a series: all of its events, or the bad ones. */
+export function eventsOf(
+  series: Pick<Series, 'counter'>,
+  { id, measures }: Pick<SloStatus, 'id' | 'measures'>,
+  outcome: 'all' | 'bad',
+): CounterSeries {
+  return series.counter({ name: SLO_EVENTS, labels: { slo: id, measures, outcome } });
 }
 
 function countIn({ all, bad }: Live, { fromMs, toMs }: TimeRange, excluded: readonly TimeRange[]): WindowCount {
