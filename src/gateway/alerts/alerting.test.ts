@@ -1,9 +1,13 @@
 /** Alerts on their way to real receivers: taken, refused, slow, gone for a while, and leading elsewhere. Time is simulated. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { test } from 'node:test';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { createRandom } from '../../kernel/random.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { type AlertExplanation, explainAlert } from '../../observe/slo/alerts/explanation.ts';
@@ -11,6 +15,7 @@ import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { Alerting, type AlertReceiver } from './alerting.ts';
 import { Outbox } from './outbox.ts';
 import { postJson } from './post-json.ts';
+import { readTold } from './told-file.ts';
 
 /** A server that takes what it is sent; `answer` is asked for the status of each. */
 class Receiver implements AsyncDisposable {
@@ -82,8 +87,7 @@ function statusOf(id: string, firing: readonly number[], sinceMs: number): SloSt
   } as Partial<SloStatus> as SloStatus;
 }
 
-function alertingTo(receivers: readonly AlertReceiver[]) {
-  const time = clock();
+function alertingTo(receivers: readonly AlertReceiver[], time = clock()) {
   const notices: string[] = [];
   const alerting = new Alerting({
     ...{ clock: time, random, onNotice: (_, message) => notices.push(message) },
@@ -126,7 +130,7 @@ test('each receiver gets what it is for, in its shape, and the end of it', async
     ((await pages.got(2)) as AlertExplanation[]).map(({ state }) => state),
     ['firing', 'resolved'],
   );
-  alerting.close();
+  await alerting.close();
 });
 
 test('Alertmanager is told each minute what is on, and at each change', async () => {
@@ -153,7 +157,7 @@ test('Alertmanager is told each minute what is on, and at each change', async ()
   assert.equal(await burns(4), '3 14.4', 'the one that ended is told with its end');
   const [going, ended] = (manager.bodies as Sent[]).at(-1)!;
   assert.ok(Date.parse(going!.endsAt) - Date.parse(ended!.endsAt) === 240_000);
-  alerting.close();
+  await alerting.close();
 });
 
 test('a receiver that is down gets what it missed, in its order, and it is said once', async () => {
@@ -248,5 +252,98 @@ test('a receiver with another address begins anew, and one with the same goes on
   alerting.replace([{ name: 'a', kind: 'webhook', url: other.url, on: 'all' }]);
   pass(5);
   assert.equal(((await other.got(1)) as AlertExplanation[])[0]!.state, 'resolved');
-  alerting.close();
+  await alerting.close();
+});
+
+const folder = mkdtempSync(join(tmpdir(), 'spillway-alerts-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const statesOf = (bodies: readonly unknown[]) =>
+  (bodies as AlertExplanation[]).map(({ state, burn }) => `${state} ${burn}`);
+
+/** The outbox learns of the answer a few turns after the receiver has given it; then it is kept. */
+async function closed(
+  { alerting, pass }: ReturnType<typeof alertingTo>,
+  path: string,
+  isKept: (text: string) => boolean,
+  ...firing: readonly number[]
+) {
+  while (!existsSync(path) || !isKept(readFileSync(path, 'utf8'))) {
+    pass(1, ...firing);
+    await turn();
+  }
+  await alerting.close();
+}
+
+test('one that begins again tells nothing twice, and of what ended meanwhile that it is over', async () => {
+  await using receiver = await Receiver.start();
+  const [time, path] = [clock(), join(folder, 'told.json')];
+  const begin = async () => {
+    const begun = alertingTo([{ name: 'a', kind: 'webhook', url: receiver.url, on: 'all' }], time);
+    await begun.alerting.keep(path);
+    return begun;
+  };
+  const first = await begin();
+  first.pass(20, 3);
+  first.pass(20, 14.4, 3);
+  await receiver.got(2);
+  await closed(first, path, (text) => text.includes('14.4'), 3);
+  const second = await begin();
+  second.pass(600, 3);
+  // It is an hour after what was told last that it is told again, by whom that was.
+  time.pass(3_600_000 * 24);
+  second.pass(1, 3);
+  assert.deepEqual(statesOf(await receiver.got(3)), ['firing 3', 'firing 14.4', 'firing 3']);
+  await closed(second, path, (text) => text.includes('"burn":3'), 3);
+  const third = await begin();
+  third.pass(1);
+  assert.deepEqual(statesOf(await receiver.got(4)).slice(3), ['resolved 14.4']);
+  await closed(third, path, (text) => text === '{"told":{}}\n');
+  const fourth = await begin();
+  fourth.pass(400, 14.4);
+  assert.deepEqual(statesOf(await receiver.got(5)).slice(4), ['firing 14.4']);
+  await fourth.alerting.close();
+});
+
+test('what a receiver had not taken when the process ended is told again', async () => {
+  let status = 503;
+  await using receiver = await Receiver.start((_, response) => void response.writeHead(status).end());
+  const path = join(folder, 'missed.json');
+  const to = [{ name: 'a', kind: 'webhook', url: receiver.url, on: 'all' }] as const;
+  const first = alertingTo(to);
+  await first.alerting.keep(path);
+  first.pass(20, 14.4);
+  await receiver.got(1);
+  await first.alerting.close();
+  status = 200;
+  const second = alertingTo(to, first.time);
+  await second.alerting.keep(path);
+  second.pass(20, 14.4);
+  assert.deepEqual(statesOf(await receiver.got(2)), ['firing 14.4', 'firing 14.4']);
+  await second.alerting.close();
+});
+
+test('a file that cannot be used is as none, and it is said; what cannot be kept is said once', async () => {
+  for (const [name, text] of [
+    ['cut', '{"told":{"a":'],
+    ['other', '{"told":{"a":{"alert":{},"worst":{},"atMs":1}}}'],
+    ['list', '[]'],
+  ] as const) {
+    writeFileSync(join(folder, name), text);
+    const { alerting, notices } = alertingTo([]);
+    await alerting.keep(join(folder, name));
+    assert.equal(notices.length, 1);
+    assert.match(notices[0]!, /could not be read: |is not what alerts were told of/);
+    await alerting.close();
+    assert.deepEqual(await readTold(join(folder, name)), new Map(), 'it is made anew');
+  }
+  const { alerting, pass, notices } = alertingTo([]);
+  await alerting.keep(join(folder, 'nowhere', 'told.json'));
+  for (let turns = 0; turns < 3 || notices.length === 0; turns += 1) {
+    pass(20, 14.4);
+    await turn();
+  }
+  await alerting.close();
+  assert.equal(notices.length, 1);
+  assert.match(notices[0]!, /not kept what alerts were told: ENOENT/);
 });

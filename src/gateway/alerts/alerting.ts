@@ -4,14 +4,18 @@
  * change, which alerts are on.
  *
  * Never waits: what a receiver does not take waits in its outbox. A receiver whose address is the same after a reload keeps it.
+ *
+ * What was told may be kept in a file, for the next process. It is written once every receiver has taken what it was told: what one has not when the
+ * process ends is told again, to all.
  */
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
-import { AlertGroup } from '../../observe/slo/alerts/alert-group.ts';
+import { AlertGroup, type Told } from '../../observe/slo/alerts/alert-group.ts';
 import { alertmanagerBody, slackBody, webhookBody } from '../../observe/slo/alerts/bodies.ts';
 import type { AlertExplanation } from '../../observe/slo/alerts/explanation.ts';
 import type { AlertStatus, SloStatus } from '../../observe/slo/live/status.ts';
 import { Outbox, type OutboxOptions } from './outbox.ts';
+import { readTold, writeTold } from './told-file.ts';
 
 export interface AlertReceiver {
   readonly name: string;
@@ -48,6 +52,12 @@ export class Alerting {
   /** Those that are on, by objective and burn rate. */
   #on = new Map<string, OnAlert>();
   #toldMs = Number.NEGATIVE_INFINITY;
+  /** Where it is kept what was told; null: nowhere. */
+  #path: string | null = null;
+  /** Something was told that is not kept yet. */
+  #isNews = false;
+  #writing: Promise<void> | null = null;
+  #isWell = true;
 
   constructor(options: AlertingOptions) {
     this.#options = options;
@@ -66,24 +76,77 @@ export class Alerting {
     }
   }
 
+  /** Goes on from what was told by the process before, and keeps it from now on. */
+  async keep(path: string): Promise<void> {
+    const { clock, onNotice } = this.#options;
+    const known = await readTold(path);
+    if (typeof known === 'string') onNotice('warn', known);
+    else {
+      for (const [id, told] of known) {
+        const agoMs = Math.max(0, clock.wallMs() - told.atMs);
+        if ((this.#groups.get(id)?.told ?? null) === null)
+          this.#groups.set(id, new AlertGroup({ ...told, atMs: clock.nowMs() - agoMs }));
+      }
+    }
+    this.#path = path;
+    this.#isNews = true;
+  }
+
   /** How all objectives stand; once a second. */
   step(statuses: readonly SloStatus[]): void {
     const { clock } = this.#options;
     const ids = new Set(statuses.map(({ id }) => id));
     // An objective that is gone from the config is nobody's any more.
-    for (const id of this.#groups.keys()) if (!ids.has(id)) this.#groups.delete(id);
+    for (const id of this.#groups.keys()) if (!ids.has(id)) this.#isNews = this.#groups.delete(id);
     for (const status of statuses) {
       const group = this.#groups.get(status.id) ?? new AlertGroup();
       this.#groups.set(status.id, group);
       const message = group.step(clock.nowMs(), status.alerts);
-      if (message !== null) this.#tell(status, message.alert, message.state);
+      if (message === null) continue;
+      this.#isNews = true;
+      this.#tell(status, message.alert, message.state);
     }
     this.#tellAlertmanagers(statuses);
+    this.#write();
   }
 
-  close(): void {
+  /** Resolves when what was told is kept, as far as it was taken. */
+  async close(): Promise<void> {
+    await this.#writing;
+    this.#write();
     for (const { outbox } of this.#receivers) outbox.close();
     this.#receivers = [];
+    await this.#writing;
+  }
+
+  /** An Alertmanager is told what is on whatever it was told before. */
+  #write(): void {
+    const isTaken = this.#receivers.every(
+      ({ receiver, outbox }) => receiver.kind === 'alertmanager' || outbox.length === 0,
+    );
+    if (this.#path === null || !this.#isNews || !isTaken || this.#writing !== null) return;
+    this.#isNews = false;
+    this.#writing = writeTold(this.#path, this.#told())
+      .then(
+        () => (this.#isWell = true),
+        (error: unknown) => {
+          const { onNotice } = this.#options;
+          if (this.#isWell) onNotice('warn', `It is not kept what alerts were told: ${(error as Error).message}`);
+          this.#isWell = false;
+          this.#isNews = true;
+        },
+      )
+      .then(() => void (this.#writing = null));
+  }
+
+  #told(): ReadonlyMap<string, Told> {
+    const { clock } = this.#options;
+    const toWallMs = clock.wallMs() - clock.nowMs();
+    return new Map(
+      [...this.#groups].flatMap(([id, { told }]) =>
+        told === null ? [] : [[id, { ...told, atMs: told.atMs + toWallMs }]],
+      ),
+    );
   }
 
   #outboxOf({ name, kind, url }: AlertReceiver): Outbox {

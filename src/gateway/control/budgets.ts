@@ -4,7 +4,7 @@
  *
  * Nothing here may stop the gateway: a ledger that cannot be opened is one in memory, and it is said.
  */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import { explainAlert } from '../../observe/slo/alerts/explanation.ts';
@@ -97,6 +97,11 @@ export class Budgets {
     this.#kept = { ledger, keeper };
   }
 
+  /** A folder in which what is counted outlives the process is there: so does what alerts were told. */
+  async keep(folder: string): Promise<void> {
+    await this.#alerting.keep(join(folder, 'alerts.json'));
+  }
+
   /** Planned work: left out of every window. */
   excluded(id: string): readonly Span[] {
     return this.#kept?.ledger.excluded(id) ?? [];
@@ -142,7 +147,7 @@ export class Budgets {
   }
 
   async close(): Promise<void> {
-    this.#alerting.close();
+    await this.#alerting.close();
     await this.#kept?.keeper.close();
     await this.#kept?.ledger.close();
   }

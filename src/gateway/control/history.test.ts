@@ -1,16 +1,22 @@
 /** What was kept is read while a gateway goes on, in simulated time and from real files. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { cellLane } from '../../kernel/cells.ts';
 import { createRandom } from '../../kernel/random.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
+import type { AlertExplanation } from '../../observe/slo/alerts/explanation.ts';
 import { resolveSlos } from '../../observe/slo/load.ts';
 import { CellStore, resolveConfig } from '../config/index.ts';
 import { ROUTE_SLOTS, routeSlots } from '../slots.ts';
+import type { AlertReceiver } from '../alerts/alerting.ts';
 import { ChangeLog } from './change-log.ts';
 import { History } from './history.ts';
 import { compileInForce } from './in-force.ts';
@@ -24,7 +30,7 @@ class Gateway {
   readonly notices: string[] = [];
   readonly #slots;
 
-  constructor(clock: SimulatedClock, folder: string) {
+  constructor(clock: SimulatedClock, folder: string, alertReceivers: readonly AlertReceiver[] = []) {
     const { config, mistakes } = resolveConfig({
       listeners: [{ name: 'web', address: '127.0.0.1:0' }],
       services: [{ name: 'shop', endpoints: ['127.0.0.1:9001'] }],
@@ -36,9 +42,13 @@ class Gateway {
       slos: [{ name: 'up', objective: '99%', sli: { availability: {} } }],
     });
     const objectives = { slos: ['shop.slo.yaml'], objectives: slos!.slos };
-    const force = compileInForce({ ...config, ...objectives, folder, data: 'data', ledger: 'ledger' }, [], {
-      ...{ version: 1, cells: new CellStore(2), ticketSecret: new Uint8Array(32), pseudonym: 'g' },
-    });
+    const force = compileInForce(
+      { ...config, ...objectives, folder, data: 'data', ledger: 'ledger', alertReceivers },
+      [],
+      {
+        ...{ version: 1, cells: new CellStore(2), ticketSecret: new Uint8Array(32), pseudonym: 'g' },
+      },
+    );
     this.clock = clock;
     this.#slots = cellLane(force.snapshot.routes[0]!.cell, ROUTE_SLOTS, 0);
     this.history = new History({
@@ -50,6 +60,12 @@ class Gateway {
   /** Some that are well, and a second. */
   answer(count: number): void {
     this.#slots[routeSlots.responses1xx + 1]! += count;
+    this.clock.pass(1000);
+  }
+
+  /** Some that failed, and a second. */
+  fail(count: number): void {
+    this.#slots[routeSlots.responses5xx]! += count;
     this.clock.pass(1000);
   }
 
@@ -139,4 +155,45 @@ test('a folder that another has is asked for until it is free, and said once', a
   assert.equal(next.history.slos![0]!.good, 14);
   assert.equal(next.notices[1], 'What is counted is kept on disk now.');
   await next.history.stop();
+});
+
+test('an alert that was told before a restart is not told again, and its end is', async (t) => {
+  const [clock, folder] = [new SimulatedClock(), mkdtempSync(join(root, 'd-'))];
+  const states: string[] = [];
+  const receiver = createServer((request, response) => {
+    void json(request).then((body) => {
+      states.push((body as AlertExplanation).state);
+      response.end();
+    });
+  });
+  t.after(() => receiver.close());
+  receiver.listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
+  const begin = async (): Promise<Gateway> => {
+    const gateway = new Gateway(clock, folder, [{ name: 'oncall', kind: 'webhook', url, on: 'all' }]);
+    await gateway.history.start();
+    await gateway.status();
+    return gateway;
+  };
+  const first = await begin();
+  // What was told is kept once it was taken: there is no event for that.
+  const path = join(folder, 'data', 'alerts.json');
+  while (!existsSync(path) || !readFileSync(path, 'utf8').includes('firing')) {
+    first.fail(10);
+    await setImmediate();
+  }
+  await first.history.stop();
+  const second = await begin();
+  for (let seconds = 0; seconds < 60; seconds++) second.fail(10);
+  assert.equal(second.history.slos![0]!.alerts[0]!.state, 'firing');
+  await second.history.stop();
+  clock.pass(2 * 3_600_000);
+  const third = await begin();
+  while (states.length < 2) {
+    third.answer(1);
+    await setImmediate();
+  }
+  assert.deepEqual(states, ['firing', 'resolved']);
+  await third.history.stop();
 });

@@ -90,8 +90,8 @@ export class History {
     await this.#started;
     this.#sampler.stop();
     this.#again?.clear();
-    await this.#files?.close();
     await this.budgets.close();
+    await this.#files?.close();
   }
 
   /** Objectives wait for what was kept of them: by less than that their budgets would look better than they are. */
@@ -111,20 +111,21 @@ export class History {
       onEvent({ kind: 'notice', level: problem === null ? 'info' : 'warn', message: problem ?? again });
     this.#files = new SeriesFiles({ folder, series: this.series, clock, onProblem });
     this.#isReading = true;
-    void this.#open(this.#files, null);
+    void this.#open(this.#files, { folder, told: null });
   }
 
   /** Nothing stops for it: what cannot be kept now is in memory, and kept from when it can. `told` is the code of what was said of it last. */
-  async #open(files: SeriesFiles, told: string | null): Promise<void> {
+  async #open(files: SeriesFiles, { folder, told }: { folder: string; told: string | null }): Promise<void> {
     const { clock, onEvent } = this.#options;
     const say = (level: 'info' | 'warn', message: string): void => onEvent({ kind: 'notice', level, message });
     try {
       await files.open();
+      if (!this.#isStopped) await this.budgets.keep(folder);
       if (told !== null) say('info', 'What is counted is kept on disk now.');
     } catch (error) {
       const { code = 'unknown', message } = error as NodeJS.ErrnoException;
       if (code !== told) say('warn', `What is counted is not kept on disk: ${message}`);
-      if (!this.#isStopped) this.#again = clock.after(AGAIN_MS, () => void this.#open(files, code));
+      if (!this.#isStopped) this.#again = clock.after(AGAIN_MS, () => void this.#open(files, { folder, told: code }));
     } finally {
       this.#isReading = false;
     }

@@ -16,13 +16,28 @@ const REPEAT_MS = { page: 3_600_000, ticket: 86_400_000 } as const;
 
 export type GroupMessage = { readonly state: 'firing' | 'resolved'; readonly alert: AlertStatus } | null;
 
+/** What was told and is not over. */
+export interface Told {
+  readonly alert: AlertStatus;
+  /** Of those that were told, so that whoever was told of it is told that it is over. */
+  readonly worst: AlertStatus;
+  readonly atMs: number;
+}
+
 export class AlertGroup {
   /** Monotonic time at which something began to be on. */
   #onMs: number | null = null;
-  #told: { readonly alert: AlertStatus; readonly atMs: number } | null = null;
-  /** Of those that were told, so that whoever was told of it is told that it is over. */
-  #worst: AlertStatus | null = null;
+  #told: Told | null = null;
   #overMs = Number.NEGATIVE_INFINITY;
+
+  /** `told`: by one before this, which it goes on from; its time is monotonic. */
+  constructor(told: Told | null = null) {
+    this.#told = told;
+  }
+
+  get told(): Told | null {
+    return this.#told;
+  }
 
   /** `alerts`: of the objective, the most urgent first. */
   step(nowMs: number, alerts: readonly AlertStatus[]): GroupMessage {
@@ -30,8 +45,8 @@ export class AlertGroup {
     if (worst === undefined) return this.#over(nowMs);
     this.#onMs ??= nowMs;
     if (!this.#isDue(nowMs, worst)) return null;
-    this.#told = { alert: worst, atMs: nowMs };
-    if (this.#worst === null || worst.burn > this.#worst.burn) this.#worst = worst;
+    const before = this.#told?.worst ?? worst;
+    this.#told = { alert: worst, worst: worst.burn > before.burn ? worst : before, atMs: nowMs };
     return { state: 'firing', alert: worst };
   }
 
@@ -42,12 +57,11 @@ export class AlertGroup {
   }
 
   #over(nowMs: number): GroupMessage {
-    const worst = this.#worst;
+    const told = this.#told;
     this.#onMs = null;
     this.#told = null;
-    this.#worst = null;
-    if (worst === null) return null;
+    if (told === null) return null;
     this.#overMs = nowMs;
-    return { state: 'resolved', alert: worst };
+    return { state: 'resolved', alert: told.worst };
   }
 }
