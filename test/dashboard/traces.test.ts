@@ -131,6 +131,47 @@ test('of many traces there is one field to search with, and it asks the gateway'
   noFaults(opened);
 });
 
+test('a slow trace is set beside an ordinary one: how much longer, where, and what the other had not', async () => {
+  const route = { attributes: { 'http.route': 'cart' } };
+  const cart = (number: number, { query = 5, more = [] }: { query?: number; more?: readonly Partial<SpanRecord>[] }) =>
+    trace(number, [
+      { name: 'GET cart', service: 'gateway', kind: 'server', durationMs: query + 10, ...route },
+      { name: 'SELECT', service: 'shop', startMs: nowMs + number + 4, durationMs: query },
+      ...more,
+    ]);
+  const charge = { name: hostile, service: 'shop', startMs: nowMs + 1, durationMs: 3, status: 'error' } as const;
+  const address = await gatewayWith(
+    cart(1, { query: 500, more: [charge] }),
+    ...[2, 3, 4].map((number) => cart(number, { query: number * 10 })),
+    trace(5, [{ name: 'GET cart of another', durationMs: 1, ...route }]),
+  );
+  const opened = await openPage(address, `#/traces?id=${hex(1, 32)}`);
+  const { page } = opened;
+  const plain = (text: string | null): string => (text ?? '').replaceAll('\u00a0', ' ');
+  const peers = page.locator('.peers');
+  await peers.getByRole('link', { name: 'an ordinary one' }).waitFor();
+  const told = 'an ordinary one 40.0 ms, the fastest 30.0 ms, the slowest 50.0 ms, or ';
+  assert.equal(plain(await peers.textContent()), `Compare with ${told}`);
+  await peers.getByRole('link', { name: 'an ordinary one' }).click();
+  await page.getByText('510 ms, the other 40.0 ms: 470 ms longer. Most of it is shop: SELECT, 470 ms longer.').waitFor();
+  const rows = page.getByRole('region', { name: 'where the two differ' }).locator('tbody tr');
+  const texts = async (): Promise<string[]> => (await rows.allTextContents()).map(plain);
+  assert.deepEqual(await texts(), [
+    'shopSELECT+470 ms500 ms30.0 msGET cart1 / 1',
+    'gatewayGET cart−3.00 ms7.00 ms10.0 ms1 / 1',
+    `shop${hostile}+3.00 ms3.00 msnot thereGET cart1, 1 failed / 0`,
+  ]);
+  assert.equal(await page.evaluate('window.wasHurt'), undefined);
+  await page.getByRole('link', { name: 'The other way round' }).click();
+  await page.getByText('40.0 ms, the other 510 ms: 470 ms shorter. Most of it is shop: SELECT, 470 ms shorter.').waitFor();
+  // Any other, by its id; and one that is not there is said.
+  await peers.getByRole('searchbox').fill(`traceparent: 00-${hex(4, 32)}-${hex(1, 16)}-01`);
+  await page.getByText('40.0 ms, the other 50.0 ms: 10.0 ms shorter.').waitFor();
+  await peers.getByRole('searchbox').fill(hex(9, 32));
+  await page.getByRole('status').filter({ hasText: 'There is no trace with this id' }).waitFor();
+  noFaults(opened);
+}); // prettier-ignore
+
 test('ten thousand spans are kept as far as there is room, walked by keys, and told', async () => {
   const many = Array.from({ length: 9_999 }, (_, at): Partial<SpanRecord> => ({
     name: `work ${at}`,

@@ -1,4 +1,4 @@
-/** One trace: what it was, where its time went, its waterfall, all of the span that is chosen, and the lines of logs that belong to it. */
+/** One trace: what it was, where its time went and how another compares, its waterfall, all of the span that is chosen, and the lines of logs that belong to it. */
 import { h } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
@@ -11,14 +11,17 @@ import { askTrace, type WholeTrace } from '../traces.ts';
 import type { View } from '../view.ts';
 import { Asking } from './asking.ts';
 import { LogLines } from './log-lines.ts';
+import { Peers, TraceCompare } from './trace-compare.ts';
 
 /** Spans of other services come a little later than those of the gateway. */
 const PERIOD_MS = 5000;
 
 export function TraceView({ traceId }: { readonly traceId: string }): View {
   const { value, problem } = usePolled(traceId, PERIOD_MS, (signal) => askTrace(traceId, signal));
+  const other = place.value.query.get('with') ?? '';
   return h('div', { class: 'screen' }, [
     h('p', {}, [h('a', { href: hashOf('traces') }, '‹ Traces'), ' ', h('code', {}, traceId)]),
+    other === '' ? null : h(TraceCompare, { traceId, other }),
     value === null ? h(Asking, { problem }) : h(Whole, { whole: value }),
     h(LogLines, { title: 'Log lines of this trace', wanted: { traceId } }),
   ]);
@@ -31,8 +34,10 @@ function Whole({ whole }: { readonly whole: WholeTrace }): View {
   const found = trace.rows.findIndex(({ span }) => span.spanId === wanted);
   const chosen = found < 0 ? Math.max(0, mainRoot(trace.rows)) : found;
   const row = trace.rows[chosen];
+  const root = trace.rows[mainRoot(trace.rows)];
   return h('section', { class: 'panel' }, [
     h(Summary, { trace, dropped: whole.dropped }),
+    root === undefined ? null : h(Peers, { traceId: whole.traceId, root: root.span }),
     h(Waterfall, { trace, chosen, onChoose: (at) => setQuery({ span: trace.rows[at]!.span.spanId }) }),
     row === undefined ? null : h(SpanDetails, { span: row.span, shiftMs: row.shiftMs, lost: row.lost }),
   ]);
