@@ -26,7 +26,7 @@ async function shop() {
   const file = join(folder(), 'shop.slo.yaml');
   writeFileSync(
     file,
-    'service: shop\nslos:\n  - name: availability\n    objective: 99%\n    sli: { availability: {} }\n  - name: quick\n    objective: 99%\n    sli: { latency: { under: 10s } }\n',
+    'service: shop\nslos:\n  - name: availability\n    objective: 99%\n    sli: { availability: {} }\n    policy: { history: 0s }\n  - name: quick\n    objective: 99%\n    sli: { latency: { under: 10s } }\n',
   );
   const endpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   const { gateway, address } = create({
@@ -94,6 +94,16 @@ test('what is left, how fast it goes and which alerts fire is what the gateway s
     .getByRole('link', { name: /shop-quick/ })
     .click();
   await page.getByRole('heading', { name: 'shop-quick' }).waitFor();
+  noFaults(opened);
+});
+
+test('a budget that is gone is said to be, also while too little is known to freeze anything', async () => {
+  const { admin, send, status } = await shop();
+  await send('/bad', 9);
+  await status(9);
+  const opened = await openPage(admin, '#/slo?id=shop-availability');
+  const text = 'The budget is gone; deploys are not frozen yet, because too little is known of the window.';
+  await opened.page.getByText(text).waitFor();
   noFaults(opened);
 });
 

@@ -151,12 +151,20 @@ const levelWords = {
   freeze: 'The budget is gone: deploys are frozen; rollbacks and security fixes pass.',
 } as const;
 
+/** Spent is spent, also where nothing follows. */
+function levelText({ budget, level, policy }: SloStatus): string {
+  if (level === 'freeze' || budget.share > 0) return levelWords[level];
+  return policy.freeze === null
+    ? 'The budget is gone; its policy freezes nothing.'
+    : 'The budget is gone; deploys are not frozen yet, because too little is known of the window.';
+}
+
 function Objective({ status }: { readonly status: SloStatus }): View {
-  const { id, budget, good, bad, windowMs, level, sinceMs, exhaustionMs } = status;
+  const { id, budget, good, bad, windowMs, sinceMs, exhaustionMs } = status;
   const days = Math.round(windowMs / 86_400_000);
   return h('div', { class: 'screen' }, [
     h('section', { class: 'panel' }, [
-      h('header', {}, [h('h2', {}, id), h('span', { class: toneOf(status) }, levelWords[level])]),
+      h('header', {}, [h('h2', {}, id), h('span', { class: toneOf(status) }, levelText(status))]),
       h('dl', { class: 'tiles' }, [
         tile(
           'Budget left',
