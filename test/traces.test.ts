@@ -12,6 +12,7 @@ import type { TraceSummary } from '../src/observe/trace/stored-trace.ts';
 import type { ExemplarAnswer } from '../src/gateway/admin/traces-api.ts';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import { eventually } from './engine/bench.ts';
+import { parseExposition } from './exposition-parser.ts';
 import { cleanups, config, create, folder, mortalWorker } from './gateway-under-test.ts';
 import { Collector } from './observe/collector.ts';
 import { span } from './observe/spans.ts';
@@ -95,6 +96,26 @@ test('a request, and what its service tells of it, are one trace; its line in th
   await gateway.stop();
   const line = JSON.parse(readFileSync(log, 'utf8')) as Record<string, unknown>;
   assert.deepEqual([line['traceId'], line['spanId']], [traceId, request!.spanId]);
+});
+
+test('a bucket of durations in OpenMetrics leads to a trace that can be opened', async () => {
+  const { get, admin, read } = await start();
+  assert.equal(await get(), 'ok');
+  const [{ traceId }] = (await found(read, 'service=gateway', 1)) as [TraceSummary];
+  const headers = { Accept: 'application/openmetrics-text; version=1.0.0' };
+  const page = await (await fetch(`${admin}/metrics`, { headers })).text();
+  const exemplars = parseExposition(page, 'openmetrics')
+    .flatMap(({ samples }) => samples)
+    .flatMap(({ name, labels, exemplar }) => (exemplar === undefined ? [] : [{ name, labels, exemplar }]));
+  assert.equal(exemplars.length, 1);
+  const [{ name, labels, exemplar }] = exemplars as [(typeof exemplars)[0]];
+  assert.deepEqual(
+    [name, labels['route'], exemplar.traceId],
+    ['spillway_request_duration_seconds_bucket', 'all', traceId],
+  );
+  assert.ok(exemplar.value <= Number(labels['le']), `${exemplar.value} is in ${labels['le']}`);
+  const { spans } = await read<Trace>(`/api/traces/${exemplar.traceId}`);
+  assert.equal(spans[0]!.durationMs / 1000, exemplar.value);
 });
 
 test('what is asked for amiss is told, and looked for by status, time and text', async () => {

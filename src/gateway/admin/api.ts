@@ -7,6 +7,7 @@ import { chooseFormat, contentTypes, formatMetrics } from '../../observe/prometh
 import type { ReloadOutcome } from '../control/events.ts';
 import type { TrialOutcome } from '../control/trials.ts';
 import type { DrainOutcome, EndpointName } from '../control/drains.ts';
+import { routeExemplars } from '../tracing/route-exemplars.ts';
 import { type ApiAnswer, type ApiRequest, badRequest, json } from './answers.ts';
 import { readApplyRequest } from './apply-body.ts';
 import type { AdminBackend } from './backend.ts';
@@ -128,7 +129,8 @@ function answerEndpoint(backend: AdminBackend, { names: [address = ''] }: ApiReq
 
 function answerMetrics(backend: AdminBackend, { headers }: ApiRequest): ApiAnswer {
   const format = chooseFormat(headers.accept);
-  const body = inChunks(formatMetrics(gatewayMetrics(backend.metrics()), format));
+  const exemplars = routeExemplars(format === 'openmetrics' ? backend.telemetry.traces.spans() : []);
+  const body = inChunks(formatMetrics(gatewayMetrics(backend.metrics(), exemplars), format));
   return { kind: 'answer', status: 200, contentType: contentTypes[format], body };
 }
 

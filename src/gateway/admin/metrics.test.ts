@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseExposition } from '../../../test/exposition-parser.ts';
+import { span } from '../../../test/observe/spans.ts';
 import { cellHeader, cellLane } from '../../kernel/cells.ts';
 import { inChunks, LINES_MAX } from '../../observe/page.ts';
 import { formatMetrics, type MetricFamily, type MetricFormat } from '../../observe/prometheus.ts';
@@ -24,6 +25,8 @@ import {
   ROUTE_SLOTS,
   routeSlots,
 } from '../slots.ts';
+import type { SpanRecord } from '../../observe/trace/span-record.ts';
+import { routeExemplars } from '../tracing/route-exemplars.ts';
 import { metricNames } from './metric-names.ts';
 import { gatewayMetrics, type MetricsInput } from './metrics.ts';
 
@@ -173,6 +176,41 @@ test('counters of all workers are summed, per route, endpoint and reason', () =>
   assert.equal(value('spillway_reloads_total', { outcome: 'applied' }), 2);
   assert.equal(value('spillway_reload_last_successful'), 0);
   assert.equal(value('process_start_time_seconds'), Date.UTC(2026, 0, 1) / 1000);
+});
+
+test('a bucket leads to the newest request in it whose trace is kept, in OpenMetrics', () => {
+  const given = input();
+  const route = cellLane(given.snapshot.routes[0]!.cell, ROUTE_SLOTS, 1);
+  for (const ms of [3, 4, 7, 90_000]) route[routeSlots.buckets + bucketOf(ms)]! += 1;
+  const traced = (digit: string, durationMs: number, startMs: number, changes: Partial<SpanRecord> = {}): SpanRecord =>
+    span({
+      ...{ traceId: digit.repeat(32), spanId: digit.repeat(16), service: 'gateway', startMs, durationMs },
+      ...{ attributes: { 'http.route': 'all', 'spillway.service': 'shop' }, ...changes },
+    });
+  const exemplars = routeExemplars([
+    traced('2', 4, 2000),
+    traced('1', 3, 1000),
+    traced('3', 7, 1000),
+    traced('4', 90_000, 1000),
+    // Of a route that has been there before; nobody's; of a route that answers by itself; told by a service.
+    traced('5', 20_000, 3000),
+    traced('6', 3, 5000, { attributes: { 'http.route': 'gone', 'spillway.service': 'shop' } }),
+    traced('7', 3, 5000, { attributes: { 'http.route': 'all' } }),
+    traced('8', 3, 5000, { service: 'shop' }),
+    traced('9', 3, 5000, { kind: 'client' }),
+  ]);
+  const shown = (format: MetricFormat): unknown[] =>
+    parseExposition(textOf(gatewayMetrics(given, exemplars), format), format)
+      .flatMap((family) => family.samples)
+      .flatMap(({ exemplar, labels }) =>
+        exemplar === undefined ? [] : [{ le: Number(labels['le']?.replace('+Inf', 'Infinity')), ...exemplar }],
+      );
+  assert.deepEqual(shown('openmetrics'), [
+    { le: 0.005, traceId: '2'.repeat(32), value: 0.004, timeS: 2.004 },
+    { le: 0.01, traceId: '3'.repeat(32), value: 0.007, timeS: 1.007 },
+    { le: Infinity, traceId: '4'.repeat(32), value: 90, timeS: 91 },
+  ]);
+  assert.deepEqual(shown('prometheus'), []);
 });
 
 test('each arm of a split is told apart, and what was mirrored', () => {

@@ -5,13 +5,11 @@
  * Samples are made when a reader comes to them, one thing at a time: a scrape of 50,000 series is no work at one stretch.
  */
 import { cellHeader, cellLanes, type Cell } from '../../kernel/cells.ts';
-import type { Bucket, HistogramSample, Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
+import type { HistogramSample, Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
 import type { OtlpCounts } from '../../observe/otlp/channel.ts';
-import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { DiscoveryState, EndpointState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
 import { storesOf } from '../control/read-limits.ts';
-import { type DurationSlots, readDurations } from '../control/read-durations.ts';
 import { reader } from '../control/read-cell.ts';
 import { readStatuses } from '../control/read-state.ts';
 import {
@@ -34,6 +32,8 @@ import {
   storeSlots,
 } from '../slots.ts';
 import { type EndpointPlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
+import type { RouteExemplars } from '../tracing/route-exemplars.ts';
+import { durations } from './duration-buckets.ts';
 import { metricNames, type MetricNames } from './metric-names.ts';
 import { sloSamples } from './slo-samples.ts';
 
@@ -62,7 +62,8 @@ export interface MetricsInput {
 type Samples = Iterable<Sample>;
 type Series = Readonly<Record<string, Samples>>;
 
-export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
+/** `exemplars` are shown in OpenMetrics alone. */
+export function gatewayMetrics(input: MetricsInput, exemplars: RouteExemplars = new Map()): MetricFamily[] {
   const { snapshot, state } = input;
   const series: Series = {
     ...routeSeries(snapshot),
@@ -80,9 +81,9 @@ export function gatewayMetrics(input: MetricsInput): MetricFamily[] {
     ...workerSeries(snapshot, state),
     ...processSeries(input),
   };
-  const durations = histograms(snapshot);
+  const shown = histograms(snapshot, exemplars);
   return Object.entries(metricNames).map(([name, { type, help }]): MetricFamily => {
-    if (type === 'histogram') return { name, type, help, samples: durations[name as keyof Histograms] };
+    if (type === 'histogram') return { name, type, help, samples: shown[name as keyof Histograms] };
     return { name, type, help, samples: series[name] ?? [] };
   });
 }
@@ -191,30 +192,17 @@ type Histograms = {
   readonly [N in Name as MetricNames[N]['type'] extends 'histogram' ? N : never]: Iterable<HistogramSample>;
 };
 
-function histograms(snapshot: Snapshot): Histograms {
+function histograms(snapshot: Snapshot, exemplars: RouteExemplars): Histograms {
   return {
     spillway_request_duration_seconds: lazily(snapshot.routes, (route) => ({
       labels: { route: route.name, service: serviceNameOf(snapshot, route) },
-      ...durations(route.cell, ROUTE_SLOTS, routeSlots),
+      ...durations(route.cell, ROUTE_SLOTS, routeSlots, exemplars.get(route.name)),
     })),
     spillway_store_duration_seconds: lazily(storesOf(snapshot), ({ name, cell }) => ({
       labels: { store: name },
       ...durations(cell, STORE_SLOTS, storeSlots),
     })),
   };
-}
-
-/** What is at or below each bound that is shown. */
-function durations(cell: Cell, laneSlots: number, slots: DurationSlots): Omit<HistogramSample, 'labels'> {
-  const { bounds, counts, count, sum } = readDurations([cell], laneSlots, slots);
-  const buckets: Bucket[] = [];
-  let below = 0;
-  let bucket = 0;
-  for (const le of latencyBoundsMs) {
-    while (bounds[bucket]! <= le) below += counts[bucket++]!;
-    buckets.push({ le: le / 1000, count: below });
-  }
-  return { buckets: [...buckets, { le: Number.POSITIVE_INFINITY, count }], sum: sum / 1000 };
 }
 
 function storeSeries(snapshot: Snapshot, { stores }: MetricsInput['state']): Series {

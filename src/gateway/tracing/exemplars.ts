@@ -46,8 +46,8 @@ export function exemplarsOf(spans: Iterable<SpanRecord>, query: ExemplarQuery): 
   return [...places.values()].toSorted((one, other) => one.atMs - other.atMs).slice(-EXEMPLARS_MAX);
 }
 
-/** What the gateway sent to a service was counted, and nothing else. */
-function isCounted({ attributes, kind, service }: SpanRecord, wanted: string | undefined): boolean {
+/** What the gateway sent to a service, to this one if it is given, was counted, and nothing else. */
+export function isCounted({ attributes, kind, service }: SpanRecord, wanted?: string): boolean {
   const asked = attributes['spillway.service'];
   if (kind !== 'server' || service !== GATEWAY_SERVICE || typeof asked !== 'string') return false;
   return wanted === undefined || asked === wanted;
