@@ -98,12 +98,12 @@ export const configSchema = section({
   data: file()
     .optional()
     .describe(
-      'Folder in which what was counted is kept, so that budgets and charts outlive the process: at most 256 MB, of one gateway at a time. It is made if it is not there. Absent: in memory. Takes effect with the next start.',
+      'Folder in which what was counted is kept, so that budgets and charts outlive the process, and what alerts were told: at most 256 MB, of one gateway at a time. It is made if it is not there. Absent: in memory. Takes effect with the next start.',
     ),
   ledger: file()
     .optional()
     .describe(
-      'File in which the ledger of error budgets is kept: what spent them, and planned work that counts for none. It is made if it is not there; who may write there decides what counts. Absent: in memory, and gone with the process. Takes effect with the next start.',
+      'File in which the ledger of error budgets is kept: what spent them, and planned work that counts for none. It is made if it is not there; who may write there decides what counts. Absent: `ledger.ndjson` in the folder under `data`; without that in memory, and gone with the process. Takes effect with the next start.',
     ),
   alerts: alertsSchema
     .prefault([])

@@ -82,19 +82,20 @@ export class Budgets {
     });
   }
 
-  /** Once, at the start. */
-  async open({ ledger: name, folder }: Pick<Config, 'ledger' | 'folder'>): Promise<void> {
+  /** Once, at the start. What is counted beyond the process counts no other way than before: planned work must outlive it too. */
+  async open({ ledger, data, folder }: Pick<Config, 'ledger' | 'data' | 'folder'>): Promise<void> {
     const { clock, random } = this.#options;
-    const path = name === undefined ? null : resolve(folder, name);
-    const ledger = await Ledger.open({ clock, random, path }).catch((error: unknown) => {
+    const name = ledger ?? (data === undefined ? null : join(data, 'ledger.ndjson'));
+    const path = name === null ? null : resolve(folder, name);
+    const opened = await Ledger.open({ clock, random, path }).catch((error: unknown) => {
       this.#notice('error', `${error instanceof Error ? error.message : String(error)} It is kept in memory.`);
       return Ledger.open({ clock, random, path: null });
     });
-    for (const line of ledger.damaged.slice(0, 5)) this.#notice('warn', `An entry of the ledger is not used. ${line}`);
-    const keeper = new Bookkeeper(ledger, (problem) =>
+    for (const line of opened.damaged.slice(0, 5)) this.#notice('warn', `An entry of the ledger is not used. ${line}`);
+    const keeper = new Bookkeeper(opened, (problem) =>
       problem === null ? this.#notice('info', 'The ledger is written again.') : this.#notice('error', problem),
     );
-    this.#kept = { ledger, keeper };
+    this.#kept = { ledger: opened, keeper };
   }
 
   /** A folder in which what is counted outlives the process is there: so does what alerts were told. */

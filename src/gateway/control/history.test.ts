@@ -42,13 +42,9 @@ class Gateway {
       slos: [{ name: 'up', objective: '99%', sli: { availability: {} } }],
     });
     const objectives = { slos: ['shop.slo.yaml'], objectives: slos!.slos };
-    const force = compileInForce(
-      { ...config, ...objectives, folder, data: 'data', ledger: 'ledger', alertReceivers },
-      [],
-      {
-        ...{ version: 1, cells: new CellStore(2), ticketSecret: new Uint8Array(32), pseudonym: 'g' },
-      },
-    );
+    const force = compileInForce({ ...config, ...objectives, folder, data: 'data', alertReceivers }, [], {
+      ...{ version: 1, cells: new CellStore(2), ticketSecret: new Uint8Array(32), pseudonym: 'g' },
+    });
     this.clock = clock;
     this.#slots = cellLane(force.snapshot.routes[0]!.cell, ROUTE_SLOTS, 0);
     this.history = new History({
@@ -154,6 +150,26 @@ test('a folder that another has is asked for until it is free, and said once', a
   next.answer(1);
   assert.equal(next.history.slos![0]!.good, 14);
   assert.equal(next.notices[1], 'What is counted is kept on disk now.');
+  await next.history.stop();
+});
+
+test('planned work is left out of what was kept after a restart, too', async () => {
+  const [clock, folder] = [new SimulatedClock(), mkdtempSync(join(root, 'e-'))];
+  const first = new Gateway(clock, folder);
+  await first.history.start();
+  await first.status();
+  first.answer(5);
+  const [from, to] = [5, 600].map((seconds) => new Date(clock.wallMs() + seconds * 1000).toISOString());
+  const note = await first.history.budgets.note({ kind: 'maintenance', from, to, text: 'new disks' });
+  assert.ok(typeof note === 'object', String(note));
+  clock.pass(60_000);
+  first.fail(100);
+  await first.history.stop();
+  clock.pass(600_000);
+  const next = new Gateway(clock, folder);
+  await next.history.start();
+  const { good, bad } = await next.status();
+  assert.deepEqual([good, bad], [5, 0]);
   await next.history.stop();
 });
 
