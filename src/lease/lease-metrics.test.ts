@@ -7,7 +7,7 @@ import { createElections } from '../elect/index.ts';
 import { createLocks } from '../lock/index.ts';
 import { createMetrics, type Metrics } from '../observe/index.ts';
 import { memoryLeases } from './memory.ts';
-import type { LeaseStore } from './store.ts';
+import type { Claim, LeaseStore, Waiting } from './store.ts';
 
 /** Samples of a page, without the buckets of histograms. */
 async function samples(metrics: Metrics): Promise<Record<string, number>> {
@@ -193,6 +193,49 @@ test('who leads a seat, in which term, since when; and who only campaigns does n
   assert.ok(second.term > term.term);
   assert.equal(now['seat_held_duration_seconds_sum{seat="cron:report",store="memory",end="released"}'], 1);
   await second.resign();
+});
+
+test('several elections of one process that count in one place show the leader, whichever it is', async () => {
+  const clock = new SimulatedClock();
+  const metrics = createMetrics();
+  const store = storeAt(clock);
+  const shown = async (): Promise<(number | undefined)[]> => {
+    const now = await samples(metrics);
+    const labels = '{seat="cron",holder="ann"}';
+    return [now[`seat_term${labels}`], now[`seat_since_timestamp_seconds${labels}`]];
+  };
+  const claims: Claim[] = [];
+  const waitings: Waiting[] = [];
+  const ask = store.try.bind(store);
+  store.try = (claim, waiting) => {
+    claims.push(claim);
+    waitings.push(waiting);
+    return ask(claim, waiting);
+  };
+  await using one = createElections(store, { holder: 'ann', metrics });
+  await using two = createElections(store, { holder: 'ann', metrics });
+  await using elsewhere = createElections(storeAt(clock), { holder: 'ann', metrics });
+  const first = await one.campaign('cron', { ttl: '10s' });
+  await pass(clock, 1000);
+  const other = await elsewhere.campaign('cron');
+  assert.equal(await other.resign(), true);
+  assert.deepEqual(await shown(), [Number(first.term), clock.wallMs() / 1000 - 1]);
+
+  // The store gives it away before the first has heard that it is lost.
+  const next = two.campaign('cron', { ttl: '10s' });
+  const renew = store.renew.bind(store);
+  store.renew = (claim, waiting) => (claim === claims[0] ? new Promise(() => {}) : renew(claim, waiting));
+  await store.release(claims[0]!, waitings[0]!);
+  await pass(clock, 1000);
+  const second = await next;
+  assert.equal(first.signal.aborted, false);
+  const now = await shown();
+  assert.equal(now[0], Number(second.term));
+  await pass(clock, 10_000);
+  assert.equal(first.signal.aborted, true);
+  assert.deepEqual(await shown(), now);
+  await second.resign();
+  assert.deepEqual(await shown(), [0, 0]);
 });
 
 test('locks and seats are granted, lost and given back though the metrics fail', async () => {
