@@ -1,5 +1,5 @@
 /**
- * Commands to Redis, as `ioredis` 6 and `redis` (node-redis) 5.12 and later tell of them by their tracing channels: nothing is replaced. Of a command
+ * Commands to Redis, as `ioredis` 5.11 and later and `redis` (node-redis) 5.12 and later tell of them by their tracing channels: nothing is replaced. Of a command
  * only its name is kept: keys and values are the service's business.
  */
 import diagnostics, { type TracingChannelSubscribers } from 'node:diagnostics_channel';

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { Redis } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis-5-11';
 import pg from 'pg';
 import { createClient } from 'redis';
 import { createClient as createClient5 } from 'redis-5';
@@ -146,6 +147,11 @@ describe('Redis', () => {
       await redis.connect();
       return { run: (command, ...args) => redis.call(command ?? '', ...args), close: () => redis.quit() };
     },
+    'ioredis 5.11': async () => {
+      const redis = new Redis5(server.port, { lazyConnect: true });
+      await redis.connect();
+      return { run: (command, ...args) => redis.call(command ?? '', ...args), close: () => redis.quit() };
+    },
     'redis 6': async () => {
       const redis = await createClient({ url: `redis://127.0.0.1:${server.port}` }).connect();
       return { run: (...args) => redis.sendCommand(args), close: () => redis.close() };
@@ -192,24 +198,29 @@ describe('Redis', () => {
     });
   }
 
-  test('commands of work that runs at once are each of their own', async () => {
-    await using watched = new Watched();
-    const redis = new Redis(server.port, { lazyConnect: true });
-    await redis.connect();
-    await Promise.all(
-      Array.from({ length: 50 }, (_, id) =>
-        runInContext(contextOf(String(id)), () =>
-          watched.telemetry.traces.withSpan(`work ${id}`, async () => {
-            await redis.set(`k${id}`, id);
-            await redis.get(`k${id}`);
-          }),
+  for (const [name, connect] of Object.entries({
+    'ioredis 6': () => new Redis(server.port, { lazyConnect: true }),
+    'ioredis 5.11': () => new Redis5(server.port, { lazyConnect: true }),
+  })) {
+    test(`${name}: commands of work that runs at once, and of a pipeline, are each of their own`, async () => {
+      await using watched = new Watched();
+      const redis = connect();
+      await redis.connect();
+      await Promise.all(
+        Array.from({ length: 50 }, (_, id) =>
+          runInContext(contextOf(String(id)), () =>
+            watched.telemetry.traces.withSpan(`work ${id}`, async () => {
+              await redis.set(`k${id}`, id);
+              await redis.pipeline().get(`k${id}`).del(`k${id}`).exec();
+            }),
+          ),
         ),
-      ),
-    );
-    await redis.quit();
-    const work = new Map(watched.spans.filter(({ kind }) => kind === 'internal').map((span) => [span.spanId, span]));
-    const commands = watched.spans.filter(({ name }) => name === 'GET' || name === 'SET');
-    assert.equal(commands.length, 100);
-    for (const { parentId, traceId } of commands) assert.equal(work.get(parentId!)?.traceId, traceId);
-  });
+      );
+      await redis.quit();
+      const work = new Map(watched.spans.filter(({ kind }) => kind === 'internal').map((span) => [span.spanId, span]));
+      const commands = watched.spans.filter((span) => ['SET', 'GET', 'DEL'].includes(span.name));
+      assert.equal(commands.length, 150);
+      for (const { parentId, traceId } of commands) assert.equal(work.get(parentId!)?.traceId, traceId);
+    });
+  }
 });
