@@ -1,18 +1,22 @@
 /**
- * Requests that servers of `node:http` and `node:https` answer, of Express and Fastify too: each has a context, a server span and is counted.
+ * Requests that servers of `node:http`, `node:https` and `node:http2` answer, of Express and Fastify too: each has a context, a server span and is
+ * counted.
  *
  * It listens where Node tells of requests (`diagnostics_channel`) and replaces nothing but `emit` of the request and its answer (carried.ts).
- * Invariants: a request ends once, when its answer is closed, by whatever cause; nothing here throws into a server. Not seen: upgrades, HTTP/2.
+ * Invariants: a request ends once, when its answer is closed, by whatever cause; nothing here throws into a server. Not seen: upgrades, `CONNECT`,
+ * and what an HTTP/2 server pushes.
  * Cost: `npm run bench -- observe --only instrument`.
  */
 import diagnostics from 'node:diagnostics_channel';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
 import { extractContext } from '../context/header-fields.ts';
 import { formatTraceparent, SAMPLED } from '../context/trace-context.ts';
 import { enterContext } from '../context/work-context.ts';
 import type { Span } from '../trace/span.ts';
 import type { Traces } from '../trace/traces.ts';
 import { carry } from './carried.ts';
+import { type Exchange, Http1Exchange, Http2Exchange, type SeenRequest } from './exchange.ts';
 import { type HttpServerMetrics, knownMethod } from './http-metrics.ts';
 import { RouteWatch } from './server-routes.ts';
 
@@ -20,8 +24,8 @@ export interface HttpServerOptions {
   readonly traces: Traces;
   readonly metrics: HttpServerMetrics;
   /** The pattern of a request's route, of servers whose framework does not tell; undefined if it is not known. */
-  readonly route: ((request: IncomingMessage) => string | undefined) | undefined;
-  readonly ignore: ((request: IncomingMessage) => boolean) | undefined;
+  readonly route: ((request: SeenRequest) => string | undefined) | undefined;
+  readonly ignore: ((request: SeenRequest) => boolean) | undefined;
   readonly serverTiming: boolean;
   /** Told of each request that has ended, in its context. */
   readonly ended: (request: EndedRequest) => void;
@@ -40,8 +44,7 @@ export interface EndedRequest {
 }
 
 interface Started {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly exchange: Exchange;
   readonly span: Span;
   readonly method: string;
   /** As a framework or the service itself said it. */
@@ -55,65 +58,88 @@ interface StartMessage {
   readonly response: ServerResponse;
 }
 
-const START = 'http.server.request.start';
+interface StreamMessage {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+}
 
 export class HttpServers {
   readonly #options: HttpServerOptions;
-  readonly #started = new WeakMap<IncomingMessage, Started>();
+  /** By its request; of HTTP/2 by its stream. */
+  readonly #started = new WeakMap<object, Started>();
   readonly #routes: RouteWatch;
-  readonly #onStart = (message: unknown): void => this.#start(message as StartMessage);
+  readonly #listeners: Readonly<Record<string, (message: unknown) => void>>;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
+    this.#listeners = {
+      'http.server.request.start': (message) => {
+        const { request, response } = message as StartMessage;
+        this.#start(request, new Http1Exchange(request, response));
+      },
+      'http2.server.stream.start': (message) => {
+        const { stream, headers } = message as StreamMessage;
+        const isPushed = (stream.id ?? 0) % 2 === 0;
+        if (!isPushed && headers[':method'] !== 'CONNECT') this.#start(stream, new Http2Exchange(stream, headers));
+      },
+    };
     this.#routes = new RouteWatch({
-      route: (request, route) => this.setRoute(request as IncomingMessage, route),
+      route: (request, route) => this.setRoute(request, route),
       thrown: (request, error) => {
-        const started = this.#started.get(request as IncomingMessage);
+        const started = this.#startedOf(request);
         if (started !== undefined) started.thrown = error;
       },
     });
   }
 
   watch(): void {
-    diagnostics.subscribe(START, this.#onStart);
+    for (const [name, listener] of Object.entries(this.#listeners)) diagnostics.subscribe(name, listener);
     this.#routes.watch();
   }
 
   /** Requests that have begun still end. */
   unwatch(): void {
-    diagnostics.unsubscribe(START, this.#onStart);
+    for (const [name, listener] of Object.entries(this.#listeners)) diagnostics.unsubscribe(name, listener);
     this.#routes.unwatch();
   }
 
-  setRoute(request: IncomingMessage, route: string): void {
-    const started = this.#started.get(request);
+  setRoute(request: object, route: string): void {
+    const started = this.#startedOf(request);
     if (started !== undefined) started.route = route;
   }
 
-  #start({ request, response }: StartMessage): void {
+  /** A request of HTTP/2 has its stream. */
+  #startedOf(request: object): Started | undefined {
+    const { stream } = request as { readonly stream?: object };
+    return this.#started.get(request) ?? (stream === undefined ? undefined : this.#started.get(stream));
+  }
+
+  #start(key: object, exchange: Exchange): void {
     const { traces, metrics, serverTiming } = this.#options;
-    if (this.#started.has(request) || this.#isIgnored(request)) return;
+    const { request, emitters } = exchange;
+    if (this.#started.has(key) || this.#isIgnored(request)) return;
     const method = knownMethod(request.method);
     const span = traces.startSpan(method, { kind: 'server', parent: extractContext(request.headers, traces.random) });
-    if (span.isRecording) span.setAttributes(attributesOf(request, method));
-    const started: Started = { request, response, span, method, route: '', thrown: undefined, isOver: false };
-    this.#started.set(request, started);
+    if (span.isRecording) span.setAttributes(attributesOf(exchange, method));
+    const started: Started = { exchange, span, method, route: '', thrown: undefined, isOver: false };
+    this.#started.set(key, started);
     metrics.active(method, 1);
     const { context } = span;
-    carry(request, context);
-    carry(response, context, () => this.#end(started));
-    if (serverTiming) response.setHeader('server-timing', `traceparent;desc="${formatTraceparent(span)}"`);
+    for (const emitter of emitters) {
+      carry(emitter, context, emitter === emitters.at(-1) ? () => this.#end(started) : undefined);
+    }
+    if (serverTiming) exchange.setField('server-timing', `traceparent;desc="${formatTraceparent(span)}"`);
     enterContext(context);
   }
 
   #end(started: Started): void {
     if (started.isOver) return;
     started.isOver = true;
-    const { request, response, span, method, thrown } = started;
+    const { exchange, span, method, thrown } = started;
     const { metrics, ended, traces } = this.#options;
     const route = this.#routeOf(started);
-    const status = response.headersSent ? response.statusCode : 0;
-    const error = response.writableFinished ? (status >= 500 ? String(status) : '') : 'aborted';
+    const { status, isWhole } = exchange;
+    const error = isWhole ? (status >= 500 ? String(status) : '') : 'aborted';
     if (span.isRecording) {
       span.rename(route === '' ? method : `${method} ${route}`);
       if (route !== '') span.setAttribute('http.route', route);
@@ -129,12 +155,12 @@ export class HttpServers {
       durationMs,
       (span.flags & SAMPLED) === 0 ? undefined : span.traceId,
     );
-    ended({ method, route, path: pathOf(request), status, durationMs, error, thrown });
+    ended({ method, route, path: pathOf(exchange.request), status, durationMs, error, thrown });
     span.end();
   }
 
   /** What is thrown where Node tells of a request ends the process, and a client chooses what a request looks like. */
-  #isIgnored(request: IncomingMessage): boolean {
+  #isIgnored(request: SeenRequest): boolean {
     try {
       return this.#options.ignore?.(request) === true;
     } catch {
@@ -144,10 +170,10 @@ export class HttpServers {
   }
 
   /** Who knows better comes first: the service itself, its framework, then what `route` says. */
-  #routeOf({ request, route }: Started): string {
+  #routeOf({ exchange, route }: Started): string {
     if (route !== '') return route;
     try {
-      return this.#options.route?.(request) ?? '';
+      return this.#options.route?.(exchange.request) ?? '';
     } catch {
       // WHY nothing is said: a request must not fail because of what it is called.
       return '';
@@ -155,21 +181,20 @@ export class HttpServers {
   }
 }
 
-function attributesOf(request: IncomingMessage, method: string): Record<string, string | number> {
-  const { headers, socket, httpVersion } = request;
-  const agent = headers['user-agent'];
+function attributesOf({ request, version, address }: Exchange, method: string): Record<string, string | number> {
+  const agent = request.headers['user-agent'];
   return {
     'http.request.method': method,
     ...(method === '_OTHER' && { 'http.request.method_original': request.method ?? '' }),
     'url.path': pathOf(request),
-    'network.protocol.version': httpVersion,
-    ...(socket.remoteAddress !== undefined && { 'client.address': socket.remoteAddress }),
+    'network.protocol.version': version,
+    ...(address !== undefined && { 'client.address': address }),
     ...(agent !== undefined && { 'user_agent.original': agent }),
   };
 }
 
 /** Without the query, which may hold anything. Express shortens `url` within mounted routers, and keeps the whole. */
-function pathOf(request: IncomingMessage): string {
+function pathOf(request: SeenRequest): string {
   const { originalUrl = request.url ?? '' } = request as { readonly originalUrl?: string };
   const query = originalUrl.indexOf('?');
   return query === -1 ? originalUrl : originalUrl.slice(0, query);

@@ -6,6 +6,7 @@
  * the service does what it did before, and fails as it failed before.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { type Clock, systemClock } from '../../kernel/clock.ts';
@@ -21,6 +22,7 @@ import { LogsPush } from '../otlp/logs-push.ts';
 import { MetricsPush } from '../otlp/metrics-push.ts';
 import { createTraces, type SpanSink, type Traces } from '../trace/traces.ts';
 import { DatabaseCalls } from './database-call.ts';
+import type { SeenRequest } from './exchange.ts';
 import { HttpClients } from './http-clients.ts';
 import { HttpClientMetrics, HttpServerMetrics } from './http-metrics.ts';
 import { type EndedRequest, HttpServers } from './http-server.ts';
@@ -57,9 +59,9 @@ export interface InstrumentOptions {
    * The pattern of a request's route, for servers whose framework does not tell it (Express 5 and Fastify 5 do); never its path, of which there are as
    * many as somebody cares to send. @defaultValue not known
    */
-  readonly route?: (request: IncomingMessage) => string | undefined;
+  readonly route?: (request: SeenRequest) => string | undefined;
   /** Requests that are not to be seen, such as a health check. @defaultValue none */
-  readonly ignore?: (request: IncomingMessage) => boolean;
+  readonly ignore?: (request: SeenRequest) => boolean;
   /**
    * Hosts that are told all: with requests to them go `tracestate`, `baggage` and `x-request-id`, to others `traceparent` alone. Names beside those of
    * private networks, such as `['pay.example', '.corp.example']` (all below it), or `(url) => boolean`, which decides alone.
@@ -67,7 +69,7 @@ export interface InstrumentOptions {
    * that are loopback, link-local, private or shared
    */
   readonly ownHosts?: OwnHosts;
-  /** Whether answers say which trace they belong to: `Server-Timing: traceparent`. @defaultValue false */
+  /** Whether answers say which trace they belong to: `Server-Timing: traceparent`. Those of HTTP/2 do not. @defaultValue false */
   readonly serverTiming?: boolean;
   /** The module `pg`, if it is not the one that is found from here; `false` leaves it as it is. @defaultValue the one that is found */
   readonly pg?: PgModule | false;
@@ -82,6 +84,9 @@ const known = ['service', 'metrics', 'otlp', 'logs', 'every', 'instance', 'spans
 /** On the process, not in this module: there may be two of it, and they would count everything twice. */
 const HELD = Symbol.for('spillway.instrument');
 
+/** Of HTTP/2, a stream may be all there is. */
+type RoutedRequest = IncomingMessage | Http2ServerRequest | ServerHttp2Stream;
+
 export interface Telemetry extends AsyncDisposable {
   readonly metrics: Metrics;
   readonly traces: Traces;
@@ -93,7 +98,7 @@ export interface Telemetry extends AsyncDisposable {
   /** Ends it: undoes what was wrapped, and sends what is left, for some seconds at most. */
   [Symbol.asyncDispose](): Promise<void>;
   /** Says of a request that is being answered which route it has: the pattern, of which there are few. */
-  setRoute(request: IncomingMessage, route: string): void;
+  setRoute(request: RoutedRequest, route: string): void;
 }
 
 interface Parts {
@@ -126,7 +131,7 @@ class Instrumented implements Telemetry {
     return this.metrics.expose(accept);
   }
 
-  setRoute(request: IncomingMessage, route: string): void {
+  setRoute(request: RoutedRequest, route: string): void {
     this.#parts.servers.setRoute(request, route);
   }
 

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
 import { test } from 'node:test';
 
+import type { SeenRequest } from 'spillway/observe/instrument';
 import { decodeTraces } from '../../../src/observe/otlp/traces.ts';
 import { decodeLogs } from '../../../src/observe/otlp/logs.ts';
 import { decodeMetrics } from '../../../src/observe/otlp/metrics.ts';
@@ -11,7 +12,7 @@ import { Collector } from '../collector.ts';
 import { serve, Watched } from './instrumented.ts';
 
 /** The collector is in this process too. */
-function isOfCollector({ url = '' }: IncomingMessage): boolean {
+function isOfCollector({ url = '' }: SeenRequest): boolean {
   return url.startsWith('/v1/');
 }
 
