@@ -161,7 +161,7 @@ test('planned work is left out of what was kept after a restart, too', async () 
   first.answer(5);
   const [from, to] = [5, 600].map((seconds) => new Date(clock.wallMs() + seconds * 1000).toISOString());
   const note = await first.history.budgets.note({ kind: 'maintenance', from, to, text: 'new disks' });
-  assert.ok(typeof note === 'object', String(note));
+  assert.equal(typeof note, 'object', JSON.stringify(note));
   clock.pass(60_000);
   first.fail(100);
   await first.history.stop();
