@@ -70,10 +70,13 @@ test('what takes many steps is whole and in order, and no step is large', () => 
   const large = fc.integer({ min: 2000, max: 5000 });
   fc.assert(
     fc.property(fc.array(span, { minLength: 1, maxLength: 6 }), large, (few, count) => {
+      // With events and links it may be more than is taken at once.
       const spans = Array.from({ length: count }, (_, at) => ({
         ...few[at % few.length]!,
         service: 'shop',
         name: `${at}`,
+        events: [],
+        links: [],
       }));
       const expected = comparable({ spans, rejected: 0 });
       for (const encoded of [encodeTraces(spans), encodeTracesJson(spans)]) {
