@@ -107,8 +107,15 @@ export const limitSlots = {
   byFallback: 5,
   byOpen: 6,
   byClosed: 7,
+  filled: 8, // FILLED slots from here: by how much of it the key had used then, in tenths
 } as const;
-export const LIMIT_SLOTS = 8;
+export const FILLED = 10;
+export const LIMIT_SLOTS = 8 + FILLED;
+/** As metrics name them: `0.1` is up to a tenth. */
+export const filledSlots = Array.from({ length: FILLED }, (_, tenth) => ({
+  filled: String((tenth + 1) / FILLED),
+  slot: limitSlots.filled + tenth,
+}));
 
 /** Calls to a store of limits. */
 export const storeSlots = {

@@ -137,6 +137,31 @@ test('balancer: a token that may only look is offered nothing that changes', asy
   assert.equal(await page.getByRole('button', { name: 'Reload' }).isDisabled(), true);
 });
 
+test('limits: how full each is, by the key that has used the most of it', async () => {
+  const limit = (name: string, share: number) => ({
+    ...{ name, key: 'header:X-Api-Key' },
+    algorithm: { type: 'fixed-window', limit: share, per: '1d' },
+  }) as const;
+  const { gateway, address } = create({
+    config: {
+      ...config(await origin('a'), { admin, limits: [limit('few', 10), limit('many', 1000), limit('idle', 1)] }),
+      routes: [{ name: 'all', service: 'shop', limits: { requests: ['few', 'many'] } }],
+    },
+  });
+  await gateway.start();
+  for (const key of ['ann', 'ann', 'ann', 'bob', 'cid']) {
+    await (await fetch(`http://${address()}/`, { headers: { 'X-Api-Key': key } })).text();
+  }
+  const opened = await openPage(gateway.state().admin!.address, '#/limits');
+  const full = (name: string) => opened.page.getByRole('row', { name: new RegExp(`^${name} `) }).locator('td:nth-child(6)');
+  await full('few').getByText('≤ 30').waitFor();
+  await full('many').getByText('≤ 10').waitFor();
+  assert.equal(await full('idle').textContent(), '–');
+  // Three of five met a key that had used a tenth.
+  assert.match((await full('few').locator('[title]').getAttribute('title'))!, /at most 10.0.%$/);
+  noFaults(opened);
+}); // prettier-ignore
+
 test('limits: a policy, what it refuses and whom', async () => {
   const algorithm = { type: 'token-bucket', capacity: 1, refillPerSecond: 1 } as const;
   const limits = [{ name: 'per-key', algorithm, key: 'header:X-Api-Key', showKeys: true } as const];

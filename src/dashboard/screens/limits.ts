@@ -1,4 +1,4 @@
-/** Limits: each policy, how much it lets pass and refuses, where it counts, and whom it refuses most; the stores; what the gateway refuses itself. */
+/** Limits: each policy, how full it is, how much it lets pass and refuses, where it counts, and whom it refuses most; the stores; what the gateway refuses itself. */
 import { h } from 'preact';
 import { type LimitRow, type RefusalRow, type RefusedRow, rowsOf } from '../../gateway/admin/live-model.ts';
 import type { StoreState } from '../../gateway/control/gateway-state.ts';
@@ -8,10 +8,20 @@ import { Sparkline } from '../components/sparkline.ts';
 import { type Column, Table } from '../components/table.ts';
 import { live } from '../feed.ts';
 import { beat, historyOf, meanOf, rowKey } from '../history.ts';
+import { type Filled, filledOf } from '../limits-filled.ts';
+import { usePolled } from '../polled.ts';
+import { askSeries } from '../series.ts';
 import type { View } from '../view.ts';
+
+/** How full limits are, of the last minute: long enough for a key that comes now and then. */
+const filledSpan = { id: '', title: '', spanMs: 60_000, stepMs: 10_000 };
+const FILLED_PERIOD_MS = 3000;
 
 export function Limits(): View {
   void beat.value;
+  const { value: filled } = usePolled('filled', FILLED_PERIOD_MS, async (signal) =>
+    filledOf(await askSeries({ name: 'spillway_limit_filled_total' }, filledSpan, signal)),
+  );
   const { limits, refused, refusals, stores } = live.value!.tables;
   return h('div', { class: 'screen' }, [
     h('section', { class: 'panel' }, [
@@ -20,7 +30,7 @@ export function Limits(): View {
         ...{
           id: 'l',
           label: 'limits',
-          columns: limitColumns,
+          columns: limitColumns(filled ?? new Map()),
           rows: rowsOf(limits),
           keyOf: (row: LimitRow) => row.name,
         },
@@ -75,7 +85,7 @@ function lately(name: string, of: 'requests' | 'errors'): number | null {
 
 const rate = (perSecond: number | null): string => (perSecond === null ? '–' : rateText(perSecond));
 
-const limitColumns: readonly Column<LimitRow>[] = [
+const limitColumns = (filled: ReadonlyMap<string, Filled>): readonly Column<LimitRow>[] => [
   {
     ...{ id: 'name', title: 'Limit', kind: 'text' },
     value: ({ name }) => name,
@@ -91,6 +101,15 @@ const limitColumns: readonly Column<LimitRow>[] = [
     ...{ id: 'asked', title: 'Asked', help: 'Requests that met it, a second, in the last ten seconds' },
     value: ({ name }) => lately(name, 'requests'),
     show: ({ name }) => rate(lately(name, 'requests')),
+  },
+  {
+    ...{
+      id: 'full',
+      title: 'How full',
+      help: 'How much of it the key had used that had used most, in the last minute',
+    },
+    value: ({ name }) => filled.get(name)?.most ?? null,
+    show: ({ name }) => h(Fullness, { filled: filled.get(name) ?? null }),
   },
   {
     ...{ id: 'refused', title: 'Refused', help: 'Of these; in shadow mode, those that would have been' },
@@ -144,15 +163,32 @@ function decidedBy({ byCache, byClosed, byFallback, byOpen, byStore, store }: Li
   return parts.flatMap(([who, count]) => (count === 0 ? [] : [`${who} ${countText(count)}`])).join(', ');
 }
 
-/** A bar of what is refused, and the number. */
+/** From here on the next requests may be refused. */
+const NEARLY_FULL = 0.9;
+
+function Fullness({ filled }: { readonly filled: Filled | null }): View {
+  if (filled === null) return h('span', { class: 'dim' }, '–');
+  const { most, usual } = filled;
+  const tone = most >= NEARLY_FULL ? 'warn' : '';
+  const title = `Half of the requests met a key that had used at most ${shareText(usual)}`;
+  return h('span', { title }, h(Bar, { share: most, tone, text: most === 1 ? 'full' : `≤ ${shareText(most)}` }));
+}
+
+/** What is refused. */
 function Pressure({ refused }: { readonly refused: number | null }): View {
   if (refused === null) return h('span', { class: 'dim' }, '–');
+  return h(Bar, { share: refused, tone: refused > 0 ? 'bad' : 'dim', text: shareText(refused) });
+}
+
+/** A bar, and the number. */
+function Bar(props: { readonly share: number; readonly tone: string; readonly text: string }): View {
+  const { share, text, tone } = props;
   return h('span', { class: 'pressure' }, [
     h('svg', { width: 48, height: 8, 'aria-hidden': 'true' }, [
       h('rect', { class: 'ground', width: 48, height: 8, rx: 2 }),
-      h('rect', { class: 'bad', width: 48 * refused, height: 8, rx: 2 }),
+      h('rect', { class: tone, width: 48 * share, height: 8, rx: 2 }),
     ]),
-    h('span', { class: refused > 0 ? 'bad' : 'dim' }, shareText(refused)),
+    h('span', { class: tone }, text),
   ]);
 }
 

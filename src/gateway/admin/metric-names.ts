@@ -76,6 +76,11 @@ export const metricNames = {
     labels: ['limit', 'outcome'],
     help: 'Requests that met a limit: allowed, refused, or shadowed (let through only because the limit is in shadow mode).',
   },
+  spillway_limit_filled_total: {
+    type: 'counter',
+    labels: ['limit', 'filled'],
+    help: 'Requests that met a limit, by how much of it their key had used then: up to 0.1 of it, 0.2 … 1. Not those that nobody could count.',
+  },
   spillway_limit_decisions_total: {
     type: 'counter',
     labels: ['limit', 'source'],

@@ -18,8 +18,10 @@ import {
   DRAIN,
   ENDPOINT_SLOTS,
   endpointSlots,
+  filledSlots,
   HEALTH,
   HEALTH_DOWN,
+  LIMIT_SLOTS,
   LISTENER_SLOTS,
   listenerSlots,
   PROCESS_SLOTS,
@@ -70,6 +72,7 @@ export function gatewayMetrics(input: MetricsInput, exemplars: RouteExemplars = 
     ...armSeries(snapshot),
     ...mirrorSeries(snapshot),
     spillway_limit_requests_total: limitSamples(state),
+    spillway_limit_filled_total: filledSamples(snapshot),
     spillway_limit_decisions_total: sourceSamples(state),
     ...storeSeries(snapshot, state),
     spillway_refusals_total: refusalSamples(snapshot),
@@ -132,6 +135,13 @@ function limitSamples({ limits }: MetricsInput['state']): Sample[] {
       value,
     })),
   );
+}
+
+function filledSamples({ limits }: Snapshot): Samples {
+  return each(limits, ({ name, cell }) => {
+    const count = reader(cell, LIMIT_SLOTS);
+    return filledSlots.map(({ filled, slot }) => ({ labels: { limit: name, filled }, value: count(slot) }));
+  });
 }
 
 function sourceSamples({ limits }: MetricsInput['state']): Sample[] {

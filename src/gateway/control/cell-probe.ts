@@ -16,7 +16,13 @@ type Labels = Readonly<Record<string, string>>;
 export interface CellSpec {
   /** Of a lane of its cell. */
   readonly slots: number;
-  readonly counters: readonly { readonly slot: number; readonly name: string; readonly labels?: Labels }[];
+  readonly counters: readonly {
+    readonly slot: number;
+    readonly name: string;
+    readonly labels?: Labels;
+    /** @defaultValue that of the thing */
+    readonly detail?: SeriesDetail;
+  }[];
   readonly gauges: readonly { readonly slot: number; readonly name: string }[];
   /** Buckets from slot `first`, the sum in ms in slot `sum`. */
   readonly durations: {
@@ -98,8 +104,8 @@ export class CellProbe {
   }
 
   #counterAt(at: number): CounterSeries {
-    const { spec, labels, detail } = this.probed;
-    const { name, labels: own } = spec.counters[at]!;
+    const { spec, labels, detail: whole } = this.probed;
+    const { name, labels: own, detail = whole } = spec.counters[at]!;
     return (this.#counters[at] ??= this.#series.counter({ name, labels: { ...labels, ...own }, detail }));
   }
 

@@ -15,6 +15,7 @@ import type { GaugeSeries, Series } from '../../observe/series/series.ts';
 import {
   ENDPOINT_SLOTS,
   endpointSlots,
+  filledSlots,
   LIMIT_SLOTS,
   limitSlots,
   LISTENER_SLOTS,
@@ -86,11 +87,18 @@ const listenerSpec: CellSpec = {
 
 const limitSpec: CellSpec = {
   slots: LIMIT_SLOTS,
-  counters: (['allowed', 'refused', 'shadowed'] as const).map((outcome) => ({
-    slot: limitSlots[outcome],
-    name: 'spillway_limit_requests_total',
-    labels: { outcome },
-  })),
+  counters: [
+    ...(['allowed', 'refused', 'shadowed'] as const).map((outcome) => ({
+      slot: limitSlots[outcome],
+      name: 'spillway_limit_requests_total',
+      labels: { outcome },
+    })),
+    // Ten of each limit.
+    ...filledSlots.map(({ filled, slot }) => ({
+      ...{ slot, name: 'spillway_limit_filled_total', labels: { filled } },
+      detail: 'brief' as const,
+    })),
+  ],
   gauges: [],
   durations: null,
 };

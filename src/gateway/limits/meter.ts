@@ -14,7 +14,7 @@ import {
   type SyncLimiter,
   type SyncRates,
 } from '../../limit/index.ts';
-import { LIMIT_SLOTS, limitSlots } from '../slots.ts';
+import { FILLED, LIMIT_SLOTS, limitSlots } from '../slots.ts';
 import { algorithmOf, floorName, isClaimed, type LimitPlan } from './plan.ts';
 import { RefusedKeys } from './refused-keys.ts';
 import { clientKey, createKeyReader, type KeyReader } from './request-key.ts';
@@ -78,6 +78,7 @@ export class Meter<L extends LocalLimiter | RemoteLimiter = LocalLimiter | Remot
     if (decision.shadowed) lane[limitSlots.shadowed]! += 1;
     else if (decision.allowed) lane[limitSlots.allowed]! += 1;
     else lane[limitSlots.refused]! += 1;
+    if (decision.source !== 'open' && decision.source !== 'closed') lane[limitSlots.filled + tenthOf(decision)]! += 1;
     if (decision.shadowed || !decision.allowed) this.#refusedKeys.count(key, this.plan.showKeys);
   }
 
@@ -106,6 +107,12 @@ export class Meter<L extends LocalLimiter | RemoteLimiter = LocalLimiter | Remot
     if ('takeSync' in limiter) limiter.refundSync?.(key, amount);
     else limiter.refund?.(key, amount).catch(() => {});
   }
+}
+
+/** In which tenth of the limit its use is now: 0 up to a tenth of it, 9 above nine. */
+function tenthOf({ limit, remaining }: Decision): number {
+  const tenths = Math.ceil((FILLED * (limit - remaining)) / limit);
+  return Math.min(FILLED, Math.max(1, tenths)) - 1;
 }
 
 /**
