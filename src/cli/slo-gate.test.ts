@@ -87,9 +87,14 @@ test('a Prometheus that hears of several gateways: what is frozen at one is froz
   );
   let shares: readonly string[] = [];
   let login: string | undefined;
-  const server = createServer(({ headers }, response) => {
+  let isKnown = true;
+  const server = createServer(({ headers, url }, response) => {
     login = headers.authorization;
-    const result = shares.map((share, at) => ({ metric: { slo_id: 'shop-up', at: String(at) }, value: [1, share] }));
+    const isOfBefore = url!.includes('offset+1h');
+    const result = (isOfBefore && !isKnown ? [] : shares).map((share, at) => ({
+      metric: { slo_id: 'shop-up', at: String(at) },
+      value: [1, share],
+    }));
     response.end(JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
   });
   server.listen(0, '127.0.0.1');
@@ -106,6 +111,9 @@ test('a Prometheus that hears of several gateways: what is frozen at one is froz
     assert.equal(await inProcess(join(folder, objectives), '--prometheus', named), exitCodes.no);
     const bare = `Basic ${Buffer.from('ana:100%25%').toString('base64')}`;
     assert.equal(login, bare, 'a bare percent sign stands for itself');
+    isKnown = false;
+    assert.equal(await ask('0.9'), exitCodes.cannotRun, 'an hour ago it had nothing');
+    assert.equal(await ask('-0.2'), exitCodes.cannotRun, 'and nothing is frozen by so little');
     await assert.rejects(ask('0.9', 'NaN'), { code: 'STORE_UNAVAILABLE' });
     await assert.rejects(ask(), { code: 'STORE_UNAVAILABLE' });
   } finally {

@@ -9,7 +9,7 @@ import { loadSlos } from '../observe/index.ts';
 import { formatGate, type GateStanding, type GateVerdict, judgeGate, passAdvice } from '../observe/slo/gate.ts';
 import { errorBudget, type Slo, sloId } from '../observe/slo/objective.ts';
 import { budgetLevel } from '../observe/slo/policy.ts';
-import { quoted } from '../observe/slo/promql.ts';
+import { promDuration, quoted } from '../observe/slo/promql.ts';
 import { labelNames } from '../observe/slo/rule-labels.ts';
 import { readStatuses } from '../observe/slo/read-statuses.ts';
 import { formatMistake } from '../reading/mistakes.ts';
@@ -123,8 +123,16 @@ async function ofPrometheus(slos: readonly Slo[], address: string, args: Argumen
   const ids = slos.map(sloId);
   // Ids are made of letters, digits, dots, dashes and underscores: of these the dot alone means something else in a pattern.
   const pattern = ids.map((id) => id.replaceAll('.', '\\.')).join('|');
-  const query = `slo:period_error_budget_remaining:ratio{${label}=~${quoted(pattern)}}`;
-  const values = await queryPrometheus(address, query);
+  const metric = `slo:period_error_budget_remaining:ratio{${label}=~${quoted(pattern)}}`;
+  const values = await queryPrometheus(address, metric);
+  const known = new Map<number, ReadonlySet<string | undefined>>();
+  const longestS = Math.max(...slos.map(({ windowMs }) => windowMs / 1000));
+  for (const { historyMs } of slos.map(({ policy }) => policy)) {
+    if (historyMs === 0 || known.has(historyMs)) continue;
+    const before = `[${promDuration(longestS)}] offset ${promDuration(Math.ceil(historyMs / 1000))}`;
+    const found = await queryPrometheus(address, `count_over_time(${metric}${before})`);
+    known.set(historyMs, new Set(found.map(({ labels }) => labels[label])));
+  }
   return slos.map((slo) => {
     // One for each replica or cluster that it hears of: what is frozen anywhere is frozen; NaN and nothing are not known.
     const share = Math.min(...values.filter(({ labels }) => labels[label] === sloId(slo)).map(({ value }) => value));
@@ -134,13 +142,14 @@ async function ofPrometheus(slos: readonly Slo[], address: string, args: Argumen
         `The Prometheus has nothing about ${sloId(slo)}: are the rules of "spillway slo compile" loaded there, and was there traffic?`,
       );
     }
+    const { policy } = slo;
+    const isKnown = policy.historyMs === 0 || known.get(policy.historyMs)?.has(sloId(slo)) === true;
     const minutesLeft = (share * errorBudget(slo) * slo.windowMs) / 60_000;
     return {
-      id: sloId(slo),
-      policy: slo.policy,
-      level: budgetLevel(slo.policy, share),
-      budget: { share, minutesLeft },
-      unknown: null,
+      ...{ id: sloId(slo), policy, budget: { share, minutesLeft } },
+      // Of how many events that is its rules do not say.
+      level: budgetLevel(policy, share, { knownMs: isKnown ? policy.historyMs : 0, events: Number.POSITIVE_INFINITY }),
+      unknown: isKnown ? null : `it was not known ${formatDuration(policy.historyMs)} ago`,
     };
   });
 }

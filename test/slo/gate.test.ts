@@ -18,6 +18,8 @@ import { PrometheusServer } from '../servers/prometheus.ts';
 const folder = mkdtempSync(join(tmpdir(), 'spillway-gate-'));
 after(() => rmSync(folder, { recursive: true }));
 
+/** It has been watched for seconds. */
+const head = 'service: shop\npolicy: { history: 1s }\nslos:\n';
 const slo = (name: string, events: string): string =>
   `  - { name: ${name}, objective: 99.9%, sli: { events: { ${events} } } }\n`;
 
@@ -31,7 +33,7 @@ test('open where failures are few, shut where the budget is spent, and no yes wi
   await once(target, 'listening');
   const file = join(folder, 'shop.slo.yaml');
   const all = slo('few', 'bad: few_total, total: all_total') + slo('many', 'bad: many_total, total: all_total');
-  writeFileSync(file, `service: shop\nslos:\n${all}`);
+  writeFileSync(file, `${head}${all}`);
   const { slos } = await loadSlos(file);
   const rules = compileSlos(slos!).filter(({ name }) => name.endsWith('.rules.yaml'));
   for (const { name, text } of rules) writeFileSync(join(folder, name), text);
@@ -40,7 +42,8 @@ test('open where failures are few, shut where the budget is spent, and no yes wi
     ruleFiles: paths,
   });
   // One of the two has no event that says when it is evaluated.
-  while ((await prometheus.query('slo:period_error_budget_remaining:ratio')).length < 2) await sleep(100);
+  while ((await prometheus.query('count_over_time(slo:period_error_budget_remaining:ratio[30d] offset 1s)')).length < 2)
+    await sleep(100);
 
   const gate = (name: string) =>
     runCli(['slo', 'gate', name, '--json', '--prometheus', prometheus.url], { cwd: folder });
@@ -55,11 +58,18 @@ test('open where failures are few, shut where the budget is spent, and no yes wi
   // One in four hundred fails, where one in a thousand may.
   assert.ok(Math.abs(reasons[0]!.share + 1.5) < 0.01, String(reasons[0]!.share));
 
-  writeFileSync(join(folder, 'few.slo.yaml'), `service: shop\nslos:\n${slo('few', 'bad: a, total: b')}`);
+  writeFileSync(join(folder, 'few.slo.yaml'), `${head}${slo('few', 'bad: a, total: b')}`);
   const well = await gate('few.slo.yaml');
   assert.equal(well.code, exitCodes.ok, well.err);
 
-  writeFileSync(join(folder, 'other.slo.yaml'), `service: shop\nslos:\n${slo('other', 'bad: a, total: b')}`);
+  writeFileSync(join(folder, 'usual.slo.yaml'), `service: shop\nslos:\n${slo('many', 'bad: a, total: b')}`);
+  const young = await gate('usual.slo.yaml');
+  assert.equal(young.code, exitCodes.cannotRun, young.err);
+  const { level, unknown: why } = JSON.parse(young.out) as GateVerdict;
+  assert.deepEqual([level, why.length], ['review', 1]);
+  assert.match(why[0]!, /the budget of shop-many: it was not known 1h ago\.$/);
+
+  writeFileSync(join(folder, 'other.slo.yaml'), `${head}${slo('other', 'bad: a, total: b')}`);
   const unknown = await gate('other.slo.yaml');
   assert.equal(unknown.code, exitCodes.cannotRun);
   assert.match(unknown.err.replaceAll(/\s+/g, ' '), /has nothing about shop-other: are the rules/);
