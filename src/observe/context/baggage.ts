@@ -7,6 +7,7 @@
  * Source: W3C Baggage, §3.
  */
 import { listMembers, trimBlanks } from './list-members.ts';
+import { textOf } from './plain-text.ts';
 
 export type Baggage = ReadonlyMap<string, string>;
 
@@ -33,11 +34,13 @@ export function parseBaggage(text: string): Baggage {
   return members;
 }
 
-/** Empty if there is nothing to send. */
+/** Empty if there is nothing to send. What plain JavaScript has put in is sent if it is a text, a number or the like. */
 export function formatBaggage(baggage: Baggage): string {
   const members: string[] = [];
   let length = -1;
-  for (const [key, value] of baggage) {
+  if (!(baggage instanceof Map)) return '';
+  for (const [name, given] of baggage as ReadonlyMap<unknown, unknown>) {
+    const [key, value] = [textOf(name), textOf(given)];
     if (!KEY.test(key) || value.length > BYTES_MAX) continue;
     const member = `${key}=${encodeURIComponent(value.toWellFormed())}`;
     if (length + 1 + member.length > BYTES_MAX) continue;

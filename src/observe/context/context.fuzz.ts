@@ -1,11 +1,13 @@
 /** Whatever is sent, a context comes out that may be sent on; and what is written is what is read. */
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { validateHeaderValue } from 'node:http';
 import fc from 'fast-check';
 import { seededRandom } from '../../kernel/random.ts';
 import { formatBaggage, parseBaggage } from './baggage.ts';
 import { extractContext, injectContext } from './header-fields.ts';
 import { parseTracestate } from './trace-state.ts';
+import type { WorkContext } from './work-context.ts';
 
 const hex = (length: number): fc.Arbitrary<string> =>
   fc.oneof(
@@ -33,6 +35,30 @@ test('whatever is sent, what is sent on is valid and read as it was written', ()
     { numRuns: 2000 },
   );
   assert.ok(traced > 50, `only ${traced} were read`);
+});
+
+test('whatever plain JavaScript has put into a context, what is sent of it are fields', () => {
+  let sent = 0;
+  const any = fc.anything({ withBigInt: true, withMap: true, withDate: true });
+  const trace = fc.record({ traceId: fc.oneof(hex(32), any), spanId: fc.oneof(hex(16), any), flags: fc.oneof(fc.nat(3), any), state: fc.oneof(listText, any) }); // prettier-ignore
+  const baggage = fc.oneof(
+    any,
+    fc.array(fc.tuple(fc.oneof(fc.constant('user'), any), any)).map((pairs) => new Map(pairs)),
+  );
+  const context = fc.record({ trace: fc.oneof(trace, any), correlationId: fc.oneof(field, any), baggage });
+  fc.assert(
+    fc.property(context, (given) => {
+      const fields = injectContext(given as WorkContext);
+      for (const [name, value] of Object.entries(fields)) {
+        validateHeaderValue(name, value);
+        assert.match(value, /^[\x20-\x7e]{1,8192}$/);
+        sent += 1;
+      }
+      assert.deepEqual(injectContext(extractContext(fields, seededRandom(2)))['traceparent'], fields['traceparent']);
+    }),
+    { numRuns: 2000 },
+  );
+  assert.ok(sent > 200, `only ${sent} were sent`);
 });
 
 test('a valid tracestate comes out as it is, and what comes out is valid', () => {

@@ -7,7 +7,8 @@
  */
 import { createRandom, type Random } from '../../kernel/random.ts';
 import { emptyBaggage, formatBaggage, parseBaggage } from './baggage.ts';
-import { formatTraceparent, newTraceId, parseTraceparent, type TraceContext } from './trace-context.ts';
+import { textOf } from './plain-text.ts';
+import { formatTraceparent, isTraceContext, newTraceId, parseTraceparent, type TraceContext } from './trace-context.ts';
 import { parseTracestate } from './trace-state.ts';
 import type { WorkContext } from './work-context.ts';
 
@@ -39,14 +40,17 @@ export function extractContext(fields: IncomingFields, random: Random = (ids ??=
   return { trace, correlationId, baggage: baggage === '' ? emptyBaggage : parseBaggage(baggage) };
 }
 
-/** The fields with which a request goes on. Without a context, none. */
+/** The fields with which a request goes on. Without a context, none; and none for what could not be one, whoever made the context. */
 export function injectContext(context: WorkContext | null): Record<string, string> {
   if (context === null) return {};
   const { trace, correlationId } = context;
-  const fields: Record<string, string> = { 'x-request-id': correlationId };
-  if (trace !== null) {
+  const fields: Record<string, string> = {};
+  const id = textOf(correlationId);
+  if (isCorrelationId(id)) fields['x-request-id'] = id;
+  if (isTraceContext(trace)) {
     fields['traceparent'] = formatTraceparent(trace);
-    if (trace.state !== '') fields['tracestate'] = trace.state;
+    const state = parseTracestate(trace.state);
+    if (state !== '') fields['tracestate'] = state;
   }
   const baggage = formatBaggage(context.baggage);
   if (baggage !== '') fields['baggage'] = baggage;

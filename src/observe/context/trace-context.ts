@@ -53,6 +53,13 @@ export function isSpanId(text: unknown): text is string {
   return typeof text === 'string' && SPAN_ID.test(text);
 }
 
+/** Whether it is one: plain JavaScript makes contexts of its own. */
+export function isTraceContext(given: unknown): given is TraceContext {
+  if (typeof given !== 'object' || given === null) return false;
+  const { traceId, spanId, flags, state } = given as { readonly [name in keyof TraceContext]?: unknown };
+  return isTraceId(traceId) && isSpanId(spanId) && Number.isInteger(flags) && typeof state === 'string';
+}
+
 const digits = Buffer.alloc(32);
 
 /** A new trace's. All of it is random, as `RANDOM` says. */

@@ -2,6 +2,7 @@
  * What a span may hold, and how much, whoever made it: what is more, or no value at all, is left out and counted, a text that is longer is cut.
  * Without bounds one careless attribute (a body, a list of ids) fills the memory of everybody on the way.
  */
+import { textOf } from '../context/plain-text.ts';
 import type { Attributes, AttributeValue } from './span-record.ts';
 
 /** OpenTelemetry's own default, as of events. */
@@ -17,13 +18,6 @@ export function cutText(text: string, lengthMax: number): string {
   if (text.length <= lengthMax) return text;
   const cut = `${text.slice(0, lengthMax - 1).replace(/[\ud800-\udbff]$/, '')}…`;
   return Buffer.from(cut, 'utf16le').toString('utf16le');
-}
-
-/** What plain JavaScript passes where a text belongs; empty if there is no text in it. */
-export function textOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  const isPlain = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean';
-  return isPlain || typeof value === 'symbol' ? String(value) : '';
 }
 
 /** Attributes that are given bit by bit, or all at once. */

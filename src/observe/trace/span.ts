@@ -5,18 +5,11 @@
  * Invariants: after `end` nothing changes any more; no method throws; what it holds is within the bounds of spans. The id of a span is made when
  * it is first looked at: most spans of traces that are not kept never need one.
  */
+import { textOf } from '../context/plain-text.ts';
 import { isSpanId, isTraceId, newSpanId, type TraceContext } from '../context/trace-context.ts';
 import type { WorkContext } from '../context/work-context.ts';
 import type { LocalTrace } from './local-trace.ts';
-import {
-  BoundAttributes,
-  cutText,
-  EVENTS_MAX,
-  LINKS_MAX,
-  NAME_LENGTH_MAX,
-  TEXT_LENGTH_MAX,
-  textOf,
-} from './span-bounds.ts';
+import { BoundAttributes, cutText, EVENTS_MAX, LINKS_MAX, NAME_LENGTH_MAX, TEXT_LENGTH_MAX } from './span-bounds.ts';
 import type {
   Attributes,
   AttributeValue,
@@ -88,8 +81,8 @@ export class Span implements TraceContext, Disposable {
     this.#parent = parent;
     this.#work = work;
     this.#name = name;
-    this.#kind = kind ?? 'internal';
-    if (links !== undefined) for (const link of links) this.addLink(link);
+    this.#kind = isKind(kind) ? kind : 'internal';
+    if (Array.isArray(links)) for (const link of links) this.addLink(link);
     if (attributes !== undefined) this.setAttributes(attributes);
   }
 
@@ -147,8 +140,9 @@ export class Span implements TraceContext, Disposable {
     return this;
   }
 
-  addLink({ traceId, spanId, attributes }: SpanLink): this {
+  addLink(link: SpanLink): this {
     if (!this.isRecording) return this;
+    const { traceId, spanId, attributes } = link ?? {};
     if (this.#links.length === LINKS_MAX || !isTraceId(traceId) || !isSpanId(spanId)) {
       this.#linksDropped += 1;
       return this;
@@ -251,6 +245,12 @@ export class Span implements TraceContext, Disposable {
     if (!this.#isFirst || (verdict !== 'error' && verdict !== 'slow')) return values;
     return { ...values, 'spillway.kept': verdict };
   }
+}
+
+const kinds: readonly unknown[] = ['internal', 'server', 'client', 'producer', 'consumer'] satisfies SpanKind[];
+
+function isKind(kind: unknown): kind is SpanKind {
+  return kinds.includes(kind);
 }
 
 /** Whatever somebody throws. */

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { seededRandom } from '../../kernel/random.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { decodeTraces, encodeTraces, encodeTracesJson } from '../otlp/traces.ts';
+import type { WorkContext } from '../context/work-context.ts';
 import type { Span } from './span.ts';
 import type { SpanRecord } from './span-record.ts';
 import { createTraces } from './traces.ts';
@@ -119,19 +120,43 @@ const anything = fc.oneof(
   ),
 );
 
+/** Contexts that somebody made by hand, right but for one part or two. */
+const parents = fc
+  .tuple(fc.dictionary(fc.constantFrom('traceId', 'spanId', 'flags', 'state'), anything, { maxKeys: 2 }), anything)
+  .map(([wrong, correlationId]) => {
+    const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), flags: 1, state: '', ...wrong };
+    return { trace, correlationId, baggage: new Map() } as unknown as WorkContext;
+  });
+
 test('whatever plain JavaScript passes, no method throws, and what is kept can be sent and shown', () => {
   fc.assert(
-    fc.property(fc.array(anything, { minLength: 12, maxLength: 12 }), (given) => {
+    fc.property(fc.array(anything, { minLength: 15, maxLength: 15 }), parents, (given, parent) => {
       const kept: SpanRecord[] = [];
       const to = { add: (spans: readonly SpanRecord[]) => void kept.push(...spans) };
       const traces = createTraces({ service: 'shop', to, sample: 1, clock: new SimulatedClock() });
-      const [name, key, value, event, eventValue, why, thrown, traceId, spanId, startMs, atMs, endMs] =
-        given as never[];
+      const [
+        name,
+        key,
+        value,
+        event,
+        eventValue,
+        why,
+        thrown,
+        traceId,
+        spanId,
+        startMs,
+        atMs,
+        endMs,
+        kind,
+        links,
+        link,
+      ] = given as never[];
       traces
-        .startSpan(name!, { attributes: { value: value! }, startMs: startMs! })
+        .startSpan(name!, { attributes: { value: value! }, startMs: startMs!, kind: kind!, links: links!, parent })
         .setAttribute(key!, value!)
         .setAttributes(value!)
         .addEvent(event!, { value: eventValue! }, atMs)
+        .addLink(link!)
         .addLink({ traceId: traceId!, spanId: spanId!, attributes: eventValue! })
         .recordException(thrown)
         .fail(why)

@@ -7,7 +7,7 @@ import { type AddressInfo, createConnection, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 
-import type { SpanRecord, WorkContext } from 'spillway/observe';
+import { runInContext, type SpanRecord, type WorkContext } from 'spillway/observe';
 import { freePort } from '../../ports.ts';
 import { serve, Watched } from './instrumented.ts';
 
@@ -291,6 +291,23 @@ test('fetch tells no more to a host that is not one’s own, and a function deci
   });
   assert.deepEqual(got, [everything, everything, ...Array.from({ length: 4 }, () => ['traceparent'])]);
   assert.deepEqual([...new Set(asked)], ['/own', '/other', '/odd'].map((path) => `${other.url}${path}`)); // prettier-ignore
+});
+
+test('a context that plain JavaScript has made takes no request and no process with it', async () => {
+  await using watched = new Watched();
+  await using other = await serve(echo);
+  const context = {
+    trace: null,
+    correlationId: 'two\nlines',
+    baggage: new Map([['user', 42]]),
+  } as unknown as WorkContext;
+  await runInContext(context, async () => {
+    for (const ask of Object.values(ways)) {
+      const sent = JSON.parse(await ask(other.url)) as Record<string, string>;
+      assert.deepEqual([sent['x-request-id'], sent['baggage']], [undefined, 'user=42']);
+    }
+  });
+  assert.equal((await watched.ended('client', 2)).length, 2);
 });
 
 test('what is no host, or no list, is refused', () => {
