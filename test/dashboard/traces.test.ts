@@ -135,7 +135,7 @@ test('a slow trace is set beside an ordinary one: how much longer, where, and wh
   const route = { attributes: { 'http.route': 'cart' } };
   const cart = (number: number, { query = 5, more = [] }: { query?: number; more?: readonly Partial<SpanRecord>[] }) =>
     trace(number, [
-      { name: 'GET cart', service: 'gateway', kind: 'server', durationMs: query + 10, ...route },
+      { name: 'GET cart', service: 'web', kind: 'server', durationMs: query + 10, ...route },
       { name: 'SELECT', service: 'shop', startMs: nowMs + number + 4, durationMs: query },
       ...more,
     ]);
@@ -158,7 +158,7 @@ test('a slow trace is set beside an ordinary one: how much longer, where, and wh
   const texts = async (): Promise<string[]> => (await rows.allTextContents()).map(plain);
   assert.deepEqual(await texts(), [
     'shopSELECT+470 ms500 ms30.0 msGET cart1 / 1',
-    'gatewayGET cart−3.00 ms7.00 ms10.0 ms1 / 1',
+    'webGET cart−3.00 ms7.00 ms10.0 ms1 / 1',
     `shop${hostile}+3.00 ms3.00 msnot thereGET cart1, 1 failed / 0`,
   ]);
   assert.equal(await page.evaluate('window.wasHurt'), undefined);

@@ -18,6 +18,7 @@ import { Telemetry } from '../control/telemetry.ts';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import type { AdminGrant } from '../config/admin-grants.ts';
 import { AdminServer } from './server.ts';
+import type { ExemplarAnswer } from './traces-api.ts';
 
 const protobuf = { 'Content-Type': 'application/x-protobuf' };
 const one = span({ traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) });
@@ -224,6 +225,20 @@ test('metrics of a service: its last values are told', async (t) => {
   const all = (await (await fetch(`${address}/api/received`)).json()) as FoundSeries;
   assert.equal(all.series.find(({ type }) => type === 'counter')!.value, 3);
   assert.equal((await push(new Uint8Array([255]), protobuf, '/v1/metrics')).status, 400);
+});
+
+test('what is pushed in the name of this gateway is another’s, and is no exemplar of what was counted here', async (t) => {
+  const { push, telemetry, address } = await serve(t);
+  const service = 'gateway';
+  const attributes = { 'http.route': 'all', 'spillway.service': 'shop' };
+  assert.equal((await push(encodeTraces([{ ...one, service, attributes }]))).status, 200);
+  const line = { level: 'info', message: 'GET all', service, traceId: one.traceId } as const;
+  const record: LogRecord = { ...line, timeMs: 1000, spanId: '', correlationId: '', attributes: {} };
+  assert.equal((await push(encodeLogs([record]), protobuf, '/v1/logs')).status, 200);
+  assert.equal(telemetry.traces.trace(one.traceId)!.spans[0]!.service, 'another gateway');
+  assert.equal(telemetry.logs.find({ traceId: one.traceId })[0]!.service, 'another gateway');
+  const { exemplars } = (await (await fetch(`${address}/api/exemplars?from=0&to=100000`)).json()) as ExemplarAnswer;
+  assert.deepEqual(exemplars, []);
 });
 
 test('points of many metrics, and many of one, are all taken, part for part', async (t) => {

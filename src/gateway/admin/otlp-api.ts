@@ -61,7 +61,7 @@ const takeLogs: Taker = function* (telemetry, encoded) {
   const { logs } = yield* decodingLogs(encoded);
   let rejected = 0;
   for (const part of inParts(logs)) {
-    rejected += part.filter((log) => !telemetry.logs.add(log)).length;
+    rejected += part.filter((line) => !telemetry.receivedLine(line)).length;
     yield;
   }
   return rejected;

@@ -9,8 +9,9 @@ import type { OtlpCounts } from '../../observe/otlp/channel.ts';
 import { createOtlpExporter, type OtlpExporter } from '../../observe/otlp/exporter.ts';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import { createTraceStore } from '../../observe/trace/store.ts';
-import { RecentLogs } from '../../observe/log/recent.ts';
+import { type LogRecord, RecentLogs } from '../../observe/log/recent.ts';
 import type { Config } from '../config/index.ts';
+import { GATEWAY_SERVICE } from '../tracing/server-span.ts';
 import { ReceivedMetrics } from './received-metrics.ts';
 import { lineOf } from './span-line.ts';
 
@@ -24,6 +25,7 @@ const RESTS = 4;
 const TRACES_MEMORY = '32mb';
 /** Some 25,000 lines. */
 const LOGS_MEMORY = '8mb';
+const ANOTHER_GATEWAY = `another ${GATEWAY_SERVICE}`;
 /** What has not gone to the collector by then is lost, when the gateway ends or another collector is named. */
 const LAST_SEND_MS = 2000;
 
@@ -88,7 +90,12 @@ export class Telemetry {
 
   /** Spans that services push: they know their collectors. */
   received(spans: readonly SpanRecord[]): void {
-    this.traces.add(spans);
+    this.traces.add(spans.map(told));
+  }
+
+  /** A line that a service pushes; false if there is no room for it. */
+  receivedLine(line: LogRecord): boolean {
+    return this.logs.add(told(line));
   }
 
   get clock(): Clock {
@@ -114,4 +121,9 @@ export class Telemetry {
     this.#secondEndsMs = restedMs;
     this.#bytes = Infinity;
   }
+}
+
+/** Whatever is pushed in this gateway's name is another's at best: its requests were not counted here, and are in no log of ours. */
+function told<Told extends { readonly service: string }>(pushed: Told): Told {
+  return pushed.service === GATEWAY_SERVICE ? { ...pushed, service: ANOTHER_GATEWAY } : pushed;
 }
