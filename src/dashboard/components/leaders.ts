@@ -4,7 +4,7 @@ import type { FoundSeries, ReceivedSeries } from '../../gateway/control/received
 import { getJson } from '../api.ts';
 import { countText, durationText } from '../charts/format.ts';
 import { live } from '../feed.ts';
-import { type LockRow, locksOf, type SeatRow, seatsOf } from '../leaders.ts';
+import { type LockRow, locksOf, type SeatRow, seatsOf } from '../../gateway/control/leaders.ts';
 import { usePolled } from '../polled.ts';
 import type { View } from '../view.ts';
 import { type Column, Table } from './table.ts';

@@ -123,7 +123,7 @@ export class ControlPlane {
       onChange: (trial, next) => this.#trialChanged(trial, next),
     });
     this.#history = new History({
-      ...{ clock, random, onEvent, changes: this.#changes },
+      ...{ clock, random, onEvent, changes: this.#changes, received: this.#telemetry.metrics },
       force: () => this.#enforcement.force,
     });
     const unread = (error: unknown): void => this.#notice('error', `The live feed cannot be read: ${String(error)}`);

@@ -13,6 +13,7 @@ import { cellLane } from '../../kernel/cells.ts';
 import { createRandom } from '../../kernel/random.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import type { AlertExplanation } from '../../observe/slo/alerts/explanation.ts';
+import type { MetricRecord } from '../../observe/otlp/metric-record.ts';
 import { resolveSlos } from '../../observe/slo/load.ts';
 import { CellStore, resolveConfig } from '../config/index.ts';
 import { ROUTE_SLOTS, routeSlots } from '../slots.ts';
@@ -20,6 +21,7 @@ import type { AlertReceiver } from '../alerts/alerting.ts';
 import { ChangeLog } from './change-log.ts';
 import { History } from './history.ts';
 import { compileInForce } from './in-force.ts';
+import { ReceivedMetrics } from './received-metrics.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'spillway-history-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -28,6 +30,8 @@ class Gateway {
   readonly history: History;
   readonly clock: SimulatedClock;
   readonly notices: string[] = [];
+  readonly changes: ChangeLog;
+  readonly received: ReceivedMetrics;
   readonly #slots;
 
   constructor(clock: SimulatedClock, folder: string, alertReceivers: readonly AlertReceiver[] = []) {
@@ -46,9 +50,11 @@ class Gateway {
       ...{ version: 1, cells: new CellStore(2), ticketSecret: new Uint8Array(32), pseudonym: 'g' },
     });
     this.clock = clock;
+    this.changes = new ChangeLog(clock);
+    this.received = new ReceivedMetrics(clock);
     this.#slots = cellLane(force.snapshot.routes[0]!.cell, ROUTE_SLOTS, 0);
     this.history = new History({
-      ...{ clock, random: createRandom(), changes: new ChangeLog(clock), force: () => force },
+      ...{ clock, random: createRandom(), changes: this.changes, received: this.received, force: () => force },
       onEvent: (event) => void (event.kind === 'notice' && this.notices.push(event.message)),
     });
   }
@@ -105,6 +111,28 @@ test('budgets are told when what was kept of them is read; what is counted meanw
   assert.deepEqual(row?.kind === 'counter' && [...row.values], [1, 2]);
   assert.equal((await next.status()).good, 43);
   await next.history.stop();
+});
+
+test('who leads, as services push it, and what burns stand among the changes, once', async () => {
+  const gateway = new Gateway(new SimulatedClock(), mkdtempSync(join(root, 'standing-')));
+  await gateway.history.start();
+  await gateway.status();
+  const seat = (holder: string, term: number): MetricRecord => ({
+    ...{ service: 'shop', instance: holder, name: 'spillway_seat_term', type: 'gauge', unit: '', help: '' },
+    points: [{ attributes: { seat: 'cron', holder }, startMs: 0, timeMs: gateway.clock.wallMs(), value: term }],
+  });
+  gateway.received.add([seat('ann', 1)]);
+  gateway.answer(10);
+  gateway.received.add([seat('bob', 2)]);
+  gateway.fail(200);
+  gateway.answer(1);
+  const told = gateway.changes.changes({ after: 0, limit: 100 }).map(({ kind, what }) => `${kind}: ${what}`);
+  assert.deepEqual(told, [
+    'slo: shop-up spends its error budget more than 14.4 times too fast.',
+    'leader: bob leads cron, in term 2.',
+    'leader: ann leads cron, in term 1.',
+  ]);
+  await gateway.history.stop();
 });
 
 test('one that is stopped while it starts leaves nothing open, and what it had counted is kept', async () => {

@@ -7,13 +7,21 @@ import { SLO_EVENTS } from '../../observe/slo/live/evaluator.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { createContributions } from '../alerts/contributions.ts';
 import { Budgets, type BudgetsOptions } from './budgets.ts';
+import type { ChangeLog } from './change-log.ts';
 import type { InForce } from './in-force.ts';
+import { seatsOf } from './leaders.ts';
 import type { RouteProbe } from './probes.ts';
+import { readStores } from './read-limits.ts';
+import type { ReceivedMetrics } from './received-metrics.ts';
 import { Sampler } from './sampler.ts';
 import { evaluatedHere, ServiceLevels } from './service-levels.ts';
+import { StandingChanges } from './standing.ts';
 
-export interface HistoryOptions extends Pick<BudgetsOptions, 'random' | 'changes' | 'onEvent'> {
+export interface HistoryOptions extends Pick<BudgetsOptions, 'random' | 'onEvent'> {
   readonly clock: Clock;
+  readonly changes: Pick<ChangeLog, 'changes' | 'add'>;
+  /** By which services tell who leads. */
+  readonly received: Pick<ReceivedMetrics, 'find'>;
   /** Null: nothing is in force. */
   readonly force: () => InForce | null;
 }
@@ -30,7 +38,8 @@ export class History {
   readonly #force: HistoryOptions['force'];
   readonly #levels: ServiceLevels;
   readonly #sampler: Sampler;
-  readonly #options: Pick<HistoryOptions, 'clock' | 'onEvent'>;
+  readonly #options: Pick<HistoryOptions, 'clock' | 'onEvent' | 'changes' | 'received'>;
+  readonly #standing = new StandingChanges();
   #files: SeriesFiles | null = null;
   #started: Promise<void> = Promise.resolve();
   /** What was kept is read for the first time. */
@@ -38,8 +47,8 @@ export class History {
   #again: Timer | null = null;
   #isStopped = false;
 
-  constructor({ clock, force, ...options }: HistoryOptions) {
-    this.#options = { clock, onEvent: options.onEvent };
+  constructor({ clock, force, received, ...options }: HistoryOptions) {
+    this.#options = { clock, received, onEvent: options.onEvent, changes: options.changes };
     this.#force = force;
     this.series = createSeries({ seriesMax: SERIES_MAX, memoryBytes: MEMORY, lasting: [SLO_EVENTS], clock });
     const contributions = createContributions({
@@ -102,6 +111,18 @@ export class History {
     if (this.#isReading) return;
     this.#levels.evaluate();
     if (config !== undefined) this.budgets.round(this.#levels.statuses ?? [], config);
+    this.#noteStanding();
+  }
+
+  #noteStanding(): void {
+    const { changes, received } = this.#options;
+    const snapshot = this.#force()?.snapshot ?? null;
+    const standing = {
+      seats: seatsOf(received.find('spillway_seat_').series),
+      slos: this.#levels.statuses ?? [],
+      stores: snapshot === null ? [] : readStores(snapshot),
+    };
+    for (const change of this.#standing.look(standing)) changes.add(change);
   }
 
   #keep(folder: string): void {

@@ -2,7 +2,7 @@
  * What is wrong with a gateway now, in sentences: what the dashboard says first. Pure; a state in, the worst first. What heals by
  * itself within a moment, such as a worker that starts, is not said, and neither is what was wrong and no longer is.
  */
-import type { SloStatus } from '../../observe/slo/live/status.ts';
+import type { AlertStatus, SloStatus } from '../../observe/slo/live/status.ts';
 import type { LiveProblem } from '../admin/live-model.ts';
 import type { EndpointState, GatewayState, ServiceState } from './gateway-state.ts';
 
@@ -32,9 +32,12 @@ function objectiveProblems({ id, alerts, budget }: SloStatus): LiveProblem[] {
   if (alert === undefined) {
     return budget.share > 0 ? [] : [problem('warning', `The error budget of ${id} is spent.`, link, null)];
   }
-  const what = `${id} spends its error budget more than ${alert.burn} times too fast.`;
   const since = alert.sinceMs === null ? null : new Date(alert.sinceMs).toISOString();
-  return [problem(alert.severity === 'page' ? 'fault' : 'warning', what, link, since)];
+  return [problem(alert.severity === 'page' ? 'fault' : 'warning', burnSentence(id, alert), link, since)];
+}
+
+export function burnSentence(id: string, { burn }: AlertStatus): string {
+  return `${id} spends its error budget more than ${burn} times too fast.`;
 }
 
 function serviceProblems({ name, endpoints, failOpen, discovery }: ServiceState): LiveProblem[] {

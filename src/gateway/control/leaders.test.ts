@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ReceivedSeries } from '../gateway/control/received-metrics.ts';
+import type { ReceivedSeries } from './received-metrics.ts';
 import { locksOf, seatsOf } from './leaders.ts';
 
 function told(name: string, instance: string, labels: Record<string, string>, value: number): ReceivedSeries {

@@ -1,5 +1,5 @@
-/** Seats and locks as rows, from the last values that services pushed. Pure: each process tells of itself, and a row is what they say together. */
-import type { ReceivedSeries } from '../gateway/control/received-metrics.ts';
+/** Seats and locks as rows, from the last values that services pushed. Pure: each process tells of itself, and a row is what they say together. O(n). */
+import type { ReceivedSeries } from './received-metrics.ts';
 
 export interface SeatRow {
   readonly seat: string;
@@ -22,19 +22,17 @@ export interface LockRow {
 /** Of several that say they lead, the one with the greatest term does: the others have not heard yet. */
 export function seatsOf(series: readonly ReceivedSeries[]): SeatRow[] {
   const terms = series.filter(({ name }) => name === 'spillway_seat_term');
+  const whose = ({ instance, labels, service }: ReceivedSeries): string =>
+    JSON.stringify([service, instance, labels['seat'], labels['holder']]);
+  const sinces = new Map(
+    series.flatMap((one) => (one.name === 'spillway_seat_since_timestamp_seconds' ? [[whose(one), one] as const] : [])),
+  );
   return [...Map.groupBy(terms, ({ labels }) => labels['seat'] ?? '')].map(([seat, told]) => {
     const leading = told
       .filter(({ value }) => (value ?? 0) > 0)
       .toSorted((one, other) => (other.value ?? 0) - (one.value ?? 0));
     const [first] = leading;
-    const since = series.find(
-      ({ name, labels, instance, service }) =>
-        name === 'spillway_seat_since_timestamp_seconds' &&
-        labels['seat'] === seat &&
-        labels['holder'] === first?.labels['holder'] &&
-        instance === first?.instance &&
-        service === first.service,
-    );
+    const since = first === undefined ? undefined : sinces.get(whose(first));
     const sinceMs = (since?.value ?? 0) > 0 ? (since?.value ?? 0) * 1000 : null;
     return {
       seat,

@@ -1,0 +1,76 @@
+/**
+ * Changes that no event tells, because they are seen only by looking: who leads, which objectives burn, which stores of limits do not answer.
+ * Looked at once a second, what stands now is told where it is not what stood before.
+ *
+ * Invariants: what stays as it was is told once; a seat whose services tell nothing any more is not told to have lost its leader, since nobody knows.
+ * Cost: a few µs for what an ordinary gateway has; at most `SEATS_MAX` seats, since whoever pushes metrics names them.
+ */
+import type { SloStatus } from '../../observe/slo/live/status.ts';
+import type { NewChange } from './change-log.ts';
+import type { StoreState } from './gateway-state.ts';
+import type { SeatRow } from './leaders.ts';
+import { burnSentence } from './problems.ts';
+
+const SEATS_MAX = 100;
+
+export interface Standing {
+  readonly seats: readonly SeatRow[];
+  readonly slos: readonly SloStatus[];
+  readonly stores: readonly StoreState[];
+}
+
+/** Something that stands, and what is said when it comes to be so, or no longer is. */
+interface Fact {
+  /** The same as before: nothing is new. */
+  readonly is: string;
+  /** Null: that it begins so says nothing, only that it came to be so. */
+  readonly first: NewChange | null;
+  readonly next: NewChange;
+  readonly end: NewChange | null;
+}
+
+export class StandingChanges {
+  #facts: ReadonlyMap<string, Fact> = new Map();
+
+  /** What is new since the last look. */
+  look({ seats, slos, stores }: Standing): NewChange[] {
+    const before = this.#facts;
+    const now = new Map([
+      ...seats.slice(0, SEATS_MAX).map((seat) => [`seat ${seat.seat}`, seatFact(seat)] as const),
+      ...slos.flatMap(burning),
+      ...stores.flatMap((store) => (store.downFor === 0 ? [] : [[`store ${store.name}`, storeFact(store)] as const])),
+    ]);
+    this.#facts = now;
+    const begun = [...now].map(([key, fact]) => {
+      const was = before.get(key);
+      if (was === undefined) return fact.first;
+      return was.is === fact.is ? null : fact.next;
+    });
+    const ended = [...before].map(([key, fact]) => (now.has(key) ? null : fact.end));
+    return [...ended, ...begun].filter((change) => change !== null);
+  }
+}
+
+function seatFact({ holder, seat, term }: SeatRow): Fact {
+  const next: NewChange =
+    holder === null
+      ? { kind: 'leader', tone: 'bad', what: `Nobody leads ${seat}.` }
+      : { kind: 'leader', tone: 'plain', what: `${holder} leads ${seat}, in term ${term}.` };
+  return { is: JSON.stringify([holder, term]), first: holder === null ? null : next, next, end: null };
+}
+
+/** Of one objective the most urgent alert. */
+function burning(status: SloStatus): readonly (readonly [string, Fact])[] {
+  const alert = status.alerts.find(({ state }) => state === 'firing');
+  if (alert === undefined) return [];
+  const { id } = status;
+  const next: NewChange = { kind: 'slo', tone: 'bad', what: burnSentence(id, alert) };
+  const end: NewChange = { kind: 'slo', tone: 'good', what: `No alert of ${id} fires any more.` };
+  return [[`slo ${id}`, { is: `${alert.severity} ${alert.burn}`, first: next, next, end }]];
+}
+
+function storeFact({ name }: StoreState): Fact {
+  const next: NewChange = { kind: 'store', tone: 'bad', what: `The store ${name} does not answer.` };
+  const end: NewChange = { kind: 'store', tone: 'good', what: `The store ${name} answers again.` };
+  return { is: '', first: next, next, end };
+}
