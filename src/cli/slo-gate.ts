@@ -149,7 +149,7 @@ async function ofPrometheus(slos: readonly Slo[], address: string, args: Argumen
       ...{ id: sloId(slo), policy, budget: { share, minutesLeft } },
       // Of how many events that is its rules do not say.
       level: budgetLevel(policy, share, { knownMs: isKnown ? policy.historyMs : 0, events: Number.POSITIVE_INFINITY }),
-      unknown: isKnown ? null : `it was not known ${formatDuration(policy.historyMs)} ago`,
+      unknown: isKnown || policy.freeze === null ? null : `it was not known ${formatDuration(policy.historyMs)} ago`,
     };
   });
 }

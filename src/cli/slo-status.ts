@@ -1,5 +1,6 @@
 /** `spillway slo status`: how the objectives of a running gateway stand, for people and for programs. */
 import { formatDuration } from '../kernel/units.ts';
+import { standing } from '../observe/slo/gate.ts';
 import { formatObjective } from '../observe/slo/objective.ts';
 import type { AlertStatus, SloStatus } from '../observe/slo/live/status.ts';
 import { promDuration } from '../observe/slo/promql.ts';
@@ -28,11 +29,15 @@ export async function status(file: string | undefined, args: Arguments, io: Comm
 function statusLines(status: SloStatus, paint: Paint): readonly string[] {
   const { id, objective, windowMs, measures, good, bad, budget, level, exhaustionMs, timeToPageMs } = status;
   const { minutes, minutesLeft, eventsLeft, share } = budget;
+  const { unknown } = standing(status);
+  const isUnknown = level === 'ok' && unknown !== null;
+  const tone = isUnknown ? 'dim' : level === 'ok' ? 'good' : level === 'warn' ? 'warn' : 'bad';
+  const judged = isUnknown ? ` (not known: ${unknown})` : level === 'ok' ? '' : ` (${level})`;
   const left = `${percent(share)} left, ${round(minutesLeft)} of ${round(minutes)} min, ${round(eventsLeft)} failures`;
   const over = `${formatObjective(objective)} over ${formatDuration(windowMs)}`;
   return [
     `${paint('strong', id)}: ${over}, ${measures}`,
-    `  budget  ${paint(level === 'ok' ? 'good' : level === 'warn' ? 'warn' : 'bad', left)}${level === 'ok' ? '' : ` (${level})`}`,
+    `  budget  ${paint(tone, left)}${judged}`,
     `  events  ${good} good, ${bad} bad${known(status)}`,
     ...status.burn.map(({ windowS, value, threshold, firing }) => {
       const rate = value === null ? 'no events' : `${round(value)}×`;

@@ -104,6 +104,10 @@ test('a budget that is gone is said to be, also while too little is known to fre
   const opened = await openPage(admin, '#/slo?id=shop-availability');
   const text = 'The budget is gone; deploys are not frozen yet, because too little is known of the window.';
   await opened.page.getByText(text).waitFor();
+  await opened.page.getByRole('button', { name: 'shop-quick' }).click();
+  await opened.page
+    .getByText(/^It is not known yet whether deploys may go on: .* of its window is known, and it takes 1h\.$/)
+    .waitFor();
   noFaults(opened);
 });
 

@@ -108,6 +108,10 @@ test('while a budget is left everything may be put in force', async () => {
   const unknown = await spillway('slo', 'gate');
   assert.equal(unknown.code, exitCodes.cannotRun);
   assert.match(unknown.err, /^not known\nIt is not known what is left of the budget of shop-up/);
+  assert.match(
+    (await spillway('slo', 'status')).out,
+    /budget {2}100% left, .* \(not known: nothing was counted in its window\)\n/,
+  );
   assert.equal((await read('/api/slo/gate')).status, 503);
   assert.equal((await gateway.reload()).kind, 'unchanged', 'and no change is refused');
   // So many that one failure would be allowed.

@@ -3,6 +3,7 @@
  * would be woken if all failed now, and what spent it.
  */
 import { h } from 'preact';
+import { standing } from '../../observe/slo/gate.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { formatObjective } from '../../observe/slo/objective.ts';
 import { getJson } from '../api.ts';
@@ -140,7 +141,10 @@ function alertText({ alerts }: SloStatus): View | string {
   return alerts.some(({ state }) => state === 'pending') ? h('span', { class: 'warn' }, 'building up') : 'quiet';
 }
 
-function toneOf({ level }: SloStatus): string {
+/** Where it is not known what is left nothing is well. */
+function toneOf(status: SloStatus): string {
+  const { level } = status;
+  if (level === 'ok' && standing(status).unknown !== null) return 'dim';
   return { ok: 'good', warn: 'warn', review: 'warn', freeze: 'bad' }[level];
 }
 
@@ -152,7 +156,10 @@ const levelWords = {
 } as const;
 
 /** Spent is spent, also where nothing follows. */
-function levelText({ budget, level, policy }: SloStatus): string {
+function levelText(status: SloStatus): string {
+  const { budget, level, policy } = status;
+  const { unknown } = standing(status);
+  if (level === 'ok' && unknown !== null) return `It is not known yet whether deploys may go on: ${unknown}.`;
   if (level === 'freeze' || budget.share > 0) return levelWords[level];
   return policy.freeze === null
     ? 'The budget is gone; its policy freezes nothing.'

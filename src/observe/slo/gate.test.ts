@@ -92,7 +92,8 @@ test('what is known for long enough is judged, and one that never freezes need n
   assert.equal(judgeGate([counted(100, 0, 3_600_000)]).open, true);
   assert.equal(judgeGate([counted(99, 1, 3_600_000)]).open, true, 'one failure of a hundred is known, and no reason');
   assert.equal(judgeGate([counted(998, 2, 0, { ...defaultPolicy, historyMs: 0 })]).level, 'freeze');
-  assert.equal(judgeGate([counted(0, 0, null, { ...defaultPolicy, freeze: null })]).open, true);
+  const never = { ...defaultPolicy, freeze: null };
+  assert.equal(judgeGate([counted(0, 0, null, never), newStanding('shop-quick', never)]).open, true);
 });
 
 test('a pass never shuts it, and one more objective never opens it', () => {

@@ -23,7 +23,7 @@ export interface Pass {
 /** What is known of an objective. */
 export type GateStanding = Pick<SloStatus, 'id' | 'policy' | 'level'> & {
   readonly budget: Pick<SloStatus['budget'], 'share' | 'minutesLeft'>;
-  /** Why that does not say how it stands, as part of a sentence; null: it does. */
+  /** Why that does not say whether it should be frozen, as part of a sentence; null: it does, or its policy never freezes. */
   readonly unknown: string | null;
 };
 
@@ -37,13 +37,15 @@ export function standing({ id, policy, level, budget, ...counted }: Evaluated): 
 
 /** Of one that was not evaluated yet. */
 export function newStanding(id: string, policy: BudgetPolicy): GateStanding {
-  return { id, policy, level: 'ok', budget: { share: 1, minutesLeft: 0 }, unknown: 'nothing was counted yet' };
+  const unknown = policy.freeze === null ? null : 'nothing was counted yet';
+  return { id, policy, level: 'ok', budget: { share: 1, minutesLeft: 0 }, unknown };
 }
 
 function unknownOf(
-  { historyMs }: BudgetPolicy,
+  { freeze, historyMs }: BudgetPolicy,
   { good, bad, sinceMs, atMs }: Pick<SloStatus, 'good' | 'bad' | 'sinceMs' | 'atMs'>,
 ): string | null {
+  if (freeze === null) return null;
   if (sinceMs === null || good + bad <= 0) return 'nothing was counted in its window';
   const knownMs = Math.max(0, atMs - sinceMs);
   if (knownMs >= historyMs) return null;
@@ -78,8 +80,8 @@ export function judgeGate(standings: readonly GateStanding[], pass: Pass | null 
   const level = worstLevel(standings.map((each) => each.level));
   const reasons = standings.filter((each) => each.level !== 'ok').map(reasonOf);
   const rank = (reason: GateReason): number => budgetLevels.indexOf(reason.level);
-  const unknown = standings.flatMap(({ id, policy, unknown: why }) =>
-    why === null || policy.freeze === null ? [] : [`It is not known what is left of the budget of ${id}: ${why}.`],
+  const unknown = standings.flatMap(({ id, unknown: why }) =>
+    why === null ? [] : [`It is not known what is left of the budget of ${id}: ${why}.`],
   );
   const isShut = level === 'freeze' || unknown.length > 0;
   return {
