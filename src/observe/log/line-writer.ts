@@ -2,7 +2,8 @@
  * Where pino writes to: a line goes into the sink as bytes, and into the recent lines if somebody keeps them.
  *
  * Invariants: a line has at most `LINE_BYTES_MAX` bytes and one line end, its last; controls that drive terminals or end lines elsewhere
- * (C1, U+2028, U+2029) are escaped, as JSON does with those below U+0020. Where lines were lost, the next one that finds room says so.
+ * (C1, U+2028, U+2029) are escaped, as JSON does with those below U+0020. Where lines were lost, the next one that finds room says so. Who
+ * counts and keeps lines may be a user's own: what that throws goes no further, and costs no line.
  */
 import type { Clock } from '../../kernel/clock.ts';
 import type { WorkContext } from '../context/work-context.ts';
@@ -88,7 +89,7 @@ export class LineWriter {
   /** Called by pino. */
   write(line: string): void {
     if (line.length > LINE_BYTES_MAX) line = shortened(line);
-    this.#recent?.addLine(line, this.#level, this.#context);
+    if (this.#recent !== null) quietly(this.#recent, (recent) => recent.addLine(line, this.#level, this.#context));
     const { sink } = this;
     let room = sink.room(line.length * UNIT_BYTES_MAX);
     if (room === null) return;
@@ -102,15 +103,18 @@ export class LineWriter {
     }
     sink.commit(sink.length + bytes);
     this.counts.taken++;
-    this.#metrics?.lines[this.#level].add();
+    if (this.#metrics !== null) quietly(this.#metrics, ({ lines }) => lines[this.#level].add());
     if (levelNumbers[this.#level] >= URGENT) sink.flush();
   }
 
   #lose(lost: number, errors: number): void {
     this.counts.lost += lost;
     this.counts.errors += errors;
-    this.#metrics?.lost.add(lost);
-    this.#metrics?.errors.add(errors);
+    if (this.#metrics === null) return;
+    quietly(this.#metrics, (metrics) => {
+      metrics.lost.add(lost);
+      metrics.errors.add(errors);
+    });
   }
 }
 
@@ -130,6 +134,14 @@ function logMetrics(metrics: MetricsSink): LogMetrics {
   const errors = metrics.counter({ name: 'spillway_log_errors_total', help: 'Writes to the log that failed.' });
   const bound = Object.keys(levelNumbers).map((level) => [level, lines.bind({ level })] as const);
   return { lines: Object.fromEntries(bound) as Record<LogLevel, Counter>, lost: lost.bind(), errors: errors.bind() };
+}
+
+function quietly<Told>(told: Told, tell: (told: Told) => void): void {
+  try {
+    tell(told);
+  } catch {
+    // WHY nothing is said: a line is written in the middle of somebody's work, and it is the telling that failed.
+  }
 }
 
 function fitting(line: string): string {

@@ -8,6 +8,7 @@ import { after, describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { fastClock } from '../../../test/fast-clock.ts';
+import { brokenMetrics } from '../../../test/observe/broken-metrics.ts';
 import { type LogLine, messages, readLines } from '../../../test/observe/log-lines.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { createLogs } from './logs.ts';
@@ -50,6 +51,25 @@ describe('trouble', () => {
     for await (const chunk of metrics.expose().body) page += chunk;
     assert.match(page, new RegExp(`spillway_log_lost_total ${lost}\\n`));
     assert.match(page, new RegExp(`spillway_log_lines_total\\{level="info"\\} ${taken - told.length}\\n`));
+  });
+
+  test('metrics and keepers of a user’s own that fail cost no line and no process', async () => {
+    const fail = (): never => {
+      throw new Error('of the user');
+    };
+    const broken = { recent: { addLine: fail }, metrics: brokenMetrics() };
+    const logs = createLogs({ service: 'shop', target: path('kept'), ...broken });
+    logs.logger().error('here');
+    await logs.close();
+    assert.deepEqual(messages(readLines(path('kept'))), ['here']);
+    logs.logger().error('too late');
+    assert.deepEqual([logs.counts.taken, logs.counts.lost], [1, 1]);
+    const full = createLogs({ service: 'shop', target: '/dev/full', clock: fastClock, ...broken });
+    while (full.counts.errors < 3) {
+      full.logger().error('line');
+      await turn();
+    }
+    await full.close();
   });
 
   test('after close lines are counted as lost, and closing twice is closing', async () => {
