@@ -4,7 +4,8 @@
  *
  * - One round trip a verb. Keys are under a lease of etcd, one for each ttl, which all claims of this store share: the session (etcd-session.ts).
  *   It is made at the first claim, and kept alive by whoever renews.
- * - Whoever waits watches: for an exclusive lease only the key before its own, so that a release wakes one.
+ * - Whoever waits watches the last key before its own that leaves it no room: a writer the one before it, readers the writer before them. If there
+ *   are only too many, as of permits, it watches all, counts those before it that go, and asks when there is room. So a release makes one ask.
  * - Time is that of etcd's leader, on its monotonic clock; a change of leader gives every lease its whole time again.
  *
  * The key of the claim `a/b` of holder 7f… is `spillway/a%2Fb/7f…`; its value is JSON. Source: the recipe of etcd's concurrency package, with the
@@ -37,7 +38,7 @@ import {
   WHOLE,
 } from './store.ts';
 import { storeError } from './store-error.ts';
-import { hasRoom, holding } from './table.ts';
+import { blockerOf, hasRoom, holding } from './table.ts';
 import { Unrenewed } from './unrenewed.ts';
 
 export interface EtcdLeasesOptions {
@@ -62,9 +63,12 @@ interface Rows {
   readonly revision: bigint;
 }
 
-/** Where one that waits stands: behind the key `before`, as of `revision`. */
+/** Where one that waits stands, as of `revision`. */
 interface Place {
-  readonly before: string;
+  /** The key that must go before anything else matters. */
+  readonly blocker: string | null;
+  /** By key, what is before it and not seen to be gone. */
+  readonly before: Map<string, Row>;
   readonly revision: bigint;
 }
 
@@ -135,7 +139,7 @@ class EtcdLeases implements LeaseStore {
   }
 
   watch(key: string, claim: Claim | null, wake: () => void): Unwatch {
-    const watcher: Watcher = { key, claim, wake, before: null, stop: new AbortController() };
+    const watcher: Watcher = { key, claim, wake, to: null, gone: new Map(), stop: new AbortController() };
     if (claim !== null) this.#watchers.set(claim.id, watcher);
     this.#listen(watcher);
     return () => {
@@ -238,30 +242,44 @@ class EtcdLeases implements LeaseStore {
       this.#places.delete(id);
       return { granted: true, token: mine.token, since: session.since };
     }
-    const before = rows[place - 1];
-    if (before === undefined || !queue) this.#forget(id);
+    if (place < 1 || !queue) this.#forget(id);
     else {
-      this.#places.set(id, { before: before.key, revision });
+      const before = rows.slice(0, place);
+      const blocker = blockerOf(before, share, of)?.key ?? null;
+      const stands: Place = { blocker, before: new Map(before.map((row) => [row.key, row])), revision };
+      this.#places.set(id, stands);
       const watcher = this.#watchers.get(id);
-      if (watcher !== undefined) this.#listen(watcher);
+      if (watcher !== undefined) {
+        this.#listen(watcher);
+        if (isOvertaken(watcher, stands) && hasRoom([...stands.before.values()], share, of)) watcher.wake();
+      }
     }
     return { granted: false, againMs: queue ? ttlMs / RENEWALS_PER_TTL : Number.POSITIVE_INFINITY };
   }
 
-  /** Of who wants all, only the key before its own matters: until that is gone it has no room. */
   #listen(watcher: Watcher): void {
-    const { claim } = watcher;
-    const place = claim === null || claim.share < claim.of ? undefined : this.#places.get(claim.id);
-    const before = place?.before ?? this.#folder(watcher.key).key;
-    if (watcher.before === before) return;
-    watcher.before = before;
+    const { key, claim } = watcher;
+    const place = claim === null ? undefined : this.#places.get(claim.id);
+    const to = place?.blocker ?? this.#folder(key).key;
+    if (watcher.to === to) return;
+    watcher.to = to;
     watcher.stop.abort();
     watcher.stop = new AbortController();
     void this.#follow(watcher, place, watcher.stop.signal);
   }
 
+  /** Whether there may be room for the claim now that a key is gone. */
+  #makesRoom(deleted: { readonly key: Uint8Array; readonly revision: bigint }, { id, share, of }: Claim): boolean {
+    const place = this.#places.get(id);
+    if (place === undefined || place.blocker !== null) return true;
+    const key = Buffer.from(deleted.key).toString();
+    this.#watchers.get(id)?.gone.set(key, deleted.revision);
+    return place.before.delete(key) && hasRoom([...place.before.values()], share, of);
+  }
+
   async #follow({ key, claim, wake }: Watcher, place: Place | undefined, signal: AbortSignal): Promise<void> {
-    const range = place === undefined ? keysOf(this.#folder(key)) : { key: place.before };
+    const blocker = place?.blocker ?? null;
+    const range = blocker === null ? keysOf(this.#folder(key)) : { key: blocker };
     try {
       for (let from = place?.revision; ; from = undefined) {
         let revision = from;
@@ -270,8 +288,9 @@ class EtcdLeases implements LeaseStore {
           ({ revision } = await this.#client.range({ ...range, countOnly: true }, { signal }));
           wake();
         }
-        for await (const { kind } of this.#client.watch({ ...range, startRevision: revision + 1n }, { signal })) {
-          if (kind === 'delete' || (kind === 'put' && claim === null)) wake();
+        for await (const event of this.#client.watch({ ...range, startRevision: revision + 1n }, { signal })) {
+          if (event.kind !== 'delete' && event.kind !== 'put') continue;
+          if (claim === null || (event.kind === 'delete' && this.#makesRoom(event, claim))) wake();
         }
       }
     } catch {
@@ -285,8 +304,20 @@ interface Watcher {
   readonly claim: Claim | null;
   readonly wake: () => void;
   /** What is listened to. */
-  before: Bytes | null;
+  to: Bytes | null;
+  /** What was seen to go, and when: an answer may be from before, and come later. */
+  readonly gone: Map<string, bigint>;
   stop: AbortController;
+}
+
+/** Takes out of a place what is known to have gone after it was looked at; whether there was anything. */
+function isOvertaken({ gone }: Watcher, { before, revision }: Place): boolean {
+  let overtaken = false;
+  for (const [key, goneAt] of gone) {
+    if (goneAt <= revision) gone.delete(key);
+    else if (before.delete(key)) overtaken = true;
+  }
+  return overtaken;
 }
 
 function keysOf({ key, rangeEnd }: RangeRequest & { readonly rangeEnd: Uint8Array }): {

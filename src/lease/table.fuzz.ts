@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { type Claim, WHOLE } from './store.ts';
-import { type KeyRows, live, nextOf, nextToken, noRows, releaseClaim, renewClaim, tryClaim } from './table.ts';
+import {
+  blockerOf,
+  hasRoom,
+  type KeyRows,
+  live,
+  nextOf,
+  nextToken,
+  noRows,
+  releaseClaim,
+  renewClaim,
+  tryClaim,
+} from './table.ts';
 
 /** What happened, and nothing else: who holds and who waits is told from it anew each time. */
 interface Happened {
@@ -137,6 +148,20 @@ function check(rows: KeyRows, expected: readonly Standing[], nowMs: number): voi
     assert.equal(tryClaim(rows, claim, nowMs, 99n).granted, claim.id === next, `${claim.id}, and next is ${next}`);
   }
 }
+
+test('while its blocker is there a claim has no room, and without one each of those before it alone leaves some', () => {
+  const row = fc.record({ share: fc.integer({ min: 1, max: 5 }) });
+  fc.assert(
+    fc.property(fc.array(row), fc.integer({ min: 1, max: 5 }), fc.nat(3), (before, share, more) => {
+      const of = share + more;
+      const blocker = blockerOf(before, share, of);
+      const behind = blocker === undefined ? before : before.slice(before.lastIndexOf(blocker) + 1);
+      assert.ok(blocker === undefined || !hasRoom([blocker], share, of));
+      for (const each of behind) assert.ok(hasRoom([each], share, of));
+    }),
+    options,
+  );
+});
 
 test('a token is greater than the one before, whatever the clock does', () => {
   const clock = fc.array(fc.oneof(fc.double({ min: 0, max: 4e12, noNaN: true }), fc.nat(9)), { maxLength: 30 });

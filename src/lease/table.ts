@@ -103,6 +103,15 @@ export function hasRoom(held: readonly Pick<Holding, 'share'>[], share: number, 
   return sum <= of;
 }
 
+/** The last of those before a claim that leaves no room for it by itself: until that is gone, nothing else matters. Undefined: none, there are too many. */
+export function blockerOf<R extends Pick<Holding, 'share'>>(
+  before: readonly R[],
+  share: number,
+  of: number,
+): R | undefined {
+  return before.findLast((row) => row.share + share > of);
+}
+
 /** Who holds, of rows in the order of their coming that do not say who waits: those that have room behind all before them. */
 export function holding<R extends Pick<PlaceRow, 'share' | 'of'>>(rows: readonly R[]): readonly R[] {
   let taken = 0;

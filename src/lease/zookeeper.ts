@@ -6,7 +6,9 @@
  * - Nodes belong to a session, one for each ttl, which all claims of this store share. Its timeout is a third longer than the ttl, for a follower
  *   that dies may not have told the leader of the last heartbeat, a third of the ttl after the one before; a lease never outlasts the session, so if
  *   it may have kept more to itself, the lease is shorter (`countsFrom` in life.ts).
- * - Whoever waits watches: for an exclusive lease only the node before its own, so that a release wakes one.
+ * - Whoever waits watches the last node before its own that leaves it no room: a writer the one before it, readers the writer before them; so a
+ *   release makes those ask who get it. If there are only too many, as of permits, it watches all that are there: a watch does not say what
+ *   has changed, so each change makes one of every process ask that waits for a permit.
  * - A node whose creation was not answered is found again by the id of its claim, and is only taken for its own if its session made it
  *   (apache/curator: CURATOR-498, 620, 696).
  * - What is claimed is a container: ZooKeeper removes it some time after the last node under it is gone.
@@ -34,7 +36,7 @@ import {
   WHOLE,
 } from './store.ts';
 import { storeError } from './store-error.ts';
-import { hasRoom, holding } from './table.ts';
+import { blockerOf, hasRoom, holding } from './table.ts';
 import { Unrenewed } from './unrenewed.ts';
 import { existing, Watcher } from './zookeeper-watcher.ts';
 
@@ -71,8 +73,8 @@ interface Node {
   readonly session: ZookeeperSession;
   readonly path: string;
   readonly token: bigint;
-  /** While it waits: the node before its own. */
-  before: string | null;
+  /** While it waits: the node that must go before anything else matters; null if any may make room. */
+  blocker: string | null;
 }
 
 class ZookeeperLeases implements LeaseStore {
@@ -235,7 +237,7 @@ class ZookeeperLeases implements LeaseStore {
       const stat = await session.exists(path, { signal });
       if (stat === null) continue;
       if (mine === null && stat.ephemeralOwner === session.id)
-        mine = { session, path, token: stat.czxid, before: null };
+        mine = { session, path, token: stat.czxid, blocker: null };
       else await deleted(session, path, signal);
     }
     // Known from now on, whatever becomes of this question.
@@ -265,7 +267,7 @@ class ZookeeperLeases implements LeaseStore {
       ]);
       if (made !== null) {
         this.#unsure.delete(id);
-        return { node: { session, path: made.path, token: made.stat.czxid, before: null }, rows };
+        return { node: { session, path: made.path, token: made.stat.czxid, blocker: null }, rows };
       }
       await this.#makeFolder(folder, session, signal);
     }
@@ -311,7 +313,7 @@ class ZookeeperLeases implements LeaseStore {
     }
     const before = rows.slice(0, place);
     if (hasRoom(before, share, of)) return { granted: true, token: node.token, since };
-    node.before = before.at(-1)!.name;
+    node.blocker = blockerOf(before, share, of)?.name ?? null;
     const watcher = this.#watchers.get(id);
     if (watcher !== undefined) this.#listen(claim, watcher);
     if (queue) return { granted: false, againMs: ttlMs / RENEWALS_PER_TTL };
@@ -320,13 +322,12 @@ class ZookeeperLeases implements LeaseStore {
     return { granted: false, againMs: Number.POSITIVE_INFINITY };
   }
 
-  /** Of who wants all, only the node before its own matters: until that is gone it has no room. */
   #listen(claim: Claim, watcher: Watcher): void {
     const node = this.#nodes.get(claim.id);
     if (node === undefined) return watcher.wakeSoon();
     const folder = this.#folder(claim.key);
-    if (claim.share < claim.of) watcher.on(node.session, folder, 'children');
-    else if (node.before !== null) watcher.on(node.session, `${folder}/${node.before}`, 'node');
+    if (node.blocker === null) watcher.on(node.session, folder, 'children');
+    else watcher.on(node.session, `${folder}/${node.blocker}`, 'node');
   }
 
   #observe(key: string, watcher: Watcher): void {

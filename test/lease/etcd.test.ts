@@ -11,38 +11,12 @@ import { createLocks } from '../../src/lock/index.ts';
 import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { EtcdServer } from '../servers/etcd.ts';
 import { busy, claimOf, granted, until, waiting } from './claims.ts';
+import { countedClient } from './counted-etcd.ts';
 
 const server = await EtcdServer.start();
 after(() => server[Symbol.asyncDispose]());
 
 let prefixes = 0;
-
-const verbs = ['range', 'put', 'delete', 'txn', 'grant', 'keepAlive', 'revoke'] as const;
-type Verb = (typeof verbs)[number];
-
-/** A client that tells what it asked, and loses the answer to the next question of a kind. */
-interface Counted {
-  readonly client: EtcdClient;
-  readonly asked: Verb[];
-  lose: Verb | null;
-}
-
-function countedClient(): Counted {
-  const client = new EtcdClient({ endpoints: [server.url] });
-  const counted: Counted = { client, asked: [], lose: null };
-  for (const verb of verbs) {
-    const original = client[verb].bind(client) as (...args: unknown[]) => Promise<unknown>;
-    const value = async (...args: unknown[]): Promise<unknown> => {
-      counted.asked.push(verb);
-      const answer = await original(...args);
-      if (counted.lose !== verb) return answer;
-      counted.lose = null;
-      throw new SpillwayError('STORE_UNSURE', 'nobody knows');
-    };
-    Object.defineProperty(client, verb, { value, writable: true });
-  }
-  return counted;
-}
 
 function fresh(): string {
   prefixes += 1;
@@ -66,7 +40,7 @@ const subject = { name: 'etcd', open, ttlMs: 1000 };
 for (const { name, run } of [...leaseStoreContract(subject), ...electionContract(subject)]) test(name, run);
 
 test('a lock is one question to take and one to give back, once there is a session', async () => {
-  const { client, asked } = countedClient();
+  const { client, asked } = countedClient(server.url);
   await using store = etcdLeases(client, { prefix: fresh() });
   await using locks = createLocks(store);
   await (await locks.acquire('first', { ttl: '10s' })).release();
@@ -82,31 +56,9 @@ test('a lock is one question to take and one to give back, once there is a sessi
   client.close();
 });
 
-test('a hundred that wait in processes of their own: a release wakes one, which asks once', async () => {
-  const prefix = fresh();
-  const waiters = 100;
-  const { client, asked } = countedClient();
-  const stores = Array.from({ length: waiters }, () => etcdLeases(client, { prefix }));
-  const locks = stores.map((store) => createLocks(store));
-  const held = await locks[0]!.acquire('payment:42', { ttl: '60s' });
-  const turns = locks.slice(1).map(async (own) => {
-    await (await own.acquire('payment:42', { ttl: '60s', wait: '60s' })).release();
-  });
-  const folder = { key: `${prefix}/payment%3A42/`, rangeEnd: `${prefix}/payment%3A420` };
-  while ((await client.range(folder)).count < waiters);
-  asked.length = 0;
-  await held.release();
-  await Promise.all(turns);
-  const handOvers = waiters - 1;
-  const calls = asked.filter((verb) => verb === 'txn' || verb === 'delete' || verb === 'range').length;
-  assert.ok(calls <= 2 * handOvers + 1, `${calls} calls for ${handOvers} hand-overs`);
-  await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
-  client.close();
-});
-
 test('L13: a place whose session ended while it waited is a new one at the end, and never a lease', async () => {
   const prefix = fresh();
-  const { client } = countedClient();
+  const { client } = countedClient(server.url);
   const other = new EtcdClient({ endpoints: [server.url] });
   await using store = etcdLeases(client, { prefix });
   await using ahead = etcdLeases(other, { prefix });
@@ -132,7 +84,7 @@ test('L13: a place whose session ended while it waited is a new one at the end, 
 
 test('whoever deletes a key of a lease ends it at the next renewal', async () => {
   const prefix = fresh();
-  const { client } = countedClient();
+  const { client } = countedClient(server.url);
   await using store = etcdLeases(client, { prefix });
   await using elections = createElections(store);
   const term = await elections.campaign('scheduler', { ttl: '1s' });
@@ -143,7 +95,7 @@ test('whoever deletes a key of a lease ends it at the next renewal', async () =>
 });
 
 test('an answer that got lost is given back, and its session is used no more', async () => {
-  const counted = countedClient();
+  const counted = countedClient(server.url);
   const { client, asked } = counted;
   await using store = etcdLeases(client, { prefix: fresh() });
   await using locks = createLocks(store);
@@ -157,7 +109,7 @@ test('an answer that got lost is given back, and its session is used no more', a
 });
 
 test('a key that is made after its claim was given back goes with its session, which nobody stays under', async () => {
-  const { client, asked } = countedClient();
+  const { client, asked } = countedClient(server.url);
   await using store = etcdLeases(client, { prefix: fresh() });
   const [leads, waits, ghost] = [claimOf(), claimOf({ queue: true }), claimOf({ key: 'ghost' })];
   const token = await granted(store, leads);
@@ -274,7 +226,7 @@ test('who observes goes on after a gap', async () => {
 
 test('what others wrote under a name is in the way of nobody who knows how to read it', async () => {
   const prefix = fresh();
-  const { client } = countedClient();
+  const { client } = countedClient(server.url);
   await using store = etcdLeases(client, { prefix });
   await client.put({ key: `${prefix}/payment%3A42/intruder`, value: 'not of here' });
   await using locks = createLocks(store);
@@ -323,7 +275,7 @@ test('the rights that the guide names are enough, and without them it is refused
 });
 
 test('a prefix that would not be found again is refused', () => {
-  const { client } = countedClient();
+  const { client } = countedClient(server.url);
   assert.throws(() => etcdLeases(client, { prefix: 'a b' }), { code: 'OPTIONS_INVALID', message: /prefix is “a b”/ });
   client.close();
 });

@@ -64,6 +64,33 @@ test('fifty that wait in processes of their own: a release wakes one, which asks
   await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
 });
 
+test('twenty readers behind a writer: they look when it goes, once each, and not when another reader does', async (t) => {
+  const root = fresh();
+  const stores = Array.from({ length: 22 }, () => storeAt(root));
+  const [writer, leaver, ...readers] = stores.map((store) => createLocks(store));
+  // As long as a session may be: so nobody says again that it waits.
+  const options = { ttl: '45s', wait: '45s', mode: 'read' } as const;
+  const held = await writer!.acquire('page', { ...options, mode: 'write' });
+  await using session = new ZookeeperSession({ servers: [server.address] });
+  const standing = async (count: number): Promise<void> => {
+    while ((await session.exists(`${root}/page`))?.children !== count);
+  };
+  const leave = new AbortController();
+  const left = assert.rejects(leaver!.acquire('page', { ...options, signal: leave.signal }));
+  await standing(2);
+  const turns = readers.map((own) => own.acquire('page', options));
+  await standing(22);
+  const looks = t.mock.method(ZookeeperSession.prototype, 'children').mock;
+  leave.abort();
+  await left;
+  await standing(21);
+  await held.release();
+  const leases = await Promise.all(turns);
+  assert.equal(looks.callCount(), 20);
+  await Promise.all(leases.map((lease) => lease.release()));
+  await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
+});
+
 test('E4: a node whose creation was not answered is found again, and given back by whoever no longer wants it', async () => {
   const root = fresh();
   await using relay = await Relay.open(server.port);
