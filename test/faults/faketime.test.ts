@@ -4,8 +4,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
 
+import { ZookeeperSession } from '../../src/drivers/zookeeper/session.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 import { RedisServer } from '../servers/redis.ts';
+import { ZookeeperServer } from '../servers/zookeeper.ts';
 import type { Clocks, ClocksQuestion } from './clocks-process.ts';
 import { FakeClock } from './faketime.ts';
 import { WorkerProcess } from './processes.ts';
@@ -67,6 +69,17 @@ test('PostgreSQL: clock_timestamp() follows in sessions that there are and in ne
   };
   await follows(clock, () => wallMs(pool));
   await follows(clock, () => wallMs(server.pool({ max: 1 })));
+});
+
+test('ZooKeeper: what is made is from when its clock says', async () => {
+  using clock = new FakeClock();
+  await using server = await ZookeeperServer.start({ clock });
+  await follows(clock, async () => {
+    await using session = new ZookeeperSession({ servers: [server.address], sessionTimeoutMs: 10_000 });
+    const { path, stat } = await session.create('/now-', Buffer.alloc(0), { sequential: true });
+    await session.delete(path);
+    return stat.createdAtMs;
+  });
 });
 
 test('two processes have each a clock of its own, and nothing is left of it', async () => {

@@ -6,11 +6,12 @@
  * Nothing is left: with the clock goes its file, and the shared memory that libfaketime leaves of processes that were killed.
  * Cost: a file is opened and read for each look: some 10 µs.
  *
- * Works for what asks its clock by libc: redis-server, postgres with its children, Node with its worker threads, whatever is C.
- * Does not work for what asks the kernel by itself: Go (etcd), which is linked statically and reads the vDSO, so that nothing can be loaded before it.
+ * Works for what asks its clock by libc: redis-server, postgres with its children, Node with its worker threads, the JVM (ZooKeeper, which it makes ten
+ * times as slow to start), whatever is C.
+ * Does not work for what asks the kernel by itself: Go (etcd), which reads the vDSO, whatever is loaded before it.
  * Time namespaces (`unshare --time`) do not help there: they move the monotonic clock and the one since boot, never the wall clock; and they are fixed
  * once a process is in them. What is left for etcd is the machine's own clock, which no test may set; but its leases run by the monotonic clock
- * of the leader. The JVM (ZooKeeper) is not tried here: it takes LD_PRELOAD, but counts its sessions by the monotonic clock too (`System.nanoTime`).
+ * of the leader.
  */
 import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

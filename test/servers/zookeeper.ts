@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { serverPath } from '../../scripts/servers.ts';
+import type { FakeClock } from '../faults/faketime.ts';
 import { freePort } from '../ports.ts';
 import { ServerProcess } from './server-process.ts';
 
@@ -37,6 +38,11 @@ interface Membership {
   readonly members: readonly string[];
 }
 
+export interface ZookeeperServerOptions {
+  /** Makes a JVM slow to start: it looks at its clock very often. @defaultValue the machine's */
+  readonly clock?: FakeClock;
+}
+
 export class ZookeeperServer {
   readonly port: number;
   readonly #process: ServerProcess;
@@ -44,7 +50,7 @@ export class ZookeeperServer {
   readonly #membership: Membership | null;
 
   /** Written down and not started. */
-  constructor(port: number, membership: Membership | null = null) {
+  constructor(port: number, membership: Membership | null = null, { clock }: ZookeeperServerOptions = {}) {
     this.port = port;
     this.#membership = membership;
     this.#folder = mkdtempSync(join(tmpdir(), 'spillway-zookeeper-'));
@@ -74,11 +80,12 @@ export class ZookeeperServer {
         config,
       ],
       ready: /binding to port/,
+      environment: clock?.environment ?? {},
     });
   }
 
-  static async start(): Promise<ZookeeperServer> {
-    const server = new ZookeeperServer(await freePort());
+  static async start(options: ZookeeperServerOptions = {}): Promise<ZookeeperServer> {
+    const server = new ZookeeperServer(await freePort(), null, options);
     await server.restart();
     return server;
   }

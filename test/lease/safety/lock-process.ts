@@ -42,8 +42,8 @@ export type LockQuestion =
 /** What became of a write: not done, for its lease was lost; or what either place said. */
 export type Written = 'lost' | Readonly<Record<Place, boolean>>;
 
-/** How long one question to a store may take: several fit in a ttl. */
-const TIMEOUT_MS = 1000;
+/** How many questions to a store fit in a ttl, one after the other: as long one may take. */
+const QUESTIONS = 3;
 const WAIT_MS = 30_000;
 
 const socket = connect(process.argv[2]!);
@@ -74,9 +74,9 @@ class Hand {
   #go = Promise.withResolvers<void>();
 
   constructor(opening: Opening) {
-    const { hand, address, seed } = opening;
+    const { hand, address, ttlMs, seed } = opening;
     this.#opening = opening;
-    const options = { holder: hand, timeout: TIMEOUT_MS, random: seededRandom(seed) };
+    const options = { holder: hand, timeout: ttlMs / QUESTIONS, random: seededRandom(seed) };
     this.#locks = createLocks(openStore(address), options);
     this.#recorder = recordHistory(opening.history);
   }

@@ -98,7 +98,7 @@ export const matrix = {
   redisWait: { ...byWallClock, failedOver: 'guaranteed' },
   redlock: { ...byWallClock, minorityLost: 'guaranteed', majorityLost: 'guaranteed', minorityEmpty: 'detected' },
   etcd: consensus,
-  zookeeper: consensus,
+  zookeeper: { ...consensus, serverClockForward: 'guaranteed', serverClockBack: 'guaranteed' },
 } as const satisfies Readonly<Record<string, Readonly<Partial<Record<Fault, Claim>>>>>;
 
 export type Store = keyof typeof matrix;

@@ -1,8 +1,10 @@
 import { after } from 'node:test';
 
+import { FakeClock } from '../../faults/faketime.ts';
 import { ZookeeperEnsemble, ZookeeperServer } from '../../servers/zookeeper.ts';
 import { proveColumn } from './column.ts';
-import { everywhere, forgottenTokens, nodesLost, type Site } from './faults.ts';
+import type { Cell } from './cell.ts';
+import { everywhere, forgottenTokens, HOUR_MS, nodesLost, serverClockStepped, type Site } from './faults.ts';
 
 const ensemble = await ZookeeperEnsemble.start();
 after(() => ensemble[Symbol.asyncDispose]());
@@ -27,8 +29,23 @@ const loss = (lost: readonly ZookeeperServer[], data: boolean) => ({
   },
 });
 
+/** One server, for with a clock of its own a JVM takes many seconds to start. Sessions go by its monotonic clock. */
+async function clockStepped(cell: Cell, stepMs: number): Promise<void> {
+  const clock = cell.use(new FakeClock());
+  const server = cell.use(await ZookeeperServer.start({ clock }));
+  await serverClockStepped(cell, siteOf([server]), () => clock.set(stepMs));
+}
+
 proveColumn('zookeeper', {
-  alone: ['minorityLost', 'leaderLost', 'minorityEmpty', 'majorityLost', 'restarted'],
+  alone: [
+    'minorityLost',
+    'leaderLost',
+    'minorityEmpty',
+    'majorityLost',
+    'restarted',
+    'serverClockForward',
+    'serverClockBack',
+  ],
   runs: {
     ...everywhere(site),
     async minorityLost(cell) {
@@ -43,6 +60,8 @@ proveColumn('zookeeper', {
     async majorityLost(cell) {
       await nodesLost(cell, site, { ...loss(await followers(), true), isMost: true });
     },
+    serverClockForward: (cell) => clockStepped(cell, HOUR_MS),
+    serverClockBack: (cell) => clockStepped(cell, -HOUR_MS),
     restarted: (cell) => nodesLost(cell, site, loss(ensemble.servers, true)),
     async emptied(cell) {
       const server = cell.use(await ZookeeperServer.start());
