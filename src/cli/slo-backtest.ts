@@ -6,6 +6,7 @@ import { loadSlos } from '../observe/index.ts';
 import { backtest as judge, type Backtest, type Score } from '../observe/slo/backtest/backtest.ts';
 import { deriveIncidents, readIncidents } from '../observe/slo/backtest/incidents.ts';
 import { partsOf, readExposition } from '../observe/slo/backtest/read-exposition.ts';
+import { isSeries, readSeries } from '../observe/slo/backtest/read-series.ts';
 import { readCounts, type Reading, type Recording } from '../observe/slo/backtest/recording.ts';
 import type { Slo } from '../observe/slo/objective.ts';
 import { formatMistake } from '../reading/mistakes.ts';
@@ -50,11 +51,12 @@ function choose(slos: readonly Slo[], name: string | null): Slo {
   );
 }
 
-/** What begins with a header that has commas is a table. */
+/** What begins with a header that has commas is a table, what is JSON is of a gateway. */
 function readRecording(slo: Slo, path: string): Reading<Recording> {
   const text = readText(path);
   const first = text.split('\n', 20).find((line) => line.trim() !== '' && !line.startsWith('#')) ?? '';
   if (text.trim() === '' || /^[\w\s]+(,[\w\s]+)+\r?$/.test(first)) return readCounts(text, path);
+  if (isSeries(text)) return readSeries(text, path, slo);
   const parts = partsOf(slo.indicator);
   if (parts !== null) return readExposition(text, path, parts);
   const said =

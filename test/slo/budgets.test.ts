@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { createGateway, type Gateway, type GatewayEvent } from '../../src/gateway/index.ts';
 import type { AlertExplanation } from '../../src/observe/slo/alerts/explanation.ts';
+import type { Backtest } from '../../src/observe/slo/backtest/backtest.ts';
 import type { GateVerdict } from '../../src/observe/slo/gate.ts';
 import type { LedgerEntry } from '../../src/observe/slo/ledger/entry.ts';
 import { runCli } from '../cli-process.ts';
@@ -179,6 +180,16 @@ test('of what is late it is told as well on which route and endpoint', async () 
   assert.deepEqual([endpoint?.kind, endpoint?.what], ['endpoint', 'late']);
   assert.ok(endpoint!.bad >= 40 && endpoint!.name.startsWith('127.0.0.1:'), JSON.stringify(endpoint));
   assert.ok(explanation.beganMs !== null);
+});
+
+test('what the gateway kept can be replayed', async () => {
+  const { body } = await read('/api/series?name=spillway_slo_events&label.slo=shop-up&from=-15m&step=1s');
+  writeFileSync(join(folder, 'kept.json'), JSON.stringify(body));
+  const args = ['slo', 'backtest', 'shop.slo.yaml', '--slo', 'up', '--data', 'kept.json', '--json'];
+  const replayed = await runCli(args, { cwd: folder });
+  assert.equal(replayed.code, exitCodes.ok, replayed.err);
+  const { scores } = JSON.parse(replayed.out) as Backtest;
+  assert.deepEqual([scores[0]!.name, scores[0]!.fired], ['page 14.4×', 1]);
 });
 
 test('planned work counts for no budget, from when it is written down on; and again when it is withdrawn', async () => {

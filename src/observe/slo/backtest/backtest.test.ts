@@ -9,6 +9,7 @@ import type { SloInput } from '../slo-schema.ts';
 import { backtest } from './backtest.ts';
 import { deriveIncidents, type Incident, readIncidents } from './incidents.ts';
 import { partsOf, readExposition } from './read-exposition.ts';
+import { isSeries, readSeries } from './read-series.ts';
 import { readCounts, type RecordedStep, type Recording } from './recording.ts';
 import { replay } from './replay.ts';
 
@@ -259,6 +260,45 @@ test('counters of the gateway become steps, resets included, in both formats', (
   assert.deepEqual(readExposition(`# TYPE x counter\n${dump(1)}# EOF\n`, 'd.om', parts), { ok: true, value: wanted });
 });
 
+test('what a gateway kept is read: gaps, the step that is not over, and only what the objective measures now', () => {
+  const row = (outcome: string, values: readonly number[], measures = 'answers of shop', slo = 'shop-up') => ({
+    labels: { slo, measures, outcome },
+    ...{ kind: 'counter', values },
+  });
+  const series = (...rows: readonly object[]): string =>
+    JSON.stringify({
+      ...{ fromMs: 600_000, stepMs: 60_000, nowMs: 870_000, sampled: [true, true, false, true, true], rows },
+      more: 0,
+    });
+  const [all, bad] = [row('all', [10, 20, 0, 30, 5]), row('bad', [0, 2, 0, 30, 5])];
+  const text = series(bad, all, row('all', [9, 9, 9, 9, 9], 'other'), row('all', [7, 7, 7, 7, 7], 'x', 'shop-quick'));
+  assert.ok(isSeries(text) && isSeries(JSON.stringify(JSON.parse(text), null, 2)) && !isSeries('{__name__="x"} 1 2'));
+  assert.deepEqual(readSeries(text, 's.json', sloOf()), {
+    ok: true,
+    value: {
+      steps: [
+        { atS: 660, good: 10, bad: 0 },
+        { atS: 720, good: 18, bad: 2 },
+        { atS: 840, good: 0, bad: 30 },
+      ],
+    },
+  });
+  for (const [broken, said] of [
+    [text.slice(0, 50), 's.json:1:1: it is not JSON, or was cut off'],
+    [
+      '{"fromMs":0}',
+      's.json:1:1: it is no answer of GET /api/series: fromMs, stepMs, nowMs, sampled and rows are needed',
+    ],
+    [
+      series(bad),
+      's.json:1:1: it has no two steps of shop-up; ask for ?name=spillway_slo_events&label.slo=shop-up&from=-25d&step=5m',
+    ],
+  ] as const) {
+    const read = readSeries(broken, 's.json', sloOf());
+    assert.deepEqual(read.ok ? [] : read.mistakes, [said]);
+  }
+});
+
 test('plain counters of a user too, with their matchers; of other PromQL it is said that only Prometheus can', () => {
   const events = (bad: string | null, good: string | null, total: string) =>
     sloOf({ sli: { events: { ...(bad === null ? {} : { bad }), ...(good === null ? {} : { good }), total } } })
@@ -299,6 +339,22 @@ test('whatever a file holds, it is read or refused, and never throws', () => {
       for (const read of [readCounts(lines.join('\n'), 'f'), readIncidents(lines.join('\n'), 'f')])
         assert.ok(read.ok || read.mistakes.length > 0);
       const read = readExposition(lines.join('\n'), 'f', parts);
+      assert.ok(read.ok || read.mistakes.length > 0);
+    }),
+  );
+  const slo = sloOf();
+  const row = fc.record({
+    labels: fc.oneof(fc.constant({ slo: 'shop-up', outcome: 'all' }), fc.jsonValue()),
+    values: fc.jsonValue(),
+  });
+  const list = (each: fc.Arbitrary<unknown>) => fc.oneof(fc.array(each, { maxLength: 5 }), fc.jsonValue());
+  const answer = fc.record({
+    ...{ fromMs: fc.oneof(fc.integer(), fc.jsonValue()), stepMs: fc.nat(), nowMs: fc.integer() },
+    ...{ sampled: list(fc.constant(true)), rows: list(row) },
+  });
+  fc.assert(
+    fc.property(fc.oneof(answer, fc.jsonValue()), (given) => {
+      const read = readSeries(JSON.stringify(given), 'f', slo);
       assert.ok(read.ok || read.mistakes.length > 0);
     }),
   );
