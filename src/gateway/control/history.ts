@@ -28,7 +28,7 @@ export interface HistoryOptions extends Pick<BudgetsOptions, 'random' | 'onEvent
 
 /** Ten thousand endpoints have some fifty thousand series. */
 const SERIES_MAX = 100_000;
-const MEMORY = '128mb';
+const MEMORY = '256mb';
 /** A folder that another gateway has, as while one takes over from the other, is asked for again. */
 const AGAIN_MS = 10_000;
 

@@ -29,7 +29,7 @@ import {
 import { serviceNameOf, type Snapshot } from '../snapshot.ts';
 import { CellProbe, type CellSpec, type Probed } from './cell-probe.ts';
 
-/** Of each, some 200 KB after five weeks; more of them share what memory there is. */
+/** Of each, up to a megabyte after five weeks with traffic in each second; more of them share what memory there is. */
 const FULL_MAX = 256;
 /** Almost every request is over by then. */
 const LEAVING_MS = 60_000;

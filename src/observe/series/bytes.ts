@@ -12,11 +12,11 @@ const NUMBER_BYTES_MAX = 9;
 const WHOLE_MAX = 2 ** 52;
 
 export class ByteWriter {
-  bytes: Uint8Array;
+  bytes: Buffer;
   used = 0;
 
   constructor(capacity: number) {
-    this.bytes = new Uint8Array(capacity);
+    this.bytes = Buffer.alloc(capacity);
   }
 
   /** A whole number from 0 to 2^53 − 1. */
@@ -56,26 +56,35 @@ export class ByteWriter {
   /** Room for so many more. */
   reserve(length: number): void {
     if (this.used + length <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max(this.bytes.length * 2, this.used + length));
+    const grown = Buffer.alloc(Math.max(this.bytes.length * 2, this.used + length));
     grown.set(this.bytes.subarray(0, this.used));
     this.bytes = grown;
   }
 
   /** What was written, in memory of its own that holds no more than that. */
   toBytes(): Uint8Array {
-    return this.bytes.slice(0, this.used);
+    return new Uint8Array(this.bytes.subarray(0, this.used));
   }
+
+  /** A character for each byte. */
+  toText(): string {
+    return this.bytes.toString('latin1', 0, this.used);
+  }
+}
+
+/** What `toText` made, as bytes again. */
+export function bytesOfText(text: string): Uint8Array {
+  return Buffer.from(text, 'latin1');
 }
 
 export class ByteReader {
   readonly #bytes: Uint8Array;
   readonly #end: number;
-  at: number;
+  at = 0;
 
-  constructor(bytes: Uint8Array, from = 0, end: number = bytes.length) {
+  constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.at = from;
-    this.#end = end;
+    this.#end = bytes.length;
   }
 
   get isAtEnd(): boolean {

@@ -14,6 +14,9 @@ import { Track } from './track.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
+/** What a series takes before it holds anything much: its labels, and the objects of its tracks, as measured. */
+export const ENTRY_BYTES = 2400;
+
 interface EntryOf<Kind extends SeriesKind, Step> {
   readonly kind: Kind;
   readonly name: string;

@@ -17,8 +17,8 @@ const five = { stepMs: 300_000, steps: KEPT_DAYS * 288 + 24 };
 export const resolutions: readonly Resolution[] = [second, ten, five];
 
 /**
- * How much is kept of a series: `full`, some 75 KB after 35 days of a counter that changes each second; or `brief`, for what there are
- * thousands of: each ten seconds of an hour and each five minutes of a day, 4 KB.
+ * How much is kept of a series: `full`, some 90 KB after 35 days of a counter that changes each second, 600 KB of a histogram
+ * with six buckets in each; or `brief`, for what there are thousands of: each ten seconds of an hour and each five minutes of a day, 5 KB.
  */
 export type SeriesDetail = 'full' | 'brief';
 

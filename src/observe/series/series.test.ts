@@ -158,7 +158,7 @@ test('more series than there may be are refused and counted, until some have bee
 
 test('when its memory is full, new series are refused and all the others reach less far, evenly', () => {
   const clock = new SimulatedClock(START_MS);
-  const series = createSeries({ clock, memoryBytes: '1mb' });
+  const series = createSeries({ clock, memoryBytes: 1_000_000 });
   const all = Array.from({ length: 60 }, (_, at) => series.counter({ name: 'c', labels: { at: String(at) } }));
   let most = 0;
   for (let second = 0; second < 9000; second++) {
@@ -181,7 +181,7 @@ test('when its memory is full, new series are refused and all the others reach l
 
 test('series by which something is decided stay whole, whatever there is beside them', () => {
   const clock = new SimulatedClock(START_MS);
-  const series = createSeries({ clock, seriesMax: 3, memoryBytes: '1mb', lasting: ['bad', 'later'] });
+  const series = createSeries({ clock, seriesMax: 3, memoryBytes: 1_000_000, lasting: ['bad', 'later'] });
   const bad = series.counter({ name: 'bad' });
   bad.add(clock.wallMs(), 7);
   const bounds = Float64Array.from({ length: 400 }, (_, at) => at);

@@ -7,7 +7,7 @@
  * Bounded: `seriesMax` series; beyond `memoryBytes` all of them reach less far back, and new ones are refused and counted, but for those few that
  * are `lasting`. How old something is, is measured by the clock that is never set.
  *
- * Cost: a sample some 100 ns to 300 ns (`npm run bench -- observe --only series`); memory in resolutions.ts.
+ * Cost: a sample some 300 ns (`npm run bench -- observe --only series`); memory in resolutions.ts.
  * What it is not: a database. It has one writer, and answers what dashboards and objectives ask.
  */
 import { type Clock, systemClock } from '../../kernel/clock.ts';
@@ -19,6 +19,7 @@ import {
   type CounterEntry,
   createEntry,
   type Entry,
+  ENTRY_BYTES,
   firstOf,
   isLike,
   isNewestStep,
@@ -36,7 +37,7 @@ import { totalOf } from './total.ts';
 export interface SeriesOptions {
   /** Series at most, 1 to 1,000,000; further ones are refused, after those that have been idle for ten minutes have made room. @defaultValue 50,000 */
   readonly seriesMax?: number;
-  /** Memory for what they hold, from 1 MB; beyond it what is kept reaches less far back. @defaultValue '256mb' */
+  /** Heap for what they hold, from 1 MB; beyond it what is kept reaches less far back. @defaultValue '256mb' */
   readonly memoryBytes?: Size | number;
   /** Names of series by which something is decided: never refused, never shortened, and they make no room for others. @defaultValue none */
   readonly lasting?: readonly string[];
@@ -246,6 +247,7 @@ export class Series {
       if (this.#entries.size > this.#seriesMax || this.#bytes > this.#bytesMax) return null;
     }
     const entry = createEntry(identity, (bytes) => void (this.#bytes += bytes));
+    this.#bytes += ENTRY_BYTES;
     this.#entries.set(key, entry);
     return entry;
   }
@@ -288,6 +290,7 @@ export class Series {
     entry.isKept = false;
     for (const track of entry.tracks) track?.clear();
     this.#entries.delete(entry.key);
+    this.#bytes -= ENTRY_BYTES;
   }
 }
 

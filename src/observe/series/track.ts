@@ -5,17 +5,21 @@
  * in chunks of `RECORDS`, as the distance to the step before and what was added. What comes late is added to its own step, as a clock that was
  * set back makes everything for a while: the chunk it falls into is written anew.
  *
+ * The bytes of a chunk are a string, a character each: V8 holds a string in its own heap, at its length and a word or two, where a typed array is
+ * some objects and a piece of `malloc`, of which tens of thousands leave more holes than they hold.
+ *
  * What is too old is let go of chunk by chunk as new ones are written, two for one: memory has a bound, and a clock that leaps ahead for a
  * moment and returns costs almost nothing, where it would cost everything if what it makes old were dropped at once.
  *
  * Cost: `add` to the open step some nanoseconds, to a new one some 100; a step of a counter 2 to 4 B. `total` is O(chunks) and the steps of two.
  */
-import { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader, ByteWriter, bytesOfText } from './bytes.ts';
 import type { StepKind } from './kinds.ts';
 
 /** What the bookkeeping of a chunk is of its bytes at that length: a third for a counter. */
 const RECORDS = 240;
-const FIRST_BYTES = 32;
+/** With so many bytes waiting, the newest records go to the others: some fifteen of a counter, and with the longest there still is room. */
+const TAIL_BYTES = 48;
 /** The objects of a chunk beside its bytes, as measured. */
 const CHUNK_BYTES = 232;
 
@@ -25,7 +29,8 @@ interface Chunk {
   last: number;
   records: number;
   amount: number;
-  out: ByteWriter;
+  /** Of the newest chunk, all but the tail. */
+  text: string;
 }
 
 export interface TrackOptions<Step> {
@@ -41,6 +46,8 @@ export class Track<Step> {
   readonly #steps: number;
   readonly #onBytes: (bytes: number) => void;
   #chunks: Chunk[] = [];
+  /** The newest records of the newest chunk. */
+  readonly #tail = new ByteWriter(64);
   #head: { step: number; value: Step } | null = null;
   #gone = Number.NEGATIVE_INFINITY;
 
@@ -143,6 +150,7 @@ export class Track<Step> {
     const gone = Math.max(this.#gone, earlier.#gone);
     this.clear();
     // Only what lies among its own is written anew.
+    if (earlier.#chunks.length > 0) earlier.#join(earlier.#chunks.at(-1)!);
     this.#chunks = earlier.#chunks.splice(0, earlier.#chunkAt(own[0]?.[0] ?? Number.POSITIVE_INFINITY));
     const records = [...earlier.#all(), ...own].toSorted(([one], [other]) => one - other);
     earlier.clear();
@@ -176,31 +184,39 @@ export class Track<Step> {
     let chunk = this.#chunks.at(-1);
     // None holds both what was before a clock leapt and what came after: the one is too old while the other is not.
     if (chunk === undefined || chunk.records >= RECORDS || step - chunk.last >= this.#steps) {
-      if (chunk !== undefined) this.#seal(chunk);
-      chunk = emptyChunk(step);
+      if (chunk !== undefined) this.#join(chunk);
+      chunk = this.#emptyChunk(step);
       this.#chunks.push(chunk);
-      this.#onBytes(CHUNK_BYTES + FIRST_BYTES);
       this.#letGo(step);
     }
-    this.#write(chunk, step, value);
+    this.#write(this.#tail, chunk, [step, value]);
+    if (this.#tail.used > TAIL_BYTES) this.#join(chunk);
   }
 
-  #write(chunk: Chunk, step: number, value: Step): void {
-    const { out } = chunk;
-    const before = out.bytes.length;
+  #emptyChunk(step: number): Chunk {
+    this.#onBytes(CHUNK_BYTES);
+    return { first: step, last: step, records: 0, amount: 0, text: '' };
+  }
+
+  #write(out: ByteWriter, chunk: Chunk, [step, value]: readonly [number, Step]): void {
+    const before = out.used;
     out.varint(step - chunk.last);
     this.#kind.write(out, value);
     chunk.last = step;
     chunk.records++;
     chunk.amount += this.#kind.amount(value);
-    if (out.bytes.length !== before) this.#onBytes(out.bytes.length - before);
+    this.#onBytes(out.used - before);
   }
 
-  /** It gets nothing more, but for what comes late. */
-  #seal({ out }: Chunk): void {
-    const before = out.bytes.length;
-    out.bytes = out.toBytes();
-    this.#onBytes(out.bytes.length - before);
+  /** Of the newest chunk. */
+  #join(chunk: Chunk): void {
+    const { bytes, used } = this.#tail;
+    const { text } = chunk;
+    const all = Buffer.allocUnsafe(text.length + used);
+    all.write(text, 'latin1');
+    bytes.copy(all, text.length, 0, used);
+    chunk.text = all.toString('latin1');
+    this.#tail.used = 0;
   }
 
   #letGo(now: number): void {
@@ -208,10 +224,7 @@ export class Track<Step> {
   }
 
   #dropFirst(): void {
-    const chunk = this.#chunks.shift();
-    if (chunk === undefined) return;
-    this.#gone = chunk.last;
-    this.#onBytes(-CHUNK_BYTES - chunk.out.bytes.length);
+    if (this.#chunks.length > 0) this.#gone = this.#take(0).last;
   }
 
   #addLate(step: number, value: Step): void {
@@ -227,22 +240,23 @@ export class Track<Step> {
     const chunks: Chunk[] = [];
     // Twice as long is split, so that a long time that comes late is not one chunk.
     const each = records.length >= 2 * RECORDS ? RECORDS : records.length;
-    for (const [index, [recordStep, recordValue]] of records.entries()) {
-      if (index % each === 0) {
-        chunks.push(emptyChunk(recordStep));
-        this.#onBytes(CHUNK_BYTES + FIRST_BYTES);
-      }
-      this.#write(chunks.at(-1)!, recordStep, recordValue);
+    for (let from = 0; from < records.length; from += each) {
+      const out = new ByteWriter(1024);
+      const chunk = this.#emptyChunk(records[from]![0]);
+      for (const record of records.slice(from, from + each)) this.#write(out, chunk, record);
+      chunk.text = out.toText();
+      chunks.push(chunk);
     }
-    for (const chunk of chunks) this.#seal(chunk);
     this.#chunks.splice(at, 0, ...chunks);
     this.#letGo(step);
   }
 
   #take(at: number): Chunk {
-    const [chunk] = this.#chunks.splice(at, 1);
-    this.#onBytes(-CHUNK_BYTES - chunk!.out.bytes.length);
-    return chunk!;
+    const chunk = this.#chunks[at]!;
+    if (at === this.#chunks.length - 1) this.#join(chunk);
+    this.#chunks.splice(at, 1);
+    this.#onBytes(-CHUNK_BYTES - chunk.text.length);
+    return chunk;
   }
 
   #all(): [number, Step][] {
@@ -256,16 +270,13 @@ export class Track<Step> {
     return records;
   }
 
-  #records({ first, out }: Chunk, visit: (step: number, value: Step) => void): void {
-    const reader = new ByteReader(out.bytes, 0, out.used);
-    let step = first;
+  #records(chunk: Chunk, visit: (step: number, value: Step) => void): void {
+    if (chunk === this.#chunks.at(-1)) this.#join(chunk);
+    const reader = new ByteReader(bytesOfText(chunk.text));
+    let step = chunk.first;
     while (!reader.isAtEnd) {
       step += reader.varint();
       visit(step, this.#kind.read(reader));
     }
   }
-}
-
-function emptyChunk(step: number): Chunk {
-  return { first: step, last: step, records: 0, amount: 0, out: new ByteWriter(FIRST_BYTES) };
 }
