@@ -4,6 +4,7 @@
  * A name of a lock often holds an id (`payment:42`), so it is a label only as whoever makes the locks says; what is beyond `SERIES_MAX`
  * is counted together, and takes longer. Cost: some 0.3 µs from asking to giving back (`npm run bench -- observe --only patterns`).
  */
+import { quietly } from '../kernel/quietly.ts';
 import type { Gauge, Histogram } from '../observe/metrics/instruments.ts';
 import type { MetricsSink } from '../observe/metrics/metrics.ts';
 
@@ -26,13 +27,6 @@ export interface LeaseWitness {
  * be a user's own.
  */
 export function unfailing(witness: LeaseWitness): LeaseWitness {
-  const quietly = (tell: () => void): void => {
-    try {
-      tell();
-    } catch {
-      // WHY nothing is said: a lease must not depend on who counts it, and the metrics, where it could be said, are what failed.
-    }
-  };
   return {
     asked: (key) => quietly(() => witness.asked(key)),
     answered: (key, outcome, tookMs) => quietly(() => witness.answered(key, outcome, tookMs)),

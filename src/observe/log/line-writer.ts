@@ -6,6 +6,7 @@
  * counts and keeps lines may be a user's own: what that throws goes no further, and costs no line.
  */
 import type { Clock } from '../../kernel/clock.ts';
+import { quietly } from '../../kernel/quietly.ts';
 import type { WorkContext } from '../context/work-context.ts';
 import type { Counter } from '../metrics/instruments.ts';
 import type { MetricsSink } from '../metrics/metrics.ts';
@@ -89,7 +90,7 @@ export class LineWriter {
   /** Called by pino. */
   write(line: string): void {
     if (line.length > LINE_BYTES_MAX) line = shortened(line);
-    if (this.#recent !== null) quietly(this.#recent, (recent) => recent.addLine(line, this.#level, this.#context));
+    quietly(() => this.#recent?.addLine(line, this.#level, this.#context));
     const { sink } = this;
     let room = sink.room(line.length * UNIT_BYTES_MAX);
     if (room === null) return;
@@ -103,17 +104,16 @@ export class LineWriter {
     }
     sink.commit(sink.length + bytes);
     this.counts.taken++;
-    if (this.#metrics !== null) quietly(this.#metrics, ({ lines }) => lines[this.#level].add());
+    quietly(() => this.#metrics?.lines[this.#level].add());
     if (levelNumbers[this.#level] >= URGENT) sink.flush();
   }
 
   #lose(lost: number, errors: number): void {
     this.counts.lost += lost;
     this.counts.errors += errors;
-    if (this.#metrics === null) return;
-    quietly(this.#metrics, (metrics) => {
-      metrics.lost.add(lost);
-      metrics.errors.add(errors);
+    quietly(() => {
+      this.#metrics?.lost.add(lost);
+      this.#metrics?.errors.add(errors);
     });
   }
 }
@@ -134,14 +134,6 @@ function logMetrics(metrics: MetricsSink): LogMetrics {
   const errors = metrics.counter({ name: 'spillway_log_errors_total', help: 'Writes to the log that failed.' });
   const bound = Object.keys(levelNumbers).map((level) => [level, lines.bind({ level })] as const);
   return { lines: Object.fromEntries(bound) as Record<LogLevel, Counter>, lost: lost.bind(), errors: errors.bind() };
-}
-
-function quietly<Told>(told: Told, tell: (told: Told) => void): void {
-  try {
-    tell(told);
-  } catch {
-    // WHY nothing is said: a line is written in the middle of somebody's work, and it is the telling that failed.
-  }
 }
 
 function fitting(line: string): string {

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { backoffMs } from '../../kernel/backoff.ts';
 import type { Clock, Timer } from '../../kernel/clock.ts';
+import { quietly } from '../../kernel/quietly.ts';
 import type { Random } from '../../kernel/random.ts';
 import { outsideOfAny, runUnobserved } from '../context/work-context.ts';
 import { type Answer, readAnswer } from './answer.ts';
@@ -163,11 +164,7 @@ export class OtlpChannel<Item> {
   #report(what: string): void {
     if (this.#hasProblem) return;
     this.#hasProblem = true;
-    try {
-      this.#options.onProblem(`The collector at ${this.#url.href} ${what}.`);
-    } catch {
-      // WHY nothing: whoever is told of problems has one of its own, and there is nobody else to tell.
-    }
+    quietly(() => this.#options.onProblem(`The collector at ${this.#url.href} ${what}.`));
   }
 
   async #deliver(batch: readonly Item[]): Promise<Answer> {
