@@ -5,6 +5,7 @@
  * - Exclusive only, and no queue: who waits asks two to four times a second (polling.ts), and who asks first has it.
  * - Keys are locks of 64 bits, of SHA-256 of schema and key: two keys that fall together only share one lock, once in 2^64.
  * - An advisory lock counts, so one session could take it twice: this store takes each once, and tells its others “busy” without asking.
+ * - Statements go one after the other: a client of pg takes one at a time from version 9 on.
  * - A lease lasts while its connection answers: a renewal asks the server whether this session has the lock. What nobody renews is given back
  *   here after its ttl (unrenewed.ts); a session that is silent for its longest ttl is ended by the server (`idle_session_timeout`).
  * - Tokens are those of postgresLeases in the same schema, drawn in the statement that takes the lock.
@@ -227,7 +228,7 @@ class PostgresSession implements PostgresSessionLeases {
     client.on('error', onLost);
     client.on('end', onLost);
     client.unref?.();
-    const session = { client, driver: new PostgresDriver(client) };
+    const session = { client, driver: new PostgresDriver(inTurn(client)) };
     try {
       const [row] = await session.driver.query<{ pid: number }>('SELECT pg_backend_pid() AS pid', []);
       if (row!.pid !== client.processID) throw pooled();
@@ -250,6 +251,18 @@ class PostgresSession implements PostgresSessionLeases {
     this.#taken.clear();
     this.#unrenewed.clear();
   }
+}
+
+/** Asks when what was asked before has been answered. */
+function inTurn(client: PostgresClient): PostgresClient {
+  let before: Promise<unknown> = Promise.resolve();
+  return {
+    query(text, values) {
+      const asked = before.then(() => client.query(text, values));
+      before = asked.catch(() => {});
+      return asked;
+    },
+  };
 }
 
 function pooled(): SpillwayError {

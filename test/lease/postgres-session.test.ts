@@ -55,6 +55,28 @@ for (const mode of ['transaction', 'session'] as const) {
   });
 }
 
+test('a client has one statement at a time, however much is asked at once, and one that fails holds up no other', async () => {
+  let [open, most] = [0, 0];
+  await using store = postgresSessionLeases(async () => {
+    const client = await connectTo(server.port)();
+    const query = client.query.bind(client) as (text: string, values: unknown[]) => Promise<pg.QueryResult>;
+    const counted = async (text: string, values: unknown[]): Promise<pg.QueryResult> => {
+      most = Math.max(most, (open += 1));
+      try {
+        return await query(text, values);
+      } finally {
+        open -= 1;
+      }
+    };
+    return Object.assign(client, { query: counted });
+  });
+  const claims = Array.from({ length: 20 }, (_, index) => claimOf({ key: `k${index}` }));
+  await Promise.all(claims.map((claim) => granted(store, claim)));
+  const refused = assert.rejects(store.try(claimOf({ key: 'other', ttlMs: Number.NaN }), waiting), /NaN/);
+  await Promise.all([refused, ...claims.map((claim) => store.release(claim, waiting))]);
+  assert.equal(most, 1);
+});
+
 test('a session that the server ends has lost all, and new claims have a new one', async () => {
   await using store = openStore();
   await using other = openStore();
