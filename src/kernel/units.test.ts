@@ -5,6 +5,7 @@ import {
   durationPattern,
   formatDuration,
   formatPercentage,
+  formatRoughly,
   formatSize,
   parseDuration,
   parsePercentage,
@@ -86,6 +87,11 @@ const quantities = [
   { parse: parseDuration, format: formatDuration, pattern: durationPattern, max: 2 ** 40 },
   { parse: parseSize, format: formatSize, pattern: sizePattern, max: Number.MAX_SAFE_INTEGER },
 ] as const;
+
+test('a duration for people has the size and few digits', () => {
+  const roughly = [77, 999.6, 10_200, 9_990.874, 16_100, 61_400, 125_400].map(formatRoughly);
+  assert.deepEqual(roughly, ['77ms', '1s', '10.2s', '10s', '16.1s', '61s', '125s']);
+});
 
 test('what is formatted reads back as the same number, and fits the pattern given to editors', () => {
   for (const { parse, format, pattern, max } of quantities) {

@@ -126,7 +126,10 @@ export function formatPercentage(share: number): string {
 function formatIn(value: number, units: readonly (readonly [string, number])[], smallest: string): string {
   for (const [unit, factor] of units.toReversed()) {
     const amount = value / factor;
-    if (amount >= 1 && Number.isInteger(amount * 100)) return amount + unit;
+    // Two digits behind the point, in whole numbers: 16.1 times 1000 is a little more than 16,100.
+    const hundredths = Math.round(amount * 100);
+    const isExact = Number.isSafeInteger(value * 100) && hundredths * factor === value * 100;
+    if (amount >= 1 && (isExact || Number.isInteger(amount))) return (isExact ? hundredths / 100 : amount) + unit;
   }
   return value + smallest;
 }

@@ -138,15 +138,15 @@ test('dots stand at their moment and value on both charts, stay the same element
     ({ atMs: noon + (step + 0.5) * 10_000, value, href: `#/traces?id=${step}`, what: `GET ${step}`, failed });
   const shown = (...dots: ReturnType<typeof dot>[]) =>
     show(page, { lines: [{ ...lines, data: { ...lines.data, dots } }], heat: { ...heat, dots } });
-  // Below and above all lines of the chart, before it, and of no length at all.
+  // Below and above all lines of the chart, before it, and of no length at all, which is at the lower end.
   await shown(dot(20, 0.02), dot(60, 40_000, true), dot(-5, 10), dot(40, 0));
   for (const panel of ['#lines-0', '#heat']) {
     const links = `[...document.querySelectorAll('${panel} .dots a')].map(({ className, title }) => [title, className])`;
-    assert.deepEqual(await page.evaluate(links), [['GET 20', ''], ['GET 60', 'failed']]);
+    assert.deepEqual(await page.evaluate(links), [['GET 20', ''], ['GET 60', 'failed'], ['GET 40', '']]);
     await page.locator(`${panel} .dots a.failed`).hover();
     await page.locator(`${panel} .plot[aria-valuetext^="12:10:00"][aria-valuetext*="Enter opens GET 60."]`).waitFor();
   }
-  const [plot, low, high] = await page.evaluate<{ top: number; middle: number; height: number }[]>(`['.plot', '.dots a', '.dots a.failed'].map((one) => {
+  const [plot, low, high, none] = await page.evaluate<{ top: number; middle: number; height: number }[]>(`['.plot', '.dots a', '.dots a.failed', '.dots a:nth-child(3)'].map((one) => {
     const { top, height } = document.querySelector('#lines-0 ' + one).getBoundingClientRect();
     return { top, middle: top + height / 2, height };
   })`);
@@ -155,6 +155,7 @@ test('dots stand at their moment and value on both charts, stay the same element
   assert.ok(Math.abs(low!.middle - area.top - area.height) < 1.5, JSON.stringify([area, low]));
   const from50s = (Math.log(50_000 / 40_000) / Math.log(50_000 / 0.02)) * area.height;
   assert.ok(Math.abs(high!.middle - area.top - from50s) < 1.5, JSON.stringify([area, high]));
+  assert.ok(Math.abs(none!.middle - low!.middle) < 1.5, JSON.stringify([low, none]));
   await page.evaluate(`document.querySelector('#lines-0 .dots a').isSame = true`);
   await shown(dot(20, 0.02), dot(30, 5));
   assert.deepEqual(await page.evaluate(`[...document.querySelectorAll('#lines-0 .dots a')].map(({ title, isSame }) => [title, isSame])`),

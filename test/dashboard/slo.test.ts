@@ -62,7 +62,8 @@ test('what is left, how fast it goes and which alerts fire is what the gateway s
   await page.getByRole('heading', { name: 'shop-availability' }).waitFor();
   const tile = (name: string) =>
     page.locator('.tiles > div', { has: page.getByText(name, { exact: true }) }).locator('b');
-  assert.equal(plain(await tile('Budget left').textContent()), plain(shareText(budget.share)));
+  assert.equal(budget.share.toFixed(6), '-9.000000');
+  assert.equal(plain(await tile('Budget left').textContent()), '10× spent');
   assert.equal(
     plain(await tile('Failures left').textContent()),
     String(Math.trunc(budget.eventsLeft)).replace('-', '−'),

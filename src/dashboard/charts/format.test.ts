@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import {
+  budgetText,
   bytesText,
   clockText,
   countText,
@@ -32,6 +33,17 @@ const table: readonly (readonly [(value: number) => string, readonly (readonly [
       [-3, '−3'],
       [Number.NaN, '–'],
       [Number.POSITIVE_INFINITY, '∞'],
+    ],
+  ],
+  [
+    budgetText,
+    [
+      [1, '100 %'],
+      [0.735, '73.5 %'],
+      [-0.5, '−50.0 %'],
+      [-1, '2× spent'],
+      [-9, '10× spent'],
+      [-293.4, '294× spent'],
     ],
   ],
   [

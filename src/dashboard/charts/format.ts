@@ -101,6 +101,11 @@ export function shareText(share: number): string {
   return `${percent >= 1000 ? countText(percent) : threeDigits(percent)}${GAP}%`;
 }
 
+/** What is left of a budget: `73.5 %`, `−12.0 %`; of one that was spent twice and more, how often: `294× spent`. */
+export function budgetText(leftShare: number): string {
+  return leftShare > -1 ? shareText(leftShare) : `${countText(1 - leftShare)}×${GAP}spent`;
+}
+
 const sizes = [
   ['TB', 2 ** 40],
   ['GB', 2 ** 30],

@@ -179,7 +179,7 @@ class HeatDrawing implements Drawing<HeatData> {
     }
     this.#dots.place(data.dots ?? [], ({ atMs, value }) => {
       const x = left + ((atMs - times[0]!) / span) * width;
-      return x >= left && x <= left + width && value > 0 ? [x, yOf(value)] : null;
+      return x >= left && x <= left + width ? [x, yOf(value)] : null;
     });
     context.fillStyle = color('--mark');
     for (const { atMs } of this.#marks) {

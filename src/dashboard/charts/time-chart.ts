@@ -165,8 +165,9 @@ export class TimeChart {
   #placeDots(): void {
     const [from, to] = this.#timeRange();
     this.#dots.place(this.#data.dots ?? [], ({ atMs, value }) => {
-      const isOnAxis = atMs >= from && atMs <= to && (value > 0 || this.#options.axis === 'linear');
-      return isOnAxis ? [this.#plot.valToPos(atMs, 'x'), this.#plot.valToPos(value, 'y')] : null;
+      // A duration of nothing is at the end of its axis.
+      const y = this.#plot.valToPos(value > 0 ? value : this.#plot.scales['y']!.min!, 'y');
+      return atMs >= from && atMs <= to ? [this.#plot.valToPos(atMs, 'x'), y] : null;
     });
   }
 

@@ -2,7 +2,7 @@
 import { h } from 'preact';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { getJson } from '../api.ts';
-import { durationText, shareText } from '../charts/format.ts';
+import { budgetText, durationText, shareText } from '../charts/format.ts';
 import { usePolled } from '../polled.ts';
 import { hashOf } from '../router.ts';
 import type { View } from '../view.ts';
@@ -29,8 +29,8 @@ export function BudgetBars(): View | null {
 function Bar({ slo: { alerts, budget, exhaustionMs, id, objective, windowMs } }: { readonly slo: SloStatus }): View {
   const isFiring = alerts.some(({ state }) => state === 'firing');
   const tone = isFiring || budget.share <= 0 ? 'bad' : budget.share < 0.25 ? 'warn' : 'good';
-  const left = `${shareText(budget.share)} left`;
-  const gone = exhaustionMs === null ? '' : `, gone in ${durationText(exhaustionMs)} at this rate`;
+  const left = budgetText(budget.share) + (budget.share > -1 ? ' left' : '');
+  const gone = exhaustionMs === null || exhaustionMs <= 0 ? '' : `, gone in ${durationText(exhaustionMs)} at this rate`;
   return h('a', { href: hashOf('slo', { id }) }, [
     h('b', {}, id),
     h('span', { class: 'dim' }, `${shareText(objective)} in ${durationText(windowMs)}`),

@@ -12,7 +12,7 @@ import type { View } from '../view.ts';
 const PERIOD_MS = 10_000;
 
 export function SloLedger({ status }: { readonly status: SloStatus }): View {
-  const { id, budget } = status;
+  const { bad, id, budget } = status;
   const { value, problem } = usePolled(id, PERIOD_MS, (signal) =>
     getJson<LedgerView>(`/api/slo/ledger?slo=${encodeURIComponent(id)}`, signal),
   );
@@ -21,7 +21,7 @@ export function SloLedger({ status }: { readonly status: SloStatus }): View {
     value === null
       ? h('p', { class: 'dim' }, problem === null ? 'Asking the gateway…' : problem.status === 404 ? 'This gateway keeps no ledger.' : problem.message)
       : value.spendings.length === 0
-        ? h('p', {}, 'Nothing has spent this budget.')
+        ? h('p', {}, bad === 0 ? 'Nothing has spent this budget.' : 'Nothing is entered yet: a burst of failures is when it is over, or each five minutes, and single ones once a day.')
         : h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': 'Ledger' }, [
             h('table', {}, [
               h('thead', {}, h('tr', {}, ['Began', 'For', 'Failed', 'Of the budget', 'Kind', 'Notes'].map((text, at) => h('th', { key: text, scope: 'col', class: at > 3 || at === 0 ? 'text' : undefined }, text)))),

@@ -8,7 +8,7 @@ import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { formatObjective } from '../../observe/slo/objective.ts';
 import { getJson } from '../api.ts';
 import { BulletBars, burnText } from '../charts/bullet-bars.ts';
-import { countText, dateText, durationText, shareText } from '../charts/format.ts';
+import { budgetText, countText, dateText, durationText, shareText } from '../charts/format.ts';
 import { Asking } from '../components/asking.ts';
 import { BudgetChart } from '../components/budget-chart.ts';
 import { SloLedger } from '../components/slo-ledger.ts';
@@ -105,7 +105,7 @@ function ObjectiveRow({ status, isChosen }: { readonly status: SloStatus; readon
     h('td', { class: 'text dim' }, measures),
     h('td', {}, formatObjective(objective)),
     h('td', {}, events === 0 ? '–' : shareText(good / events)),
-    h('td', { class: toneOf(status) }, shareText(budget.share)),
+    h('td', { class: toneOf(status) }, budgetText(budget.share)),
     h(
       'td',
       {},
@@ -175,7 +175,7 @@ function Objective({ status }: { readonly status: SloStatus }): View {
       h('dl', { class: 'tiles' }, [
         tile(
           'Budget left',
-          shareText(budget.share),
+          budgetText(budget.share),
           `of ${durationText(budget.minutes * 60_000)} a total outage could take in ${days} d`,
         ),
         tile('Minutes left', durationText(budget.minutesLeft * 60_000), 'of a total outage'),

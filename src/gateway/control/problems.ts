@@ -37,7 +37,8 @@ function objectiveProblems({ id, alerts, budget }: SloStatus): LiveProblem[] {
 }
 
 export function burnSentence(id: string, { burn }: AlertStatus): string {
-  return `${id} spends its error budget more than ${burn} times too fast.`;
+  const times = burn === 1 ? 'faster than it may' : `more than ${burn} times too fast`;
+  return `${id} spends its error budget ${times}.`;
 }
 
 function serviceProblems({ name, endpoints, failOpen, discovery }: ServiceState): LiveProblem[] {
