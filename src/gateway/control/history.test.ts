@@ -12,6 +12,7 @@ import { setImmediate } from 'node:timers/promises';
 import { cellLane } from '../../kernel/cells.ts';
 import { createRandom } from '../../kernel/random.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
+import { eachLookATurn } from '../../../test/observe/series-folder.ts';
 import type { AlertExplanation } from '../../observe/slo/alerts/explanation.ts';
 import type { MetricRecord } from '../../observe/otlp/metric-record.ts';
 import { resolveSlos } from '../../observe/slo/load.ts';
@@ -178,6 +179,32 @@ test('a folder that another has is asked for until it is free, and said once', a
   next.answer(1);
   assert.equal(next.history.slos![0]!.good, 14);
   assert.equal(next.notices[1], 'What is counted is kept on disk now.');
+  await next.history.stop();
+});
+
+test('nobody sees a half of a budget that is taken up late', async () => {
+  const [clock, folder] = [new SimulatedClock(), mkdtempSync(join(root, 'f-'))];
+  const [first, next] = [new Gateway(clock, folder), new Gateway(clock, folder)];
+  await first.history.start();
+  await first.status();
+  await next.history.start();
+  await next.status();
+  first.answer(100);
+  first.fail(50);
+  next.answer(3);
+  await first.history.stop();
+  eachLookATurn(clock);
+  const seen = new Set<string>();
+  while (next.notices.length < 2) {
+    clock.pass(1000);
+    const { good, bad } = next.history.slos![0]!;
+    seen.add(`${good} and ${bad}`);
+    await setImmediate();
+  }
+  clock.pass(1000);
+  const { good, bad } = next.history.slos![0]!;
+  seen.add(`${good} and ${bad}`);
+  assert.deepEqual([...seen], ['3 and 0', '103 and 50']);
   await next.history.stop();
 });
 

@@ -42,7 +42,7 @@ export class History {
   readonly #standing = new StandingChanges();
   #files: SeriesFiles | null = null;
   #started: Promise<void> = Promise.resolve();
-  /** What was kept is read for the first time. */
+  /** What was kept is read, if the folder can be had. */
   #isReading = false;
   #again: Timer | null = null;
   #isStopped = false;
@@ -103,7 +103,7 @@ export class History {
     await this.#files?.close();
   }
 
-  /** Objectives wait for what was kept of them: by less than that their budgets would look better than they are. */
+  /** Objectives wait for what was kept of them: by less than that, or by a half of it, their budgets would look other than they are. */
   #round(routes: readonly RouteProbe[]): void {
     const config = this.#force()?.config;
     if (config !== undefined) this.#levels.replace(config);
@@ -131,7 +131,6 @@ export class History {
     const onProblem = (problem: string | null): void =>
       onEvent({ kind: 'notice', level: problem === null ? 'info' : 'warn', message: problem ?? again });
     this.#files = new SeriesFiles({ folder, series: this.series, clock, onProblem });
-    this.#isReading = true;
     void this.#open(this.#files, { folder, told: null });
   }
 
@@ -139,6 +138,7 @@ export class History {
   async #open(files: SeriesFiles, { folder, told }: { folder: string; told: string | null }): Promise<void> {
     const { clock, onEvent } = this.#options;
     const say = (level: 'info' | 'warn', message: string): void => onEvent({ kind: 'notice', level, message });
+    this.#isReading = true;
     try {
       await files.open();
       if (!this.#isStopped) await this.budgets.keep(folder);
