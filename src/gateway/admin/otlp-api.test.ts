@@ -17,6 +17,8 @@ import type { FoundSeries } from '../control/received-metrics.ts';
 import { Telemetry } from '../control/telemetry.ts';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import type { AdminGrant } from '../config/admin-grants.ts';
+import type { ApiAnswer } from './answers.ts';
+import { answerOtlpTraces } from './otlp-api.ts';
 import { AdminServer } from './server.ts';
 import type { ExemplarAnswer } from './traces-api.ts';
 
@@ -124,6 +126,20 @@ test('others have their turn while a push is decoded, and while it is kept', { t
   assert.equal((await push(body, { ...protobuf, 'Content-Encoding': 'gzip' })).status, 200);
   assert.equal(parts, 80);
   assert.ok(answeredAt[0] === 0 && answeredAt[1]! < 80, `others were answered after ${answeredAt.join(' and ')} parts`);
+});
+
+test('what waits for its turn is bounded, whoever sends it, and there is room again when it is through', async () => {
+  const telemetry = new Telemetry({ clock: new ManualClock(), random: seededRandom(1), notice: assert.fail });
+  const { whole } = adminBackend({ telemetry });
+  const body = Buffer.alloc(2 ** 20);
+  const headers = { 'content-type': 'text/plain' };
+  const push = (): Promise<ApiAnswer> =>
+    answerOtlpTraces(whole, { method: 'POST', names: [], query: new URLSearchParams(), body, headers });
+  for (let times = 0; times < 2; times++) {
+    const answers = await Promise.all(Array.from({ length: 10 }, push));
+    const statuses = answers.map((answer) => answer.kind === 'problem' && answer.problem.status);
+    assert.deepEqual(statuses, [...Array.from({ length: 8 }, () => 415), 429, 429]);
+  }
 });
 
 test('more than there is time for comes back later', async (t) => {

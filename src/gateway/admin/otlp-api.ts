@@ -32,6 +32,9 @@ const TURN_MS = 5;
 
 /** One push after the other: what unpacks is shared with those who read files and look up names, and what is unpacked takes memory. */
 const taking = new InTurn();
+/** So many bytes wait for that, as they came: one connection can send any number of pushes while one is decoded. */
+const WAITING_BYTES_MAX = 8 * 2 ** 20;
+let waitingBytes = 0;
 const tooMuch: Problem = {
   status: 429,
   title: 'Too Many Requests',
@@ -91,15 +94,25 @@ function* pointsInParts(metrics: readonly MetricRecord[]): Generator<readonly Me
 }
 
 export function answerOtlpMetrics(backend: AdminBackend, request: ApiRequest): Promise<ApiAnswer> {
-  return taking.run(() => take(backend, request, 'rejectedDataPoints', takeMetrics));
+  return inTurn(request, () => take(backend, request, 'rejectedDataPoints', takeMetrics));
 }
 
 export function answerOtlpLogs(backend: AdminBackend, request: ApiRequest): Promise<ApiAnswer> {
-  return taking.run(() => take(backend, request, 'rejectedLogRecords', takeLogs));
+  return inTurn(request, () => take(backend, request, 'rejectedLogRecords', takeLogs));
 }
 
 export function answerOtlpTraces(backend: AdminBackend, request: ApiRequest): Promise<ApiAnswer> {
-  return taking.run(() => take(backend, request, 'rejectedSpans', takeTraces));
+  return inTurn(request, () => take(backend, request, 'rejectedSpans', takeTraces));
+}
+
+async function inTurn({ body }: ApiRequest, answer: () => Promise<ApiAnswer>): Promise<ApiAnswer> {
+  if (waitingBytes + body.length > WAITING_BYTES_MAX) return problem(tooMuch);
+  waitingBytes += body.length;
+  try {
+    return await taking.run(answer);
+  } finally {
+    waitingBytes -= body.length;
+  }
 }
 
 // WHY four parameters: three callers give what differs, and pass on what they got.
