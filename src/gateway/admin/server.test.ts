@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { adminBackend } from '../../../test/admin-backend.ts';
 import { createCell } from '../../kernel/cells.ts';
+import type { ReloadOutcome } from '../control/events.ts';
 import { PROCESS_SLOTS } from '../slots.ts';
 import type { AdminBackend } from './backend.ts';
 import type { AdminPolicy } from './guard.ts';
@@ -332,6 +333,28 @@ test('junk, a client that leaves and a connection that says nothing do not hurt'
   );
   await new Promise((resolve) => socket.once('close', resolve));
   assert.equal((await request(port, 'GET /livez')).status, 200);
+});
+
+test('what a connection asks ahead waits for its turn, and is not endless', async () => {
+  let asked = 0;
+  const [called, reloaded] = [Promise.withResolvers<void>(), Promise.withResolvers<ReloadOutcome>()];
+  const reload = (): Promise<ReloadOutcome> => {
+    called.resolve();
+    return reloaded.promise;
+  };
+  const { port } = await serve({}, { reload, notAlive: () => (asked++, null) });
+  const version = 'HTTP/1.1\r\nHost: localhost\r\n';
+  const post = `POST /api/reload ${version}Content-Length: 0\r\n\r\n`;
+  const alive = `GET /livez ${version}\r\n`;
+  const answers = send({ port }, `${post}${alive}GET /livez ${version}Connection: close\r\n\r\n`);
+  await called.promise;
+  assert.equal((await request(port, 'GET /livez')).status, 200);
+  assert.equal(asked, 1, 'those behind a reload under way are not asked yet');
+  reloaded.resolve({ kind: 'unchanged', cause: 'admin', version: 1 });
+  const { status, body } = await answers;
+  assert.deepEqual([status, body.match(/HTTP\/1\.1 200/g)?.length, asked], [200, 2, 3]);
+  const { port: other } = await serve({}, { reload: () => new Promise(() => {}) });
+  assert.equal((await send({ port: other }, post + alive.repeat(8))).head, '', 'it is cut');
 });
 
 test('a changed token counts from the next request on', async () => {

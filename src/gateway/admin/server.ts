@@ -3,9 +3,11 @@
  *
  * Invariants: every answer but the live feed is complete, and says `no-store` unless it is a file of the dashboard; a body over the limit of its path is not read; no request can throw
  * past `#handle`; each write leaves one audit line, refused or not. Slow and idle callers are cut by `node:http`'s own timers,
- * and `CONNECTIONS_MAX` bounds them all: operators are few.
+ * and `CONNECTIONS_MAX` bounds them all: operators are few. A connection has one answer at a time, since one that waits for others to be taken is
+ * memory; what it asks ahead is not read before its turn.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { joinAddress } from '../config/address.ts';
 import type { ApiAnswer } from './answers.ts';
@@ -20,6 +22,8 @@ import { problemBody, type Problem } from './problem.ts';
 const BODY_BYTES_MAX = 65_536;
 /** Probes, a scraper, a dashboard and a few people, with room. */
 const CONNECTIONS_MAX = 256;
+/** Of one connection, before it has taken the first answer: nobody of those asks ahead. */
+const UNANSWERED_MAX = 8;
 
 const clientErrors: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
@@ -30,6 +34,7 @@ export class AdminServer {
   readonly #backend: AdminBackend;
   readonly #server: Server;
   readonly #streams = new Set<ServerResponse>();
+  readonly #lines = new WeakMap<Socket, { length: number; last: Promise<void> }>();
   #policy: AdminPolicy;
   #address: AdminAddress | null = null;
 
@@ -91,12 +96,34 @@ export class AdminServer {
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => {});
     request.on('error', () => {});
+    if (!(await this.#hasTurn(request, response))) return;
     try {
       const answer = await this.#answer(request);
       if (!response.destroyed) this.#send(request, response, answer);
     } catch (error) {
       this.#broken(request, response, error);
     }
+  }
+
+  /** When what the connection asked before is answered; false if it is gone by then, or asked too much ahead. */
+  async #hasTurn({ socket }: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    const line = this.#lines.get(socket) ?? { length: 0, last: Promise.resolve() };
+    this.#lines.set(socket, line);
+    const { last, length } = line;
+    if (length === UNANSWERED_MAX) {
+      socket.destroy();
+      return false;
+    }
+    line.length += 1;
+    line.last = new Promise((resolve) => {
+      response.once('close', () => {
+        line.length -= 1;
+        resolve();
+      });
+    });
+    if (length === 0) return true;
+    await last;
+    return !socket.destroyed;
   }
 
   async #answer(request: IncomingMessage): Promise<ApiAnswer> {
