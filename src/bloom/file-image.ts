@@ -7,11 +7,11 @@
  * Cost: one pass, 1 MiB at a time: no call reads or writes 2 GiB, and the event loop waits about 1 ms at most.
  */
 import { type FileHandle, open, rename, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { SpillwayError } from '../kernel/errors.ts';
 import { checkKeys } from '../kernel/options.ts';
 import { claimFile, dropClaim } from '../kernel/file-claim.ts';
+import { syncFolder } from '../kernel/sync-folder.ts';
 import {
   CHUNK_BYTES,
   createImage,
@@ -112,16 +112,6 @@ export async function saveFilter(
 function stillImage(memory: ArrayBufferLike): Image {
   const image = openImage(memory);
   return image.header.kind === 'cuckoo' ? openImage(memory.slice(0)) : image;
-}
-
-/** Brings a new name to the disk: without it a power cut may take the name back. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 /** The header of an open file, checked against its size. */

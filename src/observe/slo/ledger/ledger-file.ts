@@ -11,9 +11,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { type FileHandle, open, rename, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SpillwayError } from '../../../kernel/errors.ts';
+import { syncFolder } from '../../../kernel/sync-folder.ts';
 import { ENTRY_START, formatEntry, type LedgerEntry, parseEntry } from './entry.ts';
 
 /** Some 40,000 entries; a year of bad days. What is larger is not a ledger of ours. */
@@ -44,7 +45,7 @@ export class LedgerFile {
   static async open(path: string): Promise<OpenedLedger> {
     try {
       mkdirSync(dirname(path), { recursive: true });
-      const handle = await open(path, 'a+', 0o600);
+      const handle = await openNamed(path);
       try {
         const { entries, damaged } = await read(path, handle);
         return { file: new LedgerFile(path, handle), entries, damaged };
@@ -78,22 +79,27 @@ export class LedgerFile {
   /** Makes it anew with what is kept of its entries: as a whole, or not at all. Throws `LEDGER_FILE`. */
   async replace(keep: (entries: readonly LedgerEntry[]) => readonly LedgerEntry[]): Promise<void> {
     const aside = `${this.#path}.${randomBytes(4).toString('hex')}.new`;
+    let handle: FileHandle | null = null;
     try {
       const { entries, damaged, bytes } = await read(this.#path, this.#handle);
       if (damaged.length > 0) throw new Error(`it is damaged (${damaged[0]})`);
-      const handle = await open(aside, 'ax+', 0o600);
+      handle = await open(aside, 'ax+', 0o600);
       await handle.appendFile(keep(entries).map(formatEntry).join(''));
       await handle.datasync();
       if (!(await this.#isCurrent())) throw new Error('another process did it');
       await rename(aside, this.#path);
+      await syncFolder(this.#path);
       // Who writes from now on sees that the old one is no longer it.
       await handle.appendFile(await wholeLines(this.#handle, bytes));
       await handle.datasync();
-      await this.#handle.close();
-      this.#handle = handle;
     } catch (error) {
+      await handle?.close();
+      // Unless it has its name already.
+      await unlink(aside).catch(() => {});
       throw failed(this.#path, 'made anew', error);
     }
+    await this.#handle.close();
+    this.#handle = handle;
   }
 
   async close(): Promise<void> {
@@ -107,9 +113,21 @@ export class LedgerFile {
   }
 
   async #follow(): Promise<void> {
-    const handle = await open(this.#path, 'a+', 0o600);
+    const handle = await openNamed(this.#path);
     await this.#handle.close();
     this.#handle = handle;
+  }
+}
+
+/** It may be new, or have its name from another process: without the folder on the disk a power cut takes the name back. */
+async function openNamed(path: string): Promise<FileHandle> {
+  const handle = await open(path, 'a+', 0o600);
+  try {
+    await syncFolder(path);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
   }
 }
 

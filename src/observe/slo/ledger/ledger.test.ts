@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
@@ -237,6 +237,20 @@ test('made anew while another process writes, it has what that one was told is t
   const ids = (entries: readonly LedgerEntry[]): readonly string[] => entries.map(({ id }) => id).toSorted();
   assert.deepEqual(ids(reopened.entries), ids([late, ...written]));
   await reopened.close();
+});
+
+test('of two that make it anew, the later one leaves nothing behind', async () => {
+  const path = newPath();
+  const [anew, other] = [(await LedgerFile.open(path)).file, (await LedgerFile.open(path)).file];
+  const open = readdirSync('/proc/self/fd').length;
+  await anew.replace((entries) => entries);
+  await assert.rejects(
+    other.replace((entries) => entries),
+    { code: 'LEDGER_FILE', message: /another process did it/ },
+  );
+  assert.deepEqual(readdirSync(dirname(path)), ['ledger.ndjson']);
+  assert.equal(readdirSync('/proc/self/fd').length, open);
+  await Promise.all([anew.close(), other.close()]);
 });
 
 test('what cannot be written is not in force, and says why', async () => {
