@@ -129,7 +129,11 @@ test('others have their turn while a push is decoded, and while it is kept', { t
 });
 
 test('what waits for its turn is bounded, whoever sends it, and there is room again when it is through', async () => {
-  const telemetry = new Telemetry({ clock: new ManualClock(), random: seededRandom(1), notice: assert.fail });
+  const telemetry = new Telemetry({
+    clock: new ManualClock(),
+    random: seededRandom(1),
+    notice: (text) => assert.fail(text),
+  });
   const { whole } = adminBackend({ telemetry });
   const body = Buffer.alloc(2 ** 20);
   const headers = { 'content-type': 'text/plain' };
