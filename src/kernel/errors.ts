@@ -76,3 +76,12 @@ export type ErrorCode = keyof typeof errorCodes;
 export function isCoded(error: unknown, ...codes: readonly ErrorCode[]): error is SpillwayError {
   return error instanceof SpillwayError && codes.includes(error.code);
 }
+
+/** Also one of another realm; never throws. */
+export function isError(value: unknown): value is Error {
+  try {
+    return Error.isError(value) || value instanceof Error;
+  } catch {
+    return false;
+  }
+}

@@ -35,11 +35,10 @@ export function parseBaggage(text: string): Baggage {
 }
 
 /** Empty if there is nothing to send. What plain JavaScript has put in is sent if it is a text, a number or the like. */
-export function formatBaggage(baggage: Baggage): string {
+export function formatBaggage(baggage: unknown): string {
   const members: string[] = [];
   let length = -1;
-  if (!(baggage instanceof Map)) return '';
-  for (const [name, given] of baggage as ReadonlyMap<unknown, unknown>) {
+  for (const [name, given] of entriesOf(baggage)) {
     const [key, value] = [textOf(name), textOf(given)];
     if (!KEY.test(key) || value.length > BYTES_MAX) continue;
     const member = `${key}=${encodeURIComponent(value.toWellFormed())}`;
@@ -49,6 +48,15 @@ export function formatBaggage(baggage: Baggage): string {
     if (members.length === MEMBERS_MAX) break;
   }
   return members.join(',');
+}
+
+/** None if it is no map: a proxy of one is none either. */
+function entriesOf(baggage: unknown): Iterable<readonly [unknown, unknown]> {
+  try {
+    return Map.prototype.entries.call(baggage as Map<unknown, unknown>);
+  } catch {
+    return [];
+  }
 }
 
 /** As many whole members as fit. */

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { validateHeaderValue } from 'node:http';
 import fc from 'fast-check';
+import { untouchable } from '../../../test/observe/untouchable.ts';
 import { seededRandom } from '../../kernel/random.ts';
 import { formatBaggage, parseBaggage } from './baggage.ts';
 import { extractContext, injectContext } from './header-fields.ts';
@@ -59,6 +60,22 @@ test('whatever plain JavaScript has put into a context, what is sent of it are f
     { numRuns: 2000 },
   );
   assert.ok(sent > 200, `only ${sent} were sent`);
+});
+
+test('what cannot be looked at is not sent, and what is beside it is', () => {
+  const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), flags: 1, state: '' };
+  const whole: WorkContext = { trace, correlationId: 'order-42', baggage: new Map([['user', 'ann']]) };
+  const fields = injectContext(whole);
+  assert.deepEqual(Object.keys(fields), ['x-request-id', 'traceparent', 'baggage']);
+  const { traceparent: _, ...withoutTrace } = fields;
+  assert.deepEqual(injectContext({ ...whole, trace: untouchable(trace) }), withoutTrace);
+  const { baggage: __, ...withoutBaggage } = fields;
+  for (const baggage of [untouchable(new Map()), new Proxy(new Map([['user', 'ann']]), {})]) {
+    assert.deepEqual(injectContext({ ...whole, baggage }), withoutBaggage);
+  }
+  const { 'x-request-id': ___, ...withoutId } = fields;
+  assert.deepEqual(injectContext({ ...whole, correlationId: untouchable({}) as never }), withoutId);
+  assert.deepEqual(injectContext(untouchable(whole)), {});
 });
 
 test('a valid tracestate comes out as it is, and what comes out is valid', () => {

@@ -7,8 +7,8 @@
  */
 import { createRandom, type Random } from '../../kernel/random.ts';
 import { emptyBaggage, formatBaggage, parseBaggage } from './baggage.ts';
-import { textOf } from './plain-text.ts';
-import { formatTraceparent, isTraceContext, newTraceId, parseTraceparent, type TraceContext } from './trace-context.ts';
+import { partOf, textOf } from './plain-text.ts';
+import { formatTraceparent, newTraceId, parseTraceparent, type TraceContext, traceContextOf } from './trace-context.ts';
 import { parseTracestate } from './trace-state.ts';
 import type { WorkContext } from './work-context.ts';
 
@@ -43,16 +43,16 @@ export function extractContext(fields: IncomingFields, random: Random = (ids ??=
 /** The fields with which a request goes on. Without a context, none; and none for what could not be one, whoever made the context. */
 export function injectContext(context: WorkContext | null): Record<string, string> {
   if (context === null) return {};
-  const { trace, correlationId } = context;
+  const trace = traceContextOf(partOf(context, 'trace'));
   const fields: Record<string, string> = {};
-  const id = textOf(correlationId);
+  const id = textOf(partOf(context, 'correlationId'));
   if (isCorrelationId(id)) fields['x-request-id'] = id;
-  if (isTraceContext(trace)) {
+  if (trace !== null) {
     fields['traceparent'] = formatTraceparent(trace);
     const state = parseTracestate(trace.state);
     if (state !== '') fields['tracestate'] = state;
   }
-  const baggage = formatBaggage(context.baggage);
+  const baggage = formatBaggage(partOf(context, 'baggage'));
   if (baggage !== '') fields['baggage'] = baggage;
   return fields;
 }

@@ -7,6 +7,7 @@
  */
 import { writeHexWord } from '../../kernel/hex.ts';
 import type { Random } from '../../kernel/random.ts';
+import { partOf } from './plain-text.ts';
 
 /** A span by its name, whoever made it: the one that runs here, or the caller's. Immutable. */
 export interface TraceContext {
@@ -53,11 +54,15 @@ export function isSpanId(text: unknown): text is string {
   return typeof text === 'string' && SPAN_ID.test(text);
 }
 
-/** Whether it is one: plain JavaScript makes contexts of its own. */
-export function isTraceContext(given: unknown): given is TraceContext {
-  if (typeof given !== 'object' || given === null) return false;
-  const { traceId, spanId, flags, state } = given as { readonly [name in keyof TraceContext]?: unknown };
-  return isTraceId(traceId) && isSpanId(spanId) && Number.isInteger(flags) && typeof state === 'string';
+/** The same if it is one, looked at once: plain JavaScript makes contexts of its own. */
+export function traceContextOf(given: unknown): TraceContext | null {
+  const [traceId, spanId, flags, state] = ['traceId', 'spanId', 'flags', 'state'].map((name) => partOf(given, name));
+  if (!isTraceId(traceId) || !isSpanId(spanId) || !isInteger(flags) || typeof state !== 'string') return null;
+  return { traceId, spanId, flags, state };
+}
+
+function isInteger(given: unknown): given is number {
+  return Number.isInteger(given);
 }
 
 const digits = Buffer.alloc(32);

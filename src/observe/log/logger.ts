@@ -5,10 +5,11 @@
  * Invariants: never throws and never blocks; a key is in a line once. Cost: below the level, a comparison; else `npm run bench -- observe`.
  */
 import type { Logger as PinoLogger } from 'pino';
+import { isError } from '../../kernel/errors.ts';
 import { currentContext, type WorkContext } from '../context/work-context.ts';
 import type { LineWriter } from './line-writer.ts';
 import { levelNumbers, type LogLevel, type LogThreshold, levelOf } from './levels.ts';
-import { type Fields, isError, Plain, printed, type Secrets } from './plain.ts';
+import { type Fields, Plain, printed, type Secrets } from './plain.ts';
 
 /**
  * `log.info('order taken', { orderId })`, `log.error(error, 'no payment')`, and all that pino takes: `log.info({ orderId }, 'order taken')`,

@@ -7,6 +7,7 @@
  * `false`, and numbers of tokens (a count or a fence, never a credential).
  * Cost: O(what is kept), with one list of the keys of each object.
  */
+import { isError } from '../../kernel/errors.ts';
 import type { SecretNames } from './secret-names.ts';
 import { follow, type Step } from './secret-paths.ts';
 import { HIDDEN, withoutSecrets } from './secret-text.ts';
@@ -249,15 +250,6 @@ export class Plain {
 /** A plain value within a text. */
 export function printed(plain: unknown): string {
   return typeof plain === 'string' ? plain : (JSON.stringify(plain) ?? 'undefined');
-}
-
-/** Also one of another realm; never throws. */
-export function isError(value: unknown): value is Error {
-  try {
-    return Error.isError(value) || value instanceof Error;
-  } catch {
-    return false;
-  }
 }
 
 /** The class says more than a name that nobody has set. */

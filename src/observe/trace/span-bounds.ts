@@ -2,7 +2,7 @@
  * What a span may hold, and how much, whoever made it: what is more, or no value at all, is left out and counted, a text that is longer is cut.
  * Without bounds one careless attribute (a body, a list of ids) fills the memory of everybody on the way.
  */
-import { textOf } from '../context/plain-text.ts';
+import { partOf, textOf } from '../context/plain-text.ts';
 import type { Attributes, AttributeValue } from './span-record.ts';
 
 /** OpenTelemetry's own default, as of events. */
@@ -50,8 +50,17 @@ export class BoundAttributes {
   }
 
   setAll(given: Attributes): this {
-    for (const key of Object.keys(given ?? {})) this.set(key, given[key]!);
+    for (const key of keysOf(given)) this.set(key, partOf(given, key) as AttributeValue);
     return this;
+  }
+}
+
+/** None if it does not let itself be looked at. */
+function keysOf(given: unknown): readonly string[] {
+  try {
+    return Object.keys(given ?? {});
+  } catch {
+    return [];
   }
 }
 

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { caller, setup, WALL_MS } from '../../../test/observe/kept-spans.ts';
+import { untouchable } from '../../../test/observe/untouchable.ts';
+import { runInContext } from '../context/work-context.ts';
 import type { SpanRecord } from './span-record.ts';
 
 describe('a span', () => {
@@ -89,6 +91,32 @@ describe('a span', () => {
     assert.equal(record.name, '42');
     assert.deepEqual(record.attributes, { term: '42', seat: 'cron' });
     assert.deepEqual(record.dropped, { attributes: 2, events: 0, links: 1 });
+  });
+
+  test('throws at nothing that cannot be looked at, and keeps what is beside it', () => {
+    const { traces, kept } = setup({ sample: 1 });
+    const none = { nothing: untouchable({}), fn: untouchable(() => 0) } as never;
+    const links = [untouchable({ ...caller(0), attributes: {} }), { ...caller(0), attributes: none }];
+    for (const parent of [untouchable(setup({ sample: 1 }).traces.startSpan('other').context), { ...caller(0), trace: untouchable(caller(0)) } as never]) { // prettier-ignore
+      const span = traces.startSpan('x', { attributes: untouchable({}), links, parent });
+      runInContext(span.context, () => assert.equal(traces.current, span));
+      span.setAttributes(none).setAttribute('is', 1).addLink(untouchable(links[1]!)).addEvent('e', untouchable({}));
+      for (const thrown of [untouchable({}), untouchable(new Error('x')), untouchable(() => 0)]) {
+        span.recordException(thrown).fail(thrown);
+      }
+      span.end();
+    }
+    traces.startSpan('y', { links: untouchable([]) }).end();
+    runInContext(untouchable(caller(0) as never), () => assert.equal(traces.current, null));
+    assert.deepEqual(kept.map(({ attributes, links: { length } }) => [attributes, length]), [[{ is: 1 }, 1], [{ is: 1 }, 1], [{}, 0]]); // prettier-ignore
+  });
+
+  test('a parent is what it was when the span began', () => {
+    const { traces, kept } = setup({ sample: 1 });
+    const looks: string[] = ['0'.repeat(31) + '1', 'none'];
+    const trace = { ...caller(1), get traceId() { return looks.shift()!; } }; // prettier-ignore
+    traces.startSpan('x', { parent: { trace, correlationId: 'a', baggage: new Map() } }).end();
+    assert.equal(kept[0]?.traceId, '0'.repeat(31) + '1');
   });
 
   test('that fails tells of the error', () => {

@@ -5,7 +5,8 @@
  * Invariants: after `end` nothing changes any more; no method throws; what it holds is within the bounds of spans. The id of a span is made when
  * it is first looked at: most spans of traces that are not kept never need one.
  */
-import { textOf } from '../context/plain-text.ts';
+import { isError } from '../../kernel/errors.ts';
+import { partOf, textOf } from '../context/plain-text.ts';
 import { isSpanId, isTraceId, newSpanId, type TraceContext } from '../context/trace-context.ts';
 import type { WorkContext } from '../context/work-context.ts';
 import type { LocalTrace } from './local-trace.ts';
@@ -54,7 +55,7 @@ export class Span implements TraceContext, Disposable {
   /** Whether no span here is its parent. */
   readonly #isFirst: boolean;
   #parent: Pick<TraceContext, 'spanId'> | null;
-  #work: WorkContext | null;
+  #work: Partial<WorkContext> | null;
   readonly #kind: SpanKind;
   readonly #links: SpanLink[] = [];
   #linksDropped = 0;
@@ -82,8 +83,13 @@ export class Span implements TraceContext, Disposable {
     this.#work = work;
     this.#name = name;
     this.#kind = isKind(kind) ? kind : 'internal';
-    if (Array.isArray(links)) for (const link of links) this.addLink(link);
+    for (const link of listOf(links)) this.addLink(link as SpanLink);
     if (attributes !== undefined) this.setAttributes(attributes);
+  }
+
+  /** Whether it is one of ours: never throws, whatever it is. */
+  static is(given: unknown): given is Span {
+    return typeof given === 'object' && given !== null && #name in given;
   }
 
   get spanId(): string {
@@ -93,12 +99,16 @@ export class Span implements TraceContext, Disposable {
 
   /** To run in what belongs to it: `runInContext(span.context, …)`. */
   get context(): WorkContext {
-    return (this.#context ??= {
-      ...this.#work,
+    return (this.#context ??= this.#contextFrom(copyOf(this.#work)));
+  }
+
+  #contextFrom(work: Partial<WorkContext>): WorkContext {
+    return {
+      ...work,
       trace: this,
-      correlationId: this.#work?.correlationId ?? this.traceId,
-      baggage: this.#work?.baggage ?? new Map(),
-    });
+      correlationId: work.correlationId ?? this.traceId,
+      baggage: work.baggage ?? new Map(),
+    };
   }
 
   /** False once it has ended, or if whatever it is told is not kept. */
@@ -142,12 +152,12 @@ export class Span implements TraceContext, Disposable {
 
   addLink(link: SpanLink): this {
     if (!this.isRecording) return this;
-    const { traceId, spanId, attributes } = link ?? {};
+    const [traceId, spanId, attributes] = ['traceId', 'spanId', 'attributes'].map((name) => partOf(link, name));
     if (this.#links.length === LINKS_MAX || !isTraceId(traceId) || !isSpanId(spanId)) {
       this.#linksDropped += 1;
       return this;
     }
-    const bound = new BoundAttributes().setAll(attributes);
+    const bound = new BoundAttributes().setAll(attributes as Attributes);
     this.#links.push({ traceId, spanId, attributes: bound.values });
     this.#eventsLength += EVENT_BYTES + bound.length;
     return this;
@@ -169,7 +179,7 @@ export class Span implements TraceContext, Disposable {
   /** It went wrong: the trace is kept whole. An error is recorded, too. */
   fail(why: unknown = ''): this {
     if (this.#durationMs !== -1) return this;
-    if (why instanceof Error) this.recordException(why);
+    if (isError(why)) this.recordException(why);
     this.#status = 'error';
     this.#statusMessage = partsOf(why).message;
     return this;
@@ -200,7 +210,7 @@ export class Span implements TraceContext, Disposable {
   /** Of its parents: what begins again within itself, for ever, would else keep all that came before. */
   #letGo(): void {
     if (this.#parent !== null) this.#parent = this.local.isRecording ? { spanId: this.#parent.spanId } : null;
-    if (this.#work !== null) this.#work = { ...this.#work, trace: null, carried: undefined };
+    if (this.#work !== null) this.#work = { ...copyOf(this.#work), trace: null, carried: undefined };
     this.#context = null;
   }
 
@@ -253,14 +263,27 @@ function isKind(kind: unknown): kind is SpanKind {
   return kinds.includes(kind);
 }
 
+/** Nothing of what does not let itself be looked at. */
+function copyOf(work: Partial<WorkContext> | null): Partial<WorkContext> {
+  try {
+    return { ...work };
+  } catch {
+    return {};
+  }
+}
+
+function listOf(given: unknown): readonly unknown[] {
+  try {
+    return Array.isArray(given) ? [...(given as readonly unknown[])] : [];
+  } catch {
+    return [];
+  }
+}
+
 /** Whatever somebody throws. */
 function partsOf(error: unknown): { readonly name: string; readonly message: string; readonly stack: string } {
-  if (typeof error !== 'object' || error === null) return { name: typeof error, message: String(error), stack: '' };
-  try {
-    const { name = 'Error', message = '', stack = '' } = error as Partial<Error>;
-    return { name: textOf(name), message: textOf(message), stack: textOf(stack) };
-  } catch {
-    // WHY nothing is said: what was thrown throws when it is looked at, and it is on its way to whoever handles it.
-    return { name: 'Error', message: '', stack: '' };
-  }
+  const isPlain = typeof error !== 'object' && typeof error !== 'function';
+  if (isPlain || error === null) return { name: typeof error, message: String(error), stack: '' };
+  const [name = 'Error', message, stack] = ['name', 'message', 'stack'].map((part) => partOf(error, part));
+  return { name: textOf(name), message: textOf(message), stack: textOf(stack) };
 }

@@ -8,7 +8,8 @@
 import { type Clock, systemClock, type Timer } from '../../kernel/clock.ts';
 import { checkDuration, checkInteger, checkKeys, invalid } from '../../kernel/options.ts';
 import { createRandom, type Random } from '../../kernel/random.ts';
-import { isTraceContext, newTraceId, RANDOM, SAMPLED, type TraceContext } from '../context/trace-context.ts';
+import { partOf } from '../context/plain-text.ts';
+import { newTraceId, RANDOM, SAMPLED, type TraceContext, traceContextOf } from '../context/trace-context.ts';
 import { currentContext, outsideOfAny, runInContext } from '../context/work-context.ts';
 import { LocalTrace, type TraceHome, type Verdict } from './local-trace.ts';
 import { Budget, isInShare } from './sampling.ts';
@@ -94,8 +95,8 @@ export class Traces implements TraceHome, Disposable {
 
   /** The span that runs here, if there is one of ours. */
   get current(): Span | null {
-    const trace = currentContext()?.trace;
-    return trace instanceof Span ? trace : null;
+    const trace = partOf(currentContext(), 'trace');
+    return Span.is(trace) ? trace : null;
   }
 
   get counts(): TraceCounts {
@@ -110,12 +111,12 @@ export class Traces implements TraceHome, Disposable {
   /** Whoever starts it ends it: `using span = traces.startSpan('…')`. To be the parent of others, run them in `span.context`. */
   startSpan(name: string, options: SpanOptions = {}): Span {
     const work = options.parent === undefined ? currentContext() : options.parent;
-    const given = work?.trace ?? null;
+    const given = partOf(work, 'trace');
     const startMs = Number.isFinite(options.startMs) ? options.startMs! : this.clock.nowMs();
-    if (given instanceof Span && given.local.home === this) {
+    if (Span.is(given) && given.local.home === this) {
       return new Span(name, { trace: given.local, parent: given, work, startMs }, options);
     }
-    const parent = isTraceContext(given) ? given : null;
+    const parent = traceContextOf(given);
     const trace = this.#begin(parent);
     const root = new Span(name, { trace, parent, work, startMs }, options);
     if (trace.verdict === null) this.#wait(trace, root);
