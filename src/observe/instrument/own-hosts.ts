@@ -6,7 +6,7 @@
  */
 import { addressFrom, AddressSet } from '../../kernel/ip-address.ts';
 import { invalid } from '../../kernel/options.ts';
-import { bareHost, type Destination } from './destination.ts';
+import { bareHost, bracketed, type Destination } from './destination.ts';
 
 /**
  * Names of hosts beside those of private networks, of which one that begins with a dot (`'.corp.example'`) stands for all below it; or what decides
@@ -35,8 +35,8 @@ export function ownHosts(given: OwnHosts = []): (destination: Destination) => bo
   const isNamed = (host: string): boolean =>
     names.some((name) => (name.startsWith('.') ? host.endsWith(name) : host === name));
   return ({ host }) => {
-    const name = host.toLowerCase().replace(/\.$/, '');
-    return isPrivate(name) || isNamed(name);
+    const name = lookedUp(host);
+    return name !== null && (isPrivate(name) || isNamed(name));
   };
 }
 
@@ -52,6 +52,14 @@ function decidedBy(isOwn: (url: URL) => boolean): (destination: Destination) => 
   };
 }
 
+/** As it is looked up, of which there is one way to write it: `151587081` is an address, and one of the public. Null if it is no host. */
+function lookedUp(host: string): string | null {
+  const [name = ''] = host.split('%', 1);
+  if (/[/?#@\\]/.test(name)) return null;
+  const url = URL.parse(`http://${bracketed(name)}/`);
+  return url === null ? null : bareHost(url.hostname).replace(/\.$/, '');
+}
+
 function isPrivate(host: string): boolean {
   const address = addressFrom(host);
   if (address !== null) return networks.has(address);
@@ -62,7 +70,9 @@ function isPrivate(host: string): boolean {
 function checkHost(given: unknown): string {
   const name = typeof given === 'string' ? bareHost(given.toLowerCase()) : '';
   const host = name.replace(/^\./, '');
-  if (addressFrom(host) !== null || (host !== '' && URL.parse(`http://${host}/`)?.host === host)) return name;
+  if (addressFrom(host) !== null || (host !== '' && URL.parse(`http://${host}/`)?.host === host)) {
+    return name.startsWith('.') ? name : lookedUp(name)!;
+  }
   throw invalid(
     `instrument: ownHosts has ${JSON.stringify(given)?.slice(0, 80)}; expected the name of a host, without scheme and port, such as shop.example or .shop.example.`,
   );

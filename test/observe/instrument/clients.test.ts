@@ -241,10 +241,10 @@ async function told(host: string, port: number, options: RequestOptions = {}): P
 const everything = Object.keys(incomingFields);
 
 test('a host that is not one’s own is told the trace, and nothing of what was written into it', async () => {
-  await using watched = new Watched({ ownHosts: ['Shop.example', '.corp.example', '[2001:db8::1]'] });
+  await using watched = new Watched({ ownHosts: ['Shop.example', '.corp.example', '[2001:0db8::1]'] });
   await using other = await serve(echo);
-  const own = ['localhost', 'stock', 'stock.corp.example', 'shop.example.', 'a.internal', 'stock.shop.svc', '10.1.2.3'];
-  const others = ['api.example', 'corp.example', 'a.shop.example', 'badcorp.example', 'internal.example', '9.9.9.9'];
+  const own = ['localhost', 'stock', 'stock.corp.example', 'shop.example.', 'a.internal', 'stock.shop.svc', '10.1.2.3', '::ffff:10.1.2.3', 'FE80::1%eth0', '2001:DB8:0::1', '167838211', 'STOCK_2']; // prettier-ignore
+  const others = ['api.example', 'corp.example', 'a.shop.example', 'badcorp.example', 'internal.example', '9.9.9.9', '::ffff:9.9.9.9', '2001:db8::2', '151587081', '0x9090909', 'stock#.example']; // prettier-ignore
   const got: Record<string, string[]> = {};
   const spans = await within(watched, async () => {
     for (const host of [...own, ...others]) {
