@@ -11,6 +11,7 @@ import diagnostics from 'node:diagnostics_channel';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
 import { extractContext } from '../context/header-fields.ts';
+import { textOf } from '../context/plain-text.ts';
 import { formatTraceparent, SAMPLED } from '../context/trace-context.ts';
 import { enterContext } from '../context/work-context.ts';
 import type { Span } from '../trace/span.ts';
@@ -105,7 +106,7 @@ export class HttpServers {
 
   setRoute(request: object, route: string): void {
     const started = this.#startedOf(request);
-    if (started !== undefined) started.route = route;
+    if (started !== undefined) started.route = textOf(route);
   }
 
   /** A request of HTTP/2 has its stream. */
@@ -173,7 +174,7 @@ export class HttpServers {
   #routeOf({ exchange, route }: Started): string {
     if (route !== '') return route;
     try {
-      return this.#options.route?.(exchange.request) ?? '';
+      return textOf(this.#options.route?.(exchange.request));
     } catch {
       // WHY nothing is said: a request must not fail because of what it is called.
       return '';
@@ -195,7 +196,8 @@ function attributesOf({ request, version, address }: Exchange, method: string): 
 
 /** Without the query, which may hold anything. Express shortens `url` within mounted routers, and keeps the whole. */
 function pathOf(request: SeenRequest): string {
-  const { originalUrl = request.url ?? '' } = request as { readonly originalUrl?: string };
-  const query = originalUrl.indexOf('?');
-  return query === -1 ? originalUrl : originalUrl.slice(0, query);
+  const { originalUrl } = request as { readonly originalUrl?: unknown };
+  const whole = typeof originalUrl === 'string' ? originalUrl : (request.url ?? '');
+  const query = whole.indexOf('?');
+  return query === -1 ? whole : whole.slice(0, query);
 }

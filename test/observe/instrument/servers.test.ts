@@ -236,6 +236,24 @@ test('thousands of paths and methods of nobody make no series; routes that are m
   assert.ok(counts.includes('overflow=true: 502'), counts.at(-1));
 });
 
+test('whatever plain JavaScript calls a route, the request ends and is counted', async () => {
+  const odd: unknown[] = [Symbol('odd'), { toString: null }, () => '/odd', null, undefined, 42];
+  await using watched = new Watched({ route: () => odd.pop() as string });
+  const { telemetry } = watched;
+  await using shop = await serve((incoming, response) => {
+    if (incoming.url === '/said') telemetry.setRoute(incoming, odd.pop() as string);
+    Object.assign(incoming, { originalUrl: odd.at(-1) });
+    response.end();
+  });
+  for (const path of ['/42', '/undefined', '/said', '/fn', '/object', '/symbol']) await raw(shop.port, get(path));
+  await watched.ended('server', 6);
+  assert.deepEqual(await watched.counts(METRIC), [
+    'http_request_method=GET http_response_status_code=200: 4',
+    'http_request_method=GET http_route=42 http_response_status_code=200: 1',
+    'http_request_method=GET http_route=Symbol(odd) http_response_status_code=200: 1',
+  ]);
+});
+
 test('who is told: the answer, if asked; nobody of what is ignored', async () => {
   await using watched = new Watched({ serverTiming: true, ignore: ({ url }) => url === '/health' });
   await using shop = await serve((_, response) => void response.end(String(currentContext()?.correlationId)));
