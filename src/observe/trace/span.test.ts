@@ -97,7 +97,11 @@ describe('a span', () => {
     const { traces, kept } = setup({ sample: 1 });
     const none = { nothing: untouchable({}), fn: untouchable(() => 0) } as never;
     const links = [untouchable({ ...caller(0), attributes: {} }), { ...caller(0), attributes: none }];
-    for (const parent of [untouchable(setup({ sample: 1 }).traces.startSpan('other').context), { ...caller(0), trace: untouchable(caller(0)) } as never]) { // prettier-ignore
+    for (const parent of [
+      untouchable(setup({ sample: 1 }).traces.startSpan('other').context),
+      { ...caller(0), trace: untouchable(caller(0)) } as never,
+    ]) {
+      // prettier-ignore
       const span = traces.startSpan('x', { attributes: untouchable({}), links, parent });
       runInContext(span.context, () => assert.equal(traces.current, span));
       span.setAttributes(none).setAttribute('is', 1).addLink(untouchable(links[1]!)).addEvent('e', untouchable({}));
