@@ -8,7 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from 'playwright-core';
+import { chromium, type Page } from 'playwright-core';
 import { buildDashboard } from './dashboard.ts';
 import { serverPath } from './servers.ts';
 
@@ -19,15 +19,31 @@ const WARM_MS = 75_000;
 /** Until checks have found it and a few seconds have been counted. */
 const OUTAGE_MS = 6_000;
 
-/** The screens of the README and the guide, and what is done before. */
-const shots = [
+/** The slowest trace beside an ordinary one. */
+async function compare(page: Page): Promise<void> {
+  await page.locator('td a').first().click();
+  await page.locator('.peers a').first().click();
+  await page.getByText('The other way round').waitFor();
+}
+
+interface Shot {
+  readonly name: string;
+  readonly hash: string;
+  readonly scheme: 'light' | 'dark';
+  /** What is done on the page before. */
+  readonly act?: (page: Page) => Promise<void>;
+}
+
+/** The screens of the README and the guide. */
+const shots: readonly Shot[] = [
   { name: 'overview', hash: '#/', scheme: 'light' },
   { name: 'service', hash: '#/service', scheme: 'dark' },
   { name: 'balancer', hash: '#/balancer', scheme: 'light' },
   { name: 'objectives', hash: '#/slo', scheme: 'dark' },
   { name: 'traces', hash: '#/traces', scheme: 'light' },
+  { name: 'compare', hash: '#/traces?order=slowest&status=ok', scheme: 'dark', act: compare },
   { name: 'limits', hash: '#/limits', scheme: 'dark' },
-] as const;
+];
 
 await buildDashboard();
 mkdirSync(target, { recursive: true });
@@ -47,7 +63,8 @@ try {
   await sleep(WARM_MS);
   process.kill(Number(await (await fetch(pid)).text()));
   await sleep(OUTAGE_MS);
-  for (const [at, { name }] of shots.entries()) {
+  for (const [at, { name, act }] of shots.entries()) {
+    await act?.(pages[at]!);
     // Up to where there is something.
     const bottom = Number(
       await pages[at]!.evaluate(`document.querySelector('main').lastElementChild.getBoundingClientRect().bottom`),
