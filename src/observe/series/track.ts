@@ -20,7 +20,7 @@ import type { StepKind } from './kinds.ts';
 const RECORDS = 240;
 /** With so many bytes waiting, the newest records go to the others: some fifteen of a counter, and with the longest there still is room. */
 const TAIL_BYTES = 48;
-/** The objects of a chunk beside its bytes, as measured. */
+/** Of a chunk, beside its bytes: some 100 of its objects, and what it loses of the pages that the heap is made of, as measured. */
 const CHUNK_BYTES = 232;
 
 interface Chunk {
