@@ -261,14 +261,18 @@ after(() => rmSync(folder, { recursive: true }));
 const statesOf = (bodies: readonly unknown[]) =>
   (bodies as AlertExplanation[]).map(({ state, burn }) => `${state} ${burn}`);
 
-/** The outbox learns of the answer a few turns after the receiver has given it; then it is kept. */
+/** The outbox learns of the answer a few turns after the receiver has given it; then it is kept that it has. */
 async function closed(
   { alerting, pass }: ReturnType<typeof alertingTo>,
   path: string,
   isKept: (text: string) => boolean,
   ...firing: readonly number[]
 ) {
-  while (!existsSync(path) || !isKept(readFileSync(path, 'utf8'))) {
+  const isThere = (): boolean => {
+    const text = existsSync(path) ? readFileSync(path, 'utf8') : '"atMs":null';
+    return isKept(text) && !text.includes('"atMs":null');
+  };
+  while (!isThere()) {
     pass(1, ...firing);
     await turn();
   }
@@ -321,6 +325,30 @@ test('what a receiver had not taken when the process ended is told again', async
   second.pass(20, 14.4);
   assert.deepEqual(statesOf(await receiver.got(2)), ['firing 14.4', 'firing 14.4']);
   await second.alerting.close();
+});
+
+test('a receiver that takes nothing keeps no end back from one that does', async () => {
+  await using dead = await Receiver.start((_, response) => void response.writeHead(503).end());
+  await using receiver = await Receiver.start();
+  const [time, path] = [clock(), join(folder, 'dead.json')];
+  const begin = async () => {
+    const to = [dead, receiver].map(({ url }, at) => ({ name: `${at}`, kind: 'webhook', url, on: 'all' }) as const);
+    const begun = alertingTo(to, time);
+    await begun.alerting.keep(path);
+    return begun;
+  };
+  const first = await begin();
+  first.pass(20, 14.4);
+  await receiver.got(1);
+  await first.alerting.close();
+  const second = await begin();
+  second.pass(20);
+  assert.deepEqual(statesOf(await receiver.got(2)), ['firing 14.4', 'resolved 14.4']);
+  await second.alerting.close();
+  const third = await begin();
+  third.pass(1);
+  assert.deepEqual(statesOf(await receiver.got(3)).slice(2), ['resolved 14.4'], 'the other has not taken that it is over');
+  await third.alerting.close();
 });
 
 test('a file that cannot be used is as none, and it is said; what cannot be kept is said once', async () => {

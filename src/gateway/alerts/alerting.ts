@@ -5,8 +5,8 @@
  *
  * Never waits: what a receiver does not take waits in its outbox. A receiver whose address is the same after a reload keeps it.
  *
- * What was told may be kept in a file, for the next process. It is written once every receiver has taken what it was told: what one has not when the
- * process ends is told again, to all.
+ * What was told may be kept in a file, for the next process, and with it whether every receiver has taken it: what one has not when the process
+ * ends is told again, to all.
  */
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -15,7 +15,7 @@ import { alertmanagerBody, slackBody, webhookBody } from '../../observe/slo/aler
 import type { AlertExplanation } from '../../observe/slo/alerts/explanation.ts';
 import type { AlertStatus, SloStatus } from '../../observe/slo/live/status.ts';
 import { Outbox, type OutboxOptions } from './outbox.ts';
-import { readTold, writeTold } from './told-file.ts';
+import { type KeptTold, readTold, type ToldAlerts, writeTold } from './told-file.ts';
 
 export interface AlertReceiver {
   readonly name: string;
@@ -54,8 +54,12 @@ export class Alerting {
   #toldMs = Number.NEGATIVE_INFINITY;
   /** Where it is kept what was told; null: nowhere. */
   #path: string | null = null;
-  /** Something was told that is not kept yet. */
+  /** What is told, or who has taken it, is not as it is kept. */
   #isNews = false;
+  /** What every receiver has taken. */
+  readonly #taken = new WeakSet<Told>();
+  /** What is over, by objective, as long as a receiver has not taken that. */
+  readonly #ended = new Map<string, Told>();
   #writing: Promise<void> | null = null;
   #isWell = true;
 
@@ -82,10 +86,12 @@ export class Alerting {
     const known = await readTold(path);
     if (typeof known === 'string') onNotice('warn', known);
     else {
-      for (const [id, told] of known) {
-        const agoMs = Math.max(0, clock.wallMs() - told.atMs);
-        if ((this.#groups.get(id)?.told ?? null) === null)
-          this.#groups.set(id, new AlertGroup({ ...told, atMs: clock.nowMs() - agoMs }));
+      for (const [id, { alert, worst, atMs }] of known) {
+        if ((this.#groups.get(id)?.told ?? null) !== null) continue;
+        const agoMs = atMs === null ? Number.POSITIVE_INFINITY : Math.max(0, clock.wallMs() - atMs);
+        const told = { alert, worst, atMs: clock.nowMs() - agoMs };
+        if (atMs !== null) this.#taken.add(told);
+        this.#groups.set(id, new AlertGroup(told));
       }
     }
     this.#path = path;
@@ -101,16 +107,19 @@ export class Alerting {
     for (const status of statuses) {
       const group = this.#groups.get(status.id) ?? new AlertGroup();
       this.#groups.set(status.id, group);
+      const before = group.told;
       const message = group.step(clock.nowMs(), status.alerts);
       if (message === null) continue;
       this.#isNews = true;
+      this.#ended.delete(status.id);
+      if (before !== null && message.state === 'resolved') this.#ended.set(status.id, before);
       this.#tell(status, message.alert, message.state);
     }
     this.#tellAlertmanagers(statuses);
     this.#write();
   }
 
-  /** Resolves when what was told is kept, as far as it was taken. */
+  /** Resolves when what was told is kept. */
   async close(): Promise<void> {
     await this.#writing;
     this.#write();
@@ -124,7 +133,8 @@ export class Alerting {
     const isTaken = this.#receivers.every(
       ({ receiver, outbox }) => receiver.kind === 'alertmanager' || outbox.length === 0,
     );
-    if (this.#path === null || !this.#isNews || !isTaken || this.#writing !== null) return;
+    if (isTaken) this.#settle();
+    if (this.#path === null || !this.#isNews || this.#writing !== null) return;
     this.#isNews = false;
     this.#writing = writeTold(this.#path, this.#told())
       .then(
@@ -139,14 +149,26 @@ export class Alerting {
       .then(() => void (this.#writing = null));
   }
 
-  #told(): ReadonlyMap<string, Told> {
+  /** Every receiver has taken all that it was told. */
+  #settle(): void {
+    for (const { told } of this.#groups.values()) {
+      if (told === null || this.#taken.has(told)) continue;
+      this.#taken.add(told);
+      this.#isNews = true;
+    }
+    if (this.#ended.size > 0) this.#isNews = true;
+    this.#ended.clear();
+  }
+
+  #told(): ToldAlerts {
     const { clock } = this.#options;
     const toWallMs = clock.wallMs() - clock.nowMs();
-    return new Map(
-      [...this.#groups].flatMap(([id, { told }]) =>
-        told === null ? [] : [[id, { ...told, atMs: told.atMs + toWallMs }]],
-      ),
-    );
+    const kept = new Map<string, KeptTold>();
+    for (const [id, told] of this.#ended) kept.set(id, { ...told, atMs: null });
+    for (const [id, { told }] of this.#groups) {
+      if (told !== null) kept.set(id, { ...told, atMs: this.#taken.has(told) ? told.atMs + toWallMs : null });
+    }
+    return kept;
   }
 
   #outboxOf({ name, kind, url }: AlertReceiver): Outbox {

@@ -7,8 +7,13 @@ import { open, readFile, rename } from 'node:fs/promises';
 import type { Told } from '../../observe/slo/alerts/alert-group.ts';
 import type { AlertStatus } from '../../observe/slo/live/status.ts';
 
-/** Of objectives, by their ids; `atMs` is wall time. */
-export type ToldAlerts = ReadonlyMap<string, Told>;
+export interface KeptTold extends Omit<Told, 'atMs'> {
+  /** Wall time; null: not every receiver has taken it, or that it is over. */
+  readonly atMs: number | null;
+}
+
+/** Of objectives, by their ids. */
+export type ToldAlerts = ReadonlyMap<string, KeptTold>;
 
 /** A thousand objectives; each is some 300 bytes. */
 const BYTES_MAX = 2 ** 20;
@@ -20,7 +25,7 @@ export async function readTold(path: string): Promise<ToldAlerts | string> {
     const given: unknown = text.length > BYTES_MAX ? null : JSON.parse(text);
     const { told } = (given ?? {}) as Partial<Record<string, unknown>>;
     const entries = typeof told === 'object' && told !== null ? Object.entries(told) : null;
-    if (entries?.every((entry): entry is [string, Told] => isTold(entry[1])) !== true) {
+    if (entries?.every((entry): entry is [string, KeptTold] => isTold(entry[1])) !== true) {
       return `${path} is not what alerts were told of, and is not used.`;
     }
     return new Map(entries);
@@ -42,9 +47,9 @@ export async function writeTold(path: string, told: ToldAlerts): Promise<void> {
   await rename(aside, path);
 }
 
-function isTold(value: unknown): value is Told {
+function isTold(value: unknown): value is KeptTold {
   const { alert, worst, atMs } = (value ?? {}) as Partial<Record<string, unknown>>;
-  return isAlert(alert) && isAlert(worst) && isNumber(atMs);
+  return isAlert(alert) && isAlert(worst) && (atMs === null || isNumber(atMs));
 }
 
 function isAlert(value: unknown): value is AlertStatus {
