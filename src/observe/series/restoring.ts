@@ -16,7 +16,8 @@ export interface RestoringOptions {
   readonly clock: Clock;
   /** Finds or makes a series; null: there is no room. */
   readonly find: (identity: SeriesIdentity) => Entry | null;
-  readonly onBytes: (bytes: number) => void;
+  /** What is held of a series until it takes it in. */
+  readonly onBytes: (entry: Entry, bytes: number) => void;
 }
 
 type Tracks = readonly (Track<AnyStep> | null)[];
@@ -63,7 +64,8 @@ export class Restoring {
     if (entry === null) return null;
     entry.cameMs = this.#nowMs;
     if (!this.#tracks.has(entry)) {
-      this.#tracks.set(entry, tracksOf(kindOf(entry.kind), entry.detail, this.#options.onBytes));
+      const onBytes = (bytes: number): void => this.#options.onBytes(entry, bytes);
+      this.#tracks.set(entry, tracksOf(kindOf(entry.kind), entry.detail, onBytes));
     }
     return entry;
   }

@@ -70,6 +70,21 @@ test('a clock that stays behind is taken at its word after an hour', async () =>
   await files.close();
 });
 
+test('what is read is memory as long as it is held, and not longer', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  for (let second = 0; second < 3000; second++) {
+    clock.pass(1000);
+    first.series.counter({ name: 'requests' }).add(clock.wallMs(), 1);
+  }
+  await first.files.close();
+  const [next, empty] = [await opened(folder, clock), createSeries({ clock })];
+  // Another series under the same name: what there was is let go of.
+  for (const series of [next.series, empty]) series.gauge({ name: 'requests' }).set(clock.wallMs(), 1);
+  assert.equal(next.series.stats.bytes, empty.stats.bytes);
+  await next.files.close();
+});
+
 test('what is counted before the folder is free, and while it is read in turns, is kept in it too', async () => {
   const [folder, clock] = [folderOf(), new SimulatedClock()];
   const first = await opened(folder, clock);

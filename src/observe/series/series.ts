@@ -202,7 +202,10 @@ export class Series {
         if (entry === null) this.#refused++;
         return entry;
       },
-      onBytes: (bytes) => void (this.#bytes += bytes),
+      // What it takes in is counted as its own is.
+      onBytes: (entry, bytes) => {
+        if (entry !== this.#rounds) this.#bytes += bytes;
+      },
     });
   }
 
