@@ -347,7 +347,11 @@ test('a receiver that takes nothing keeps no end back from one that does', async
   await second.alerting.close();
   const third = await begin();
   third.pass(1);
-  assert.deepEqual(statesOf(await receiver.got(3)).slice(2), ['resolved 14.4'], 'the other has not taken that it is over');
+  assert.deepEqual(
+    statesOf(await receiver.got(3)).slice(2),
+    ['resolved 14.4'],
+    'the other has not taken that it is over',
+  );
   await third.alerting.close();
 });
 

@@ -85,6 +85,25 @@ test('what is read is memory as long as it is held, and not longer', async () =>
   await next.files.close();
 });
 
+test('what a series was before takes nothing from what it is', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  first.series.gauge({ name: 'requests' }).set(clock.wallMs(), 7);
+  await first.files.close();
+  clock.pass(400_000);
+  const second = await opened(folder, clock);
+  second.series.counter({ name: 'requests' }).add(clock.wallMs(), 10);
+  await second.files.close();
+  clock.pass(400_000);
+  const series = createSeries({ clock });
+  const files = new SeriesFiles({ folder, series, clock, onProblem: () => {} });
+  series.counter({ name: 'requests' }).add(clock.wallMs(), 1);
+  await files.open();
+  assert.equal(sum(series, clock), 11);
+  assert.equal(series.stats.refused, 0);
+  await files.close();
+});
+
 test('what is counted before the folder is free, and while it is read in turns, is kept in it too', async () => {
   const [folder, clock] = [folderOf(), new SimulatedClock()];
   const first = await opened(folder, clock);

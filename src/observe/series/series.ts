@@ -198,8 +198,13 @@ export class Series {
     return new Restoring({
       clock: this.#clock,
       find: (identity) => {
-        const entry = this.#find(seriesKey(identity.name, identity.labels), identity);
-        if (entry === null) this.#refused++;
+        const key = seriesKey(identity.name, identity.labels);
+        const known = this.#entries.get(key);
+        // What it was before gives way to what it is.
+        const isHeld = known?.tracks.some((track) => typeof track?.last === 'number') === true;
+        const isOther = isHeld && !isLike(known, identity);
+        const entry = isOther ? null : this.#find(key, identity);
+        if (entry === null && !isOther) this.#refused++;
         return entry;
       },
       // What it takes in is counted as its own is.
