@@ -35,7 +35,7 @@ async function ask(address: string, requests: number): Promise<number[]> {
 const passed = (statuses: readonly number[]): number => statuses.filter((status) => status === 200).length;
 
 test('metrics say how full limits are, by the use of each key when it was asked for', async () => {
-  const limits = [few(10), few(1000, { name: 'many' })];
+  const limits = [few(10), few(1000, { name: 'many' }), few(35, { name: 'some' })];
   const { gateway, address } = create({
     config: { ...limited(await origin('ok'), limits), admin: { address: '127.0.0.1:0' } },
     workers: 2,
@@ -44,17 +44,19 @@ test('metrics say how full limits are, by the use of each key when it was asked 
   const counted = async (): Promise<Record<string, number>> => {
     const text = await (await fetch(`http://${gateway.state().admin!.address}/metrics`)).text();
     const lines = [...text.matchAll(/^spillway_limit_filled_total\{limit="(\w+)",filled="([\d.]+)"\} (\d+)$/gm)];
-    assert.equal(lines.length, 20);
+    assert.equal(lines.length, 30);
     return Object.fromEntries(lines.flatMap(([, limit, filled, count]) => (count === '0' ? [] : [[`${limit} ${filled}`, Number(count)]])));
   };
   assert.deepEqual(await counted(), {});
   for (let at = 0; at < 3; at++) await ask(address(), 1);
-  assert.deepEqual(await counted(), { 'few 0.1': 1, 'few 0.2': 1, 'few 0.3': 1, 'many 0.1': 3 });
+  assert.deepEqual(await counted(), { 'few 0.1': 1, 'few 0.2': 1, 'few 0.3': 1, 'many 0.1': 3, 'some 0.1': 3 });
   for (let at = 0; at < 9; at++) await ask(address(), 1);
   // Two were refused: the limit that refused was full, and the other took nothing.
   const now = await counted();
   assert.equal(now['few 1'], 3);
   assert.equal(now['many 0.1'], 10);
+  // Three are less than a tenth of 35, and seven are two.
+  assert.deepEqual([now['some 0.1'], now['some 0.2'], now['some 0.3']], [3, 4, 3]);
 }); // prettier-ignore
 
 test('workers that share the load admit exactly the limit, and say whom they refuse', async () => {
