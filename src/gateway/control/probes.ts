@@ -33,6 +33,8 @@ import { CellProbe, type CellSpec, type Probed } from './cell-probe.ts';
 const FULL_MAX = 256;
 /** Almost every request is over by then. */
 const LEAVING_MS = 60_000;
+/** As many as there may be at once: of endpoints that are found anew each second the oldest are let go of. */
+const LEAVING_MAX = 10_000;
 
 const statuses = (name: string, first: number): CellSpec['counters'] =>
   [1, 2, 3, 4, 5].map((hundreds, at) => ({ slot: first + at, name, labels: { code_class: `${hundreds}xx` } }));
@@ -171,13 +173,13 @@ export class ProbeMaker {
     return { all, routes, untilMs: Math.min(...ends.values()) };
   }
 
-  /** Adds to `next` those that it does not have, as long as they still count, and says how long. */
+  /** Adds to `next` those that it does not have, as long as they still count, and says how long. The newest first, of which the routes. */
   #leave(next: Map<Cell, CellProbe>, nowMs: number): Map<CellProbe, number> {
     const ends = new Map<CellProbe, number>();
     for (const [cell, probe] of this.#known) {
       if (next.has(cell)) continue;
       const endMs = this.#ends.get(probe) ?? nowMs + LEAVING_MS;
-      if (endMs <= nowMs) continue;
+      if (endMs <= nowMs || ends.size === LEAVING_MAX) continue;
       next.set(cell, probe);
       ends.set(probe, endMs);
     }

@@ -1,7 +1,7 @@
 /** What is sampled of a gateway's cells, in simulated time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cellLane } from '../../kernel/cells.ts';
+import { cellLane, createCell } from '../../kernel/cells.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { createSeries } from '../../observe/series/series.ts';
 import { resolveSlos } from '../../observe/slo/load.ts';
@@ -10,6 +10,7 @@ import { CellStore, compileSnapshot, type ConfigInput, resolveConfig } from '../
 import { bucketOf } from '../durations.ts';
 import { ENDPOINT_SLOTS, endpointSlots, ROUTE_SLOTS, routeSlots } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
+import { ProbeMaker } from './probes.ts';
 import { Sampler, type SamplerOptions } from './sampler.ts';
 import { ServiceLevels } from './service-levels.ts';
 
@@ -147,6 +148,22 @@ test('what a reload removes is counted to its end: its last second, and for a mi
   count(1);
   gateway.clock.pass(5000);
   assert.deepEqual(gateway.values('spillway_requests_total', { route: 'old' }), [0, 0, 0, 0, 0], 'not for ever');
+});
+
+test('of endpoints that are found anew each second only so many are counted to their end', () => {
+  const { series, snapshot } = new Gateway();
+  const maker = new ProbeMaker(series);
+  const [service] = snapshot.services;
+  const [endpoint] = service!.endpoints;
+  const madeOf = (count: number, nowMs: number): number => {
+    const cells = Array.from({ length: count }, () => createCell(1, ENDPOINT_SLOTS));
+    const endpoints = cells.map((cell, at) => ({ ...endpoint!, id: `10.0.0.1:${at}`, cell }));
+    return maker.make({ ...snapshot, services: [{ ...service!, endpoints }] }, nowMs).all.length;
+  };
+  const others = madeOf(0, 0);
+  const made = [0, 1, 2, 3].map((second) => madeOf(4000, second * 1000) - others);
+  assert.deepEqual(made, [4000, 8000, 12_000, 14_000]);
+  assert.deepEqual([madeOf(0, 4000) - others, madeOf(0, 64_000) - others], [10_000, 0], 'a minute after the last');
 });
 
 test('ten thousand endpoints are sampled in turns, briefly and without durations, all at the time the round began', () => {
