@@ -5,7 +5,7 @@
  * it. Time has passed if either of them says so: a step of the wall clock forward ends leases early. None lasts too long, unless both happen within
  * its ttl: the machine is suspended *and* its wall clock set back by more than a moment.
  */
-import type { Clock } from '../kernel/clock.ts';
+import { type Clock, CLOCKS_APART_RATIO } from '../kernel/clock.ts';
 
 export interface Instant {
   readonly nowMs: number;
@@ -16,14 +16,12 @@ export function readInstant(clock: Clock): Instant {
   return { nowMs: clock.nowMs(), wallMs: clock.wallMs() };
 }
 
-/** A clock of today that is slewed by NTP is off by at most 0.05 %, one that runs free by 0.01 %; Redlock allows 1 % too. */
-const DRIFT_RATIO = 0.01;
 /** Servers round to milliseconds, and timers here are late by about one. */
 const DRIFT_MS = 2;
 
 /** How much sooner than the server a holder takes its lease for over: the clocks of the two may run apart by that much. */
 export function driftMs(ttlMs: number): number {
-  return ttlMs * DRIFT_RATIO + DRIFT_MS;
+  return ttlMs * CLOCKS_APART_RATIO + DRIFT_MS;
 }
 
 /** What is left of a lease that the server cannot have begun to count before `since`; 0 or less if it is over. */

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 
 import fc from 'fast-check';
 
+import { driftMs } from '../../lease/instant.ts';
 import { changesInMs, countsFrom, isOver, type Life, newLife, type Reading, step } from './life.ts';
 
 const TIMEOUT_MS = 900;
@@ -108,11 +109,14 @@ test('what counts from `countsFrom` is over before the session is, when the foll
   const timeout = fc.integer({ min: 100, max: 10_000 });
   /** Half a tick, and how long it lasts that counts. */
   const untold = fc.oneof(fc.constant(0.25), upTo(0.25));
+  /** By how much the leader's clock is faster than the one here, and how long after half a tick a follower is asked and has answered. */
+  const rate = fc.constantFrom(1, 0.99, 1.01);
+  const tardy = fc.oneof(fc.constant(0), upTo(0.015));
   const lasts = fc.constantFrom(0.75, 0.9, 1);
   let shortened = 0;
   let whole = 0;
   fc.assert(
-    fc.property(timeout, untold, lasts, requests, (timeoutMs, untoldRatio, lastsRatio, given) => {
+    fc.property(timeout, untold, lasts, requests, rate, tardy, (timeoutMs, untoldRatio, lastsRatio, given, ahead, late) => {
       const lastsMs = timeoutMs * lastsRatio;
       const at = (ms: number): Reading => ({ nowMs: ms, wallMs: ms });
       let life = step(newLife(timeoutMs), { type: 'attached', sentAt: at(0), timeoutMs }, at(0));
@@ -125,8 +129,11 @@ test('what counts from `countsFrom` is over before the session is, when the foll
         arrived.push({ sentMs, atMs: arrivedMs });
         life = step(life, { type: 'answered', sentAt: at(sentMs) }, at(answeredMs));
         if (isOver(life)) return;
-        const told = arrived.findLast(({ atMs }) => atMs <= arrivedMs - untoldRatio * timeoutMs) ?? arrived[0]!;
+        const untoldMs = (untoldRatio / ahead + late) * timeoutMs;
+        const told = arrived.findLast(({ atMs }) => atMs <= arrivedMs - untoldMs) ?? arrived[0]!;
         const from = countsFrom(life, lastsMs)!;
+        const endsMs = from.nowMs + lastsMs - driftMs(lastsMs);
+        assert.ok(endsMs <= told.sentMs + timeoutMs / ahead, 'by the leader’s clock it outlives the session');
         assert.ok(from.nowMs + lastsMs <= told.sentMs + timeoutMs + 1e-6, 'it outlives the session');
         assert.ok(from.nowMs <= sentMs);
         assert.ok(life.answered.length <= 8, 'few are kept');
@@ -143,8 +150,8 @@ test('it counts from the last answer if the heartbeats before it were as far apa
   const at = (ms: number): Reading => ({ nowMs: ms, wallMs: ms });
   let life = step(newLife(1000), { type: 'attached', sentAt: at(0), timeoutMs: 1000 }, at(0));
   for (let ms = 300; ms <= 3000; ms += 300) life = step(life, { type: 'answered', sentAt: at(ms) }, at(ms + 10));
-  assert.deepEqual(countsFrom(life, 700), at(3000));
-  assert.deepEqual(countsFrom(life, 750), at(2950));
+  assert.deepEqual(countsFrom(life, 696), at(3000));
+  assert.deepEqual(countsFrom(life, 750), at(2947.5));
   life = step(life, { type: 'answered', sentAt: at(3200) }, at(3210));
-  assert.deepEqual(countsFrom(life, 750), at(2950), 'the follower may have told nobody of the one before');
+  assert.deepEqual(countsFrom(life, 750), at(2947.5), 'the follower may have told nobody of the one before');
 });

@@ -9,12 +9,13 @@
  *
  * A follower tells the leader, which counts, half a tick later of whom it has heard. If it dies in between, the session ends a timeout after what the
  * leader was told of before. So for what must not outlive the session (`countsFrom`) only those requests count that the leader knows of
- * by then; a timeout is two ticks or more, so half a tick is a quarter of it at most.
+ * by then; a timeout is two ticks or more, so half a tick is a quarter of it at most. That is `minSessionTimeout` of the servers unless somebody
+ * sets it: below two ticks, a lease may outlast its session when a follower dies. The leader's clock may run faster or slower than the one here.
  *
  * Invariants: `heardAt` never goes back; `expired` and `closed` are final. A few of the answered requests are kept, however many there are.
  * Source: `Leader.lead`, `Learner.ping` and `SessionTrackerImpl` of ZooKeeper 3.9.
  */
-import type { Clock } from '../../kernel/clock.ts';
+import { type Clock, CLOCKS_APART_RATIO } from '../../kernel/clock.ts';
 
 /** A moment on both clocks. */
 export interface Reading {
@@ -57,8 +58,8 @@ export type LifeEvent =
 /** A session that is given up at the timeout is suspended at this part of it, and its connection left for another server's. */
 const SUSPENDED_RATIO = 2 / 3;
 
-/** How long a follower keeps to itself whom it has heard of, of a timeout. */
-const UNTOLD_RATIO = 1 / 4;
+/** How long a follower keeps to itself whom it has heard of, of a timeout: half a tick, by a clock that is slower, and what it is late by. */
+const UNTOLD_RATIO = (1 / 4) * (1 + CLOCKS_APART_RATIO) + 0.015;
 /** Of requests that are closer to each other than this, of a timeout, one is kept. */
 const APART_RATIO = UNTOLD_RATIO / 4;
 
@@ -125,11 +126,12 @@ function withAnswer({ answered, timeoutMs }: Life, sentAt: Reading, now: Reading
 
 /**
  * From when something counts that lasts `lastsMs` and must be over before the session is: from `heardAt`, or sooner if the leader may count from so
- * long before. Null while `opening`.
+ * long before. Whoever counts allows for clocks that run apart in `lastsMs` itself; here it is allowed for in what a timeout is longer. Null
+ * while `opening`.
  */
 export function countsFrom({ timeoutMs, heardAt, answered: [counted] }: Life, lastsMs: number): Reading | null {
   if (heardAt === null || counted === undefined) return null;
-  const earlierMs = Math.max(0, passedMs(counted.sentAt, heardAt) - (timeoutMs - lastsMs));
+  const earlierMs = Math.max(0, passedMs(counted.sentAt, heardAt) - (timeoutMs - lastsMs) * (1 - CLOCKS_APART_RATIO));
   return { nowMs: heardAt.nowMs - earlierMs, wallMs: heardAt.wallMs - earlierMs };
 }
 
