@@ -83,9 +83,9 @@ export class Http2Exchange implements Exchange {
     return Number(sentHeaders?.[':status'] ?? 0);
   }
 
-  /** By whom it was cut short, it was reset with a reason. */
+  /** Whoever cuts it short resets it: a server with a reason, a client perhaps with none. */
   get isWhole(): boolean {
-    return this.status !== 0 && this.#stream.rstCode === 0;
+    return this.status !== 0 && this.#stream.rstCode === 0 && !this.#stream.aborted;
   }
 
   setField(): void {}

@@ -123,17 +123,20 @@ test('streams without a request, what is pushed, ignored or a tunnel; clients th
   for (const path of ['/health', '/head', '/push', '/broken']) await session.ask(path);
   assert.equal(await session.ask('/chat', { ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'http' }), 'tunnel'); // prettier-ignore
   await assert.rejects(session.ask('/reset'), { code: 'ERR_HTTP2_STREAM_ERROR' });
-  const half = session.client.request({ ':path': '/half' });
-  await once(half, 'data');
-  half.close(constants.NGHTTP2_CANCEL);
+  for (const reason of [constants.NGHTTP2_CANCEL, constants.NGHTTP2_NO_ERROR]) {
+    const half = session.client.request({ ':path': '/half' });
+    await once(half, 'data');
+    half.close(reason);
+  }
   session.client.request({ ':path': '/never' }).on('error', () => undefined);
   await left.promise;
   session.client.destroy();
-  const spans = await watched.ended('server', 6);
+  const spans = await watched.ended('server', 7);
   assert.deepEqual(
     spans.map((span) => `${textOf(span)} ${String(span.attributes['error.type'] ?? '')}`.trim()).toSorted(),
     [
       'GET /broken error 503 503',
+      'GET /half unset 200 aborted',
       'GET /half unset 200 aborted',
       'GET /head unset 304',
       'GET /never unset undefined aborted',
