@@ -10,7 +10,7 @@ import { bareHost, bracketed, type Destination } from './destination.ts';
 
 /**
  * Names of hosts beside those of private networks, of which one that begins with a dot (`'.corp.example'`) stands for all below it; or what decides
- * alone, of an address without its query. What it throws is a no.
+ * alone, of an address without its query. What it throws is a no, and so is all that is not `true`.
  */
 export type OwnHosts = readonly string[] | ((url: URL) => boolean);
 
@@ -41,10 +41,12 @@ export function ownHosts(given: OwnHosts = []): (destination: Destination) => bo
 }
 
 function decidedBy(isOwn: (url: URL) => boolean): (destination: Destination) => boolean {
+  // A promise is no yes.
+  const says = isOwn as (url: URL) => unknown;
   return ({ address }) => {
     const url = URL.parse(address);
     try {
-      return url !== null && isOwn(url);
+      return url !== null && says(url) === true;
     } catch {
       // WHY nothing is said: the request is somebody's work, and goes out as it would if nobody looked at it.
       return false;
