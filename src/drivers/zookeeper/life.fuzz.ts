@@ -116,31 +116,39 @@ test('what counts from `countsFrom` is over before the session is, when the foll
   let shortened = 0;
   let whole = 0;
   fc.assert(
-    fc.property(timeout, untold, lasts, requests, rate, tardy, (timeoutMs, untoldRatio, lastsRatio, given, ahead, late) => {
-      const lastsMs = timeoutMs * lastsRatio;
-      const at = (ms: number): Reading => ({ nowMs: ms, wallMs: ms });
-      let life = step(newLife(timeoutMs), { type: 'attached', sentAt: at(0), timeoutMs }, at(0));
-      const arrived = [{ sentMs: 0, atMs: 0 }];
-      let [sentMs, arrivedMs, answeredMs] = [0, 0, 0];
-      for (const { after: apart, there, back } of given) {
-        sentMs += apart * timeoutMs;
-        arrivedMs = Math.max(arrivedMs, sentMs + there * timeoutMs);
-        answeredMs = Math.max(answeredMs, arrivedMs + back * timeoutMs);
-        arrived.push({ sentMs, atMs: arrivedMs });
-        life = step(life, { type: 'answered', sentAt: at(sentMs) }, at(answeredMs));
-        if (isOver(life)) return;
-        const untoldMs = (untoldRatio / ahead + late) * timeoutMs;
-        const told = arrived.findLast(({ atMs }) => atMs <= arrivedMs - untoldMs) ?? arrived[0]!;
-        const from = countsFrom(life, lastsMs)!;
-        const endsMs = from.nowMs + lastsMs - driftMs(lastsMs);
-        assert.ok(endsMs <= told.sentMs + timeoutMs / ahead, 'by the leader’s clock it outlives the session');
-        assert.ok(from.nowMs + lastsMs <= told.sentMs + timeoutMs + 1e-6, 'it outlives the session');
-        assert.ok(from.nowMs <= sentMs);
-        assert.ok(life.answered.length <= 8, 'few are kept');
-        if (from.nowMs < sentMs) shortened += 1;
-        else whole += 1;
-      }
-    }),
+    fc.property(
+      timeout,
+      untold,
+      lasts,
+      requests,
+      rate,
+      tardy,
+      (timeoutMs, untoldRatio, lastsRatio, given, ahead, late) => {
+        const lastsMs = timeoutMs * lastsRatio;
+        const at = (ms: number): Reading => ({ nowMs: ms, wallMs: ms });
+        let life = step(newLife(timeoutMs), { type: 'attached', sentAt: at(0), timeoutMs }, at(0));
+        const arrived = [{ sentMs: 0, atMs: 0 }];
+        let [sentMs, arrivedMs, answeredMs] = [0, 0, 0];
+        for (const { after: apart, there, back } of given) {
+          sentMs += apart * timeoutMs;
+          arrivedMs = Math.max(arrivedMs, sentMs + there * timeoutMs);
+          answeredMs = Math.max(answeredMs, arrivedMs + back * timeoutMs);
+          arrived.push({ sentMs, atMs: arrivedMs });
+          life = step(life, { type: 'answered', sentAt: at(sentMs) }, at(answeredMs));
+          if (isOver(life)) return;
+          const untoldMs = (untoldRatio / ahead + late) * timeoutMs;
+          const told = arrived.findLast(({ atMs }) => atMs <= arrivedMs - untoldMs) ?? arrived[0]!;
+          const from = countsFrom(life, lastsMs)!;
+          const endsMs = from.nowMs + lastsMs - driftMs(lastsMs);
+          assert.ok(endsMs <= told.sentMs + timeoutMs / ahead, 'by the leader’s clock it outlives the session');
+          assert.ok(from.nowMs + lastsMs <= told.sentMs + timeoutMs + 1e-6, 'it outlives the session');
+          assert.ok(from.nowMs <= sentMs);
+          assert.ok(life.answered.length <= 8, 'few are kept');
+          if (from.nowMs < sentMs) shortened += 1;
+          else whole += 1;
+        }
+      },
+    ),
     { numRuns: 3000 },
   );
   assert.ok(shortened > 1000 && whole > 1000, `${shortened} shortened, ${whole} whole`);

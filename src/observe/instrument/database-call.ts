@@ -56,17 +56,17 @@ export class DatabaseCalls {
     return new DatabaseCall(span, (error) => {
       const { flags, traceId, startMs } = span;
       const tookMs = this.#traces.clock.nowMs() - startMs;
-      this.#bound
-        .of(`${operation} ${error} ${port} ${host} ${system}`, () =>
-          this.#seconds.bind({
-            db_system_name: system,
-            db_operation_name: operation,
-            server_address: host,
-            server_port: port === 0 ? '' : port,
-            error_type: error,
-          }),
-        )
-        .observe(tookMs / 1000, (flags & SAMPLED) === 0 ? undefined : traceId);
+      const bind = (): Histogram =>
+        this.#seconds.bind({
+          db_system_name: system,
+          db_operation_name: operation,
+          server_address: host,
+          server_port: port === 0 ? '' : port,
+          error_type: error,
+        });
+      const exemplar = (flags & SAMPLED) === 0 ? undefined : traceId;
+      const key = `${operation} ${error} ${port} ${host} ${system}`;
+      this.#bound.tell(key, bind, (histogram) => histogram.observe(tookMs / 1000, exemplar));
     });
   }
 }

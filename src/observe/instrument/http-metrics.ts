@@ -56,20 +56,20 @@ export class HttpServerMetrics {
   }
 
   active(method: string, change: 1 | -1): void {
-    this.#gauges.of(method, () => this.#active.bind({ http_request_method: method })).add(change);
+    const bind = (): Gauge => this.#active.bind({ http_request_method: method });
+    this.#gauges.tell(method, bind, (gauge) => gauge.add(change));
   }
 
   ended({ method, route, status, error }: ServerOutcome, tookMs: number, traceId?: string): void {
-    this.#bound
-      .of(`${method} ${status} ${error} ${route}`, () =>
-        this.#seconds.bind({
-          http_request_method: method,
-          http_route: route,
-          http_response_status_code: status === 0 ? '' : status,
-          error_type: error,
-        }),
-      )
-      .observe(tookMs / 1000, traceId);
+    const bind = (): Histogram =>
+      this.#seconds.bind({
+        http_request_method: method,
+        http_route: route,
+        http_response_status_code: status === 0 ? '' : status,
+        error_type: error,
+      });
+    const key = `${method} ${status} ${error} ${route}`;
+    this.#bound.tell(key, bind, (histogram) => histogram.observe(tookMs / 1000, traceId));
   }
 }
 
@@ -87,16 +87,15 @@ export class HttpClientMetrics {
   }
 
   ended({ method, host, port, status, error }: ClientOutcome, tookMs: number, traceId?: string): void {
-    this.#bound
-      .of(`${method} ${status} ${error} ${port} ${host}`, () =>
-        this.#seconds.bind({
-          http_request_method: method,
-          server_address: host,
-          server_port: port,
-          http_response_status_code: status === 0 ? '' : status,
-          error_type: error,
-        }),
-      )
-      .observe(tookMs / 1000, traceId);
+    const bind = (): Histogram =>
+      this.#seconds.bind({
+        http_request_method: method,
+        server_address: host,
+        server_port: port,
+        http_response_status_code: status === 0 ? '' : status,
+        error_type: error,
+      });
+    const key = `${method} ${status} ${error} ${port} ${host}`;
+    this.#bound.tell(key, bind, (histogram) => histogram.observe(tookMs / 1000, traceId));
   }
 }

@@ -7,8 +7,9 @@ import { test } from 'node:test';
 
 import express from 'express';
 import fastify from 'fastify';
-import { currentContext, type SpanRecord } from 'spillway/observe';
+import { createMetrics, currentContext, type Metrics, type SpanRecord } from 'spillway/observe';
 import { instrument } from 'spillway/observe/instrument';
+import { brokenMetrics } from '../broken-metrics.ts';
 import { serve, Watched } from './instrumented.ts';
 
 const METRIC = 'http_server_request_duration_seconds';
@@ -252,6 +253,16 @@ test('whatever plain JavaScript calls a route, the request ends and is counted',
     'http_request_method=GET http_route=42 http_response_status_code=200: 1',
     'http_request_method=GET http_route=Symbol(odd) http_response_status_code=200: 1',
   ]);
+});
+
+test('metrics of one’s own that fail cost no request, no answer and no process', async () => {
+  const metrics = Object.assign(createMetrics(), brokenMetrics()) as Metrics;
+  await using watched = new Watched({ metrics });
+  await using stock = await serve((_, response) => void response.end('42'));
+  await using shop = await serve(async (_, response) => void response.end(await (await fetch(stock.url)).text()));
+  for (let time = 0; time < 2; time++) assert.match(await raw(shop.port, get('/')), /\r\n\r\n42$/);
+  assert.equal((await watched.ended('server', 4)).length, 4);
+  assert.equal((await watched.ended('client', 2)).length, 2);
 });
 
 test('who is told: the answer, if asked; nobody of what is ignored', async () => {
