@@ -1,6 +1,6 @@
+/** What kind of error it was, in a word of which there are few: a code if it has one, else its class. Never its message. */
 import { partOf } from '../context/plain-text.ts';
 
-/** What kind of error it was, in a word of which there are few: a code if it has one, else its class. Never its message. */
 export function errorType(error: unknown): string {
   if (typeof error !== 'object' || error === null) return typeof error;
   const [code, name] = [partOf(error, 'code'), partOf(error, 'name')];

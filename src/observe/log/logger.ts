@@ -6,6 +6,8 @@
  */
 import type { Logger as PinoLogger } from 'pino';
 import { isError } from '../../kernel/errors.ts';
+import { partOf, textOf as plainTextOf } from '../context/plain-text.ts';
+import { traceContextOf } from '../context/trace-context.ts';
 import { currentContext, type WorkContext } from '../context/work-context.ts';
 import type { LineWriter } from './line-writer.ts';
 import { levelNumbers, type LogLevel, type LogThreshold, levelOf } from './levels.ts';
@@ -151,13 +153,15 @@ export function thresholdWord({ threshold }: Module): LogThreshold {
   return Number.isFinite(threshold) ? levelOf(threshold) : 'silent';
 }
 
-function takeIds({ trace, correlationId }: WorkContext, record: Fields): void {
+function takeIds(context: WorkContext, record: Fields): void {
+  const trace = traceContextOf(partOf(context, 'trace'));
   if (trace !== null) {
     record['trace_id'] = trace.traceId;
     record['span_id'] = trace.spanId;
     record['trace_flags'] = trace.flags < 16 ? `0${trace.flags.toString(16)}` : trace.flags.toString(16);
   }
-  record['correlation_id'] = correlationId;
+  const correlationId = plainTextOf(partOf(context, 'correlationId'));
+  if (correlationId !== '') record['correlation_id'] = correlationId;
 }
 
 /** Reads what was given, in any order that people use; contexts and errors go into the record, and what has no place, as `values`. */

@@ -10,6 +10,8 @@ import { Worker } from 'node:worker_threads';
 import { fastClock } from '../../../test/fast-clock.ts';
 import { brokenMetrics } from '../../../test/observe/broken-metrics.ts';
 import { type LogLine, messages, readLines } from '../../../test/observe/log-lines.ts';
+import { untouchable } from '../../../test/observe/untouchable.ts';
+import { runInContext } from '../context/work-context.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { createLogs } from './logs.ts';
 
@@ -70,6 +72,23 @@ describe('trouble', () => {
       await turn();
     }
     await full.close();
+  });
+
+  test('a context that plain JavaScript has made costs no line', async () => {
+    const trace = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', flags: 1, state: '' };
+    const made = [
+      { trace, correlationId: 'job-1' },
+      { correlationId: 42 },
+      { trace: { ...trace, flags: undefined }, correlationId: untouchable({}) },
+      { trace: untouchable(trace) },
+      untouchable({}),
+    ];
+    const logs = createLogs({ service: 'shop', target: path('made') });
+    for (const context of made) runInContext(context as never, () => logs.logger().info('here'));
+    await logs.close();
+    const ids = readLines(path('made')).map((line) => [line['trace_id'], line['correlation_id']]);
+    const none = [undefined, undefined];
+    assert.deepEqual(ids, [[trace.traceId, 'job-1'], [undefined, '42'], none, none, none]);
   });
 
   test('after close lines are counted as lost, and closing twice is closing', async () => {

@@ -256,7 +256,7 @@ test('whatever plain JavaScript calls a route, the request ends and is counted',
 });
 
 test('metrics of one’s own that fail cost no request, no answer and no process', async () => {
-  const metrics = Object.assign(createMetrics(), brokenMetrics()) as Metrics;
+  const metrics: Metrics = Object.assign(createMetrics(), brokenMetrics());
   await using watched = new Watched({ metrics });
   await using stock = await serve((_, response) => void response.end('42'));
   await using shop = await serve(async (_, response) => void response.end(await (await fetch(stock.url)).text()));
