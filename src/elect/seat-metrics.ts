@@ -68,13 +68,14 @@ export class SeatMetrics implements LeaseWitness {
   }
 
   granted(seat: string, term: bigint): void {
-    this.#leases.granted(seat);
     this.#hold(seat, { term: Number(term), sinceS: this.#clock.wallMs() / 1000 });
+    this.#leases.granted(seat);
   }
 
   ended(seat: string, end: LeaseEnd, heldMs: number): void {
-    this.#leases.ended(seat, end, heldMs);
+    // First, for a user's own metrics may fail: who leads is not to be wrong because of how long it was.
     this.#hold(seat, null);
+    this.#leases.ended(seat, end, heldMs);
   }
 
   /** In one of these elections a seat is held once. */

@@ -238,6 +238,17 @@ test('several elections of one process that count in one place show the leader, 
   assert.deepEqual(await shown(), [0, 0]);
 });
 
+test('who leads is shown though what else is counted fails', async () => {
+  const clock = new SimulatedClock();
+  const metrics: Metrics = Object.assign(createMetrics(), { histogram: brokenMetrics().histogram });
+  await using elections = createElections(storeAt(clock), { holder: 'ann', metrics });
+  const term = await elections.campaign('cron');
+  const shown = async (): Promise<unknown> => (await samples(metrics))['seat_term{seat="cron",holder="ann"}'];
+  assert.equal(await shown(), Number(term.term));
+  await term.resign();
+  assert.equal(await shown(), 0);
+});
+
 test('locks and seats are granted, lost and given back though the metrics fail', async () => {
   const clock = new SimulatedClock();
   const metrics = brokenMetrics();
