@@ -7,7 +7,6 @@
  */
 import { writeHexWord } from '../../kernel/hex.ts';
 import type { Random } from '../../kernel/random.ts';
-import { partOf } from './plain-text.ts';
 
 /** A span by its name, whoever made it: the one that runs here, or the caller's. Immutable. */
 export interface TraceContext {
@@ -56,9 +55,15 @@ export function isSpanId(text: unknown): text is string {
 
 /** The same if it is one, looked at once: plain JavaScript makes contexts of its own. */
 export function traceContextOf(given: unknown): TraceContext | null {
-  const [traceId, spanId, flags, state] = ['traceId', 'spanId', 'flags', 'state'].map((name) => partOf(given, name));
-  if (!isTraceId(traceId) || !isSpanId(spanId) || !isInteger(flags) || typeof state !== 'string') return null;
-  return { traceId, spanId, flags, state };
+  if (typeof given !== 'object' || given === null) return null;
+  try {
+    const { traceId, spanId, flags, state } = given as { readonly [name in keyof TraceContext]?: unknown };
+    if (!isTraceId(traceId) || !isSpanId(spanId) || !isInteger(flags) || typeof state !== 'string') return null;
+    return { traceId, spanId, flags, state };
+  } catch {
+    // WHY nothing is said: as of whatever else of somebody's work does not let itself be looked at (plain-text.ts).
+    return null;
+  }
 }
 
 function isInteger(given: unknown): given is number {

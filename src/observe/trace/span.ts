@@ -99,16 +99,17 @@ export class Span implements TraceContext, Disposable {
 
   /** To run in what belongs to it: `runInContext(span.context, …)`. */
   get context(): WorkContext {
-    return (this.#context ??= this.#contextFrom(copyOf(this.#work)));
+    return (this.#context ??= this.#contextFrom(this.#work));
   }
 
-  #contextFrom(work: Partial<WorkContext>): WorkContext {
-    return {
-      ...work,
-      trace: this,
-      correlationId: work.correlationId ?? this.traceId,
-      baggage: work.baggage ?? new Map(),
-    };
+  #contextFrom(work: Partial<WorkContext> | null): WorkContext {
+    try {
+      const correlationId = work?.correlationId ?? this.traceId;
+      return { ...work, trace: this, correlationId, baggage: work?.baggage ?? new Map() };
+    } catch {
+      // Of what does not let itself be looked at, nothing.
+      return this.#contextFrom(null);
+    }
   }
 
   /** False once it has ended, or if whatever it is told is not kept. */
