@@ -12,6 +12,8 @@ import { ServerProcess } from './server-process.ts';
 
 export interface RedisOptions {
   readonly args?: readonly string[];
+  /** Where it talks to the other nodes of its cluster; without one it is in none. */
+  readonly busPort?: number;
   readonly clock?: FakeClock;
   /** The port of the primary that it follows, or of a relay to it. */
   readonly replicaOf?: number;
@@ -27,14 +29,16 @@ export class RedisServer {
   readonly #folder: string;
   #admin: Redis | null = null;
 
-  private constructor(port: number, folder: string, { args = [], clock, replicaOf }: RedisOptions) {
+  private constructor(port: number, folder: string, { args = [], busPort, clock, replicaOf }: RedisOptions) {
     this.port = port;
     this.url = `redis://127.0.0.1:${port}`;
     this.#folder = folder;
     const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--repl-diskless-sync-delay', '0'];
+    // Unless it is told, the bus is 10,000 above the port, where the system may have put somebody else.
+    const cluster = busPort === undefined ? [] : ['--cluster-enabled', 'yes', '--cluster-port', String(busPort)];
     const primary = replicaOf === undefined ? [] : ['--replicaof', '127.0.0.1', String(replicaOf)];
     this.#process = new ServerProcess({
-      command: [serverPath('redis'), ...place, '--save', '', ...primary, ...args],
+      command: [serverPath('redis'), ...place, '--save', '', ...cluster, ...primary, ...args],
       environment: clock?.environment ?? {},
       ready: /Ready to accept connections/,
     });
@@ -101,22 +105,26 @@ export class RedisCluster {
   }
 
   static async start(size = 3): Promise<RedisCluster> {
-    const starts = Array.from({ length: size }, () =>
-      RedisServer.start({ args: ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'] }),
+    const busPorts = await Promise.all(Array.from({ length: size }, freePort));
+    const args = ['--cluster-node-timeout', '2000'];
+    const cluster = new RedisCluster(
+      await Promise.all(busPorts.map((busPort) => RedisServer.start({ args, busPort }))),
     );
-    const cluster = new RedisCluster(await Promise.all(starts));
-    await cluster.#join();
+    await cluster.#join(busPorts[0]!);
     return cluster;
   }
 
-  async #join(): Promise<void> {
+  /** Each meets the first. */
+  async #join(firstBusPort: number): Promise<void> {
     const { nodes } = this;
     const share = Math.ceil(16_384 / nodes.length);
     for (const [index, node] of nodes.entries()) {
       await node.admin.call('cluster', 'set-config-epoch', String(index + 1));
       const last = Math.min(16_384, (index + 1) * share) - 1;
       await node.admin.call('cluster', 'addslotsrange', String(index * share), String(last));
-      if (index > 0) await node.admin.call('cluster', 'meet', '127.0.0.1', String(nodes[0]!.port));
+      if (index > 0) {
+        await node.admin.call('cluster', 'meet', '127.0.0.1', String(nodes[0]!.port), String(firstBusPort));
+      }
     }
     for (const node of nodes) {
       for (;;) {
