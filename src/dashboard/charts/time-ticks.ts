@@ -21,16 +21,25 @@ const EDGE_PX = { left: 24, right: 12 };
 
 export function timeTicks(fromMs: number, toMs: number, widthPx: number): TimeTick[] {
   const most = Math.max(1, Math.floor(widthPx / LABEL_PX));
-  const step = apart.find((one) => (toMs - fromMs) / one <= most) ?? apart.at(-1)!;
+  const fits = apart.findIndex((one) => (toMs - fromMs) / one <= most);
+  const place = fits === -1 ? apart.length - 1 : fits;
+  let ticks = roundMoments(fromMs, toMs, apart[place]!, most + 1);
+  // Where there is room for two, the step may be longer than the range; of the next shorter one there are few.
+  if (ticks.length === 0 && place > 0) ticks = roundMoments(fromMs, toMs, apart[place - 1]!, most);
+  const pxOf = (ms: number): number => ((ms - fromMs) / (toMs - fromMs)) * widthPx;
+  const whole = ticks.filter(({ atMs }) => pxOf(atMs) >= EDGE_PX.left && pxOf(atMs) <= widthPx - EDGE_PX.right);
+  // One that is cut is better than one alone; of three the middle is whole.
+  return whole.length > 1 || ticks.length > 2 ? whole : ticks;
+}
+
+function roundMoments(fromMs: number, toMs: number, step: number, most: number): TimeTick[] {
   // Round in local time; where clocks are put forward or back within the range, the hours after it are still whole.
   const offset = new Date(fromMs).getTimezoneOffset() * MINUTE;
   const ticks: TimeTick[] = [];
-  for (let at = Math.ceil((fromMs - offset) / step) * step + offset; at <= toMs && ticks.length <= most; at += step) {
+  for (let at = Math.ceil((fromMs - offset) / step) * step + offset; at <= toMs && ticks.length < most; at += step) {
     ticks.push({ atMs: at, text: textOf(at, step) });
   }
-  const pxOf = (ms: number): number => ((ms - fromMs) / (toMs - fromMs)) * widthPx;
-  const whole = ticks.filter(({ atMs }) => pxOf(atMs) >= EDGE_PX.left && pxOf(atMs) <= widthPx - EDGE_PX.right);
-  return whole.length > 1 ? whole : ticks;
+  return ticks;
 }
 
 const two = (value: number): string => String(value).padStart(2, '0');
