@@ -20,7 +20,10 @@ export async function status(file: string | undefined, args: Arguments, io: Comm
   if (args.flag('json')) io.out.line(JSON.stringify({ slos: wanted }, null, 2));
   else for (const each of wanted) for (const line of statusLines(each, io.out.paint)) io.out.line(printable(line));
   if (wanted.length > 0) return exitCodes.ok;
-  const none = service === null ? 'The gateway evaluates no objectives' : `The gateway has no objective of ${service}`;
+  const none =
+    service === null
+      ? 'The gateway evaluates no objectives, or none yet'
+      : `The gateway has no objective of ${service}`;
   io.err.prose(io.err.paint('bad', printable(`${none}: its config names files under "slos".`)));
   return exitCodes.no;
 }

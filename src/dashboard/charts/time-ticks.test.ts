@@ -32,8 +32,10 @@ test('ticks are round moments, within the range, evenly apart and no more than t
 test('there is one where the round step is longer than the range, and no label of three is cut', () => {
   const from = Date.UTC(2026, 2, 8) + 1;
   assert.ok(timeTicks(from, from + 20 * 86_400_000 + 1, 200).length >= 1);
-  const [edge, ...more] = timeTicks(at(12, 0), at(12, 4), 150);
-  assert.ok(edge !== undefined && edge.text === '12:02' && more.length === 0, `${edge?.text} and ${more.length}`);
+  assert.deepEqual(
+    timeTicks(at(12, 0), at(12, 4), 150).map(({ text }) => text),
+    ['12:02'],
+  );
 });
 
 const texts = (from: number, to: number, width: number): string[] => timeTicks(from, to, width).map(({ text }) => text);
