@@ -101,10 +101,11 @@ export class EtcdServer {
     this.#process.thaw();
   }
 
-  /** Asks it by its gateway, without a client; only where there is no TLS. */
+  /** Asks it by its gateway, without a client, and again if it learns of another leader meanwhile; only where there is no TLS. */
   async ask<Answer>(path: string, request: object = {}): Promise<Answer> {
     const response = await fetch(this.url + path, { method: 'POST', body: JSON.stringify(request) });
     const text = await response.text();
+    if (response.status === 503 && text.includes('leader changed')) return await this.ask(path, request);
     if (!response.ok) throw new Error(`${this.name} answered ${response.status} to ${path}: ${text}`);
     return JSON.parse(text) as Answer;
   }
