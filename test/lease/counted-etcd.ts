@@ -28,3 +28,11 @@ export function countedClient(url: string): Counted {
   }
   return counted;
 }
+
+let prefixes = 0;
+
+/** A prefix that no other store of this process has. */
+export function freshPrefix(): string {
+  prefixes += 1;
+  return `test-${prefixes}`;
+}

@@ -5,24 +5,17 @@ import { EtcdClient, etcdLeases } from '../../src/lease/index.ts';
 import { createLocks } from '../../src/lock/index.ts';
 import { EtcdServer } from '../servers/etcd.ts';
 import { busy, claimOf, granted, turnOf, until, waiting } from './claims.ts';
-import { countedClient, type Verb } from './counted-etcd.ts';
+import { countedClient, freshPrefix, type Verb } from './counted-etcd.ts';
 
 const server = await EtcdServer.start();
 after(() => server[Symbol.asyncDispose]());
-
-let prefixes = 0;
-
-function fresh(): string {
-  prefixes += 1;
-  return `test-${prefixes}`;
-}
 
 function folderOf(prefix: string, key: string): { readonly key: string; readonly rangeEnd: string } {
   return { key: `${prefix}/${key}/`, rangeEnd: `${prefix}/${key}0` };
 }
 
 test('a hundred that wait in processes of their own: a release wakes one, which asks once', async () => {
-  const prefix = fresh();
+  const prefix = freshPrefix();
   const waiters = 100;
   const { client, asked } = countedClient(server.url);
   const stores = Array.from({ length: waiters }, () => etcdLeases(client, { prefix }));
@@ -43,7 +36,7 @@ test('a hundred that wait in processes of their own: a release wakes one, which 
 });
 
 test('permits, and twenty that wait in processes of their own: a release makes one ask, which asks once', async () => {
-  const prefix = fresh();
+  const prefix = freshPrefix();
   const { client, asked } = countedClient(server.url);
   const stores = Array.from({ length: 21 }, () => etcdLeases(client, { prefix }));
   const [pool, ...pools] = stores.map((store) => createLocks(store).semaphore('pool', 3));
@@ -61,7 +54,7 @@ test('permits, and twenty that wait in processes of their own: a release makes o
 });
 
 test('twenty readers behind a writer: they ask when it goes, once each, and not when another reader does', async () => {
-  const prefix = fresh();
+  const prefix = freshPrefix();
   const { client, asked } = countedClient(server.url);
   const stores = Array.from({ length: 22 }, () => etcdLeases(client, { prefix }));
   const [writer, leaver, ...readers] = stores.map((store) => createLocks(store));
@@ -85,7 +78,7 @@ test('twenty readers behind a writer: they ask when it goes, once each, and not 
 });
 
 test('a permit that was seen to come back while an older answer was on its way is not taken for held', async () => {
-  const prefix = fresh();
+  const prefix = freshPrefix();
   const { client } = countedClient(server.url);
   const other = new EtcdClient({ endpoints: [server.url] });
   const store = etcdLeases(client, { prefix });

@@ -11,20 +11,13 @@ import { createLocks } from '../../src/lock/index.ts';
 import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { EtcdServer } from '../servers/etcd.ts';
 import { busy, claimOf, granted, until, waiting } from './claims.ts';
-import { countedClient } from './counted-etcd.ts';
+import { countedClient, freshPrefix } from './counted-etcd.ts';
 
 const server = await EtcdServer.start();
 after(() => server[Symbol.asyncDispose]());
 
-let prefixes = 0;
-
-function fresh(): string {
-  prefixes += 1;
-  return `test-${prefixes}`;
-}
-
 function open(): { readonly connect: () => LeaseStore; readonly close: () => void } {
-  const prefix = fresh();
+  const prefix = freshPrefix();
   const clients: EtcdClient[] = [];
   return {
     connect: () => {
@@ -41,7 +34,7 @@ for (const { name, run } of [...leaseStoreContract(subject), ...electionContract
 
 test('a lock is one question to take and one to give back, once there is a session', async () => {
   const { client, asked } = countedClient(server.url);
-  await using store = etcdLeases(client, { prefix: fresh() });
+  await using store = etcdLeases(client, { prefix: freshPrefix() });
   await using locks = createLocks(store);
   await (await locks.acquire('first', { ttl: '10s' })).release();
   asked.length = 0;
@@ -57,7 +50,7 @@ test('a lock is one question to take and one to give back, once there is a sessi
 });
 
 test('L13: a place whose session ended while it waited is a new one at the end, and never a lease', async () => {
-  const prefix = fresh();
+  const prefix = freshPrefix();
   const { client } = countedClient(server.url);
   const other = new EtcdClient({ endpoints: [server.url] });
   await using store = etcdLeases(client, { prefix });
@@ -83,7 +76,7 @@ test('L13: a place whose session ended while it waited is a new one at the end, 
 });
 
 test('whoever deletes a key of a lease ends it at the next renewal', async () => {
-  const prefix = fresh();
+  const prefix = freshPrefix();
   const { client } = countedClient(server.url);
   await using store = etcdLeases(client, { prefix });
   await using elections = createElections(store);
@@ -97,7 +90,7 @@ test('whoever deletes a key of a lease ends it at the next renewal', async () =>
 test('an answer that got lost is given back, and its session is used no more', async () => {
   const counted = countedClient(server.url);
   const { client, asked } = counted;
-  await using store = etcdLeases(client, { prefix: fresh() });
+  await using store = etcdLeases(client, { prefix: freshPrefix() });
   await using locks = createLocks(store);
   await using other = await locks.acquire('other', { ttl: '10s' });
   counted.lose = 'txn';
@@ -110,7 +103,7 @@ test('an answer that got lost is given back, and its session is used no more', a
 
 test('a key that is made after its claim was given back goes with its session, which nobody stays under', async () => {
   const { client, asked } = countedClient(server.url);
-  await using store = etcdLeases(client, { prefix: fresh() });
+  await using store = etcdLeases(client, { prefix: freshPrefix() });
   const [leads, waits, ghost] = [claimOf(), claimOf({ queue: true }), claimOf({ key: 'ghost' })];
   const token = await granted(store, leads);
   await busy(store, waits);
@@ -141,7 +134,7 @@ test('a key that is made after its claim was given back goes with its session, w
 });
 
 test('a place that nobody asked for in time is given back before its claim is asked for again', async () => {
-  const prefix = fresh();
+  const prefix = freshPrefix();
   const client = new EtcdClient({ endpoints: [server.url] });
   const other = new EtcdClient({ endpoints: [server.url] });
   const remove = client.delete.bind(client);
@@ -190,12 +183,12 @@ test('a server that hangs is left by those who gave up on it, and the next is as
   const client = new EtcdClient({ endpoints, timeoutMs: 60_000, clock, random: { int32: () => 0, unit: () => 0 } });
   const connected = once(silent, 'connection');
   const aborted = new AbortController();
-  const asked = client.put({ key: fresh(), value: '' }, { signal: aborted.signal });
+  const asked = client.put({ key: freshPrefix(), value: '' }, { signal: aborted.signal });
   const [socket] = (await connected) as [Socket];
   aheadMs = 1000;
   aborted.abort();
   await assert.rejects(asked, { name: 'AbortError' });
-  await client.put({ key: fresh(), value: '' });
+  await client.put({ key: freshPrefix(), value: '' });
   socket.destroy();
   silent.close();
   client.close();
@@ -216,7 +209,7 @@ test('who observes goes on after a gap', async () => {
   };
   const again = Promise.withResolvers<void>();
   Object.defineProperty(client, 'watch', { value });
-  const store = etcdLeases(client, { prefix: fresh() });
+  const store = etcdLeases(client, { prefix: freshPrefix() });
   const unwatch = store.watch('payment:42', null, () => {});
   await again.promise;
   unwatch();
@@ -225,7 +218,7 @@ test('who observes goes on after a gap', async () => {
 });
 
 test('what others wrote under a name is in the way of nobody who knows how to read it', async () => {
-  const prefix = fresh();
+  const prefix = freshPrefix();
   const { client } = countedClient(server.url);
   await using store = etcdLeases(client, { prefix });
   await client.put({ key: `${prefix}/payment%3A42/intruder`, value: 'not of here' });

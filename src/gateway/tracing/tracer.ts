@@ -30,7 +30,7 @@ const HEAD_SHARE = 0.75;
 const UNSENT_MAX = 10_000;
 /** Spans that are sent together: a worker takes some 2 ms to copy them, and traffic waits for that. */
 const BATCH_MAX = 1000;
-/** What a client can bring about as often as it likes, and is no failure of what it asks: not implemented, a version, a loop. */
+/** What a client can bring about as often as it likes, and is no failure of what it asks: a coding nobody has, a version, a loop. */
 const ASKED_WRONGLY: readonly number[] = [501, 505, 508];
 
 export type SendSpans = (spans: readonly SpanRecord[], taken: () => void) => void;

@@ -1,4 +1,5 @@
 /** A process under `instrument`, for tests: what it counted and which spans it kept, in words. */
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -40,6 +41,24 @@ export class Watched implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.telemetry[Symbol.asyncDispose]();
   }
+}
+
+/** That one `POST /cart/42` by curl, answered 200 under the route `/cart/{id}`, was told of and counted once, and without its query. */
+export async function toldOfCart(watched: Watched, span: SpanRecord | undefined, version: '1.1' | '2'): Promise<void> {
+  const { 'client.address': client, ...attributes } = span?.attributes ?? {};
+  assert.match(String(client), /127\.0\.0\.1$/);
+  assert.deepEqual(attributes, {
+    'http.request.method': 'POST',
+    'url.path': '/cart/42',
+    'network.protocol.version': version,
+    'user_agent.original': 'curl',
+    'http.route': '/cart/{id}',
+    'http.response.status_code': 200,
+  });
+  assert.deepEqual(await watched.counts('http_server_request_duration_seconds'), [
+    'http_request_method=POST http_route=/cart/{id} http_response_status_code=200: 1',
+  ]);
+  assert.deepEqual(await watched.counts('http_server_active_requests'), ['http_request_method=POST: 0']);
 }
 
 export interface Served extends AsyncDisposable {
