@@ -102,6 +102,8 @@ class Model {
   readonly #agreement: Agreement;
   /** As they were after the last question. */
   readonly #rows = new Map<string, KeyRows>();
+  /** The claims that a store may still have a row of, be it over. */
+  readonly #unreturned = new Set<string>();
   /** By those of the model, which only counts them, unless the store's are known. */
   readonly #tokens = new Map<bigint, bigint>();
   #last = 0n;
@@ -143,8 +145,9 @@ class Model {
       changed = has(before, id);
     }
     this.#rows.set(key, after);
+    if (has(after, id)) this.#unreturned.add(id);
     // Whoever gives back what was over already may tell the next all the same.
-    const mayTell = verb === 'release' && has(given, id);
+    const mayTell = verb === 'release' && this.#unreturned.delete(id);
     await this.#checkTold(under, nextOf(after), { mustTell: changed, mayTell });
     const held = after.held.map(({ holder, token, share }) => ({ holder, token: this.#tokens.get(token)!, share }));
     assert.deepEqual(await store.read(key, patience()), held);

@@ -72,6 +72,9 @@ test('a session goes to another server when its own is killed, with its ephemera
   const server = await serverOf(session);
   await server.kill();
   try {
+    // It may have been the other's too, or the leader, who takes the lines to the rest with it.
+    await ensemble.leader();
+    await other.sync('/').catch(() => other.sync('/'));
     // While nobody tells it: the watches have gone with the server.
     await other.multi([
       { op: 'create', path: '/made', data: nothing },
