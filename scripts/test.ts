@@ -4,11 +4,14 @@
  *     npm test                           everything
  *     npm test -- src/kernel test/tidy   files whose path starts so
  *     npm test -- --name=drain src/…     only tests whose name matches
+ *     npm test -- --seed=random src/…    properties with other cases than always; a number repeats those of one seed
  *
+ * Properties draw the same cases in each run, so that a verdict is of the tree; whoever changes what they are about runs them with others.
  * Files run side by side, except `*.serial.test.ts`, which run one after another at the end with the machine to themselves.
  * A file that leaves something open fails, when its time is up. A skipped test counts as a failure: what a
  * test needs is installed first (scripts/servers.ts).
  */
+import { randomInt } from 'node:crypto';
 import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { run } from 'node:test';
@@ -35,7 +38,19 @@ const runTimeoutMs = 45 * 60_000;
 // More than eight files at once only makes real-socket tests contend for ports and file handles.
 const concurrency = Math.min(8, Math.max(2, availableParallelism()));
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { name: { type: 'string' } } });
+const preloads = ['./test-deadline.ts', './test-seed.ts'].map((file) => `--import=${import.meta.resolve(file)}`);
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { name: { type: 'string' }, seed: { type: 'string', default: '1' } },
+});
+
+const seed = values.seed === 'random' ? randomInt(2 ** 31) : Number(values.seed);
+if (!Number.isInteger(seed)) {
+  console.error(`test: --seed=${values.seed} is neither a whole number nor random`);
+  process.exit(2);
+}
+process.env['SPILLWAY_TEST_SEED'] = String(seed);
 
 const files = globSync(patterns)
   .filter(
@@ -70,7 +85,7 @@ async function runFiles(some: readonly string[], sideBySide: number): Promise<vo
     concurrency: sideBySide,
     timeout: testTimeoutMs,
     signal: AbortSignal.timeout(runTimeoutMs),
-    execArgv: ['--conditions=spillway-source', `--import=${import.meta.resolve('./test-deadline.ts')}`],
+    execArgv: ['--conditions=spillway-source', ...preloads],
     ...(values.name === undefined ? {} : { testNamePatterns: [values.name] }),
   });
   for await (const event of events) {
