@@ -10,11 +10,11 @@ import { CliProcess } from '../../test/cli-process.ts';
 
 const program = fileURLToPath(new URL('run.ts', import.meta.url));
 const command = ['--conditions=spillway-source', program];
-const folders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('spillway-redis-'));
 
 test('both gateways together admit exactly the limit, with Redis, without it, and when it is back', async () => {
-  const before = folders();
-  await using running = new CliProcess(command, { executable: process.execPath });
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-example-'));
+  const environment = { TMPDIR: folder };
+  await using running = new CliProcess(command, { executable: process.execPath, environment });
   const { code, out, err } = await running.exit;
   assert.equal(code, 0, `${out}\n${err}`);
   const together = [...out.matchAll(/^ +together: +(\d+); the limit is 100$/gm)].map(([, count]) => count);
@@ -23,10 +23,8 @@ test('both gateways together admit exactly the limit, with Redis, without it, an
   // Without Redis each has its share, and no more.
   assert.deepEqual(each.slice(2, 4), [50, 50]);
   assert.match(out, /gateway 1, decided by: .*store \d+.*fallback \d+/);
-  assert.deepEqual(
-    folders().filter((folder) => !before.includes(folder)),
-    [],
-  );
+  assert.deepEqual(readdirSync(folder), []);
+  rmSync(folder, { recursive: true });
 });
 
 test('a Redis that no gateway may use when it is back is waited for only so long', async () => {
