@@ -1,6 +1,6 @@
 /** Calls of the admin API from the page: with the token of this tab, and with what is wrong in words. */
 import { signal } from '@preact/signals';
-import { storedToken } from './browser.ts';
+import { pageClock, storedToken } from './browser.ts';
 
 /** What this page may do: `read`, `write`, or '' while that is not known. */
 export const role = signal<string>('');
@@ -9,6 +9,8 @@ export const tokenWanted = signal<string | null>(null);
 
 /** Longer than any answer should take, and short enough that whoever looks is told that it did not come. */
 const ANSWER_MS = 10_000;
+/** A change is answered when all workers have it, and each of them is given 15 s for that. */
+const CHANGE_MS = 20_000;
 
 export class ApiError extends Error {
   readonly status: number;
@@ -50,25 +52,40 @@ export function wantToken(why: string, detail = why): ApiError {
   return new ApiError(401, detail);
 }
 
-/** Whole, within `ANSWER_MS`; `signal` is of whoever asks, and its end no problem to be told. */
-export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const late = AbortSignal.timeout(ANSWER_MS);
-  const either = signal === undefined ? late : AbortSignal.any([signal, late]);
+/** `signal` is of whoever asks, and its end no problem to be told. */
+export function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return wholeAnswer<T>(path, signal === undefined ? {} : { signal }, ANSWER_MS);
+}
+
+/** Only an answer says whether it was done: without one the error says that it may have been. */
+export async function postJson<T>(path: string, body?: unknown): Promise<T> {
+  const options: RequestInit = {
+    method: 'POST',
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
+  };
   try {
-    const response = await call(path, { signal: either });
-    return (await response.json()) as T;
+    return await wholeAnswer<T>(path, options, CHANGE_MS);
   } catch (error) {
-    if (!late.aborted || signal?.aborted === true) throw error;
-    throw new ApiError(0, `The gateway took more than ${ANSWER_MS / 1000} s to answer.`);
+    if (error instanceof ApiError && error.status !== 0) throw error;
+    const why = error instanceof ApiError ? error.message : 'The answer of the gateway broke off.';
+    throw new ApiError(0, `${why}\nIt may have been done all the same: look again.`);
   }
 }
 
-export async function postJson<T>(path: string, body?: unknown): Promise<T> {
-  const response = await call(path, {
-    method: 'POST',
-    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
-  });
-  return (await response.json()) as T;
+async function wholeAnswer<T>(path: string, options: RequestInit, limitMs: number): Promise<T> {
+  const { signal } = options;
+  const late = new AbortController();
+  const timer = pageClock.after(limitMs, () => late.abort());
+  try {
+    const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+    const response = await call(path, { ...options, signal: either });
+    return (await response.json()) as T;
+  } catch (error) {
+    if (!late.signal.aborted || signal?.aborted === true) throw error;
+    throw new ApiError(0, `The gateway took more than ${limitMs / 1000} s to answer.`);
+  } finally {
+    timer.clear();
+  }
 }
 
 async function detailOf(response: Response): Promise<string> {

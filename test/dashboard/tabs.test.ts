@@ -51,6 +51,30 @@ test('an answer that does not come is said while the older one is shown, until o
   noFaults(opened);
 });
 
+test('a change whose answer does not come is given up, and said to be perhaps done', async () => {
+  const endpoints = [await origin('a'), await origin('b')];
+  const services = [{ name: 'shop', endpoints }];
+  const { gateway } = create({ config: { ...config(endpoints[0]!, { admin }), services } });
+  await gateway.start();
+  const opened = await openPage(gateway.state().admin!.address, '#/balancer');
+  const { page } = opened;
+  await page.clock.install();
+  const done = Promise.withResolvers<void>();
+  // It is done, and the page is not told.
+  await page.route('**/api/drain', (route) => route.fetch().then(() => done.resolve(), done.reject));
+  await page.getByRole('button', { name: `Drain ${endpoints[0]} of shop` }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Drain', exact: true }).click();
+  await done.promise;
+  assert.equal(await dialog.getByRole('button', { name: 'Drain', exact: true }).isDisabled(), true);
+  await page.clock.fastForward(20_000);
+  await dialog.getByText('The gateway took more than 20 s to answer.').waitFor();
+  await dialog.getByText('It may have been done all the same: look again.').waitFor();
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await page.getByText('drained', { exact: true }).waitFor();
+  noFaults(opened);
+});
+
 test('a browser that keeps nothing for a site shows the page, asks for the token and changes its colours', async () => {
   const token = 'a-token-of-some-length';
   const { gateway } = create({ config: config(await origin('a'), { admin: { ...admin, token } }) });
