@@ -1,6 +1,6 @@
 /** The shell: navigation, how the link to the gateway is, the screen, and what lies over it (help, confirmations, the login). */
 import { h } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { tokenWanted } from './api.ts';
 import { clockText, durationText } from './charts/format.ts';
 import { ConfirmDialog } from './components/confirm.ts';
@@ -43,7 +43,8 @@ function toMain(event: Event): void {
 /** Read out when the screen changes, and the title of the tab. */
 function ScreenTitle({ title }: { readonly title: string }): View {
   const first = useRef(true);
-  useEffect(() => {
+  // Before the page is painted: what is focused on the new screen by then keeps the focus.
+  useLayoutEffect(() => {
     document.title = `${title} · Spillway`;
     if (!first.current) document.getElementById('main')?.focus({ preventScroll: true });
     first.current = false;
@@ -55,7 +56,7 @@ function Header(): View {
   const current = place.value.screen;
   const nav = useRef<HTMLElement>(null);
   // On a phone not all of them are to be seen at once.
-  useEffect(
+  useLayoutEffect(
     () => nav.current!.querySelector('[aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' }),
     [current],
   );

@@ -131,6 +131,21 @@ test('the pointer does the same as the keys', async () => {
   await page.close();
 });
 
+test('a chart that goes while it is pointed at lets go of the others', async () => {
+  const { page, faults } = await host.open();
+  const { lines, heat } = latencies(noon, 100);
+  for (const panel of ['#heat', '#lines-1']) {
+    await show(page, { lines: [lines, { ...lines, title: 'Another' }], heat });
+    const box = (await page.locator(`${panel} canvas`).boundingBox())!;
+    await page.mouse.move(box.x + 62 + ((60 + 0.5) / 100) * (box.width - 76), box.y + 50);
+    await page.locator('#lines-0 .plot[aria-valuetext^="12:10:00"]').waitFor();
+    await show(page, { lines: [lines] });
+    await page.locator('#lines-0 .plot[aria-valuetext^="12:16:20"]').waitFor();
+  }
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
 test('dots stand at their moment and value on both charts, stay the same elements under new data, and go when they are gone', async () => {
   const { page, faults } = await host.open();
   const { lines, heat } = latencies(noon, 100);

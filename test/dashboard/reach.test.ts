@@ -135,6 +135,27 @@ test('all can be done by keys: screens, help, sorting, finding, and a drain that
   noFaults(opened);
 });
 
+test('a screen has the focus, its title and its tab in sight before it is painted: keys that are pressed at once are not lost', async () => {
+  const { place } = await gatewayOf();
+  const opened = await openPage(place, '#/config', { viewport: { width: 390, height: 844 } });
+  const { page } = opened;
+  await page.locator('.link.live').waitFor();
+  // No frame and no timer of the page comes any more.
+  await page.clock.install();
+  await page.clock.pauseAt(Date.now() + 30_000);
+  const seen = page.evaluate(`new Promise((done) => {
+    new MutationObserver((_, watching) => {
+      if (document.querySelector('h1').textContent !== 'Overview') return;
+      watching.disconnect();
+      const tab = document.querySelector('nav [aria-current]').getBoundingClientRect();
+      done([document.activeElement.id, document.title, tab.left >= 0 && tab.right <= 390]);
+    }).observe(document.body, { subtree: true, childList: true, characterData: true });
+  })`);
+  await page.evaluate(`location.hash = '#/'`);
+  assert.deepEqual(await seen, ['main', 'Overview · Spillway', true]);
+  noFaults(opened);
+});
+
 test('on a phone nothing is wider than the screen but what scrolls by itself', async () => {
   const { place } = await gatewayOf();
   const { page } = await openPage(place, '', { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });

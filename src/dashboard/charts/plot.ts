@@ -6,7 +6,7 @@
  */
 import { useSignalEffect } from '@preact/signals';
 import { type ComponentChildren, h } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { theme } from '../theme.ts';
 import type { View } from '../view.ts';
 import { ChartTable } from './chart-table.ts';
@@ -78,11 +78,16 @@ function Canvas<Data extends ChartData>(props: PlotProps<Data> & { readonly step
   const drawing = useRef<Drawing<Data> | null>(null);
   const newest = useRef(data);
   newest.current = data;
+  const points = useRef(false);
+  const point = (step: number | null): void => {
+    crosshair.value = step === null ? null : (newest.current.times[step] ?? null);
+    points.current = crosshair.value !== null;
+  };
+  // No pointer leaves what has gone from under it.
+  useLayoutEffect(() => () => void (points.current && point(null)), []);
 
   useEffect(() => {
-    const made = props.draw(host.current!, (at) => {
-      crosshair.value = at === null ? null : (newest.current.times[at] ?? null);
-    });
+    const made = props.draw(host.current!, point);
     drawing.current = made;
     const dark = window.matchMedia('(prefers-color-scheme: dark)');
     const recolour = (): void => made.recolour();
@@ -107,9 +112,9 @@ function Canvas<Data extends ChartData>(props: PlotProps<Data> & { readonly step
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const to = stepAfterKey(event.key, step, data.times.length);
     const dot = event.key === 'Enter' ? dotAt(data, step) : null;
-    if (event.key === 'Escape') crosshair.value = null;
+    if (event.key === 'Escape') point(null);
     else if (dot !== null) window.location.assign(dot.href);
-    else if (to !== null) crosshair.value = data.times[to] ?? null;
+    else if (to !== null) point(to);
     else return;
     event.preventDefault();
   };
@@ -125,6 +130,6 @@ function Canvas<Data extends ChartData>(props: PlotProps<Data> & { readonly step
     'aria-valuenow': Math.max(0, step),
     'aria-valuetext': stepSentence(data, step, { unit, lines, marks }),
     onKeyDown,
-    onBlur: () => (crosshair.value = null),
+    onBlur: () => point(null),
   });
 }

@@ -5,7 +5,7 @@
  * cost no more than forty. Names come from the wire: they are text, and nothing else.
  */
 import { h } from 'preact';
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import type { View } from '../view.ts';
 import { criticalPath, type PathPart } from './critical-path.ts';
@@ -58,7 +58,7 @@ export function Waterfall(props: {
     watch.observe(box.current!);
     return () => watch.disconnect();
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const at = shown.indexOf(chosen);
     const element = box.current!;
     if (at < 0) return;
