@@ -24,7 +24,7 @@ const bounds = Float64Array.of(0.1, 1, Number.POSITIVE_INFINITY);
 export async function opened(folder: string, clock: SimulatedClock, problems: (string | null)[] = []) {
   const series = createSeries({ clock });
   const onProblem = (problem: string | null): void => void problems.push(problem);
-  const files = new SeriesFiles({ folder, series, clock, onProblem });
+  const files = new SeriesFiles({ folder, series, clock, onProblem, onAside: onProblem });
   await files.open();
   return { series, files };
 }

@@ -1,7 +1,7 @@
 /** What was kept is read while a gateway goes on, in simulated time and from real files. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -205,6 +205,22 @@ test('nobody sees a half of a budget that is taken up late', async () => {
   const { good, bad } = next.history.slos![0]!;
   seen.add(`${good} and ${bad}`);
   assert.deepEqual([...seen], ['3 and 0', '103 and 50']);
+  await next.history.stop();
+});
+
+test('a file that cannot be read keeps nothing else from being read, and is said', async () => {
+  const [clock, folder] = [new SimulatedClock(), mkdtempSync(join(root, 'g-'))];
+  const first = new Gateway(clock, folder);
+  await first.history.start();
+  await first.status();
+  first.answer(40);
+  await first.history.stop();
+  mkdirSync(join(folder, 'data', '10s-0000000000001-000000.series'));
+  const next = new Gateway(clock, folder);
+  await next.history.start();
+  assert.equal((await next.status()).good, 40);
+  assert.equal(next.notices.length, 1);
+  assert.match(next.notices[0]!, /10s-0000000000001-000000\.series cannot be read \(EISDIR/);
   await next.history.stop();
 });
 

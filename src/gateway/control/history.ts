@@ -130,7 +130,8 @@ export class History {
     const again = `What is counted is kept in ${folder} again.`;
     const onProblem = (problem: string | null): void =>
       onEvent({ kind: 'notice', level: problem === null ? 'info' : 'warn', message: problem ?? again });
-    this.#files = new SeriesFiles({ folder, series: this.series, clock, onProblem });
+    const onAside = (message: string): void => onEvent({ kind: 'notice', level: 'warn', message });
+    this.#files = new SeriesFiles({ folder, series: this.series, clock, onProblem, onAside });
     void this.#open(this.#files, { folder, told: null });
   }
 

@@ -95,7 +95,7 @@ test('a process that is really killed while it writes leaves what it had written
     import { SeriesFiles } from ${JSON.stringify(new URL('./series-files.ts', import.meta.url).href)};
     const clock = new SimulatedClock();
     const series = createSeries({ clock });
-    const files = new SeriesFiles({ folder: ${JSON.stringify(folder)}, series, clock, onProblem() {} });
+    const files = new SeriesFiles({ folder: ${JSON.stringify(folder)}, series, clock, onProblem() {}, onAside() {} });
     await files.open();
     for (let second = 1; ; second++) {
       clock.pass(1000);

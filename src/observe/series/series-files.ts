@@ -4,14 +4,15 @@
  * Two kinds of file: `10s` has what each ten seconds added, for a day; `5m` what each five minutes did, for 35 days, and says how far the
  * fine ones are in it. Whoever reads takes the coarse ones, and what the fine ones have beyond. So what a killed process loses is what it had
  * not written yet, ten seconds at most, and what a damaged file loses is what follows the damage in it. Files are written in one go
- * by one process at a time (kernel/file-claim.ts), and begun anew by each.
+ * by one process at a time (kernel/file-claim.ts), and begun anew by each. One that cannot be read is put aside under another name, for ever: what
+ * others know of the same time is written once more, and would count twice beside it.
  *
  * Reading is done in turns of `TURN_MS`, while samples come; what came before there was a folder is kept as far as `Pending` goes back.
  *
  * Kept are series in full detail. A disk that is full or gone stops nothing: what could not be written waits, the oldest is let go of and
  * counted, and a new file is begun when there is room. Bounded: files that are older than they need be are removed, and the oldest beyond `bytesMax`.
  */
-import { mkdirSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
@@ -33,6 +34,8 @@ export interface SeriesFilesOptions {
   readonly bytesMax?: number;
   /** Something is wrong with the disk, or is not any more; in words. */
   readonly onProblem: (problem: string | null) => void;
+  /** A file could not be read, and what was done with it; in words. */
+  readonly onAside: (what: string) => void;
 }
 
 /** Of one resolution: each so often a frame, each so many frames a file, and how long files are kept. */
@@ -48,7 +51,14 @@ const BEHIND_MS = 3_600_000;
 const TURN_MS = 2;
 const DAY_MS = 86_400_000;
 const BYTES_MAX = 256 * 1024 * 1024;
+/** What this process is short of says nothing of a file. */
+const shortages: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM'];
 const named = /^(10s|5m)-(\d{13})-(\d{6})\.series$/;
+
+interface Unread {
+  readonly name: string;
+  readonly error: NodeJS.ErrnoException;
+}
 
 interface OpenFile {
   readonly handle: FileHandle;
@@ -154,6 +164,7 @@ export class SeriesFiles {
     const restoring = series.restoring();
     // The next coarse frame says that it holds these too.
     const beyond = new Pending(resolutions[levels[1].at]!.stepMs);
+    const unread: Unread[] = [];
     let held = 0;
     let isWhole = false;
     this.#sequence = 0;
@@ -161,16 +172,33 @@ export class SeriesFiles {
       // The coarse ones first: they say which of the fine ones are in them.
       for (const level of levels.toReversed()) {
         for (const name of names.filter((each) => each.startsWith(`${level.name}-`))) {
-          const bytes = await readFile(join(folder, name));
-          await this.#inTurns(this.#read(bytes, restoring, { level, held, beyond }));
+          const bytes = await readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
+            if (shortages.includes(error.code)) throw error;
+            unread.push({ name, error });
+            return null;
+          });
+          if (bytes !== null) await this.#inTurns(this.#read(bytes, restoring, { level, held, beyond }));
         }
         held = this.#sequence;
       }
+      // Of most of them it is not the files: somebody else's, or a disk that has gone.
+      if (unread.length * 2 > names.length) throw unread[0]!.error;
+      for (const each of unread) this.#putAside(each);
       isWhole = true;
     } finally {
       await this.#inTurns(restoring.end(isWhole));
     }
     this.#pending[1]!.putBack(beyond.take());
+  }
+
+  /** Under names that nobody reads, and nothing has yet. */
+  #putAside({ name, error }: Unread): void {
+    const { folder, onAside } = this.#options;
+    let aside = `${name}.unread`;
+    for (let number = 2; existsSync(join(folder, aside)); number++) aside = `${name}.unread-${number}`;
+    renameSync(join(folder, name), join(folder, aside));
+    const missing = 'what only it had is missing from series and budgets';
+    onAside(`${join(folder, name)} cannot be read (${error.message}) and is called ${aside} now; ${missing}.`);
   }
 
   *#read(

@@ -1,6 +1,10 @@
 /** What is done with what is on disk when a process begins: whose turn it is, what the clock says, what was counted meanwhile. */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmdirSync } from 'node:fs';
+import {
+  mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync,
+} from 'node:fs'; // prettier-ignore
+import promises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -17,6 +21,8 @@ import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { ENTRY_BYTES } from './entry.ts';
 import { createSeries } from './series.ts';
 import { SeriesFiles } from './series-files.ts';
+
+const quiet = { onProblem: () => {}, onAside: () => {} };
 
 test('a clock that was ahead for a moment takes nothing from the next process', async () => {
   const [folder, clock] = [folderOf(), new SimulatedClock()];
@@ -41,7 +47,7 @@ test('a clock that is behind at boot takes nothing from a budget: what is on dis
   const awayMs = clock.wallMs() - 60_000;
   clock.stepWall(-awayMs);
   const series = createSeries({ clock });
-  const files = new SeriesFiles({ folder, series, clock, onProblem: () => {} });
+  const files = new SeriesFiles({ folder, series, clock, ...quiet });
   await assert.rejects(files.open(), { code: 'CLOCK_BEHIND', message: /says 1970-01-01T00:01:00\.000Z/ });
   count(series, clock, 30);
   clock.stepWall(awayMs);
@@ -63,7 +69,7 @@ test('a clock that stays behind is taken at its word after an hour', async () =>
   count(first.series, clock, 10);
   await first.files.close();
   clock.stepWall(-40 * 86_400_000);
-  const files = new SeriesFiles({ folder, series: createSeries({ clock }), clock, onProblem: () => {} });
+  const files = new SeriesFiles({ folder, series: createSeries({ clock }), clock, ...quiet });
   await assert.rejects(files.open(), { code: 'CLOCK_BEHIND' });
   clock.pass(3_600_001);
   await files.open();
@@ -96,7 +102,7 @@ test('what a series was before takes nothing from what it is', async () => {
   await second.files.close();
   clock.pass(400_000);
   const series = createSeries({ clock });
-  const files = new SeriesFiles({ folder, series, clock, onProblem: () => {} });
+  const files = new SeriesFiles({ folder, series, clock, ...quiet });
   series.counter({ name: 'requests' }).add(clock.wallMs(), 1);
   await files.open();
   assert.equal(sum(series, clock), 11);
@@ -109,7 +115,7 @@ test('what is counted before the folder is free, and while it is read in turns, 
   const first = await opened(folder, clock);
   countMany(first.series, clock, 400);
   const series = createSeries({ clock });
-  const files = new SeriesFiles({ folder, series, clock, onProblem: () => {} });
+  const files = new SeriesFiles({ folder, series, clock, ...quiet });
   await assert.rejects(files.open(), { code: 'DATA_BUSY' });
   count(series, clock, 33);
   await first.files.close();
@@ -138,7 +144,7 @@ test('one that is closed while it reads ends that at once, and keeps what was co
   countMany(first.series, clock, 400);
   await first.files.close();
   const series = createSeries({ clock });
-  const files = new SeriesFiles({ folder, series, clock, onProblem: () => {} });
+  const files = new SeriesFiles({ folder, series, clock, ...quiet });
   const opening = files.open();
   count(series, clock, 5);
   const looks = eachLookATurn(clock);
@@ -170,7 +176,7 @@ test('what only fine frames held when a process was killed is in coarse ones onc
 test('what waited for longer than fine steps go back is on disk as soon as the folder is there', async () => {
   const [folder, clock] = [folderOf(), new SimulatedClock()];
   const series = createSeries({ clock });
-  const files = new SeriesFiles({ folder, series, clock, onProblem: () => {} });
+  const files = new SeriesFiles({ folder, series, clock, ...quiet });
   count(series, clock, 3600);
   await files.open();
   await written(folder, '5m', 3600);
@@ -181,8 +187,95 @@ test('what waited for longer than fine steps go back is on disk as soon as the f
   await next.files.close();
 });
 
-test('a folder that could not be read wholly is read anew, once each', async () => {
+test('a folder that could not be read wholly is read anew, once each', async (t) => {
   const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const left = await leftOf(folder, clock);
+  const series = createSeries({ clock });
+  const files = new SeriesFiles({ folder: left, series, clock, ...quiet });
+  const { readFile } = promises;
+  // Of the last file, when all others have been read.
+  const last = readdirSync(left).toSorted().findLast((name) => name.startsWith('10s'))!;
+  const short = t.mock.method(promises, 'readFile', (path: string) => {
+    if (!path.endsWith(last)) return readFile(path);
+    return Promise.reject(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
+  });
+  syncBuiltinESMExports();
+  await assert.rejects(files.open(), { code: 'EMFILE' });
+  short.mock.restore();
+  syncBuiltinESMExports();
+  const { series: known, bytes } = series.stats;
+  assert.equal(bytes, known * ENTRY_BYTES, 'what was read is let go of');
+  assert.equal(sum(series, clock), 0);
+  await files.open();
+  assert.equal(sum(series, clock), 450);
+  clock.pass(40 * 3_600_000);
+  assert.equal(sum(series, clock), 450, 'by coarse steps too');
+  await files.close();
+}); // prettier-ignore
+
+test('a file that cannot be read is put aside, in words, and takes nothing from the others', async () => {
+  const [folder, clock, said] = [folderOf(), new SimulatedClock(), new Array<string | null>()];
+  const left = await leftOf(folder, clock);
+  const [broken, before] = ['10s-0000000000001-000000.series', '10s-0000000000001-000000.series.unread'];
+  mkdirSync(join(left, broken));
+  writeFileSync(join(left, before), 'from another time');
+  const { series, files } = await opened(left, clock, said);
+  assert.equal(sum(series, clock), 450);
+  assert.equal(said.length, 1);
+  assert.match(said[0]!, /10s-0000000000001-000000\.series cannot be read \(EISDIR.*\) and is called .*\.unread-2 now; what only it had is missing/);
+  assert.ok(statSync(join(left, `${before}-2`)).isDirectory());
+  assert.equal(readFileSync(join(left, before), 'utf8'), 'from another time');
+  count(series, clock, 50);
+  await files.close();
+  // New files are begun, for which the oldest would have gone; and nobody reads it again.
+  clock.pass(40 * 3_600_000);
+  const next = await opened(left, clock, said);
+  assert.equal(sum(next.series, clock), 500);
+  assert.equal(said.length, 1);
+  await next.files.close();
+}); // prettier-ignore
+
+test('what a coarse file had that cannot be read is taken from the fine ones, and counted once for ever after', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const left = await leftOf(folder, clock);
+  const coarse = readdirSync(left).find((name) => name.startsWith('5m'))!;
+  rmSync(join(left, coarse));
+  mkdirSync(join(left, coarse));
+  const said: (string | null)[] = [];
+  const { series, files } = await opened(left, clock, said);
+  assert.equal(said.length, 1);
+  count(series, clock, 1);
+  await files.close();
+  clock.pass(40 * 3_600_000);
+  const next = await opened(left, clock);
+  assert.equal(sum(next.series, clock), 451);
+  await next.files.close();
+});
+
+test('where most files cannot be read, none is touched: they wait for whoever can help', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const left = await leftOf(folder, clock);
+  const names = readdirSync(left).toSorted();
+  for (const name of names) {
+    renameSync(join(left, name), join(left, `of-${name}`));
+    mkdirSync(join(left, name));
+  }
+  const files = new SeriesFiles({ folder: left, series: createSeries({ clock }), clock, ...quiet });
+  await assert.rejects(files.open(), { code: 'EISDIR' });
+  assert.deepEqual(readdirSync(left).filter((name) => names.includes(name)).toSorted(), names);
+  for (const name of names) {
+    rmdirSync(join(left, name));
+    renameSync(join(left, `of-${name}`), join(left, name));
+  }
+  await files.open();
+  await files.close();
+  const next = await opened(left, clock);
+  assert.equal(sum(next.series, clock), 450);
+  await next.files.close();
+}); // prettier-ignore
+
+/** What a killed process leaves that has counted 450: all of it finely, 400 of it coarsely. */
+async function leftOf(folder: string, clock: SimulatedClock): Promise<string> {
   const first = await opened(folder, clock);
   count(first.series, clock, 400);
   await written(folder, '5m', 400);
@@ -190,18 +283,5 @@ test('a folder that could not be read wholly is read anew, once each', async () 
   await written(folder, '10s', 450);
   const left = killed(folder);
   await first.files.close();
-  const broken = join(left, '10s-9999999999999-000000.series');
-  mkdirSync(broken);
-  const series = createSeries({ clock });
-  const files = new SeriesFiles({ folder: left, series, clock, onProblem: () => {} });
-  await assert.rejects(files.open(), { code: 'EISDIR' });
-  const { series: known, bytes } = series.stats;
-  assert.equal(bytes, known * ENTRY_BYTES, 'what was read is let go of');
-  assert.equal(sum(series, clock), 0);
-  rmdirSync(broken);
-  await files.open();
-  assert.equal(sum(series, clock), 450);
-  clock.pass(40 * 3_600_000);
-  assert.equal(sum(series, clock), 450, 'by coarse steps too');
-  await files.close();
-});
+  return left;
+}
