@@ -1,6 +1,6 @@
 /** Wall clocks of real processes, set while they run. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
 
@@ -80,6 +80,16 @@ test('ZooKeeper: what is made is from when its clock says', async () => {
     await session.delete(path);
     return stat.createdAtMs;
   });
+});
+
+test('no thread can be made to count digits that are gone when it reads them', () => {
+  using clock = new FakeClock();
+  const text = (): string => readFileSync(clock.environment['FAKETIME_TIMESTAMP_FILE']!, 'utf8');
+  for (const offsetMs of [0, 1, -1, 999, HOUR_MS, -HOUR_MS, -24 * HOUR_MS, 50 * 365 * 24 * HOUR_MS]) {
+    clock.set(offsetMs);
+    const [, sign = '', seconds = ''] = /^([+-])00([1-9]\.\d{12}e[+-]\d)\n$/.exec(text())!;
+    assert.ok(Math.abs(Number(sign + seconds) * 1000 - offsetMs) < 0.001, text());
+  }
 });
 
 test('two processes have each a clock of its own, and nothing is left of it', async () => {

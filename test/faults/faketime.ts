@@ -3,6 +3,10 @@
  *
  * Invariants: only the wall clock is changed (`Date`, `gettimeofday`, `CLOCK_REALTIME`). The monotonic clock, and with it timers and timeouts, is true, as it
  * is where an administrator or NTP sets a clock. A rate counts from when each process first looked at its clock, so that to set one later makes it jump.
+ * A process with threads survives it: libfaketime has one buffer for what it reads, writes “+0” and then the file's text into it at every look, and lets other
+ * threads parse it meanwhile; glibc aborts a process in which digits that it has counted are other digits, or none, when it reads them. So a text
+ * begins with what that “+0” leaves as it was, is as long as any other, and its first digit is never a zero. What a thread may still see is
+ * the true time, or the old one, or the new one forward instead of back, for one look.
  * Nothing is left: with the clock goes its file, and the shared memory that libfaketime leaves of processes that were killed.
  * Cost: a file is opened and read for each look: some 10 µs.
  *
@@ -43,10 +47,9 @@ export class FakeClock implements Disposable {
 
   /** So far from the true time from now on; a rate of 2 goes twice as fast. */
   set(offsetMs: number, rate = 1): void {
-    const sign = offsetMs < 0 ? '-' : '+';
     const next = `${this.#file}.next`;
     // Renamed, for a file that is half written would be read as no change at all.
-    writeFileSync(next, `${sign}${(Math.abs(offsetMs) / 1000).toFixed(3)}${rate === 1 ? '' : ` x${rate}`}\n`);
+    writeFileSync(next, `${offsetText(offsetMs)}${rate === 1 ? '' : ` x${rate}`}\n`);
     renameSync(next, this.#file);
   }
 
@@ -58,4 +61,10 @@ export class FakeClock implements Disposable {
       if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(SHARED, name), { force: true });
     }
   }
+}
+
+/** In seconds; what is no time at all is a nanosecond, so that there is a digit. */
+function offsetText(offsetMs: number): string {
+  const seconds = Math.max(Math.abs(offsetMs) / 1000, 1e-9);
+  return `${offsetMs < 0 ? '-' : '+'}00${seconds.toExponential(12)}`;
 }
