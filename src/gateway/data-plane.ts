@@ -12,7 +12,10 @@ import type { CanaryPlan, ListenerPlan, Snapshot } from './snapshot.ts';
 
 /** How often gauges are written and the lag is judged. */
 const GAUGE_MS = 1000;
-/** An event loop this late is overloaded: a request would wait longer than people do. */
+/**
+ * An event loop this late is overloaded: a request would wait longer than people do. Twice in a row, for once it is late when the machine
+ * stood still, or was moved; then all that waits is taken up at once, and nothing is won by refusing it.
+ */
 const LAG_MAX_MS = 1000;
 /**
  * How long an idle connection of a listener that left the config may still bring a request. One that is on its way when the
@@ -31,6 +34,7 @@ export class DataPlane {
   readonly #timers: Timer[];
   #nextMs: number;
   #lagMs = 0;
+  #wasLate = false;
   #gaugesDueMs = 0;
   #drainChanges = 0;
   #drained: Promise<void> | null = null;
@@ -177,7 +181,9 @@ export class DataPlane {
     if (late > this.#lagMs) this.#lagMs = late;
     this.#nextMs = plane.nowMs + plane.wheel.tickMs;
     plane.wheel.advance(plane.nowMs);
-    plane.lagging = late > LAG_MAX_MS;
+    const isLate = late > LAG_MAX_MS;
+    plane.lagging = isLate && this.#wasLate;
+    this.#wasLate = isLate;
     plane.leases.tick(plane.nowMs);
     plane.tracer.tick();
     const drainChanges = Atomics.load(this.#header, DRAIN_CHANGES);

@@ -14,6 +14,7 @@ const MB = 1024 * 1024;
 async function drainBody(peer: Peer, body: ByteStream, framing: 'length' | 'chunked', pauseEvery = 0): Promise<void> {
   await peer.until('a head', () => peer.text.includes('\r\n\r\n'));
   const end = peer.text.indexOf('\r\n\r\n') + 4;
+  assert.doesNotMatch(peer.text.slice(0, 400), /^HTTP\/1\.1 [45]/);
   const rest = Buffer.from((await peer.bytes(peer.received.length)).subarray(end));
   const reader = framing === 'chunked' ? new ChunkReader((bytes) => body.check(bytes)) : null;
   let sincePause = 0;
