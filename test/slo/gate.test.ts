@@ -1,7 +1,7 @@
 /** A real Prometheus, which has the compiled rules and scrapes a service that fails: the gate asks it, and what it recorded is replayed. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,9 @@ const slo = (name: string, events: string): string =>
 
 test('open where failures are few, shut where the budget is spent, and no yes without rules', async () => {
   let requests = 0;
+  let isDown = false;
   await using target = createServer((_, response) => {
+    if (isDown) return void response.writeHead(500).end();
     requests += 100_000;
     const [few, many] = [requests / 4000, requests / 400];
     response.end(`all_total ${requests}\nfew_total ${few}\nmany_total ${many}\n`);
@@ -74,8 +76,14 @@ test('open where failures are few, shut where the budget is spent, and no yes wi
   assert.equal(unknown.code, exitCodes.cannotRun);
   assert.match(unknown.err.replaceAll(/\s+/g, ' '), /has nothing about shop-other: are the rules/);
 
+  // What was down for a while is marked in what Prometheus keeps.
+  isDown = true;
+  while ((await prometheus.query('up == 0')).length === 0) await sleep(100);
+  isDown = false;
+  while ((await prometheus.query('up == 1')).length === 0) await sleep(100);
   const dump = join(folder, 'dump.txt');
   writeFileSync(dump, prometheus.dump('many_total') + prometheus.dump('all_total'));
+  assert.match(readFileSync(dump, 'utf8'), / NaN /);
   const args = ['slo', 'backtest', file, '--slo', 'many', '--data', dump, '--json'];
   const replayed = await runCli(args, { cwd: folder });
   assert.equal(replayed.code, exitCodes.ok, replayed.err);

@@ -328,6 +328,16 @@ test('what is no sample, or has no time, is told with its line', () => {
   assert.match(said('spillway_requests_total{service="shop"} x 5\n')[0]!, /"x" is no value/);
 });
 
+test('a scrape that failed, which Prometheus marks, is no sample', () => {
+  const counted = (...values: readonly string[]): string =>
+    values.map((value, at) => `spillway_requests_total{service="shop"} ${value} ${(at + 1) * 60_000}\n`).join('');
+  const parts = partsOf(sloOf().indicator)!;
+  const [marked, without] = [counted('5', 'NaN', '9'), counted('5', 'x', '9').replace(/.* x .*\n/, '')];
+  const read = readExposition(marked, 'd.dump', parts);
+  assert.ok(read.ok);
+  assert.deepEqual(read, readExposition(without, 'd.dump', parts));
+});
+
 test('whatever a file holds, it is read or refused, and never throws', () => {
   const parts = partsOf(sloOf().indicator)!;
   const line = fc.oneof(

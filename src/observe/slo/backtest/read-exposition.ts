@@ -103,6 +103,8 @@ export function readExposition(text: string, file: string, parts: readonly Part[
     let goesOn = true;
     if (match === null || (metric === '' && labelText === '')) goesOn = wrong(`${show(line)} is no sample`);
     else if (series.length === 0) continue;
+    // Prometheus' mark that a scrape failed, or that the series went: as much as no sample.
+    else if (valueText === 'NaN') continue;
     else if (Number.isNaN(value)) goesOn = wrong(`${show(valueText)} is no value of a counter`);
     else if (timeText === undefined) {
       goesOn = wrong('a sample has no time: of a scrape, which has one moment only, there is nothing to test');
