@@ -44,29 +44,32 @@ onBoth('RFC 9112 §9.2: bytes behind an answer, or on an unused connection, are 
   await eventually('it is counted', () => gateway.endpoint('protocolErrors') === 1);
 });
 
-onBoth('RFC 9110 §15.6.4: while the event loop is over a second late, time and again, requests are refused', async (bench) => {
-  const clock = new ManualClock();
-  const { client, gateway, origin } = await bench.line({}, clock);
-  origin.serve((_, connection) => {
-    connection.write(answer('ok'));
-  });
-  const isServed = async (): Promise<void> => {
+onBoth(
+  'RFC 9110 §15.6.4: while the event loop is over a second late, time and again, requests are refused',
+  async (bench) => {
+    const clock = new ManualClock();
+    const { client, gateway, origin } = await bench.line({}, clock);
+    origin.serve((_, connection) => {
+      connection.write(answer('ok'));
+    });
+    const isServed = async (): Promise<void> => {
+      client.write(GET);
+      assert.equal((await client.response()).status, 200);
+    };
+    clock.stall(1000);
+    await isServed();
+    clock.stall(1200);
+    await isServed();
+    clock.stall(1200);
     client.write(GET);
-    assert.equal((await client.response()).status, 200);
-  };
-  clock.stall(1000);
-  await isServed();
-  clock.stall(1200);
-  await isServed();
-  clock.stall(1200);
-  client.write(GET);
-  const refusal = await client.refusal(503, 'overloaded');
-  assert.equal(fieldOf(refusal, 'cache-control'), 'no-store');
-  assert.equal(gateway.endpoint('requests'), 2, 'nothing is asked of a server');
-  clock.pass(200);
-  await isServed();
-  assert.equal(gateway.refusals('overloaded'), 1);
-});
+    const refusal = await client.refusal(503, 'overloaded');
+    assert.equal(fieldOf(refusal, 'cache-control'), 'no-store');
+    assert.equal(gateway.endpoint('requests'), 2, 'nothing is asked of a server');
+    clock.pass(200);
+    await isServed();
+    assert.equal(gateway.refusals('overloaded'), 1);
+  },
+);
 
 onBoth(
   'RFC 9110 §15.6.4: without memory for another request it is refused, and nothing is asked of a server',
