@@ -2,6 +2,9 @@
 import { isRefusal } from '../drivers/zookeeper/failures.ts';
 import type { ZookeeperSession } from '../drivers/zookeeper/session.ts';
 
+/** `end`: of that node; `turn`: its end, or that it is written; `room`: whatever changes under it. */
+export type WatchedFor = 'end' | 'turn' | 'room';
+
 /** One watch at a time. */
 export class Watcher {
   readonly #wake: () => void;
@@ -18,8 +21,8 @@ export class Watcher {
     });
   }
 
-  /** Wakes when that node, or what is under it, changes, after calling `next`; and if it may have changed before anybody watched. */
-  on(session: ZookeeperSession, path: string, kind: 'node' | 'children', next = (): void => {}): void {
+  /** Wakes when that happens, after calling `next`; and if it may have happened before anybody watched. */
+  on(session: ZookeeperSession, path: string, kind: WatchedFor, next = (): void => {}): void {
     if (this.#stopped || (this.#current?.session === session && this.#current.path === path)) return;
     this.#leave();
     const watch = (): void => {
@@ -29,14 +32,14 @@ export class Watcher {
       this.#wake();
     };
     this.#current = { session, path, watch };
-    const looked = kind === 'node' ? lookAt(session, path, watch) : lookUnder(session, path, watch);
+    const looked = kind === 'room' ? lookUnder(session, path, watch) : lookAt(session, path, kind, watch);
     looked.then(
       (changed) => {
         // It may have been left while the server was asked, and is watched from the answer on.
         const isOver = changed || this.#current?.watch !== watch;
         if (isOver) session.unwatch(path, watch);
         if (changed) watch();
-        else if (!isOver && kind === 'children') this.#wake();
+        else if (!isOver && kind === 'room') this.#wake();
       },
       // Whoever waits asks again before its place is forgotten.
       () => {
@@ -56,9 +59,15 @@ export class Watcher {
   }
 }
 
-/** True if the node is gone already: then nothing watches, as `exists` would, for one that nobody makes again. */
-async function lookAt(session: ZookeeperSession, path: string, watch: () => void): Promise<boolean> {
-  return (await existing(session.get(path, { watch }))) === null;
+/** True if the node is gone already: then nothing watches, as `exists` would, for one that nobody makes again. Or if it has been written. */
+async function lookAt(
+  session: ZookeeperSession,
+  path: string,
+  kind: 'end' | 'turn',
+  watch: () => void,
+): Promise<boolean> {
+  const found = await existing(session.get(path, { watch }));
+  return found === null || (kind === 'turn' && found.stat.version > 0);
 }
 
 /** True if the node has come to be meanwhile. */

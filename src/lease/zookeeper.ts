@@ -7,8 +7,8 @@
  *   that dies may not have told the leader of the last heartbeat, a third of the ttl after the one before; a lease never outlasts the session, so if
  *   it may have kept more to itself, the lease is shorter (`countsFrom` in life.ts).
  * - Whoever waits watches the last node before its own that leaves it no room: a writer the one before it, readers the writer before them; so a
- *   release makes those ask who get it. If there are only too many, as of permits, it watches all that are there: a watch does not say what
- *   has changed, so each change makes one of every process ask that waits for a permit.
+ *   release makes those ask who get it. If there are only too many, as of permits, the first who waits watches all that are there, for a watch does not
+ *   say what has changed; each behind it watches the one before, who says that it waits no more by writing its node once (version 1).
  * - A node whose creation was not answered is found again by the id of its claim, and is only taken for its own if its session made it
  *   (apache/curator: CURATOR-498, 620, 696).
  * - What is claimed is a container: ZooKeeper removes it some time after the last node under it is gone.
@@ -36,8 +36,9 @@ import {
   WHOLE,
 } from './store.ts';
 import { storeError } from './store-error.ts';
-import { blockerOf, hasRoom, holding } from './table.ts';
+import { hasRoom, holding } from './table.ts';
 import { Unrenewed } from './unrenewed.ts';
+import { type Awaited, awaitedOf, room, type Row, rowOf } from './zookeeper-rows.ts';
 import { existing, Watcher } from './zookeeper-watcher.ts';
 
 export interface ZookeeperLeasesOptions extends Pick<
@@ -56,25 +57,13 @@ const SESSIONS_MAX = 16;
 /** A session's timeout, of a ttl. */
 const SESSION_PER_TTL = 1 + 1 / RENEWALS_PER_TTL;
 
-const NODE = /^([0-9a-f]{32})-(\d{1,10})-(\d{1,10})-(-?\d{10})$/;
-
-/** A node under what is claimed, as its name says. */
-interface Row {
-  readonly name: string;
-  readonly id: string;
-  readonly share: number;
-  readonly of: number;
-  /** Its place: as the numbers go, which begin anew when the container was removed. */
-  readonly number: number;
-}
-
 /** What this store made for a claim. */
 interface Node {
   readonly session: ZookeeperSession;
   readonly path: string;
   readonly token: bigint;
-  /** While it waits: the node that must go before anything else matters; null if any may make room. */
-  blocker: string | null;
+  /** While it waits. */
+  awaited: Awaited;
 }
 
 class ZookeeperLeases implements LeaseStore {
@@ -237,7 +226,7 @@ class ZookeeperLeases implements LeaseStore {
       const stat = await session.exists(path, { signal });
       if (stat === null) continue;
       if (mine === null && stat.ephemeralOwner === session.id)
-        mine = { session, path, token: stat.czxid, blocker: null };
+        mine = { session, path, token: stat.czxid, awaited: room };
       else await deleted(session, path, signal);
     }
     // Known from now on, whatever becomes of this question.
@@ -267,7 +256,7 @@ class ZookeeperLeases implements LeaseStore {
       ]);
       if (made !== null) {
         this.#unsure.delete(id);
-        return { node: { session, path: made.path, token: made.stat.czxid, blocker: null }, rows };
+        return { node: { session, path: made.path, token: made.stat.czxid, awaited: room }, rows };
       }
       await this.#makeFolder(folder, session, signal);
     }
@@ -312,8 +301,11 @@ class ZookeeperLeases implements LeaseStore {
       return { granted: false, againMs: SOON_MS };
     }
     const before = rows.slice(0, place);
-    if (hasRoom(before, share, of)) return { granted: true, token: node.token, since };
-    node.blocker = blockerOf(before, share, of)?.name ?? null;
+    if (hasRoom(before, share, of)) {
+      this.#passOn(claim, node, rows[place + 1]);
+      return { granted: true, token: node.token, since };
+    }
+    node.awaited = awaitedOf(before, share, of);
     const watcher = this.#watchers.get(id);
     if (watcher !== undefined) this.#listen(claim, watcher);
     if (queue) return { granted: false, againMs: ttlMs / RENEWALS_PER_TTL };
@@ -326,14 +318,21 @@ class ZookeeperLeases implements LeaseStore {
     const node = this.#nodes.get(claim.id);
     if (node === undefined) return watcher.wakeSoon();
     const folder = this.#folder(claim.key);
-    if (node.blocker === null) watcher.on(node.session, folder, 'children');
-    else watcher.on(node.session, `${folder}/${node.blocker}`, 'node');
+    const { awaited, session } = node;
+    if (awaited.kind === 'room') watcher.on(session, folder, 'room');
+    else watcher.on(session, `${folder}/${awaited.name}`, awaited.kind);
+  }
+
+  /** To who waits behind it for what it has not taken all of: now that is the first. If it is not told, it asks by itself before its place is forgotten. */
+  #passOn({ holder, share, of }: Claim, { session, path }: Node, next: Row | undefined): void {
+    if (of === WHOLE || next?.of !== of || share + next.share > of) return;
+    session.set(path, Buffer.from(holder)).catch(() => {});
   }
 
   #observe(key: string, watcher: Watcher): void {
     const again = (): void => {
       try {
-        watcher.on(this.#sessionForReading(), this.#folder(key), 'children', again);
+        watcher.on(this.#sessionForReading(), this.#folder(key), 'room', again);
       } catch {
         // Closed; who observes looks now and then anyway.
       }
@@ -350,14 +349,6 @@ const SOON_MS = 10;
 interface Standing {
   readonly node: Node;
   readonly rows: readonly Row[];
-}
-
-function rowOf(name: string): Row {
-  const match = NODE.exec(name);
-  // What others made there is in the way: it is taken for a holder of all.
-  if (match === null) return { name, id: '', share: WHOLE, of: WHOLE, number: Number.NEGATIVE_INFINITY };
-  const [, id = '', share, of, number] = match;
-  return { name, id, share: Number(share), of: Number(of), number: Number(number) };
 }
 
 async function made(asked: Promise<unknown>): Promise<void> {

@@ -91,6 +91,37 @@ test('twenty readers behind a writer: they look when it goes, once each, and not
   await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
 });
 
+test('twenty that wait for a permit: one that is given back makes two look, and they are served in their order', async (t) => {
+  const root = fresh();
+  const stores = Array.from({ length: 22 }, () => storeAt(root));
+  const [first, second, ...rest] = stores.map((store) => createLocks(store).semaphore('pool', 2));
+  const options = { ttl: '45s', wait: '45s' } as const;
+  const held = [await first!.acquire(options), await second!.acquire(options)];
+  await using session = new ZookeeperSession({ servers: [server.address] });
+  const served: number[] = [];
+  const turns: Promise<void>[] = [];
+  for (const [index, own] of rest.entries()) {
+    turns.push(
+      own
+        .acquire(options)
+        .then((lease) => (served.push(index), lease.release()))
+        .then(() => {}),
+    );
+    while ((await session.exists(`${root}/pool`))?.children !== 3 + index);
+  }
+  const looks = t.mock.method(ZookeeperSession.prototype, 'children').mock;
+  await held[0]!.release();
+  await Promise.all(turns);
+  // The one that has it; and the next, which looks, watches, looks again, and is told.
+  assert.ok(looks.callCount() <= 5 * rest.length, `${looks.callCount()} looks for ${rest.length} permits`);
+  assert.deepEqual(
+    served,
+    rest.map((_, index) => index),
+  );
+  await held[1]!.release();
+  await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
+});
+
 test('E4: a node whose creation was not answered is found again, and given back by whoever no longer wants it', async () => {
   const root = fresh();
   await using relay = await Relay.open(server.port);
