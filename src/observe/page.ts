@@ -21,7 +21,12 @@ export async function* inChunks(steps: Iterable<Step>): AsyncGenerator<string, v
     if (lines < LINES_MAX) continue;
     if (text !== '') yield text;
     [text, lines] = ['', 0];
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   }
   if (text !== '') yield text;
+}
+
+/** Of the event loop: others do what is theirs. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

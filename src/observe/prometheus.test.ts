@@ -30,6 +30,7 @@ test('0.0.4: a counter, a gauge and a histogram, byte for byte', () => {
             { le: Number.POSITIVE_INFINITY, count: 4 },
           ],
           sum: 9,
+          exponential: () => assert.fail('the text has no room for it'),
         },
       ],
     },
@@ -80,7 +81,7 @@ test('whatever is in a label or a value, a strict reader reads back what was wri
   );
 });
 
-test('OpenMetrics is sent to who prefers it, plain text to everyone else', () => {
+test('protobuf and OpenMetrics are sent to who prefers them, plain text to everyone else', () => {
   const prometheus3 =
     'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
   assert.equal(chooseFormat(prometheus3), 'openmetrics');
@@ -89,4 +90,9 @@ test('OpenMetrics is sent to who prefers it, plain text to everyone else', () =>
   for (const accept of [undefined, '', '*/*', 'text/html', 'application/openmetrics-text;q=x']) {
     assert.equal(chooseFormat(accept), 'prometheus');
   }
+  const native =
+    'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,' + prometheus3;
+  assert.equal(chooseFormat(native), 'protobuf');
+  assert.equal(chooseFormat(native.replace('q=0.7', 'q=0.2')), 'openmetrics');
+  assert.equal(chooseFormat(native.replace('encoding=delimited', 'encoding=text')), 'openmetrics');
 });

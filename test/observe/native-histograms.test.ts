@@ -9,29 +9,16 @@ import { test } from 'node:test';
 
 import { createMetrics, type Metrics } from 'spillway/observe';
 import { seededRandom } from '../../src/kernel/random.ts';
-import { ProtobufReader } from '../../src/observe/otlp/protobuf.ts';
 import { PrometheusServer } from '../servers/prometheus.ts';
-import { protocDecode } from './protoc.ts';
+import { familyTexts, protobufAsked } from './client-families.ts';
 
-const asked =
-  'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,*/*;q=0.1';
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 
 /** Each family as protoc reads it, on one line. */
 async function families(metrics: Metrics): Promise<string[]> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of metrics.expose(asked).body) chunks.push(Buffer.from(chunk));
-  const page = Buffer.concat(chunks);
-  const found: string[] = [];
-  for (let at = 0; at < page.length;) {
-    const reader = new ProtobufReader(page, at);
-    const length = reader.varint();
-    const from = at + Buffer.from(page.subarray(at)).findIndex((byte) => byte < 0x80) + 1;
-    at = from + length;
-    assert.ok(at <= page.length, 'a family is cut short');
-    found.push(protocDecode('MetricFamily', page.subarray(from, at), 'client-model').replaceAll(/\s+/g, ' ').trim());
-  }
-  return found;
+  for await (const chunk of metrics.expose(protobufAsked).body) chunks.push(Buffer.from(chunk));
+  return familyTexts(Buffer.concat(chunks)).map((text) => text.replaceAll(/\s+/g, ' ').trim());
 }
 
 test('each field of a family is where protoc finds it', async () => {

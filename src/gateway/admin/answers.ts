@@ -19,7 +19,7 @@ export type ApiAnswer =
       readonly status: number;
       readonly contentType: string;
       /** In chunks if it is made while it is sent. */
-      readonly body: string | Buffer | AsyncIterable<string>;
+      readonly body: string | Buffer | AsyncIterable<string | Uint8Array>;
       /** Beside, or instead of, those of every answer. */
       readonly headers?: Readonly<Record<string, string>>;
     }

@@ -2,8 +2,8 @@
  * The admin API's paths: what each answers. No sockets here; `server.ts` reads the request and writes the answer.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { inChunks } from '../../observe/page.ts';
-import { chooseFormat, contentTypes, formatMetrics } from '../../observe/prometheus.ts';
+import { pageOf } from '../../observe/exposition.ts';
+import { chooseFormat, contentTypes } from '../../observe/prometheus.ts';
 import type { ReloadOutcome } from '../control/events.ts';
 import type { TrialOutcome } from '../control/trials.ts';
 import type { DrainOutcome, EndpointName } from '../control/drains.ts';
@@ -129,8 +129,8 @@ function answerEndpoint(backend: AdminBackend, { names: [address = ''] }: ApiReq
 
 function answerMetrics(backend: AdminBackend, { headers }: ApiRequest): ApiAnswer {
   const format = chooseFormat(headers.accept);
-  const exemplars = routeExemplars(format === 'openmetrics' ? backend.telemetry.traces.spans() : []);
-  const body = inChunks(formatMetrics(gatewayMetrics(backend.metrics(), exemplars), format));
+  const exemplars = routeExemplars(format === 'prometheus' ? [] : backend.telemetry.traces.spans());
+  const body = pageOf(gatewayMetrics(backend.metrics(), exemplars), format);
   return { kind: 'answer', status: 200, contentType: contentTypes[format], body };
 }
 

@@ -10,7 +10,7 @@ const IDLE_MS = 30_000;
 /** Sends all of `chunks` as the body of `response`, whose head is written. What `chunks` throws it throws: the answer is not whole then. */
 export async function writeChunks(
   response: ServerResponse,
-  chunks: AsyncIterable<string>,
+  chunks: AsyncIterable<string | Uint8Array>,
   idleMs = IDLE_MS,
 ): Promise<void> {
   response.setTimeout(idleMs, () => response.destroy());

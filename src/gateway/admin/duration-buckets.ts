@@ -3,8 +3,9 @@ import type { Cell } from '../../kernel/cells.ts';
 import type { Bucket, Exemplar, HistogramSample } from '../../observe/prometheus.ts';
 import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
 import { type DurationSlots, readDurations } from '../control/read-durations.ts';
+import { exponentialDurations } from '../durations.ts';
 
-/** What is at or below each bound that is shown. */
+/** What is at or below each bound that is shown, and all of it. */
 // WHY four parameters: two callers in one place.
 export function durations(
   cell: Cell,
@@ -12,7 +13,7 @@ export function durations(
   slots: DurationSlots,
   exemplars: readonly (Exemplar | undefined)[] = [],
 ): Omit<HistogramSample, 'labels'> {
-  const { bounds, counts, count, sum } = readDurations([cell], laneSlots, slots);
+  const { bounds, counts, count, sum: sumMs } = readDurations([cell], laneSlots, slots);
   const buckets: Bucket[] = [];
   const show = (leMs: number, below: number): void => {
     // A route that left and came again counts from nothing, and its traces are kept.
@@ -26,5 +27,6 @@ export function durations(
     show(le, below);
   }
   show(Number.POSITIVE_INFINITY, count);
-  return { buckets, sum: sum / 1000 };
+  const sum = sumMs / 1000;
+  return { buckets, sum, exponential: () => exponentialDurations.of(counts, sum) };
 }

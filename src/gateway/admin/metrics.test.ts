@@ -2,15 +2,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseExposition } from '../../../test/exposition-parser.ts';
+import { metricsInput } from '../../../test/metrics-input.ts';
 import { span } from '../../../test/observe/spans.ts';
 import { cellHeader, cellLane } from '../../kernel/cells.ts';
 import { inChunks, LINES_MAX } from '../../observe/page.ts';
 import { formatMetrics, type MetricFamily, type MetricFormat } from '../../observe/prometheus.ts';
-import type { SloStatus } from '../../observe/slo/live/status.ts';
+import { protobufPage } from '../../observe/protobuf-page.ts';
 import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
-import { CellStore, compileSnapshot, resolveConfig } from '../config/index.ts';
-import type { DiscoveryState, EndpointState } from '../control/gateway-state.ts';
-import { readLimits, readStores } from '../control/read-limits.ts';
+import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import { bucketOf } from '../durations.ts';
 import {
   ENDPOINT_SLOTS,
@@ -25,93 +24,12 @@ import {
   ROUTE_SLOTS,
   routeSlots,
 } from '../slots.ts';
-import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import { routeExemplars } from '../tracing/route-exemplars.ts';
 import { metricNames } from './metric-names.ts';
 import { gatewayMetrics, type MetricsInput } from './metrics.ts';
 
 /** Each has some 56 series. */
 const ROUTES = 1000;
-
-const { config } = resolveConfig({
-  listeners: [{ name: 'web', address: '127.0.0.1:0' }],
-  services: [{ name: 'shop', endpoints: ['127.0.0.1:9001', '127.0.0.1:9002'] }],
-  limits: [
-    { name: 'few', algorithm: { type: 'fixed-window', limit: 10, per: '1m' }, key: 'client' },
-    {
-      name: 'fleet',
-      algorithm: { type: 'fixed-window', limit: 10, per: '1m' },
-      store: { redis: 'redis://user:topsecret@cache.internal' },
-    },
-  ],
-  routes: [
-    { name: 'all', service: 'shop', limits: { requests: ['few', 'fleet'] } },
-    {
-      name: 'trial',
-      match: { path: '/trial' },
-      split: {
-        arms: [
-          { service: 'shop', weight: 90 },
-          { service: 'shop', weight: 10, name: 'canary' },
-        ],
-      },
-      mirror: { service: 'shop' },
-    },
-  ],
-});
-
-const slo = {
-  id: 'shop-up',
-  objective: 0.999,
-  budget: { share: -0.25 },
-  burn: [
-    { windowS: 300, value: 20 },
-    { windowS: 3600, value: null },
-  ],
-  alerts: [{ severity: 'page', burn: 14.4, state: 'firing' }],
-} as unknown as SloStatus;
-
-const discovery: DiscoveryState = {
-  source: 'api',
-  endpoints: 1,
-  answeredAt: '2026-01-01T00:00:00.000Z',
-  ageMs: 1500,
-  nextAt: null,
-  problem: 'its answer is empty',
-  leftOut: [],
-  answers: 2,
-  failures: 3,
-};
-
-const changes: EndpointState['changes'] = [
-  { to: 'up', cause: 'check', count: 1 },
-  { to: 'down', cause: 'status', count: 2 },
-];
-
-function input(): MetricsInput {
-  const options = { version: 3, cells: new CellStore(3), ticketSecret: new Uint8Array(32), pseudonym: 'p' };
-  const snapshot = compileSnapshot(config!, options);
-  const state: MetricsInput['state'] = {
-    version: '1.2.3',
-    configVersion: 3,
-    startedAt: '2026-01-01T00:00:00.000Z',
-    limits: readLimits(snapshot),
-    stores: readStores(snapshot),
-    workers: [1, 2].map((lane) => ({
-      lane,
-      phase: 'serving',
-      restarts: lane,
-      lastLoss: null,
-      loopLagMs: 0,
-      heapBytes: 0,
-    })),
-    reloads: { applied: 2, refused: 1, lastAt: null, lastOutcome: 'refused', lastReason: 'x' },
-  };
-  const process = { residentBytes: 5, cpuSeconds: 6, nodeVersion: 'v24', configAppliedS: 7 };
-  const exported = { sent: 3, rejected: 0, dropped: 1, failed: 0 };
-  const healthChanges = (_service: string, endpoint: string) => (endpoint === '127.0.0.1:9001' ? changes : []);
-  return { snapshot, state, discovery: [discovery], exported, slos: [slo], healthChanges, process };
-}
 
 function textOf(families: Iterable<MetricFamily>, format: MetricFormat): string {
   return Array.from(formatMetrics(families, format), ({ text }) => text).join('');
@@ -128,7 +46,7 @@ function read(given: MetricsInput) {
 }
 
 test('both formats are accepted by a strict reader, every family shows its declared labels and is there', () => {
-  const encrypted = input();
+  const encrypted = metricsInput();
   const listeners = encrypted.snapshot.listeners.map((listener) => ({ ...listener, tls: {} as never }));
   const families = () =>
     gatewayMetrics({ ...encrypted, snapshot: { ...encrypted.snapshot, listeners } }).map((family) => ({
@@ -148,7 +66,7 @@ test('both formats are accepted by a strict reader, every family shows its decla
 });
 
 test('counters of all workers are summed, per route, endpoint and reason', () => {
-  const given = input();
+  const given = metricsInput();
   const route = given.snapshot.routes[0]!;
   const endpoint = given.snapshot.services[0]!.endpoints[1]!;
   for (const lane of [1, 2]) {
@@ -179,7 +97,7 @@ test('counters of all workers are summed, per route, endpoint and reason', () =>
 });
 
 test('a bucket leads to the newest request in it whose trace is kept, in OpenMetrics', () => {
-  const given = input();
+  const given = metricsInput();
   const route = cellLane(given.snapshot.routes[0]!.cell, ROUTE_SLOTS, 1);
   for (const ms of [3, 4, 7, 90_000]) route[routeSlots.buckets + bucketOf(ms)]! += 1;
   const traced = (digit: string, durationMs: number, startMs: number, changes: Partial<SpanRecord> = {}): SpanRecord =>
@@ -214,7 +132,7 @@ test('a bucket leads to the newest request in it whose trace is kept, in OpenMet
 });
 
 test('each arm of a split is told apart, and what was mirrored', () => {
-  const given = input();
+  const given = metricsInput();
   const { cell, shaping } = given.snapshot.routes[1]!;
   const canary = shaping!.split!.arms[1]!;
   cellLane(canary.cell, ARM_SLOTS, 1)[armSlots.responses5xx] = 3;
@@ -230,7 +148,7 @@ test('each arm of a split is told apart, and what was mirrored', () => {
 });
 
 test('an endpoint is shown as down only when checks took it out', () => {
-  const given = input();
+  const given = metricsInput();
   Atomics.store(cellHeader(given.snapshot.services[0]!.endpoints[0]!.cell), HEALTH, HEALTH_DOWN);
   const value = read(given);
   assert.equal(value('spillway_endpoint_up', { endpoint: '127.0.0.1:9001' }), 0);
@@ -238,7 +156,7 @@ test('an endpoint is shown as down only when checks took it out', () => {
 });
 
 test('changes of health are counted by what an endpoint became and why', () => {
-  const value = read(input());
+  const value = read(metricsInput());
   const labels = { service: 'shop', endpoint: '127.0.0.1:9001' };
   const changed = (more: Record<string, string>) =>
     value('spillway_endpoint_health_changes_total', { ...labels, ...more });
@@ -248,7 +166,7 @@ test('changes of health are counted by what an endpoint became and why', () => {
 });
 
 test('of objectives what is left, how fast it goes and what fires; a window without events is absent', () => {
-  const value = read(input());
+  const value = read(metricsInput());
   assert.equal(value('spillway_slo_error_budget_remaining_ratio', { slo: 'shop-up' }), -0.25);
   assert.equal(value('spillway_slo_burn_rate', { slo: 'shop-up', window: '5m' }), 20);
   assert.equal(value('spillway_slo_burn_rate', { slo: 'shop-up', window: '1h' }), undefined);
@@ -267,7 +185,7 @@ test('docs/metrics.md lists exactly these series', () => {
 });
 
 test('where endpoints come from, and how their sources do', () => {
-  const value = read(input());
+  const value = read(metricsInput());
   const source = { service: 'shop', source: 'api' };
   assert.equal(value('spillway_service_endpoints', { service: 'shop', source: 'config' }), 2);
   assert.equal(value('spillway_discovery_answers_total', source), 2);
@@ -277,7 +195,7 @@ test('where endpoints come from, and how their sources do', () => {
 });
 
 test('the page of a large gateway comes in bits of a bounded size, after each of which the event loop turns', async () => {
-  const given = input();
+  const given = metricsInput();
   const [route] = given.snapshot.routes;
   const routes = Array.from({ length: ROUTES }, (_, number) => ({ ...route!, name: `route ${number}` }));
   const families = gatewayMetrics({ ...given, snapshot: { ...given.snapshot, routes } });
@@ -299,4 +217,25 @@ test('the page of a large gateway comes in bits of a bounded size, after each of
   assert.ok(samples.length > 50_000, `${samples.length} series`);
   assert.ok(widest < LINES_MAX + latencyBoundsMs.length + 6, `${widest} lines in one chunk`);
   assert.ok(turns >= chunks - 1, `${turns} turns of ${chunks} chunks`);
+});
+
+test('the same in protobuf: the event loop turns while a family is made', async () => {
+  const given = metricsInput();
+  const [route] = given.snapshot.routes;
+  const routes = Array.from({ length: ROUTES }, (_, number) => ({ ...route!, name: `route ${number}` }));
+  const families = gatewayMetrics({ ...given, snapshot: { ...given.snapshot, routes } });
+  let turns = 0;
+  let isOver = false;
+  const turn = (): void => {
+    turns++;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  let bytes = 0;
+  for await (const chunk of protobufPage(families)) bytes += chunk.length;
+  isOver = true;
+  assert.ok(bytes > ROUTES * 500, `${bytes} bytes`);
+  // A turn is 16 histograms, or 256 of what has one number, of which a route has 13.
+  const least = Math.floor(ROUTES / 16 + (13 * ROUTES) / 256);
+  assert.ok(turns >= least, `${turns} turns, at least ${least}`);
 });

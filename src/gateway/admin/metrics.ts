@@ -64,7 +64,7 @@ export interface MetricsInput {
 type Samples = Iterable<Sample>;
 type Series = Readonly<Record<string, Samples>>;
 
-/** `exemplars` are shown in OpenMetrics alone. */
+/** `exemplars` are shown by formats that have room for them. */
 export function gatewayMetrics(input: MetricsInput, exemplars: RouteExemplars = new Map()): MetricFamily[] {
   const { snapshot, state } = input;
   const series: Series = {
@@ -204,14 +204,15 @@ type Histograms = {
 
 function histograms(snapshot: Snapshot, exemplars: RouteExemplars): Histograms {
   return {
-    spillway_request_duration_seconds: lazily(snapshot.routes, (route) => ({
-      labels: { route: route.name, service: serviceNameOf(snapshot, route) },
-      ...durations(route.cell, ROUTE_SLOTS, routeSlots, exemplars.get(route.name)),
-    })),
-    spillway_store_duration_seconds: lazily(storesOf(snapshot), ({ name, cell }) => ({
-      labels: { store: name },
-      ...durations(cell, STORE_SLOTS, storeSlots),
-    })),
+    spillway_request_duration_seconds: each(snapshot.routes, (route) => [
+      {
+        labels: { route: route.name, service: serviceNameOf(snapshot, route) },
+        ...durations(route.cell, ROUTE_SLOTS, routeSlots, exemplars.get(route.name)),
+      },
+    ]),
+    spillway_store_duration_seconds: each(storesOf(snapshot), ({ name, cell }) => [
+      { labels: { store: name }, ...durations(cell, STORE_SLOTS, storeSlots) },
+    ]),
   };
 }
 

@@ -24,7 +24,7 @@ async function parsed(answer: ApiAnswer): Promise<SeriesAnswer> {
   let text = '';
   for await (const chunk of answer.body) {
     assert.ok(chunk.length < 64 * 1024, `${chunk.length} characters at once`);
-    text += chunk;
+    text += String(chunk);
   }
   return JSON.parse(text) as SeriesAnswer;
 }

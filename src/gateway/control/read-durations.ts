@@ -13,7 +13,7 @@ export interface DurationSlots {
   readonly durationSumMs: number;
 }
 
-/** Since the process started; null before the first. At most 2.2 % off, up to 70 minutes, which is what longer ones are told as. */
+/** Since the process started; null before the first. At most 2.2 % off, up to 68 minutes, which is what longer ones are told as. */
 export interface Percentiles {
   readonly p50Ms: number | null;
   readonly p90Ms: number | null;

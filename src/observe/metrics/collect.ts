@@ -1,15 +1,10 @@
 /**
- * Metrics as data, a bit at a time: what a push sends. Between two batches the event loop turns, as between the chunks of a page; a series is read
- * in one go. What metrics say of themselves comes last.
+ * Metrics as data, a bit at a time: what a push sends. Between two batches the event loop turns, as between the chunks of a page.
  */
-import type { Clock } from '../../kernel/clock.ts';
-import type { Exemplar } from '../prometheus.ts';
+import { turn } from '../page.ts';
+import type { Exemplar, HistogramSample, MetricFamily, Sample } from '../prometheus.ts';
 import type { MetricType } from './definition.ts';
-import { newestExemplar } from './exemplar.ts';
 import type { ExponentialHistogram } from './exponential.ts';
-import { ownFamilies } from './own-metrics.ts';
-import { readCounts, readSum } from './read.ts';
-import type { Metric, Registry, Series } from './registry.ts';
 
 export interface CollectedHistogram extends ExponentialHistogram {
   /** Of each bound that is shown, the last trace that fell under it. */
@@ -35,16 +30,12 @@ export interface MetricBatch {
 const SERIES_MAX = 256;
 const HISTOGRAMS_MAX = 16;
 
-export async function* collect(registry: Registry, clock: Clock): AsyncGenerator<MetricBatch, void> {
-  const timeMs = clock.wallMs();
-  let learnt = 0;
-  for (const _ of registry.learning()) if (++learnt % SERIES_MAX === 0) await turn();
-  for (const metric of registry.metrics()) {
-    const { name, help, type } = metric.definition;
+export async function* collect(families: Iterable<MetricFamily>, timeMs: number): AsyncGenerator<MetricBatch, void> {
+  for (const { name, help, type, samples } of families) {
     const most = type === 'histogram' ? HISTOGRAMS_MAX : SERIES_MAX;
     let series: CollectedSeries[] = [];
-    for (const one of metric.series.values()) {
-      series.push({ labels: labelsOf(metric, one), value: valueOf(registry, metric, one) });
+    for (const sample of samples) {
+      series.push({ labels: sample.labels, value: valueOf(sample) });
       if (series.length < most) continue;
       yield { name, help, type, timeMs, series };
       series = [];
@@ -52,27 +43,10 @@ export async function* collect(registry: Registry, clock: Clock): AsyncGenerator
     }
     if (series.length > 0) yield { name, help, type, timeMs, series };
   }
-  for (const { name, help, type, samples } of ownFamilies(registry.arena))
-    yield { name, help, type, timeMs, series: samples };
 }
 
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Those of the overflow are `{ overflow: 'true' }`. */
-export function labelsOf({ definition: { labels } }: Metric, { values }: Series): Record<string, string> {
-  if (values === null) return { overflow: 'true' };
-  return Object.fromEntries(values.map((value, at) => [labels[at]!, value]));
-}
-
-function valueOf({ arena }: Registry, metric: Metric, series: Series): number | CollectedHistogram {
-  if (metric.exponential === null) return readSum(arena, series, 0);
-  const sum = readSum(arena, series, metric.buckets!.bounds.length);
-  const shown = metric.definition.bounds.length + 1;
-  const exemplars = Array.from({ length: shown }, (_, at) => newestExemplar(arena, metric.buckets!, series.lines, at));
-  return {
-    ...metric.exponential.of(readCounts(arena, metric, series), sum),
-    exemplars: exemplars.filter((exemplar) => exemplar !== null),
-  };
+function valueOf(sample: Sample | HistogramSample): number | CollectedHistogram {
+  if (!('buckets' in sample)) return sample.value;
+  const exemplars = sample.buckets.flatMap(({ exemplar }) => exemplar ?? []);
+  return { ...sample.exponential(), exemplars };
 }

@@ -35,7 +35,7 @@ test('each value is in the bucket whose bounds it lies between', () => {
         zeroThreshold,
         firstIndex,
         counts: theirs,
-      } = new ExponentialLayout(definition, buckets.bounds).of(counts, 1);
+      } = new ExponentialLayout(definition.range, buckets.bounds).of(counts, 1);
       assert.equal(count, all.length);
       assert.equal(zeroThreshold, least);
       assert.equal(zeroCount, all.filter((value) => value <= least).length);

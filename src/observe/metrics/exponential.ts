@@ -8,7 +8,7 @@
  * Cost: O(buckets), some 500; what has no counts is left out at both ends.
  */
 import { exponentialBounds } from '../../kernel/buckets.ts';
-import { type Definition, SCALE } from './definition.ts';
+import { SCALE } from './definition.ts';
 
 export interface ExponentialHistogram {
   /** Buckets to a doubling, as a power of two. */
@@ -31,15 +31,15 @@ export class ExponentialLayout {
   readonly #places: Int16Array;
   readonly #width: number;
 
-  /** `bounds` are the upper bounds of all buckets, the last Infinity. */
-  constructor({ range }: Definition, bounds: Float64Array) {
+  /** `bounds` are the upper bounds of all buckets, the last Infinity; `perUnit` of theirs are one of what `range` is in, as 1000 ms are a second. */
+  constructor(range: readonly [min: number, max: number], bounds: Float64Array, perUnit = 1) {
     const ends = exponentialBounds(...range, SCALE);
     this.#zeroThreshold = ends[0]!;
     this.#firstIndex = Math.round(Math.log2(ends[0]!) * 2 ** SCALE) + 1;
     this.#width = ends.length;
     let place = 0;
     this.#places = Int16Array.from(bounds, (bound) => {
-      while (place < ends.length && bound > ends[place]!) place += 1;
+      while (place < ends.length && bound > ends[place]! * perUnit) place += 1;
       return place - 1;
     });
   }

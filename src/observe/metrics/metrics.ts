@@ -9,13 +9,13 @@ import { threadId, type Worker } from 'node:worker_threads';
 import { type Clock, systemClock } from '../../kernel/clock.ts';
 import { checkKeys, invalid } from '../../kernel/options.ts';
 import { parseSize } from '../../kernel/units.ts';
-import { asksForProtobuf, chooseFormat, contentTypes, protobufType } from '../prometheus.ts';
+import { pageOf } from '../exposition.ts';
+import { chooseFormat, contentTypes } from '../prometheus.ts';
 import { Arena, createArenaMemory } from './arena.ts';
-import { collect, labelsOf, type MetricBatch } from './collect.ts';
+import { collect, type MetricBatch } from './collect.ts';
 import { defineMetric, type HistogramOptions, labelValue, type MetricOptions } from './definition.ts';
-import { expose } from './exposition.ts';
+import { showing } from './families.ts';
 import { Counter, Gauge, Histogram, nowhere, type Place } from './instruments.ts';
-import { exposeProtobuf } from './protobuf-page.ts';
 import { readCounts, readSum } from './read.ts';
 import { HistogramReading } from './reading.ts';
 import { type Metric, OVERFLOW, Registry, type Series } from './registry.ts';
@@ -131,14 +131,14 @@ export class Metrics {
   expose(): Exposition<string>;
   expose(accept: string | undefined): Exposition;
   expose(accept?: string): Exposition {
-    if (asksForProtobuf(accept)) return { contentType: protobufType, body: exposeProtobuf(this.#registry) };
     const format = chooseFormat(accept);
-    return { contentType: contentTypes[format], body: expose(this.#registry, format) };
+    const body = showing(this.#registry, (families) => pageOf(families, format));
+    return { contentType: contentTypes[format], body };
   }
 
   /** Everything as data, in batches between which the event loop turns: what a push sends. */
   collect(): AsyncIterable<MetricBatch> {
-    return collect(this.#registry, this.clock);
+    return showing(this.#registry, (families) => collect(families, this.clock.wallMs()));
   }
 
   /**
@@ -184,14 +184,14 @@ export class Metrics {
         const wanted = Object.entries(labels ?? {}) as [string, string | number][];
         const unknown = wanted.find(([name]) => !names.includes(name));
         if (unknown !== undefined) throw unknownLabel(metric, unknown[0]);
-        const isWanted = ({ values }: Series): boolean =>
-          wanted.every(([name, value]) => values?.[names.indexOf(name)] === labelValue(value));
+        const isWanted = ({ labels: of }: Series): boolean =>
+          wanted.every(([name, value]) => of[name] === labelValue(value));
         return together([...metric.series.values()].filter(isWanted).map(read));
       },
       series: () => {
         this.#registry.learn();
         return Array.from(metric.series.values(), (series) => ({
-          labels: labelsOf(metric, series),
+          labels: { ...series.labels },
           reading: read(series),
         }));
       },

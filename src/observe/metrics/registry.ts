@@ -7,7 +7,7 @@
  */
 import { Buckets } from '../../kernel/buckets.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
-import { formatPairs } from '../prometheus.ts';
+import { formatPairs, type Labels } from '../prometheus.ts';
 import { type Arena, NO_OWNER } from './arena.ts';
 import { bucketBounds, type Definition, familyOf } from './definition.ts';
 import { exemplarSlots } from './exemplar.ts';
@@ -17,8 +17,8 @@ import { ExponentialLayout } from './exponential.ts';
 export const OVERFLOW = 'null';
 
 export interface Series {
-  /** In the order of the definition's labels; null of the overflow. */
-  readonly values: readonly string[] | null;
+  /** In the order of the definition's; those of the overflow are `{ overflow: 'true' }`. */
+  readonly labels: Labels;
   /** As the text formats show them, without the braces. */
   readonly pairs: string;
   /** The lines of its records, one for each thread that counts it. */
@@ -41,7 +41,7 @@ export class Metric {
     this.line = line;
     const isHistogram = definition.type === 'histogram';
     this.buckets = isHistogram ? new Buckets(bucketBounds(definition)) : null;
-    this.exponential = this.buckets === null ? null : new ExponentialLayout(definition, this.buckets.bounds);
+    this.exponential = this.buckets === null ? null : new ExponentialLayout(definition.range, this.buckets.bounds);
     this.slots = this.buckets === null ? 1 : this.buckets.bounds.length + 1 + exemplarSlots(definition.bounds.length);
   }
 }
@@ -159,11 +159,10 @@ export class Registry {
       return;
     }
     const values = JSON.parse(text) as readonly string[] | null;
+    const { labels: names } = metric.definition;
     const pairs =
-      values === null
-        ? [['overflow', 'true'] as const]
-        : metric.definition.labels.map((label, at) => [label, values[at]!] as const);
-    metric.series.set(text, { values, pairs: formatPairs(pairs), lines: [line] });
+      values === null ? [['overflow', 'true'] as const] : names.map((name, at) => [name, values[at]!] as const);
+    metric.series.set(text, { labels: Object.fromEntries(pairs), pairs: formatPairs(pairs), lines: [line] });
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * Source: prometheus/client_model, metrics.proto, by field numbers.
  */
-import { MessageType } from '../otlp/message-type.ts';
+import { MessageType } from './otlp/message-type.ts';
 
 const label = new MessageType({ name: [1, 'string'], value: [2, 'string'] });
 const timestamp = new MessageType({ seconds: [1, 'int64'], nanos: [2, 'int32'] });

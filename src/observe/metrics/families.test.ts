@@ -8,7 +8,8 @@ import { serverFile, serverPath } from '../../../scripts/servers.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { Arena, createArenaMemory } from './arena.ts';
 import { defineMetric } from './definition.ts';
-import { expose } from './exposition.ts';
+import { pageOf } from '../exposition.ts';
+import { showing } from './families.ts';
 import { Histogram } from './instruments.ts';
 import { LINES_MAX } from '../page.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -109,7 +110,8 @@ test('of the traces that threads keep for a bucket the newest is shown', async (
     new Histogram(place, metric, clock).observe(0.5, `${timeS}`.padStart(32, '0'));
   }
   let page = '';
-  for await (const chunk of expose(new Registry(arena, kept.length), 'openmetrics')) page += chunk;
+  const asked = new Registry(arena, kept.length);
+  for await (const chunk of showing(asked, (families) => pageOf(families, 'openmetrics'))) page += String(chunk);
   assert.match(page, /^h_bucket\{le="1\.0"\} 3 # \{trace_id="0{30}30"\} 0\.5 30$/m);
 });
 
