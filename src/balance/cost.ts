@@ -7,8 +7,9 @@
  *
  * Each kind has a loop of its own, alike but for its name: a loop that meets two kinds of cost, or a ramp that may be there or
  * not, is compiled for none of them and takes three times as long (`npm run bench -- pick`). Warm endpoints of equal weight, which
- * are the usual ones, have one that compares numbers in flight and computes nothing. And costs stay inside: a call that hands
- * over a fraction allocates it, unless the engine happens to inline the call.
+ * are the usual ones, have one that compares numbers in flight and computes nothing. That an index is of 32 bits is said to the
+ * engine (`| 0`), or it keeps it in two forms and checks each step: an eighth to a third of a scan. And costs stay inside: a call that
+ * hands over a fraction allocates it, unless the engine happens to inline the call.
  */
 import type { PickContext } from './balancer.ts';
 import type { Loads } from './loads.ts';
@@ -57,14 +58,14 @@ export class InFlightCost implements Cost {
     const loads = this.#loads;
     const { least, equal } = this.#perWeight;
     if (equal && ramp === null) return fewest(loads, eligible, from, to, before);
-    let best = before;
+    let best = before | 0;
     let bestCost = Number.POSITIVE_INFINITY;
     if (before >= 0) bestCost = (loads.inFlight(before) + 1) * this.#perWeight.of(context, before, before + 1)[before]!;
-    const perWeight = this.#perWeight.of(context, from, to);
-    const inFlight = loads.row(from, to);
     if (bestCost <= least) return best;
-    for (let index = from; index < to; index++) {
-      const cost = (inFlight[index]! + 1) * perWeight[index]!;
+    const inFlight = loads.row(from, to);
+    const perWeight = this.#perWeight.of(context, from, to);
+    for (let index = from | 0; index < to; index = (index + 1) | 0) {
+      const cost = ((inFlight[index]! + 1) | 0) * perWeight[index]!;
       // Few are cheaper than all before them: of those alone it is asked whether they are eligible.
       if (cost < bestCost && eligible[index] === 1) {
         best = index;
@@ -79,11 +80,11 @@ export class InFlightCost implements Cost {
 
 /** The same where all are warm and of equal weight: who has least in flight. */
 function fewest(loads: Loads, eligible: Uint8Array, from: number, to: number, before: number): number {
-  let best = before;
+  let best = before | 0;
   let bestCount = before < 0 ? 0x7fffffff : loads.inFlight(before);
   if (bestCount === 0) return best;
   const inFlight = loads.row(from, to);
-  for (let index = from; index < to; index++) {
+  for (let index = from | 0; index < to; index = (index + 1) | 0) {
     const count = inFlight[index]!;
     if (count < bestCount && eligible[index] === 1) {
       best = index;
