@@ -12,7 +12,8 @@ import { Mutex } from 'redis-semaphore';
 import Redlock4 from 'redlock';
 import Redlock5 from 'redlock-5';
 
-import { redisLeases } from '../../src/lease/index.ts';
+import { type Claim, type LeaseStore, redisLeases } from '../../src/lease/index.ts';
+import { WHOLE } from '../../src/lease/store.ts';
 import { createLocks, type Locks } from '../../src/lock/index.ts';
 import { RedisServer } from '../../test/servers/redis.ts';
 import { type Case, compare, type Contender, type ServerUse, TTL_MS, WAIT_MS } from './pairs.ts';
@@ -27,6 +28,22 @@ export function spillway(name: string, locks: Locks): Contender {
     take: async (lock) => {
       const lease = await locks.acquire(lock, { ttl: TTL_MS, wait: WAIT_MS });
       return () => lease.release();
+    },
+    commands: scripts,
+  };
+}
+
+/** How much of a lock its store is: the same questions by the same client, and nobody who renews, stands in a line or looks at clocks. Does not wait. */
+function storeAlone(store: LeaseStore): Contender {
+  const waiting = { signal: new AbortController().signal };
+  return {
+    name: 'spillway, the store alone',
+    take: async (key) => {
+      const id = randomUUID().replaceAll('-', '');
+      const claim: Claim = { key, id, holder: 'me', share: WHOLE, of: WHOLE, ttlMs: TTL_MS, queue: true };
+      const { granted } = await store.try(claim, waiting);
+      if (!granted) throw new Error('the store alone must not meet a lock that is taken');
+      return () => store.release(claim, waiting);
     },
     commands: scripts,
   };
@@ -143,7 +160,8 @@ export async function redisPart(print: Print): Promise<void> {
   await using server = await RedisServer.start();
   const io = new Redis(server.port);
   const node = await connectNodeRedis(server.url);
-  await using ours = createLocks(redisLeases(io));
+  await using store = redisLeases(io);
+  await using ours = createLocks(store);
   await using oursOnNode = createLocks(redisLeases(node, { prefix: 'node' }));
   try {
     const contenders: readonly Contender[] = [
@@ -157,7 +175,7 @@ export async function redisPart(print: Print): Promise<void> {
       const who = `${one.callers} ${one.callers === 1 ? 'caller' : 'callers'}`;
       const title = `Redis, ${who}, ${one.hot ? 'one hot name' : 'distinct names'}`;
       const whole = { ...one, title, serverUse: () => serverUse(server.admin) };
-      await compare(contenders, whole, print);
+      await compare(one.hot ? contenders : [storeAlone(store), ...contenders], whole, print);
       if (!one.hot) await compare(nodeRedis, { ...whole, title: `${title}, by node-redis` }, print);
     }
   } finally {
