@@ -197,17 +197,32 @@ test('ten thousand spans are kept as far as there is room, walked by keys, and t
   noFaults(opened);
 });
 
-test('lines that services send are text', async () => {
-  const address = await gatewayWith();
-  const attributes = [{ key: hostile, value: { stringValue: hostile } }];
-  const record = { timeUnixNano: `${nowMs}000000`, severityNumber: 17, body: { stringValue: hostile }, attributes };
-  const resource = { attributes: [{ key: 'service.name', value: { stringValue: hostile } }] };
+interface Line {
+  readonly body: string;
+  readonly severityNumber: number;
+  readonly service?: string;
+  readonly traceId?: string;
+  readonly attributes?: readonly object[];
+}
+
+/** By OTLP in JSON, each of a service of its own. */
+async function pushLines(address: string, ...lines: readonly Line[]): Promise<void> {
+  const resourceLogs = lines.map(({ body, service = 'shop', ...record }) => ({
+    resource: { attributes: [{ key: 'service.name', value: { stringValue: service } }] },
+    scopeLogs: [{ logRecords: [{ timeUnixNano: `${nowMs}000000`, body: { stringValue: body }, ...record }] }],
+  }));
   const response = await fetch(`http://${address}/v1/logs`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ resourceLogs: [{ resource, scopeLogs: [{ logRecords: [record] }] }] }),
+    body: JSON.stringify({ resourceLogs }),
   });
   assert.equal(response.status, 200, await response.text());
+}
+
+test('lines that services send are text', async () => {
+  const address = await gatewayWith();
+  const attributes = [{ key: hostile, value: { stringValue: hostile } }];
+  await pushLines(address, { body: hostile, service: hostile, severityNumber: 17, attributes });
   const opened = await openPage(address, '#/traces');
   const line = opened.page.locator('.log-lines li');
   await line.waitFor();
@@ -216,6 +231,42 @@ test('lines that services send are text', async () => {
   assert.equal(text.split('<img src=x').length - 1, 4);
   assert.equal(await opened.page.locator('main img, main script').count(), 0);
   assert.equal(await opened.page.evaluate('window.wasHurt'), undefined);
+  noFaults(opened);
+});
+
+test('lines are chosen by how grave they are, by keys alone; the address keeps it, of a trace too', async () => {
+  const traceId = hex(0xa, 32);
+  const address = await gatewayWith(trace(0xa, [{ name: 'GET /cart' }]));
+  await pushLines(
+    address,
+    { body: 'looked at', severityNumber: 5 },
+    { body: 'asked again', severityNumber: 13, traceId },
+    { body: 'gave up', severityNumber: 17, traceId },
+  );
+  const opened = await openPage(address, '#/traces');
+  const { page } = opened;
+  const lines = page.locator('.log-lines li');
+  const only = async (...bodies: readonly string[]): Promise<void> => {
+    await lines.nth(bodies.length).waitFor({ state: 'detached' });
+    for (const body of bodies) await lines.filter({ hasText: body }).waitFor();
+  };
+  await lines.nth(2).waitFor();
+  const level = page.getByLabel('Level');
+  while (!(await level.evaluate((element) => element.matches(':focus')))) await page.keyboard.press('Tab');
+  await page.keyboard.type('warn');
+  await only('asked again', 'gave up');
+  assert.match(page.url(), /[?&]level=warn/);
+  await page.reload();
+  await only('asked again', 'gave up');
+  assert.equal(await level.inputValue(), 'warn');
+  await page.goto(`http://${address}/#/traces?id=${traceId}&level=error`);
+  await only('gave up');
+  await level.selectOption('all');
+  await only('asked again', 'gave up');
+  assert.doesNotMatch(page.url(), /level/);
+  // As nobody chooses it, but an old link may.
+  await page.goto(`http://${address}/#/traces?level=loud`);
+  await page.getByText('level must be one of').waitFor();
   noFaults(opened);
 });
 

@@ -1,15 +1,21 @@
-/** Lines of logs that the gateway has been sent or has written: those of a trace as one reads them, others the newest first, each with a way to its trace. */
+/**
+ * Lines of logs that the gateway has been sent or has written: those of a trace as one reads them, others the newest first, each with a way to its
+ * trace. How grave they are at least is chosen here, and in the address.
+ */
 import { h } from 'preact';
+import type { LogLevel } from '../../observe/log/levels.ts';
 import type { LogRecord } from '../../observe/log/recent.ts';
 import { getJson } from '../api.ts';
 import { clockText } from '../charts/format.ts';
 import { usePolled } from '../polled.ts';
-import { hashOf } from '../router.ts';
+import { hashOf, place, setQuery } from '../router.ts';
 import type { View } from '../view.ts';
 import { Asking } from './asking.ts';
 
 const PERIOD_MS = 3000;
 const LIMIT = '100';
+/** Of `trace` on is all. */
+const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'fatal'];
 
 export interface LogsWanted {
   readonly traceId?: string;
@@ -17,8 +23,11 @@ export interface LogsWanted {
 }
 
 export function LogLines({ title, wanted }: { readonly title: string; readonly wanted: LogsWanted }): View {
+  const level = place.value.query.get('level') ?? '';
   const query = new URLSearchParams(
-    Object.entries({ ...wanted, limit: LIMIT }).filter((pair): pair is [string, string] => (pair[1] ?? '') !== ''),
+    Object.entries({ ...wanted, level, limit: LIMIT }).filter(
+      (pair): pair is [string, string] => (pair[1] ?? '') !== '',
+    ),
   );
   const { value, problem } = usePolled(`${query}`, PERIOD_MS, (signal) =>
     getJson<{ readonly lines: readonly LogRecord[] }>(`/api/logs?${query}`, signal),
@@ -28,6 +37,7 @@ export function LogLines({ title, wanted }: { readonly title: string; readonly w
     h('header', {}, [
       h('h2', {}, title),
       h('span', { class: 'dim' }, isTrace ? 'in the order of time' : 'the newest first'),
+      h(LevelChoice, { level }),
     ]),
     value === null
       ? problem?.status === 404
@@ -51,6 +61,17 @@ export function LogLines({ title, wanted }: { readonly title: string; readonly w
               .toSorted((one, other) => (isTrace ? one.timeMs - other.timeMs : other.timeMs - one.timeMs))
               .map((record, at) => h(Line, { key: `${record.timeMs} ${at}`, record, isHere: isTrace })),
           ),
+  ]);
+}
+
+function LevelChoice({ level }: { readonly level: string }): View {
+  const choose = (event: Event): void => setQuery({ level: (event.target as HTMLSelectElement).value });
+  return h('label', { class: 'end' }, [
+    'Level ',
+    h('select', { value: level, onChange: choose }, [
+      h('option', { value: '' }, 'all'),
+      ...levels.map((each) => h('option', { key: each, value: each }, each === 'fatal' ? each : `${each} or graver`)),
+    ]),
   ]);
 }
 
