@@ -1,12 +1,14 @@
-/** Asking for traces and for lines of logs, and what is said where there are none. */
+/** Asking for traces, which span of one is looked at, and what is said where there are none. */
 import type { ExemplarAnswer } from '../gateway/admin/traces-api.ts';
 import type { FoundTraces } from '../observe/trace/store.ts';
 import type { SpanRecord } from '../observe/trace/span-record.ts';
 import { getJson } from './api.ts';
 import { isNarrow } from './browser.ts';
 import { durationText } from './charts/format.ts';
+import { mainRoot } from './charts/critical-path.ts';
 import type { Dot } from './charts/reading.ts';
-import { hashOf } from './router.ts';
+import type { Trace } from './charts/waterfall.ts';
+import { hashOf, place, setQuery } from './router.ts';
 import type { TimeSpan } from './series.ts';
 
 /** As in the address; empty is all. */
@@ -33,6 +35,17 @@ export function askTraces(wanted: TracesWanted, signal: AbortSignal): Promise<Fo
 
 export function askTrace(traceId: string, signal: AbortSignal): Promise<WholeTrace> {
   return getJson(`/api/traces/${encodeURIComponent(traceId)}`, signal);
+}
+
+/** The row of the span that the address names, or of the root. */
+export function chosenRow({ rows }: Trace): number {
+  const wanted = place.value.query.get('span');
+  const found = rows.findIndex(({ span }) => span.spanId === wanted);
+  return found < 0 ? Math.max(0, mainRoot(rows)) : found;
+}
+
+export function chooseRow({ rows }: Trace, row: number): void {
+  setQuery({ span: rows[row]!.span.spanId });
 }
 
 /** A place on a chart is somewhat wider than a dot. */

@@ -172,6 +172,58 @@ test('a slow trace is set beside an ordinary one: how much longer, where, and wh
   noFaults(opened);
 }); // prettier-ignore
 
+for (const width of [1280, 390]) {
+  test(`${width} px: the waterfalls of two traces have one axis and one colour for a service, one above the other`, async () => {
+    const route = { attributes: { 'http.route': 'cart' } };
+    const address = await gatewayWith(
+      trace(1, [
+        { name: 'GET cart', service: 'web', durationMs: 500, ...route },
+        { name: 'SELECT', service: 'shop', startMs: nowMs + 101, durationMs: 300 },
+      ]),
+      trace(2, [
+        { name: 'GET cart', service: 'edge', durationMs: 50, ...route },
+        { name: 'SELECT', service: 'shop', startMs: nowMs + 12, durationMs: 20, attributes: { rows: '17' } },
+      ]),
+    );
+    const opened = await openPage(address, `#/traces?id=${hex(1, 32)}&with=${hex(2, 32)}`, {
+      viewport: { width, height: 844 },
+      hasTouch: width < 500,
+    });
+    const { page } = opened;
+    const [here, there] = ['this', 'the other'].map((whose) => page.getByRole('treegrid', { name: `Spans of ${whose} trace` }));
+    const bar = async (of: typeof here, name: string) => {
+      const found = of!.getByRole('row').filter({ hasText: name }).locator('.bar');
+      const { x, y, width: length } = (await found.boundingBox())!;
+      return { x, y, length, color: await found.evaluate((element) => getComputedStyle(element).backgroundColor) };
+    };
+    await there!.getByText('SELECT').waitFor();
+    const [cart, select, otherCart, otherSelect] = [
+      await bar(here, 'GET cart'), await bar(here, 'SELECT'), await bar(there, 'GET cart'), await bar(there, 'SELECT'),
+    ];
+    const px = (ms: number): number => (cart.length * ms) / 500;
+    const near = (one: number, other: number): void => assert.ok(Math.abs(one - other) < 1, `${one} and ${other}`);
+    near(otherCart.x, cart.x);
+    near(otherCart.length, px(50));
+    near(select.x, cart.x + px(100));
+    near(otherSelect.x, cart.x + px(10));
+    near(otherSelect.length, px(20));
+    assert.ok(otherCart.y > select.y);
+    assert.equal(otherSelect.color, select.color);
+    assert.notEqual(otherCart.color, cart.color);
+    // Each is walked by itself, and says what its span was.
+    await there!.focus();
+    await page.keyboard.press('End');
+    await page.locator('.span-details').filter({ hasText: 'rows' }).getByText('17', { exact: true }).waitFor();
+    await here!.focus();
+    await page.keyboard.press('End');
+    await here!.locator('.row.chosen', { hasText: 'SELECT' }).waitFor();
+    await there!.locator('.row.chosen', { hasText: 'SELECT' }).waitFor();
+    await page.getByRole('region', { name: 'where the two differ' }).getByText('GET cart').first().waitFor();
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true);
+    noFaults(opened);
+  }); // prettier-ignore
+}
+
 test('ten thousand spans are kept as far as there is room, walked by keys, and told', async () => {
   const many = Array.from({ length: 9_999 }, (_, at): Partial<SpanRecord> => ({
     name: `work ${at}`,

@@ -5,7 +5,7 @@
  * cost no more than forty. Names come from the wire: they are text, and nothing else.
  */
 import { h } from 'preact';
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import type { View } from '../view.ts';
 import { criticalPath, type PathPart } from './critical-path.ts';
@@ -24,6 +24,7 @@ export interface Trace {
   readonly path: readonly PathPart[];
   /** In the order in which they come; a colour for each. */
   readonly services: readonly string[];
+  /** How long the axis is. */
   readonly totalMs: number;
 }
 
@@ -34,6 +35,13 @@ export function traceOf(spans: readonly SpanRecord[]): Trace {
   return { rows, path: criticalPath(rows), services, totalMs };
 }
 
+/** Several beside one another: one axis for all of them, and one colour for a service. */
+export function onOneScale(traces: readonly Trace[]): readonly Trace[] {
+  const services = [...new Set(traces.flatMap((trace) => trace.services))];
+  const totalMs = Math.max(0, ...traces.map((trace) => trace.totalMs));
+  return traces.map((trace) => ({ ...trace, services, totalMs }));
+}
+
 /** Eight colours; the ninth service has the first again, and its name. */
 export function serviceColor({ services }: Trace, service: string): string {
   return `var(--service-${services.indexOf(service) % 8})`;
@@ -41,11 +49,14 @@ export function serviceColor({ services }: Trace, service: string): string {
 
 export function Waterfall(props: {
   readonly trace: Trace;
+  /** Whose it is, to those who do not see it. */
+  readonly label?: string;
   readonly chosen: number;
   readonly onChoose: (row: number) => void;
 }): View {
-  const { trace, chosen, onChoose } = props;
+  const { trace, label = 'Spans of the trace', chosen, onChoose } = props;
   const { rows } = trace;
+  const id = useId();
   const [folded, setFolded] = useState<ReadonlySet<number>>(new Set());
   const [scrollPx, setScroll] = useState(0);
   const [heightPx, setHeight] = useState(600);
@@ -92,9 +103,9 @@ export function Waterfall(props: {
         class: 'rows',
         role: 'treegrid',
         tabIndex: 0,
-        'aria-label': 'Spans of the trace',
+        'aria-label': label,
         'aria-rowcount': shown.length,
-        'aria-activedescendant': rows.length === 0 ? undefined : rowId(chosen),
+        'aria-activedescendant': rows.length === 0 ? undefined : `${id}-${chosen}`,
         onKeyDown,
         onScroll: () => setScroll(box.current?.scrollTop ?? 0),
       },
@@ -105,6 +116,7 @@ export function Waterfall(props: {
           (row, index) =>
           h(Row, {
             key: rows[row]!.span.spanId,
+            id: `${id}-${row}`,
             trace, row,
             at: from + index,
             parts: parts.get(row) ?? [],
@@ -117,10 +129,6 @@ export function Waterfall(props: {
       ),
     ),
   ]);
-}
-
-function rowId(row: number): string {
-  return `span-${row}`;
 }
 
 function partsByRow({ path }: Trace): ReadonlyMap<number, readonly PathPart[]> {
@@ -146,6 +154,7 @@ function Ruler({ totalMs }: { readonly totalMs: number }): View {
 }
 
 interface RowProps {
+  readonly id: string;
   readonly trace: Trace;
   readonly row: number;
   readonly at: number;
@@ -156,13 +165,13 @@ interface RowProps {
   readonly onFold: () => void;
 }
 
-function Row({ trace, row, at, parts, isFolded, isChosen, onChoose, onFold }: RowProps): View {
+function Row({ id, trace, row, at, parts, isFolded, isChosen, onChoose, onFold }: RowProps): View {
   const { span, depth, start, end, below } = trace.rows[row]!;
   const isError = span.status === 'error';
   return h(
     'div',
     {
-      id: rowId(row),
+      id,
       class: `row${isChosen ? ' chosen' : ''}${isError ? ' error' : ''}`,
       role: 'row',
       'aria-level': depth + 1,

@@ -1,20 +1,21 @@
 /**
- * A trace beside another of its kind: how much longer or shorter it took, and in which places. And which others there are to compare it
- * with: an ordinary one above all, because what is slow is seen best beside what is not.
+ * A trace beside another of its kind: how much longer or shorter it took, their waterfalls on one axis, and in which places they differ. And which
+ * others there are to compare it with: an ordinary one above all, because what is slow is seen best beside what is not.
  */
 import { h } from 'preact';
-import { useMemo } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import type { TraceSummary } from '../../observe/trace/store.ts';
 import { mainRoot } from '../charts/critical-path.ts';
 import { clockText, durationText } from '../charts/format.ts';
-import { compareTraces, diffSentence, type PlaceDiff, type Stay } from '../charts/trace-diff.ts';
-import { type Trace, traceOf } from '../charts/waterfall.ts';
+import { compareTraces, diffSentence, type PlaceDiff, type Stay, type TraceDiff } from '../charts/trace-diff.ts';
+import { onOneScale, type Trace, traceOf, Waterfall } from '../charts/waterfall.ts';
 import { usePolled } from '../polled.ts';
 import { hashOf, setQuery } from '../router.ts';
-import { askTrace, askTraces, traceIdIn, type WholeTrace } from '../traces.ts';
+import { askTrace, askTraces, chooseRow, chosenRow, traceIdIn, type WholeTrace } from '../traces.ts';
 import type { View } from '../view.ts';
 import { Asking } from './asking.ts';
+import { SpanDetails } from './span-details.ts';
 import { type Column, Table } from './table.ts';
 
 /** Spans of other services come a little later than those of the gateway. */
@@ -22,51 +23,71 @@ const PERIOD_MS = 5000;
 /** What is pointed at should stay where it is. */
 const PEERS_PERIOD_MS = 60_000;
 
-export function TraceCompare({ traceId, other }: { readonly traceId: string; readonly other: string }): View {
-  const here = usePolled(traceId, PERIOD_MS, (signal) => askTrace(traceId, signal));
-  const there = usePolled(other, PERIOD_MS, (signal) => askTrace(other, signal));
+export function TraceCompare({ here, other }: { readonly here: WholeTrace; readonly other: string }): View {
+  const { traceId } = here;
+  const { value: there, problem } = usePolled(other, PERIOD_MS, (signal) => askTrace(other, signal));
   return h('section', { class: 'panel' }, [
     h('header', {}, [
       h('h2', {}, 'Compared'),
       h('a', { class: 'end', href: hashOf('traces', { id: other, with: traceId }) }, 'The other way round'),
     ]),
-    here.value === null || there.value === null
-      ? h(Asking, { problem: here.problem ?? there.problem })
-      : h(Compared, { here: here.value, there: there.value }),
+    there === null ? h(Asking, { problem }) : null,
+    h(Compared, { here, there }),
   ]);
 }
 
-function Compared(whole: { readonly here: WholeTrace; readonly there: WholeTrace }): View {
+/** Also before the other is known: what is looked at stays where it is. */
+function Compared(whole: { readonly here: WholeTrace; readonly there: WholeTrace | null }): View {
   const here = useMemo(() => traceOf(whole.here.spans), [whole.here]);
-  const there = useMemo(() => traceOf(whole.there.spans), [whole.there]);
+  const there = useMemo(() => traceOf(whole.there?.spans ?? []), [whole.there]);
   const diff = useMemo(() => compareTraces(here, there), [here, there]);
-  const most = Math.max(1e-9, ...diff.places.map(apart).map(Math.abs));
+  const [scaledHere, scaledThere] = useMemo(() => onOneScale([here, there]), [here, there]) as [Trace, Trace];
+  const [chosenThere, chooseThere] = useState<number | null>(null);
+  const rowThere = there.rows[chosenThere ?? -1];
   return h('div', {}, [
-    h('p', {}, h('b', {}, diffSentence(diff))),
-    h('ul', { class: 'sides' }, [
-      h(One, { title: 'This', trace: here, whole: whole.here }),
-      h(One, { title: 'The other', trace: there, whole: whole.there }),
+    whole.there === null ? null : h('p', {}, h('b', {}, diffSentence(diff))),
+    h('div', { class: 'sides' }, [
+      h(One, { title: 'This', trace: scaledHere, whole: whole.here, chosen: chosenRow(here), onChoose: (row) => chooseRow(here, row) }),
+      whole.there === null
+        ? null
+        : h(One, { title: 'The other', trace: scaledThere, whole: whole.there, chosen: chosenThere ?? Math.max(0, mainRoot(there.rows)), onChoose: chooseThere }),
     ]),
-    h(Table<PlaceDiff>, {
-      ...{ id: 'd', label: 'where the two differ', rows: diff.places, empty: 'Neither has a span.' },
-      columns: columnsOf(most),
-      keyOf: ({ id }) => id,
-      classOf: ({ here: { failed } }) => (failed > 0 ? 'failed' : ''),
-    }),
+    rowThere === undefined ? null : h(SpanDetails, { row: rowThere }),
+    whole.there === null ? null : h(Places, diff),
   ]);
+} // prettier-ignore
+
+function Places({ places }: TraceDiff): View {
+  const most = Math.max(1e-9, ...places.map(apart).map(Math.abs));
+  return h(Table<PlaceDiff>, {
+    ...{ id: 'd', label: 'where the two differ', rows: places, empty: 'Neither has a span.' },
+    columns: columnsOf(most),
+    keyOf: ({ id }) => id,
+    classOf: ({ here: { failed } }) => (failed > 0 ? 'failed' : ''),
+  });
 }
 
-function One(props: { readonly title: string; readonly trace: Trace; readonly whole: WholeTrace }): View {
-  const { title, trace, whole } = props;
+interface OneProps {
+  readonly title: string;
+  readonly trace: Trace;
+  readonly whole: WholeTrace;
+  readonly chosen: number;
+  readonly onChoose: (row: number) => void;
+}
+
+function One({ title, trace, whole, chosen, onChoose }: OneProps): View {
   const root = trace.rows[mainRoot(trace.rows)];
   const { traceId, dropped } = whole;
   const what = root === undefined ? traceId : `${root.span.name}, ${clockText(root.span.startMs, true)}`;
-  return h('li', {}, [
-    `${title}: `,
-    h('a', { href: hashOf('traces', { id: traceId }) }, what),
-    h('span', { class: 'dim' }, ` ${traceId}${dropped === 0 ? '' : `; ${dropped} of its spans were too many to keep`}`),
+  return h('figure', {}, [
+    h('figcaption', {}, [
+      `${title}: `,
+      h('a', { href: hashOf('traces', { id: traceId }) }, what),
+      h('span', { class: 'dim' }, ` ${traceId}${dropped === 0 ? '' : `; ${dropped} of its spans were too many to keep`}`),
+    ]),
+    h(Waterfall, { trace, chosen, onChoose, label: `Spans of ${title.toLowerCase()} trace` }),
   ]);
-}
+} // prettier-ignore
 
 function apart({ here, there }: PlaceDiff): number {
   return here.ms - there.ms;
@@ -136,7 +157,7 @@ export function Peers({ traceId, root }: { readonly traceId: string; readonly ro
         ', ',
       ]),
     ),
-    'or ',
+    peers.length === 0 ? null : 'or ',
     h('input', { type: 'search', onInput: find, spellcheck: false, placeholder: 'a trace id', 'aria-label': 'Id of the trace to compare with' }),
   ]); // prettier-ignore
 }

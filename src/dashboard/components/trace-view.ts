@@ -1,16 +1,16 @@
 /** One trace: what it was, where its time went and how another compares, its waterfall, all of the span that is chosen, and the lines of logs that belong to it. */
 import { h } from 'preact';
 import { useMemo } from 'preact/hooks';
-import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import { mainRoot, timeSpent } from '../charts/critical-path.ts';
-import { clockText, dateText, durationText, shareText } from '../charts/format.ts';
+import { dateText, durationText, shareText } from '../charts/format.ts';
 import { serviceColor, type Trace, traceOf, Waterfall } from '../charts/waterfall.ts';
 import { usePolled } from '../polled.ts';
-import { hashOf, place, setQuery } from '../router.ts';
-import { askTrace, type WholeTrace } from '../traces.ts';
+import { hashOf, place } from '../router.ts';
+import { askTrace, chooseRow, chosenRow, type WholeTrace } from '../traces.ts';
 import type { View } from '../view.ts';
 import { Asking } from './asking.ts';
 import { LogLines } from './log-lines.ts';
+import { SpanDetails } from './span-details.ts';
 import { Peers, TraceCompare } from './trace-compare.ts';
 
 /** Spans of other services come a little later than those of the gateway. */
@@ -21,25 +21,24 @@ export function TraceView({ traceId }: { readonly traceId: string }): View {
   const other = place.value.query.get('with') ?? '';
   return h('div', { class: 'screen' }, [
     h('p', {}, [h('a', { href: hashOf('traces') }, '‹ Traces'), ' ', h('code', {}, traceId)]),
-    other === '' ? null : h(TraceCompare, { traceId, other }),
-    value === null ? h(Asking, { problem }) : h(Whole, { whole: value }),
+    value === null || other === '' ? null : h(TraceCompare, { key: other, here: value, other }),
+    value === null ? h(Asking, { problem }) : h(Whole, { whole: value, isCompared: other !== '' }),
     h(LogLines, { title: 'Log lines of this trace', wanted: { traceId } }),
   ]);
 }
 
-function Whole({ whole }: { readonly whole: WholeTrace }): View {
+/** Compared, its waterfall is beside the other. */
+function Whole({ whole, isCompared }: { readonly whole: WholeTrace; readonly isCompared: boolean }): View {
   // Once for each answer: of as many spans as before, one may be another.
   const trace = useMemo(() => traceOf(whole.spans), [whole.spans]);
-  const wanted = place.value.query.get('span');
-  const found = trace.rows.findIndex(({ span }) => span.spanId === wanted);
-  const chosen = found < 0 ? Math.max(0, mainRoot(trace.rows)) : found;
+  const chosen = chosenRow(trace);
   const row = trace.rows[chosen];
   const root = trace.rows[mainRoot(trace.rows)];
   return h('section', { class: 'panel' }, [
     h(Summary, { trace, dropped: whole.dropped }),
     root === undefined ? null : h(Peers, { traceId: whole.traceId, root: root.span }),
-    h(Waterfall, { trace, chosen, onChoose: (at) => setQuery({ span: trace.rows[at]!.span.spanId }) }),
-    row === undefined ? null : h(SpanDetails, { span: row.span, shiftMs: row.shiftMs, lost: row.lost }),
+    isCompared ? null : h(Waterfall, { trace, chosen, onChoose: (at) => chooseRow(trace, at) }),
+    row === undefined ? null : h(SpanDetails, { row }),
   ]);
 }
 
@@ -75,46 +74,4 @@ function Summary({ trace, dropped }: { readonly trace: Trace; readonly dropped: 
       ]),
     ]),
   ]);
-}
-
-const lostWords = {
-  parent: 'Its parent is not here: it was not kept, or never sent.',
-  circle: 'Its parents are a circle; the waterfall was opened here.',
-} as const;
-
-function SpanDetails(props: {
-  readonly span: SpanRecord;
-  readonly shiftMs: number;
-  readonly lost: 'parent' | 'circle' | null;
-}): View {
-  const { span, shiftMs, lost } = props;
-  const { dropped } = span;
-  const left = dropped.attributes + dropped.events + dropped.links;
-  const facts: readonly (readonly [name: string, value: string])[] = [
-    ['service', span.service],
-    ['kind', span.kind],
-    ['span id', span.spanId],
-    ...(span.statusMessage === '' ? [] : [['error', span.statusMessage] as const]),
-    ...Object.entries(span.attributes).map(([name, value]) => [name, String(value)] as const),
-  ];
-  return h('div', { class: 'span-details' }, [
-    h('h3', {}, [span.name, h('span', { class: span.status === 'error' ? 'bad' : 'dim' }, ` ${span.status === 'error' ? 'failed' : ''} ${durationText(span.durationMs)}`)]),
-    shiftMs === 0 ? null : h('p', { class: 'warn' }, `The clock of ${span.service} differs: what it sent was moved by ${durationText(shiftMs)}.`),
-    lost === null ? null : h('p', { class: 'warn' }, lostWords[lost]),
-    h('dl', {}, facts.map(([name, value]) => h('div', { key: name }, [h('dt', {}, name), h('dd', {}, value)]))),
-    span.events.length === 0
-      ? null
-      : h('ol', { class: 'events' }, [
-          span.events.map(({ timeMs, name, attributes }, at) =>
-            h('li', { key: at }, [
-              h('time', {}, `+${durationText(Math.max(0, timeMs - span.startMs))}`),
-              h('b', {}, name),
-              ...Object.entries(attributes).map(([key, value]) => h('span', { key }, ` ${key}=${String(value)}`)),
-            ]),
-          ),
-        ]),
-    span.links.map((link) => h('p', { key: link.spanId }, ['Linked to ', h('a', { href: hashOf('traces', { id: link.traceId }) }, link.traceId)])),
-    left === 0 ? null : h('p', { class: 'dim' }, `${left} attributes, events or links had no room and are not shown.`),
-    h('p', { class: 'dim' }, `Began ${clockText(span.startMs, true)}.`),
-  ]); // prettier-ignore
 }
