@@ -159,7 +159,7 @@ test('a request that was counted has an exemplar while its trace is kept; what i
   const [{ atMs, durationMs, ...rest } = assert.fail()] = exemplars;
   const { spans } = await read<Trace>(`/api/traces/${traceId}`);
   const { name, spanId } = spans.find(({ kind }) => kind === 'server')!;
-  assert.deepEqual(rest, { traceId, spanId, name, failed: false });
+  assert.deepEqual(rest, { traceId, spanId, name, by: 'gateway', failed: false });
   assert.ok(atMs >= began && durationMs > 0, `${atMs} ${durationMs}`);
   assert.deepEqual((await read<ExemplarAnswer>('/api/exemplars?service=nobody')).exemplars, []);
   assert.deepEqual((await read<ExemplarAnswer>(`/api/exemplars?to=${began - 1000}&from=0`)).exemplars, []);

@@ -8,6 +8,7 @@ import { durationText } from './charts/format.ts';
 import { mainRoot } from './charts/critical-path.ts';
 import type { Dot } from './charts/reading.ts';
 import type { Trace } from './charts/waterfall.ts';
+import { live } from './feed.ts';
 import { hashOf, place, setQuery } from './router.ts';
 import type { TimeSpan } from './series.ts';
 
@@ -51,17 +52,20 @@ export function chooseRow({ rows }: Trace, row: number): void {
 /** A place on a chart is somewhat wider than a dot. */
 const PLACES = { narrow: 20, wide: 60 };
 
-/** Requests whose traces are kept, as dots on a chart of latencies. */
+/** Requests whose traces are kept, as dots on a chart of latencies; of all services, those that the gateway sends to. */
 export async function askDots(service: string, { spanMs }: TimeSpan, signal: AbortSignal): Promise<readonly Dot[]> {
   const seconds = spanMs / 1000;
   const places = isNarrow() ? PLACES.narrow : PLACES.wide;
   const query = queryOf({ service, from: `-${seconds}s`, step: `${seconds / places}s` });
   const { exemplars } = await getJson<ExemplarAnswer>(`/api/exemplars?${query}`, signal);
-  return exemplars.map(({ traceId, spanId, name, atMs, durationMs, failed }) => ({
-    ...{ atMs, failed, value: durationMs },
-    href: hashOf('traces', { id: traceId, span: spanId }),
-    what: `${name}, ${durationText(durationMs)}${failed ? ', failed' : ''}`,
-  }));
+  const services = ['gateway', ...(live.peek()?.tables.services.name ?? [])];
+  return exemplars
+    .filter(({ by }) => services.includes(by))
+    .map(({ traceId, spanId, name, by, atMs, durationMs, failed }) => ({
+      ...{ atMs, failed, value: durationMs },
+      href: hashOf('traces', { id: traceId, span: spanId }),
+      what: `${name}, ${durationText(durationMs)}${by === 'gateway' ? '' : ` as ${by} counted it`}${failed ? ', failed' : ''}`,
+    }));
 }
 
 function queryOf(wanted: object): URLSearchParams {

@@ -8,7 +8,12 @@ import type { ExemplarAnswer } from '../../src/gateway/admin/traces-api.ts';
 import type { SeriesAnswer } from '../../src/gateway/admin/series-api.ts';
 import type { ConfigInput } from '../../src/gateway/config/index.ts';
 import { addSparse, quantile } from '../../src/kernel/quantile.ts';
+import { createMetrics } from '../../src/observe/index.ts';
+import type { MetricBatch } from '../../src/observe/metrics/collect.ts';
+import { encodeMetrics } from '../../src/observe/otlp/metrics.ts';
+import { encodeTraces } from '../../src/observe/otlp/traces.ts';
 import { cleanups, create } from '../gateway-under-test.ts';
+import { span } from '../observe/spans.ts';
 import { noFaults, openPage } from './page-under-test.ts';
 
 const plain = (text: string): string => text.replaceAll('\u00a0', ' ');
@@ -155,6 +160,38 @@ test('a dot on a chart of latencies is a trace: where it was counted, by click, 
   await page.getByRole('treegrid').getByText('GET find').waitFor();
   noFaults(opened);
 }); // prettier-ignore
+
+test('a dot may be told by a service, of a request that the gateway has no trace of', async () => {
+  const { admin, send } = await shop({ telemetry: {} });
+  await send('/', 5);
+  await secondsOver(admin, 5);
+  const push = async (path: string, body: Uint8Array): Promise<void> => {
+    const headers = { 'Content-Type': 'application/x-protobuf' };
+    const response = await fetch(`http://${admin}${path}`, { method: 'POST', headers, body: body as never });
+    assert.equal(response.status, 200, await response.text());
+  };
+  const traceId = 'c'.repeat(32);
+  await push('/v1/traces', encodeTraces([span({ traceId, spanId: 'd'.repeat(16), name: 'GET /cart' })]));
+  // Of two services, one of which the gateway does not know.
+  for (const service of ['shop', 'cron']) {
+    const metrics = createMetrics();
+    metrics
+      .histogram({ name: 'http_server_request_duration_seconds', help: 'D.', labels: ['http_request_method'] })
+      .bind({ http_request_method: 'GET' })
+      .observe(0.102, traceId);
+    const batches: MetricBatch[] = [];
+    for await (const batch of metrics.collect()) batches.push(batch);
+    await push('/v1/metrics', encodeMetrics(batches, { service, instance: '', resource: {}, startMs: 1 }));
+  }
+  const opened = await openPage(admin, '#/service');
+  const { page } = opened;
+  const dot = page.locator('figure', { has: page.getByRole('heading', { name: 'Duration' }) }).locator('.dots a');
+  await dot.waitFor();
+  assert.equal(plain((await dot.getAttribute('title'))!), 'GET, 102 ms as shop counted it');
+  await dot.click();
+  await page.getByRole('treegrid').getByText('GET /cart').waitFor();
+  noFaults(opened);
+});
 
 test('of one service only what is its own', async () => {
   const { admin, send } = await shop();

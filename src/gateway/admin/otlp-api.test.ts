@@ -261,6 +261,31 @@ test('what is pushed in the name of this gateway is another’s, and is no exemp
   assert.deepEqual(exemplars, []);
 });
 
+test('an exemplar of a service leads to its trace, if that is kept here', async (t) => {
+  const { push, address } = await serve(t);
+  const metrics = createMetrics();
+  const durations = metrics.histogram({
+    ...{ name: 'http_server_request_duration_seconds', help: 'D.', labels: ['http_request_method', 'http_route'] },
+  });
+  const bound = durations.bind({ http_request_method: 'GET', http_route: '/cart' });
+  bound.observe(0.25, one.traceId);
+  bound.observe(7, 'e'.repeat(32));
+  const batches: MetricBatch[] = [];
+  for await (const batch of metrics.collect()) batches.push(batch);
+  const body = encodeMetrics(batches, { service: 'shop', instance: '', resource: {}, startMs: 1 });
+  const found = async (service: string): Promise<unknown> => {
+    const query = `service=${service}&from=0&to=${Date.now() + 1e9}`;
+    const { exemplars } = (await (await fetch(`${address}/api/exemplars?${query}`)).json()) as ExemplarAnswer;
+    return exemplars.map(({ by, durationMs, failed, name, traceId }) => ({ by, durationMs, failed, name, traceId }));
+  };
+  assert.equal((await push(body, protobuf, '/v1/metrics')).status, 200);
+  assert.deepEqual(await found('shop'), [], 'its trace is not here yet');
+  assert.equal((await push(encodeTraces([one]))).status, 200);
+  const exemplar = { by: 'shop', durationMs: 250, failed: false, name: 'GET /cart', traceId: one.traceId };
+  assert.deepEqual(await found('shop'), [exemplar]);
+  assert.deepEqual(await found('search'), []);
+});
+
 test('points of many metrics, and many of one, are all taken, part for part', async (t) => {
   const { push, telemetry } = await serve(t);
   const parts: number[] = [];

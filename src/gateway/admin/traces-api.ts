@@ -29,7 +29,10 @@ export interface ExemplarAnswer {
 export function answerExemplars(backend: AdminBackend, { query }: ApiRequest): ApiAnswer {
   const wanted = readExemplarQuery(query, backend.wallMs());
   if (typeof wanted === 'string') return badRequest(wanted);
-  return json(200, { exemplars: exemplarsOf(backend.telemetry.traces.spans(), wanted) } satisfies ExemplarAnswer);
+  const { metrics, traces } = backend.telemetry;
+  // Of services those too whose traces are here: others lead nowhere.
+  const pushed = metrics.exemplars.filter(({ traceId }) => traces.has(traceId));
+  return json(200, { exemplars: exemplarsOf(traces.spans(), wanted, pushed) } satisfies ExemplarAnswer);
 }
 
 const exemplarNames = ['service', 'from', 'to', 'step'];

@@ -1,5 +1,5 @@
 /**
- * The last value of each series that services push: who leads what, how full a pool is. No history, which is the series' business.
+ * The last value of each series that services push: who leads what, how full a pool is; and their exemplars. No history, which is the series' business.
  *
  * Invariants: after each `add` at most `SERIES_MAX` series in `BYTES_MAX`, those that were told last; of a series what is newest, also where pushes
  * overtake each other; a series that nobody told for `FORGET_MS` is not shown any more, since who is gone does not say so.
@@ -8,6 +8,8 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { MetricRecord } from '../../observe/otlp/metric-record.ts';
 import { cutText } from '../../observe/trace/span-bounds.ts';
+import type { Exemplar } from '../tracing/exemplars.ts';
+import { ReceivedExemplars } from './received-exemplars.ts';
 
 const SERIES_MAX = 10_000;
 /** As estimated: of ordinary series there is room for all. A name or a label may be long, and there may be 128 of these. */
@@ -52,6 +54,7 @@ export class ReceivedMetrics {
   readonly #clock: Clock;
   /** The one that was told longest ago first. */
   readonly #series = new Map<string, Kept>();
+  readonly #exemplars = new ReceivedExemplars();
   #bytes = 0;
 
   constructor(clock: Clock) {
@@ -61,6 +64,7 @@ export class ReceivedMetrics {
   add(records: readonly MetricRecord[]): void {
     const toldMs = this.#clock.nowMs();
     for (const record of records) {
+      this.#exemplars.add(record);
       const whose = JSON.stringify([record.service, record.instance, record.name]);
       for (const point of record.points) {
         const series = seriesOf(record, point);
@@ -86,6 +90,11 @@ export class ReceivedMetrics {
     const found = [...this.#series.values()].flatMap(({ series }) => (series.name.startsWith(prefix) ? [series] : []));
     found.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
     return { series: found.slice(0, SHOWN_MAX), more: Math.max(0, found.length - SHOWN_MAX) };
+  }
+
+  /** Of durations of requests, whether their traces are kept or not. */
+  get exemplars(): readonly Exemplar[] {
+    return this.#exemplars.all;
   }
 
   #forget(nowMs: number): void {

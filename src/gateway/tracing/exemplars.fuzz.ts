@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { span } from '../../../test/observe/spans.ts';
 import type { SpanKind } from '../../observe/trace/span-record.ts';
-import { EXEMPLARS_MAX, exemplarsOf } from './exemplars.ts';
+import { type Exemplar, EXEMPLARS_MAX, exemplarsOf } from './exemplars.ts';
 
 const anySpan = fc
   .record({
@@ -53,4 +53,22 @@ test('of too many places the newest are told', () => {
   const found = exemplarsOf(spans, { fromMs: 0, toMs: 1e9, stepMs: 1000 });
   assert.equal(found.length, EXEMPLARS_MAX);
   assert.equal(found.at(-1)!.atMs, (EXEMPLARS_MAX + 4) * 1000 + 5);
+});
+
+test('of what services tell there is one for each trace that the gateway told none of, by their own names', () => {
+  const told = (number: number, fields: Partial<Exemplar> = {}): Exemplar => ({
+    ...{ traceId: `${number}`, spanId: '', name: 'GET /cart', by: 'shop', atMs: 1000 * number, durationMs: 70 },
+    ...{ failed: false, ...fields },
+  });
+  const spans = [
+    span({ traceId: '1', spanId: 's', service: 'gateway', startMs: 1000, attributes: { 'spillway.service': 'shop' } }),
+  ];
+  const pushed = [told(1), told(2), told(2, { durationMs: 90 }), told(3, { by: 'search' }), told(99)];
+  const found = (service?: string): string[] => {
+    const query = { ...(service !== undefined && { service }), fromMs: 0, toMs: 10_000, stepMs: 500 };
+    return exemplarsOf(spans, query, pushed).map(({ by, durationMs, traceId }) => `${traceId} ${by} ${durationMs}`);
+  };
+  assert.deepEqual(found(), ['1 gateway 5', '2 shop 90', '3 search 70']);
+  assert.deepEqual(found('shop'), ['1 gateway 5', '2 shop 90']);
+  assert.deepEqual(found('search'), ['3 search 70']);
 });

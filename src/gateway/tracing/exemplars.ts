@@ -2,8 +2,9 @@
  * Exemplars: of the requests that durations were counted of, those whose traces are kept, each with the duration that was counted, so that a
  * point on a chart of latencies is a trace that can be opened.
  *
- * Of many that fall together, in the same step of time and the same octave of durations, one is told: one that failed, or the longest. So
- * there are as many as a chart has places for, and what is rare is among them. Pure. Cost: O(spans that are kept).
+ * Beside them are those that services tell of requests they answered, of traces that the gateway told none of. Of many that fall together, in
+ * the same step of time and the same octave of durations, one is told: one that failed, or the longest. So there are as many as a chart has places
+ * for, and what is rare is among them. Pure. Cost: O(spans that are kept).
  */
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import { GATEWAY_SERVICE } from './server-span.ts';
@@ -11,9 +12,11 @@ import { GATEWAY_SERVICE } from './server-span.ts';
 /** As JSON. Both ends import this. */
 export interface Exemplar {
   readonly traceId: string;
-  /** Of the request, as the gateway saw it. */
+  /** Of the request, as `by` saw it; may be empty of a service. */
   readonly spanId: string;
   readonly name: string;
+  /** Who counted it: `gateway`, or the service that pushed it. */
+  readonly by: string;
   /** Wall time at which it was over, and counted. */
   readonly atMs: number;
   readonly durationMs: number;
@@ -31,17 +34,29 @@ export interface ExemplarQuery {
 /** More than a chart has places for: 60 steps, and some ten octaves. */
 export const EXEMPLARS_MAX = 1000;
 
-/** In the order of time; of too many, the newest. */
-export function exemplarsOf(spans: Iterable<SpanRecord>, query: ExemplarQuery): Exemplar[] {
-  const { fromMs, toMs, stepMs } = query;
+/** In the order of time; of too many, the newest. `pushed` are those of services. */
+export function exemplarsOf(
+  spans: Iterable<SpanRecord>,
+  query: ExemplarQuery,
+  pushed: Iterable<Exemplar> = [],
+): Exemplar[] {
+  const { fromMs, service, stepMs, toMs } = query;
   const places = new Map<string, Exemplar>();
-  for (const span of spans) {
-    const atMs = span.startMs + span.durationMs;
-    if (!isCounted(span, query.service) || !(atMs >= fromMs && atMs < toMs)) continue;
-    const found = exemplarOf(span, atMs);
-    const place = `${Math.floor(atMs / stepMs)} ${Math.floor(Math.log2(found.durationMs))}`;
+  const told = new Set<string>();
+  const take = (found: Exemplar): void => {
+    const { atMs, durationMs } = found;
+    if (!(atMs >= fromMs && atMs < toMs)) return;
+    const place = `${Math.floor(atMs / stepMs)} ${Math.floor(Math.log2(durationMs))}`;
     const before = places.get(place);
     if (before === undefined || isBetter(found, before)) places.set(place, found);
+  };
+  for (const span of spans) {
+    if (!isCounted(span, service)) continue;
+    told.add(span.traceId);
+    take(exemplarOf(span));
+  }
+  for (const found of pushed) {
+    if (!told.has(found.traceId) && (service === undefined || found.by === service)) take(found);
   }
   return [...places.values()].toSorted((one, other) => one.atMs - other.atMs).slice(-EXEMPLARS_MAX);
 }
@@ -53,8 +68,9 @@ export function isCounted({ attributes, kind, service }: SpanRecord, wanted?: st
   return wanted === undefined || asked === wanted;
 }
 
-function exemplarOf({ traceId, spanId, name, durationMs, status }: SpanRecord, atMs: number): Exemplar {
-  return { traceId, spanId, name, atMs, durationMs, failed: status === 'error' };
+function exemplarOf({ traceId, spanId, name, startMs, durationMs, status }: SpanRecord): Exemplar {
+  const atMs = startMs + durationMs;
+  return { traceId, spanId, name, by: GATEWAY_SERVICE, atMs, durationMs, failed: status === 'error' };
 }
 
 function isBetter(one: Exemplar, than: Exemplar): boolean {

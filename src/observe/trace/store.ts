@@ -81,6 +81,11 @@ export class TraceStore {
     while (this.bytes > this.#bytesMax) this.#evict();
   }
 
+  /** Whether anything of it is kept. */
+  has(traceId: string): boolean {
+    return this.#ordinary.has(traceId) || this.#notable.has(traceId);
+  }
+
   /** Null if it was never here, or is no longer. */
   trace(
     traceId: string,
