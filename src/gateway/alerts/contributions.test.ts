@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { createSeries } from '../../observe/series/series.ts';
 import type { Span } from '../../observe/slo/ledger/entry.ts';
-import type { WindowCount } from '../../observe/slo/live/outlook.ts';
+import type { WindowCount } from '../../observe/slo/live/known-window.ts';
 import type { Slo } from '../../observe/slo/objective.ts';
 import { bucketOf, durationBuckets } from '../durations.ts';
 import type { Snapshot } from '../snapshot.ts';

@@ -10,7 +10,7 @@ import type { Contribution } from '../../observe/slo/alerts/explanation.ts';
 import type { RequestSelector } from '../../observe/slo/gateway-indicator.ts';
 import type { Span } from '../../observe/slo/ledger/entry.ts';
 import { eventsOf } from '../../observe/slo/live/evaluator.ts';
-import type { WindowCount } from '../../observe/slo/live/outlook.ts';
+import type { WindowCount } from '../../observe/slo/live/known-window.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { errorBudget, gatewayIndicatorOf, type Slo, sloId } from '../../observe/slo/objective.ts';
 import { bucketsWithin } from '../durations.ts';

@@ -75,8 +75,10 @@ class Gateway {
   }
 }
 
+/** Whose alerts wait for no more than that one failure is allowed. */
 function slos(...sli: object[]): readonly Slo[] {
-  const given = sli.map((each, at) => ({ name: `n${at}`, objective: '99%' as const, sli: each }));
+  const policy = { history: '0s' } as const;
+  const given = sli.map((each, at) => ({ name: `n${at}`, objective: '99%' as const, policy, sli: each }));
   const { slos, mistakes } = resolveSlos({ service: 'shop', slos: given });
   assert.deepEqual(mistakes, []);
   return slos!.slos;

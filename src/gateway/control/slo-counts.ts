@@ -1,6 +1,6 @@
 /** What objectives count of the gateway's own traffic, as their rules do of its metrics: how much of it came in a round of samples. Pure. */
 import type { GatewayIndicator } from '../../observe/slo/gateway-indicator.ts';
-import type { WindowCount } from '../../observe/slo/live/outlook.ts';
+import type { WindowCount } from '../../observe/slo/live/known-window.ts';
 import { BUCKETS, bucketsWithin, durationBuckets } from '../durations.ts';
 import { routeSlots } from '../slots.ts';
 import type { RouteProbe } from './probes.ts';

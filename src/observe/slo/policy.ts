@@ -53,7 +53,7 @@ export interface KnownPart {
 }
 
 /** Fewer, and the first failure overdraws the budget, however good the service is. */
-const EVENTS_MIN = 1;
+export const EVENTS_MIN = 1;
 /** Where nobody can say how much is known, it is taken to be enough. */
 const enough: KnownPart = { knownMs: Number.POSITIVE_INFINITY, events: Number.POSITIVE_INFINITY };
 

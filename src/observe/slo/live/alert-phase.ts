@@ -16,7 +16,7 @@ export interface AlertMoment {
 }
 
 export interface AlertInput {
-  /** Above in its long and in its short window, and enough failures in the long one. */
+  /** Above in its long and in its short window, and enough failures in the long one, of which enough is known. */
   readonly isLong: boolean;
   readonly isShort: boolean;
 }

@@ -47,9 +47,17 @@ class Live {
 
   /** Seconds until the most urgent alert is in this state, evaluated each second. */
   until(state: AlertStatus['state'], total: number, bad: number, most = 20_000): number {
+    return this.untilAny(({ alerts }) => alerts[0]?.state === state, { total, bad, most });
+  }
+
+  /** Seconds until it is so, evaluated each second. */
+  untilAny(
+    isSo: (status: SloStatus) => boolean,
+    { total, bad, most = 20_000 }: { total: number; bad: number; most?: number },
+  ): number {
     for (let seconds = 1; seconds <= most; seconds++) {
       this.second(total, bad);
-      if (this.evaluator.evaluate()[0]!.alerts[0]?.state === state) return seconds;
+      if (isSo(this.evaluator.evaluate()[0]!)) return seconds;
     }
     return Number.POSITIVE_INFINITY;
   }
@@ -278,4 +286,62 @@ test('how soon it would page is when it does, whatever went before', () => {
     ),
     { numRuns: 60 },
   );
+});
+
+const fires = ({ alerts }: SloStatus): boolean => alerts.some(({ state }) => state === 'firing');
+const pages = ({ alerts }: SloStatus): boolean =>
+  alerts.some(({ severity, state }) => severity === 'page' && state === 'firing');
+
+test('one slow request in the first ten seconds wakes nobody, nor does the next that is allowed', () => {
+  for (const objective of ['99%', '99.9%'] as const) {
+    const live = new Live({ objective });
+    assert.equal(live.untilAny(fires, { total: 2, bad: 0, most: 9 }), Number.POSITIVE_INFINITY);
+    assert.equal(live.untilAny(fires, { total: 2, bad: 1, most: 1 }), Number.POSITIVE_INFINITY);
+    // It is above in both windows of the tickets.
+    const { alerts } = live.evaluator.statuses[0]!;
+    assert.deepEqual([...new Set(alerts.slice(2).map(({ state }) => state))], ['pending']);
+    // Until an hour is known and one failure allowed, and beyond.
+    for (let hour = 0; hour < 2; hour++) {
+      assert.equal(live.untilAny(fires, { total: 2, bad: 0, most: 3599 }), Number.POSITIVE_INFINITY);
+      assert.equal(live.untilAny(fires, { total: 2, bad: 1, most: 1 }), Number.POSITIVE_INFINITY);
+    }
+  }
+});
+
+test('a budget that goes twice too fast is told once an hour is known and one failure allowed, whichever is later', () => {
+  const told = (total: number, input: Partial<Input> = {}): number =>
+    new Live(input).untilAny(fires, { total, bad: total * 0.002 });
+  assert.equal(told(10), 3600);
+  assert.equal(told(0.2), 5000);
+  assert.equal(told(10, { policy: { history: '0s' } }), 100);
+  // Beyond an hour it is known by tens of seconds when it began.
+  const longer = told(10, { policy: { history: '90m' } });
+  assert.ok(longer > 5390 && longer <= 5400, `${longer} s`);
+});
+
+test('an outage of a young service pages at once, a partial one no later than of an old service', () => {
+  for (const objective of ['99%', '99.9%'] as const) {
+    for (const failing of [1, 0.6, 0.3, 0.2]) {
+      const [rate, bad] = [20, 20 * failing];
+      const old = new Live({ objective });
+      old.run(6 * 3600, rate, 0);
+      const oldS = old.untilAny(pages, { total: rate, bad });
+      assert.ok(oldS < 3600, `${oldS}`);
+      for (const knownS of [0, 10, 120, 3000]) {
+        const young = new Live({ objective });
+        if (knownS > 0) young.run(knownS, rate, 0);
+        const youngS = young.untilAny(pages, { total: rate, bad });
+        assert.ok(youngS <= oldS, `${objective}, ${failing} failing after ${knownS} s: ${youngS} s and ${oldS} s`);
+        // Of a total one, ten failures are enough when nothing went before.
+        if (failing === 1 && knownS === 0) assert.equal(youngS, 1);
+        if (failing === 1 && knownS === 10) assert.ok(youngS <= 10, `${youngS} s`);
+      }
+    }
+  }
+});
+
+test('the first answers after a start may be slow: a tenth of them in some seconds is no outage', () => {
+  const live = new Live({ objective: '99.9%' });
+  assert.equal(live.untilAny(fires, { total: 500, bad: 50, most: 5 }), Number.POSITIVE_INFINITY);
+  assert.equal(live.untilAny(fires, { total: 500, bad: 0, most: 3600 }), Number.POSITIVE_INFINITY);
 });

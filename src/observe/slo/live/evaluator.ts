@@ -5,7 +5,8 @@
  * What is kept of an objective are two counters, of all events and of bad ones, so that a ledger, a backtest and this read the same stream.
  * In agreement with Prometheus on the same samples: exactly where a window begins at a sample and at a step of the series; else
  * what differs is the events of half a step at most, a second within an hour, ten within a day, five minutes beyond. Without
- * events in a window there is no share and no alert. What is first seen after a gap counts from when it was seen; Prometheus
+ * events in a window there is no share and no alert. While less is known than a window has, an alert waits for more than Prometheus asks
+ * (known-window.ts). What is first seen after a gap counts from when it was seen; Prometheus
  * forgets it if the window begins in the gap (test/slo/live-prometheus.test.ts).
  *
  * Cost of an objective: some 20 sums over a series, about 0.1 ms (`npm run bench -- observe --only series`).
@@ -18,8 +19,9 @@ import { alertWindowsS, type BurnAlert, burnAlerts, firingAlerts } from '../burn
 import { errorBudget, exact, gatewayIndicatorOf, type Slo, sloId } from '../objective.ts';
 import { budgetLevel } from '../policy.ts';
 import { type AlertMoment, firstPhase, nextPhase } from './alert-phase.ts';
-import { exhaustion, secondsToFire, type WindowCount } from './outlook.ts';
+import { exhaustion, secondsToFire } from './outlook.ts';
 import type { AlertStatus, SloStatus } from './status.ts';
+import { isProven, type WindowCount } from './known-window.ts';
 
 export interface TimeRange {
   readonly fromMs: number;
@@ -172,8 +174,11 @@ export class SloEvaluator {
     const burnOf = (failed: number | null): number | null => (failed === null ? null : failed / budget);
     const isAbove = (seconds: number, threshold: number): boolean => (share(seconds) ?? 0) > threshold;
     const { failuresMin } = slo.alerts;
-    const states = alerts.map(({ severity, burn, longS, shortS, threshold }): AlertStatus => {
-      const isEnough = failuresMin <= 1 || count(longS).bad >= failuresMin - 0.5;
+    const known = { knownS, historyS: slo.policy.historyMs / 1000, budget };
+    const states = alerts.map((alert): AlertStatus => {
+      const { severity, burn, longS, shortS, threshold } = alert;
+      const hasFailures = failuresMin <= 1 || count(longS).bad >= failuresMin - 0.5;
+      const isEnough = hasFailures && isProven({ alert, long: count(longS), ...known });
       const input = { isLong: isEnough && isAbove(longS, threshold), isShort: isAbove(shortS, threshold) };
       const phase = nextPhase(phases.get(burn) ?? firstPhase(nowMs), input, { nowMs, wallMs });
       phases.set(burn, phase);
@@ -183,7 +188,7 @@ export class SloEvaluator {
     const pages = alerts.flatMap((alert) => {
       if (alert.severity !== 'page') return [];
       const windows = { long: count(alert.longS), short: count(alert.shortS) };
-      return secondsToFire({ alert, ...windows, knownS, failuresMin }) ?? [];
+      return secondsToFire({ alert, ...windows, ...known, failuresMin }) ?? [];
     });
     const { bad, total } = count(windowS);
     const minutes = exact((budget * windowS) / 60);

@@ -2,20 +2,10 @@
  * What comes if things go on so: when the budget is gone, and how soon a total outage would page. Pure arithmetic on what is known of the
  * windows; traffic is taken to stay as it was over the long window.
  */
-import type { BurnAlert } from '../burn-alerts.ts';
+import { type KnownWindow, secondsToProof, type WindowCount } from './known-window.ts';
 
-/** What was counted over a window. */
-export interface WindowCount {
-  readonly bad: number;
-  readonly total: number;
-}
-
-export interface Outlook {
-  readonly alert: BurnAlert;
-  readonly long: WindowCount;
+export interface Outlook extends KnownWindow {
   readonly short: WindowCount;
-  /** How long there has been anything to count. */
-  readonly knownS: number;
   readonly failuresMin: number;
 }
 
@@ -23,7 +13,8 @@ export interface Outlook {
  * Seconds of a total outage until an alert fires; 0 if it does already, null without traffic. After t seconds a window holds what it held,
  * less what has left it at its end, and what has come: all of that failed.
  */
-export function secondsToFire({ alert, long, short, knownS, failuresMin }: Outlook): number | null {
+export function secondsToFire(outlook: Outlook): number | null {
+  const { alert, long, short, knownS, failuresMin } = outlook;
   const { longS, shortS, threshold } = alert;
   const rate = long.total / Math.min(longS, Math.max(knownS, 1));
   if (rate <= 0) return null;
@@ -35,7 +26,7 @@ export function secondsToFire({ alert, long, short, knownS, failuresMin }: Outlo
   };
   // As the rules: a rate goes a little beyond the first and the last scrape.
   const enough = failuresMin <= 1 ? 0 : Math.max(0, (failuresMin - 0.5 - long.bad) / rate);
-  return Math.max(until(long, longS), until(short, shortS), enough);
+  return Math.max(until(long, longS), until(short, shortS), enough, secondsToProof(outlook, rate));
 }
 
 /** Milliseconds until the budget is gone at a burn rate, if nothing of it came back; null: not within the window of the objective. */

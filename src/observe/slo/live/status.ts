@@ -2,7 +2,7 @@
  * How an objective stands at a moment: what was counted in its window, what is left of its budget, how fast it goes, and which alerts are
  * on. Plain data: the answer of `GET /api/slo`, what a gate judges, what a dashboard draws.
  *
- * Shares, burn rates and alerts mean what the compiled rules mean by them: without traffic there is no share and no alert.
+ * Shares, burn rates and alerts mean what the compiled rules mean by them, once a service is not young any more: without traffic there is no share and no alert.
  */
 import type { Severity } from '../burn-alerts.ts';
 import type { BudgetLevel, BudgetPolicy } from '../policy.ts';
@@ -61,8 +61,8 @@ export interface BurnStatus {
 }
 
 /**
- * `pending`: above in its short window and not yet in its long one. `resolved`: it fired, and no longer does, until a quarter of an hour
- * has passed. Rules have no `for`, so in Prometheus none of these alerts is ever pending.
+ * `pending`: above in its short window and not yet in its long one, or too little is known of that (known-window.ts). `resolved`: it fired, and no longer
+ * does, until a quarter of an hour has passed. Rules have no `for`, so in Prometheus none of these alerts is ever pending.
  */
 export type AlertPhase = 'inactive' | 'pending' | 'firing' | 'resolved';
 
