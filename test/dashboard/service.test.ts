@@ -15,6 +15,7 @@ import { encodeTraces } from '../../src/observe/otlp/traces.ts';
 import { cleanups, create } from '../gateway-under-test.ts';
 import { span } from '../observe/spans.ts';
 import { noFaults, openPage } from './page-under-test.ts';
+import { pushOtlp } from './push-otlp.ts';
 
 const plain = (text: string): string => text.replaceAll('\u00a0', ' ');
 
@@ -165,13 +166,8 @@ test('a dot may be told by a service, of a request that the gateway has no trace
   const { admin, send } = await shop({ telemetry: {} });
   await send('/', 5);
   await secondsOver(admin, 5);
-  const push = async (path: string, body: Uint8Array): Promise<void> => {
-    const headers = { 'Content-Type': 'application/x-protobuf' };
-    const response = await fetch(`http://${admin}${path}`, { method: 'POST', headers, body: body as never });
-    assert.equal(response.status, 200, await response.text());
-  };
   const traceId = 'c'.repeat(32);
-  await push('/v1/traces', encodeTraces([span({ traceId, spanId: 'd'.repeat(16), name: 'GET /cart' })]));
+  await pushOtlp(admin, '/v1/traces', encodeTraces([span({ traceId, spanId: 'd'.repeat(16), name: 'GET /cart' })]));
   // Of two services, one of which the gateway does not know.
   for (const service of ['shop', 'cron']) {
     const metrics = createMetrics();
@@ -181,7 +177,7 @@ test('a dot may be told by a service, of a request that the gateway has no trace
       .observe(0.102, traceId);
     const batches: MetricBatch[] = [];
     for await (const batch of metrics.collect()) batches.push(batch);
-    await push('/v1/metrics', encodeMetrics(batches, { service, instance: '', resource: {}, startMs: 1 }));
+    await pushOtlp(admin, '/v1/metrics', encodeMetrics(batches, { service, instance: '', resource: {}, startMs: 1 }));
   }
   const opened = await openPage(admin, '#/service');
   const { page } = opened;

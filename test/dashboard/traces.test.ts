@@ -6,19 +6,13 @@ import { encodeTraces } from '../../src/observe/otlp/traces.ts';
 import { config, create, origin } from '../gateway-under-test.ts';
 import { span } from './chart-data.ts';
 import { noFaults, openPage } from './page-under-test.ts';
+import { pushOtlp } from './push-otlp.ts';
 
 async function gatewayWith(...traces: readonly (readonly SpanRecord[])[]): Promise<string> {
   const { gateway } = create({ config: config(await origin('a'), { admin: { address: '127.0.0.1:0' } }) });
   await gateway.start();
   const { address } = gateway.state().admin!;
-  for (const spans of traces) {
-    const response = await fetch(`http://${address}/v1/traces`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/x-protobuf' },
-      body: encodeTraces(spans) as never,
-    });
-    assert.equal(response.status, 200, await response.text());
-  }
+  for (const spans of traces) await pushOtlp(address, '/v1/traces', encodeTraces(spans));
   return address;
 }
 
@@ -263,12 +257,7 @@ async function pushLines(address: string, ...lines: readonly Line[]): Promise<vo
     resource: { attributes: [{ key: 'service.name', value: { stringValue: service } }] },
     scopeLogs: [{ logRecords: [{ timeUnixNano: `${nowMs}000000`, body: { stringValue: body }, ...record }] }],
   }));
-  const response = await fetch(`http://${address}/v1/logs`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ resourceLogs }),
-  });
-  assert.equal(response.status, 200, await response.text());
+  await pushOtlp(address, '/v1/logs', JSON.stringify({ resourceLogs }));
 }
 
 test('lines that services send are text', async () => {
