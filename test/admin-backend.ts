@@ -54,7 +54,7 @@ export function adminBackend(given: Partial<AdminBackend> = {}) {
       view: () => ({ spendings: [], entries: [] }),
       note: notAsked,
     },
-    telemetry: new Telemetry({ clock: systemClock, random: createRandom(), notice: notAsked }),
+    telemetry: new Telemetry({ clock: systemClock, random: createRandom(), notice: notAsked, families: notAsked }),
     audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
     ...given,
   };

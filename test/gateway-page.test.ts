@@ -74,7 +74,7 @@ test('protobuf and text have the same series with the same values; the finer buc
 
 test('a Prometheus that keeps native histograms and one that reads text have the same of it, and the finer quantiles', async () => {
   const { given, valuesMs } = busyInput();
-  const admin = new AdminServer(adminBackend({ metrics: () => given }).whole, {
+  const admin = new AdminServer(adminBackend({ metrics: (exemplars) => gatewayMetrics(given, exemplars) }).whole, {
     grants: [{ role: 'write', token: null }],
     loopbackName: '127.0.0.1',
   });

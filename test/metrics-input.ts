@@ -45,6 +45,7 @@ const slo = {
 
 const discovery: DiscoveryState = {
   source: 'api',
+  since: '2026-02-01T00:00:00.000Z',
   endpoints: 1,
   answeredAt: '2026-01-01T00:00:00.000Z',
   ageMs: 1500,
@@ -80,8 +81,18 @@ export function metricsInput(): MetricsInput {
     })),
     reloads: { applied: 2, refused: 1, lastAt: null, lastOutcome: 'refused', lastReason: 'x' },
   };
-  const process = { residentBytes: 5, cpuSeconds: 6, nodeVersion: 'v24', configAppliedS: 7 };
-  const exported = { sent: 3, rejected: 0, dropped: 1, failed: 0 };
+  const process = {
+    residentBytes: 5,
+    cpuSeconds: 6,
+    nodeVersion: 'v24',
+    beganMs: Date.UTC(2025, 11),
+    configAppliedS: 7,
+  };
+  const exported = {
+    sinceMs: Date.UTC(2026, 2),
+    spans: { sent: 3, rejected: 0, dropped: 1, failed: 0 },
+    metrics: { sent: 300, rejected: 2, dropped: 0, failed: 7, skipped: 4 },
+  };
   const healthChanges = (_service: string, endpoint: string) => (endpoint === '127.0.0.1:9001' ? changes : []);
   return { snapshot, state, discovery: [discovery], exported, slos: [slo], healthChanges, process };
 }

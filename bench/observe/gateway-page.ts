@@ -50,7 +50,7 @@ function gatewayOf(routes: number, endpoints: number): MetricsInput {
     exported: null,
     slos: [],
     healthChanges: () => [],
-    process: { residentBytes: 1, cpuSeconds: 1, nodeVersion: 'v24', configAppliedS: 1 },
+    process: { residentBytes: 1, cpuSeconds: 1, nodeVersion: 'v24', beganMs: 1, configAppliedS: 1 },
   };
 }
 

@@ -8,6 +8,7 @@
  * Invariant: a lane has one writer, the thread that owns it, so `lane[slot] += 1` needs no atomic instruction; anyone may
  * read. A lane starts on a cache line of its own, so writers do not slow each other. The header is written by the control
  * thread alone and read by all (through Atomics: a health bit must be seen soon).
+ * Whoever makes it may say when, so that a counter that begins anew can be told from one that goes on.
  * Because gauges live in lanes, the lane of a thread that died can be zeroed (`clearGauges`) and the sums are right again.
  *
  * Cost: a counter is one load and one store, about 1 ns; a cell is 64 B + lanes × slots × 8 B.
@@ -17,6 +18,8 @@
  */
 
 const HEADER_WORDS = 16; // one cache line
+/** A float64, the last two words of the header. */
+const BORN_AT = (HEADER_WORDS - 2) * 4;
 const LINE_BYTES = 64;
 
 export type Cell = SharedArrayBuffer;
@@ -28,9 +31,16 @@ function laneBytes(slots: number): number {
   return Math.ceil((slots * 8) / LINE_BYTES) * LINE_BYTES;
 }
 
-/** A zeroed cell with `lanes` lanes (one a thread) of `slots` numbers each. */
-export function createCell(lanes: number, slots: number): Cell {
-  return new SharedArrayBuffer(HEADER_WORDS * 4 + lanes * laneBytes(slots));
+/** A zeroed cell with `lanes` lanes (one a thread) of `slots` numbers each; `bornMs` is when, in milliseconds since the Unix epoch. */
+export function createCell(lanes: number, slots: number, bornMs = 0): Cell {
+  const cell = new SharedArrayBuffer(HEADER_WORDS * 4 + lanes * laneBytes(slots));
+  new Float64Array(cell, BORN_AT, 1)[0] = bornMs;
+  return cell;
+}
+
+/** Since when it counts; 0 if nobody said. */
+export function cellBornMs(cell: Cell): number {
+  return new Float64Array(cell, BORN_AT, 1)[0]!;
 }
 
 /** The header words, written by the control thread through `Atomics`. */

@@ -31,6 +31,8 @@ interface Labelled {
   readonly labels: Labels;
   /** These as `formatPairs` makes them, if they are at hand. */
   readonly pairs?: string;
+  /** Since when it counts, in milliseconds since the Unix epoch, if that is another time than of all others. A push tells it, a page does not. */
+  readonly sinceMs?: number;
 }
 
 export interface Sample extends Labelled {

@@ -19,7 +19,6 @@ import { readObject } from './json-body.ts';
 import { passExample, passKeys, readPass } from './pass-body.ts';
 import { readExplainRequest } from './explain-body.ts';
 import type { AdminAccess } from './guard.ts';
-import { gatewayMetrics } from './metrics.ts';
 import { answerLogs } from './logs-api.ts';
 import { answerOtlpLogs, answerOtlpMetrics, answerOtlpTraces, OTLP_BYTES_MAX, otlpRefusal } from './otlp-api.ts';
 import type { Problem } from './problem.ts';
@@ -130,7 +129,7 @@ function answerEndpoint(backend: AdminBackend, { names: [address = ''] }: ApiReq
 function answerMetrics(backend: AdminBackend, { headers }: ApiRequest): ApiAnswer {
   const format = chooseFormat(headers.accept);
   const exemplars = routeExemplars(format === 'prometheus' ? [] : backend.telemetry.traces.spans());
-  const body = pageOf(gatewayMetrics(backend.metrics(), exemplars), format);
+  const body = pageOf(backend.metrics(exemplars), format);
   return { kind: 'answer', status: 200, contentType: contentTypes[format], body };
 }
 

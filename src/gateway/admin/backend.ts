@@ -1,5 +1,6 @@
 /** What the admin API asks of the gateway: what it may know, and what it may have done. */
 import type { Steps } from '../../kernel/steps.ts';
+import type { MetricFamily } from '../../observe/prometheus.ts';
 import type { SeriesQuery, SeriesRange } from '../../observe/series/range.ts';
 import type { Pass } from '../../observe/slo/gate.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
@@ -12,15 +13,16 @@ import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
 import type { Budgets } from '../control/budgets.ts';
 import type { EndpointOfService, GatewayState } from '../control/gateway-state.ts';
 import type { Telemetry } from '../control/telemetry.ts';
+import type { RouteExemplars } from '../tracing/route-exemplars.ts';
 import type { ExplainRequest, Explanation } from '../l7/explain.ts';
 import type { LiveFeed } from './live-feed.ts';
-import type { MetricsInput } from './metrics.ts';
 
 export interface AdminBackend {
   state(): GatewayState;
   /** Of one address, in each service that has it; empty if none has. */
   endpointStates(address: string): readonly EndpointOfService[];
-  metrics(): MetricsInput;
+  /** What `/metrics` shows. */
+  metrics(exemplars: RouteExemplars): Iterable<MetricFamily>;
   /** Null if this process can still serve; else why it should be started anew. */
   notAlive(): string | null;
   /** Null if new work is welcome; else why not. */

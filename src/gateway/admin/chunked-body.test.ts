@@ -9,6 +9,7 @@ import { PROCESS_SLOTS } from '../slots.ts';
 import type { AdminBackend } from './backend.ts';
 import { writeChunks } from './chunked-body.ts';
 import type { AdminPolicy } from './guard.ts';
+import { gatewayMetrics, type MetricsInput } from './metrics.ts';
 import { AdminServer } from './server.ts';
 
 const CHUNK = 'x'.repeat(64 * 1024);
@@ -111,15 +112,8 @@ test('over the admin API: a page in chunks, and for HEAD its head alone', async 
   const snapshot = { listeners: [], services: [], routes: [], limits: [], cell: createCell(1, PROCESS_SLOTS) };
   const state = { version: '1', startedAt: '', configVersion: 1, reloads: {}, limits: [], stores: [], workers: [] };
   const process = { nodeVersion: 'v24' };
-  const metrics = () => ({
-    snapshot,
-    state,
-    discovery: [],
-    exported: null,
-    slos: [],
-    healthChanges: () => [],
-    process,
-  });
+  const input = { snapshot, state, discovery: [], exported: null, slos: [], healthChanges: () => [], process };
+  const metrics = () => gatewayMetrics(input as unknown as MetricsInput);
   const server = new AdminServer({ metrics, audit() {} } as unknown as AdminBackend, policy);
   t.after(() => server.close());
   const bound = await server.listen({ host: '127.0.0.1', port: 0 });

@@ -1,5 +1,5 @@
 /** The durations of a cell as `/metrics` shows them: by the bounds that people promise, each with a trace that can be opened, if one is kept. */
-import type { Cell } from '../../kernel/cells.ts';
+import { type Cell, cellBornMs } from '../../kernel/cells.ts';
 import type { Bucket, Exemplar, HistogramSample } from '../../observe/prometheus.ts';
 import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
 import { type DurationSlots, readDurations } from '../control/read-durations.ts';
@@ -28,5 +28,5 @@ export function durations(
   }
   show(Number.POSITIVE_INFINITY, count);
   const sum = sumMs / 1000;
-  return { buckets, sum, exponential: () => exponentialDurations.of(counts, sum) };
+  return { sinceMs: cellBornMs(cell), buckets, sum, exponential: () => exponentialDurations.of(counts, sum) };
 }

@@ -322,6 +322,16 @@ export const metricNames = {
     labels: ['outcome'],
     help: 'Spans for the collector: sent, rejected by it, dropped because too many waited, or failed; since this collector is named.',
   },
+  spillway_otlp_points_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    help: 'Series of pushes of metrics for the collector, each once a push: sent, rejected by it, dropped because too many waited, or failed; since this collector is named.',
+  },
+  spillway_otlp_pushes_skipped_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Pushes of metrics that were left out because the one before still waited for the collector; since this one is named.',
+  },
   spillway_build_info: {
     type: 'gauge',
     labels: ['version', 'node'],

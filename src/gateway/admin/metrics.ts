@@ -4,11 +4,12 @@
  *
  * Samples are made when a reader comes to them, one thing at a time: a scrape of 50,000 series is no work at one stretch.
  */
-import { cellHeader, cellLanes, type Cell } from '../../kernel/cells.ts';
+import { cellBornMs, cellHeader, cellLanes, type Cell } from '../../kernel/cells.ts';
 import type { HistogramSample, Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
 import type { OtlpCounts } from '../../observe/otlp/channel.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { DiscoveryState, EndpointState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
+import type { Exported } from '../control/exported.ts';
 import { storesOf } from '../control/read-limits.ts';
 import { reader } from '../control/read-cell.ts';
 import { readStatuses } from '../control/read-state.ts';
@@ -18,10 +19,8 @@ import {
   DRAIN,
   ENDPOINT_SLOTS,
   endpointSlots,
-  filledSlots,
   HEALTH,
   HEALTH_DOWN,
-  LIMIT_SLOTS,
   LISTENER_SLOTS,
   listenerSlots,
   PROCESS_SLOTS,
@@ -36,6 +35,7 @@ import {
 import { type EndpointPlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
 import type { RouteExemplars } from '../tracing/route-exemplars.ts';
 import { durations } from './duration-buckets.ts';
+import { limitSamples } from './limit-samples.ts';
 import { metricNames, type MetricNames } from './metric-names.ts';
 import { sloSamples } from './slo-samples.ts';
 
@@ -47,8 +47,8 @@ export interface MetricsInput {
   >;
   /** Of each service, in the order of the snapshot. */
   readonly discovery: readonly (DiscoveryState | null)[];
-  /** Spans to a collector; null if there is none. */
-  readonly exported: OtlpCounts | null;
+  /** To a collector; null if there is none. */
+  readonly exported: Exported | null;
   /** Empty without `slos`. */
   readonly slos: readonly SloStatus[];
   readonly healthChanges: (service: string, endpoint: string) => EndpointState['changes'];
@@ -56,6 +56,8 @@ export interface MetricsInput {
     readonly residentBytes: number;
     readonly cpuSeconds: number;
     readonly nodeVersion: string;
+    /** Unix time in ms, of the process and not of the gateway in it. */
+    readonly beganMs: number;
     /** Unix seconds. */
     readonly configAppliedS: number;
   };
@@ -71,9 +73,7 @@ export function gatewayMetrics(input: MetricsInput, exemplars: RouteExemplars = 
     ...routeSeries(snapshot),
     ...armSeries(snapshot),
     ...mirrorSeries(snapshot),
-    spillway_limit_requests_total: limitSamples(state),
-    spillway_limit_filled_total: filledSamples(snapshot),
-    spillway_limit_decisions_total: sourceSamples(state),
+    ...limitSamples(snapshot.limits, state.limits),
     ...storeSeries(snapshot, state),
     spillway_refusals_total: refusalSamples(snapshot),
     ...listenerSeries(snapshot),
@@ -108,7 +108,14 @@ function* each<From, To>(items: Iterable<From>, make: (item: From) => Iterable<T
 /** One sample for each thing, of one slot in each thing's cell. */
 interface Subject {
   readonly labels: Labels;
+  /** As a sample has it. */
+  readonly sinceMs: number;
   readonly count: (slot: number) => number;
+}
+
+/** Whoever leaves the config and comes again has a new cell, and counts from nothing. */
+function subject(labels: Labels, cell: Cell, slots: number): Subject {
+  return { labels, sinceMs: cellBornMs(cell), count: reader(cell, slots) };
 }
 
 type Name = keyof MetricNames;
@@ -116,45 +123,26 @@ type Name = keyof MetricNames;
 function slotSeries(subjects: Iterable<Subject>, slots: Readonly<Partial<Record<Name, number>>>, factor = 1): Series {
   const series = Object.entries(slots).map(([name, slot]) => [
     name,
-    each(subjects, ({ labels, count }) => [{ labels, value: count(slot) * factor }]),
+    each(subjects, ({ labels, sinceMs, count }) => [{ labels, sinceMs, value: count(slot) * factor }]),
   ]);
   return Object.fromEntries(series) as Series;
 }
 
 function statusSamples(subjects: Iterable<Subject>, first: number): Samples {
-  return each(subjects, ({ labels, count }) => {
+  return each(subjects, ({ labels, sinceMs, count }) => {
     const classes = Object.entries(readStatuses(count, first) satisfies StatusCounts);
-    return classes.map(([code_class, value]) => ({ labels: { ...labels, code_class }, value: value as number }));
+    return classes.map(([code_class, value]) => ({
+      labels: { ...labels, code_class },
+      sinceMs,
+      value: value as number,
+    }));
   });
-}
-
-function limitSamples({ limits }: MetricsInput['state']): Sample[] {
-  return limits.flatMap(({ name, allowed, refused, shadowed }) =>
-    Object.entries({ allowed, refused, shadowed }).map(([outcome, value]) => ({
-      labels: { limit: name, outcome },
-      value,
-    })),
-  );
-}
-
-function filledSamples({ limits }: Snapshot): Samples {
-  return each(limits, ({ name, cell }) => {
-    const count = reader(cell, LIMIT_SLOTS);
-    return filledSlots.map(({ filled, slot }) => ({ labels: { limit: name, filled }, value: count(slot) }));
-  });
-}
-
-function sourceSamples({ limits }: MetricsInput['state']): Sample[] {
-  return limits.flatMap(({ name, store }) =>
-    Object.entries(store?.decisions ?? {}).map(([source, value]) => ({ labels: { limit: name, source }, value })),
-  );
 }
 
 function routeSeries(snapshot: Snapshot): Series {
-  const subjects = lazily(snapshot.routes, (route) => ({
-    labels: { route: route.name, service: serviceNameOf(snapshot, route) },
-    count: reader(route.cell, ROUTE_SLOTS),
-  }));
+  const subjects = lazily(snapshot.routes, (route) =>
+    subject({ route: route.name, service: serviceNameOf(snapshot, route) }, route.cell, ROUTE_SLOTS),
+  );
   return {
     spillway_requests_total: statusSamples(subjects, routeSlots.responses1xx),
     ...slotSeries(subjects, {
@@ -172,10 +160,10 @@ function routeSeries(snapshot: Snapshot): Series {
 
 function armSeries(snapshot: Snapshot): Series {
   const subjects = snapshot.routes.flatMap(({ name, shaping }) =>
-    (shaping?.split?.arms ?? []).map((arm): Subject => ({
-      labels: { route: name, arm: arm.name, service: snapshot.services[arm.service]?.name ?? '' },
-      count: reader(arm.cell, ARM_SLOTS),
-    })),
+    (shaping?.split?.arms ?? []).map((arm) => {
+      const service = snapshot.services[arm.service]?.name ?? '';
+      return subject({ route: name, arm: arm.name, service }, arm.cell, ARM_SLOTS);
+    }),
   );
   return {
     spillway_arm_requests_total: statusSamples(subjects, armSlots.responses1xx),
@@ -189,7 +177,7 @@ function mirrorSeries(snapshot: Snapshot): Series {
     const mirror = shaping?.mirror ?? null;
     if (mirror === null) return [];
     const service = snapshot.services[mirror.service]?.name ?? '';
-    return [{ labels: { route: name, service }, count: reader(cell, ROUTE_SLOTS) }];
+    return [subject({ route: name, service }, cell, ROUTE_SLOTS)];
   });
   return slotSeries(subjects, {
     spillway_mirrored_requests_total: routeSlots.mirrored,
@@ -217,10 +205,7 @@ function histograms(snapshot: Snapshot, exemplars: RouteExemplars): Histograms {
 }
 
 function storeSeries(snapshot: Snapshot, { stores }: MetricsInput['state']): Series {
-  const subjects = storesOf(snapshot).map(({ name, cell }): Subject => ({
-    labels: { store: name },
-    count: reader(cell, STORE_SLOTS),
-  }));
+  const subjects = storesOf(snapshot).map(({ name, cell }) => subject({ store: name }, cell, STORE_SLOTS));
   return {
     spillway_store_up: stores.map(({ name, downFor }) => ({ labels: { store: name }, value: downFor === 0 ? 1 : 0 })),
     ...slotSeries(subjects, {
@@ -239,10 +224,7 @@ function refusalSamples(snapshot: Snapshot): Sample[] {
 }
 
 function listenerSeries(snapshot: Snapshot): Series {
-  const subjects = snapshot.listeners.map((listener): Subject => ({
-    labels: { listener: listener.id },
-    count: reader(listener.cell, LISTENER_SLOTS),
-  }));
+  const subjects = snapshot.listeners.map(({ id, cell }) => subject({ listener: id }, cell, LISTENER_SLOTS));
   const encrypted = subjects.filter((_, index) => snapshot.listeners[index]?.tls !== null);
   return {
     ...slotSeries(subjects, {
@@ -268,7 +250,8 @@ function discoverySeries({ snapshot, discovery }: MetricsInput): Series {
   const ofEach = (read: (state: DiscoveryState) => number | null): Samples =>
     each(sources, ({ service, state }) => {
       const value = read(state);
-      return value === null ? [] : [{ labels: { service, source: state.source }, value }];
+      const sinceMs = Date.parse(state.since);
+      return value === null ? [] : [{ labels: { service, source: state.source }, sinceMs, value }];
     });
   return {
     spillway_service_endpoints: each(snapshot.services, ({ name: service, endpoints }) =>
@@ -290,10 +273,9 @@ function endpointsOf({ services }: Snapshot): { readonly service: string; readon
 }
 
 function endpointSeries(snapshot: Snapshot): Series {
-  const subjects = lazily(endpointsOf(snapshot), ({ service, endpoint }) => ({
-    labels: { service, endpoint: endpoint.id },
-    count: reader(endpoint.cell, ENDPOINT_SLOTS),
-    cell: endpoint.cell,
+  const subjects = lazily(endpointsOf(snapshot), ({ service, endpoint: { id, cell } }) => ({
+    ...subject({ service, endpoint: id }, cell, ENDPOINT_SLOTS),
+    cell,
   }));
   return {
     spillway_endpoint_up: each(subjects, ({ labels, cell }) => [{ labels, value: isDown(cell) ? 0 : 1 }]),
@@ -324,9 +306,10 @@ function endpointSeries(snapshot: Snapshot): Series {
 
 /** Only what has happened: an endpoint could become five things for some fifteen reasons. */
 function healthSamples({ snapshot, healthChanges }: MetricsInput): Samples {
-  return each(endpointsOf(snapshot), ({ service, endpoint: { id } }) =>
+  return each(endpointsOf(snapshot), ({ service, endpoint: { id, cell } }) =>
     healthChanges(service, id).map(({ to, cause, count }) => ({
       labels: { service, endpoint: id, to, cause },
+      sinceMs: cellBornMs(cell),
       value: count,
     })),
   );
@@ -344,6 +327,7 @@ function workerSeries(snapshot: Snapshot, { workers }: MetricsInput['state']): S
   const lanes = cellLanes(snapshot.cell, PROCESS_SLOTS);
   const subjects = workers.map(({ lane }): Subject => ({
     labels: { worker: String(lane) },
+    sinceMs: cellBornMs(snapshot.cell),
     count: (slot) => lanes[lane]?.[slot] ?? 0,
   }));
   const own = (read: (worker: GatewayState['workers'][number]) => number): Sample[] =>
@@ -377,13 +361,26 @@ function processSeries({ snapshot, state, process, exported }: MetricsInput): Se
     spillway_access_log_errors_total: one(count(processSlots.logErrors)),
     spillway_traces_kept_total: one(count(processSlots.tracesKept)),
     spillway_traces_dropped_total: one(count(processSlots.tracesDropped)),
-    spillway_otlp_spans_total: Object.entries(exported ?? {}).map(([outcome, value]) => ({
-      labels: { outcome },
-      value: value as number,
-    })),
+    ...exportedSeries(exported),
     spillway_build_info: one(1, { version: state.version, node: process.nodeVersion }),
     process_start_time_seconds: one(Date.parse(state.startedAt) / 1000),
     process_resident_memory_bytes: one(process.residentBytes),
-    process_cpu_seconds_total: one(process.cpuSeconds),
+    process_cpu_seconds_total: [{ labels: {}, sinceMs: process.beganMs, value: process.cpuSeconds }],
+  };
+}
+
+function exportedSeries(exported: Exported | null): Series {
+  if (exported === null) return {};
+  const { sinceMs, spans, metrics } = exported;
+  const outcomes = (counts: OtlpCounts): Sample[] =>
+    (['sent', 'rejected', 'dropped', 'failed'] as const).map((outcome) => ({
+      labels: { outcome },
+      sinceMs,
+      value: counts[outcome],
+    }));
+  return {
+    spillway_otlp_spans_total: outcomes(spans),
+    spillway_otlp_points_total: metrics === null ? [] : outcomes(metrics),
+    spillway_otlp_pushes_skipped_total: metrics === null ? [] : [{ labels: {}, sinceMs, value: metrics.skipped }],
   };
 }

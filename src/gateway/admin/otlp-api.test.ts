@@ -27,7 +27,12 @@ const one = span({ traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) });
 
 async function serve(t: TestContext, grants: readonly AdminGrant[] = [{ role: 'write', token: null }]) {
   const clock = new ManualClock();
-  const telemetry = new Telemetry({ clock, random: seededRandom(1), notice: (text) => assert.fail(text) });
+  const telemetry = new Telemetry({
+    clock,
+    random: seededRandom(1),
+    notice: (text) => assert.fail(text),
+    families: () => assert.fail(),
+  });
   const { whole } = adminBackend({ telemetry });
   const server = new AdminServer(whole, { grants, loopbackName: '127.0.0.1' });
   t.after(() => server.close());
@@ -133,6 +138,7 @@ test('what waits for its turn is bounded, whoever sends it, and there is room ag
     clock: new ManualClock(),
     random: seededRandom(1),
     notice: (text) => assert.fail(text),
+    families: () => assert.fail(),
   });
   const { whole } = adminBackend({ telemetry });
   const body = Buffer.alloc(2 ** 20);

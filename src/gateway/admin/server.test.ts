@@ -11,6 +11,7 @@ import type { ReloadOutcome } from '../control/events.ts';
 import { PROCESS_SLOTS } from '../slots.ts';
 import type { AdminBackend } from './backend.ts';
 import type { AdminPolicy } from './guard.ts';
+import { gatewayMetrics } from './metrics.ts';
 import { AdminServer } from './server.ts';
 
 const servers: AdminServer[] = [];
@@ -44,7 +45,7 @@ const metrics = (): never => {
   };
   const snapshot = { listeners: [], services: [], routes: [], limits: [], cell: createCell(1, PROCESS_SLOTS) };
   const process = { residentBytes: 0, cpuSeconds: 0, nodeVersion: '', configAppliedS: 0 };
-  return { snapshot, state, discovery: [], exported: null, slos: [], process } as never;
+  return gatewayMetrics({ snapshot, state, discovery: [], exported: null, slos: [], process } as never) as never;
 };
 
 type Answer = { readonly status: number } & Readonly<Record<'head' | 'body', string>>;

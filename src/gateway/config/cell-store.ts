@@ -7,8 +7,8 @@
  */
 import { clearSlot, createLoadTable, type LoadTable, Loads } from '../../balance/index.ts';
 import { createTrafficCell } from '../../health/index.ts';
-import { createCell } from '../../kernel/cells.ts';
-import type { Cell } from '../../kernel/cells.ts';
+import { type Cell, createCell } from '../../kernel/cells.ts';
+import { type Clock, systemClock } from '../../kernel/clock.ts';
 import { createRandom } from '../../kernel/random.ts';
 import { type Algorithm, createSharedMemory } from '../../limit/index.ts';
 import { createRefusedKeys } from '../limits/refused-keys.ts';
@@ -31,6 +31,7 @@ export class CellStore {
   readonly lanes: number;
   readonly process: Cell;
   readonly loads: LoadTable;
+  readonly #clock: Pick<Clock, 'wallMs'>;
   #traffic = new Map<string, Cell>();
   #slots = new Map<string, number>();
   #slotsTaken = 0;
@@ -38,9 +39,11 @@ export class CellStore {
   #counters = new Map<string, SharedArrayBuffer>();
   #refusedKeys = new Map<string, SharedArrayBuffer>();
 
-  constructor(lanes: number) {
+  /** By the clock each cell knows since when it counts. */
+  constructor(lanes: number, clock: Pick<Clock, 'wallMs'> = systemClock) {
     this.lanes = lanes;
-    this.process = createCell(lanes, PROCESS_SLOTS);
+    this.#clock = clock;
+    this.process = createCell(lanes, PROCESS_SLOTS, clock.wallMs());
     this.loads = createLoadTable(ENDPOINTS_MAX, lanes);
   }
 
@@ -134,7 +137,7 @@ export class CellStore {
   #cell(key: string, slots: number): Cell {
     const known = this.#cells.get(key);
     if (known !== undefined) return known;
-    const cell = createCell(this.lanes, slots);
+    const cell = createCell(this.lanes, slots, this.#clock.wallMs());
     this.#cells.set(key, cell);
     return cell;
   }

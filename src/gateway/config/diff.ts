@@ -37,7 +37,7 @@ export function diffConfigs(before: Compiled, after: Compiled): readonly string[
 
 /** What the control thread goes by itself. */
 function ownValues({ workers, user, data, ledger, telemetry: { otlp } }: Config): object {
-  return { workers, user, data, ledger, collector: otlp?.endpoint };
+  return { workers, user, data, ledger, collector: otlp?.endpoint, metricsEvery: otlp?.metrics?.every };
 }
 
 function diffSnapshots(before: Snapshot, after: Snapshot): readonly string[] {

@@ -46,7 +46,9 @@ export const telemetrySchema = section({
       'Traces of requests: a span for each, with what was decided, and one for each attempt. Absent: none, and `traceparent` of a trusted proxy goes on as it came.',
     ),
   otlp: section({
-    endpoint: otlpEndpoint().describe('Where a collector takes OTLP over HTTP; `/v1/traces` is added.'),
+    endpoint: otlpEndpoint().describe(
+      'Where a collector takes OTLP over HTTP; `/v1/traces` and `/v1/metrics` are added.',
+    ),
     headers: list(
       section({
         name: text('the name of a field', /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { max: 256 }).describe(
@@ -60,7 +62,18 @@ export const telemetrySchema = section({
     )
       .prefault([])
       .describe('Fields that prove to the collector who sends.'),
+    metrics: section({
+      every: duration({ min: 1000 })
+        .prefault('10s')
+        .describe(
+          'How often. What counts is cumulative, so a push that is lost loses nothing; while one still waits for the collector, the next is left out.',
+        ),
+    })
+      .optional()
+      .describe('Sends what `/metrics` shows too. Absent: it is only there to be scraped.'),
   })
     .optional()
-    .describe('Where the traces of this gateway are sent to besides. Absent: nowhere.'),
+    .describe(
+      'A collector, to which the traces of this gateway are sent besides, and its metrics if `metrics` is there. Absent: nothing is sent.',
+    ),
 });

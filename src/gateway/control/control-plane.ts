@@ -94,7 +94,7 @@ export class ControlPlane {
     this.#source = options.source;
     this.#reloads = new ReloadHistory(clock);
     const notice = (message: string): void => this.#notice('warn', message);
-    this.#telemetry = new Telemetry({ clock, random, notice });
+    this.#telemetry = new Telemetry({ clock, random, notice, families: (of) => this.readings.metrics(of) });
     this.#changes = new ChangeLog(clock);
     this.#events.add((event) => this.#changes.observe(event));
     const onEvent = (event: GatewayEvent): void => this.#events.emit(event);
@@ -130,7 +130,7 @@ export class ControlPlane {
     this.#admin = new AdminEndpoint({
       state: () => this.readings.state(),
       endpointStates: (address) => this.readings.endpointStates(address),
-      metrics: () => this.readings.metrics(),
+      metrics: (exemplars) => this.readings.metrics(exemplars),
       notAlive: () => this.readings.notAlive(),
       notReady: () => this.readings.notReady(),
       explain: (request) => this.explain(request),

@@ -74,7 +74,7 @@ export class Enforcement {
 
   /** The first config, up to where the workers can take it; throws why it cannot be used. `begun` when they have. */
   async first({ config, files }: Usable, lanes: number): Promise<InForce> {
-    this.#cells = new CellStore(lanes + 1);
+    this.#cells = new CellStore(lanes + 1, this.#options.clock);
     const force = this.#compile(config, files);
     this.#force = force;
     await checkListeners(force.snapshot.listeners);

@@ -69,6 +69,8 @@ export interface ServiceState extends Percentiles {
 export interface DiscoveryState {
   /** `dns shop.internal:8080`, `file endpoints.yaml`, `api`. */
   readonly source: string;
+  /** RFC 3339: when it was first named; since then its answers are counted. */
+  readonly since: string;
   /** How many it has given; null before its first good answer. */
   readonly endpoints: number | null;
   /** RFC 3339: when its last good answer came. */

@@ -5,7 +5,9 @@
 import type { Clock } from '../../kernel/clock.ts';
 import { packageVersion } from '../../kernel/version.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
-import type { MetricsInput } from '../admin/metrics.ts';
+import { gatewayMetrics } from '../admin/metrics.ts';
+import type { MetricFamily } from '../../observe/prometheus.ts';
+import type { RouteExemplars } from '../tracing/route-exemplars.ts';
 import type { LiveState } from '../admin/live-model.ts';
 import type { AdminEndpoint } from './admin-endpoint.ts';
 import type { ChangeLog } from './change-log.ts';
@@ -65,13 +67,14 @@ export interface ReadingsOptions {
 export class Readings {
   readonly #options: ReadingsOptions;
   readonly #recent: RecentDurations;
-  readonly #startedAt: { readonly wallMs: number; readonly nowMs: number };
+  readonly #startedAt: { readonly wallMs: number; readonly nowMs: number; readonly processMs: number };
 
   constructor(options: ReadingsOptions) {
     const { clock } = options;
     this.#options = options;
     this.#recent = new RecentDurations(clock);
-    this.#startedAt = { wallMs: clock.wallMs(), nowMs: clock.nowMs() };
+    const wallMs = clock.wallMs();
+    this.#startedAt = { wallMs, nowMs: clock.nowMs(), processMs: wallMs - 1000 * process.uptime() };
   }
 
   /** The same with the durations of the last minute, for who looks at it second by second. */
@@ -120,12 +123,13 @@ export class Readings {
     );
   }
 
-  metrics(): MetricsInput {
+  /** What `/metrics` shows and a push sends. */
+  metrics(exemplars: RouteExemplars): MetricFamily[] {
     const { user, system } = process.cpuUsage();
     const { endpoints, now, reloads, telemetry, versions } = this.#options;
     const { force, supervisor } = now();
     const { config, snapshot } = running(force);
-    return {
+    const input = {
       snapshot,
       state: {
         version: packageVersion(),
@@ -139,14 +143,16 @@ export class Readings {
       discovery: this.#discovery(config),
       exported: telemetry.exported,
       slos: this.#options.slos(),
-      healthChanges: (service, endpoint) => endpoints.health.known(service, endpoint).changes,
+      healthChanges: (service: string, endpoint: string) => endpoints.health.known(service, endpoint).changes,
       process: {
         residentBytes: process.memoryUsage.rss(),
         cpuSeconds: (user + system) / 1e6,
         nodeVersion: process.version,
+        beganMs: this.#startedAt.processMs,
         configAppliedS: reloads.appliedAtS,
       },
     };
+    return gatewayMetrics(input, exemplars);
   }
 
   /** Null if new work is welcome; else why not. */

@@ -2,16 +2,21 @@
  * What the control thread keeps of telemetry: the traces that its own workers have kept, which also go to a collector if the config names one,
  * and what services push. All in memory and bounded; nobody need ask for it for traffic to go on.
  */
+import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
-import type { OtlpCounts } from '../../observe/otlp/channel.ts';
+import { collect } from '../../observe/metrics/collect.ts';
 import { createOtlpExporter, type OtlpExporter } from '../../observe/otlp/exporter.ts';
+import { MetricsPush } from '../../observe/otlp/metrics-push.ts';
+import type { MetricFamily } from '../../observe/prometheus.ts';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import { createTraceStore } from '../../observe/trace/store.ts';
 import { type LogRecord, RecentLogs } from '../../observe/log/recent.ts';
 import type { Config } from '../config/index.ts';
+import { type RouteExemplars, routeExemplars } from '../tracing/route-exemplars.ts';
 import { GATEWAY_SERVICE } from '../tracing/server-span.ts';
+import type { Exported } from './exported.ts';
 import { ReceivedMetrics } from './received-metrics.ts';
 import { lineOf } from './span-line.ts';
 
@@ -33,12 +38,21 @@ export interface TelemetryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly notice: (message: string) => void;
+  /** What `/metrics` shows, as of now. Asked once a config is in force. */
+  readonly families: (exemplars: RouteExemplars) => Iterable<MetricFamily>;
 }
 
-/** Where traces go. */
+/** Where traces go, and metrics if it says how often. */
 interface Collector {
   readonly endpoint: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly metricsEveryMs: number | null;
+}
+
+interface Exporting {
+  readonly sinceMs: number;
+  readonly exporter: OtlpExporter;
+  readonly push: MetricsPush | null;
 }
 
 export class Telemetry {
@@ -47,45 +61,67 @@ export class Telemetry {
   /** What services push of theirs. */
   readonly metrics: ReceivedMetrics;
   readonly traces = createTraceStore({ memoryBytes: TRACES_MEMORY });
+  readonly #beganMs: number;
   #collector: Collector | null = null;
-  #exporter: OtlpExporter | null = null;
+  #exporting: Exporting | null = null;
   #secondEndsMs = 0;
   #bytes = 0;
 
   constructor(options: TelemetryOptions) {
     this.#options = options;
+    this.#beganMs = options.clock.wallMs();
     this.metrics = new ReceivedMetrics(options.clock);
   }
 
-  /** Of spans to the collector; null without one. */
-  get exported(): OtlpCounts | null {
-    return this.#exporter?.counts ?? null;
+  /** To the collector; null without one. */
+  get exported(): Exported | null {
+    if (this.#exporting === null) return null;
+    const { sinceMs, exporter, push } = this.#exporting;
+    return { sinceMs, spans: exporter.counts, metrics: push?.counts ?? null };
   }
 
   /** Goes by another config from now on. */
   apply({ telemetry: { otlp }, otlpHeaders }: Pick<Config, 'telemetry' | 'otlpHeaders'>): void {
-    const collector = otlp === undefined ? null : { endpoint: otlp.endpoint, headers: otlpHeaders };
+    const collector =
+      otlp === undefined
+        ? null
+        : { endpoint: otlp.endpoint, headers: otlpHeaders, metricsEveryMs: otlp.metrics?.every ?? null };
     if (isDeepStrictEqual(collector, this.#collector)) return;
     void this.close();
     this.#collector = collector;
-    if (collector === null) return;
-    const { clock, random, notice } = this.#options;
-    this.#exporter = createOtlpExporter({ ...collector, clock, random, onProblem: notice });
+    if (collector !== null) this.#exporting = this.#export(collector);
   }
 
-  /** Sends what is left, for two seconds at most. */
+  #export({ endpoint, headers, metricsEveryMs }: Collector): Exporting {
+    const { clock, random, notice, families } = this.#options;
+    // As of any service: which of its processes, so that two gateways are not taken for one that goes up and down.
+    const instance = `${hostname()}:${process.pid}`;
+    const resource = { 'service.instance.id': instance };
+    const exporter = createOtlpExporter({ endpoint, headers, resource, clock, random, onProblem: notice });
+    const now = (): Iterable<MetricFamily> => families(routeExemplars(this.traces.spans()));
+    const counted = { collect: () => collect(now(), clock.wallMs()), startMs: this.#beganMs, clock };
+    const push =
+      metricsEveryMs === null
+        ? null
+        : new MetricsPush({ ...counted, exporter, service: GATEWAY_SERVICE, instance, everyMs: metricsEveryMs });
+    return { sinceMs: clock.wallMs(), exporter, push };
+  }
+
+  /** Sends what is left, and the last of what was counted, for two seconds at most. */
   async close(): Promise<void> {
-    const exporter = this.#exporter;
-    this.#exporter = null;
+    const exporting = this.#exporting;
+    this.#exporting = null;
     this.#collector = null;
-    await exporter?.close(LAST_SEND_MS);
+    exporting?.push?.stop();
+    await exporting?.push?.read();
+    await exporting?.exporter.close(LAST_SEND_MS);
   }
 
   /** Spans of this gateway. */
   traced(spans: readonly SpanRecord[]): void {
     this.traces.add(spans);
     for (const span of spans) if (span.kind === 'server') this.logs.add(lineOf(span));
-    this.#exporter?.add(spans);
+    this.#exporting?.exporter.add(spans);
   }
 
   /** Spans that services push: they know their collectors. */

@@ -206,7 +206,8 @@ export function instrument(options: InstrumentOptions): Telemetry {
     for (const each of [...watched, queries]) each.unwatch();
     Reflect.deleteProperty(globalThis, HELD);
   };
-  const push = exporter === null ? null : new MetricsPush({ metrics, exporter, service, instance, everyMs });
+  const counted = { collect: () => metrics.collect(), startMs: metrics.startMs, clock: metrics.clock };
+  const push = exporter === null ? null : new MetricsPush({ ...counted, exporter, service, instance, everyMs });
   return new Instrumented({ metrics, traces, logs, servers, exporter, push, unwatch });
 }
 

@@ -13,6 +13,8 @@ export interface CollectedHistogram extends ExponentialHistogram {
 
 export interface CollectedSeries {
   readonly labels: Readonly<Record<string, string>>;
+  /** Since when it counts, in milliseconds since the Unix epoch, if that is another time than of all others. */
+  readonly sinceMs?: number | undefined;
   readonly value: number | CollectedHistogram;
 }
 
@@ -35,7 +37,7 @@ export async function* collect(families: Iterable<MetricFamily>, timeMs: number)
     const most = type === 'histogram' ? HISTOGRAMS_MAX : SERIES_MAX;
     let series: CollectedSeries[] = [];
     for (const sample of samples) {
-      series.push({ labels: sample.labels, value: valueOf(sample) });
+      series.push({ labels: sample.labels, sinceMs: sample.sinceMs, value: valueOf(sample) });
       if (series.length < most) continue;
       yield { name, help, type, timeMs, series };
       series = [];

@@ -21,6 +21,8 @@ export interface OtlpSignal<Item> {
   encode(items: readonly Item[]): Uint8Array<ArrayBuffer>;
   /** Memory that it takes while it waits, about. */
   bytesOf(item: Item): number;
+  /** How many it is as the collector counts them, and as the counts say. @defaultValue one each */
+  countOf?(item: Item): number;
 }
 
 /** Everything that was added is in one of these, or waits. */
@@ -96,7 +98,7 @@ export class OtlpChannel<Item> {
     for (const item of items) {
       const bytes = this.#signal.bytesOf(item);
       if (this.#closed.signal.aborted || this.#bytes + bytes > this.#options.queueBytes) {
-        this.#counts.dropped += 1;
+        this.#counts.dropped += this.#countOf([item]);
         continue;
       }
       this.#queue.push(item);
@@ -129,9 +131,9 @@ export class OtlpChannel<Item> {
       const answer = await this.#deliver(batch);
       this.#queue.splice(0, batch.length);
       for (const item of batch) this.#bytes -= this.#signal.bytesOf(item);
-      this.#count(answer, batch.length);
+      this.#count(answer, this.#countOf(batch));
     } while (this.#queue.length > 0 && !this.#closed.signal.aborted);
-    this.#counts.dropped += this.#queue.length;
+    this.#counts.dropped += this.#countOf(this.#queue);
     this.#queue = [];
     this.#bytes = 0;
     this.#sending = null;
@@ -145,6 +147,10 @@ export class OtlpChannel<Item> {
       return at === this.#options.batchMax || (at > 0 && bytes > BATCH_BYTES_MAX);
     });
     return end === -1 ? [...this.#queue] : this.#queue.slice(0, end);
+  }
+
+  #countOf(items: readonly Item[]): number {
+    return items.reduce((sum, item) => sum + (this.#signal.countOf?.(item) ?? 1), 0);
   }
 
   #count(answer: Answer, items: number): void {

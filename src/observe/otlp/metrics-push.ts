@@ -1,59 +1,76 @@
 /**
- * Metrics to a collector, every so often. Counts are cumulative, so a round that is lost loses nothing; while one still waits, the next is left out.
+ * Metrics to a collector, every so often. Counts are cumulative, so a round that is lost loses nothing; while one still waits, the next is left out,
+ * and counted. So what waits is one round at most, within the queue of the exporter.
+ *
+ * A round is read and encoded a bit at a time, between which the event loop turns: what waits is bytes, which go together as they are.
  */
-import type { Timer } from '../../kernel/clock.ts';
+import type { Clock, Timer } from '../../kernel/clock.ts';
 import { outsideOfAny } from '../context/work-context.ts';
 import type { MetricBatch } from '../metrics/collect.ts';
-import type { Metrics } from '../metrics/metrics.ts';
-import type { OtlpChannel } from './channel.ts';
+import type { OtlpChannel, OtlpCounts } from './channel.ts';
 import type { OtlpExporter } from './exporter.ts';
-import { encodeMetrics, encodeMetricsJson } from './metrics.ts';
+import { encodeMetrics, encodeMetricsJson, joinMetrics, type MetricsSource } from './metrics.ts';
 
 export interface MetricsPushOptions {
-  readonly metrics: Metrics;
+  /** What there is now, in batches between which the event loop turns. */
+  readonly collect: () => AsyncIterable<MetricBatch>;
+  /** Since when it counts, in milliseconds since the Unix epoch. */
+  readonly startMs: number;
+  readonly clock: Clock;
   readonly exporter: OtlpExporter;
   readonly service: string;
   readonly instance: string;
   readonly everyMs: number;
 }
 
+/** Of series, each once in a round. */
+export interface PushCounts extends OtlpCounts {
+  /** Rounds that were left out. */
+  readonly skipped: number;
+}
+
+/** A batch as a request. */
+interface Encoded {
+  readonly bytes: Uint8Array;
+  readonly points: number;
+}
+
 /** The first soon: whoever starts a service looks at once. */
 const FIRST_MS = 1000;
-/** Of a series, about: names and values of its labels; of a bucket, a number. */
-const SERIES_BYTES = 300;
-const BUCKET_BYTES = 8;
 
 export class MetricsPush {
-  readonly #metrics: Metrics;
-  readonly #channel: OtlpChannel<MetricBatch>;
+  readonly #options: MetricsPushOptions;
+  readonly #source: MetricsSource;
+  readonly #channel: OtlpChannel<Encoded>;
   readonly #timers: Timer[] = [];
   #round: Promise<void> | null = null;
+  #skipped = 0;
 
-  constructor({ metrics, exporter, service, instance, everyMs }: MetricsPushOptions) {
-    this.#metrics = metrics;
-    const source = { service, instance, resource: exporter.resource, startMs: metrics.startMs };
-    this.#channel = exporter.channel<MetricBatch>({
+  constructor(options: MetricsPushOptions) {
+    const { clock, exporter, service, instance, startMs, everyMs } = options;
+    this.#options = options;
+    this.#source = { service, instance, resource: exporter.resource, startMs };
+    this.#channel = exporter.channel<Encoded>({
       path: 'v1/metrics',
       encode: (batches) =>
-        exporter.encoding === 'json'
-          ? new TextEncoder().encode(encodeMetricsJson(batches, source))
-          : encodeMetrics(batches, source),
-      bytesOf: ({ series }) =>
-        series.reduce(
-          (sum, { value }) => sum + SERIES_BYTES + (typeof value === 'number' ? 0 : BUCKET_BYTES * value.counts.length),
-          0,
+        joinMetrics(
+          batches.map(({ bytes }) => bytes),
+          exporter.encoding,
         ),
+      bytesOf: ({ bytes }) => bytes.length,
+      countOf: ({ points }) => points,
     });
-    const { clock } = metrics;
     const push = (): void => void this.#push();
     outsideOfAny(() => this.#timers.push(clock.after(FIRST_MS, push), clock.every(everyMs, push)));
   }
 
+  get counts(): PushCounts {
+    return { ...this.#channel.counts, skipped: this.#skipped };
+  }
+
   /** Reads what there is now; it is sent with what waits. Nothing if the last round still waits. */
   read(): Promise<void> {
-    if (this.#round === null && this.#channel.bytes === 0) {
-      this.#round = this.#collect().finally(() => (this.#round = null));
-    }
+    if (this.#mayRead) this.#round = this.#collect().finally(() => (this.#round = null));
     return this.#round ?? Promise.resolve();
   }
 
@@ -61,12 +78,26 @@ export class MetricsPush {
     for (const timer of this.#timers) timer.clear();
   }
 
+  get #mayRead(): boolean {
+    return this.#round === null && this.#channel.bytes === 0;
+  }
+
   async #push(): Promise<void> {
+    if (!this.#mayRead) this.#skipped += 1;
     await this.read();
     await this.#channel.flush();
   }
 
   async #collect(): Promise<void> {
-    for await (const batch of this.#metrics.collect()) this.#channel.add([batch]);
+    for await (const batch of this.#options.collect()) {
+      this.#channel.add([{ bytes: this.#encoded(batch), points: batch.series.length }]);
+    }
+  }
+
+  /** A copy of its own size: what encodes has room for more. */
+  #encoded(batch: MetricBatch): Uint8Array {
+    return this.#options.exporter.encoding === 'json'
+      ? new TextEncoder().encode(encodeMetricsJson([batch], this.#source))
+      : new Uint8Array(encodeMetrics([batch], this.#source));
   }
 }

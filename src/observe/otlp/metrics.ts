@@ -59,6 +59,16 @@ export function encodeMetricsJson(batches: readonly MetricBatch[], source: Metri
   return JSON.stringify(metricsRequest.toJson(requestOf(batches, source)));
 }
 
+const JSON_START = '{"resourceMetrics":[';
+const JSON_END = ']}';
+
+/** Requests as one: a resource of theirs after the other, which is what their bytes say one behind the other, and their lists of JSON joined. */
+export function joinMetrics(requests: readonly Uint8Array[], encoding: 'protobuf' | 'json'): Uint8Array<ArrayBuffer> {
+  if (encoding === 'protobuf') return Buffer.concat(requests);
+  const lists = requests.map((json) => Buffer.from(json).toString().slice(JSON_START.length, -JSON_END.length));
+  return new TextEncoder().encode(`${JSON_START}${lists.join(',')}${JSON_END}`);
+}
+
 /** Of protobuf, or of JSON, which is a text. */
 export function decodeMetrics(encoded: Uint8Array | string): DecodedMetrics {
   return atOnce(decodingMetrics(encoded));
@@ -83,20 +93,26 @@ function requestOf(batches: readonly MetricBatch[], source: MetricsSource): Metr
   return { resourceMetrics: [{ resource: { attributes: toKeyValues(named) }, scopeMetrics: [{ scope, metrics }] }] };
 }
 
+type Times = Pick<OtlpNumber, 'startTimeUnixNano' | 'timeUnixNano'>;
+
 function toOtlp({ name, help, type, timeMs, series }: MetricBatch, { startMs }: MetricsSource): OtlpMetric {
-  const times = { startTimeUnixNano: startMs, timeUnixNano: timeMs };
   const attributes = ({ labels }: CollectedSeries): { attributes: KeyValue[] } => ({ attributes: toKeyValues(labels) });
+  // What counts began before it was read, also where the clock was set back since.
+  const times = ({ sinceMs = startMs }: CollectedSeries): Times => ({
+    startTimeUnixNano: sinceMs,
+    timeUnixNano: Math.max(sinceMs, timeMs),
+  });
   const unit = unitOf(name);
   const head = { name, description: help, ...(unit !== '' && { unit }) };
   if (type === 'histogram') {
     const dataPoints = series.map((one) => ({
       ...attributes(one),
-      ...times,
+      ...times(one),
       ...toExponential(one.value as CollectedHistogram),
     }));
     return { ...head, exponentialHistogram: { dataPoints, aggregationTemporality: CUMULATIVE } };
   }
-  const dataPoints = series.map((one) => ({ ...times, asDouble: one.value as number, ...attributes(one) }));
+  const dataPoints = series.map((one) => ({ ...times(one), asDouble: one.value as number, ...attributes(one) }));
   if (type === 'gauge') return { ...head, gauge: { dataPoints } };
   return { ...head, sum: { dataPoints, aggregationTemporality: CUMULATIVE, isMonotonic: true } };
 }

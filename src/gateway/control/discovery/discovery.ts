@@ -54,6 +54,8 @@ interface Known {
   readonly place: () => EndpointListPlace;
   readonly policy: KnowledgePolicy;
   readonly asked: PromiseWithResolvers<void>;
+  /** Wall time. */
+  readonly sinceMs: number;
   knowledge: Knowledge;
   /** Null: it is told by the admin API. */
   source: Source | null;
@@ -135,6 +137,7 @@ export class Discovery {
     const wall = (ms: number): string => new Date(clock.wallMs() + ms - clock.nowMs()).toISOString();
     return {
       source: describeDiscovery(plan),
+      since: new Date(known.sinceMs).toISOString(),
       endpoints: endpoints?.length ?? null,
       answeredAt: answeredAtMs === null ? null : wall(answeredAtMs),
       ageMs: answeredAtMs === null ? null : clock.nowMs() - answeredAtMs,
@@ -176,6 +179,7 @@ export class Discovery {
       place: () => ({ service: name, around: around() }),
       policy,
       asked: before?.asked ?? Promise.withResolvers(),
+      sinceMs: before?.sinceMs ?? this.#options.clock.wallMs(),
       knowledge: before?.knowledge ?? inherited(this.#ofService(name), policy),
       source: before?.source ?? null,
     };

@@ -1,0 +1,184 @@
+/** Rounds of a push to a collector that takes them, wants them later, or is silent. Time is simulated, and the collector answers as it is told. */
+import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { seededRandom } from '../../kernel/random.ts';
+import { SimulatedClock } from '../../kernel/simulated-clock.ts';
+import { collect } from '../metrics/collect.ts';
+import type { MetricFamily } from '../prometheus.ts';
+import { createOtlpExporter, type OtlpExporterOptions } from './exporter.ts';
+import { decodeMetrics } from './metrics.ts';
+import type { MetricRecord } from './metric-record.ts';
+import { MetricsPush } from './metrics-push.ts';
+
+const START_MS = 1_800_000_000_000;
+const SERIES = 50_000;
+
+/** Says what somebody waits for. */
+class WatchedClock extends SimulatedClock {
+  readonly delaysMs: number[] = [];
+
+  override after(delayMs: number, run: () => void): ReturnType<SimulatedClock['after']> {
+    this.delaysMs.push(delayMs);
+    return super.after(delayMs, run);
+  }
+}
+
+function counterOf(series: number): MetricFamily[] {
+  const samples = Array.from({ length: series }, (_, n) => ({ labels: { n: String(n) }, value: n }));
+  return [{ name: 'c_total', type: 'counter', help: 'C.', samples }];
+}
+
+function pushed(families: () => Iterable<MetricFamily>, given: Partial<OtlpExporterOptions> = {}) {
+  const clock = new WatchedClock(START_MS);
+  const bodies: Buffer[] = [];
+  const problems: string[] = [];
+  /** Of the next requests; afterwards they are taken at once. */
+  const answers: Promise<Response>[] = [];
+  const answer: typeof fetch = (_, options) => {
+    const body = Buffer.from(options?.body as Uint8Array);
+    const isPacked = new Headers(options?.headers).get('content-encoding') === 'gzip';
+    bodies.push(isPacked ? gunzipSync(body) : body);
+    return answers.shift() ?? Promise.resolve(new Response(null, { status: 200 }));
+  };
+  const exporter = createOtlpExporter({
+    endpoint: 'http://collector.test',
+    fetch: answer,
+    random: seededRandom(1),
+    clock,
+    onProblem: (message) => problems.push(message),
+    ...given,
+  });
+  const push = new MetricsPush({
+    ...{ exporter, clock, service: 'gateway', instance: 'here:1', startMs: START_MS, everyMs: 10_000 },
+    collect: () => collect(families(), clock.wallMs()),
+  });
+  const until = async (isSo: () => boolean): Promise<void> => {
+    while (!isSo()) await turn();
+  };
+  const recordsOf = (at: number): MetricRecord[] => decodeMetrics(bodies[at]!).metrics;
+  return { clock, exporter, push, bodies, answers, problems, until, recordsOf };
+}
+
+test('the first round goes soon, the next every so often; each says since when it counts', async () => {
+  let value = 3;
+  const { clock, push, bodies, recordsOf, until } = pushed(() => [
+    {
+      name: 'a_total',
+      type: 'counter',
+      help: 'A.',
+      samples: [
+        { labels: {}, value: value++ },
+        { labels: { x: 'late' }, value: 1, sinceMs: START_MS + 500 },
+      ],
+    },
+  ]);
+  clock.pass(999);
+  await turn();
+  assert.equal(bodies.length, 0);
+  clock.pass(1);
+  await until(() => push.counts.sent === 2);
+  clock.pass(9000);
+  await until(() => push.counts.sent === 4);
+  const times = [0, 1].map((at) => recordsOf(at).flatMap(({ points }) => points));
+  assert.deepEqual(
+    times.map((points) => points.map(({ value: of, startMs, timeMs }) => [of, startMs - START_MS, timeMs - START_MS])),
+    [
+      [
+        [3, 0, 1000],
+        [1, 500, 1000],
+      ],
+      [
+        [4, 0, 10_000],
+        [1, 500, 10_000],
+      ],
+    ],
+  );
+  push.stop();
+  clock.pass(60_000);
+  await turn();
+  assert.equal(bodies.length, 2);
+});
+
+test('a clock that is set back makes no time before the start', async () => {
+  const { clock, push, recordsOf, until } = pushed(() => counterOf(1));
+  clock.stepWall(-3_600_000);
+  clock.pass(1000);
+  await until(() => push.counts.sent === 1);
+  const [point] = recordsOf(0)[0]!.points;
+  assert.deepEqual([point?.startMs, point?.timeMs], [START_MS, START_MS]);
+});
+
+test('while a round waits the next are left out and counted, so nothing piles up; then it goes on with what there is', async () => {
+  const { clock, push, bodies, answers, problems, until } = pushed(() => counterOf(1000));
+  const first = Promise.withResolvers<Response>();
+  answers.push(first.promise);
+  clock.pass(1000);
+  await until(() => bodies.length === 1);
+  clock.pass(9000);
+  await turn();
+  assert.deepEqual([push.counts.skipped, bodies.length], [1, 1]);
+  first.resolve(new Response('no', { status: 400 }));
+  await until(() => push.counts.failed === 1000);
+  assert.match(problems.join(), /did not get 1000: it answered 400: no/);
+  clock.pass(10_000);
+  await until(() => push.counts.sent === 1000);
+  assert.deepEqual(push.counts, { sent: 1000, rejected: 0, dropped: 0, failed: 1000, skipped: 1 });
+});
+
+test('what it wants later it gets later, when it said; what it refuses of a round is counted in series', async () => {
+  const { clock, push, bodies, answers, until } = pushed(() => counterOf(600), { encoding: 'json' });
+  answers.push(
+    Promise.resolve(new Response(null, { status: 503, headers: { 'retry-after': '30' } })),
+    Promise.resolve(
+      new Response('{"partialSuccess":{"rejectedDataPoints":"5"}}', {
+        headers: { 'content-type': 'application/json' },
+      }),
+    ),
+  );
+  clock.pass(1000);
+  await until(() => clock.delaysMs.includes(30_000));
+  clock.pass(29_000);
+  await turn();
+  assert.equal(bodies.length, 1);
+  clock.pass(1000);
+  await until(() => push.counts.sent > 0);
+  assert.deepEqual(push.counts, { sent: 595, rejected: 5, dropped: 0, failed: 0, skipped: 3 });
+  assert.deepEqual(bodies[0], bodies[1]);
+  // Three batches of one metric, in one request of JSON.
+  const records = decodeMetrics(bodies[1]!.toString()).metrics;
+  assert.deepEqual(
+    records.map(({ points }) => points.length),
+    [256, 256, 88],
+  );
+});
+
+test('what has no room in the queue is dropped and counted, and the rest goes', async () => {
+  const { clock, push, bodies, until } = pushed(() => counterOf(SERIES), { queueBytes: 200_000 });
+  clock.pass(1000);
+  await until(() => push.counts.sent > 0);
+  const { sent, dropped } = push.counts;
+  assert.equal(sent + dropped, SERIES);
+  assert.ok(dropped > SERIES / 2 && sent > 256, `${sent} sent, ${dropped} dropped`);
+  assert.ok(bodies[0]!.length <= 200_000, `${bodies[0]!.length} bytes`);
+});
+
+test('50,000 series: the event loop turns on the way, and requests are of a bounded size', async () => {
+  const { clock, push, bodies, until } = pushed(() => counterOf(SERIES));
+  let turns = 0;
+  clock.pass(1000);
+  await until(() => {
+    turns += 1;
+    return push.counts.sent === SERIES;
+  });
+  assert.ok(turns >= SERIES / 256, `${turns} turns`);
+  assert.ok(bodies.length > 1 && bodies.every(({ length }) => length <= 2 ** 21), `${bodies.length} requests`);
+  const values = bodies.flatMap((body) =>
+    decodeMetrics(body).metrics.flatMap(({ points }) => points.map(({ value }) => value)),
+  );
+  assert.deepEqual(
+    values,
+    Array.from({ length: SERIES }, (_, n) => n),
+  );
+});
