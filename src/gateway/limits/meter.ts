@@ -111,8 +111,10 @@ export class Meter<L extends LocalLimiter | RemoteLimiter = LocalLimiter | Remot
 
 /** In which tenth of the limit its use is now: 0 up to a tenth of it, 9 above nine. */
 function tenthOf({ limit, remaining }: Decision): number {
-  const tenths = Math.ceil((FILLED * (limit - remaining)) / limit);
-  return Math.min(FILLED, Math.max(1, tenths)) - 1;
+  const filled = FILLED * (limit - remaining);
+  // Nearly always, and without a division.
+  if (filled <= limit) return 0;
+  return Math.min(FILLED, Math.ceil(filled / limit)) - 1;
 }
 
 /**
