@@ -28,8 +28,8 @@ export interface Agreement {
   readonly tokensOfClock?: boolean;
   /** Whether each is told once and no more; else too often does no harm. */
   readonly tellsOnce?: boolean;
-  /** Between what `againMs` of table.ts may lie in the store's answer. @defaultValue it is the same */
-  readonly againMs?: (claim: Claim, ms: number) => readonly [number, number];
+  /** Between what the store's answer in ms may lie, of the µs that table.ts says. @defaultValue it is the same */
+  readonly againMs?: (claim: Claim, us: number) => readonly [number, number];
   /** Whether the server's clock may be set back too. */
   readonly clockGoesBack?: boolean;
   readonly open: (nowUs: () => number) => Promise<StoreUnderQuestion>;
@@ -129,7 +129,7 @@ class Model {
       after = verdict.rows;
       const answer = await store.try(claim, patience());
       assert.equal(answer.granted, verdict.granted);
-      if (!verdict.granted) this.#checkAgain(claim, verdict.againMs / 1000, answer.granted ? -1 : answer.againMs);
+      if (!verdict.granted) this.#checkAgain(claim, verdict.againMs, answer.granted ? -1 : answer.againMs);
       else if (answer.granted) {
         changed = verdict.token === token;
         if (changed) this.#grant(token, answer.token);
@@ -179,8 +179,8 @@ class Model {
     this.#tokens.set(token, ofStore);
   }
 
-  #checkAgain(claim: Claim, modelMs: number, againMs: number): void {
-    const [least, most] = this.#agreement.againMs?.(claim, modelMs) ?? [modelMs, modelMs];
+  #checkAgain(claim: Claim, modelUs: number, againMs: number): void {
+    const [least, most] = this.#agreement.againMs?.(claim, modelUs) ?? [modelUs / 1000, modelUs / 1000];
     assert.ok(againMs >= least && againMs <= most, `again in ${againMs} ms, not in ${least} to ${most}`);
   }
 

@@ -37,8 +37,8 @@ agreesWithTable('redis', {
   tokensOfClock: true,
   tellsOnce: true,
   clockGoesBack: true,
-  againMs({ queue }, ms) {
-    const againMs = Math.max(1, Math.ceil(ms * 1000) / 1000);
+  againMs({ queue }, us) {
+    const againMs = Math.max(1, Math.ceil(us) / 1000);
     // Nothing tells it, so one that waits does not wait that long.
     return queue && againMs > 250 ? [250, 500] : [againMs, againMs];
   },
