@@ -62,6 +62,20 @@ test('an error rate is a fault where the others do better', () => {
   assert.deepEqual(reasons([bad, bad, well, well, well]).slice(0, 2).includes(null), false, 'two of five');
 });
 
+test('who is the first to have enough results is compared with what the others have together', () => {
+  const [first, failing, few] = [seen({ errors: 20 }), seen({ errors: 19 }), seen({ good: 3 })];
+  assert.deepEqual(reasons([first, failing, failing]), [null, null, null], 'what fails everywhere is not its fault');
+  assert.deepEqual(reasons([first, few]), [
+    '100 % of 20 requests failed, mostly status 5xx; 0 % at the others together',
+    null,
+  ]);
+  assert.equal(reasons([first, seen()])[0], '100 % of 20 requests failed, mostly status 5xx');
+  assert.equal(
+    reasons([first, seen({ errors: 19, inUse: false })])[0],
+    '100 % of 20 requests failed, mostly status 5xx',
+  );
+});
+
 test('few requests, or few errors, say nothing', () => {
   const well = seen({ good: 100 });
   assert.deepEqual(reasons([seen({ good: 0, errors: 19 }), well]), [null, null]);
@@ -140,14 +154,19 @@ function naive(fleet: readonly Observed[], index: number, policy: PassivePolicy)
     return sorted.length % 2 === 1 ? sorted[Math.floor(middle)]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
   };
   const results = ({ traffic }: Observed) => traffic.recent.reduce((sum, count) => sum + count, 0);
-  const share = (one: Observed) => (results(one) - one.traffic.recent[0]!) / results(one);
+  const errors = (one: Observed) => results(one) - one.traffic.recent[0]!;
+  const share = (one: Observed) => errors(one) / results(one);
   const others = fleet.filter((one, at) => at !== index && one.inUse);
   const one = fleet[index]!;
   const { errorRate, latency } = policy;
   if (!one.inUse) return null;
   const rated = others.filter((other) => results(other) >= errorRate!.resultsMin).map(share);
   if (results(one) >= errorRate!.resultsMin && share(one) >= errorRate!.shareMin) {
-    if (share(one) >= errorRate!.factor * median(rated)) return 'error-rate';
+    const [bad, all] = [others.map(errors), others.map(results)].map((each) =>
+      each.reduce((sum, count) => sum + count, 0),
+    );
+    const together = all === 0 ? 0 : bad! / all!;
+    if (share(one) >= errorRate!.factor * (rated.length > 0 ? median(rated) : together)) return 'error-rate';
   }
   const enough = (some: Observed) =>
     some.traffic.latency.samples >= latency!.samplesMin && some.settledMs >= latency!.graceMs;

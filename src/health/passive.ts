@@ -30,7 +30,7 @@ export interface PassivePolicy {
   readonly errorRate: {
     /** Share of results that are errors, above 0 to 1. @defaultValue 0.5 */
     readonly shareMin: number;
-    /** So many times the median share of the others, at least 1. @defaultValue 2 */
+    /** So many times the median share of the others, or theirs together if none of them has `resultsMin`; at least 1. @defaultValue 2 */
     readonly factor: number;
     /** With fewer results in the window nothing is said. @defaultValue 20 */
     readonly resultsMin: number;
@@ -108,6 +108,11 @@ function consecutiveRule({ traffic }: Observed, policy: PassivePolicy['consecuti
 
 function errorRateRule(fleet: readonly Observed[], policy: PassivePolicy['errorRate']): Rule {
   if (policy === null) return silent;
+  const asked = fleet.filter(({ inUse }) => inUse).map(({ traffic: { recent } }) => recent);
+  const [allResults, allErrors] = [
+    sumOf(asked, total),
+    sumOf(asked, (recent) => errorsOf(recent, policy.serverErrors)),
+  ];
   const shares = fleet.map(({ inUse, traffic: { recent } }) => {
     const results = total(recent);
     return inUse && results >= policy.resultsMin ? errorsOf(recent, policy.serverErrors) / results : Number.NaN;
@@ -116,11 +121,16 @@ function errorRateRule(fleet: readonly Observed[], policy: PassivePolicy['errorR
   return ({ traffic: { recent } }, index) => {
     const share = shares[index]!;
     const { median, count } = others(index);
+    const [results, errors] = [total(recent), errorsOf(recent, policy.serverErrors)];
+    // Who is the first to have enough results is not at fault for it: what the others have is taken together then.
+    const together = allResults > results ? (allErrors - errors) / (allResults - results) : 0;
+    const usual = count > 0 ? median : together;
     // A NaN compares as false: too few results to say anything.
-    if (!(share >= policy.shareMin) || share < policy.factor * median) return null;
+    if (!(share >= policy.shareMin) || share < policy.factor * usual) return null;
     const worst = worstKind(recent, policy.serverErrors);
-    const compared = count === 0 ? '' : `; ${percent(median)} at the ${othersText(count)}`;
-    const reason = `${percent(share)} of ${total(recent)} requests failed, mostly ${resultTexts[worst]}${compared}`;
+    const compared = count > 0 ? othersText(count) : allResults > results ? 'others together' : '';
+    const beside = compared === '' ? '' : `; ${percent(usual)} at the ${compared}`;
+    const reason = `${percent(share)} of ${results} requests failed, mostly ${resultTexts[worst]}${beside}`;
     return { rule: 'error-rate', reason, severity: 1 + share };
   };
 }
@@ -161,6 +171,10 @@ function medianOfOthers(values: readonly number[]): (index: number) => { median:
 
 function total(results: readonly number[]): number {
   return results.reduce((sum, count) => sum + count, 0);
+}
+
+function sumOf<T>(all: readonly T[], of: (one: T) => number): number {
+  return all.reduce((sum, one) => sum + of(one), 0);
 }
 
 function errorsOf(results: readonly number[], serverErrors: boolean): number {
