@@ -326,7 +326,11 @@ class ZookeeperLeases implements LeaseStore {
   /** To who waits behind it for what it has not taken all of: now that is the first. If it is not told, it asks by itself before its place is forgotten. */
   #passOn({ holder, share, of }: Claim, { session, path }: Node, next: Row | undefined): void {
     if (of === WHOLE || next?.of !== of || share + next.share > of) return;
-    session.set(path, Buffer.from(holder)).catch(() => {});
+    const tell = (): Promise<unknown> => session.set(path, Buffer.from(holder));
+    // Once more, by the next connection, if the one that it was sent by was lost.
+    tell()
+      .catch((error: unknown) => (isCoded(error, 'STORE_UNSURE') ? tell() : null))
+      .catch(() => {});
   }
 
   #observe(key: string, watcher: Watcher): void {

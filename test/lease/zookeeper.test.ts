@@ -122,6 +122,30 @@ test('twenty that wait for a permit: one that is given back makes two look, and 
   await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
 });
 
+test('E4: the next in the line is told that it is the first, also if the connection is lost by which it was to be told', async (t) => {
+  const root = fresh();
+  const stores = Array.from({ length: 3 }, () => storeAt(root));
+  const [holder, third, fourth] = stores.map((store) => createLocks(store).semaphore('pool', 2));
+  const options = { ttl: '45s', wait: '45s' } as const;
+  const held = [await holder!.acquire(options), await holder!.acquire(options)];
+  await using session = new ZookeeperSession({ servers: [server.address] });
+  const turns = [third!.acquire(options)];
+  while ((await session.exists(`${root}/pool`))?.children !== 3);
+  turns.push(fourth!.acquire(options));
+  while ((await session.exists(`${root}/pool`))?.children !== 4);
+  const lost = new SpillwayError('STORE_UNSURE', 'nobody knows');
+  t.mock.method(ZookeeperSession.prototype, 'set', () => Promise.reject(lost), { times: 1 });
+  await held[0]!.release();
+  const lease = await turns[0]!;
+  await held[1]!.release();
+  // Told or not: whoever is not told asks by itself after a third of the ttl.
+  await (await turns[1]!).release();
+  const [name = ''] = (await session.children(`${root}/pool`)).children;
+  assert.equal((await session.exists(`${root}/pool/${name}`))?.version, 1, 'it was not told');
+  await lease.release();
+  await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
+});
+
 test('E4: a node whose creation was not answered is found again, and given back by whoever no longer wants it', async () => {
   const root = fresh();
   await using relay = await Relay.open(server.port);
