@@ -21,8 +21,8 @@ export async function startQuickstart(): Promise<Quickstart> {
   await buildDashboard();
   const root = resolve(import.meta.dirname, '..');
   const start = ['--conditions=spillway-source', join(root, 'examples', 'quickstart', 'start.ts'), '--free-ports'];
-  const child = spawn(process.execPath, start, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
   const browser = await chromium.launch({ executablePath: serverPath('chromium'), args: ['--no-sandbox'] });
+  const child = spawn(process.execPath, start, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
   const end = async (): Promise<void> => {
     await browser.close();
     if (child.exitCode === null && child.kill('SIGTERM')) await once(child, 'exit');

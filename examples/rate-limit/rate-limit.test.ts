@@ -13,18 +13,20 @@ const command = ['--conditions=spillway-source', program];
 
 test('both gateways together admit exactly the limit, with Redis, without it, and when it is back', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'spillway-example-'));
-  const environment = { TMPDIR: folder };
-  await using running = new CliProcess(command, { executable: process.execPath, environment });
-  const { code, out, err } = await running.exit;
-  assert.equal(code, 0, `${out}\n${err}`);
-  const together = [...out.matchAll(/^ +together: +(\d+); the limit is 100$/gm)].map(([, count]) => count);
-  assert.deepEqual(together, ['100', '100', '100']);
-  const each = [...out.matchAll(/^ +gateway \d: (\d+) of 200 admitted$/gm)].map(([, count]) => Number(count));
-  // Without Redis each has its share, and no more.
-  assert.deepEqual(each.slice(2, 4), [50, 50]);
-  assert.match(out, /gateway 1, decided by: .*store \d+.*fallback \d+/);
-  assert.deepEqual(readdirSync(folder), []);
-  rmSync(folder, { recursive: true });
+  try {
+    await using running = new CliProcess(command, { executable: process.execPath, environment: { TMPDIR: folder } });
+    const { code, out, err } = await running.exit;
+    assert.equal(code, 0, `${out}\n${err}`);
+    const together = [...out.matchAll(/^ +together: +(\d+); the limit is 100$/gm)].map(([, count]) => count);
+    assert.deepEqual(together, ['100', '100', '100']);
+    const each = [...out.matchAll(/^ +gateway \d: (\d+) of 200 admitted$/gm)].map(([, count]) => Number(count));
+    // Without Redis each has its share, and no more.
+    assert.deepEqual(each.slice(2, 4), [50, 50]);
+    assert.match(out, /gateway 1, decided by: .*store \d+.*fallback \d+/);
+    assert.deepEqual(readdirSync(folder), []);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test('a Redis that no gateway may use when it is back is waited for only so long', async () => {

@@ -13,10 +13,11 @@ import type { CanaryPlan, ListenerPlan, Snapshot } from './snapshot.ts';
 /** How often gauges are written and the lag is judged. */
 const GAUGE_MS = 1000;
 /**
- * An event loop this late is overloaded: a request would wait longer than people do. Twice in a row, for once it is late when the machine
- * stood still, or was moved; then all that waits is taken up at once, and nothing is won by refusing it.
+ * An event loop this late is overloaded: a request would wait longer than people do. If it was so lately too, for once it is late when the
+ * machine stood still, or was moved; then all that waits is taken up at once, and nothing is won by refusing it.
  */
 const LAG_MAX_MS = 1000;
+const LATELY_MS = 10_000;
 /**
  * How long an idle connection of a listener that left the config may still bring a request. One that is on its way when the
  * reload comes would meet a closed connection (RFC 9112 §9.5), and a client may not send every method again. At most half of
@@ -34,7 +35,7 @@ export class DataPlane {
   readonly #timers: Timer[];
   #nextMs: number;
   #lagMs = 0;
-  #wasLate = false;
+  #lateMs = Number.NEGATIVE_INFINITY;
   #gaugesDueMs = 0;
   #drainChanges = 0;
   #drained: Promise<void> | null = null;
@@ -182,8 +183,8 @@ export class DataPlane {
     this.#nextMs = plane.nowMs + plane.wheel.tickMs;
     plane.wheel.advance(plane.nowMs);
     const isLate = late > LAG_MAX_MS;
-    plane.lagging = isLate && this.#wasLate;
-    this.#wasLate = isLate;
+    plane.lagging = isLate && plane.nowMs - this.#lateMs < LATELY_MS;
+    if (isLate) this.#lateMs = plane.nowMs;
     plane.leases.tick(plane.nowMs);
     plane.tracer.tick();
     const drainChanges = Atomics.load(this.#header, DRAIN_CHANGES);

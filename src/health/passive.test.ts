@@ -63,13 +63,17 @@ test('an error rate is a fault where the others do better', () => {
 });
 
 test('who is the first to have enough results is compared with what the others have together', () => {
-  const [first, failing, few] = [seen({ errors: 20 }), seen({ errors: 19 }), seen({ good: 3 })];
+  const [first, failing, few] = [seen({ errors: 20 }), seen({ errors: 19 }), seen({ good: 10 })];
   assert.deepEqual(reasons([first, failing, failing]), [null, null, null], 'what fails everywhere is not its fault');
   assert.deepEqual(reasons([first, few]), [
     '100 % of 20 requests failed, mostly status 5xx; 0 % at the others together',
     null,
   ]);
-  assert.equal(reasons([first, seen()])[0], '100 % of 20 requests failed, mostly status 5xx');
+  assert.equal(
+    reasons([first, seen({ errors: 9 })])[0],
+    '100 % of 20 requests failed, mostly status 5xx',
+    'too few to tell',
+  );
   assert.equal(
     reasons([first, seen({ errors: 19, inUse: false })])[0],
     '100 % of 20 requests failed, mostly status 5xx',
@@ -165,7 +169,7 @@ function naive(fleet: readonly Observed[], index: number, policy: PassivePolicy)
     const [bad, all] = [others.map(errors), others.map(results)].map((each) =>
       each.reduce((sum, count) => sum + count, 0),
     );
-    const together = all === 0 ? 0 : bad! / all!;
+    const together = all! < errorRate!.resultsMin / 2 ? 0 : bad! / all!;
     if (share(one) >= errorRate!.factor * (rated.length > 0 ? median(rated) : together)) return 'error-rate';
   }
   const enough = (some: Observed) =>

@@ -30,7 +30,7 @@ export interface PassivePolicy {
   readonly errorRate: {
     /** Share of results that are errors, above 0 to 1. @defaultValue 0.5 */
     readonly shareMin: number;
-    /** So many times the median share of the others, or theirs together if none of them has `resultsMin`; at least 1. @defaultValue 2 */
+    /** So many times the median share of the others, or theirs together if none of them has `resultsMin` but all half of it; at least 1. @defaultValue 2 */
     readonly factor: number;
     /** With fewer results in the window nothing is said. @defaultValue 20 */
     readonly resultsMin: number;
@@ -122,13 +122,14 @@ function errorRateRule(fleet: readonly Observed[], policy: PassivePolicy['errorR
     const share = shares[index]!;
     const { median, count } = others(index);
     const [results, errors] = [total(recent), errorsOf(recent, policy.serverErrors)];
-    // Who is the first to have enough results is not at fault for it: what the others have is taken together then.
-    const together = allResults > results ? (allErrors - errors) / (allResults - results) : 0;
+    // Who is the first to have enough results is not at fault for it: what the others have is taken together then, if that is worth a word.
+    const areKnown = 2 * (allResults - results) >= policy.resultsMin;
+    const together = areKnown ? (allErrors - errors) / (allResults - results) : 0;
     const usual = count > 0 ? median : together;
     // A NaN compares as false: too few results to say anything.
     if (!(share >= policy.shareMin) || share < policy.factor * usual) return null;
     const worst = worstKind(recent, policy.serverErrors);
-    const compared = count > 0 ? othersText(count) : allResults > results ? 'others together' : '';
+    const compared = count > 0 ? othersText(count) : areKnown ? 'others together' : '';
     const beside = compared === '' ? '' : `; ${percent(usual)} at the ${compared}`;
     const reason = `${percent(share)} of ${results} requests failed, mostly ${resultTexts[worst]}${beside}`;
     return { rule: 'error-rate', reason, severity: 1 + share };

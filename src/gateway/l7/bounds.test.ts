@@ -60,12 +60,16 @@ onBoth(
     await isServed();
     clock.stall(1200);
     await isServed();
+    clock.pass(5000);
     clock.stall(1200);
     client.write(GET);
     const refusal = await client.refusal(503, 'overloaded');
     assert.equal(fieldOf(refusal, 'cache-control'), 'no-store');
     assert.equal(gateway.endpoint('requests'), 2, 'nothing is asked of a server');
     clock.pass(200);
+    await isServed();
+    clock.pass(10_000);
+    clock.stall(1200);
     await isServed();
     assert.equal(gateway.refusals('overloaded'), 1);
   },
