@@ -10,13 +10,14 @@ interface Told {
   readonly number: number;
   readonly value?: number;
   readonly timeMs?: number;
+  readonly spanId?: string;
 }
 
 const traceIdOf = (number: number): string => number.toString(16).padStart(32, '0');
 
 function record(told: readonly Told[], given: Partial<MetricRecord> = {}, attributes: Attributes = {}): MetricRecord {
-  const exemplars = told.map(({ number, value = 0.25, timeMs = 1000 + number }) => {
-    return { traceId: traceIdOf(number), spanId: '', value, timeMs };
+  const exemplars = told.map(({ number, value = 0.25, timeMs = 1000 + number, spanId = '' }) => {
+    return { traceId: traceIdOf(number), spanId, value, timeMs };
   });
   const value = { count: 1, sum: 1, bounds: [], counts: [1], exemplars };
   return {
@@ -83,4 +84,18 @@ test('what is no duration of an answered request, no trace, no number or in the 
   assert.deepEqual(kept(...none), []);
   const [long] = kept(record([{ number: 1 }], {}, { 'http.route': 'x'.repeat(10_000) }));
   assert.ok(long!.name.length <= 256);
+});
+
+test('what is no span id is not kept, however long, nor a duration that no axis can show', () => {
+  const ids = ['00f067aa0ba902b7', 'f'.repeat(2 ** 20), '<b>', ''];
+  const told = ids.map((spanId, at) => ({ number: at + 1, spanId }));
+  assert.deepEqual(
+    kept(record(told)).map(({ spanId }) => spanId),
+    ['00f067aa0ba902b7', '', '', ''],
+  );
+  const values = [86_400, 86_401, 1e300, Number.MAX_VALUE, Number.MIN_VALUE, 1e-12, 0];
+  assert.deepEqual(
+    kept(record(values.map((value, at) => ({ number: at + 1, value })))).map(({ durationMs }) => durationMs),
+    [86_400_000, 0, 0, 0],
+  );
 });

@@ -2,8 +2,8 @@
  * Exemplars of what services push: single requests out of their histograms of durations, each with its trace, so that a chart leads to one of them.
  *
  * Only of requests that a service answered, told from others by the names that OpenTelemetry has for them, in seconds or milliseconds. A push tells
- * what the one before it told until something newer took its bucket, so each is kept once. Invariant: at most so many, those that were new last.
- * Cost: 0.5 KB each, at most 2 KB.
+ * what the one before it told until something newer took its bucket, so each is kept once. Invariants: at most so many, those that were new last; a
+ * duration is one that an axis can show. Cost: 0.5 KB each, at most 2 KB.
  */
 import type { MetricRecord } from '../../observe/otlp/metric-record.ts';
 import { cutText } from '../../observe/trace/span-bounds.ts';
@@ -16,6 +16,11 @@ const KEPT_MAX = 4096;
 const TEXT_MAX = 256;
 const unitMs: Readonly<Record<string, number>> = { s: 1000, ms: 1 };
 const traceIds = /^(?!0{32})[0-9a-f]{32}$/;
+/** Whatever else is sent as one may be of any length. */
+const spanIds = /^[0-9a-f]{16}$/;
+/** No request takes as long: whoever says so counts in another unit. */
+const DAY_MS = 86_400_000;
+const NS_PER_MS = 1e6;
 
 export class ReceivedExemplars {
   readonly #max: number;
@@ -36,11 +41,18 @@ export class ReceivedExemplars {
     for (const { attributes, timeMs, value } of record.points) {
       if (typeof value === 'number') continue;
       for (const { spanId, traceId, value: took, timeMs: atMs } of value.exemplars) {
-        if (!traceIds.test(traceId) || !(took >= 0 && took < Number.POSITIVE_INFINITY)) continue;
+        // What is less than a nanosecond is nothing: an axis of logarithms has an end.
+        const durationMs = Math.round(took * factor * NS_PER_MS) / NS_PER_MS;
+        if (!traceIds.test(traceId) || !(took >= 0 && durationMs <= DAY_MS)) continue;
         this.#keep({
-          ...{ traceId, spanId, name: nameOf(record.name, attributes), by: record.service },
+          ...{
+            traceId,
+            spanId: spanIds.test(spanId) ? spanId : '',
+            name: nameOf(record.name, attributes),
+            by: record.service,
+          },
           // Not all say when.
-          ...{ atMs: atMs > 0 ? atMs : timeMs, durationMs: took * factor, failed: hasFailed(attributes) },
+          ...{ atMs: atMs > 0 ? atMs : timeMs, durationMs, failed: hasFailed(attributes) },
         });
       }
     }
