@@ -197,6 +197,25 @@ test('what it takes in part is counted so', async () => {
   assert.match(problems[0]!, /took 3 of 5: too old/);
 });
 
+test('what it says of a part is a number and a line of a log, whatever it sends', async () => {
+  await using collector = await Collector.start();
+  const errorMessage = `too\u001b[2J\nnew ${'x'.repeat(10_000)}`;
+  const answers = ['many', {}, -3, 0.5, 2].map((rejectedSpans) => ({
+    partialSuccess: { rejectedSpans, errorMessage },
+  }));
+  const headers = { 'content-type': 'application/json' };
+  collector.answers.push(...answers.map((answer) => ({ headers, body: JSON.stringify(answer) })));
+  const problems: string[] = [];
+  const exporter = exporterOf(collector, { onProblem: (message) => problems.push(message) });
+  for (const _ of answers) {
+    exporter.add(spans(5));
+    await exporter.flush();
+  }
+  assert.deepEqual(exporter.counts, { sent: 23, rejected: 2, dropped: 0, failed: 0 });
+  assert.equal(problems.length, 1);
+  assert.match(problems[0]!, /took 3 of 5: too \[2J new x{1,190}\.$/);
+});
+
 test('what waits has a bound, and what comes beyond is counted', async () => {
   await using collector = await Collector.start();
   collector.answers.push(null);

@@ -26,14 +26,19 @@ const WORDS_MAX = 200;
 
 export function readAnswer({ status, contentType, retryAfter, body }: HttpAnswer, wallMs: number): Answer {
   if (status >= 200 && status < 300) return taken(contentType, body);
-  const text = wordsIn(contentType, body)
-    .slice(0, WORDS_MAX)
-    .replaceAll(/[^\x21-\x7e]+/g, ' ')
-    .trim();
+  const text = asLogged(wordsIn(contentType, body));
   const why = `it answered ${status}${text === '' ? '' : `: ${text}`}`;
   return RETRIED.includes(status)
     ? { kind: 'later', afterMs: delayOf(retryAfter, wallMs), why }
     : { kind: 'refused', why };
+}
+
+/** On one line of a log, and no more of it than is read there. */
+function asLogged(words: string): string {
+  return words
+    .slice(0, WORDS_MAX)
+    .replaceAll(/[^\x21-\x7e]+/g, ' ')
+    .trim();
 }
 
 /** The message of a `Status`, or what else is there. */
@@ -54,7 +59,9 @@ function taken(contentType: string, body: Uint8Array): Answer {
     const { partialSuccess: part = {} } = contentType.startsWith(JSON_TYPE)
       ? fromJson(body)
       : exportResponse.decode(body);
-    return { kind: 'taken', rejected: Math.max(0, part.rejected ?? 0), why: part.errorMessage ?? '' };
+    const rejected = Math.trunc(part.rejected ?? 0);
+    // Of what is no number nothing was rejected.
+    return { kind: 'taken', rejected: rejected > 0 ? rejected : 0, why: asLogged(part.errorMessage ?? '') };
   } catch {
     // It says that it has it; what else it says is not understood.
     return { kind: 'taken', rejected: 0, why: '' };
