@@ -330,7 +330,7 @@ export const metricNames = {
   spillway_otlp_pushes_skipped_total: {
     type: 'counter',
     labels: [],
-    help: 'Pushes of metrics that were left out because the one before still waited for the collector; since this one is named.',
+    help: 'Pushes of metrics that were left out because the one before still waited for the collector, or what there is could not be read; since this one is named.',
   },
   spillway_build_info: {
     type: 'gauge',

@@ -108,6 +108,11 @@ export class OtlpChannel<Item> {
     else if (this.#queue.length > 0) this.#timer ??= this.#after(this.#options.everyMs, () => void this.flush());
   }
 
+  /** What was to be added could not be made. */
+  missed(why: string): void {
+    this.#report(`did not get what there is: ${why}`);
+  }
+
   /** Sends what waits; done when nothing does any more. Never rejects. */
   async flush(): Promise<void> {
     this.#timer?.clear();

@@ -164,6 +164,26 @@ test('what has no room in the queue is dropped and counted, and the rest goes', 
   assert.ok(bodies[0]!.length <= 200_000, `${bodies[0]!.length} bytes`);
 });
 
+test('what cannot be read ends no process: it is told once and counted, and the next round goes', async () => {
+  let isShort = true;
+  const { clock, push, bodies, problems, until } = pushed(() => {
+    if (isShort) throw new Error('too many open files');
+    return counterOf(3);
+  });
+  clock.pass(1000);
+  await until(() => push.counts.skipped === 1);
+  clock.pass(9000);
+  await until(() => push.counts.skipped === 2);
+  assert.deepEqual(problems, ['The collector at http://collector.test/v1/metrics did not get what there is: too many open files.']);
+  assert.equal(bodies.length, 0);
+  isShort = false;
+  clock.pass(10_000);
+  await until(() => push.counts.sent === 3);
+  isShort = true;
+  await push.read();
+  assert.deepEqual(push.counts, { sent: 3, rejected: 0, dropped: 0, failed: 0, skipped: 3 });
+}); // prettier-ignore
+
 test('50,000 series: the event loop turns on the way, and requests are of a bounded size', async () => {
   let turns = 0;
   const inTurn: number[] = [];

@@ -1,6 +1,6 @@
 /**
  * Metrics to a collector, every so often. Counts are cumulative, so a round that is lost loses nothing; while one still waits, the next is left out,
- * and counted. So what waits is one round at most, within the queue of the exporter.
+ * and counted, as is one in which what there is cannot be read. So what waits is one round at most, within the queue of the exporter.
  *
  * A round is read and encoded a bit at a time, between which the event loop turns: what waits is bytes, which go together as they are.
  */
@@ -68,7 +68,7 @@ export class MetricsPush {
     return { ...this.#channel.counts, skipped: this.#skipped };
   }
 
-  /** Reads what there is now; it is sent with what waits. Nothing if the last round still waits. */
+  /** Reads what there is now; it is sent with what waits. Nothing if the last round still waits. Never rejects. */
   read(): Promise<void> {
     if (this.#mayRead) this.#round = this.#collect().finally(() => (this.#round = null));
     return this.#round ?? Promise.resolve();
@@ -89,8 +89,14 @@ export class MetricsPush {
   }
 
   async #collect(): Promise<void> {
-    for await (const batch of this.#options.collect()) {
-      this.#channel.add([{ bytes: this.#encoded(batch), points: batch.series.length }]);
+    try {
+      for await (const batch of this.#options.collect()) {
+        this.#channel.add([{ bytes: this.#encoded(batch), points: batch.series.length }]);
+      }
+    } catch (error) {
+      // Nobody waits for a round: what it throws would end the process.
+      this.#skipped += 1;
+      this.#channel.missed((error as Error).message);
     }
   }
 
