@@ -340,6 +340,19 @@ test('an outage of a young service pages at once, a partial one no later than of
   }
 });
 
+test('an outage of a young service that is half over is not over', () => {
+  for (const objective of ['99%', '99.9%'] as const) {
+    const live = new Live({ objective });
+    assert.equal(live.untilAny(pages, { total: 20, bad: 12 }), 1);
+    live.run(60, 20, 12);
+    const isOver = (status: SloStatus): boolean => !pages(status);
+    assert.equal(live.untilAny(isOver, { total: 20, bad: 6, most: 3000 }), Number.POSITIVE_INFINITY);
+    assert.equal(live.evaluator.statuses[0]!.timeToPageMs, 0);
+    const endS = live.untilAny(isOver, { total: 20, bad: 0, most: 3600 });
+    assert.ok(endS <= 3600, `${endS} s`);
+  }
+});
+
 test('the first answers after a start may be slow: a tenth of them in some seconds is no outage', () => {
   const live = new Live({ objective: '99.9%' });
   assert.equal(live.untilAny(fires, { total: 500, bad: 50, most: 5 }), Number.POSITIVE_INFINITY);

@@ -177,16 +177,19 @@ export class SloEvaluator {
     const known = { knownS, historyS: slo.policy.historyMs / 1000, budget };
     const states = alerts.map((alert): AlertStatus => {
       const { severity, burn, longS, shortS, threshold } = alert;
+      const was = phases.get(burn) ?? firstPhase(nowMs);
       const hasFailures = failuresMin <= 1 || count(longS).bad >= failuresMin - 0.5;
-      const isEnough = hasFailures && isProven({ alert, long: count(longS), ...known });
+      // One that is on is off when the rules say so: an outage that is half over is not over.
+      const isEnough = hasFailures && (was.state === 'firing' || isProven({ alert, long: count(longS), ...known }));
       const input = { isLong: isEnough && isAbove(longS, threshold), isShort: isAbove(shortS, threshold) };
-      const phase = nextPhase(phases.get(burn) ?? firstPhase(nowMs), input, { nowMs, wallMs });
+      const phase = nextPhase(was, input, { nowMs, wallMs });
       phases.set(burn, phase);
       const { state, sinceMs } = phase;
       return { severity, burn, longS, shortS, state, sinceMs, longShare: share(longS), shortShare: share(shortS) };
     });
     const pages = alerts.flatMap((alert) => {
       if (alert.severity !== 'page') return [];
+      if (phases.get(alert.burn)?.state === 'firing') return 0;
       const windows = { long: count(alert.longS), short: count(alert.shortS) };
       return secondsToFire({ alert, ...windows, ...known, failuresMin }) ?? [];
     });

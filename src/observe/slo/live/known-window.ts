@@ -4,7 +4,7 @@
  * Of a service that began ten seconds ago one slow request in twenty is a burn rate of fifty, and says nothing. So an alert whose long window
  * is not wholly known needs more than its shares: as a freeze does (policy.ts), that so much is known that one failure is allowed; or what would
  * be enough without a doubt, that the failures are as many as it takes with nothing but good answers in the rest of the window; or an outage,
- * for which nobody waits. Invariant: it holds wherever the window is wholly known; so a page comes no later than it would of a service of long ago.
+ * for which nobody waits. It is asked until the alert is on; how long it is on the shares alone say. Invariant: it holds wherever the window is wholly known; so a page comes no later than it would of a service of long ago.
  */
 import type { BurnAlert } from '../burn-alerts.ts';
 import { EVENTS_MIN } from '../policy.ts';
