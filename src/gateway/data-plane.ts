@@ -2,6 +2,7 @@
  * One worker's data plane as a whole: the `Plane` that requests run through, the listeners in front of it, and the slow
  * periodic work beside it (deadlines, the event loop's lag, gauges).
  */
+import { getHeapStatistics } from 'node:v8';
 import { cellHeader, cellLane, type Lane } from '../kernel/cells.ts';
 import type { Timer } from '../kernel/clock.ts';
 import { Listener } from './l7/listener.ts';
@@ -200,7 +201,8 @@ export class DataPlane {
     this.#gaugesDueMs = plane.nowMs + GAUGE_MS;
     this.#lane[processSlots.loopLagMs] = this.#lagMs;
     this.#lane[processSlots.memoryBytes] = plane.buffers.bytes;
-    this.#lane[processSlots.heapBytes] = process.memoryUsage().heapUsed;
+    // Not of `process.memoryUsage()`, which opens a file, and throws when there is no descriptor left.
+    this.#lane[processSlots.heapBytes] = getHeapStatistics().used_heap_size;
     this.#lagMs = 0;
     for (const listener of this.#leaving) if (listener.connections === 0) this.#leaving.delete(listener);
   }

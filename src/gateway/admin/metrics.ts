@@ -53,7 +53,8 @@ export interface MetricsInput {
   readonly slos: readonly SloStatus[];
   readonly healthChanges: (service: string, endpoint: string) => EndpointState['changes'];
   readonly process: {
-    readonly residentBytes: number;
+    /** Null: it cannot be read now. */
+    readonly residentBytes: number | null;
     readonly cpuSeconds: number;
     readonly nodeVersion: string;
     /** Unix time in ms, of the process and not of the gateway in it. */
@@ -364,7 +365,7 @@ function processSeries({ snapshot, state, process, exported }: MetricsInput): Se
     ...exportedSeries(exported),
     spillway_build_info: one(1, { version: state.version, node: process.nodeVersion }),
     process_start_time_seconds: one(Date.parse(state.startedAt) / 1000),
-    process_resident_memory_bytes: one(process.residentBytes),
+    process_resident_memory_bytes: process.residentBytes === null ? [] : one(process.residentBytes),
     process_cpu_seconds_total: [{ labels: {}, sinceMs: process.beganMs, value: process.cpuSeconds }],
   };
 }

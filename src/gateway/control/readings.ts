@@ -67,6 +67,7 @@ export interface ReadingsOptions {
 export class Readings {
   readonly #options: ReadingsOptions;
   readonly #recent: RecentDurations;
+  readonly #version = packageVersion();
   readonly #startedAt: { readonly wallMs: number; readonly nowMs: number; readonly processMs: number };
 
   constructor(options: ReadingsOptions) {
@@ -90,7 +91,7 @@ export class Readings {
     const { phase, file, started, supervisor, force } = now();
     const snapshot = force?.snapshot ?? null;
     return {
-      version: packageVersion(),
+      version: this.#version,
       configVersion: versions.current,
       phase,
       pid: process.pid,
@@ -132,7 +133,7 @@ export class Readings {
     const input = {
       snapshot,
       state: {
-        version: packageVersion(),
+        version: this.#version,
         configVersion: versions.current,
         startedAt: this.#startedAtText,
         limits: readLimits(snapshot),
@@ -145,7 +146,7 @@ export class Readings {
       slos: this.#options.slos(),
       healthChanges: (service: string, endpoint: string) => endpoints.health.known(service, endpoint).changes,
       process: {
-        residentBytes: process.memoryUsage.rss(),
+        residentBytes: residentBytes(),
         cpuSeconds: (user + system) / 1e6,
         nodeVersion: process.version,
         beganMs: this.#startedAt.processMs,
@@ -188,5 +189,14 @@ export class Readings {
   #discovery(config: InForce['config']): (DiscoveryState | null)[] {
     const { discovery } = this.#options;
     return config.services.map((service) => discovery.state(service, config));
+  }
+}
+
+/** It is in a file, which cannot be opened when there is no descriptor left; all else can be told then. */
+function residentBytes(): number | null {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return null;
   }
 }
