@@ -179,6 +179,26 @@ test('dots stand at their moment and value on both charts, stay the same element
   await page.close();
 }); // prettier-ignore
 
+test('two dots that lead to one trace are two, however often they are drawn, and both go', async () => {
+  const { page, faults } = await host.open();
+  const { lines, heat } = latencies(noon, 100);
+  const dot = (step: number, value: number) =>
+    ({ atMs: noon + (step + 0.5) * 10_000, value, href: '#/traces?id=1', what: `GET ${step}`, failed: false });
+  const shown = async (...dots: ReturnType<typeof dot>[]): Promise<unknown> => {
+    await show(page, { lines: [{ ...lines, data: { ...lines.data, dots } }], heat: { ...heat, dots } });
+    return page.evaluate(
+      `['#lines-0', '#heat'].map((panel) => [...document.querySelectorAll(panel + ' .dots a')].map(({ title }) => title))`,
+    );
+  };
+  for (let drawn = 0; drawn < 3; drawn++) {
+    const both = ['GET 20', 'GET 60'];
+    assert.deepEqual(await shown(dot(20, 5), dot(60, 50)), [both, both]);
+  }
+  assert.deepEqual(await shown(), [[], []]);
+  assert.deepEqual(faults, []);
+  await page.close();
+}); // prettier-ignore
+
 test('behind each chart is a table of the same numbers', async () => {
   const { page, faults } = await host.open();
   const { lines, heat } = latencies(noon, 100);

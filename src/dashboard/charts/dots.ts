@@ -26,9 +26,11 @@ export class Dots {
     for (const dot of dots) {
       const place = placeOf(dot);
       if (place === null) continue;
-      const link = before.get(dot.href) ?? this.#made(dot);
-      before.delete(dot.href);
-      this.#links.set(dot.href, link);
+      // One trace may have several, each at its moment with its value.
+      const key = `${dot.href} ${dot.atMs} ${dot.value}`;
+      const link = before.get(key) ?? this.#made(dot);
+      before.delete(key);
+      this.#links.set(key, link);
       link.style.left = `${place[0]}px`;
       link.style.top = `${place[1]}px`;
     }
