@@ -101,6 +101,8 @@ test('a Prometheus that keeps native histograms and one that reads text have the
   assert.equal(await one(native, `histogram_count(${ofRoute})`), VALUES + 5);
   assert.equal(await one(native, `histogram_count(${ofRoute})`), await one(text, `${name}_count{route="all"}`));
   assert.equal(await one(native, `histogram_sum(${ofRoute})`), await one(text, `${name}_sum{route="all"}`));
+  // What reads bounds must have both kept, as the guide says.
+  assert.deepEqual(await native.query(`{__name__=~"${name}_(bucket|count|sum)"}`), []);
   const bounds = (await text.query(`${name}_bucket{route="all"}`)).map(([{ le }]) => Number(le?.replace('+Inf', 'Infinity'))).toSorted((a, b) => a - b); // prettier-ignore
   assert.equal(bounds.length, 39);
   for (const q of [0.5, 0.9, 0.99, 0.999]) {
