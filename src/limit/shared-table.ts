@@ -124,6 +124,8 @@ export class SharedTable {
   readonly #words: Int32Array;
   readonly #numbers: Float64Array;
   readonly #rowWords: number;
+  /** Of the row that `#spare` found. */
+  #spareWord = FREE;
 
   constructor(buffer: SharedArrayBuffer) {
     const header = buffer.byteLength >= HEADER_BYTES ? new Int32Array(buffer, 0, HEADER_BYTES / 4) : new Int32Array(16);
@@ -275,8 +277,8 @@ export class SharedTable {
   #make(set: number, upper: number, lower: number, hold: Hold, claim: () => boolean, numbers?: Float64Array): boolean {
     const words = this.#words;
     const row = this.#spare(set, lower);
+    const word = this.#spareWord;
     const at = row * this.#rowWords;
-    const word = Atomics.load(words, at);
     if (word !== ABANDONED && (word & LOCKED) !== 0) {
       if (!this.#outwait(at, word)) this.#abandon(row, word);
       return false;
@@ -301,29 +303,36 @@ export class SharedTable {
     return false;
   }
 
-  /** A free row of the set; else one that nobody holds and that was not used since the last search; else whichever. */
+  /**
+   * A free row of the set; else one that nobody holds and that was not used since the last search; else whichever. It is so while its word is
+   * `#spareWord`: by the next look it may be somebody's.
+   */
   #spare(set: number, lower: number): number {
     const words = this.#words;
     const first = set * WAYS;
     const hand = Atomics.load(this.#versions, set);
     for (let way = 0; way < WAYS; way++) {
       const row = first + ((lower + way) & (WAYS - 1));
-      if (Atomics.load(words, row * this.#rowWords) === FREE) return row;
+      this.#spareWord = Atomics.load(words, row * this.#rowWords);
+      if (this.#spareWord === FREE) return row;
     }
     let abandoned = first;
+    let wordOfAbandoned = Atomics.load(words, first * this.#rowWords);
     for (let turn = 0; turn < 2; turn++) {
       for (let way = 0; way < WAYS; way++) {
         const row = first + ((hand + way) & (WAYS - 1));
         const at = row * this.#rowWords;
         const word = Atomics.load(words, at);
-        if (word === ABANDONED) abandoned = row;
+        if (word === ABANDONED) [abandoned, wordOfAbandoned] = [row, word];
         else if ((word & LOCKED) === 0) {
+          this.#spareWord = word;
           if (words[at + RECENT_AT] === 0) return row;
           words[at + RECENT_AT] = 0;
         }
       }
     }
     // All are held, or were abandoned: sixteen deaths in one set.
+    this.#spareWord = wordOfAbandoned;
     return abandoned;
   }
 }

@@ -98,6 +98,36 @@ test('a row that becomes another key’s between finding and locking it is not t
     assert.ok(other.peekSync(key).remaining >= 8, `${key} took once, and nobody else took from it`);
 });
 
+test('a row that was free and becomes the same key’s before it is taken is not taken from it', () => {
+  const memory = memoryOf(1);
+  const [one, other] = [0, 1].map(() =>
+    createLimiter({ name: 'api', algorithm: fixedWindow({ limit: 9, per: '366d' }), store: sharedMemoryStore(memory) }),
+  );
+  const { load, compareExchange } = Atomics;
+  let [loads, isOver] = [0, false];
+  const overtake = (): void => {
+    if (isOver) return;
+    isOver = true;
+    other!.takeSync('ann');
+  };
+  try {
+    // The version, twice, and the word that says that the row is free; then, before anything else, another thread makes it the key's.
+    Atomics.load = ((array: Int32Array, index: number) => {
+      loads += 1;
+      if (loads === 4) overtake();
+      return load(array, index);
+    }) as typeof Atomics.load;
+    Atomics.compareExchange = ((array: Int32Array, index: number, from: number, to: number) => {
+      overtake();
+      return compareExchange(array, index, from, to);
+    }) as typeof Atomics.compareExchange;
+    assert.equal(one!.takeSync('ann').remaining, 7);
+  } finally {
+    Object.assign(Atomics, { load, compareExchange });
+  }
+  assert.equal(new SharedTable(memory).count(), 1);
+});
+
 test('rows of several keys are locked in one order, whatever the order they are named in', () => {
   const store = sharedMemoryStore(createSharedMemory());
   const limiters = ['a', 'b', 'c', 'd', 'e'].map((name) =>
