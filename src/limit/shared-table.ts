@@ -260,7 +260,8 @@ export class SharedTable {
     const abandon = (): boolean => {
       // First, so that who did not see the new row makes none when the old one is gone.
       Atomics.add(this.#versions, set, 1);
-      return this.#abandon(row, word);
+      // Not if the new one was abandoned meanwhile: the old one has the numbers.
+      return this.holds(hold) && this.#abandon(row, word);
     };
     return this.#make(set, upper, lower, hold, abandon, numbers);
   }

@@ -193,6 +193,37 @@ test('a thread that died with a row locked does not wedge the key, and what it h
   assert.equal(table.count(), 2, 'the key has one row');
 });
 
+test('who takes over from the dead and is thought dead itself before it has done so loses nothing', () => {
+  const clock = new SimulatedClock();
+  const memory = createSharedMemory({ keysMax: 100, clock });
+  const store = sharedMemoryStore(memory, { clock });
+  const api = createLimiter({ name: 'api', algorithm: tokenBucket({ capacity: 10, refillPerSecond: 1 }), store });
+  api.takeSync('ann', 4);
+  const table = new SharedTable(memory);
+  const dead: Hold = { row: -1, word: 0, numbers: new Float64Array(3) };
+  assert.equal(table.hold(...hashOf(table, 'api\ntoken-bucket', 'ann'), false, dead), true);
+  const { add, compareExchange } = Atomics;
+  let giveUp = (): void => assert.fail('no row was made');
+  let times = 0;
+  try {
+    Atomics.compareExchange = ((array: Int32Array, index: number, from: number, to: number) => {
+      // As who waited for it in vain: the row that was made last.
+      if (from === 0) giveUp = () => void compareExchange(array, index, to, -1);
+      return compareExchange(array, index, from, to);
+    }) as typeof Atomics.compareExchange;
+    Atomics.add = ((array: Int32Array, index: number, value: number) => {
+      times += 1;
+      if (times === 1) giveUp();
+      return add(array, index, value);
+    }) as typeof Atomics.add;
+    assert.equal(api.takeSync('ann').remaining, 5, 'what was counted still is');
+  } finally {
+    Object.assign(Atomics, { add, compareExchange });
+  }
+  assert.equal(times, 2);
+  assert.equal(table.count(), 1, 'the key has one row');
+});
+
 test('a thread that died while it made a row does not wedge the key either', () => {
   const memory = createSharedMemory({ keysMax: 100 });
   const table = new SharedTable(memory);
