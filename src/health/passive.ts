@@ -108,30 +108,29 @@ function consecutiveRule({ traffic }: Observed, policy: PassivePolicy['consecuti
 
 function errorRateRule(fleet: readonly Observed[], policy: PassivePolicy['errorRate']): Rule {
   if (policy === null) return silent;
-  const asked = fleet.filter(({ inUse }) => inUse).map(({ traffic: { recent } }) => recent);
-  const [allResults, allErrors] = [
-    sumOf(asked, total),
-    sumOf(asked, (recent) => errorsOf(recent, policy.serverErrors)),
-  ];
-  const shares = fleet.map(({ inUse, traffic: { recent } }) => {
-    const results = total(recent);
-    return inUse && results >= policy.resultsMin ? errorsOf(recent, policy.serverErrors) / results : Number.NaN;
-  });
+  const { resultsMin, serverErrors } = policy;
+  const counted = fleet.map(({ inUse, traffic: { recent } }) =>
+    inUse ? { results: total(recent), errors: errorsOf(recent, serverErrors) } : { results: 0, errors: 0 },
+  );
+  const results = total(counted.map((one) => one.results));
+  const errors = total(counted.map((one) => one.errors));
+  const shares = counted.map((one) => (one.results >= resultsMin ? one.errors / one.results : Number.NaN));
   const others = medianOfOthers(shares);
   return ({ traffic: { recent } }, index) => {
     const share = shares[index]!;
+    const own = counted[index]!;
     const { median, count } = others(index);
-    const [results, errors] = [total(recent), errorsOf(recent, policy.serverErrors)];
     // Who is the first to have enough results is not at fault for it: what the others have is taken together then, if that is worth a word.
-    const areKnown = 2 * (allResults - results) >= policy.resultsMin;
-    const together = areKnown ? (allErrors - errors) / (allResults - results) : 0;
+    const rest = results - own.results;
+    const areKnown = rest > 0 && 2 * rest >= resultsMin;
+    const together = areKnown ? (errors - own.errors) / rest : 0;
     const usual = count > 0 ? median : together;
     // A NaN compares as false: too few results to say anything.
     if (!(share >= policy.shareMin) || share < policy.factor * usual) return null;
-    const worst = worstKind(recent, policy.serverErrors);
+    const worst = worstKind(recent, serverErrors);
     const compared = count > 0 ? othersText(count) : areKnown ? 'others together' : '';
     const beside = compared === '' ? '' : `; ${percent(usual)} at the ${compared}`;
-    const reason = `${percent(share)} of ${results} requests failed, mostly ${resultTexts[worst]}${beside}`;
+    const reason = `${percent(share)} of ${own.results} requests failed, mostly ${resultTexts[worst]}${beside}`;
     return { rule: 'error-rate', reason, severity: 1 + share };
   };
 }
@@ -172,10 +171,6 @@ function medianOfOthers(values: readonly number[]): (index: number) => { median:
 
 function total(results: readonly number[]): number {
   return results.reduce((sum, count) => sum + count, 0);
-}
-
-function sumOf<T>(all: readonly T[], of: (one: T) => number): number {
-  return all.reduce((sum, one) => sum + of(one), 0);
 }
 
 function errorsOf(results: readonly number[], serverErrors: boolean): number {
