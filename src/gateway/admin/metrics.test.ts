@@ -194,11 +194,16 @@ test('where endpoints come from, and how their sources do', () => {
   assert.equal(value('spillway_discovery_failing', source), 1);
 });
 
-test('the page of a large gateway comes in bits of a bounded size, after each of which the event loop turns', async () => {
+/** The families of a gateway with many routes. */
+function manyRoutes(): MetricFamily[] {
   const given = metricsInput();
   const [route] = given.snapshot.routes;
   const routes = Array.from({ length: ROUTES }, (_, number) => ({ ...route!, name: `route ${number}` }));
-  const families = gatewayMetrics({ ...given, snapshot: { ...given.snapshot, routes } });
+  return gatewayMetrics({ ...given, snapshot: { ...given.snapshot, routes } });
+}
+
+/** The chunks of a page, and how often the event loop turned while it was made. */
+async function turnsOf<Chunk>(page: AsyncIterable<Chunk>): Promise<{ chunks: Chunk[]; turns: number }> {
   let turns = 0;
   let isOver = false;
   const turn = (): void => {
@@ -206,34 +211,24 @@ test('the page of a large gateway comes in bits of a bounded size, after each of
     if (!isOver) setImmediate(turn);
   };
   setImmediate(turn);
-  let [chunks, widest, text] = [0, 0, ''];
-  for await (const chunk of inChunks(formatMetrics(families, 'openmetrics'))) {
-    chunks++;
-    widest = Math.max(widest, chunk.split('\n').length - 1);
-    text += chunk;
-  }
+  const chunks: Chunk[] = [];
+  for await (const chunk of page) chunks.push(chunk);
   isOver = true;
-  const samples = parseExposition(text, 'openmetrics').flatMap((family) => family.samples);
+  return { chunks, turns };
+}
+
+test('the page of a large gateway comes in bits of a bounded size, after each of which the event loop turns', async () => {
+  const { chunks, turns } = await turnsOf(inChunks(formatMetrics(manyRoutes(), 'openmetrics')));
+  const widest = Math.max(...chunks.map((chunk) => chunk.split('\n').length - 1));
+  const samples = parseExposition(chunks.join(''), 'openmetrics').flatMap((family) => family.samples);
   assert.ok(samples.length > 50_000, `${samples.length} series`);
   assert.ok(widest < LINES_MAX + latencyBoundsMs.length + 6, `${widest} lines in one chunk`);
-  assert.ok(turns >= chunks - 1, `${turns} turns of ${chunks} chunks`);
+  assert.ok(turns >= chunks.length - 1, `${turns} turns of ${chunks.length} chunks`);
 });
 
 test('the same in protobuf: the event loop turns while a family is made', async () => {
-  const given = metricsInput();
-  const [route] = given.snapshot.routes;
-  const routes = Array.from({ length: ROUTES }, (_, number) => ({ ...route!, name: `route ${number}` }));
-  const families = gatewayMetrics({ ...given, snapshot: { ...given.snapshot, routes } });
-  let turns = 0;
-  let isOver = false;
-  const turn = (): void => {
-    turns++;
-    if (!isOver) setImmediate(turn);
-  };
-  setImmediate(turn);
-  let bytes = 0;
-  for await (const chunk of protobufPage(families)) bytes += chunk.length;
-  isOver = true;
+  const { chunks, turns } = await turnsOf(protobufPage(manyRoutes()));
+  const bytes = Buffer.concat(chunks).length;
   assert.ok(bytes > ROUTES * 500, `${bytes} bytes`);
   // A turn is 16 histograms, or 256 of what has one number, of which a route has 13.
   const least = Math.floor(ROUTES / 16 + (13 * ROUTES) / 256);
