@@ -5,12 +5,14 @@ import { dirname } from 'node:path';
 import { test } from 'node:test';
 
 import { ZookeeperSession } from '../../src/drivers/zookeeper/session.ts';
+import { EtcdServer } from '../servers/etcd.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 import { RedisServer } from '../servers/redis.ts';
 import { ZookeeperServer } from '../servers/zookeeper.ts';
 import type { Clocks, ClocksQuestion } from './clocks-process.ts';
 import { FakeClock } from './faketime.ts';
 import { WorkerProcess } from './processes.ts';
+import { VdsoClock } from './vdso-clock.ts';
 
 const HOUR_MS = 3_600_000;
 /** Nearer than this is the same: far below what is set here, and far above what a question takes on a busy machine. */
@@ -20,7 +22,7 @@ const clocksProcess = new URL('clocks-process.ts', import.meta.url);
 const verb = (verb: ClocksQuestion['verb']): ClocksQuestion => ({ verb });
 
 /** Sets the clock to and fro, and looks at it after each. */
-async function follows(clock: FakeClock, wallMs: () => Promise<number>): Promise<void> {
+async function follows(clock: Pick<FakeClock, 'set'>, wallMs: () => Promise<number>): Promise<void> {
   for (const offsetMs of [0, HOUR_MS, -24 * HOUR_MS, 0]) {
     clock.set(offsetMs);
     const seen = (await wallMs()) - Date.now();
@@ -80,6 +82,16 @@ test('ZooKeeper: what is made is from when its clock says', async () => {
     await session.delete(path);
     return stat.createdAtMs;
   });
+});
+
+test('etcd, which asks the kernel: its answers are dated by its clock, and a lease lasts as long as it would', async () => {
+  await using server = await EtcdServer.start();
+  const clock = new VdsoClock(server.pid);
+  await follows(clock, async () => Date.parse((await fetch(`${server.url}/version`)).headers.get('date')!));
+  const { ID } = await server.ask<{ ID: string }>('/v3/lease/grant', { TTL: 100 });
+  clock.set(HOUR_MS);
+  const { TTL } = await server.ask<{ TTL: string }>('/v3/lease/timetolive', { ID });
+  assert.ok(Number(TTL) > 100 - NEAR_MS / 1000, `${TTL} s are left`);
 });
 
 test('no thread can be made to count digits that are gone when it reads them', () => {

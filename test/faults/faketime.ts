@@ -12,10 +12,7 @@
  *
  * Works for what asks its clock by libc: redis-server, postgres with its children, Node with its worker threads, the JVM (ZooKeeper, which it makes ten
  * times as slow to start), whatever is C.
- * Does not work for what asks the kernel by itself: Go (etcd), which reads the vDSO, whatever is loaded before it.
- * Time namespaces (`unshare --time`) do not help there: they move the monotonic clock and the one since boot, never the wall clock; and they are fixed
- * once a process is in them. What is left for etcd is the machine's own clock, which no test may set; but its leases run by the monotonic clock
- * of the leader.
+ * Does not work for what asks the kernel by itself, as Go does (etcd): for that there is `VdsoClock`.
  */
 import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

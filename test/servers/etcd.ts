@@ -73,6 +73,10 @@ export class EtcdServer {
     return servers;
   }
 
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   /** It saves nothing and says goodbye to nobody. */
   kill(): Promise<void> {
     return this.#process.kill();

@@ -38,6 +38,11 @@ export class ServerProcess {
     this.#launch = launch;
   }
 
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error(`${this.#launch.command[0]} does not run`);
+    return this.#child.pid;
+  }
+
   async start(): Promise<void> {
     const { command, ready, user, environment } = this.#launch;
     const [program = '', ...args] = [...launcher(user, environment), ...command];

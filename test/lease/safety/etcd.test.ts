@@ -1,8 +1,10 @@
 import { after } from 'node:test';
 
+import { VdsoClock } from '../../faults/vdso-clock.ts';
 import { EtcdCluster, EtcdServer } from '../../servers/etcd.ts';
+import type { Cell } from './cell.ts';
 import { proveColumn } from './column.ts';
-import { everywhere, forgottenTokens, nodesLost, type Site } from './faults.ts';
+import { everywhere, forgottenTokens, HOUR_MS, nodesLost, serverClockStepped, type Site } from './faults.ts';
 
 const cluster = await EtcdCluster.start();
 after(() => cluster[Symbol.asyncDispose]());
@@ -18,8 +20,27 @@ async function followers(): Promise<EtcdServer[]> {
   return cluster.nodes.filter((node) => node !== leader);
 }
 
+/** Of all nodes. Leases go by the monotonic clock of the leader. */
+async function clocksStepped(cell: Cell, stepMs: number): Promise<void> {
+  const clocks = cluster.nodes.map(({ pid }) => new VdsoClock(pid));
+  const set = (offsetMs: number) => clocks.forEach((clock) => clock.set(offsetMs));
+  try {
+    await serverClockStepped(cell, site, () => set(stepMs));
+  } finally {
+    set(0);
+  }
+}
+
 proveColumn('etcd', {
-  alone: ['minorityLost', 'leaderLost', 'minorityEmpty', 'majorityLost', 'restarted'],
+  alone: [
+    'minorityLost',
+    'leaderLost',
+    'minorityEmpty',
+    'majorityLost',
+    'restarted',
+    'serverClockForward',
+    'serverClockBack',
+  ],
   runs: {
     ...everywhere(site),
     async minorityLost(cell) {
@@ -42,6 +63,8 @@ proveColumn('etcd', {
         isMost: true,
       });
     },
+    serverClockForward: (cell) => clocksStepped(cell, HOUR_MS),
+    serverClockBack: (cell) => clocksStepped(cell, -HOUR_MS),
     async restarted(cell) {
       await nodesLost(cell, site, {
         lose: () => all(cluster.nodes, (node) => node.kill()),

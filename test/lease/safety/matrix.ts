@@ -80,6 +80,8 @@ const consensus = {
   leaderLost: 'guaranteed',
   majorityLost: 'guaranteed',
   minorityEmpty: 'guaranteed',
+  serverClockForward: 'guaranteed',
+  serverClockBack: 'guaranteed',
   emptied: 'not guaranteed',
 } as const;
 
@@ -98,7 +100,7 @@ export const matrix = {
   redisWait: { ...byWallClock, failedOver: 'guaranteed' },
   redlock: { ...byWallClock, minorityLost: 'guaranteed', majorityLost: 'guaranteed', minorityEmpty: 'detected' },
   etcd: consensus,
-  zookeeper: { ...consensus, serverClockForward: 'guaranteed', serverClockBack: 'guaranteed' },
+  zookeeper: consensus,
 } as const satisfies Readonly<Record<string, Readonly<Partial<Record<Fault, Claim>>>>>;
 
 export type Store = keyof typeof matrix;
