@@ -2,53 +2,19 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, get, type IncomingMessage, request, type RequestOptions, type ServerResponse } from 'node:http';
+import { createServer, get, type IncomingMessage, request, type RequestOptions } from 'node:http';
 import { type AddressInfo, createConnection, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 
-import { runInContext, type SpanRecord, type WorkContext } from 'spillway/observe';
+import { runInContext, type WorkContext } from 'spillway/observe';
 import { freePort } from '../../ports.ts';
-import { serve, Watched } from './instrumented.ts';
+import { echo, endsWithClient, incomingFields, parent, serve, Watched, within } from './instrumented.ts';
 
 const METRIC = 'http_client_request_duration_seconds';
-const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-const incomingFields = {
-  traceparent: parent,
-  tracestate: 'congo=t61rcWkgMzE',
-  baggage: 'who=ann',
-  'x-request-id': 'order-42',
-};
-
-/** Answers what it was sent. */
-function echo(incoming: IncomingMessage, response: ServerResponse): void {
-  response.end(JSON.stringify(incoming.headers));
-}
-
 async function bodyOf(incoming: IncomingMessage): Promise<string> {
   let text = '';
   for await (const chunk of incoming) text += String(chunk);
   return text;
-}
-
-/** Runs the work within a request that came with `incomingFields`, and gives the spans that it made. */
-async function within(watched: Watched, work: () => Promise<unknown>): Promise<SpanRecord[]> {
-  await watched.telemetry.traces.withSpan('work', { parent: extracted() }, async () => work());
-  return watched.spans.filter(({ kind }) => kind === 'client');
-}
-
-function extracted(): WorkContext {
-  return {
-    trace: { traceId: parent.slice(3, 35), spanId: parent.slice(36, 52), flags: 1, state: 'congo=t61rcWkgMzE' },
-    correlationId: 'order-42',
-    baggage: new Map([['who', 'ann']]),
-  };
-}
-
-/** Whatever comes of its client, a frame that closes or the end, is its end. */
-function endsWithClient(socket: Duplex): Duplex {
-  const end = (): void => void socket.end();
-  return socket.on('error', end).on('end', end).on('data', end);
 }
 
 /** All names lead here. */

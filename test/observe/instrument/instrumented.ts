@@ -3,8 +3,25 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { SpanRecord } from 'spillway/observe';
+import type { Duplex } from 'node:stream';
+import type { SpanRecord, WorkContext } from 'spillway/observe';
 import { instrument, type InstrumentOptions, type Telemetry } from 'spillway/observe/instrument';
+
+/** Of somebody who asks the service. */
+export const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+export const incomingFields = {
+  traceparent: parent,
+  tracestate: 'congo=t61rcWkgMzE',
+  baggage: 'who=ann',
+  'x-request-id': 'order-42',
+};
+
+/** What those fields say. */
+const incoming: WorkContext = {
+  trace: { traceId: parent.slice(3, 35), spanId: parent.slice(36, 52), flags: 1, state: 'congo=t61rcWkgMzE' },
+  correlationId: 'order-42',
+  baggage: new Map([['who', 'ann']]),
+};
 
 /** Between two looks at what has no event. */
 const LOOK_MS = 5;
@@ -59,6 +76,23 @@ export async function toldOfCart(watched: Watched, span: SpanRecord | undefined,
     'http_request_method=POST http_route=/cart/{id} http_response_status_code=200: 1',
   ]);
   assert.deepEqual(await watched.counts('http_server_active_requests'), ['http_request_method=POST: 0']);
+}
+
+/** Runs the work within a request that came with `incomingFields`, and gives the spans of what it asked others. */
+export async function within(watched: Watched, work: () => Promise<unknown>): Promise<SpanRecord[]> {
+  await watched.telemetry.traces.withSpan('work', { parent: incoming }, async () => work());
+  return watched.spans.filter(({ kind }) => kind === 'client');
+}
+
+/** Answers what it was sent. */
+export function echo(request: IncomingMessage, response: ServerResponse): void {
+  response.end(JSON.stringify(request.headers));
+}
+
+/** Whatever comes of its client, a frame that closes or the end, is its end. */
+export function endsWithClient(socket: Duplex): Duplex {
+  const end = (): void => void socket.end();
+  return socket.on('error', end).on('end', end).on('data', end);
 }
 
 export interface Served extends AsyncDisposable {
