@@ -22,7 +22,7 @@ export interface ClaimantOptions {
   readonly random: Random;
   /** How long a question that was granted took. */
   readonly onRoundTrip: (ms: number) => void;
-  /** What was granted, others can have; called at least once then, and never if it was not granted. */
+  /** What was granted, others can have, or can by the time that they have asked for it; called at least once then, and never if it was not granted. */
   readonly onFree: () => void;
   readonly onOver: (claimant: Claimant) => void;
   readonly witness: LeaseWitness | null;
@@ -192,10 +192,13 @@ export class Claimant implements Lease {
           this.#do(this.#life.renewed(question, renewal, this.#now()));
           break;
         }
-        case 'release':
-          await this.#store.release(this.#claim, waiting);
+        case 'release': {
+          const released = this.#store.release(this.#claim, waiting);
+          if (this.#store.limits.ordered) this.#free();
+          await released;
           this.#do(this.#life.released(question));
           break;
+        }
         default:
           question.verb satisfies never;
       }

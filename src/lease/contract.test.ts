@@ -8,4 +8,4 @@ function open(): { readonly connect: () => LeaseStore } {
   return { connect: () => store };
 }
 
-for (const { name, run } of leaseStoreContract({ name: 'memory', open })) test(name, run);
+for (const { name, run } of leaseStoreContract({ name: 'memory', open, ordered: true })) test(name, run);

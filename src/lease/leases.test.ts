@@ -184,6 +184,36 @@ test('a hand-over in a process is two questions: one to give back, one to take',
   );
 });
 
+test('where a store does in order what it is asked, who is next asks together with the release; elsewhere, after it', async () => {
+  for (const ordered of [true, false]) {
+    const answers: (() => void)[] = [];
+    let tries = 0;
+    const { ask } = leasesAt(new SimulatedClock(), (store) => ({
+      limits: { ...store.limits, ordered },
+      try: (claim, waiting) => ((tries += 1), store.try(claim, waiting)),
+      // Done at once, and answered when the test says so.
+      release: async (claim, waiting) => {
+        await store.release(claim, waiting);
+        await new Promise<void>((resolve) => answers.push(resolve));
+      },
+    }));
+    const first = await held(ask({ waitMs: 10_000 }));
+    const second = ask({ waitMs: 10_000 });
+    await settle();
+    assert.equal(tries, 1, 'in line');
+    const released = first.release();
+    await settle();
+    assert.equal(tries, ordered ? 2 : 1);
+    answers[0]!();
+    assert.equal(await released, true);
+    const lease = await held(second);
+    assert.equal(tries, 2);
+    void lease.release();
+    await settle();
+    answers[1]!();
+  }
+});
+
 test('readers in a line do not wait for each other’s end', async () => {
   const { ask } = leasesAt();
   const readers = await Promise.all(Array.from({ length: 5 }, () => held(ask({ share: 1, waitMs: 10_000 }))));

@@ -2,8 +2,8 @@
  * All claims of one process at one store: those who wait for the same key stand in one line here, and only the first of them asks the store.
  * So a thousand that wait are one question, whatever the store.
  *
- * - In a line, who came first is served first, and has its turn when the one before it has given back what it held alone; or, of readers and
- *   permits, has been granted. Lines of several processes are served in the order of the store, if it has a queue: processes take turns.
+ * - In a line, who came first is served first, and has its turn when the one before it has given back what it held alone, or gives it back, if the
+ *   store does in order what it is asked; or, of readers and permits, has been granted. Lines of several processes are served in the order of the store, if it has a queue: processes take turns.
  * - A clock that is set, or a machine that was suspended, is noticed within a quarter of a second, while anything is held.
  *
  * Disposed, it gives back what it holds, and whoever waits is told.

@@ -29,7 +29,7 @@ interface Watcher {
 
 class MemoryLeases implements LeaseStore {
   readonly name = 'memory';
-  readonly limits = { ...limitsUsual, ttlMsMin: 1 };
+  readonly limits = { ...limitsUsual, ttlMsMin: 1, ordered: true };
   readonly clock: Clock;
   readonly #rows = new Map<string, KeyRows>();
   readonly #watchers = new Map<string, Set<Watcher>>();

@@ -93,7 +93,8 @@ function micros(ms: number): string {
 
 class RedisLeases implements LeaseStore {
   readonly name = 'redis';
-  readonly limits = limitsUsual;
+  /** One connection, and whatever is written to it is done in order. */
+  readonly limits = { ...limitsUsual, ordered: true };
   readonly clock: Clock;
   readonly #client: RedisLeasesClient;
   readonly #driver: RedisDriver;

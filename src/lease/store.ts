@@ -80,6 +80,11 @@ export interface LeaseStoreLimits {
   readonly shares: boolean;
   /** Whether those who wait are served in their order, across processes. */
   readonly queue: boolean;
+  /**
+   * Whether what is asked is done in the order of asking, unless it fails: then who is next asks together with the release before it, and a hand-over
+   * within a process is one round trip. Where it is not, the next would find the key taken more often than not.
+   */
+  readonly ordered: boolean;
 }
 
 /** Of a store that has no reason for others. */
@@ -91,6 +96,7 @@ export const limitsUsual: LeaseStoreLimits = {
   keyBytesMax: 1024,
   shares: true,
   queue: true,
+  ordered: false,
 };
 
 export interface LeaseStore extends AsyncDisposable {

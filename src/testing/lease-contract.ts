@@ -33,13 +33,15 @@ export interface LeaseStoreSubject {
   readonly shares?: boolean;
   /** @defaultValue true */
   readonly queue?: boolean;
+  /** @defaultValue false */
+  readonly ordered?: boolean;
   readonly deviations?: Deviations;
 }
 
 const TTL_MS = 600;
 /** The cases for a subject; what its limits say it cannot do is not asked of it. */
 export function leaseStoreContract(subject: LeaseStoreSubject): ContractCase[] {
-  const { notifies = true, shares = true, queue = true } = subject;
+  const { notifies = true, shares = true, queue = true, ordered = false } = subject;
   const fresh =
     (run: (processes: LeaseProcesses) => Promise<void>): (() => Promise<void>) =>
     async () => {
@@ -49,7 +51,8 @@ export function leaseStoreContract(subject: LeaseStoreSubject): ContractCase[] {
         try {
           for (let process = 0; process < 3; process++) stores.push(await under.connect());
           const [{ limits }] = stores as [LeaseStore];
-          assert.deepEqual([limits.shares, limits.queue], [shares, queue], 'the limits of the store');
+          const { shares: hasShares, queue: hasQueue, ordered: isOrdered } = limits;
+          assert.deepEqual([hasShares, hasQueue, isOrdered], [shares, queue, ordered], 'the limits of the store');
           await run(new LeaseProcesses(stores, Math.max(subject.ttlMs ?? TTL_MS, limits.ttlMsMin)));
         } finally {
           // Twice is as good as once.
@@ -82,6 +85,7 @@ export function leaseStoreContract(subject: LeaseStoreSubject): ContractCase[] {
           'forgets the place of one who gives up, and of one who asks no more': fresh(checkPlaces),
         }
       : {}),
+    ...(ordered ? { 'grants what is asked together with the release before it': fresh(checkHandOver) } : {}),
     ...(queue && shares ? { 'lets no reader overtake a writer who waits': fresh(checkWriter) } : {}),
     ...(notifies ? { 'tells those who observe a key that its holder changed': fresh(checkObservers) } : {}),
   };
@@ -265,6 +269,20 @@ async function checkPermits(processes: LeaseProcesses): Promise<void> {
   await processes.busy(1, processes.claim({ share: 2, of: 3 }));
   await processes.granted(2, processes.claim({ share: 1, of: 3 }));
   await processes.busy(1, processes.claim({ share: 1, of: 3 }));
+}
+
+async function checkHandOver(processes: LeaseProcesses): Promise<void> {
+  // A server may not know yet how to release, and be told by the first.
+  const first = processes.claim();
+  await processes.granted(0, first);
+  await processes.release(0, first);
+  let holder = processes.claim();
+  await processes.granted(0, holder);
+  for (let turn = 0; turn < 50; turn++) {
+    const next = processes.claim({ queue: turn % 2 === 0 });
+    await Promise.all([processes.release(0, holder), processes.granted(0, next)]);
+    holder = next;
+  }
 }
 
 async function checkOrder(processes: LeaseProcesses): Promise<void> {

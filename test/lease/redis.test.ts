@@ -38,7 +38,7 @@ for (const [name, connect] of Object.entries(clients)) {
       },
     };
   };
-  const subject = { name: `redis, ${name}`, open };
+  const subject = { name: `redis, ${name}`, open, ordered: true };
   for (const clause of leaseStoreContract(subject)) test(clause.name, clause.run);
   if (withElections.includes(name)) for (const clause of electionContract(subject)) test(clause.name, clause.run);
 }
