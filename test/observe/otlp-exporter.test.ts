@@ -272,6 +272,34 @@ test('a request that is not answered ends at its time, and is tried again', asyn
   assert.equal(exporter.counts.sent, 1);
 });
 
+test('what was sent as a header is in no log, whatever an answer repeats of it: whole, without its scheme, cut off, or in a partial success', async () => {
+  await using collector = await Collector.start();
+  const token = `tok${'e'.repeat(40)}n`;
+  const headers = { authorization: `Bearer ${token}`, 'x-tenant': 'acme-7', 'x-part': 'a' };
+  const json = { 'content-type': 'application/json' };
+  collector.answers.push(
+    { status: 401, body: `no such key: Bearer ${token} of acme-7` },
+    { status: 403, body: `${'x'.repeat(180)} ${token}` },
+    { status: 400, headers: json, body: JSON.stringify({ message: `"${token}" is not a key` }) },
+    { status: 200, headers: json, body: JSON.stringify({ partialSuccess: { rejectedSpans: '1', errorMessage: `not for ${token}` } }) },
+  );
+  const problems: string[] = [];
+  for (const _ of [401, 403, 400, 200]) {
+    const exporter = exporterOf(collector, { headers, onProblem: (message) => problems.push(message) });
+    exporter.add(spans(1));
+    await exporter.flush();
+  }
+  assert.deepEqual(
+    problems.map((text) => text.replace(/^.*?(?:answered|took) /, '')),
+    [
+      '401: no such key: [redacted] of [redacted].',
+      `403: ${'x'.repeat(180)} [redacted].`,
+      '400: "[redacted]" is not a key.',
+      '0 of 1: not for [redacted].',
+    ],
+  );
+}); // prettier-ignore
+
 test('a request to the collector is nobody’s work, whoever was the first to add something', async () => {
   await using collector = await Collector.start();
   const contexts: unknown[] = [];

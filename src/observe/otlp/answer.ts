@@ -23,10 +23,27 @@ const RETRIED: readonly number[] = [429, 502, 503, 504];
 
 /** Of what it says, as it stands in a log. */
 const WORDS_MAX = 200;
+/** Shorter ones are in words of all kinds, and no secret. */
+const SECRET_LENGTH_MIN = 4;
 
-export function readAnswer({ status, contentType, retryAfter, body }: HttpAnswer, wallMs: number): Answer {
-  if (status >= 200 && status < 300) return taken(contentType, body);
-  const text = asLogged(wordsIn(contentType, body));
+export interface ReadingOptions {
+  readonly wallMs: number;
+  /** What must be in no log, whatever the answer repeats: the longer before what is in it. */
+  readonly secrets: readonly string[];
+}
+
+/** Of fields that are sent: the value of each, and of one such as `Bearer 123` what follows its scheme. */
+export function secretsIn(headers: Readonly<Record<string, string>>): string[] {
+  return Object.values(headers)
+    .flatMap((value) => [value.trim(), value.trim().replace(/^\S+\s+/, '')])
+    .filter(({ length }) => length >= SECRET_LENGTH_MIN)
+    .toSorted((one, other) => other.length - one.length);
+}
+
+export function readAnswer(answer: HttpAnswer, { wallMs, secrets }: ReadingOptions): Answer {
+  const { status, contentType, retryAfter, body } = answer;
+  if (status >= 200 && status < 300) return taken(contentType, body, secrets);
+  const text = asLogged(wordsIn(contentType, body), secrets);
   const why = `it answered ${status}${text === '' ? '' : `: ${text}`}`;
   return RETRIED.includes(status)
     ? { kind: 'later', afterMs: delayOf(retryAfter, wallMs), why }
@@ -34,8 +51,9 @@ export function readAnswer({ status, contentType, retryAfter, body }: HttpAnswer
 }
 
 /** On one line of a log, and no more of it than is read there. */
-function asLogged(words: string): string {
-  return words
+function asLogged(words: string, secrets: readonly string[]): string {
+  return secrets
+    .reduce((text, secret) => text.replaceAll(secret, '[redacted]'), words)
     .slice(0, WORDS_MAX)
     .replaceAll(/[^\x21-\x7e]+/g, ' ')
     .trim();
@@ -54,14 +72,14 @@ function wordsIn(contentType: string, body: Uint8Array): string {
   }
 }
 
-function taken(contentType: string, body: Uint8Array): Answer {
+function taken(contentType: string, body: Uint8Array, secrets: readonly string[]): Answer {
   try {
     const { partialSuccess: part = {} } = contentType.startsWith(JSON_TYPE)
       ? fromJson(body)
       : exportResponse.decode(body);
     const rejected = Math.trunc(part.rejected ?? 0);
     // Of what is no number nothing was rejected.
-    return { kind: 'taken', rejected: rejected > 0 ? rejected : 0, why: asLogged(part.errorMessage ?? '') };
+    return { kind: 'taken', rejected: rejected > 0 ? rejected : 0, why: asLogged(part.errorMessage ?? '', secrets) };
   } catch {
     // It says that it has it; what else it says is not understood.
     return { kind: 'taken', rejected: 0, why: '' };

@@ -12,7 +12,7 @@ import type { Clock, Timer } from '../../kernel/clock.ts';
 import { quietly } from '../../kernel/quietly.ts';
 import type { Random } from '../../kernel/random.ts';
 import { outsideOfAny, runUnobserved } from '../context/work-context.ts';
-import { type Answer, readAnswer } from './answer.ts';
+import { type Answer, readAnswer, secretsIn } from './answer.ts';
 
 /** How things of one kind are encoded, and where they go. */
 export interface OtlpSignal<Item> {
@@ -23,6 +23,8 @@ export interface OtlpSignal<Item> {
   bytesOf(item: Item): number;
   /** How many it is as the collector counts them, and as the counts say. @defaultValue one each */
   countOf?(item: Item): number;
+  /** What waits is one thing in parts, of which there will be a newer one: it has one time in all, and is given up as a whole. @defaultValue false */
+  readonly isWhole?: boolean;
 }
 
 /** Everything that was added is in one of these, or waits. */
@@ -70,6 +72,7 @@ export class OtlpChannel<Item> {
   readonly #signal: OtlpSignal<Item>;
   readonly #options: ChannelOptions;
   readonly #url: URL;
+  readonly #secrets: readonly string[];
   readonly #counts = { sent: 0, rejected: 0, dropped: 0, failed: 0 };
   #queue: Item[] = [];
   #bytes = 0;
@@ -83,6 +86,7 @@ export class OtlpChannel<Item> {
     this.#options = options;
     const base = options.endpoint.href.endsWith('/') ? options.endpoint.href : `${options.endpoint.href}/`;
     this.#url = new URL(signal.path, base);
+    this.#secrets = secretsIn(options.headers);
   }
 
   get counts(): OtlpCounts {
@@ -131,9 +135,13 @@ export class OtlpChannel<Item> {
 
   /** There is something to send. */
   async #send(): Promise<void> {
+    const { retryMs, clock } = this.#options;
+    const { isWhole = false } = this.#signal;
+    const endMs = clock.nowMs() + retryMs;
     do {
-      const batch = this.#batch();
-      const answer = await this.#deliver(batch);
+      let batch = this.#batch();
+      const answer = await this.#deliver(batch, isWhole ? endMs : clock.nowMs() + retryMs);
+      if (isWhole && answer.kind === 'later') batch = [...this.#queue];
       this.#queue.splice(0, batch.length);
       for (const item of batch) this.#bytes -= this.#signal.bytesOf(item);
       this.#count(answer, this.#countOf(batch));
@@ -178,9 +186,8 @@ export class OtlpChannel<Item> {
     quietly(() => this.#options.onProblem(`The collector at ${this.#url.href} ${what}.`));
   }
 
-  async #deliver(batch: readonly Item[]): Promise<Answer> {
-    const { clock, random, retryMs } = this.#options;
-    const untilMs = clock.nowMs() + retryMs;
+  async #deliver(batch: readonly Item[], untilMs: number): Promise<Answer> {
+    const { clock, random } = this.#options;
     let body: Body;
     try {
       body = await this.#bodyOf(batch);
@@ -221,7 +228,7 @@ export class OtlpChannel<Item> {
         retryAfter: response.headers.get('retry-after'),
         body: await bodyOf(response),
       };
-      return readAnswer(answer, clock.wallMs());
+      return readAnswer(answer, { wallMs: clock.wallMs(), secrets: this.#secrets });
     } catch (error) {
       return {
         kind: 'later',

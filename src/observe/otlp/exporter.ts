@@ -33,7 +33,7 @@ export interface OtlpExporterOptions {
   readonly queueBytes?: number;
   /** For one request. @defaultValue '10s' */
   readonly timeout?: string | number;
-  /** For how long a batch is tried again if the collector is away or says so. @defaultValue '60s' */
+  /** For how long a batch is tried again if the collector is away or says so; of metrics, all that was read at once. @defaultValue '60s' */
   readonly retry?: string | number;
   /** Told once when something gets lost, and again after all was well. */
   readonly onProblem?: (message: string) => void;

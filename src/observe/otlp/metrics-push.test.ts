@@ -101,13 +101,60 @@ test('the first round goes soon, the next every so often; each says since when i
   assert.equal(bodies.length, 2);
 });
 
-test('a clock that is set back makes no time before the start', async () => {
-  const { clock, push, recordsOf, until } = pushed(() => counterOf(1));
+test('a clock that was ahead and is set back: points are of its time at once, and what they count began earlier, once and for all', async () => {
+  const late = { labels: { x: 'late' }, value: 1, sinceMs: START_MS + 500 };
+  const { clock, push, recordsOf, until } = pushed(() => [
+    { name: 'a_total', type: 'counter', help: 'A.', samples: [{ labels: {}, value: 3 }, late] },
+  ]);
+  clock.pass(1000);
+  await until(() => push.counts.sent === 2);
   clock.stepWall(-3_600_000);
+  for (const [sent, waitMs] of [[4, 9000], [6, 10_000]] as const) {
+    clock.pass(waitMs);
+    await until(() => push.counts.sent === sent);
+  }
+  // It is set right again, and more: what began is where it was.
+  clock.stepWall(7_200_000);
+  clock.pass(10_000);
+  await until(() => push.counts.sent === 8);
+  const times = [0, 1, 2, 3].map((at) =>
+    recordsOf(at)[0]!.points.map(({ startMs, timeMs }) => [startMs - START_MS, timeMs - START_MS]),
+  );
+  const hour = 3_600_000;
+  assert.deepEqual(times, [
+    [[0, 1000], [500, 1000]],
+    [[-hour, 10_000 - hour], [500 - hour, 10_000 - hour]],
+    [[-hour, 20_000 - hour], [500 - hour, 20_000 - hour]],
+    [[-hour, 30_000 + hour], [500 - hour, 30_000 + hour]],
+  ]);
+}); // prettier-ignore
+
+test('a start that no clock of this push told is never after its points', async () => {
+  const ahead = { labels: {}, value: 1, sinceMs: START_MS + 3_600_000 };
+  const { clock, push, recordsOf, until } = pushed(() => [{ name: 'a_total', type: 'counter', help: 'A.', samples: [ahead] }]);
   clock.pass(1000);
   await until(() => push.counts.sent === 1);
   const [point] = recordsOf(0)[0]!.points;
-  assert.deepEqual([point?.startMs, point?.timeMs], [START_MS, START_MS]);
+  assert.deepEqual([point?.startMs, point?.timeMs], [START_MS + 1000, START_MS + 1000]);
+}); // prettier-ignore
+
+test('a round of many requests has one time in all: a collector that is away holds the next back for a minute, and not for one each', async () => {
+  const { clock, push, bodies, answers, until } = pushed(() => counterOf(SERIES), { encoding: 'json', gzip: false });
+  const away = (): Promise<Response> => Promise.resolve(new Response(null, { status: 503 }));
+  clock.pass(1000);
+  answers.push(Promise.resolve(new Response(null, { status: 200 })), ...Array.from({ length: 100 }, away));
+  const beganMs = clock.nowMs();
+  while (push.counts.sent + push.counts.failed < SERIES) {
+    await turn();
+    if (push.counts.sent > 0) clock.pass(100);
+  }
+  const { sent, failed } = push.counts;
+  assert.ok(sent > 0 && failed > 2 * sent, `${sent} sent, ${failed} failed`);
+  assert.ok(clock.nowMs() - beganMs <= 61_000, `held back for ${clock.nowMs() - beganMs} ms`);
+  assert.ok(bodies.length < 50);
+  answers.length = 0;
+  clock.pass(10_000);
+  await until(() => push.counts.sent === sent + SERIES);
 });
 
 test('while a round waits the next are left out and counted, so nothing piles up; then it goes on with what there is', async () => {

@@ -37,6 +37,8 @@ interface Encoded {
 
 /** The first soon: whoever starts a service looks at once. */
 const FIRST_MS = 1000;
+/** Less is a clock that is slewed. */
+const SET_BACK_MS_MIN = 1000;
 
 export class MetricsPush {
   readonly #options: MetricsPushOptions;
@@ -45,6 +47,9 @@ export class MetricsPush {
   readonly #timers: Timer[] = [];
   #round: Promise<void> | null = null;
   #skipped = 0;
+  /** The most that wall time was ahead of the clock that is never set. */
+  #aheadMs = Number.NEGATIVE_INFINITY;
+  #setBackMs = 0;
 
   constructor(options: MetricsPushOptions) {
     const { clock, exporter, service, instance, startMs, everyMs } = options;
@@ -59,7 +64,9 @@ export class MetricsPush {
         ),
       bytesOf: ({ bytes }) => bytes.length,
       countOf: ({ points }) => points,
+      isWhole: true,
     });
+    this.#lookAtClock();
     const push = (): void => void this.#push();
     outsideOfAny(() => this.#timers.push(clock.after(FIRST_MS, push), clock.every(everyMs, push)));
   }
@@ -89,6 +96,7 @@ export class MetricsPush {
   }
 
   async #collect(): Promise<void> {
+    this.#lookAtClock();
     try {
       for await (const batch of this.#options.collect()) {
         this.#channel.add([{ bytes: this.#encoded(batch), points: batch.series.length }]);
@@ -100,10 +108,20 @@ export class MetricsPush {
     }
   }
 
+  /** A start that was told stays, but for one that a clock told that was ahead: who reads would take each new one for a new process. */
+  #lookAtClock(): void {
+    const { clock } = this.#options;
+    const aheadMs = clock.wallMs() - clock.nowMs();
+    this.#aheadMs = Math.max(this.#aheadMs, aheadMs);
+    const setBackMs = this.#aheadMs - aheadMs;
+    if (setBackMs > this.#setBackMs + SET_BACK_MS_MIN) this.#setBackMs = setBackMs;
+  }
+
   /** A copy of its own size: what encodes has room for more. */
   #encoded(batch: MetricBatch): Uint8Array {
+    const source = { ...this.#source, setBackMs: this.#setBackMs };
     return this.#options.exporter.encoding === 'json'
-      ? new TextEncoder().encode(encodeMetricsJson([batch], this.#source))
-      : new Uint8Array(encodeMetrics([batch], this.#source));
+      ? new TextEncoder().encode(encodeMetricsJson([batch], source))
+      : new Uint8Array(encodeMetrics([batch], source));
   }
 }

@@ -32,6 +32,8 @@ export interface MetricsSource {
   /** Said of all of them beside that. */
   readonly resource: Attributes;
   readonly startMs: number;
+  /** How far the clock was set back since: what began by it is said to have begun so much earlier. @defaultValue 0 */
+  readonly setBackMs?: number;
 }
 
 export interface DecodedMetrics {
@@ -95,12 +97,13 @@ function requestOf(batches: readonly MetricBatch[], source: MetricsSource): Metr
 
 type Times = Pick<OtlpNumber, 'startTimeUnixNano' | 'timeUnixNano'>;
 
-function toOtlp({ name, help, type, timeMs, series }: MetricBatch, { startMs }: MetricsSource): OtlpMetric {
+function toOtlp({ name, help, type, timeMs, series }: MetricBatch, source: MetricsSource): OtlpMetric {
+  const { startMs, setBackMs = 0 } = source;
   const attributes = ({ labels }: CollectedSeries): { attributes: KeyValue[] } => ({ attributes: toKeyValues(labels) });
-  // What counts began before it was read, also where the clock was set back since.
+  // What counts began before it was read, whatever the clock did meanwhile.
   const times = ({ sinceMs = startMs }: CollectedSeries): Times => ({
-    startTimeUnixNano: sinceMs,
-    timeUnixNano: Math.max(sinceMs, timeMs),
+    startTimeUnixNano: Math.min(sinceMs - setBackMs, timeMs),
+    timeUnixNano: timeMs,
   });
   const unit = unitOf(name);
   const head = { name, description: help, ...(unit !== '' && { unit }) };
