@@ -45,6 +45,7 @@ export function adminBackend(given: Partial<AdminBackend> = {}) {
       configText: notAsked,
       series: notAsked,
       slos: notAsked,
+      slosWaiting: () => null,
     },
     wallMs: () => systemClock.wallMs(),
     assets: new Assets(),

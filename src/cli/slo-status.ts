@@ -13,17 +13,21 @@ export async function status(file: string | undefined, args: Arguments, io: Comm
   if (file !== undefined) throw new UsageError('a running gateway has its own objectives; status takes no FILE');
   const target = adminTarget(args, io.environment);
   const answer = await askAdmin(target, '/api/slo');
-  const { slos } = (answer.body ?? {}) as { readonly slos?: unknown };
+  const { slos, waiting } = (answer.body ?? {}) as { readonly slos?: unknown; readonly waiting?: unknown };
   if (answer.status !== 200 || !Array.isArray(slos)) throw adminRefusal(target, answer);
   const service = args.text('service');
   const wanted = (slos as readonly SloStatus[]).filter((each) => service === null || each.service === service);
   if (args.flag('json')) io.out.line(JSON.stringify({ slos: wanted }, null, 2));
   else for (const each of wanted) for (const line of statusLines(each, io.out.paint)) io.out.line(printable(line));
   if (wanted.length > 0) return exitCodes.ok;
-  const none =
-    service === null
-      ? 'The gateway evaluates no objectives, or none yet'
-      : `The gateway has no objective of ${service}`;
+  if (typeof waiting === 'string') {
+    const why = waiting === 'reading' ? 'it is reading what it has kept of them' : 'it has just begun';
+    io.err.prose(
+      io.err.paint('bad', `The gateway has evaluated none of its objectives yet: ${why}. Ask again in a few seconds.`),
+    );
+    return exitCodes.no;
+  }
+  const none = service === null ? 'The gateway evaluates no objectives' : `The gateway has no objective of ${service}`;
   io.err.prose(io.err.paint('bad', printable(`${none}: its config names files under "slos".`)));
   return exitCodes.no;
 }

@@ -1,19 +1,22 @@
 /** The screen of objectives before a real gateway that evaluates them: what it says is what `/api/slo` says, and what is missing is said. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { shareText } from '../../src/dashboard/charts/format.ts';
+import type { ConfigInput } from '../../src/gateway/config/index.ts';
 import type { SloStatus } from '../../src/observe/slo/live/status.ts';
+import { runCli } from '../cli-process.ts';
 import { cleanups, config, create, folder, origin } from '../gateway-under-test.ts';
 import { noFaults, openPage } from './page-under-test.ts';
 
 const plain = (text: string | null): string => (text ?? '').replaceAll('\u00a0', ' ');
 
 /** A shop that fails when it is asked to, and promises 99 %. */
-async function shop() {
+async function shop(given: Partial<ConfigInput> = {}) {
   const server = createServer((request, response) => {
     response.statusCode = request.url === '/bad' ? 500 : 200;
     response.end('a');
@@ -30,7 +33,7 @@ async function shop() {
   );
   const endpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   const { gateway, address } = create({
-    config: { ...config(endpoint, { admin: { address: '127.0.0.1:0' } }), slos: file },
+    config: { ...config(endpoint, { admin: { address: '127.0.0.1:0' } }), slos: file, ...given },
   });
   await gateway.start();
   const admin = gateway.state().admin!.address;
@@ -149,6 +152,30 @@ test('on a phone nothing is wider than the screen', async () => {
   assert.equal(new Set(lefts as number[]).size, 1, `${lefts}`);
   noFaults(opened);
 });
+
+test('while what was kept is read it says so, and not that there are no objectives; nor may anything be deployed', async () => {
+  const data = folder();
+  // A file that somebody is still writing, as far as whoever reads it can tell.
+  const slow = join(data, `10s-${Date.now()}-000000.series`);
+  execFileSync('mkfifo', [slow]);
+  const { admin, status } = await shop({ data });
+  const ended = (): void => closeSync(openSync(slow, 'r+'));
+  cleanups.push(ended);
+  const asked = await fetch(`http://${admin}/api/slo`);
+  assert.deepEqual(await asked.json(), { slos: [], waiting: 'reading' });
+  assert.equal((await fetch(`http://${admin}/api/slo/gate`)).status, 503);
+  const opened = await openPage(admin, '#/slo');
+  const { page } = opened;
+  await page.getByText('The gateway is reading what it has kept of its objectives').waitFor();
+  await page.goto(`http://${admin}/#/`);
+  await page.locator('section', { hasText: 'Error budgets' }).getByText('is reading what it has kept').waitFor();
+  const told = await runCli(['slo', 'status', '--admin', admin]);
+  assert.deepEqual([told.code, told.err.replaceAll(/\s+/g, ' ')], [1, 'The gateway has evaluated none of its objectives yet: it is reading what it has kept of them. Ask again in a few seconds. ']);
+  ended();
+  await status(0);
+  await page.getByRole('link', { name: /shop-availability/ }).waitFor();
+  noFaults(opened);
+}); // prettier-ignore
 
 test('without objectives it says how to have some', async () => {
   const { gateway } = create({ config: config(await origin('a'), { admin: { address: '127.0.0.1:0' } }) });

@@ -1,28 +1,30 @@
 /** How much is left of each error budget: the first that are low. Nothing if the config has no objectives. */
 import { h } from 'preact';
+import type { SloAnswer } from '../../gateway/admin/slo-api.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { getJson } from '../api.ts';
 import { budgetText, durationText, shareText } from '../charts/format.ts';
 import { usePolled } from '../polled.ts';
 import { hashOf } from '../router.ts';
+import { SloNotYet } from './slo-not-yet.ts';
 import type { View } from '../view.ts';
 
 const EVERY_MS = 5000;
 
 export function BudgetBars(): View | null {
-  const { value } = usePolled('budgets', EVERY_MS, (signal) =>
-    getJson<{ slos: readonly SloStatus[] }>('/api/slo', signal),
-  );
-  const slos = value?.slos ?? [];
-  if (slos.length === 0) return null;
+  const { value } = usePolled('budgets', EVERY_MS, (signal) => getJson<SloAnswer>('/api/slo', signal));
+  const { slos = [], waiting = null } = value ?? {};
+  if (slos.length === 0 && waiting === null) return null;
   const lowest = slos.toSorted((one, other) => one.budget.share - other.budget.share);
   return h('section', { class: 'panel' }, [
     h('header', {}, [h('h2', {}, 'Error budgets'), h('span', { class: 'dim' }, 'what is left, the lowest first')]),
-    h(
-      'ul',
-      { class: 'budgets' },
-      lowest.map((slo) => h('li', { key: slo.id }, h(Bar, { slo }))),
-    ),
+    waiting === null
+      ? h(
+          'ul',
+          { class: 'budgets' },
+          lowest.map((slo) => h('li', { key: slo.id }, h(Bar, { slo }))),
+        )
+      : h(SloNotYet, { waiting }),
   ]);
 }
 

@@ -3,6 +3,7 @@
  * would be woken if all failed now, and what spent it.
  */
 import { h } from 'preact';
+import type { SloAnswer } from '../../gateway/admin/slo-api.ts';
 import { standing } from '../../observe/slo/gate.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { formatObjective } from '../../observe/slo/objective.ts';
@@ -12,20 +13,18 @@ import { budgetText, countText, dateText, durationText, shareText } from '../cha
 import { Asking } from '../components/asking.ts';
 import { BudgetChart } from '../components/budget-chart.ts';
 import { SloLedger } from '../components/slo-ledger.ts';
+import { SloNotYet } from '../components/slo-not-yet.ts';
 import { usePolled } from '../polled.ts';
 import { place, setQuery } from '../router.ts';
 import type { View } from '../view.ts';
 
 const PERIOD_MS = 2000;
 
-export interface SloAnswer {
-  readonly slos: readonly SloStatus[];
-}
-
 export function SloScreen(): View {
   const { value, problem } = usePolled('slos', PERIOD_MS, (signal) => getJson<SloAnswer>('/api/slo', signal));
   if (value === null) return h(Asking, { problem });
-  const { slos } = value;
+  const { slos, waiting } = value;
+  if (waiting !== null) return h(SloNotYet, { waiting });
   if (slos.length === 0) return h(NoObjectives, {});
   const wanted = place.value.query.get('id');
   const chosen = slos.find(({ id }) => id === wanted) ?? worst(slos);

@@ -23,6 +23,7 @@ import { answerLogs } from './logs-api.ts';
 import { answerOtlpLogs, answerOtlpMetrics, answerOtlpTraces, OTLP_BYTES_MAX, otlpRefusal } from './otlp-api.ts';
 import type { Problem } from './problem.ts';
 import { answerSeries } from './series-api.ts';
+import { answerSlos } from './slo-api.ts';
 import { answerExemplars, answerTrace, answerTraces } from './traces-api.ts';
 
 interface ApiPath extends AdminAccess {
@@ -56,7 +57,7 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/api/state': { methods: get, role: 'read', answer: (backend) => json(200, backend.state()) },
   '/api/live': { methods: ['GET'], role: 'read', answer: answerLive },
   '/api/series': { methods: get, role: 'read', answer: answerSeries },
-  '/api/slo': { methods: get, role: 'read', answer: (backend) => json(200, { slos: backend.slos() }) },
+  '/api/slo': { methods: get, role: 'read', answer: answerSlos },
   '/api/changes': { methods: get, role: 'read', answer: answerChanges },
   '/api/config/{version}': { methods: get, role: 'read', answer: answerConfig },
   '/api/traces': { methods: get, role: 'read', answer: answerTraces },

@@ -11,6 +11,7 @@ import type { DrainOutcome, DrainRequest, EndpointName } from '../control/drains
 import type { Assets } from './assets.ts';
 import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
 import type { Budgets } from '../control/budgets.ts';
+import type { SloWaiting } from '../control/history.ts';
 import type { EndpointOfService, GatewayState } from '../control/gateway-state.ts';
 import type { Telemetry } from '../control/telemetry.ts';
 import type { RouteExemplars } from '../tracing/route-exemplars.ts';
@@ -52,6 +53,8 @@ export interface AdminBackend {
   series(query: SeriesQuery): Steps<SeriesRange>;
   /** As of the last second; empty without `slos` in the config. */
   slos(): readonly SloStatus[];
+  /** Why none of its objectives is evaluated yet; null: they are, or there is none. */
+  slosWaiting(): SloWaiting | null;
   wallMs(): number;
   /** Newest first. */
   changes(wanted: ChangesWanted): readonly Change[];

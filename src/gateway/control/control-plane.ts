@@ -146,6 +146,7 @@ export class ControlPlane {
       changes: (wanted) => this.#changes.changes(wanted),
       series: (query) => this.#history.series.rangeInSteps(query),
       slos: () => this.#history.slos ?? [],
+      slosWaiting: () => this.#history.waiting,
       wallMs: () => clock.wallMs(),
       configText: (version) => this.#versions.text(version),
       telemetry: this.#telemetry,

@@ -98,6 +98,7 @@ function openIn(folder: string): string[] {
 test('budgets are told when what was kept of them is read; what is counted meanwhile is sampled each second', async () => {
   const [clock, folder] = [new SimulatedClock(), mkdtempSync(join(root, 'a-'))];
   const first = new Gateway(clock, folder);
+  assert.equal(first.history.waiting, 'starting');
   await first.history.start();
   await first.status();
   first.answer(40);
@@ -106,11 +107,12 @@ test('budgets are told when what was kept of them is read; what is counted meanw
   await next.history.start();
   next.answer(1);
   next.answer(2);
-  assert.deepEqual(next.history.slos, [], 'it is still read');
+  assert.deepEqual([next.history.slos, next.history.waiting], [[], 'reading'], 'it is still read');
   const toMs = clock.wallMs() + 1;
   const [row] = next.history.series.range({ name: 'spillway_requests_total', fromMs: toMs - 1001, toMs }).rows;
   assert.deepEqual(row?.kind === 'counter' && [...row.values], [1, 2]);
   assert.equal((await next.status()).good, 43);
+  assert.equal(next.history.waiting, null);
   await next.history.stop();
 });
 

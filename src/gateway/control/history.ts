@@ -26,6 +26,9 @@ export interface HistoryOptions extends Pick<BudgetsOptions, 'random' | 'onEvent
   readonly force: () => InForce | null;
 }
 
+/** `reading`: what was kept of them is read. `starting`: the first second is not over. */
+export type SloWaiting = 'reading' | 'starting';
+
 /** Ten thousand endpoints have some fifty thousand series. */
 const SERIES_MAX = 100_000;
 const MEMORY = '256mb';
@@ -76,6 +79,13 @@ export class History {
   /** As of the last second; null if the config in force has no `slos`. */
   get slos(): readonly SloStatus[] | null {
     return this.#levels.statuses;
+  }
+
+  /** Why none of the objectives in force is evaluated yet; null: they are, or there is none. */
+  get waiting(): SloWaiting | null {
+    const objectives = this.#force()?.config.objectives ?? [];
+    if (evaluatedHere(objectives).length === 0 || (this.slos ?? []).length > 0) return null;
+    return this.#isReading ? 'reading' : 'starting';
   }
 
   /** Resolves when the ledger is open. What was kept of the series is read meanwhile, and after. */
