@@ -4,8 +4,8 @@
  * Two kinds of file: `10s` has what each ten seconds added, for a day; `5m` what each five minutes did, for 35 days, and says how far the
  * fine ones are in it. Whoever reads takes the coarse ones, and what the fine ones have beyond. So what a killed process loses is what it had
  * not written yet, ten seconds at most, and what a damaged file loses is what follows the damage in it. Files are written in one go
- * by one process at a time (kernel/file-claim.ts), and begun anew by each. One that cannot be read is put aside under another name, for ever: what
- * others know of the same time is written once more, and would count twice beside it.
+ * by one process at a time (kernel/file-claim.ts), and begun anew by each. One that cannot be read, and for an hour could not if that may pass, is put
+ * aside under another name, for ever: what others know of the same time is written once more, and would count twice beside it.
  *
  * Reading is done in turns of `TURN_MS`, while samples come; what came before there was a folder is kept as far as `Pending` goes back.
  *
@@ -53,6 +53,13 @@ const DAY_MS = 86_400_000;
 const BYTES_MAX = 256 * 1024 * 1024;
 /** What this process is short of says nothing of a file. */
 const shortages: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM'];
+/** No file that is read, and never will be; of all else (a right, a disk) somebody may take care. */
+const lasting: readonly unknown[] = ['EISDIR', 'ELOOP', 'ENXIO', 'ERR_FS_FILE_TOO_LARGE'];
+/** What nobody has taken care of by then, nobody does. */
+const PASSING_MS = 3_600_000;
+/** Of files that were put aside, the newest: for whoever wants to know what was in them, and no more than a disk can bear. */
+const ASIDE = { filesMax: 16, share: 1 / 4 };
+const aside = /^(?:10s|5m)-(\d{13})-\d{6}\.series\.unread/;
 const named = /^(10s|5m)-(\d{13})-(\d{6})\.series$/;
 
 interface Unread {
@@ -173,7 +180,7 @@ export class SeriesFiles {
       for (const level of levels.toReversed()) {
         for (const name of names.filter((each) => each.startsWith(`${level.name}-`))) {
           const bytes = await readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
-            if (shortages.includes(error.code)) throw error;
+            if (this.#mayPass(error)) throw error;
             unread.push({ name, error });
             return null;
           });
@@ -184,6 +191,7 @@ export class SeriesFiles {
       // Of most of them it is not the files: somebody else's, or a disk that has gone.
       if (unread.length * 2 > names.length) throw unread[0]!.error;
       for (const each of unread) this.#putAside(each);
+      if (unread.length > 0) this.#pruneAside();
       isWhole = true;
     } finally {
       await this.#inTurns(restoring.end(isWhole));
@@ -191,14 +199,35 @@ export class SeriesFiles {
     this.#pending[1]!.putBack(beyond.take());
   }
 
+  #mayPass({ code }: NodeJS.ErrnoException): boolean {
+    if (shortages.includes(code)) return true;
+    const { clock } = this.#options;
+    return !lasting.includes(code) && clock.nowMs() - (this.#askedMs ?? clock.nowMs()) <= PASSING_MS;
+  }
+
   /** Under names that nobody reads, and nothing has yet. */
   #putAside({ name, error }: Unread): void {
     const { folder, onAside } = this.#options;
-    let aside = `${name}.unread`;
-    for (let number = 2; existsSync(join(folder, aside)); number++) aside = `${name}.unread-${number}`;
-    renameSync(join(folder, name), join(folder, aside));
+    let called = `${name}.unread`;
+    for (let number = 2; existsSync(join(folder, called)); number++) called = `${name}.unread-${number}`;
+    renameSync(join(folder, name), join(folder, called));
     const missing = 'what only it had is missing from series and budgets';
-    onAside(`${join(folder, name)} cannot be read (${error.message}) and is called ${aside} now; ${missing}.`);
+    onAside(`${join(folder, name)} cannot be read (${error.message}) and is called ${called} now; ${missing}.`);
+  }
+
+  #pruneAside(): void {
+    const { bytesMax = BYTES_MAX, folder } = this.#options;
+    const ageOf = (name: string): number => Number(aside.exec(name)![1]);
+    const newest = readdirSync(folder)
+      .filter((name) => aside.test(name))
+      .toSorted((one, other) => ageOf(other) - ageOf(one));
+    let bytes = 0;
+    for (const [at, name] of newest.entries()) {
+      const stats = statSync(join(folder, name));
+      bytes += stats.size;
+      // Where a folder stands, somebody has put it there.
+      if (stats.isFile() && (at >= ASIDE.filesMax || bytes > bytesMax * ASIDE.share)) unlinkSync(join(folder, name));
+    }
   }
 
   *#read(

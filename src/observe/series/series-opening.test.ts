@@ -1,7 +1,7 @@
 /** What is done with what is on disk when a process begins: whose turn it is, what the clock says, what was counted meanwhile. */
 import assert from 'node:assert/strict';
 import {
-  mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync,
+  existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync,
 } from 'node:fs'; // prettier-ignore
 import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
@@ -187,7 +187,7 @@ test('what waited for longer than fine steps go back is on disk as soon as the f
   await next.files.close();
 });
 
-test('a folder that could not be read wholly is read anew, once each', async (t) => {
+for (const code of ['EMFILE', 'EACCES', 'EIO']) test(`a folder that could not be read wholly (${code}) is read anew, once each, and no file is put aside for it`, async (t) => {
   const [folder, clock] = [folderOf(), new SimulatedClock()];
   const left = await leftOf(folder, clock);
   const series = createSeries({ clock });
@@ -197,10 +197,12 @@ test('a folder that could not be read wholly is read anew, once each', async (t)
   const last = readdirSync(left).toSorted().findLast((name) => name.startsWith('10s'))!;
   const short = t.mock.method(promises, 'readFile', (path: string) => {
     if (!path.endsWith(last)) return readFile(path);
-    return Promise.reject(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
+    return Promise.reject(Object.assign(new Error('not now'), { code }));
   });
   syncBuiltinESMExports();
-  await assert.rejects(files.open(), { code: 'EMFILE' });
+  await assert.rejects(files.open(), { code });
+  clock.pass(1_800_000);
+  await assert.rejects(files.open(), { code });
   short.mock.restore();
   syncBuiltinESMExports();
   const { series: known, bytes } = series.stats;
@@ -211,6 +213,49 @@ test('a folder that could not be read wholly is read anew, once each', async (t)
   clock.pass(40 * 3_600_000);
   assert.equal(sum(series, clock), 450, 'by coarse steps too');
   await files.close();
+}); // prettier-ignore
+
+test('what may pass and does not within an hour is put aside; what this process is short of never is', async (t) => {
+  for (const code of ['EIO', 'EMFILE']) {
+    const [folder, clock, said] = [folderOf(), new SimulatedClock(), new Array<string | null>()];
+    const left = await leftOf(folder, clock);
+    const last = readdirSync(left).toSorted().findLast((name) => name.startsWith('10s'))!;
+    const { readFile } = promises;
+    const bad = t.mock.method(promises, 'readFile', (path: string) =>
+      path.endsWith(last) ? Promise.reject(Object.assign(new Error('bad sector'), { code })) : readFile(path),
+    );
+    syncBuiltinESMExports();
+    const onAside = (what: string): void => void said.push(what);
+    const files = new SeriesFiles({ folder: left, series: createSeries({ clock }), clock, onProblem: () => {}, onAside });
+    await assert.rejects(files.open(), { code });
+    clock.pass(3_600_001);
+    if (code === 'EIO') await files.open();
+    else await assert.rejects(files.open(), { code });
+    bad.mock.restore();
+    syncBuiltinESMExports();
+    await files.close();
+    assert.equal(said.length, code === 'EIO' ? 1 : 0);
+    assert.equal(existsSync(join(left, `${last}.unread`)), code === 'EIO');
+  }
+}); // prettier-ignore
+
+test('of files that were put aside the newest stay, within a number and a share of the bytes', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const left = await leftOf(folder, clock);
+  const nameOf = (ms: number): string => `10s-${String(ms).padStart(13, '0')}-000000.series`;
+  for (let ms = 2; ms < 40; ms++) writeFileSync(join(left, `${nameOf(ms)}.unread`), 'x'.repeat(1000));
+  mkdirSync(join(left, nameOf(1)));
+  const asides = (): string[] => readdirSync(left).filter((name) => name.includes('.unread')).toSorted();
+  const first = await opened(left, clock);
+  await first.files.close();
+  const newest = Array.from({ length: 16 }, (_, at) => `${nameOf(24 + at)}.unread`);
+  assert.deepEqual(asides(), [`${nameOf(1)}.unread`, ...newest], 'and the folder, which is somebody’s');
+  mkdirSync(join(left, nameOf(41)));
+  const files = new SeriesFiles({ folder: left, series: createSeries({ clock }), clock, bytesMax: 40_000, ...quiet });
+  await files.open();
+  await files.close();
+  assert.ok(asides().length < 13, asides().join());
+  assert.ok(asides().includes(`${nameOf(39)}.unread`));
 }); // prettier-ignore
 
 test('a file that cannot be read is put aside, in words, and takes nothing from the others', async () => {
