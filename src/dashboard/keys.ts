@@ -1,6 +1,6 @@
 /**
  * Keys that work everywhere: `g` and a letter goes to a screen, `?` shows them all, `/` finds, `t` changes light and dark. None while
- * somebody types, and none with Ctrl, Alt or Meta, which are the browser's.
+ * somebody types, none with Ctrl, Alt or Meta, which are the browser's, and none for the page behind an open dialog.
  */
 import { signal } from '@preact/signals';
 import { hashOf } from './router.ts';
@@ -24,6 +24,11 @@ export function followKeys(): void {
   let isGoing = false;
   window.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    if (document.querySelector('dialog[open]') !== null) {
+      isGoing = false;
+      if (event.key === '?') helpShown.value = false;
+      return;
+    }
     const wasGoing = isGoing;
     isGoing = event.key === 'g';
     if (wasGoing) {

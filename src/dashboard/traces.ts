@@ -38,9 +38,8 @@ export function askTrace(traceId: string, signal: AbortSignal): Promise<WholeTra
   return getJson(`/api/traces/${encodeURIComponent(traceId)}`, signal);
 }
 
-/** The row of the span that the address names, or of the root. */
-export function chosenRow({ rows }: Trace): number {
-  const wanted = place.value.query.get('span');
+/** The row of the span that the address names, or another wish, or of the root. By its id: spans that come late move rows. */
+export function chosenRow({ rows }: Trace, wanted = place.value.query.get('span')): number {
   const found = rows.findIndex(({ span }) => span.spanId === wanted);
   return found < 0 ? Math.max(0, mainRoot(rows)) : found;
 }

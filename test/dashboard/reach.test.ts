@@ -104,8 +104,16 @@ test('all can be done by keys: screens, help, sorting, finding, and a drain that
   await page.locator('.link.live').waitFor();
   await page.keyboard.press('?');
   await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+  await page.keyboard.press('?');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.keyboard.press('?');
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+  // A letter that was waited for when it opened is none afterwards.
+  await page.keyboard.press('g');
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.keyboard.press('c');
+  assert.equal(await page.evaluate('location.hash'), '');
   await page.keyboard.press('g');
   await page.keyboard.press('b');
   await page.getByRole('columnheader', { name: 'p99.9' }).waitFor();
@@ -127,6 +135,11 @@ test('all can be done by keys: screens, help, sorting, finding, and a drain that
   await page.keyboard.press('Enter');
   await page.getByRole('dialog').waitFor();
   // The first thing in it does nothing, so that Enter twice is no drain.
+  assert.equal(await focused(), 'Leave it');
+  // What is behind it stays: no key reaches it, and none opens a second dialog.
+  for (const key of ['g', 'c', '?', 't', '/']) await page.keyboard.press(key);
+  const behind = `[location.hash.split('?')[0], document.querySelectorAll('dialog').length, document.documentElement.dataset.theme]`;
+  assert.deepEqual(await page.evaluate(behind), ['#/balancer', 1, undefined]);
   assert.equal(await focused(), 'Leave it');
   await page.keyboard.press('Enter');
   await page.getByRole('dialog').waitFor({ state: 'detached' });

@@ -166,6 +166,32 @@ test('a slow trace is set beside an ordinary one: how much longer, where, and wh
   noFaults(opened);
 }); // prettier-ignore
 
+test('spans that come late move rows, and not what was chosen and folded', async () => {
+  const call = { service: 'shop', attributes: { rows: '17' } };
+  const spans = (number: number) =>
+    trace(number, [
+      { name: 'GET cart', service: 'web', durationMs: 500 },
+      { name: 'QUERY', startMs: nowMs + number + 300, durationMs: 100, ...call },
+      { name: 'READ', startMs: nowMs + number + 310, durationMs: 50, parentId: hex(2, 16), service: 'db' },
+    ]);
+  const address = await gatewayWith(spans(1), spans(2));
+  const opened = await openPage(address, `#/traces?id=${hex(1, 32)}&with=${hex(2, 32)}`);
+  const { page } = opened;
+  const there = page.getByRole('treegrid', { name: 'Spans of the other trace' });
+  await there.getByText('QUERY').click();
+  await there.locator('.row.chosen', { hasText: 'QUERY' }).waitFor();
+  await there.focus();
+  await page.keyboard.press('ArrowLeft');
+  await there.getByText('READ').waitFor({ state: 'detached' });
+  const late = span({ traceId: hex(2, 32), spanId: hex(9, 16), parentId: hex(1, 16), name: 'LATE', service: 'auth', startMs: nowMs + 12, durationMs: 5 });
+  await pushOtlp(address, '/v1/traces', encodeTraces([late]));
+  await there.getByText('LATE').waitFor();
+  assert.deepEqual(await there.locator('.row.chosen .name').allTextContents(), ['▸shop QUERY +1']);
+  assert.deepEqual(await there.getByText('READ').count(), 0);
+  await page.locator('.span-details').filter({ hasText: 'rows' }).getByText('17', { exact: true }).waitFor();
+  noFaults(opened);
+}); // prettier-ignore
+
 for (const width of [1280, 390]) {
   test(`${width} px: the waterfalls of two traces have one axis and one colour for a service, one above the other`, async () => {
     const route = { attributes: { 'http.route': 'cart' } };

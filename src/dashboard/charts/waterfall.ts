@@ -57,10 +57,15 @@ export function Waterfall(props: {
   const { trace, label = 'Spans of the trace', chosen, onChoose } = props;
   const { rows } = trace;
   const id = useId();
-  const [folded, setFolded] = useState<ReadonlySet<number>>(new Set());
+  // By their ids: spans that come late move rows.
+  const [foldedSpans, setFolded] = useState<ReadonlySet<string>>(new Set());
   const [scrollPx, setScroll] = useState(0);
   const [heightPx, setHeight] = useState(600);
   const box = useRef<HTMLDivElement>(null);
+  const folded = useMemo(() => {
+    const all = rows.map(({ span }, row) => (foldedSpans.has(span.spanId) ? row : -1));
+    return new Set(all.filter((row) => row >= 0));
+  }, [rows, foldedSpans]);
   const shown = useMemo(() => shownRows(rows, folded), [rows, folded]);
   const parts = useMemo(() => partsByRow(trace), [trace]);
 
@@ -80,9 +85,10 @@ export function Waterfall(props: {
   }, [chosen, shown]);
 
   const fold = (row: number, isFolded: boolean): void => {
-    const next = new Set(folded);
-    if (isFolded) next.add(row);
-    else next.delete(row);
+    const next = new Set(foldedSpans);
+    const { spanId } = rows[row]!.span;
+    if (isFolded) next.add(spanId);
+    else next.delete(spanId);
     setFolded(next);
   };
   const onKeyDown = (event: KeyboardEvent): void => {

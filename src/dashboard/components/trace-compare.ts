@@ -42,15 +42,15 @@ function Compared(whole: { readonly here: WholeTrace; readonly there: WholeTrace
   const there = useMemo(() => traceOf(whole.there?.spans ?? []), [whole.there]);
   const diff = useMemo(() => compareTraces(here, there), [here, there]);
   const [scaledHere, scaledThere] = useMemo(() => onOneScale([here, there]), [here, there]) as [Trace, Trace];
-  const [chosenThere, chooseThere] = useState<number | null>(null);
-  const rowThere = there.rows[chosenThere ?? -1];
+  const [spanThere, setSpanThere] = useState<string | null>(null);
+  const rowThere = there.rows.find(({ span }) => span.spanId === spanThere);
   return h('div', {}, [
     whole.there === null ? null : h('p', {}, h('b', {}, diffSentence(diff))),
     h('div', { class: 'sides' }, [
       h(One, { title: 'This', trace: scaledHere, whole: whole.here, chosen: chosenRow(here), onChoose: (row) => chooseRow(here, row) }),
       whole.there === null
         ? null
-        : h(One, { title: 'The other', trace: scaledThere, whole: whole.there, chosen: chosenThere ?? Math.max(0, mainRoot(there.rows)), onChoose: chooseThere }),
+        : h(One, { title: 'The other', trace: scaledThere, whole: whole.there, chosen: chosenRow(there, spanThere), onChoose: (row) => setSpanThere(there.rows[row]!.span.spanId) }),
     ]),
     rowThere === undefined ? null : h(SpanDetails, { row: rowThere }),
     whole.there === null ? null : h(Places, diff),
