@@ -51,6 +51,11 @@ export class RemoteBatch {
     return this.keys.length;
   }
 
+  /** Whether no key comes twice. */
+  get distinct(): boolean {
+    return this.#known.size === this.keys.length;
+  }
+
   has(key: string): boolean {
     return this.#known.has(key);
   }

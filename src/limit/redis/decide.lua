@@ -4,8 +4,8 @@
 -- part kind, three parameters, cost, times, holder.
 -- Returns integers: for each part granted, remaining, retry, reset.
 -- All keys are read at once; one that changes is written with the moment at which it is as if it had never been used as its end.
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
+local kernels = {}
+--@ kernels
 -- A key of another type reads as one that is not there. Lua passes on some 8,000 values at a time, no more.
 local states = {}
 for from = 1, #KEYS, 4096 do
@@ -20,15 +20,15 @@ local function answer(granted, remaining, retry, reset)
 end
 
 local function write(key, raw, text, reset)
+  --@ keep
   states[key] = text
-  keep(key, raw, text, now, reset)
 end
 
 local function take(key, part, look)
   local raw = states[key]
   local granted, remaining, retry, reset, text =
-    part.take(raw, now, part.p1, part.p2, part.p3, part.cost, part.times, part.holder, look)
-  if text and text ~= raw then write(key, raw, text, reset) end
+    part.take(raw, part.p1, part.p2, part.p3, part.cost, part.times, part.holder, look)
+  if text then write(key, raw, text, reset) end
   answer(granted, remaining, retry, reset)
 end
 
@@ -38,17 +38,15 @@ local function change(key, part, verb)
     if raw then write(key, raw, '', 0) end
     return answer(0, 0, 0, 0)
   end
-  local text, done = part.kernel[verb](raw, now, part.p1, part.p2, part.p3, part.cost, part.holder)
-  if text and text ~= raw then
-    write(key, raw, text, select(4, part.take(text, now, part.p1, part.p2, part.p3, 0, 1, 0, true)))
-  end
+  local text, done = part.kernel[verb](raw, part.p1, part.p2, part.p3, part.cost, part.holder)
+  if text then write(key, raw, text, select(4, part.take(text, part.p1, part.p2, part.p3, 0, 1, 0, true))) end
   answer(done and 1 or 0, 0, 0, 0)
 end
 
 -- Whether there is room for all of them.
 local function fits(parts)
   for i, part in ipairs(parts) do
-    local granted = part.take(states[KEYS[place + i]], now, part.p1, part.p2, part.p3, part.cost, part.times, part.holder, true)
+    local granted = part.take(states[KEYS[place + i]], part.p1, part.p2, part.p3, part.cost, part.times, part.holder, true)
     if granted < part.times then return false end
   end
   return true
@@ -61,12 +59,12 @@ local function read_parts(count)
     parts[i] = {
       kernel = kernel,
       take = kernel.take,
-      p1 = tonumber(ARGV[arg + 1]),
-      p2 = tonumber(ARGV[arg + 2]),
-      p3 = tonumber(ARGV[arg + 3]),
-      cost = tonumber(ARGV[arg + 4]),
-      times = tonumber(ARGV[arg + 5]),
-      holder = tonumber(ARGV[arg + 6]),
+      p1 = ARGV[arg + 1] + 0,
+      p2 = ARGV[arg + 2] + 0,
+      p3 = ARGV[arg + 3] + 0,
+      cost = ARGV[arg + 4] + 0,
+      times = ARGV[arg + 5] + 0,
+      holder = ARGV[arg + 6] + 0,
     }
     arg = arg + 7
   end
@@ -74,7 +72,7 @@ local function read_parts(count)
 end
 
 while place < #KEYS do
-  local verb, questions, count = ARGV[arg], tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
+  local verb, questions, count = ARGV[arg], ARGV[arg + 1] + 0, ARGV[arg + 2] + 0
   arg = arg + 3
   local parts = read_parts(count)
   for _ = 1, questions do

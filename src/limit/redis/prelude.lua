@@ -1,33 +1,21 @@
 #!lua
--- Rate limiting in Redis: what each script begins with. A script is this, the kernels it needs, and what it does:
--- take.lua or decide.lua.
+-- Rate limiting in Redis: what each script begins with. A script is this, and take.lua or decide.lua with the kernels that it needs
+-- (redis-scripts.ts puts them together: a line “--@ name” stands for a piece of a kernel or for a file).
 --
 -- A kernel is the arithmetic of one algorithm, the same as in the TypeScript file of its name, in the same doubles, on the state as it is in
--- its key: a string, or false if there is none.
---   take(raw, now, p1, p2, p3, cost, times, holder, look)
---                                      granted, remaining, retry, reset, the new string or nil if it is as it was; takes nothing if `look`
---   refund, release, renew(raw, now, p1, p2, p3, cost, holder)
---                                      the new string, and whether it was done
--- p1 to p3: the algorithm's parameters; times in µs; never is NEVER. Nothing that runs for every take makes a table.
+-- its key: a string, or false if there is none. It is no function but statements, so that a take alone makes no closure and no table.
+-- What they find: raw (the string), now (in µs), p1 to p3 (the algorithm's parameters), cost, times, holder, look (takes nothing).
+-- The pieces of a kernel, each after those before it, and what they set:
+--   state                      what raw says as of now; text, the new string, where it says it otherwise
+--   room                       limit, room and price, by which fit.lua grants
+--   take                       remaining, retry, reset in µs, never being NEVER; text if something is taken
+--   refund, release, renew     after state alone: text, and whether it was done
 --
 -- The first line has no flag: so Redis lets it run only where it could write, never on a replica, and not at all rather than by
 -- half when memory is full.
-local kernels = {}
 local floor, ceil, max, min, fmod = math.floor, math.ceil, math.max, math.min, math.fmod
 local pack, unpack_from = struct.pack, struct.unpack
 local NEVER = -1
-
--- Keeps the new string of a key until the moment at which the key is as if it had never been used.
-local function keep(key, raw, text, now, reset)
-  if reset > 0 then
-    -- A number would be passed on with 17 digits, which takes as long as all else.
-    redis.call('SET', key, text, 'PXAT', string.format('%d', ceil((now + reset) / 1000)))
-  elseif raw then
-    redis.call('DEL', key)
-  end
-end
-
-local function fitting(room, cost, times)
-  if cost == 0 or cost * times <= room then return times end
-  return max(0, floor(room / cost))
-end
+local end_ms, end_text
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]

@@ -1,16 +1,19 @@
--- Answers one take of one key, which is what somebody asks who is alone: as decide.lua would, without what only many need.
--- KEYS: the key. ARGV: three parameters, cost, times, holder. The kernel is the only one.
--- Returns integers: granted, remaining, retry, reset.
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local raw = redis.pcall('GET', KEYS[1])
--- A key of another type reads as one that is not there. Any other error is one: who may not read has no quota of its own.
-if type(raw) == 'table' then
-  if string.sub(raw.err, 1, 9) ~= 'WRONGTYPE' then return raw end
-  raw = false
+-- Answers takes of different keys by one limit, which is most of what is asked, and of one key by who is alone: as decide.lua would,
+-- without what only other questions need.
+-- KEYS: no two the same. ARGV: three parameters; and cost, times, holder, unless they are 1, 1 and 0.
+-- Returns integers: for each key granted, remaining, retry, reset.
+-- By arithmetic, for a call of tonumber would cost more than what it does.
+local p1, p2, p3 = ARGV[1] + 0, ARGV[2] + 0, ARGV[3] + 0
+local cost, times, holder, look = 1, 1, 0, false
+if ARGV[4] then cost, times, holder = ARGV[4] + 0, ARGV[5] + 0, ARGV[6] + 0 end
+-- A key of another type reads as one that is not there.
+local raws = redis.call('MGET', unpack(KEYS))
+local reply = { 0, 0, 0, 0 }
+for i = 1, #KEYS do
+  local key, raw = KEYS[i], raws[i]
+  --@ take
+  --@ keep
+  local at = 4 * i
+  reply[at - 3], reply[at - 2], reply[at - 1], reply[at] = granted, remaining, retry, reset
 end
-local _, kernel = next(kernels)
-local granted, remaining, retry, reset, text = kernel.take(raw, now, tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]),
-  tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), false)
-if text and text ~= raw then keep(KEYS[1], raw, text, now, reset) end
-return { granted, remaining, retry, reset }
+return reply
