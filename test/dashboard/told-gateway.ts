@@ -1,0 +1,164 @@
+/**
+ * A gateway for tests of a page that is told thousands of seconds: what the page is made of and its first state are those of a real one, its seconds
+ * come as fast as they are read. What is charted of them is answered by the code of the gateway, from series that are sampled in the same seconds.
+ */
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { LiveChange, LiveState } from '../../src/gateway/admin/live-model.ts';
+import { answerSeries } from '../../src/gateway/admin/series-api.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { SimulatedClock } from '../../src/kernel/simulated-clock.ts';
+import type { SeriesQuery } from '../../src/observe/series/range.ts';
+import { createSeries } from '../../src/observe/series/series.ts';
+import { cleanups, config, create, origin } from '../gateway-under-test.ts';
+
+/** Upper bounds in seconds. */
+const bounds = Float64Array.of(...Array.from({ length: 40 }, (_, at) => 0.0001 * 1.4 ** at), Number.POSITIVE_INFINITY);
+
+/** The first whole state of a gateway, as its feed tells it. */
+async function wholeOf(address: string): Promise<LiveState> {
+  const stop = new AbortController();
+  const response = await fetch(`http://${address}/api/live`, { signal: stop.signal });
+  let text = '';
+  for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    if (text.includes('\n\n')) break;
+  }
+  stop.abort();
+  return JSON.parse(/^event: whole\ndata: (.*)\n\n/.exec(text)![1]!) as LiveState;
+}
+
+function filesOfPage(): ReadonlyMap<string, URL> {
+  const home = new URL('../../dist/dashboard/', import.meta.url);
+  const assets = readdirSync(new URL('assets/', home)).map((name) => [`/assets/${name}`, new URL(`assets/${name}`, home)] as const); // prettier-ignore
+  return new Map([['/', new URL('index.html', home)], ...assets]);
+}
+
+function typeOf(path: string): string {
+  if (path.endsWith('.js')) return 'text/javascript';
+  if (path.endsWith('.css')) return 'text/css';
+  return path === '/' ? 'text/html' : 'image/svg+xml';
+}
+
+export class ToldGateway {
+  address = '';
+  /** Seconds that were told. */
+  sent = 0;
+  /** Questions about series that were answered. */
+  answered = 0;
+  #answering = 0;
+  readonly #whole: LiveState;
+  readonly #clock: SimulatedClock;
+  readonly #series;
+  readonly #files = filesOfPage();
+  #feed: ServerResponse | null = null;
+
+  private constructor(whole: LiveState) {
+    this.#whole = whole;
+    this.#clock = new SimulatedClock(whole.atMs);
+    this.#series = createSeries({ clock: this.#clock });
+  }
+
+  /** With one service of so many endpoints. */
+  static async of(endpoints: number): Promise<ToldGateway> {
+    const others = Array.from({ length: endpoints - 1 }, (_, at) => `10.99.0.${at}:80`);
+    const services = [{ name: 'shop', endpoints: [await origin('a'), ...others] }];
+    const { gateway } = create({ config: { ...config('', { admin: { address: '127.0.0.1:0' } }), services } });
+    await gateway.start();
+    const told = new ToldGateway(await wholeOf(gateway.state().admin!.address));
+    const server = createServer((request, response) => void told.#answer(request, response));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    cleanups.push(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    told.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return told;
+  }
+
+  get wallMs(): number {
+    return this.#clock.wallMs();
+  }
+
+  /** What was sampled before anybody looked. */
+  sample(seconds: number): void {
+    for (let second = 0; second < seconds; second++) this.#second();
+  }
+
+  async tell(seconds: number): Promise<void> {
+    for (let second = 0; second < seconds; second++) {
+      this.#second();
+      this.sent += 1;
+      if (!this.#feed!.write(`event: change\ndata: ${JSON.stringify(this.#news())}\n\n`))
+        await once(this.#feed!, 'drain');
+    }
+  }
+
+  /** Resolves when nothing is being answered. */
+  async quiet(): Promise<void> {
+    while (this.#answering > 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname: path, searchParams: query } = new URL(request.url ?? '', 'http://gateway');
+    const file = this.#files.get(path);
+    if (file !== undefined) {
+      response.writeHead(200, { 'Content-Type': typeOf(path) }).end(readFileSync(file));
+    } else if (path === '/api/live') {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Spillway-Role': 'read' });
+      response.write(`event: whole\ndata: ${JSON.stringify(this.#whole)}\n\n`);
+      this.#feed = response;
+    } else if (path === '/api/series') {
+      const source = {
+        series: (wanted: SeriesQuery) => this.#series.rangeInSteps(wanted),
+        wallMs: () => this.#clock.wallMs(),
+        telemetry: { clock: systemClock },
+      };
+      this.#answering += 1;
+      const answer = await answerSeries(source, { query });
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      if (answer.kind === 'answer') for await (const part of answer.body ?? []) response.write(part);
+      response.end();
+      this.#answering -= 1;
+      this.answered += 1;
+    } else {
+      response.writeHead(404, { 'Content-Type': 'application/problem+json' }).end('{"detail":"not here"}');
+    }
+  }
+
+  /** Every endpoint has had requests, one has become slow, and now and then something is wrong. */
+  #news(): LiveChange {
+    const second = this.sent;
+    const at = this.#whole.tables.endpoints.address.map((_, row) => row);
+    const counts = at.map((row) => second * (row + 1));
+    const problem = { severity: 'warning', what: `Wrong since second ${second}.`, link: '#/config', since: null } as const;
+    return {
+      atMs: this.#whole.atMs + second * 1000,
+      gateway: { ...this.#whole.gateway, configVersion: second },
+      problems: second % 10 === 0 ? [problem] : [],
+      tables: {
+        endpoints: { columns: { requests: [at, counts], s2xx: [at, counts], p99Ms: [[second % at.length], [second]] } },
+      },
+    };
+  } // prettier-ignore
+
+  /** As a gateway samples it: each second another, and each tenth some that failed. */
+  #second(): void {
+    this.#clock.pass(1000);
+    const atMs = this.#clock.wallMs();
+    const second = Math.floor(atMs / 1000);
+    const whose = { service: 'shop', route: 'all' };
+    for (const [code_class, count] of [['2xx', 1000 + (second % 97)], ['5xx', second % 10 === 0 ? 7 : 0]] as const) {
+      this.#series.counter({ name: 'spillway_requests_total', labels: { ...whose, code_class } }).add(atMs, count);
+    }
+    const buckets = Array.from({ length: 12 }, (_, at) => 5 + at + (second % 13));
+    const step = { buckets, counts: buckets.map((bucket) => bucket * 3 + (second % 7)), sum: 1.5 + (second % 11) / 7 };
+    this.#series.histogram({ name: 'spillway_request_duration_seconds', labels: whose, bounds }).add(atMs, step);
+    for (const name of ['spillway_requests_in_flight', 'spillway_endpoint_queued']) {
+      this.#series.gauge({ name, labels: whose }).set(atMs, 10 + (second % 17));
+    }
+    this.#series.gauge({ name: 'spillway_worker_event_loop_lag_seconds', labels: { worker: '0' } }).set(atMs, 0.001 * (1 + (second % 5)));
+  } // prettier-ignore
+}
