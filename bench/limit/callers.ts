@@ -1,20 +1,24 @@
 /**
  * Callers of limits in a store on another engine, each of which waits for its answer before it asks again; contenders by turns, so that what
- * else the machine does falls on all of them alike. The last contender is the floor: the least that any limiter on that engine could do.
+ * else the machine does falls on all of them alike. A floor is the least that any limiter on that engine could do: each contender is put
+ * beside that of its own client, turn by turn.
  */
 
 const CALLERS = [1, 64, 1024];
 const TURNS = 7;
 const WARM_UP = 1;
-/** So many are awaited by each caller in a turn, and at least so many by all. */
+/** So many are awaited by each caller in a turn, and at least so many by all, by one who is alone fewer: a turn is 0.1 s or longer. */
 export const EACH = 20;
-const TOGETHER = 2000;
+const TOGETHER = 20_000;
+const ALONE = 2000;
 const KEYS = 10_000;
 
 export interface Contender {
   readonly name: string;
   /** Beside whom the others are put. */
   readonly peer?: boolean;
+  /** The name of its floor, which may be itself. */
+  readonly floor: string;
   /** One decision. */
   readonly ask: (key: string) => Promise<unknown>;
 }
@@ -35,7 +39,7 @@ interface Turn {
 const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 
 async function turn({ ask }: Contender, callers: number, hot: boolean, { cpuMs }: Engine): Promise<Turn> {
-  const each = Math.max(EACH, Math.ceil(TOGETHER / callers));
+  const each = callers === 1 ? ALONE : Math.max(EACH, Math.ceil(TOGETHER / callers));
   const serverBefore = (await cpuMs?.()) ?? 0;
   const before = process.cpuUsage();
   const startMs = performance.now();
@@ -72,9 +76,10 @@ async function compareAt(
   process.stdout.write(
     `\n${engine.name}, ${callers} ${callers === 1 ? 'caller' : 'callers'}, ${hot ? 'one hot key' : 'distinct keys'}\n`,
   );
-  const [peer, floor] = [turns[contenders.findIndex((each) => each.peer)]!, turns.at(-1)!];
-  for (const [index, { name }] of contenders.entries()) {
+  const peer = turns[contenders.findIndex((each) => each.peer)]!;
+  for (const [index, { name, floor: floorName }] of contenders.entries()) {
     const own = turns[index]!;
+    const floor = turns[contenders.findIndex((each) => each.name === floorName)]!;
     const of = (figure: keyof Turn): number => median(own.map((each) => each[figure]));
     const against = (other: readonly Turn[]): string =>
       median(own.map(({ perSecond }, at) => perSecond / other[at]!.perSecond))

@@ -25,9 +25,9 @@ export async function postgresPart(): Promise<void> {
     );
   });
   const contenders: readonly Contender[] = [
-    { name: 'spillway', ask: (key) => limiter.take(key) },
-    { name: 'rate-limiter-flexible', peer: true, ask: (key) => peer.consume(key) },
-    { name: 'floor', ask: (key) => pool.query('SELECT 1 WHERE $1 <> $2', [key, '']) },
+    { name: 'spillway', floor: 'floor', ask: (key) => limiter.take(key) },
+    { name: 'rate-limiter-flexible', floor: 'floor', peer: true, ask: (key) => peer.consume(key) },
+    { name: 'floor', floor: 'floor', ask: (key) => pool.query('SELECT 1 WHERE $1 <> $2', [key, '']) },
   ];
   await compare(contenders, { name: 'PostgreSQL', cpuMs: null });
 }
