@@ -10,12 +10,12 @@
  * What it is not: durable. A failover loses what was not replicated, a restart what was not saved, and then more is admitted than the limit; see
  * docs/guides/rate-limiting.md.
  */
-import { checkRedisName, type RedisClient, RedisDriver, type RedisScript, slotOf } from '../drivers/redis.ts';
+import { checkRedisName, type RedisClient, RedisDriver, slotOf } from '../drivers/redis.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import type { Algorithm, Outcome } from './algorithm.ts';
 import { checkKeys } from './options.ts';
-import { askInBatches, outcomesOf, type RemoteBatch, sendable } from './remote-batch.ts';
+import { askInBatches, outcomeOf, type RemoteBatch, sendable } from './remote-batch.ts';
 import { decideScript, takeScript } from './redis-scripts.ts';
 import { remoteKey } from './remote-key.ts';
 import type { CountersKey, Question, RemotePart, RemoteStore } from './store.ts';
@@ -82,16 +82,17 @@ class RedisStore implements RemoteStore {
   constructor(client: RedisClient, prefix: string, clock: Clock) {
     this.clock = clock;
     this.#driver = new RedisDriver(client);
-    this.#prefix = prefix;
+    this.#prefix = `${prefix}:`;
   }
 
   async ask(questions: readonly Question[], waiting: Waiting): Promise<readonly (readonly Outcome[])[]> {
     const [{ verb, parts }] = questions as [Question];
     if (questions.length === 1 && verb === 'take' && parts.length === 1) {
-      return [outcomesOf(await this.#take([remoteKey(parts[0])], parts[0], waiting), 1)];
+      return [[outcomeOf(await this.#take([remoteKey(parts[0], this.#prefix)], parts[0], waiting))]];
     }
     return askInBatches(questions, {
       partsMax: PARTS_MAX,
+      prefix: this.#prefix,
       groupOf: (keys) => this.#slotOf(keys),
       ask: (batch) => this.#decide(batch, waiting),
     });
@@ -100,7 +101,7 @@ class RedisStore implements RemoteStore {
   #take(keys: readonly string[], part: RemotePart, waiting: Waiting): Promise<unknown> {
     const { algorithm, cost, times, holder } = part;
     const args = cost === 1 && times === 1 && holder === 0 ? parametersOf(algorithm) : numbersOf(part);
-    return this.#run(takeScript(algorithm.kind), keys, args, waiting);
+    return this.#driver.run({ script: takeScript(algorithm.kind), keys, args, waiting });
   }
 
   #decide({ questions, keys, distinct }: RemoteBatch, waiting: Waiting): Promise<unknown> {
@@ -114,25 +115,21 @@ class RedisStore implements RemoteStore {
       return this.#take(keys, first.parts[0], waiting);
     }
     const kinds = new Set(questions.flatMap(({ parts }) => parts.map(({ algorithm }) => algorithm.kind)));
-    return this.#run(decideScript(kinds), keys, runsOf(questions), waiting);
-  }
-
-  #run(script: RedisScript, keys: readonly string[], args: readonly string[], waiting: Waiting): Promise<unknown> {
-    return this.#driver.run({ script, keys: keys.map((key) => `${this.#prefix}:${key}`), args, waiting });
+    return this.#driver.run({ script: decideScript(kinds), keys, args: runsOf(questions), waiting });
   }
 
   checkTogether(counters: readonly CountersKey[]): void {
-    this.#slotOf(counters.map(remoteKey));
+    this.#slotOf(counters.map((each) => remoteKey(each, this.#prefix)));
   }
 
   /** In which slot of a cluster they all are. */
   #slotOf(keys: readonly string[]): number {
     if (!this.#driver.cluster) return 0;
-    const [slot = 0, ...others] = keys.map((key) => slotOf(`${this.#prefix}:${key}`));
+    const [slot = 0, ...others] = keys.map(slotOf);
     if (others.every((other) => other === slot)) return slot;
     throw new SpillwayError(
       'KEYS_APART',
-      `${keys.map((key) => `“${this.#prefix}:${key}”`).join(' and ')} are in different slots of the cluster and cannot be taken from together; ` +
+      `${keys.map((key) => `“${key}”`).join(' and ')} are in different slots of the cluster and cannot be taken from together; ` +
         'give their keys a common part in braces, such as “{org:7}:user:42” and “{org:7}”.',
     );
   }

@@ -33,6 +33,11 @@ export class Refusals {
   readonly #forgottenMs = new Map<string, number>();
   #clearedMs = Number.NEGATIVE_INFINITY;
 
+  /** Whether nothing is known to be refused; then nobody need read the clock. */
+  get none(): boolean {
+    return this.#byKey.size === 0;
+  }
+
   /** What the store would say, if it is known to refuse. */
   find(key: string, cost: number, nowMs: number): Outcome | null {
     const refusal = this.#byKey.get(key);

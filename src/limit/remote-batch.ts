@@ -18,25 +18,32 @@ export function sendable(amount: number): number {
   return Math.min(amount, AMOUNT_MAX);
 }
 
-/** What an engine answered to so many parts: `granted, remaining, retry, reset` each; −1 is never. */
-export function outcomesOf(answer: unknown, parts: number): Outcome[] {
+/** Of what an engine answers to so many parts: `granted, remaining, retry, reset` each. */
+function numbersOf(answer: unknown, parts: number): readonly number[] {
   if (!Array.isArray(answer) || answer.length !== 4 * parts || !answer.every(Number.isFinite)) {
     throw new SpillwayError(
       'STORE_REFUSED',
       `A store answered ${JSON.stringify(answer)?.slice(0, 200)}; expected ${4 * parts} numbers.`,
     );
   }
-  const outcomes: Outcome[] = [];
-  for (let at = 0; at < answer.length; at += 4) {
-    const retry = Number(answer[at + 2]);
-    outcomes.push({
-      granted: Number(answer[at]),
-      remaining: Number(answer[at + 1]),
-      retryAfterUs: retry < 0 ? Infinity : retry,
-      resetAfterUs: Number(answer[at + 3]),
-    });
-  }
-  return outcomes;
+  return answer;
+}
+
+/** The outcome of a part; −1 is never. */
+function outcomeAt(numbers: readonly number[], part: number): Outcome {
+  const at = 4 * part;
+  const retry = numbers[at + 2]!;
+  return {
+    granted: numbers[at]!,
+    remaining: numbers[at + 1]!,
+    retryAfterUs: retry < 0 ? Infinity : retry,
+    resetAfterUs: numbers[at + 3]!,
+  };
+}
+
+/** What an engine answered to one part. */
+export function outcomeOf(answer: unknown): Outcome {
+  return outcomeAt(numbersOf(answer, 1), 0);
 }
 
 export class RemoteBatch {
@@ -72,10 +79,10 @@ export class RemoteBatch {
 
   /** Fills in outcomes from the numbers of an answer. */
   read(answer: unknown, outcomes: (readonly Outcome[])[]): void {
-    const all = outcomesOf(answer, this.parts);
-    let at = 0;
-    for (const [place, { parts }] of this.questions.entries()) {
-      outcomes[this.#indexes[place]!] = all.slice(at, (at += parts.length));
+    const numbers = numbersOf(answer, this.parts);
+    let part = 0;
+    for (let place = 0; place < this.questions.length; place++) {
+      outcomes[this.#indexes[place]!] = this.questions[place]!.parts.map(() => outcomeAt(numbers, part++));
     }
   }
 }
@@ -94,18 +101,22 @@ function checkVerbs(questions: readonly Question[]): void {
   }
 }
 
-/**
- * Batches of at most about `partsMax` parts. `groupOf` names what a batch must not mix, such as the slot of a cluster.
- */
-function batchesOf(
-  questions: readonly Question[],
-  partsMax: number,
-  groupOf: (keys: readonly string[]) => number,
-): RemoteBatch[] {
+export interface BatchOptions {
+  /** About how many parts a batch may have. */
+  readonly partsMax: number;
+  /** What every key begins with. @defaultValue '' */
+  readonly prefix?: string;
+  /** What a batch must not mix, such as the slot of a cluster. */
+  readonly groupOf: (keys: readonly string[]) => number;
+  /** Sends a batch; what it answers is read. */
+  readonly ask: (batch: RemoteBatch) => Promise<unknown>;
+}
+
+function batchesOf(questions: readonly Question[], { partsMax, prefix, groupOf }: BatchOptions): RemoteBatch[] {
   const batches: RemoteBatch[] = [];
   const open = new Map<number, RemoteBatch>();
   for (const [index, question] of questions.entries()) {
-    const keys = question.parts.map(remoteKey);
+    const keys = question.parts.map((part) => remoteKey(part, prefix));
     const group = groupOf(keys);
     let batch = batches.length > open.size ? batches.find((each) => keys.some((key) => each.has(key))) : undefined;
     batch ??= open.get(group);
@@ -119,22 +130,14 @@ function batchesOf(
   return batches;
 }
 
-export interface BatchOptions {
-  /** About how many parts a batch may have. */
-  readonly partsMax: number;
-  /** What a batch must not mix, such as the slot of a cluster. */
-  readonly groupOf: (keys: readonly string[]) => number;
-  /** Sends a batch; what it answers is read. */
-  readonly ask: (batch: RemoteBatch) => Promise<unknown>;
-}
-
 /** Asks questions in as few batches as may be, all at once, and puts their outcomes in the order of the questions. */
 export async function askInBatches(
   questions: readonly Question[],
-  { partsMax, groupOf, ask }: BatchOptions,
+  options: BatchOptions,
 ): Promise<readonly (readonly Outcome[])[]> {
   checkVerbs(questions);
-  const batches = batchesOf(questions, partsMax, groupOf);
+  const { ask } = options;
+  const batches = batchesOf(questions, options);
   const outcomes = new Array<readonly Outcome[]>(questions.length);
   const [first] = batches;
   if (batches.length === 1) first!.read(await ask(first!), outcomes);

@@ -17,6 +17,7 @@ function storable(key: string): string {
   return `sha256-${createHash('sha256').update(Buffer.from(key, 'utf16le')).digest('hex')}`;
 }
 
-export function remoteKey({ name, algorithm, key }: CountersKey): string {
-  return `${name}:${algorithm.layout}:${storable(key)}`;
+/** `prefix`: what every key of a store begins with. */
+export function remoteKey({ name, algorithm, key }: CountersKey, prefix = ''): string {
+  return `${prefix}${name}:${algorithm.layout}:${storable(key)}`;
 }

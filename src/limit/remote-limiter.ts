@@ -36,6 +36,13 @@ export interface RemoteLimiterOptions {
   readonly metrics: MetricsSink | null;
 }
 
+interface Taking {
+  readonly cost: number;
+  readonly times: number;
+  /** False for who asks again until it is granted, and counts then. */
+  readonly counted: boolean;
+}
+
 export class RemoteLimiter {
   readonly name: string;
   readonly store: RemoteStore;
@@ -88,10 +95,8 @@ export class RemoteLimiter {
     return this.line.outage;
   }
 
-  async take(key: string, { cost = 1, signal }: TakeOptions = {}): Promise<Decision | LeaseDecision> {
-    checkKey(key);
-    checkAmount('cost', cost);
-    return this.tally.count(await this.#take(key, { cost, times: 1 }, signal));
+  take(key: string, { cost = 1, signal }: TakeOptions = {}): Promise<Decision | LeaseDecision> {
+    return this.#take(key, { cost, times: 1, counted: true }, signal);
   }
 
   async takeUpTo(key: string, amount: number, { signal }: TakeOptions = {}): Promise<Decision> {
@@ -100,7 +105,7 @@ export class RemoteLimiter {
     if (this.#leases) throw invalid(`takeUpTo: limiter “${this.name}” has leases, which are taken whole.`);
     // One more than the limit is as good as any number above it, and what many ask for together still adds up.
     const times = Math.min(amount, this.#algorithm.limit + 1);
-    return this.tally.count(await this.#take(key, { cost: 1, times }, signal));
+    return this.#take(key, { cost: 1, times, counted: true }, signal);
   }
 
   async peek(key: string, { cost = 1, signal }: TakeOptions = {}): Promise<Decision> {
@@ -122,7 +127,7 @@ export class RemoteLimiter {
     checkKey(key);
     this.#waiting ??= new Waiting({
       clock: this.line.clock,
-      take: (of, cost) => this.#take(of, { cost, times: 1 }),
+      take: (of, cost) => this.#take(of, { cost, times: 1, counted: false }),
       peek: (of, cost) => this.peek(of, { cost }),
       giveBack: (of, cost, decision) =>
         'lease' in decision ? this.release(of, Number(decision.lease)) : this.refund(of, cost),
@@ -186,32 +191,29 @@ export class RemoteLimiter {
     return (await this.#ask(verb, key, { cost: 0, times: 1, holder: lease })).granted === 1;
   }
 
-  async #take(
-    key: string,
-    { cost, times }: { readonly cost: number; readonly times: number },
-    signal?: AbortSignal,
-  ): Promise<Decision> {
+  /** Checks, takes and counts, all in one: each promise more would be a tenth of a take that shares its question. */
+  async #take(key: string, { cost, times, counted }: Taking, signal?: AbortSignal): Promise<Decision> {
+    checkKey(key);
+    checkAmount('cost', cost);
+    signal?.throwIfAborted();
     const reserves = this.#reservesFor(cost, times);
-    if (reserves !== null) return this.#takeAhead(reserves, key, signal);
-    const known = this.known(key, cost);
-    if (known !== null) {
-      signal?.throwIfAborted();
-      return known;
+    let decision = reserves === null ? this.known(key, cost) : await this.#takeAhead(reserves, key, signal);
+    if (decision === null) {
+      try {
+        const part = this.part(key, cost, times);
+        const place = this.line.take(part);
+        const [all] = await (signal === undefined ? place.answers : this.line.hear(place, signal, part));
+        const answer = shareOf(all!, place.before, part);
+        if (answer.granted < times) this.learn(key, cost, answer);
+        decision = this.decisionOf(answer, answer.granted * cost, answer.granted > 0 || times === 0, answer.holder);
+      } catch (error) {
+        signal?.throwIfAborted();
+        const { fallback } = this;
+        const local = (): Decision => (times === 1 ? fallback.takeSync(key, cost) : fallback.takeUpToSync(key, times));
+        decision = this.withoutStore(error, () => this.ofFallback(local()), cost * times);
+      }
     }
-    try {
-      signal?.throwIfAborted();
-      const part = this.part(key, cost, times);
-      const place = this.line.take(part);
-      const [all] = await (signal === undefined ? place.answers : this.line.hear(place, signal, part));
-      const answer = shareOf(all!, place.before, part);
-      if (answer.granted < times) this.learn(key, cost, answer);
-      return this.decisionOf(answer, answer.granted * cost, answer.granted > 0 || times === 0, answer.holder);
-    } catch (error) {
-      signal?.throwIfAborted();
-      const { fallback } = this;
-      const local = (): Decision => (times === 1 ? fallback.takeSync(key, cost) : fallback.takeUpToSync(key, times));
-      return this.withoutStore(error, () => this.ofFallback(local()), cost * times);
-    }
+    return counted ? this.tally.count(decision) : decision;
   }
 
   /** Takes one of what is here, or one from the store and, if nobody has asked yet, more with it. */
@@ -265,7 +267,8 @@ export class RemoteLimiter {
 
   /** The decision that needs no asking, because the store has refused the same until later. */
   known(key: string, cost: number): Decision | null {
-    const out = this.#leases ? null : (this.#refusals?.find(key, cost, this.line.clock.nowMs()) ?? null);
+    if (this.#leases || this.#refusals === null || this.#refusals.none) return null;
+    const out = this.#refusals.find(key, cost, this.line.clock.nowMs());
     return out === null ? null : this.#decision(out, 0, false, 'cache');
   }
 
