@@ -7,7 +7,7 @@
  *
  * A string of Latin-1 characters is hashed as their bytes. Any other is hashed as its UTF-16 units, from another starting point,
  * so that no string is taken for another, not even one with a lone surrogate.
- * Cost: no allocation; about 35 ns for a key of ten characters.
+ * Cost: no allocation; about 35 ns for a key of ten characters, of which reading them is half.
  *
  * What it is not: the same in every process, or a signature. For hashes that other programs compute as well there is `xxh64`.
  */
@@ -21,55 +21,24 @@ export function createHashSecret(random: Random): HashSecret {
 }
 
 const WIDE = 0xee;
+const [INIT_2, INIT_3] = [0x6c796765, 0x74656462] as const;
 
 /** The 64 bits of a key's hash, in two signed words. */
 export function halfSipHash(key: string, secret: HashSecret, out: Int32Array): void {
   const { length } = key;
-  let wide = 0;
   let v0 = secret[0]!;
   let v1 = secret[1]!;
-  let v2 = 0x6c796765 ^ v0;
-  let v3 = 0x74656462 ^ v1;
-  // In the order: whole words, then the word that ends every input, with what is left and the length.
-  for (let at = 0, ended = false; !ended;) {
-    let word = 0;
-    if (wide === 0) {
-      const left = length - at;
-      if (left >= 4) {
-        const [a, b, c, d] = [
-          key.charCodeAt(at),
-          key.charCodeAt(at + 1),
-          key.charCodeAt(at + 2),
-          key.charCodeAt(at + 3),
-        ];
-        wide = (a | b | c | d) >>> 8;
-        word = a | (b << 8) | (c << 16) | (d << 24);
-      } else {
-        const a = left > 0 ? key.charCodeAt(at) : 0;
-        const b = left > 1 ? key.charCodeAt(at + 1) : 0;
-        const c = left > 2 ? key.charCodeAt(at + 2) : 0;
-        wide = (a | b | c) >>> 8;
-        word = a | (b << 8) | (c << 16) | (length << 24);
-        ended = true;
-      }
-      at += 4;
-      if (wide !== 0) {
-        // Not Latin-1 after all: from the beginning, in units.
-        at = 0;
-        ended = false;
-        v0 = secret[0]!;
-        v1 = secret[1]! ^ WIDE;
-        v2 = 0x6c796765 ^ v0;
-        v3 = 0x74656462 ^ secret[1]!;
-        continue;
-      }
-    } else {
-      const left = length - at;
-      ended = left < 2;
-      const unit = left > 0 ? key.charCodeAt(at) : 0;
-      word = unit | ((ended ? length : key.charCodeAt(at + 1)) << 16);
-      at += 2;
-    }
+  let v2 = INIT_2 ^ v0;
+  let v3 = INIT_3 ^ v1;
+  let all = 0;
+  let at = 0;
+  for (const whole = length - 3; at < whole; at += 4) {
+    const a = key.charCodeAt(at);
+    const b = key.charCodeAt(at + 1);
+    const c = key.charCodeAt(at + 2);
+    const d = key.charCodeAt(at + 3);
+    all |= a | b | c | d;
+    const word = a | (b << 8) | (c << 16) | (d << 24);
     v3 ^= word;
     v0 = (v0 + v1) | 0;
     v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
@@ -83,9 +52,50 @@ export function halfSipHash(key: string, secret: HashSecret, out: Int32Array): v
     v2 = (v2 << 16) | (v2 >>> 16);
     v0 ^= word;
   }
-  v2 ^= 0xff;
-  for (let round = 0; round < 6; round++) {
-    if (round === 3) {
+  // The word that ends every input: what is left, and the length.
+  let last = length << 24;
+  for (let shift = 0; at < length; at++, shift += 8) {
+    const unit = key.charCodeAt(at);
+    all |= unit;
+    last |= unit << shift;
+  }
+  // What was mixed is not Latin-1 after all.
+  if (all > 0xff) hashUnits(key, secret, out);
+  else finish(v0, v1, v2, v3, last, out);
+}
+
+/** Of a string that is not Latin-1: a word of each two units. */
+function hashUnits(key: string, secret: HashSecret, out: Int32Array): void {
+  const { length } = key;
+  let v0 = secret[0]!;
+  let v1 = secret[1]! ^ WIDE;
+  let v2 = INIT_2 ^ v0;
+  let v3 = INIT_3 ^ secret[1]!;
+  for (let at = 0; at < length - 1; at += 2) {
+    const word = key.charCodeAt(at) | (key.charCodeAt(at + 1) << 16);
+    v3 ^= word;
+    v0 = (v0 + v1) | 0;
+    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+    v0 = (v0 << 16) | (v0 >>> 16);
+    v2 = (v2 + v3) | 0;
+    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+    v0 = (v0 + v3) | 0;
+    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+    v2 = (v2 + v1) | 0;
+    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+    v2 = (v2 << 16) | (v2 >>> 16);
+    v0 ^= word;
+  }
+  const last = (length << 16) | (length % 2 === 1 ? key.charCodeAt(length - 1) : 0);
+  finish(v0, v1, v2, v3, last, out);
+}
+
+// WHY six parameters: the state is in registers, and an object would put it into memory.
+function finish(v0: number, v1: number, v2: number, v3: number, last: number, out: Int32Array): void {
+  v3 ^= last;
+  // One round for the last word, three for each half.
+  for (let round = 0; round < 7; round++) {
+    if (round === 4) {
       out[0] = v1 ^ v3;
       v1 ^= 0xdd;
     }
@@ -99,6 +109,10 @@ export function halfSipHash(key: string, secret: HashSecret, out: Int32Array): v
     v2 = (v2 + v1) | 0;
     v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
     v2 = (v2 << 16) | (v2 >>> 16);
+    if (round === 0) {
+      v0 ^= last;
+      v2 ^= 0xff;
+    }
   }
   out[1] = v1 ^ v3;
 }
