@@ -107,7 +107,7 @@ function latin1(bytes: Uint8Array, from: number, to: number): string {
 const MEMO_SLOTS = 1024;
 const memoWords = new Int32Array(MEMO_SLOTS * 4);
 const memoTexts: string[] = Array.from({ length: MEMO_SLOTS }, () => '');
-const scratch = new Uint8Array(64);
+const scratch = Buffer.alloc(64);
 
 /** `192.0.2.7`, or `2001:db8:1:2::/64`. */
 function clientText(client: Address): string {
@@ -135,7 +135,7 @@ function clientText(client: Address): string {
 }
 
 function written(address: Address): string {
-  return Buffer.from(scratch.buffer, 0, writeAddress(address, scratch, 0)).toString('latin1');
+  return scratch.toString('latin1', 0, writeAddress(address, scratch, 0));
 }
 
 const half = new Address();
