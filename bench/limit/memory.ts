@@ -1,12 +1,22 @@
-/** Limits in the memory of one thread, beside rate-limiter-flexible: one key, a hundred thousand keys, and growing to a million. */
+/**
+ * Limits in the memory of one thread, beside rate-limiter-flexible: one key, a hundred thousand keys, and growing to a million.
+ *
+ * The keys stay in use: none is as good as new when it is asked for again. What it costs if each is, so that the table forgets them all the time
+ * and makes them anew, is a row of its own. A `Map` that only finds the same strings again is the floor: it has their hashes in them.
+ * Keys are asked for in turn, as their strings lie in memory, so that the string is in the cache, as one is that was just read from a
+ * request; where its row is, only its hash says. Shuffled, what is waited for is the strings as well.
+ */
 import { RateLimiterMemory } from 'rate-limiter-flexible';
-import { seededRandom } from '../../src/kernel/random.ts';
+import { type Random, seededRandom } from '../../src/kernel/random.ts';
 import { allOf, createLimiter, memoryStore, slidingWindow, tokenBucket } from '../../src/limit/index.ts';
 import { byTurns, type Contender, print } from './turns.ts';
 
 /** Never reached, so that every take is granted: what is refused costs rate-limiter-flexible an exception as well. */
 const LIMIT = 1e8;
-const bucket = tokenBucket({ capacity: LIMIT, refillPerSecond: 1000 });
+/** Of each key more is taken than comes back. */
+const bucket = tokenBucket({ capacity: LIMIT, refillPerSecond: 1 });
+/** A take has come back before the key is asked for again, if there are a thousand. */
+const quick = tokenBucket({ capacity: LIMIT, refillPerSecond: 1_000_000 });
 
 function contenders(keys: readonly string[]): Contender[] {
   const store = memoryStore();
@@ -14,9 +24,9 @@ function contenders(keys: readonly string[]): Contender[] {
   const sliding = createLimiter({ name: 'window', algorithm: slidingWindow({ limit: LIMIT, per: '1m' }), store });
   const both = allOf(own, sliding);
   const peer = new RateLimiterMemory({ points: LIMIT, duration: 60 });
-  let at = 0;
-  // In turn: so the string is in the cache, as one is that was just read from a request. Where its row is, only its hash says.
-  const next = (): string => keys[(at = at + 1 === keys.length ? 0 : at + 1)]!;
+  const map = new Map(keys.map((key, index) => [key, index]));
+  let found = 0;
+  const next = inTurn(keys);
   return [
     {
       name: 'token bucket, takeSync',
@@ -43,12 +53,47 @@ function contenders(keys: readonly string[]): Contender[] {
       },
     },
     {
+      name: 'the floor: Map.get of the same string',
+      run(takes) {
+        for (let take = 0; take < takes; take++) found += map.get(next())!;
+        if (Number.isNaN(found)) throw new Error('a key is missing');
+      },
+    },
+    {
       name: 'rate-limiter-flexible, await consume',
       async run(takes) {
         for (let take = 0; take < takes; take++) await peer.consume(next());
       },
     },
   ];
+}
+
+/** Takes of keys that stay, and of keys that were forgotten when they are asked for again. */
+function forgetful(keys: readonly string[]): Contender[] {
+  return [['each is forgotten and made anew', quick] as const, ['the same keys, in use', bucket] as const].map(
+    ([name, algorithm]) => {
+      const limiter = createLimiter({ name: 'bucket', algorithm });
+      const next = inTurn(keys);
+      const run = (takes: number): void => {
+        for (let take = 0; take < takes; take++) limiter.takeSync(next());
+      };
+      return { name, run };
+    },
+  );
+}
+
+function inTurn(keys: readonly string[]): () => string {
+  let at = 0;
+  return () => keys[(at = at + 1 === keys.length ? 0 : at + 1)]!;
+}
+
+function shuffled(keys: readonly string[], random: Random): string[] {
+  const order = [...keys];
+  for (let at = order.length - 1; at > 0; at--) {
+    const other = Math.floor(random.unit() * (at + 1));
+    [order[at], order[other]] = [order[other]!, order[at]!];
+  }
+  return order;
 }
 
 const MILLION = 1_000_000;
@@ -84,6 +129,8 @@ function printGrowth(): void {
 export async function memoryPart(): Promise<void> {
   const keys = Array.from({ length: 100_000 }, (_, id) => `user:${id}`);
   print('memory, one key', await byTurns(contenders(keys.slice(0, 1))));
-  print('memory, 100,000 keys', await byTurns(contenders(keys)));
+  print('memory, 100,000 keys in use, in turn', await byTurns(contenders(keys)));
+  print('memory, 100,000 keys in use, shuffled', await byTurns(contenders(shuffled(keys, seededRandom(2)))));
+  print('memory, 100,000 keys that are forgotten, token bucket', await byTurns(forgetful(keys)));
   printGrowth();
 }

@@ -1,6 +1,6 @@
 /**
- * Contenders by turns: each does a hundred thousand takes, then the next, so that all meet the same machine. Time is that of the
- * thread's own CPU, so that a turn in which it had to wait for a core is not a slow one.
+ * Contenders by turns: each does as many takes as need a fifth of a second, then the next, so that all meet the same machine. Time is that of
+ * the thread's own CPU, so that a turn in which it had to wait for a core is not a slow one.
  */
 
 export interface Contender {
@@ -9,10 +9,10 @@ export interface Contender {
   readonly run: (takes: number) => void | Promise<void>;
 }
 
-/** Some tens of milliseconds: the kernel counts the time of a thread in ticks of up to four. */
-const TAKES = 100_000;
-const TURNS = 40;
-const WARM_UP = 4;
+/** Fifty of the ticks in which the kernel counts the time of a thread. */
+const TURN_MS = 200;
+const TURNS = 15;
+const TAKES_MIN = 100_000;
 
 export interface Figure {
   readonly name: string;
@@ -21,20 +21,30 @@ export interface Figure {
   readonly bestNs: number;
 }
 
-export async function byTurns(contenders: readonly Contender[], takes = TAKES): Promise<Figure[]> {
+export async function byTurns(contenders: readonly Contender[]): Promise<Figure[]> {
+  const takes: number[] = [];
+  for (const { run } of contenders) takes.push(await takesOfTurn(run));
   const times = contenders.map((): number[] => []);
-  for (let turn = 0; turn < TURNS + WARM_UP; turn++) {
+  for (let turn = 0; turn < TURNS; turn++) {
     for (const [index, { run }] of contenders.entries()) {
-      const before = cpuMs();
-      await run(takes);
-      const ns = ((cpuMs() - before) * 1e6) / takes;
-      if (turn >= WARM_UP) times[index]!.push(ns);
+      times[index]!.push(((await cpuMsOf(run, takes[index]!)) * 1e6) / takes[index]!);
     }
   }
   return contenders.map(({ name }, index) => {
     const sorted = times[index]!.sort((a, b) => a - b);
     return { name, medianNs: sorted[sorted.length >> 1]!, bestNs: sorted[Math.floor(sorted.length / 10)]! };
   });
+}
+
+/** How many takes make a turn. Finding that out is the warm-up. */
+async function takesOfTurn(run: Contender['run']): Promise<number> {
+  for (let takes = TAKES_MIN; ; takes *= 2) if ((await cpuMsOf(run, takes)) >= TURN_MS) return takes;
+}
+
+async function cpuMsOf(run: Contender['run'], takes: number): Promise<number> {
+  const before = cpuMs();
+  await run(takes);
+  return cpuMs() - before;
 }
 
 export function print(title: string, figures: readonly Figure[]): void {
