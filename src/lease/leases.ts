@@ -57,6 +57,9 @@ export class Leases implements AsyncDisposable {
   readonly #witness: LeaseWitness | null;
   readonly #claimants = new Set<Claimant>();
   readonly #line = new Line();
+  // Of all claims.
+  readonly #onRoundTrip = (ms: number): void => this.#measure(ms);
+  readonly #onOver = (claimant: Claimant): void => this.#forget(claimant);
   #closed: SpillwayError | null = null;
   #look: Timer | null = null;
   #aheadMs = 0;
@@ -75,7 +78,7 @@ export class Leases implements AsyncDisposable {
    */
   async acquire(request: LeaseRequest): Promise<Lease | null> {
     this.#check(request);
-    return this.#witness === null ? this.#acquire(request) : this.#acquireBefore(this.#witness, request);
+    return await (this.#witness === null ? this.#acquire(request) : this.#acquireBefore(this.#witness, request));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -146,9 +149,9 @@ export class Leases implements AsyncDisposable {
       waitMs,
       timeoutMs: this.#timeoutMs,
       random: this.#random,
-      onRoundTrip: (ms) => this.#measure(ms),
+      onRoundTrip: this.#onRoundTrip,
       onFree,
-      onOver: (over) => this.#forget(over),
+      onOver: this.#onOver,
       witness: this.#witness,
     });
     this.#claimants.add(claimant);

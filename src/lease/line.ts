@@ -17,24 +17,52 @@ const LINE_MAX = 10_000;
 
 type Next = () => void;
 
-export class Line {
-  /** By key, those behind the one whose turn it is. */
-  readonly #lines = new Map<string, Set<Next>>();
+/** By key, those behind the one whose turn it is; null while nobody was. */
+type Lines = Map<string, Set<Next> | null>;
 
-  /** The turn, which ends when it is disposed of; null if the wait was over before. */
-  async turn(key: string, { clock, waitMs, signal }: TurnOptions): Promise<Disposable | null> {
-    signal?.throwIfAborted();
-    const line = this.#lines.get(key);
-    if (line === undefined) {
-      this.#lines.set(key, new Set());
-      return this.#turnOf(key);
+class Turn implements Disposable {
+  readonly #lines: Lines;
+  readonly #key: string;
+  #over = false;
+
+  constructor(lines: Lines, key: string) {
+    this.#lines = lines;
+    this.#key = key;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#over) return;
+    this.#over = true;
+    const line = this.#lines.get(this.#key);
+    const [next] = line ?? [];
+    if (next === undefined) this.#lines.delete(this.#key);
+    else {
+      line!.delete(next);
+      next();
     }
+  }
+}
+
+export class Line {
+  readonly #lines: Lines = new Map();
+
+  /** The turn, which ends when it is disposed of: at once if nobody has it. Null if the wait was over before. */
+  turn(key: string, options: TurnOptions): Disposable | Promise<Disposable | null> {
+    options.signal?.throwIfAborted();
+    const line = this.#lines.get(key);
+    if (line !== undefined) return this.#wait(key, line ?? new Set(), options);
+    this.#lines.set(key, null);
+    return new Turn(this.#lines, key);
+  }
+
+  async #wait(key: string, line: Set<Next>, { clock, waitMs, signal }: TurnOptions): Promise<Disposable | null> {
     if (line.size >= LINE_MAX) {
       const message = `${LINE_MAX} callers of this process wait for “${key}” already.`;
       throw new SpillwayError('LEASE_TAKEN', message, { retryable: true });
     }
+    this.#lines.set(key, line);
     const { promise, resolve, reject } = Promise.withResolvers<Disposable | null>();
-    const next = (): void => resolve(this.#turnOf(key));
+    const next = (): void => resolve(new Turn(this.#lines, key));
     const leave = (): void => {
       if (line.delete(next)) resolve(null);
     };
@@ -50,22 +78,5 @@ export class Line {
       timer.clear();
       signal?.removeEventListener('abort', onAbort);
     }
-  }
-
-  #turnOf(key: string): Disposable {
-    let over = false;
-    return {
-      [Symbol.dispose]: () => {
-        if (over) return;
-        over = true;
-        const line = this.#lines.get(key)!;
-        const [next] = line;
-        if (next === undefined) this.#lines.delete(key);
-        else {
-          line.delete(next);
-          next();
-        }
-      },
-    };
   }
 }

@@ -128,12 +128,12 @@ class StoreLocks implements Locks {
 
   async acquire(names: string | readonly string[], options: AcquireOptions): Promise<Lease> {
     checkKeys('acquire', options, keysOfAcquire);
-    return this.#granted(this.#wantedOf(names, options, waitOf(options)));
+    return await this.#granted(this.#wantedOf(names, options, waitOf(options)));
   }
 
   async tryAcquire(names: string | readonly string[], options: TryOptions): Promise<Lease | null> {
     checkKeys('tryAcquire', options, keysOfTry);
-    return this.#take(this.#wantedOf(names, options, 0));
+    return await this.#take(this.#wantedOf(names, options, 0));
   }
 
   async withLock<T>(
@@ -156,13 +156,13 @@ class StoreLocks implements Locks {
     });
     const acquire = async (options: PermitOptions): Promise<Lease> => {
       checkKeys('acquire', options, ['ttl', 'wait', 'signal']);
-      return this.#granted(wantedOf(options, waitOf(options)));
+      return await this.#granted(wantedOf(options, waitOf(options)));
     };
     return {
       acquire,
       tryAcquire: async (options) => {
         checkKeys('tryAcquire', options, ['ttl', 'signal']);
-        return this.#take(wantedOf(options, 0));
+        return await this.#take(wantedOf(options, 0));
       },
       withPermit: async (options, work) => whileHeld(await acquire(options), work),
     };
@@ -190,21 +190,25 @@ class StoreLocks implements Locks {
   }
 
   /** All names, or null and none. */
-  #take({ names, waitMs, ...claim }: Wanted): Promise<Lease | null> {
-    const [key] = names;
-    if (names.length === 1 && key !== undefined)
-      return this.#leases.acquire({ key, holder: this.#holder, waitMs, ...claim });
-    return this.#takeAll({ names, waitMs, ...claim });
+  #take(wanted: Wanted): Promise<Lease | null> {
+    const [key] = wanted.names;
+    return wanted.names.length === 1 && key !== undefined
+      ? this.#takeOne(key, wanted, wanted.waitMs)
+      : this.#takeAll(wanted);
   }
 
-  async #takeAll({ names, waitMs, ...claim }: Wanted): Promise<Lease | null> {
+  #takeOne(key: string, { share, of, ttlMs, signal }: Wanted, waitMs: number): Promise<Lease | null> {
+    return this.#leases.acquire({ key, holder: this.#holder, share, of, ttlMs, waitMs, signal });
+  }
+
+  async #takeAll(wanted: Wanted): Promise<Lease | null> {
+    const { names, waitMs } = wanted;
     const { clock } = this.#leases.store;
     const untilMs = clock.nowMs() + waitMs;
     await using held = new AsyncDisposableStack();
     const leases: Lease[] = [];
     for (const key of names) {
-      const leftMs = Math.max(0, untilMs - clock.nowMs());
-      const lease = await this.#leases.acquire({ key, holder: this.#holder, waitMs: leftMs, ...claim });
+      const lease = await this.#takeOne(key, wanted, Math.max(0, untilMs - clock.nowMs()));
       if (lease === null) return null;
       leases.push(held.use(lease));
     }
