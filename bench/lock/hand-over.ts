@@ -6,7 +6,7 @@
  * milliseconds until the next has been told and has asked. With another `--ttl` it shows which of it grows with the ttl.
  */
 import { WorkerProcess } from '../../test/faults/processes.ts';
-import { type EngineName, engineNames, engines } from './engines.ts';
+import { type EngineName, engines } from './engines.ts';
 import { type Print, range } from './report.ts';
 
 const KILLS = 4;
@@ -79,9 +79,14 @@ async function handOver(name: EngineName, ttlMs: number): Promise<readonly strin
   return [name, range(resigned, 1), range(killed, 0)];
 }
 
-export async function handOverPart(print: Print, { ttlMs }: { readonly ttlMs: number }): Promise<void> {
+export interface HandOverOptions {
+  readonly stores: readonly EngineName[];
+  readonly ttlMs: number;
+}
+
+export async function handOverPart(print: Print, { stores, ttlMs }: HandOverOptions): Promise<void> {
   const rows: (readonly string[])[] = [];
-  for (const name of engineNames) rows.push(await handOver(name, ttlMs));
+  for (const name of stores) rows.push(await handOver(name, ttlMs));
   const title = `A seat changes hands, ttl ${ttlMs} ms (goals: 100 ms, and ${Math.round((ttlMs * 4) / 3)} ms)`;
   print(title, ['', 'after a resignation, ms', 'after kill -9, ms'], rows);
 }

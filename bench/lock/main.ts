@@ -5,10 +5,12 @@
  *     npm run bench -- lock                    all parts
  *     npm run bench -- lock --only redis       one of them
  *     npm run bench -- lock --ttl 3000         hand-overs of leases that last 3 seconds
+ *     npm run bench -- lock --store etcd       one store, in the parts that go through all of them
  *     npm run bench -- lock --markdown         as docs/benchmarks.md has it
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { type EngineName, engineNames } from './engines.ts';
 import { handOverPart } from './hand-over.ts';
 import { redisPart } from './redis.ts';
 import { redlockPart } from './redlock.ts';
@@ -17,6 +19,7 @@ import { storesPart } from './stores.ts';
 import { waitersPart } from './waiters.ts';
 
 interface PartOptions {
+  readonly stores: readonly EngineName[];
   /** Of the seat that changes hands. */
   readonly ttlMs: number;
 }
@@ -33,18 +36,21 @@ const parts: Readonly<Record<string, (print: Print, options: PartOptions) => Pro
   'hand-over': handOverPart,
 };
 
-const usage = `Usage: npm run bench -- lock [--only ${Object.keys(parts).join('|')}] [--ttl MS] [--markdown]\n`;
+const usage = `Usage: npm run bench -- lock [--only ${Object.keys(parts).join('|')}] [--store '${engineNames.join("'|'")}'] [--ttl MS] [--markdown]\n`;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       only: { type: 'string' },
+      store: { type: 'string' },
       ttl: { type: 'string', default: String(TTL_MS) },
       markdown: { type: 'boolean', default: false },
     },
   });
   if (values.only !== undefined && !Object.hasOwn(parts, values.only))
     throw new Error(`no part is called ${values.only}`);
+  const stores = engineNames.filter((name) => values.store === undefined || values.store === name);
+  if (stores.length === 0) throw new Error(`no store is called ${values.store}`);
   const ttlMs = Number(values.ttl);
   if (!(ttlMs >= TTL_MS)) throw new Error(`ttl is ${values.ttl}; expected milliseconds, ${TTL_MS} at least`);
   const print = printer(values.markdown);
@@ -54,7 +60,7 @@ async function main(): Promise<void> {
     process.stdout.write(
       `\n${name}: before it began, others kept this machine ${busy.toFixed(0)} % busy (${availableParallelism()} cores)\n`,
     );
-    await part(print, { ttlMs });
+    await part(print, { stores, ttlMs });
   }
 }
 

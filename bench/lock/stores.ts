@@ -1,7 +1,7 @@
 /** What each store asks of its server for a lock, counted on the wire; and how many locks it takes and gives back in a second. */
 import { memoryLeases } from '../../src/lease/index.ts';
 import { createLocks, type Locks } from '../../src/lock/index.ts';
-import { type EngineName, engineNames, engines, type Opened } from './engines.ts';
+import { type EngineName, engines, type Opened } from './engines.ts';
 import { type Contender, turn } from './pairs.ts';
 import { median, type Print } from './report.ts';
 import { type Traffic, Wire } from './wire.ts';
@@ -73,10 +73,10 @@ const pairs: Readonly<Record<EngineName, number>> = {
   sqlite: 500,
 };
 
-export async function storesPart(print: Print): Promise<void> {
+export async function storesPart(print: Print, { stores }: { readonly stores: readonly EngineName[] }): Promise<void> {
   const traffic: (readonly string[])[] = [];
   const speeds = [await speed('memory', { store: memoryLeases() }, 20_000)];
-  for (const name of engineNames) {
+  for (const name of stores) {
     await using server = await engines[name].start();
     const counts = await counted(name, server.address);
     if (counts !== null) traffic.push(counts);
