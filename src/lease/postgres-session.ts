@@ -2,10 +2,10 @@
  * The other store in PostgreSQL: advisory locks of one session, on one connection that all claims of the store share. The server frees them
  * the moment that the session ends: a process that dies leaves nothing behind, whatever its ttl.
  *
- * - Exclusive only, and no queue: who waits asks two to four times a second (polling.ts), and who asks first has it.
+ * - Exclusive only, and no queue: who asks first has it. Of those who wait, the one that has waited longest is told by NOTIFY when it is given back; a
+ *   session that ends tells nobody, so each asks two to four times a second as well (polling.ts).
  * - Keys are locks of 64 bits, of SHA-256 of schema and key: two keys that fall together only share one lock, once in 2^64.
  * - An advisory lock counts, so one session could take it twice: this store takes each once, and tells its others “busy” without asking.
- * - Statements go one after the other: a client of pg takes one at a time from version 9 on.
  * - A lease lasts while its connection answers: a renewal asks the server whether this session has the lock. What nobody renews is given back
  *   here after its ttl (unrenewed.ts); a session that is silent for its longest ttl is ended by the server (`idle_session_timeout`).
  * - Tokens are those of postgresLeases in the same schema, drawn in the statement that takes the lock.
@@ -15,13 +15,13 @@
  */
 import { createHash } from 'node:crypto';
 
-import { checkPostgresName, type PostgresClient, PostgresDriver } from '../drivers/postgres.ts';
+import { checkPostgresName } from '../drivers/postgres.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
-import { SpillwayError } from '../kernel/errors.ts';
 import { checkKeys, invalid } from '../kernel/options.ts';
 import { createRandom } from '../kernel/random.ts';
 import { pollMs } from './polling.ts';
-import { explained, postgresLeases } from './postgres.ts';
+import { type PostgresSessionClient, PostgresSessionConnection } from './postgres-session-connection.ts';
+import { postgresLeases } from './postgres.ts';
 import {
   type Answer,
   type Claim,
@@ -35,17 +35,6 @@ import {
 } from './store.ts';
 import { Unrenewed } from './unrenewed.ts';
 
-/** What is used of a connected `Client` of pg. */
-export interface PostgresSessionClient extends PostgresClient {
-  /** What it was told, when it connected, that its process at the server is; pg has it, and its types do not say so. */
-  readonly processID?: number | null;
-  on(event: 'error', listener: (error: Error) => void): unknown;
-  on(event: 'end', listener: () => void): unknown;
-  end(): Promise<unknown>;
-  /** Held locks alone keep no process alive. */
-  unref?(): unknown;
-}
-
 export interface PostgresSessionLeasesOptions {
   /** That of `postgresLeases`, whose `migrate()` makes it; programs with the same share their locks. @defaultValue 'spillway' */
   readonly schema?: string;
@@ -58,22 +47,21 @@ export interface PostgresSessionLeases extends LeaseStore {
   migrate(): Promise<void>;
 }
 
-/** Nothing here waits for long in a healthy server; what does is ended, so that it does not take a lock for nobody. */
-const SETTINGS = "SET statement_timeout = '5s'; SET lock_timeout = '2s'; SET idle_session_timeout = 0";
-/** A connection that has not answered for so long is taken for dead, with all that it holds. */
-const SILENT_MS = 10_000;
-
-interface Session {
-  readonly client: PostgresSessionClient;
-  readonly driver: PostgresDriver;
-}
-
 /** A lock that this store has, or has asked for. */
 interface Taken {
   readonly claim: Claim;
   readonly session: Session;
   readonly token: Promise<bigint | null>;
 }
+
+interface Session {
+  readonly connection: PostgresSessionConnection;
+  /** Locks of which the server may have it that this session waits for them. */
+  readonly waitsFor: Set<bigint>;
+}
+
+/** Why somebody is told of a lock. */
+type Kind = 'waits' | 'observes';
 
 class PostgresSession implements PostgresSessionLeases {
   readonly name = 'postgres session';
@@ -85,6 +73,8 @@ class PostgresSession implements PostgresSessionLeases {
   readonly #unrenewed: Unrenewed;
   /** By lock. */
   readonly #taken = new Map<bigint, Taken>();
+  /** By what the server says: why, and of which lock. */
+  readonly #wakes = new Map<string, Set<() => void>>();
   #session: Promise<Session> | null = null;
 
   constructor(connect: () => Promise<PostgresSessionClient>, schema: string, clock: Clock) {
@@ -95,8 +85,8 @@ class PostgresSession implements PostgresSessionLeases {
   }
 
   async migrate(): Promise<void> {
-    const { client } = await this.#open();
-    await postgresLeases(client, { schema: this.#schema }).migrate();
+    const { connection } = await this.#open();
+    await postgresLeases(connection.inTurn, { schema: this.#schema }).migrate();
   }
 
   async try(claim: Claim, { signal }: Waiting): Promise<Answer> {
@@ -107,8 +97,12 @@ class PostgresSession implements PostgresSessionLeases {
     if (taken?.session === session) {
       if (taken.claim.id !== claim.id) return this.#busy();
       // Asked again: the lock must not be counted twice. If nobody knows whether it was taken, it is given back first.
-      const token = await taken.token.catch(() => null);
-      if (token !== null && (await this.renew(claim)).held) return { granted: true, token };
+      const token = await taken.token.catch(() => undefined);
+      if (token === null) {
+        this.#forget(taken);
+        return this.try(claim, { signal });
+      }
+      if (token !== undefined && (await this.renew(claim)).held) return { granted: true, token };
       await this.release(claim);
       return this.#busy();
     }
@@ -132,8 +126,8 @@ class PostgresSession implements PostgresSessionLeases {
     if (taken === undefined) return { held: false };
     await this.#unrenewed.add(claim);
     const call = 'lease_session_has(pg_backend_pid(), $1) AS held';
-    const [row] = await this.#call<{ held: boolean }>(taken.session, call, [this.#lockOf(claim.key)]);
-    if (!row!.held) this.#forget(taken);
+    const [row] = await taken.session.connection.call<{ held: boolean }>(call, [this.#lockOf(claim.key)]);
+    if (!row!.held) this.#free(taken);
     return { held: row!.held };
   }
 
@@ -142,26 +136,38 @@ class PostgresSession implements PostgresSessionLeases {
     if (taken === undefined) return this.#unrenewed.delete(claim.id);
     // It comes after what was asked before, on the one connection.
     const values = [this.#lockOf(claim.key), this.#idleMs(claim)];
-    await this.#call(taken.session, 'lease_session_release($1, $2)', values);
-    this.#forget(taken);
+    await taken.session.connection.call('lease_session_release($1, $2)', values);
+    this.#free(taken);
   }
 
-  /** Nothing tells it. */
-  watch(): Unwatch {
-    return () => {};
+  watch(key: string, claim: Claim | null, wake: () => void): Unwatch {
+    const lock = this.#lockOf(key);
+    const kind = claim === null ? 'observes' : 'waits';
+    const about = `${kind} ${lock}`;
+    const wakes = this.#wakes.get(about) ?? new Set();
+    this.#wakes.set(about, wakes.add(wake));
+    // A claim asks at once, and says with it that it waits.
+    if (claim !== null) queueMicrotask(wake);
+    else void this.#open().then((session) => this.#observe(session, lock), nobodyMinds);
+    return () => {
+      if (!wakes.delete(wake) || wakes.size > 0 || this.#wakes.get(about) !== wakes) return;
+      this.#wakes.delete(about);
+      void this.#session?.then((session) => this.#leave(session, kind, lock)).catch(nobodyMinds);
+    };
   }
 
   async read(key: string): Promise<readonly Holding[]> {
-    const rows = await this.#call<{ holder: Buffer; token: string }>(await this.#open(), 'lease_session_read($1)', [
-      Buffer.from(key),
-    ]);
+    const { connection } = await this.#open();
+    const call = 'lease_session_read($1)';
+    const rows = await connection.call<{ holder: Buffer; token: string }>(call, [Buffer.from(key)]);
     return rows.map(({ holder, token }) => ({ holder: holder.toString(), token: BigInt(token), share: WHOLE }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const opening = this.#session;
+    this.#wakes.clear();
     this.#lose(opening);
-    await opening?.then(({ client }) => client.end()).catch(() => {});
+    await opening?.then(({ connection }) => connection.end()).catch(nobodyMinds);
   }
 
   #busy(): Answer {
@@ -190,25 +196,40 @@ class PostgresSession implements PostgresSessionLeases {
     return Math.ceil(idleMs);
   }
 
-  async #take(claim: Claim, lock: bigint, session: Session): Promise<bigint | null> {
+  async #take(claim: Claim, lock: bigint, { connection, waitsFor }: Session): Promise<bigint | null> {
     const { key, holder, ttlMs } = claim;
     const idleMs = Math.max(Math.ceil(ttlMs), this.#idleMs(claim));
     const values = [lock, Buffer.from(key), Buffer.from(holder), idleMs];
-    const call = 'lease_session_try($1, $2, $3, $4) AS token';
-    const [row] = await this.#call<{ token: string | null }>(session, call, values);
-    return row!.token === null ? null : BigInt(row!.token);
+    if (!this.#wakes.has(`waits ${lock}`)) {
+      const call = 'lease_session_try($1, $2, $3, $4) AS token';
+      return tokenOf(await connection.call(call, values));
+    }
+    waitsFor.add(lock);
+    const token = tokenOf(await connection.run('lease_session_wait($1, $2, $3, $4, NULL)', values));
+    if (token !== null) waitsFor.delete(lock);
+    return token;
   }
 
-  async #call<Row>({ client, driver }: Session, call: string, values: unknown[]): Promise<readonly Row[]> {
-    const silent = this.clock.after(SILENT_MS, () => void client.end().catch(() => {}));
-    try {
-      const given = values.map((value) => (typeof value === 'bigint' ? String(value) : value));
-      return await driver.query<Row>(`SELECT * FROM ${this.#schema}.${call}`, given);
-    } catch (error) {
-      throw explained(error, this.#schema);
-    } finally {
-      silent.clear();
-    }
+  /** Those who wait here as well: they were told “busy” and are not known to the server. */
+  #free(taken: Taken): void {
+    this.#forget(taken);
+    this.#told(`waits ${this.#lockOf(taken.claim.key)}`);
+  }
+
+  #told(about: string): void {
+    for (const wake of this.#wakes.get(about) ?? []) queueMicrotask(wake);
+  }
+
+  async #observe({ connection }: Session, lock: bigint): Promise<void> {
+    await connection.call('lease_session_join($1, $2)', [lock, 'observes']).catch(nobodyMinds);
+    // What changed before, nobody told.
+    this.#told(`observes ${lock}`);
+  }
+
+  async #leave({ connection, waitsFor }: Session, kind: Kind, lock: bigint): Promise<void> {
+    // Others here may have begun to meanwhile.
+    if (this.#wakes.has(`${kind} ${lock}`) || (kind === 'waits' && !waitsFor.delete(lock))) return;
+    await connection.call('lease_session_leave($1, $2)', [lock, kind]);
   }
 
   /** The session that there is, or a new one. */
@@ -221,57 +242,41 @@ class PostgresSession implements PostgresSessionLeases {
   }
 
   async #begin(onLost: () => void): Promise<Session> {
-    const client = await this.#connect().catch((cause: unknown) => {
-      const said = cause instanceof Error ? cause.message : String(cause);
-      throw new SpillwayError('STORE_UNAVAILABLE', `PostgreSQL cannot be reached: ${said}`, { cause, retryable: true });
+    const connection = await PostgresSessionConnection.open({
+      connect: this.#connect,
+      schema: this.#schema,
+      clock: this.clock,
+      onLost,
+      onTold: (about) => this.#told(about),
     });
-    client.on('error', onLost);
-    client.on('end', onLost);
-    client.unref?.();
-    const session = { client, driver: new PostgresDriver(inTurn(client)) };
-    try {
-      const [row] = await session.driver.query<{ pid: number }>('SELECT pg_backend_pid() AS pid', []);
-      if (row!.pid !== client.processID) throw pooled();
-      await session.driver.query(SETTINGS, []);
-      await this.#call(session, 'lease_session_sweep()', []).catch((error: unknown) => {
-        // Before migrate() there is nothing to sweep.
-        if ((error as SpillwayError).code !== 'STORE_REFUSED') throw error;
-      });
-      return session;
-    } catch (error) {
-      client.end().catch(() => {});
-      throw error;
-    }
+    const session = { connection, waitsFor: new Set<bigint>() };
+    for (const lock of this.#observed()) void this.#observe(session, lock);
+    return session;
   }
 
-  /** What it held is over. */
+  #observed(): readonly bigint[] {
+    return [...this.#wakes.keys()].flatMap((about) => {
+      const [kind, lock] = about.split(' ');
+      return kind === 'observes' ? [BigInt(lock!)] : [];
+    });
+  }
+
+  /** What it held is over. Those who wait ask by themselves; those who observe look, and so make a new one. */
   #lose(session: Promise<Session> | null): void {
     if (this.#session !== session) return;
     this.#session = null;
     this.#taken.clear();
     this.#unrenewed.clear();
+    for (const lock of this.#observed()) this.#told(`observes ${lock}`);
   }
 }
 
-/** Asks when what was asked before has been answered. */
-function inTurn(client: PostgresClient): PostgresClient {
-  let before: Promise<unknown> = Promise.resolve();
-  return {
-    query(text, values) {
-      const asked = before.then(() => client.query(text, values));
-      before = asked.catch(() => {});
-      return asked;
-    },
-  };
+function tokenOf([row]: readonly { readonly token: string | null }[]): bigint | null {
+  return row!.token === null ? null : BigInt(row!.token);
 }
 
-function pooled(): SpillwayError {
-  return new SpillwayError(
-    'STORE_REFUSED',
-    'This connection is not one to the server itself: something such as PgBouncer is in between, where a session, and its locks with it, can be handed to another. ' +
-      'Connect postgresSessionLeases straight to the server, or use postgresLeases, which goes through it.',
-  );
-}
+/** Of what is asked again by itself: whoever waits or observes looks from time to time. */
+function nobodyMinds(): void {}
 
 /**
  * Leases by advisory locks of PostgreSQL, 14 or later. `connect` makes a connection of its own, a connected `Client` of pg, when something is first asked

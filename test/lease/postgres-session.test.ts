@@ -34,7 +34,6 @@ function openStore(port = server.port): ReturnType<typeof postgresSessionLeases>
 
 const subject = {
   name: 'postgres session',
-  notifies: false,
   shares: false,
   queue: false,
   open: () => ({ connect: () => openStore() }),
@@ -156,7 +155,7 @@ test('a try that fails after it took the lock gives it back', async () => {
 
 test('a lock that was taken after its client had given up on the answer is given back, and had by who asks again', async () => {
   await using line = await Relay.open(server.port);
-  await using store = postgresSessionLeases(connectTo(line.port, { query_timeout: 200 }));
+  await using store = postgresSessionLeases(connectTo(line.port, { query_timeout: 500 }));
   await using other = openStore();
   await granted(store, claimOf({ key: 'warm' }));
   const unanswered = async (claim: Claim): Promise<void> => {
@@ -182,6 +181,23 @@ test('a lock that was taken after its client had given up on the answer is given
   await passOn();
   await unanswered(claimOf({ ttlMs: 300 }));
   await until(async () => (await other.try(claimOf(), waiting)).granted);
+});
+
+test('a claim that is asked for again before it has been answered is asked for again', async () => {
+  await using line = await Relay.open(server.port);
+  await using store = postgresSessionLeases(connectTo(line.port, { application_name: 'held up' }));
+  await using other = openStore();
+  const [mine, next] = [claimOf(), claimOf()];
+  await granted(other, mine);
+  await store.read('k', waiting);
+  line.hold('toClient');
+  const first = store.try(next, waiting);
+  const answered = `SELECT FROM pg_stat_activity WHERE application_name = 'held up' AND state = 'idle' AND query LIKE '%lease_session_try%'`;
+  await until(async () => (await pool.query(answered)).rowCount === 1);
+  await other.release(mine, waiting);
+  const second = store.try(next, waiting);
+  line.pass('toClient');
+  assert.deepEqual([(await first).granted, (await second).granted], [false, true]);
 });
 
 test('options that mean nothing are refused', () => {

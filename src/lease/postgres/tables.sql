@@ -48,6 +48,16 @@ CREATE UNLOGGED TABLE IF NOT EXISTS spillway.lease_sessions (
   token bigint NOT NULL
 );
 
+-- Which sessions wait for a lock, and which only want to know. A row whose session has ended means nothing.
+CREATE UNLOGGED TABLE IF NOT EXISTS spillway.lease_session_crowd (
+  lock bigint,
+  kind text CHECK (kind IN ('waits', 'observes')),
+  pid integer,
+  -- Those who wait are told in its order.
+  place bigint NOT NULL DEFAULT nextval('spillway.lease_tokens'),
+  PRIMARY KEY (lock, kind, pid)
+);
+
 CREATE OR REPLACE FUNCTION spillway.lease_now_us() RETURNS double precision LANGUAGE sql VOLATILE AS $$
   SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::double precision
 $$;
