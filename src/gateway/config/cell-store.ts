@@ -23,7 +23,7 @@ import {
 } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
 
-/** Endpoints of all services together. Memory is only taken for those that are there: 32 B and 8 B a worker each. */
+/** Endpoints of all services together. Memory is only taken for those that are there: 40 B and 8 B a worker each. */
 export const ENDPOINTS_MAX = 65_536;
 
 export class CellStore {
