@@ -3,9 +3,9 @@
  * those before it leave room for it holds; its token is the transaction that made its node.
  *
  * - To take is two requests, of which the second does not wait for the first: make the node, look at all. To give back is one.
- * - Nodes belong to a session, one for each ttl, which all claims of this store share. Its timeout is a third longer than the ttl, for a follower
- *   that dies may not have told the leader of the last heartbeat, a third of the ttl after the one before; a lease never outlasts the session, so if
- *   it may have kept more to itself, the lease is shorter (`countsFrom` in life.ts).
+ * - Nodes belong to a session, one for each ttl, which all claims of this store share. Its timeout is a sixth longer than the ttl, for a follower
+ *   that dies may not have told the leader of the last heartbeats; a lease never outlasts the session, so by what it may have kept to itself beyond
+ *   that, the lease is shorter (`countsFrom` in life.ts).
  * - Whoever waits watches the last node before its own that leaves it no room: a writer the one before it, readers the writer before them; so a
  *   release makes those ask who get it. If there are only too many, as of permits, the first who waits watches all that are there, for a watch does not
  *   say what has changed; each behind it watches the one before, who says that it waits no more by writing its node once (version 1).
@@ -54,8 +54,12 @@ export interface ZookeeperLeasesOptions extends Pick<
 
 /** Each is a connection and a heartbeat; a program has one ttl, or a few. */
 const SESSIONS_MAX = 16;
-/** A session's timeout, of a ttl. */
-const SESSION_PER_TTL = 1 + 1 / RENEWALS_PER_TTL;
+/**
+ * A session's timeout, of a ttl. What it is longer is waited for after a holder has died, with a tick of the server, and is spared the leases of those
+ * that live: by a sixth they last seven tenths of their ttl when they are renewed, by a third eight. So from a ttl of six ticks on, both fit in the
+ * third of it that a renewal takes.
+ */
+const SESSION_PER_TTL = 1 + 1 / 6;
 
 /** What this store made for a claim. */
 interface Node {
