@@ -40,20 +40,20 @@ export function nextBits(bits: number): number {
 }
 
 class BlockedBits implements Bits {
-  readonly #words: Int32Array;
+  readonly words: Int32Array;
   readonly #blocks: number;
   readonly #probes: number;
   readonly #atomic: boolean;
 
   constructor({ words, blocks, probes, atomic }: BitsOptions) {
-    this.#words = words;
+    this.words = words;
     this.#blocks = blocks;
     this.#probes = probes;
     this.#atomic = atomic;
   }
 
   has(high: number, low: number): boolean {
-    const words = this.#words;
+    const words = this.words;
     const base = blockOf(low, this.#blocks) << 4;
     for (let probe = this.#probes, bits = high; probe > 0; probe--) {
       if ((words[base + (bits >>> 28)]! & (1 << (bits >>> 23))) === 0) return false;
@@ -64,16 +64,23 @@ class BlockedBits implements Bits {
 
   add(high: number, low: number): boolean {
     const base = blockOf(low, this.#blocks) << 4;
-    let fresh = false;
+    let fresh = 0;
     for (let probe = this.#probes, bits = high; probe > 0; probe--) {
-      if (setBits(this.#words, base + (bits >>> 28), 1 << (bits >>> 23), this.#atomic)) fresh = true;
+      fresh |= setBits(this.words, base + (bits >>> 28), 1 << (bits >>> 23), this.#atomic);
       bits = nextBits(bits);
     }
-    return fresh;
+    return fresh !== 0;
   }
 
-  touch(high: number, low: number): number {
-    return this.#words[(blockOf(low, this.#blocks) << 4) + (high >>> 28)]!;
+  /** The first word of a block and the last: in memory that does not begin on a cache line they are in two. */
+  places(hashes: Readonly<Int32Array>, count: number, out: Int32Array): number {
+    const blocks = this.#blocks;
+    for (let at = 0; at < count; at++) {
+      const base = blockOf(hashes[2 * at + 1]!, blocks) << 4;
+      out[2 * at] = base;
+      out[2 * at + 1] = base + BLOCK_WORDS - 1;
+    }
+    return 2 * count;
   }
 }
 

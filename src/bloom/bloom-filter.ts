@@ -110,11 +110,11 @@ class ImageFilter implements BloomFilter {
   }
 
   hasMany(keys: FilterKeys): Uint8Array {
-    return hasEach(keys, this.#seed, this.#bits);
+    return hasEach(keys, this.#seed, this.#bits, this.#bits);
   }
 
   addMany(keys: FilterKeys): number {
-    return addEach(keys, this.#seed, this.#bits);
+    return addEach(keys, this.#seed, this.#bits, this.#bits);
   }
 
   merge(other: BloomFilter): void {

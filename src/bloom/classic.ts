@@ -7,29 +7,38 @@
  * word says which 512 bits, the upper nine bits of the lower word which of those.
  */
 import { multiplyHigh, productHigh } from '../kernel/int64.ts';
-import { type Bits, type BitsOptions, type Fill, type Layout, ones, sampleBlocks, setBits } from './layout.ts';
+import {
+  type Bits,
+  type BitsOptions,
+  type Fill,
+  type Layout,
+  ones,
+  PLACES_MAX,
+  sampleBlocks,
+  setBits,
+} from './layout.ts';
 
 const BLOCK_BITS = 512;
 const GOLDEN_HIGH = 0x9e3779b9 | 0;
 const GOLDEN_LOW = 0x7f4a7c15 | 0;
 /** The best count at a rate of 2^-24. */
-const PROBES_MAX = 24;
+const PROBES_MAX = PLACES_MAX;
 
 class ClassicBits implements Bits {
-  readonly #words: Int32Array;
+  readonly words: Int32Array;
   readonly #blocks: number;
   readonly #probes: number;
   readonly #atomic: boolean;
 
   constructor({ words, blocks, probes, atomic }: BitsOptions) {
-    this.#words = words;
+    this.words = words;
     this.#blocks = blocks;
     this.#probes = probes;
     this.#atomic = atomic;
   }
 
   has(high: number, low: number): boolean {
-    const words = this.#words;
+    const words = this.words;
     const blocks = this.#blocks;
     for (let probe = this.#probes; ;) {
       if ((words[(multiplyHigh(high, blocks) << 4) + (low >>> 28)]! & (1 << (low >>> 23))) === 0) return false;
@@ -41,25 +50,28 @@ class ClassicBits implements Bits {
   }
 
   add(high: number, low: number): boolean {
-    let fresh = false;
+    let fresh = 0;
     for (let probe = this.#probes; probe > 0; probe--) {
       const at = (multiplyHigh(high, this.#blocks) << 4) + (low >>> 28);
-      if (setBits(this.#words, at, 1 << (low >>> 23), this.#atomic)) fresh = true;
+      fresh |= setBits(this.words, at, 1 << (low >>> 23), this.#atomic);
       high = productHigh(high, low, GOLDEN_HIGH, GOLDEN_LOW);
       low = Math.imul(low, GOLDEN_LOW);
     }
-    return fresh;
+    return fresh !== 0;
   }
 
-  touch(high: number, low: number): number {
-    const words = this.#words;
-    let sum = 0;
-    for (let probe = this.#probes; probe > 0; probe--) {
-      sum |= words[(multiplyHigh(high, this.#blocks) << 4) + (low >>> 28)]!;
-      high = productHigh(high, low, GOLDEN_HIGH, GOLDEN_LOW);
-      low = Math.imul(low, GOLDEN_LOW);
+  places(hashes: Readonly<Int32Array>, count: number, out: Int32Array): number {
+    let put = 0;
+    for (let at = 0; at < count; at++) {
+      let high = hashes[2 * at]!;
+      let low = hashes[2 * at + 1]!;
+      for (let probe = this.#probes; probe > 0; probe--) {
+        out[put++] = (multiplyHigh(high, this.#blocks) << 4) + (low >>> 28);
+        high = productHigh(high, low, GOLDEN_HIGH, GOLDEN_LOW);
+        low = Math.imul(low, GOLDEN_LOW);
+      }
     }
-    return sum;
+    return put;
   }
 }
 

@@ -17,7 +17,7 @@ import type { DeletableFilter, FilterReport } from './filter.ts';
 import { type FilterKey, type FilterKeys, hashKey, type SeedOption, seedWords } from './filter-key.ts';
 import { createImage, damaged, type Image, imageOfKind, sealedCopy } from './image.ts';
 import { countOf, exceeds, ones, sampleBlocks } from './layout.ts';
-import { addEach, hasEach } from './many.ts';
+import { addEach, type Ahead, hasEach } from './many.ts';
 import { checkedSize, sizeOf, type SizeOptions } from './size.ts';
 
 export interface CountingOptions extends SizeOptions {
@@ -39,6 +39,16 @@ function used(word: number): number {
   return (word | (word >>> 1) | (word >>> 2) | (word >>> 3)) & 0x11111111;
 }
 
+/** A word of each cache line of the blocks, which lie over four of them, or over five. */
+function placesOf(hashes: Readonly<Int32Array>, count: number, blocks: number, out: Int32Array): number {
+  for (let at = 0; at < count; at++) {
+    const base = blockOf(hashes[2 * at + 1]!, blocks) * BLOCK_WORDS;
+    for (let line = 0; line < 4; line++) out[5 * at + line] = base + 16 * line;
+    out[5 * at + 4] = base + BLOCK_WORDS - 1;
+  }
+  return 5 * count;
+}
+
 class BlockedCounters implements CountingFilter {
   readonly kind = 'counting';
   readonly capacity: number;
@@ -48,6 +58,7 @@ class BlockedCounters implements CountingFilter {
   readonly #words: Int32Array;
   readonly #blocks: number;
   readonly #probes: number;
+  readonly #ahead: Ahead;
   readonly #hash = new Int32Array(2);
 
   constructor(image: Image) {
@@ -62,6 +73,7 @@ class BlockedCounters implements CountingFilter {
     this.#words = new Int32Array(memory, body.byteOffset, body.length / 4);
     this.#blocks = this.#words.length / BLOCK_WORDS;
     this.#probes = probes;
+    this.#ahead = { words: this.#words, places: (hashes, count, out) => placesOf(hashes, count, this.#blocks, out) };
   }
 
   has(key: FilterKey): boolean {
@@ -70,10 +82,7 @@ class BlockedCounters implements CountingFilter {
   }
 
   hasMany(keys: FilterKeys): Uint8Array {
-    return hasEach(keys, this.#image.header.seed, {
-      has: (high, low) => this.#has(high, low),
-      touch: this.#touch,
-    });
+    return hasEach(keys, this.#image.header.seed, { has: (high, low) => this.#has(high, low) }, this.#ahead);
   }
 
   add(key: FilterKey): boolean {
@@ -82,10 +91,7 @@ class BlockedCounters implements CountingFilter {
   }
 
   addMany(keys: FilterKeys): number {
-    return addEach(keys, this.#image.header.seed, {
-      add: (high, low) => this.#add(high, low),
-      touch: this.#touch,
-    });
+    return addEach(keys, this.#image.header.seed, { add: (high, low) => this.#add(high, low) }, this.#ahead);
   }
 
   #has(high: number, low: number): boolean {
@@ -97,12 +103,6 @@ class BlockedCounters implements CountingFilter {
     }
     return true;
   }
-
-  /** One word of each of the block's cache lines. */
-  readonly #touch = (_high: number, low: number): number => {
-    const base = blockOf(low, this.#blocks) * BLOCK_WORDS;
-    return this.#words[base]! | this.#words[base + 16]! | this.#words[base + 32]! | this.#words[base + 48]!;
-  };
 
   #add(high: number, low: number): boolean {
     const fresh = !this.#has(high, low);

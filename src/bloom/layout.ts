@@ -5,13 +5,20 @@
  * words only, exactly: an index that is rounded, or cut to 32 bits, loses keys or fills the filter.
  */
 
+/** How many places a hash has at most. */
+export const PLACES_MAX = 24;
+
 /** The bits of one filter. A hash is two words of 32 bits. Nothing is allocated by a call. */
 export interface Bits {
   has(high: number, low: number): boolean;
   /** Sets the bits of a hash; true if one of them was not set. */
   add(high: number, low: number): boolean;
-  /** Reads what `has` will read first and gives it back, so that it is near when it is needed. */
-  touch(high: number, low: number): number;
+  readonly words: Int32Array;
+  /**
+   * Writes where in `words` is what `has` and `add` of the first `count` hashes read, a word of each cache line, and says how many places
+   * these are: at most `PLACES_MAX` a hash. Hashes are two words each, the upper first.
+   */
+  places(hashes: Readonly<Int32Array>, count: number, out: Int32Array): number;
 }
 
 export interface BitsOptions {
@@ -56,13 +63,13 @@ export function exceeds(count: number, capacity: number): boolean {
   return count > capacity * 1.002 + 4 * Math.sqrt(capacity);
 }
 
-/** Sets bits of a word; true if one was not set. A word that another thread writes too is changed by an atomic `or`. */
-export function setBits(words: Int32Array, at: number, mask: number, atomic: boolean): boolean {
-  const before = words[at]!;
-  if ((before & mask) === mask) return false;
-  if (atomic) return (Atomics.or(words, at, mask) & mask) !== mask;
-  words[at] = before | mask;
-  return true;
+/** Sets bits of a word and gives back those that were not set. A word that another thread writes too is changed by an atomic `or`. */
+export function setBits(words: Int32Array, at: number, mask: number, atomic: boolean): number {
+  let before = words[at]!;
+  // Without a branch where it can be: half of the bits are set, and which, nobody can guess.
+  if (!atomic) words[at] = before | mask;
+  else if ((before & mask) !== mask) before = Atomics.or(words, at, mask);
+  return mask & ~before;
 }
 
 /** Bits set in a word (Hacker's Delight, 5-1). */

@@ -3,6 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { createFilter, type LayoutName, layouts } from './bloom-filter.ts';
+import { createCountingFilter } from './counting.ts';
+import type { FilterKey } from './filter-key.ts';
+import { PLACES_MAX } from './layout.ts';
+import { createScalableFilter } from './scalable.ts';
+import { createSlidingFilter } from './sliding.ts';
 
 const U32 = 2n ** 32n;
 const U64 = 2n ** 64n;
@@ -103,6 +108,13 @@ test('in the largest filters a bit is exactly where the definition has it, far b
         expected.map((bit) => Number(bit / 32n)),
       );
       highest = Math.max(highest, ...read);
+      // What is read ahead is in the same blocks, and in each.
+      const places = new Int32Array(PLACES_MAX);
+      const count = bits.places(Int32Array.of(Number(hash / U32) | 0, Number(hash % U32) | 0), 1, places);
+      const blockWords = layout === 'classic' ? 1 : layouts[layout].blockBytes / 4;
+      const blocksOf = (words: Iterable<number>): Set<number> =>
+        new Set(Array.from(words, (word) => Math.floor(word / blockWords)));
+      assert.deepEqual(blocksOf(places.subarray(0, count)), blocksOf(read));
     }),
     { numRuns: 2000 },
   );
@@ -132,5 +144,37 @@ test('a merged filter is the filter of both sets of keys', () => {
       one.merge(two);
       assert.deepEqual(one.bits, both.bits);
     }),
+  );
+});
+
+test('many keys of any kind are answered as each by itself', () => {
+  const size = { capacity: 60 } as const;
+  const makers = [
+    ...(Object.keys(layouts) as LayoutName[]).map((layout) => () => createFilter({ ...size, layout })),
+    () => createFilter({ ...size, shared: true }),
+    () => createCountingFilter(size),
+    () => createScalableFilter(size),
+    () => createSlidingFilter({ ...size, window: '1h' }),
+  ];
+  const long = fc.nat(3).map((letter) => String(letter).repeat(33_000));
+  const text = { arbitrary: fc.string({ unit: 'binary', maxLength: 20 }), weight: 9 };
+  const key = fc.oneof(
+    text,
+    fc.uint8Array({ maxLength: 20 }),
+    hash.map((each) => words([each])),
+    long,
+  );
+  const keys = fc.array<FilterKey>(key, { maxLength: 200, size: 'max' });
+  fc.assert(
+    fc.property(fc.constantFrom(...makers), keys, keys, (make, added, others) => {
+      const [one, many] = [make(), make()];
+      const fresh = added.reduce((sum, key) => sum + (one.add(key) ? 1 : 0), 0);
+      assert.equal(many.addMany(added), fresh);
+      const all = [...others, ...added];
+      const found = all.map((key) => (one.has(key) ? 1 : 0));
+      assert.deepEqual([...many.hasMany(all)], found);
+      assert.equal(found.slice(others.length).includes(0), false);
+    }),
+    { numRuns: 40 },
   );
 });

@@ -30,18 +30,18 @@ const SALTS = Int32Array.of(
 );
 
 class ParquetBits implements Bits {
-  readonly #words: Int32Array;
+  readonly words: Int32Array;
   readonly #blocks: number;
   readonly #atomic: boolean;
 
   constructor({ words, blocks, atomic }: BitsOptions) {
-    this.#words = words;
+    this.words = words;
     this.#blocks = blocks;
     this.#atomic = atomic;
   }
 
   has(high: number, low: number): boolean {
-    const words = this.#words;
+    const words = this.words;
     const base = multiplyHigh(high, this.#blocks) * BLOCK_WORDS;
     for (let at = 0; at < BLOCK_WORDS; at++) {
       if ((words[base + at]! & (1 << (Math.imul(low, SALTS[at]!) >>> 27))) === 0) return false;
@@ -51,15 +51,22 @@ class ParquetBits implements Bits {
 
   add(high: number, low: number): boolean {
     const base = multiplyHigh(high, this.#blocks) * BLOCK_WORDS;
-    let fresh = false;
+    let fresh = 0;
     for (let at = 0; at < BLOCK_WORDS; at++) {
-      if (setBits(this.#words, base + at, 1 << (Math.imul(low, SALTS[at]!) >>> 27), this.#atomic)) fresh = true;
+      fresh |= setBits(this.words, base + at, 1 << (Math.imul(low, SALTS[at]!) >>> 27), this.#atomic);
     }
-    return fresh;
+    return fresh !== 0;
   }
 
-  touch(high: number, _low: number): number {
-    return this.#words[multiplyHigh(high, this.#blocks) * BLOCK_WORDS]!;
+  /** The first word of a block and the last: they may be in two cache lines. */
+  places(hashes: Readonly<Int32Array>, count: number, out: Int32Array): number {
+    const blocks = this.#blocks;
+    for (let at = 0; at < count; at++) {
+      const base = multiplyHigh(hashes[2 * at]!, blocks) * BLOCK_WORDS;
+      out[2 * at] = base;
+      out[2 * at + 1] = base + BLOCK_WORDS - 1;
+    }
+    return 2 * count;
   }
 }
 

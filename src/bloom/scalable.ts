@@ -21,7 +21,7 @@ import type { AddableFilter, FilterReport } from './filter.ts';
 import { type FilterKey, type FilterKeys, hashKey, type SeedOption, seedWords } from './filter-key.ts';
 import { BODY_BYTES_MAX, createImage, damaged, type Image, imageOfKind, sealImage } from './image.ts';
 import type { Bits } from './layout.ts';
-import { addEach, hasEach } from './many.ts';
+import { addEach, type Ahead, hasEach } from './many.ts';
 import { checkedSize, fewestBlocks, RATE_MIN, sizeOf, type SizeOptions } from './size.ts';
 
 export interface ScalableOptions extends SizeOptions {
@@ -180,7 +180,7 @@ class ScalableFilter implements AddableFilter {
   }
 
   hasMany(keys: FilterKeys): Uint8Array {
-    return hasEach(keys, this.#seed, { has: (high, low) => this.#has(high, low) });
+    return hasEach(keys, this.#seed, { has: (high, low) => this.#has(high, low) }, this.#ahead);
   }
 
   add(key: FilterKey): boolean {
@@ -189,7 +189,12 @@ class ScalableFilter implements AddableFilter {
   }
 
   addMany(keys: FilterKeys): number {
-    return addEach(keys, this.#seed, { add: (high, low) => this.#add(high, low) });
+    return addEach(keys, this.#seed, { add: (high, low) => this.#add(high, low) }, this.#ahead);
+  }
+
+  /** Half of all keys are in the newest layer. */
+  get #ahead(): Ahead {
+    return this.#layers.at(-1)!.bits;
   }
 
   #has(high: number, low: number): boolean {

@@ -23,7 +23,7 @@ import type { AddableFilter, FilterReport } from './filter.ts';
 import { type FilterKey, type FilterKeys, hashKey, type SeedOption, seedWords } from './filter-key.ts';
 import { createImage, damaged, type Image, imageOfKind, openImage, sealedCopy } from './image.ts';
 import { type Bits, countOf, exceeds } from './layout.ts';
-import { addEach, hasEach } from './many.ts';
+import { addEach, type Ahead, hasEach } from './many.ts';
 import { checkedSize, sizeOf, type SizeOptions } from './size.ts';
 
 export interface SlidingOptions extends SizeOptions {
@@ -118,10 +118,7 @@ class SlidingFilter implements AddableFilter {
 
   hasMany(keys: FilterKeys): Uint8Array {
     this.#turn();
-    return hasEach(keys, this.#image.header.seed, {
-      has: (high, low) => this.#has(high, low),
-      touch: this.#touch,
-    });
+    return hasEach(keys, this.#image.header.seed, { has: (high, low) => this.#has(high, low) }, this.#ahead);
   }
 
   add(key: FilterKey): boolean {
@@ -132,10 +129,7 @@ class SlidingFilter implements AddableFilter {
 
   addMany(keys: FilterKeys): number {
     this.#turn();
-    return addEach(keys, this.#image.header.seed, {
-      add: (high, low) => this.#add(high, low),
-      touch: this.#touch,
-    });
+    return addEach(keys, this.#image.header.seed, { add: (high, low) => this.#add(high, low) }, this.#ahead);
   }
 
   /** The newest first: what was seen lately is asked most. */
@@ -148,8 +142,10 @@ class SlidingFilter implements AddableFilter {
     return false;
   }
 
-  /** Of the newest only: all of them together would be read for nothing where the first has the key. */
-  readonly #touch = (high: number, low: number): number => this.#generations[this.#newest]!.bits.touch(high, low);
+  /** Only in the newest: all of them together would be read for nothing where the first has the key. */
+  get #ahead(): Ahead {
+    return this.#generations[this.#newest]!.bits;
+  }
 
   /** Also what is remembered is added: it is then remembered anew. */
   #add(high: number, low: number): boolean {
