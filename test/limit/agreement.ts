@@ -127,6 +127,7 @@ export function agrees(
   numRuns: number,
 ): void {
   outlastsWhoLooks(name, open);
+  seesTheTakeBefore(name, open);
   test(`${name}: the same questions at the same moments have the same answers as in memory`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.tuple(...algorithms), fc.array(tick, { maxLength: 12 }), async (drawn, ticks) => {
@@ -161,6 +162,26 @@ function outlastsWhoLooks(name: string, open: (nowUs: () => number) => StoreUnde
     nowUs += 1_000_000;
     const [[outcome] = []] = await answersOf(store, [{ verb: 'take', parts: day }]);
     assert.equal(outcome?.remaining, 8);
+  });
+}
+
+/** Questions that differ in nothing may go to the store by a shorter way, but only if their keys differ. */
+function seesTheTakeBefore(
+  name: string,
+  open: (nowUs: () => number) => StoreUnderTest | Promise<StoreUnderTest>,
+): void {
+  test(`${name}: of equal takes of one key in one call, each sees those before it`, async () => {
+    const { store } = await open(() => START_US);
+    const algorithm = fixedWindow({ limit: 2, per: '1d' });
+    const take: Question = {
+      verb: 'take',
+      parts: [{ name: 'limit', algorithm, key: 'ann', cost: 1, times: 1, holder: 0 }],
+    };
+    const answers = await answersOf(store, [take, take, take]);
+    assert.deepEqual(
+      answers.map(([outcome]) => outcome?.granted),
+      [1, 1, 0],
+    );
   });
 }
 
