@@ -144,7 +144,7 @@ for (const [clause, [bug, open]] of Object.entries(bugs)) {
 test('a row that was taken from under its counters is asked again', () => {
   const numbers = new Float64Array(2);
   let tries = 0;
-  const rows: Rows = { numbers, enter: () => 0, leave: () => (tries += 1) === 3, remove: () => {} };
+  const rows: Rows = { numbers, shared: true, enter: () => 0, leave: () => (tries += 1) === 3, remove: () => {} };
   const algorithm = slidingLog({ limit: 9, per: 1 });
   const counters = new RowCounters(
     { ...rows, numbers: new Float64Array(11) },

@@ -84,6 +84,7 @@ export interface MemoryRowsOptions {
 
 export class MemoryRows implements Rows {
   numbers: Float64Array;
+  readonly shared = false;
   readonly #secret: HashSecret;
   readonly #hash = new Int32Array(2);
   readonly #stride: number;

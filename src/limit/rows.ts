@@ -10,6 +10,8 @@ import { type Counters, hasLeases, type StoreTime } from './store.ts';
 export interface Rows {
   /** The numbers of the row that was entered last, from the offset that `enter` gave. */
   readonly numbers: Float64Array;
+  /** Others work on the rows as well, so that time must be read while a row is held: later takes of a key never have an earlier one. */
+  readonly shared: boolean;
   /** Finds the row of a key and holds it; makes one if `create` says so, else answers -1 where there is none. */
   enter(key: string, create: boolean): number;
   /**
@@ -37,10 +39,11 @@ export class RowCounters implements Counters {
 
   take(key: string, ask: Ask, out: Outcome): void {
     const rows = this.#rows;
+    // Where that may be, before the row is sought: who reads the clock waits for all memory that was asked for before.
+    if (!rows.shared) ask.nowUs = this.#time.nowUs();
     do {
       const at = rows.enter(key, true);
-      // Read while the row is held: later takes of a key never have an earlier time.
-      ask.nowUs = this.#time.nowUs();
+      if (rows.shared) ask.nowUs = this.#time.nowUs();
       this.#algorithm.take(rows.numbers, at, ask, out);
     } while (!rows.leave(true));
   }

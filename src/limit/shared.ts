@@ -69,6 +69,7 @@ export function createSharedMemory(options: SharedMemoryOptions = {}): SharedArr
 /** The rows of one limiter. */
 class SharedRows implements Rows {
   readonly numbers: Float64Array;
+  readonly shared = true;
   readonly table: SharedTable;
   readonly #secret: HashSecret;
   readonly #hash = new Int32Array(2);
