@@ -11,7 +11,7 @@ export interface Contender {
 
 /** Fifty of the ticks in which the kernel counts the time of a thread. */
 const TURN_MS = 200;
-const TURNS = 15;
+const TURNS = 9;
 const TAKES_MIN = 100_000;
 
 export interface Figure {

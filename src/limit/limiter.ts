@@ -107,7 +107,7 @@ export interface Leases {
   renew(key: string, lease: number): Promise<boolean>;
 }
 
-/** The same without a promise, where the store is local: takes a tenth of the time. */
+/** The same without a promise, where the store is local: two thirds of the time (`npm run bench -- limit --only memory`). */
 export interface SyncLimiter<D extends Decision = Decision> {
   takeSync(key: string, cost?: number): D;
   peekSync(key: string, cost?: number): D;

@@ -2,7 +2,7 @@
  * All limits that a request meets, asked together: it takes from each or, if one refuses, from none. Here are those whose counters are
  * in memory and that answer at once; where some are in a store, remote-gate.ts.
  *
- * Cost (`npm run bench -- gate`): of one limit a key, a look into its rows and a decision, a third of a microsecond; of two
+ * Cost (`npm run bench -- gate`): of one limit a key, a look into its rows and a decision, a quarter of a microsecond; of two
  * together one and a half, because they are held while both decide.
  */
 import type { SyncAllOf } from '../../limit/index.ts';
