@@ -121,7 +121,7 @@ const WRITE_GROWTH = 4;
  * first is short, so that the server begins while the others are made: in a single write, whoever is answered at once asks at once
  * again, and client and server wait for each other.
  */
-function gatherer(): (client: IoredisClient) => void {
+function gatherer(firstWrite: number): (client: IoredisClient) => void {
   let corked: IoredisClient['stream'];
   let length = 0;
   let room = 0;
@@ -135,7 +135,7 @@ function gatherer(): (client: IoredisClient) => void {
       if (!stream || stream.writableCorked > 0) return;
       stream.cork();
       corked = stream;
-      length = FIRST_WRITE;
+      length = firstWrite;
       room = length;
       process.nextTick(end);
     } else if (room === 0) {
@@ -148,14 +148,14 @@ function gatherer(): (client: IoredisClient) => void {
   };
 }
 
-function senderOf(client: RedisClient): { readonly cluster: boolean; readonly send: Send } {
+function senderOf(client: RedisClient, firstWrite: number): { readonly cluster: boolean; readonly send: Send } {
   // Whoever writes JavaScript may hand in anything.
   if (client !== null && typeof client === 'object') {
     if ('pipeline' in client) {
       if (client.isCluster) {
         return { cluster: true, send: (_key, command, _waiting, bytes = false) => viaPipeline(client, command, bytes) };
       }
-      const gather = gatherer();
+      const gather = gatherer(firstWrite);
       return {
         cluster: false,
         send: (_key, command, _waiting, bytes = false) => {
@@ -205,13 +205,18 @@ export interface RedisCommand {
   readonly waiting: Waiting;
 }
 
+export interface RedisDriverOptions {
+  /** To ioredis: how many calls of a tick make its first write; infinite where the answers of several servers are waited for together. @defaultValue 8 */
+  readonly firstWrite?: number;
+}
+
 export class RedisDriver {
   readonly cluster: boolean;
   readonly #send: Send;
   readonly #unanswered = new Unanswered('Redis', UNANSWERED_MAX);
 
-  constructor(client: RedisClient) {
-    ({ cluster: this.cluster, send: this.#send } = senderOf(client));
+  constructor(client: RedisClient, { firstWrite = FIRST_WRITE }: RedisDriverOptions = {}) {
+    ({ cluster: this.cluster, send: this.#send } = senderOf(client, firstWrite));
   }
 
   /** What the script returns; integers as numbers. */

@@ -299,7 +299,8 @@ export function redlockLeases(clients: readonly RedlockClient[], options: Redloc
   if (new Set(clients).size < count) {
     throw invalid('redlockLeases: a client is given twice; one server would have two votes.');
   }
-  const nodes = clients.map((client) => new RedisDriver(client));
+  // While one node works, others do: what they are asked in a tick costs least in one write.
+  const nodes = clients.map((client) => new RedisDriver(client, { firstWrite: Infinity }));
   if (nodes.some(({ cluster }) => cluster)) {
     throw invalid('redlockLeases: one is a client of a cluster; expected clients of independent masters.');
   }
