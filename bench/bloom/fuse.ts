@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FuseFilterBuilder } from 'spillway/bloom';
 import { keyStream } from './key-stream.ts';
-import { cpuNs } from './speed.ts';
+import { cpuNs } from '../cpu-time.ts';
 
 export function fusePart(count: number): void {
   const folder = mkdtempSync(join(tmpdir(), 'spillway-fuse-'));

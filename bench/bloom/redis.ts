@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { redisFilter, xxh64 } from 'spillway/bloom';
 import { RedisServer } from '../../test/servers/redis.ts';
-import { cpuNs } from './speed.ts';
+import { cpuNs } from '../cpu-time.ts';
 
 const ROUNDS = 5;
 const KEYS = 16_384;

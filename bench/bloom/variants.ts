@@ -12,7 +12,7 @@ import {
   createSlidingFilter,
 } from 'spillway/bloom';
 import { systemClock } from '../../src/kernel/clock.ts';
-import { cpuNs } from './speed.ts';
+import { cpuNs } from '../cpu-time.ts';
 
 const ROUNDS = 3;
 const KEYS = 2 ** 20;

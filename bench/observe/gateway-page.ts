@@ -13,7 +13,7 @@ import { ROUTE_SLOTS, routeSlots } from '../../src/gateway/slots.ts';
 import { cellLane } from '../../src/kernel/cells.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
-import { cpuNs } from '../bloom/speed.ts';
+import { cpuNs } from '../cpu-time.ts';
 
 const ROUNDS = 15;
 const LANES = 5;

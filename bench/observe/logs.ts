@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
 import { createLogs, extractContext, runInContext } from 'spillway/observe';
-import { cpuNs } from '../bloom/speed.ts';
+import { cpuNs } from '../cpu-time.ts';
 
 const ROUNDS = 7;
 const LINES = 40_000;

@@ -3,7 +3,7 @@
  * collects and writes no text here, so its figure is a part of what it takes.
  */
 import { systemClock } from '../../src/kernel/clock.ts';
-import { cpuNs } from '../bloom/speed.ts';
+import { cpuNs } from '../cpu-time.ts';
 import { contenders } from './contenders.ts';
 
 const SERIES = 50_000;

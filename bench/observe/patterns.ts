@@ -3,7 +3,7 @@ import { memoryLeases } from 'spillway/lease';
 import { createLimiter, tokenBucket } from 'spillway/limit';
 import { createLocks } from 'spillway/lock';
 import { createMetrics } from 'spillway/observe';
-import { cpuNs } from '../bloom/speed.ts';
+import { cpuNs } from '../cpu-time.ts';
 
 const ROUNDS = 7;
 

@@ -12,7 +12,7 @@ import { CellStore, compileSnapshot, resolveConfig } from '../../src/gateway/con
 import { ProbeMaker } from '../../src/gateway/control/probes.ts';
 import { ENDPOINT_SLOTS, endpointSlots } from '../../src/gateway/slots.ts';
 import { createSeries, createSloEvaluator, resolveSlos } from '../../src/observe/index.ts';
-import { cpuNs } from '../bloom/speed.ts';
+import { cpuNs } from '../cpu-time.ts';
 
 const COUNTERS = 1000;
 const ENDPOINTS = 10_000;

@@ -16,7 +16,7 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { createTraces, type SpanRecord, type Traces, type TracesOptions } from 'spillway/observe';
 import { decodeTraces, encodeTraces } from '../../src/observe/otlp/traces.ts';
-import { cpuNs } from '../bloom/speed.ts';
+import { cpuNs } from '../cpu-time.ts';
 
 const ROUNDS = 7;
 const SPANS = 100_000;

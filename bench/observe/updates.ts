@@ -1,7 +1,7 @@
 /** ns of CPU for one update of a counter and of a histogram, and for what both kinds of histogram begin with: the bucket of a value. */
 import { BUCKETS, durationBuckets } from '../../src/gateway/durations.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
-import { cpuNs } from '../bloom/speed.ts';
+import { cpuNs } from '../cpu-time.ts';
 import { contenders } from './contenders.ts';
 
 const ROUNDS = 7;

@@ -3,7 +3,7 @@
  *
  *     [ header: 128 B ][ body ][ CRC-32 of each MiB of the body: 4 B each ]
  *
- * All numbers are little-endian, whatever the machine. The header has a CRC-32 of its own. The body begins on a cache line.
+ * All numbers are little-endian, whatever the machine. The header has a CRC-32 of its own. The body begins on a cache line if the image does, as in a file.
  * In living memory the checksums at the end are not kept up; they are made when the image leaves it (`sealImage`), and compared when it
  * comes to life again.
  *

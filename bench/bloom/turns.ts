@@ -1,0 +1,45 @@
+/** Contenders by turns in one process: a figure is CPU time of this process, the best of the turns. */
+import { cpuNs } from '../cpu-time.ts';
+
+const ROUNDS = 5;
+
+let sink = 0;
+
+export interface Case {
+  readonly name: string;
+  readonly operations: number;
+  readonly run: () => number;
+}
+
+/** Nanoseconds an operation, by name. */
+export function bestOf(cases: readonly Case[]): Record<string, number> {
+  const best: Record<string, number> = {};
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { name, operations, run } of cases) {
+      const before = cpuNs();
+      sink += run();
+      best[name] = Math.min(best[name] ?? Number.POSITIVE_INFINITY, (cpuNs() - before) / operations);
+    }
+  }
+  // What nobody looks at need not be computed.
+  if (Number.isNaN(sink)) process.exitCode = 1;
+  return best;
+}
+
+/** A line for each name, and a column for each set of figures. */
+export function printFigures(title: string, ...columns: readonly Readonly<Record<string, number>>[]): void {
+  process.stdout.write(`\n${title}\n`);
+  for (const name of Object.keys(columns[0]!)) {
+    const cells = columns.map((column) => `${column[name]!.toFixed(0).padStart(8)} ns`);
+    process.stdout.write(`  ${name.padEnd(52)}${cells.join('')}\n`);
+  }
+}
+
+/** Adds up what `each` says of every key. */
+export function over<T>(keys: readonly T[], each: (key: T) => boolean): () => number {
+  return () => {
+    let sum = 0;
+    for (const key of keys) if (each(key)) sum++;
+    return sum;
+  };
+}
