@@ -212,12 +212,12 @@ export class Collector {
   }
 
   found(): Found[] {
-    return Array.from({ length: this.count }, (_, at) => ({
-      id: this.#ids[at]!,
-      lat: this.#lats[at]!,
-      lon: this.#lons[at]!,
-      distanceM: this.#distanceOf(this.#keys[at]!),
-    }));
+    const found: Found[] = [];
+    for (let at = 0; at < this.count; at++) {
+      const distanceM = this.#distanceOf(this.#keys[at]!);
+      found.push({ id: this.#ids[at]!, lat: this.#lats[at]!, lon: this.#lons[at]!, distanceM });
+    }
+    return found;
   }
 
   copyInto({ ids, distancesM }: Hits): void {
