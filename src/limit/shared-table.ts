@@ -36,7 +36,7 @@ const WAYS_USED = 8;
 /** Also of a table for a few keys, whose rows would otherwise all be in one set, where threads that need several could wait for each other. */
 const ROWS_BYTES_MIN = 16_384;
 
-const MAGIC = 0x53504c31; // a layout that is not this one is refused
+const MAGIC = 0x53504c32; // a layout that is not this one is refused
 /** Large memory begins 16 bytes behind a page (glibc): so a row of three numbers is in one cache line, and not in two. */
 const HEADER_BYTES = 48;
 const [MAGIC_AT, SETS_AT, WIDTH_AT, SECRET_AT] = [0, 1, 2, 3] as const;
