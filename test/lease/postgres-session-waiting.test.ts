@@ -222,3 +222,36 @@ test('what a session left in the crowd is not of the next one with its number', 
   await granted(store, claimOf());
   assert.deepEqual(await crowd(), []);
 });
+
+test('who waits draws no token', async () => {
+  const [one, two] = [openStore(), openStore()];
+  const mine = claimOf();
+  await granted(one, mine);
+  const drawn = async (): Promise<unknown> =>
+    (await pool.query('SELECT last_value FROM spillway.lease_tokens')).rows[0];
+  const before = await drawn();
+  const turn = turnOf(two, claimOf());
+  await until(async () => (await crowd()).length === 1);
+  // Answered after what was asked before: it has found it taken.
+  await two.read(mine.key, waiting);
+  assert.deepEqual(await drawn(), before);
+  await one.release(mine, waiting);
+  await turn;
+  for (const store of [one, two]) await store[Symbol.asyncDispose]();
+});
+
+test('whoever waits in a schema of an older version is told to migrate, and then waits', async () => {
+  await pool.query('DROP PROCEDURE spillway.lease_session_wait');
+  const [one, two] = [openStore(), openStore()];
+  const [mine, next] = [claimOf(), claimOf()];
+  await granted(one, mine);
+  const unwatch = two.watch(next.key, next, () => {});
+  await assert.rejects(two.try(next, waiting), { code: 'STORE_REFUSED', message: /older version: run migrate\(\)/ });
+  unwatch();
+  await one.migrate();
+  const turn = turnOf(two, next);
+  await until(async () => (await crowd()).length === 1);
+  await one.release(mine, waiting);
+  await turn;
+  for (const store of [one, two]) await store[Symbol.asyncDispose]();
+});

@@ -53,8 +53,8 @@ CREATE UNLOGGED TABLE IF NOT EXISTS spillway.lease_session_crowd (
   lock bigint,
   kind text CHECK (kind IN ('waits', 'observes')),
   pid integer,
-  -- Those who wait are told in its order.
-  place bigint NOT NULL DEFAULT nextval('spillway.lease_tokens'),
+  -- Those who wait are told in its order. No token: a token must be in the log of who draws it, and who waits does not wait for the disk.
+  place bigint GENERATED ALWAYS AS IDENTITY,
   PRIMARY KEY (lock, kind, pid)
 );
 
