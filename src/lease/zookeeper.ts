@@ -55,9 +55,9 @@ export interface ZookeeperLeasesOptions extends Pick<
 /** Each is a connection and a heartbeat; a program has one ttl, or a few. */
 const SESSIONS_MAX = 16;
 /**
- * A session's timeout, of a ttl. What it is longer is waited for after a holder has died, with a tick of the server, and is spared the leases of those
- * that live: by a sixth they last seven tenths of their ttl when they are renewed, by a third eight. So from a ttl of six ticks on, both fit in the
- * third of it that a renewal takes.
+ * A session's timeout, of a ttl. What it is longer is waited for after a holder has died, with a tick of the leader and the half that a follower may
+ * take to tell it, and is spared the leases of those that live: by a sixth they last seven tenths of their ttl when they are renewed, by a third eight.
+ * So from a ttl of nine ticks on, all of it fits in the third that a renewal takes.
  */
 const SESSION_PER_TTL = 1 + 1 / 6;
 
