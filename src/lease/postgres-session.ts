@@ -75,6 +75,8 @@ class PostgresSession implements PostgresSessionLeases {
   readonly #taken = new Map<bigint, Taken>();
   /** By what the server says: why, and of which lock. */
   readonly #wakes = new Map<string, Set<() => void>>();
+  /** What it has said since the lock was last asked for. */
+  readonly #heard = new Set<string>();
   #session: Promise<Session> | null = null;
 
   constructor(connect: () => Promise<PostgresSessionClient>, schema: string, clock: Clock) {
@@ -113,6 +115,9 @@ class PostgresSession implements PostgresSessionLeases {
       const [token] = await Promise.all([mine.token, this.#unrenewed.add(claim, signal)]);
       if (token !== null) return { granted: true, token };
       this.#forget(mine);
+      // Who was told meanwhile may have asked, and was turned away here because of this one.
+      const about = `waits ${lock}`;
+      if (this.#heard.delete(about)) this.#told(about);
       return this.#busy();
     } catch (error) {
       // The server may have granted it, or do so yet: if it cannot be given back now, whoever asked does so later, or its ttl does.
@@ -152,6 +157,7 @@ class PostgresSession implements PostgresSessionLeases {
     return () => {
       if (!wakes.delete(wake) || wakes.size > 0 || this.#wakes.get(about) !== wakes) return;
       this.#wakes.delete(about);
+      this.#heard.delete(about);
       void this.#session?.then((session) => this.#leave(session, kind, lock)).catch(nobodyMinds);
     };
   }
@@ -200,6 +206,7 @@ class PostgresSession implements PostgresSessionLeases {
     const { key, holder, ttlMs } = claim;
     const idleMs = Math.max(Math.ceil(ttlMs), this.#idleMs(claim));
     const values = [lock, Buffer.from(key), Buffer.from(holder), idleMs];
+    this.#heard.delete(`waits ${lock}`);
     if (!this.#wakes.has(`waits ${lock}`)) {
       const call = 'lease_session_try($1, $2, $3, $4) AS token';
       return tokenOf(await connection.call(call, values));
@@ -247,7 +254,10 @@ class PostgresSession implements PostgresSessionLeases {
       schema: this.#schema,
       clock: this.clock,
       onLost,
-      onTold: (about) => this.#told(about),
+      onTold: (about) => {
+        if (this.#wakes.has(about)) this.#heard.add(about);
+        this.#told(about);
+      },
     });
     const session = { connection, waitsFor: new Set<bigint>() };
     for (const lock of this.#observed()) void this.#observe(session, lock);

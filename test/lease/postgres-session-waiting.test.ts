@@ -7,6 +7,7 @@ import { after, test } from 'node:test';
 import pg from 'pg';
 
 import { type PostgresSessionLeases, postgresSessionLeases } from '../../src/lease/index.ts';
+import { Relay } from '../faults/relay.ts';
 import { PostgresServer } from '../servers/postgres.ts';
 import { busy, claimOf, granted, turnOf, until, waiting } from './claims.ts';
 
@@ -163,6 +164,31 @@ test('two claims of one process that want the same lock: the second is told when
   await busy(store, two);
   await store.release(one, waiting);
   await turn;
+});
+
+test('who is told while another claim of its process is being refused asks when that is answered', async () => {
+  await using line = await Relay.open(server.port);
+  await using other = openStore();
+  await using store = postgresSessionLeases(async () => {
+    const client = new pg.Client({ host: '127.0.0.1', port: line.port, user: 'postgres', application_name: 'held up' });
+    await client.connect();
+    return client;
+  });
+  const [mine, next, once] = [claimOf(), claimOf(), claimOf()];
+  await granted(other, mine);
+  const turn = turnOf(store, next);
+  await until(async () => (await crowd()).length === 1);
+  // Answered after what was asked before: it has found it taken.
+  await store.read(mine.key, waiting);
+  line.hold('toClient');
+  const refused = busy(store, once);
+  const answered = `SELECT FROM pg_stat_activity WHERE application_name = 'held up' AND state = 'idle' AND query LIKE '%lease_session_wait%'`;
+  await until(async () => (await pool.query(answered)).rowCount === 1);
+  await other.release(mine, waiting);
+  line.pass('toClient');
+  await refused;
+  await turn;
+  await store.release(next, waiting);
 });
 
 test('who waits is told on a new session, when the old one has ended', async () => {
