@@ -12,7 +12,7 @@
  * Kept are series in full detail. A disk that is full or gone stops nothing: what could not be written waits, the oldest is let go of and
  * counted, and a new file is begun when there is room. Bounded: files that are older than they need be are removed, and the oldest beyond `bytesMax`.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
@@ -223,10 +223,12 @@ export class SeriesFiles {
       .toSorted((one, other) => ageOf(other) - ageOf(one));
     let bytes = 0;
     for (const [at, name] of newest.entries()) {
-      const stats = statSync(join(folder, name));
+      // Not what a link leads to: that may be nowhere.
+      const stats = lstatSync(join(folder, name));
       bytes += stats.size;
-      // Where a folder stands, somebody has put it there.
-      if (stats.isFile() && (at >= ASIDE.filesMax || bytes > bytesMax * ASIDE.share)) unlinkSync(join(folder, name));
+      // Where a folder or a link stands, somebody has put it there. The newest may be larger than all that may stay.
+      const isTooMuch = at >= ASIDE.filesMax || (at > 0 && bytes > bytesMax * ASIDE.share);
+      if (stats.isFile() && isTooMuch) unlinkSync(join(folder, name));
     }
   }
 

@@ -1,7 +1,7 @@
 /** What is done with what is on disk when a process begins: whose turn it is, what the clock says, what was counted meanwhile. */
 import assert from 'node:assert/strict';
 import {
-  existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync,
+  existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, symlinkSync, writeFileSync,
 } from 'node:fs'; // prettier-ignore
 import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
@@ -256,6 +256,36 @@ test('of files that were put aside the newest stay, within a number and a share 
   await files.close();
   assert.ok(asides().length < 13, asides().join());
   assert.ok(asides().includes(`${nameOf(39)}.unread`));
+}); // prettier-ignore
+
+test('what is put aside is there under its new name, also if it alone is more than may stay', async (t) => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const left = await leftOf(folder, clock);
+  const last = readdirSync(left).toSorted().findLast((name) => name.startsWith('10s'))!;
+  const { readFile } = promises;
+  const bad = t.mock.method(promises, 'readFile', (path: string) =>
+    path.endsWith(last) ? Promise.reject(Object.assign(new Error('too large'), { code: 'ERR_FS_FILE_TOO_LARGE' })) : readFile(path),
+  );
+  syncBuiltinESMExports();
+  const files = new SeriesFiles({ folder: left, series: createSeries({ clock }), clock, bytesMax: 4, ...quiet });
+  await files.open();
+  bad.mock.restore();
+  syncBuiltinESMExports();
+  await files.close();
+  assert.ok(statSync(join(left, `${last}.unread`)).size > 1);
+}); // prettier-ignore
+
+test('a link that leads nowhere or to itself is put aside, and what is put aside beside it is counted without following it', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const left = await leftOf(folder, clock);
+  const nameOf = (ms: number): string => `10s-${String(ms).padStart(13, '0')}-000000.series`;
+  symlinkSync(nameOf(1), join(left, nameOf(1)));
+  symlinkSync('nowhere', join(left, `${nameOf(2)}.unread`));
+  const files = new SeriesFiles({ folder: left, series: createSeries({ clock }), clock, ...quiet });
+  await files.open();
+  await files.close();
+  const asides = readdirSync(left).filter((name) => name.includes('.unread')).toSorted();
+  assert.deepEqual(asides, [`${nameOf(1)}.unread`, `${nameOf(2)}.unread`]);
 }); // prettier-ignore
 
 test('a file that cannot be read is put aside, in words, and takes nothing from the others', async () => {
