@@ -74,6 +74,7 @@ export function Waterfall(props: {
     watch.observe(box.current!);
     return () => watch.disconnect();
   }, []);
+  // Only when another is chosen or something is folded: an answer that came meanwhile does not take the reader back.
   useLayoutEffect(() => {
     const at = shown.indexOf(chosen);
     const element = box.current!;
@@ -82,7 +83,7 @@ export function Waterfall(props: {
     if (top < element.scrollTop) element.scrollTop = top;
     else if (top + ROW_PX > element.scrollTop + element.clientHeight)
       element.scrollTop = top + ROW_PX - element.clientHeight;
-  }, [chosen, shown]);
+  }, [rows[chosen]?.span.spanId, foldedSpans]);
 
   const fold = (row: number, isFolded: boolean): void => {
     const next = new Set(foldedSpans);
