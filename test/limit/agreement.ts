@@ -68,13 +68,15 @@ const algorithms: readonly fc.Arbitrary<readonly [Algorithm, Algorithm]>[] = [
     .map(([a, b, c]) => [concurrency({ limit: a, lease: b }), concurrency({ limit: a, lease: c })]),
 ];
 
+const key = fc.constantFrom('ann', 'bob', 'é \u{1f600} "{', 'x'.repeat(300));
+
 const part = fc.record({
   which: fc.nat(algorithms.length - 1),
   changed: fc.oneof(
     { weight: 5, arbitrary: fc.constant(0 as const) },
     { weight: 1, arbitrary: fc.constant(1 as const) },
   ),
-  key: fc.constantFrom('ann', 'bob', 'é \u{1f600} "{', 'x'.repeat(300)),
+  key,
   cost: fc.oneof(
     { weight: 9, arbitrary: fc.nat(14) },
     { weight: 1, arbitrary: fc.constantFrom(333_333, 999_999_999, 2 ** 53, 1e300) },
@@ -95,12 +97,20 @@ const question = fc.record({
   ),
 });
 
+/** Takes that differ in nothing but their keys, and keys that may be the same: a store may answer them by a shorter way. */
+const alike: fc.Arbitrary<Drawn[]> = fc
+  .tuple(part, fc.array(key, { minLength: 2, maxLength: 4 }))
+  .map(([one, keys]) => keys.map((of) => ({ verb: 'take' as const, parts: [{ ...one, key: of }] })));
+
 const tick = fc.record({
   passUs: fc.oneof(
     { weight: 8, arbitrary: fc.oneof(fc.nat(5), fc.nat(5000), fc.nat(5_000_000)) },
     { weight: 1, arbitrary: fc.integer({ min: -4_000_000, max: -1 }) },
   ),
-  questions: fc.array(question, { minLength: 1, maxLength: 5 }),
+  questions: fc.oneof(
+    { weight: 4, arbitrary: fc.array(question, { minLength: 1, maxLength: 5 }) },
+    { weight: 1, arbitrary: alike },
+  ),
 });
 
 type Drawn = typeof question extends fc.Arbitrary<infer Q> ? Q : never;
