@@ -59,7 +59,7 @@ const lasting: readonly unknown[] = ['EISDIR', 'ELOOP', 'ENXIO', 'ERR_FS_FILE_TO
 const PASSING_MS = 3_600_000;
 /** Of files that were put aside, the newest: for whoever wants to know what was in them, and no more than a disk can bear. */
 const ASIDE = { filesMax: 16, share: 1 / 4 };
-const aside = /^(?:10s|5m)-(\d{13})-\d{6}\.series\.unread/;
+const aside = /^(?:10s|5m)-(\d{13})-\d{6}\.series\.unread(?:-\d+)?$/;
 const named = /^(10s|5m)-(\d{13})-(\d{6})\.series$/;
 
 interface Unread {
