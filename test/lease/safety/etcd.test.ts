@@ -4,7 +4,16 @@ import { VdsoClock } from '../../faults/vdso-clock.ts';
 import { EtcdCluster, EtcdServer } from '../../servers/etcd.ts';
 import type { Cell } from './cell.ts';
 import { proveColumn } from './column.ts';
-import { everywhere, forgottenTokens, HOUR_MS, nodesLost, serverClockStepped, type Site } from './faults.ts';
+import {
+  all,
+  everywhere,
+  forgottenTokens,
+  HOUR_MS,
+  nodesLost,
+  serverClockStepped,
+  type Site,
+  toSharedNodes,
+} from './faults.ts';
 
 const cluster = await EtcdCluster.start();
 after(() => cluster[Symbol.asyncDispose]());
@@ -32,15 +41,7 @@ async function clocksStepped(cell: Cell, stepMs: number): Promise<void> {
 }
 
 proveColumn('etcd', {
-  alone: [
-    'minorityLost',
-    'leaderLost',
-    'minorityEmpty',
-    'majorityLost',
-    'restarted',
-    'serverClockForward',
-    'serverClockBack',
-  ],
+  alone: toSharedNodes,
   runs: {
     ...everywhere(site),
     async minorityLost(cell) {
@@ -81,7 +82,3 @@ proveColumn('etcd', {
     },
   },
 });
-
-async function all<Server>(servers: readonly Server[], act: (server: Server) => Promise<void>): Promise<void> {
-  await Promise.all(servers.map(act));
-}

@@ -44,6 +44,22 @@ async function relaysOf(cell: Cell, { ports }: Site): Promise<readonly Relay[]> 
   return relays.map((relay) => cell.use(relay));
 }
 
+/** Does it to several servers at once. */
+export async function all<Server>(servers: readonly Server[], act: (server: Server) => Promise<void>): Promise<void> {
+  await Promise.all(servers.map(act));
+}
+
+/** What is done to the nodes that all cells of a cluster share. */
+export const toSharedNodes = [
+  'minorityLost',
+  'leaderLost',
+  'minorityEmpty',
+  'majorityLost',
+  'restarted',
+  'serverClockForward',
+  'serverClockBack',
+] as const;
+
 const portsOf = (relays: readonly Relay[]): readonly number[] => relays.map(({ port }) => port);
 
 /** Stopped between the look at its lease and the write, until others have come and gone. */

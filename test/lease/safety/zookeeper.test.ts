@@ -4,7 +4,16 @@ import { FakeClock } from '../../faults/faketime.ts';
 import { ZookeeperEnsemble, ZookeeperServer } from '../../servers/zookeeper.ts';
 import { proveColumn } from './column.ts';
 import type { Cell } from './cell.ts';
-import { everywhere, forgottenTokens, HOUR_MS, nodesLost, serverClockStepped, type Site } from './faults.ts';
+import {
+  all,
+  everywhere,
+  forgottenTokens,
+  HOUR_MS,
+  nodesLost,
+  serverClockStepped,
+  type Site,
+  toSharedNodes,
+} from './faults.ts';
 
 const ensemble = await ZookeeperEnsemble.start();
 after(() => ensemble[Symbol.asyncDispose]());
@@ -37,15 +46,7 @@ async function clockStepped(cell: Cell, stepMs: number): Promise<void> {
 }
 
 proveColumn('zookeeper', {
-  alone: [
-    'minorityLost',
-    'leaderLost',
-    'minorityEmpty',
-    'majorityLost',
-    'restarted',
-    'serverClockForward',
-    'serverClockBack',
-  ],
+  alone: toSharedNodes,
   runs: {
     ...everywhere(site),
     async minorityLost(cell) {
@@ -72,7 +73,3 @@ proveColumn('zookeeper', {
     },
   },
 });
-
-async function all<Server>(servers: readonly Server[], act: (server: Server) => Promise<void>): Promise<void> {
-  await Promise.all(servers.map(act));
-}

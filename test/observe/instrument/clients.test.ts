@@ -8,9 +8,17 @@ import { test } from 'node:test';
 
 import { runInContext, type WorkContext } from 'spillway/observe';
 import { freePort } from '../../ports.ts';
-import { echo, endsWithClient, incomingFields, parent, serve, Watched, within } from './instrumented.ts';
+import {
+  CLIENT_METRIC,
+  echo,
+  endsWithClient,
+  incomingFields,
+  serve,
+  toldOfCall,
+  Watched,
+  within,
+} from './instrumented.ts';
 
-const METRIC = 'http_client_request_duration_seconds';
 async function bodyOf(incoming: IncomingMessage): Promise<string> {
   let text = '';
   for await (const chunk of incoming) text += String(chunk);
@@ -38,21 +46,7 @@ for (const [way, ask] of Object.entries(ways)) {
     const spans = await within(watched, async () => {
       sent = JSON.parse(await ask(`${other.url}/a?token=secret`)) as Record<string, string>;
     });
-    const [span] = spans;
-    assert.equal(spans.length, 1);
-    assert.equal(sent['traceparent'], `00-${parent.slice(3, 35)}-${span?.spanId}-01`);
-    const { tracestate, baggage, 'x-request-id': id } = sent;
-    assert.deepEqual([tracestate, baggage, id], [incomingFields.tracestate, incomingFields.baggage, 'order-42']);
-    assert.deepEqual(span?.attributes, {
-      'http.request.method': 'GET',
-      'server.address': '127.0.0.1',
-      'server.port': other.port,
-      'url.full': `${other.url}/a`,
-      'http.response.status_code': 200,
-    });
-    assert.deepEqual(await watched.counts(METRIC), [
-      `http_request_method=GET server_address=127.0.0.1 server_port=${other.port} http_response_status_code=200: 1`,
-    ]);
+    await toldOfCall(watched, spans, other.port, sent);
   });
 
   test(`${way}: a hint before the answer is not the answer`, async () => {
@@ -90,7 +84,7 @@ for (const [way, ask] of Object.entries(ways)) {
       spans.map(({ status }) => status),
       ['error', 'error'],
     );
-    const counts = await watched.counts(METRIC);
+    const counts = await watched.counts(CLIENT_METRIC);
     assert.ok(
       counts.some((line) => line.includes(`http_response_status_code=503 error_type=503: 1`)),
       counts.join('\n'),
@@ -171,7 +165,7 @@ test('an upgrade and a tunnel are over with their answer, one that nobody takes 
     spans.map(({ name, attributes }) => `${name} ${attributes['http.response.status_code'] ?? attributes['error.type']}`), // prettier-ignore
     ['GET 101', 'GET 101', 'CONNECT 200', 'GET 101', 'GET AbortError', 'GET ECONNRESET'],
   );
-  const counts = await watched.counts(METRIC);
+  const counts = await watched.counts(CLIENT_METRIC);
   assert.equal(
     counts.reduce((sum, line) => sum + Number(line.split(': ').at(-1)), 0),
     6,
@@ -307,7 +301,7 @@ test('the port is the one that is asked, whatever `Host` says: with an answer an
       [nobody, `http://127.0.0.1:${nobody}/`],
     ],
   );
-  assert.deepEqual(await watched.counts(METRIC), [
+  assert.deepEqual(await watched.counts(CLIENT_METRIC), [
     `http_request_method=GET server_address=127.0.0.1 server_port=${nobody} error_type=ECONNREFUSED: 1`,
     `http_request_method=GET server_address=localhost server_port=${other.port} http_response_status_code=200: 3`,
   ]);
@@ -334,7 +328,7 @@ test('hosts without end make no more series than a bound', async () => {
     const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
     await bodyOf(incoming);
   }
-  const counts = await watched.counts(METRIC);
+  const counts = await watched.counts(CLIENT_METRIC);
   assert.equal(counts.length, 501);
   assert.ok(counts.includes('overflow=true: 100'));
 });

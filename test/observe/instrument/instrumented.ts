@@ -60,6 +60,32 @@ export class Watched implements AsyncDisposable {
   }
 }
 
+export const CLIENT_METRIC = 'http_client_request_duration_seconds';
+
+/** That one `GET /a` to this port was told of and counted once, without its query, and that `sent` is what the server got of the context. */
+export async function toldOfCall(
+  watched: Watched,
+  spans: readonly SpanRecord[],
+  port: number,
+  sent: Readonly<Record<string, string>>,
+): Promise<void> {
+  const [span] = spans;
+  assert.equal(spans.length, 1);
+  assert.equal(sent['traceparent'], `00-${parent.slice(3, 35)}-${span?.spanId}-01`);
+  const { tracestate, baggage, 'x-request-id': id } = incomingFields;
+  assert.deepEqual([sent['tracestate'], sent['baggage'], sent['x-request-id']], [tracestate, baggage, id]);
+  assert.deepEqual(span?.attributes, {
+    'http.request.method': 'GET',
+    'server.address': '127.0.0.1',
+    'server.port': port,
+    'url.full': `http://127.0.0.1:${port}/a`,
+    'http.response.status_code': 200,
+  });
+  assert.deepEqual(await watched.counts(CLIENT_METRIC), [
+    `http_request_method=GET server_address=127.0.0.1 server_port=${port} http_response_status_code=200: 1`,
+  ]);
+}
+
 /** That one `POST /cart/42` by curl, answered 200 under the route `/cart/{id}`, was told of and counted once, and without its query. */
 export async function toldOfCart(watched: Watched, span: SpanRecord | undefined, version: '1.1' | '2'): Promise<void> {
   const { 'client.address': client, ...attributes } = span?.attributes ?? {};

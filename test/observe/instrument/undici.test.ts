@@ -13,9 +13,7 @@ import { test } from 'node:test';
 import { Agent, Client, connect, type Dispatcher, fetch, interceptors, pipeline, Pool, request, RetryAgent, stream, upgrade } from 'undici'; // prettier-ignore
 import { Authority } from '../../certificates.ts';
 import { freePort } from '../../ports.ts';
-import { echo, endsWithClient, incomingFields, parent, serve, Watched, within } from './instrumented.ts';
-
-const METRIC = 'http_client_request_duration_seconds';
+import { CLIENT_METRIC, echo, endsWithClient, parent, serve, toldOfCall, Watched, within } from './instrumented.ts';
 
 type Ask = (url: string, options: { headers?: Record<string, string>; dispatcher?: Dispatcher; signal?: AbortSignal }) => Promise<string>; // prettier-ignore
 
@@ -55,21 +53,7 @@ for (const [way, ask] of Object.entries(ways)) {
     const spans = await within(watched, async () => {
       sent = JSON.parse(await ask(`${other.url}/a?token=secret`, {})) as Record<string, string>;
     });
-    const [span] = spans;
-    assert.equal(spans.length, 1);
-    assert.equal(sent['traceparent'], `00-${parent.slice(3, 35)}-${span?.spanId}-01`);
-    const { tracestate, baggage, 'x-request-id': id } = incomingFields;
-    assert.deepEqual([sent['tracestate'], sent['baggage'], sent['x-request-id']], [tracestate, baggage, id]);
-    assert.deepEqual(span?.attributes, {
-      'http.request.method': 'GET',
-      'server.address': '127.0.0.1',
-      'server.port': other.port,
-      'url.full': `${other.url}/a`,
-      'http.response.status_code': 200,
-    });
-    assert.deepEqual(await watched.counts(METRIC), [
-      `http_request_method=GET server_address=127.0.0.1 server_port=${other.port} http_response_status_code=200: 1`,
-    ]);
+    await toldOfCall(watched, spans, other.port, sent);
   });
 
   test(`${way} of undici: fields that whoever calls has set stay`, async () => {
@@ -96,7 +80,7 @@ for (const [way, ask] of Object.entries(ways)) {
       });
       await dispatcher.close();
       assert.equal(spans.length, 3);
-      assert.deepEqual(await watched.counts(METRIC), [
+      assert.deepEqual(await watched.counts(CLIENT_METRIC), [
         `http_request_method=GET server_address=127.0.0.1 server_port=${other.port} http_response_status_code=200: 3`,
       ]);
     });
@@ -125,7 +109,7 @@ for (const [way, ask] of Object.entries(ways)) {
     );
     const at = (port: number): string => `http_request_method=GET server_address=127.0.0.1 server_port=${port}`;
     assert.deepEqual(
-      (await watched.counts(METRIC)).toSorted(),
+      (await watched.counts(CLIENT_METRIC)).toSorted(),
       [
         `${at(other.port)} error_type=AbortError: 1`,
         `${at(other.port)} http_response_status_code=503 error_type=503: 1`,
@@ -202,7 +186,7 @@ test('over HTTP/2, many requests of undici on one connection are a span and a co
   });
   assert.deepEqual(versions, ['2.0', '2.0', '2.0', '2.0']);
   assert.deepEqual(sent.toSorted(), spans.map(({ spanId }) => `00-${parent.slice(3, 35)}-${spanId}-01`).toSorted());
-  const [count, ...rest] = await watched.counts(METRIC);
+  const [count, ...rest] = await watched.counts(CLIENT_METRIC);
   assert.match(count ?? '', /server_address=localhost .*http_response_status_code=200: 4$/);
   assert.deepEqual(rest, []);
 });
