@@ -8,6 +8,7 @@ import { memoryLeases } from 'spillway/lease';
 import { createLimiter, tokenBucket } from 'spillway/limit';
 import { createLocks } from 'spillway/lock';
 import { createLogs, createMetrics, createTraces, type MetricsSink } from 'spillway/observe';
+import { createBreaker } from 'spillway/resilience';
 import { DatabaseCalls } from '../../src/observe/instrument/database-call.ts';
 import { HttpClientMetrics, HttpServerMetrics } from '../../src/observe/instrument/http-metrics.ts';
 import { DistantStore } from '../limit/distant-store.ts';
@@ -35,7 +36,7 @@ function recording(rows: Set<string>): MetricsSink {
   };
 }
 
-test('docs/metrics.md lists exactly the series of limits, locks, elections, logs and services', async () => {
+test('docs/metrics.md lists exactly the series of limits, locks, elections, breakers, logs and services', async () => {
   const rows = new Set<string>();
   const metrics = recording(rows);
   const store = memoryLeases();
@@ -47,6 +48,7 @@ test('docs/metrics.md lists exactly the series of limits, locks, elections, logs
   });
   await using _locks = createLocks(store, { metrics });
   await using _elections = createElections(store, { metrics });
+  createBreaker({ name: 'a', metrics });
   await using _logs = createLogs({ service: 'a', target: '/dev/null', metrics });
   const ofServices = [
     new HttpServerMetrics(metrics),
