@@ -14,6 +14,7 @@ const applied = {
   restored: null,
   changes: ['route a: added'],
   pendingRestart: [],
+  kept: null,
 } as const;
 
 const notAsked = (): never => assert.fail('not asked for');

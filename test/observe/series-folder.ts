@@ -4,7 +4,8 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SimulatedClock } from '../../src/kernel/simulated-clock.ts';
-import { readFrames, type StepsFrame } from '../../src/observe/series/frames.ts';
+import type { Block, Damage } from '../../src/observe/series/block.ts';
+import { BlockReader } from '../../src/observe/series/blocks.ts';
 import { createSeries, type Series } from '../../src/observe/series/series.ts';
 import { SeriesFiles } from '../../src/observe/series/series-files.ts';
 
@@ -24,7 +25,7 @@ const bounds = Float64Array.of(0.1, 1, Number.POSITIVE_INFINITY);
 export async function opened(folder: string, clock: SimulatedClock, problems: (string | null)[] = []) {
   const series = createSeries({ clock });
   const onProblem = (problem: string | null): void => void problems.push(problem);
-  const files = new SeriesFiles({ folder, series, clock, onProblem, onAside: onProblem });
+  const files = new SeriesFiles({ folder, series, clock, onProblem, onNotice: (_, what) => onProblem(what) });
   await files.open();
   return { series, files };
 }
@@ -34,17 +35,17 @@ export function sum(series: Series, clock: SimulatedClock, hours = 48): number {
   return series.counter({ name: 'requests' }).total(toMs - hours * 3_600_000, toMs);
 }
 
-/** Requests of each frame; returns whether the file was whole. */
-export function read(bytes: Uint8Array, found: number[]): boolean {
-  const frames = readFrames(bytes);
+/** Requests of each block; returns what is not whole. */
+export function read(bytes: Buffer, found: number[]): Damage {
+  const blocks = new BlockReader().read(bytes);
   while (true) {
-    const { done, value } = frames.next();
+    const { done, value } = blocks.next();
     if (done === true) return value;
     found.push(requestsIn(value.added));
   }
 }
 
-function requestsIn(added: StepsFrame['added']): number {
+function requestsIn(added: Block['added']): number {
   return added.reduce((sum, { identity, value }) => sum + (identity.name === 'requests' ? (value as number) : 0), 0);
 }
 
@@ -92,5 +93,18 @@ export async function written(folder: string, kind: string, requests: number): P
 export function killed(folder: string): string {
   const left = folderOf();
   cpSync(folder, left, { recursive: true, filter: (path) => path === folder || path.endsWith('.series') });
+  return left;
+}
+
+/** What a killed process leaves that has counted 700: 70 fine blocks, and two coarse ones that hold 60 of them. */
+export async function leftInBlocks(folder: string, clock: SimulatedClock): Promise<string> {
+  const { series, files } = await opened(folder, clock);
+  for (let block = 1; block <= 70; block++) {
+    count(series, clock, 10);
+    await written(folder, '10s', block * 10);
+    if (block % 30 === 0) await written(folder, '5m', block * 10);
+  }
+  const left = killed(folder);
+  await files.close();
   return left;
 }

@@ -163,6 +163,7 @@ export class ControlPlane {
       ...parts,
       changes: this.#changes,
       reloads: this.#reloads,
+      kept: () => this.#history.kept,
       slos: () => this.#history.slos ?? [],
     });
   }

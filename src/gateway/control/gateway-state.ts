@@ -4,6 +4,7 @@
  */
 
 import type { Condition, HealthCause } from '../../health/index.ts';
+import type { SeriesFilesState } from '../../observe/series/series-files.ts';
 import type { RefusedKey } from '../limits/refused-keys.ts';
 import type { EndpointOrigin } from '../snapshot.ts';
 import type { Percentiles } from './read-durations.ts';
@@ -37,6 +38,8 @@ export interface GatewayState {
   readonly history: readonly ConfigVersionState[];
   /** What the config in use asks for that only a new process can give. */
   readonly pendingRestart: readonly string[];
+  /** What is missing of what was kept on disk (`data`); null: nothing is kept there. */
+  readonly kept: SeriesFilesState | null;
   /** Requests the gateway refused itself, by reason; reasons that never occurred are left out. */
   readonly refusals: Readonly<Record<string, number>>;
 }

@@ -1,7 +1,7 @@
 /** What was, and what it says of what was promised: series, who fills them, and the objectives that are evaluated over them. */
 import { resolve } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
-import { SeriesFiles } from '../../observe/series/series-files.ts';
+import { SeriesFiles, type SeriesFilesState } from '../../observe/series/series-files.ts';
 import { createSeries, type Series } from '../../observe/series/series.ts';
 import { SLO_EVENTS } from '../../observe/slo/live/evaluator.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
@@ -88,6 +88,11 @@ export class History {
     return this.#isReading ? 'reading' : 'starting';
   }
 
+  /** What is missing of what was kept; null: none is. */
+  get kept(): SeriesFilesState | null {
+    return this.#files?.state ?? null;
+  }
+
   /** Resolves when the ledger is open. What was kept of the series is read meanwhile, and after. */
   start(): Promise<void> {
     this.#started = this.#start();
@@ -140,8 +145,8 @@ export class History {
     const again = `What is counted is kept in ${folder} again.`;
     const onProblem = (problem: string | null): void =>
       onEvent({ kind: 'notice', level: problem === null ? 'info' : 'warn', message: problem ?? again });
-    const onAside = (message: string): void => onEvent({ kind: 'notice', level: 'warn', message });
-    this.#files = new SeriesFiles({ folder, series: this.series, clock, onProblem, onAside });
+    const onNotice = (level: 'info' | 'warn', message: string): void => onEvent({ kind: 'notice', level, message });
+    this.#files = new SeriesFiles({ folder, series: this.series, clock, onProblem, onNotice });
     void this.#open(this.#files, { folder, told: null });
   }
 

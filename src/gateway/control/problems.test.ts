@@ -12,6 +12,7 @@ const well = {
   stores: [],
   canary: null,
   pendingRestart: [],
+  kept: null,
   reloads: { lastReason: null, lastAt: null },
 };
 const endpoint = (address: string, given: object = {}) => ({
@@ -104,4 +105,12 @@ test('an objective that burns is said, a page as a fault, and so is one whose bu
   ]);
   assert.equal(of({ alerts: [alert('ticket', 1)] })[0]!.severity, 'warning');
   assert.equal(of({ budget: { share: -0.5 } })[0]!.what, 'The error budget of shop-availability is spent.');
+});
+
+test('files that cannot be read are said, and damage is not: nobody can take it away', () => {
+  const kept = { folder: '/data', unread: 0, damagedFiles: 2, damagedBytes: 700, lost: 0 };
+  assert.deepEqual(said({ kept }), []);
+  assert.deepEqual(said({ kept: { ...kept, unread: 1 } }), [
+    'warning: 1 file in /data cannot be read: charts and budgets lack what is only there.',
+  ]);
 });

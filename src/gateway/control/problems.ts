@@ -16,6 +16,7 @@ export function problemsOf(state: GatewayState, slos: readonly SloStatus[]): Liv
     ...workerProblems(state),
     ...storeProblems(state),
     ...configProblems(state),
+    ...keptProblems(state),
   ];
   const rank = ({ severity }: LiveProblem): number => (severity === 'fault' ? 0 : 1);
   return all.toSorted((one, other) => rank(one) - rank(other));
@@ -114,4 +115,12 @@ function configProblems({ canary, pendingRestart, reloads }: GatewayState): Live
     found.push(problem('warning', what, '#/config', null));
   }
   return found;
+}
+
+/** Charts and budgets lack what is in them. Damage stays, and is told by the log and the state. */
+function keptProblems({ kept }: GatewayState): LiveProblem[] {
+  if (kept === null || kept.unread === 0) return [];
+  const files = kept.unread === 1 ? '1 file' : `${kept.unread} files`;
+  const what = `${files} in ${kept.folder} cannot be read: charts and budgets lack what is only there.`;
+  return [problem('warning', what, '#/slo', null)];
 }

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { packageVersion } from '../../kernel/version.ts';
+import type { SeriesFilesState } from '../../observe/series/series-files.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { gatewayMetrics } from '../admin/metrics.ts';
 import type { MetricFamily } from '../../observe/prometheus.ts';
@@ -62,6 +63,7 @@ export interface ReadingsOptions {
   readonly now: () => Moment;
   /** Empty without `slos` in the config. */
   readonly slos: () => readonly SloStatus[];
+  readonly kept: () => SeriesFilesState | null;
 }
 
 export class Readings {
@@ -109,6 +111,7 @@ export class Readings {
       canary: trials.state,
       history: versions.states,
       pendingRestart: force === null ? [] : pendingRestart(started, force.config),
+      kept: this.#options.kept(),
       refusals: snapshot === null ? {} : readRefusals(snapshot),
     };
   }

@@ -61,6 +61,12 @@ export class ByteWriter {
     this.bytes = grown;
   }
 
+  /** The length of another, and what it wrote. */
+  block(from: ByteWriter): void {
+    this.varint(from.used);
+    this.raw(from.bytes.subarray(0, from.used));
+  }
+
   /** What was written, in memory of its own that holds no more than that. */
   toBytes(): Uint8Array {
     return new Uint8Array(this.bytes.subarray(0, this.used));
@@ -104,6 +110,13 @@ export class ByteReader {
     throw new RangeError('a number is too long');
   }
 
+  /** How many follow, each of at least a byte. */
+  count(): number {
+    const value = this.varint();
+    if (value > this.#end - this.at) throw new RangeError('cut short');
+    return value;
+  }
+
   number(): number {
     const value = this.varint();
     if (value % 2 === 0) return value / 2;
@@ -113,10 +126,15 @@ export class ByteReader {
   }
 
   text(): string {
+    return this.block().toString('utf8');
+  }
+
+  /** Of a length that stands before it; not a copy. */
+  block(): Buffer {
     const length = this.varint();
     if (this.at + length > this.#end) throw new RangeError('cut short');
     this.at += length;
-    return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + this.at - length, length).toString('utf8');
+    return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + this.at - length, length);
   }
 }
 

@@ -1,6 +1,6 @@
 /** What has been added and is not on disk yet, at one resolution. Bounded: with more than `STEPS_MAX` steps waiting, the oldest of a series is let go of. */
+import type { Added } from './block.ts';
 import type { Entry, Sample } from './entry.ts';
-import type { Added } from './frames.ts';
 import { type AnyStep, kindOf, type StepKind } from './kinds.ts';
 
 const STEPS_MAX = 60;

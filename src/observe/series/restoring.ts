@@ -6,8 +6,8 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import type { Steps } from '../../kernel/steps.ts';
+import type { AddedOf } from './block.ts';
 import { type Entry, type SeriesIdentity, tracksOf } from './entry.ts';
-import type { Added } from './frames.ts';
 import { type AnyStep, kindOf } from './kinds.ts';
 import { keptSteps, resolutions } from './resolutions.ts';
 import type { Track } from './track.ts';
@@ -38,7 +38,7 @@ export class Restoring {
   }
 
   /** Adds to a step of one resolution. Null: it is none of these days, or there is no room for the series. */
-  add(identity: SeriesIdentity, at: number, { step, value }: Pick<Added, 'step' | 'value'>): Entry | null {
+  add(identity: SeriesIdentity, at: number, { step, value }: Pick<AddedOf, 'step' | 'value'>): Entry | null {
     // Of a clock that was wrong: as the newest there is, one that was ahead would make all others too old.
     if (Math.abs(step - this.#now[at]!) > keptSteps[identity.detail][at]!) return null;
     let entry = this.#entries.get(identity);
@@ -74,7 +74,7 @@ export class Restoring {
 function takeIn(entry: Entry, restored: Tracks): void {
   // The fine ones: they are the last to have been written, and within the newest of them seconds begin anew.
   const last = restored[1]?.last ?? null;
-  if (last !== null) entry.restoredToMs = (last + 1) * resolutions[1]!.stepMs;
+  if (last !== null) entry.restoredToMs = Math.max(entry.restoredToMs, (last + 1) * resolutions[1]!.stepMs);
   for (const [at, track] of restored.entries()) {
     if (track !== null) (entry.tracks[at] as Track<AnyStep> | null | undefined)?.takeIn(track);
   }

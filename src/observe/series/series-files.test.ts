@@ -6,8 +6,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileS
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
-import { count, folderOf, opened, read, sum } from '../../../test/observe/series-folder.ts';
+import { count, folderOf, killed, leftInBlocks, opened, read, sum } from '../../../test/observe/series-folder.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 
 test('what was counted is there in the next process, and the one after it, once each', async () => {
@@ -53,34 +52,24 @@ test('killed at any byte of a write, it loses no more than what was being writte
   const [name] = readdirSync(folder).filter((each) => each.startsWith('10s'));
   const path = join(folder, name!);
   const whole = readFileSync(path);
-  let frames: number[] = [];
+  let blocks: number[] = [];
   for (let cut = 0; cut <= whole.length; cut++) {
     const found: number[] = [];
-    const isWhole = read(whole.subarray(0, cut), found);
-    assert.ok(found.length >= frames.length && found.length <= frames.length + 1, 'one frame more, never another');
-    assert.deepEqual(found.slice(0, frames.length), frames);
-    if (cut === whole.length) assert.ok(isWhole);
-    frames = found;
+    const { places, isTorn } = read(whole.subarray(0, cut), found);
+    assert.ok(found.length >= blocks.length && found.length <= blocks.length + 1, 'one block more, never another');
+    assert.deepEqual(found.slice(0, blocks.length), blocks);
+    assert.equal(places, 0, 'that is how a killed process leaves it, and no damage');
+    assert.equal(isTorn, cut > 0 && found.length === blocks.length);
+    blocks = found;
   }
   assert.equal(
-    frames.reduce((a, b) => a + b, 0),
+    blocks.reduce((a, b) => a + b, 0),
     25,
   );
-  fc.assert(
-    fc.property(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
-      const damaged = Buffer.from(whole);
-      damaged[at]! ^= change;
-      const found: number[] = [];
-      read(damaged, found);
-      assert.deepEqual(found, frames.slice(0, found.length), 'what is read before the damage is as it was');
-      assert.ok(found.length < frames.length);
-    }),
-    { numRuns: 300 },
-  );
-  // A coarse frame that is torn: what it held is taken from the fine ones.
+  // A coarse block that is torn: what it held is taken from the fine ones.
   const coarse = readdirSync(folder).find((each) => each.startsWith('5m'))!;
   truncateSync(join(folder, coarse), readFileSync(join(folder, coarse)).length - 1);
-  writeFileSync(join(folder, '10s-0000000000000-000000.series'), 'no frame at all, whatever it is');
+  writeFileSync(join(folder, '10s-0000000000000-000000.series'), 'no block at all, whatever it is');
   const next = await opened(folder, clock);
   clock.pass(7_200_000);
   assert.equal(sum(next.series, clock), 25);
@@ -95,7 +84,7 @@ test('a process that is really killed while it writes leaves what it had written
     import { SeriesFiles } from ${JSON.stringify(new URL('./series-files.ts', import.meta.url).href)};
     const clock = new SimulatedClock();
     const series = createSeries({ clock });
-    const files = new SeriesFiles({ folder: ${JSON.stringify(folder)}, series, clock, onProblem() {}, onAside() {} });
+    const files = new SeriesFiles({ folder: ${JSON.stringify(folder)}, series, clock, onProblem() {}, onNotice() {} });
     await files.open();
     for (let second = 1; ; second++) {
       clock.pass(1000);
@@ -119,10 +108,51 @@ test('a process that is really killed while it writes leaves what it had written
     const labels = { at: String(at) };
     totals.add(series.counter({ name: 'requests', labels }).total(clock.wallMs() - 48 * 3_600_000, clock.wallMs()));
   }
-  assert.equal(totals.size, 1, 'a frame is there for all series or for none');
+  assert.equal(totals.size, 1, 'a block is there for all series or for none');
   const [total = 0] = totals;
   assert.ok(total % 10 === 0 && total > 0, `${total}`);
   await files.close();
+});
+
+test('a damaged file costs the block that is damaged, once at each resolution, and is told', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const left = await leftInBlocks(folder, clock);
+  for (const [kind, finely] of [['10s', 690], ['5m', 700]] as const) {
+    const [own, said] = [killed(left), new Array<string | null>()];
+    const name = readdirSync(own).find((each) => each.startsWith(kind))!;
+    const bytes = readFileSync(join(own, name));
+    // Also what it is found by: the head of a block in the middle.
+    const at = kind === '10s' ? bytes.indexOf(bytes.subarray(0, 4), bytes.length >> 1) + 1 : 30;
+    writeFileSync(join(own, name), Buffer.concat([bytes.subarray(0, at), Buffer.from('?'), bytes.subarray(at + 3)]));
+    const next = await opened(own, clock, said);
+    assert.equal(sum(next.series, clock), finely);
+    assert.match(said.join(), new RegExp(`${name} is damaged in a place, \\d+ of ${bytes.length - 2} bytes`));
+    const { damagedFiles, damagedBytes, unread } = next.files.state;
+    assert.deepEqual([damagedFiles, unread], [1, 0]);
+    assert.ok(damagedBytes > 0 && damagedBytes < (kind === '10s' ? 300 : bytes.length));
+    await next.files.close();
+    const last = await opened(own, clock);
+    const later = new SimulatedClock(clock.wallMs() + 40 * 3_600_000);
+    assert.equal(sum(last.series, later), finely === 690 ? 690 : 700);
+    await last.files.close();
+  }
+}); // prettier-ignore
+
+test('what is there twice, as a copied file or block, counts once', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  count(first.series, clock, 400);
+  await first.files.close();
+  for (const name of readdirSync(folder).filter((each) => each.endsWith('.series'))) {
+    const bytes = readFileSync(join(folder, name));
+    writeFileSync(join(folder, name.replace(/\d{6}\.series$/, '000009.series')), bytes);
+    writeFileSync(join(folder, name), Buffer.concat([bytes, bytes]));
+  }
+  const next = await opened(folder, clock);
+  assert.equal(sum(next.series, clock), 400);
+  clock.pass(40 * 3_600_000);
+  assert.equal(sum(next.series, clock), 400, 'by coarse steps too');
+  await next.files.close();
 });
 
 test('a disk that takes nothing stops nothing; what waited is written when it does', async () => {

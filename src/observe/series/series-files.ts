@@ -1,28 +1,32 @@
 /**
  * Series on disk: a folder of files that are only appended to, so that a budget of 30 days outlives the process.
  *
- * Two kinds of file: `10s` has what each ten seconds added, for a day; `5m` what each five minutes did, for 35 days, and says how far the
- * fine ones are in it. Whoever reads takes the coarse ones, and what the fine ones have beyond. So what a killed process loses is what it had
- * not written yet, ten seconds at most, and what a damaged file loses is what follows the damage in it. Files are written in one go
- * by one process at a time (kernel/file-claim.ts), and begun anew by each. One that cannot be read, and for an hour could not if that may pass, is put
- * aside under another name, for ever: what others know of the same time is written once more, and would count twice beside it.
+ * Two kinds of file: `10s` has what each ten seconds added, for a day; `5m` what each five minutes did, for 35 days, and says which of the
+ * fine blocks are in it. Whoever reads takes the coarse ones, and the fine ones that none of them holds. So what a killed process loses is what it had
+ * not written yet, ten seconds at most, and what a damaged file loses is the blocks that are damaged (blocks.ts). Files are written in one go
+ * by one process at a time (kernel/file-claim.ts), and begun anew by each. What cannot be read (reading.ts) is asked for again while all else is
+ * read and what comes is kept.
  *
  * Reading is done in turns of `TURN_MS`, while samples come; what came before there was a folder is kept as far as `Pending` goes back.
  *
  * Kept are series in full detail. A disk that is full or gone stops nothing: what could not be written waits, the oldest is let go of and
- * counted, and a new file is begun when there is room. Bounded: files that are older than they need be are removed, and the oldest beyond `bytesMax`.
+ * counted, and a new file is begun when there is room. Bounded: files that are older than they need be are removed when all have been read, and the
+ * oldest beyond `bytesMax` always.
  */
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
-import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import { claimFile, dropClaim, type FileClaim } from '../../kernel/file-claim.ts';
-import { inTurns, STEP, type Steps } from '../../kernel/steps.ts';
-import { type Added, FrameWriter, readFrames } from './frames.ts';
+import { inTurns } from '../../kernel/steps.ts';
+import type { Added } from './block.ts';
+import { writeBlock } from './blocks.ts';
+import { begunMs, levels, nameOf, pruneSeries, seriesNames } from './folder.ts';
 import { Pending } from './pending.ts';
+import { SeriesReading } from './reading.ts';
 import { resolutions } from './resolutions.ts';
-import type { Restoring } from './restoring.ts';
+import { type SequenceRange, Sequences } from './sequences.ts';
 import type { Series } from './series.ts';
 
 export interface SeriesFilesOptions {
@@ -34,16 +38,21 @@ export interface SeriesFilesOptions {
   readonly bytesMax?: number;
   /** Something is wrong with the disk, or is not any more; in words. */
   readonly onProblem: (problem: string | null) => void;
-  /** A file could not be read, and what was done with it; in words. */
-  readonly onAside: (what: string) => void;
+  /** What of the files could not be read, or can be again, and what was done with it; in words. */
+  readonly onNotice: (level: 'info' | 'warn', what: string) => void;
 }
 
-/** Of one resolution: each so often a frame, each so many frames a file, and how long files are kept. */
-const levels = [
-  { name: '10s', at: 1, everyMs: 10_000, frames: 360, keptMs: 86_400_000 + 7_200_000 },
-  { name: '5m', at: 2, everyMs: 300_000, frames: 288, keptMs: 37 * 86_400_000 },
-] as const;
-type Level = (typeof levels)[number];
+/** What is missing of what was kept. */
+export interface SeriesFilesState {
+  readonly folder: string;
+  /** Files that cannot be read now, and are asked for again. */
+  readonly unread: number;
+  readonly damagedFiles: number;
+  /** Of those, what was not read. */
+  readonly damagedBytes: number;
+  /** Steps that the disk did not take in time. */
+  readonly lost: number;
+}
 
 /** A time server that has not answered by then does not. */
 const BEHIND_MS = 3_600_000;
@@ -51,27 +60,13 @@ const BEHIND_MS = 3_600_000;
 const TURN_MS = 2;
 const DAY_MS = 86_400_000;
 const BYTES_MAX = 256 * 1024 * 1024;
-/** What this process is short of says nothing of a file. */
-const shortages: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM'];
-/** No file that is read, and never will be; of all else (a right, a disk) somebody may take care. */
-const lasting: readonly unknown[] = ['EISDIR', 'ELOOP', 'ENXIO', 'ERR_FS_FILE_TOO_LARGE'];
-/** What nobody has taken care of by then, nobody does. */
-const PASSING_MS = 3_600_000;
-/** Of files that were put aside, the newest: for whoever wants to know what was in them, and no more than a disk can bear. */
-const ASIDE = { filesMax: 16, share: 1 / 4 };
-const aside = /^(?:10s|5m)-(\d{13})-\d{6}\.series\.unread(?:-\d+)?$/;
-const named = /^(10s|5m)-(\d{13})-(\d{6})\.series$/;
-
-interface Unread {
-  readonly name: string;
-  readonly error: NodeJS.ErrnoException;
-}
+/** Files that could not be read. */
+const AGAIN_MS = 10_000;
 
 interface OpenFile {
   readonly handle: FileHandle;
   readonly path: string;
-  readonly writer: FrameWriter;
-  frames: number;
+  blocks: number;
 }
 
 export class SeriesFiles {
@@ -80,8 +75,12 @@ export class SeriesFiles {
   readonly #files: (OpenFile | null)[] = levels.map(() => null);
   readonly #timers: Timer[] = [];
   #claim: FileClaim | null = null;
-  /** Of the last fine frame that was written. */
-  #sequence = 0;
+  /** Of each level, that of the last block that was written. */
+  #sequences: number[] = levels.map(() => 0);
+  /** Fine blocks that are in no coarse one yet. */
+  readonly #unheld = new Sequences();
+  #reading: SeriesReading | null = null;
+  #again: Promise<void> | null = null;
   #count = 0;
   #turn: Promise<void> = Promise.resolve();
   #problem: string | null = null;
@@ -112,9 +111,13 @@ export class SeriesFiles {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const claim = await claimFile(join(folder, 'series'), 'DATA_BUSY');
     try {
-      const names = this.#names();
+      const names = seriesNames(folder);
       this.#checkClock(names);
-      await this.#load(names);
+      this.#reading = this.#readingOf(names);
+      await this.#read(this.#reading);
+      // Above each time, so that none is of a file that cannot be read now: of those that are in one, less than 1,000 are above its own.
+      const least = Math.max(Math.floor(clock.wallMs()), ...names.map((name) => begunMs(name) + 1000));
+      this.#sequences = this.#reading.last.map((last) => Math.max(last, least));
     } catch (error) {
       await dropClaim(claim);
       throw error;
@@ -126,11 +129,28 @@ export class SeriesFiles {
     for (const [at, { everyMs }] of levels.entries()) {
       this.#timers.push(clock.every(everyMs, () => void this.#flush(at === 1)));
     }
+    this.#timers.push(clock.every(AGAIN_MS, () => void this.readAgain()));
   }
 
-  /** Steps that the disk did not take. */
-  get lost(): number {
-    return this.#pending.reduce((sum, { lost }) => sum + lost, 0);
+  /** Reads what could not be read when it was opened, if it can now. It does so by itself every ten seconds. */
+  readAgain(): Promise<void> {
+    const reading = this.#reading;
+    if (reading === null || reading.isOver || this.#isClosing) return Promise.resolve();
+    this.#again ??= this.#read(reading)
+      .catch((error: Error) => this.#options.onNotice('warn', `${this.#options.folder}: ${error.message}`))
+      .finally(() => (this.#again = null));
+    return this.#again;
+  }
+
+  get state(): SeriesFilesState {
+    const { files = 0, bytes = 0 } = this.#reading?.damage ?? {};
+    return {
+      folder: this.#options.folder,
+      unread: this.#reading?.unread ?? 0,
+      damagedFiles: files,
+      damagedBytes: bytes,
+      lost: this.#pending.reduce((sum, { lost }) => sum + lost, 0),
+    };
   }
 
   /** Writes what there is and gives the folder back; while it is opened, when it is. Idempotent. */
@@ -138,6 +158,7 @@ export class SeriesFiles {
     this.#isClosing = true;
     await this.#opening;
     for (const timer of this.#timers.splice(0)) timer.clear();
+    await this.#again;
     this.#options.series.listen(null);
     await this.#flush(true);
     for (const at of levels.keys()) await this.#leave(at);
@@ -145,17 +166,11 @@ export class SeriesFiles {
     this.#claim = null;
   }
 
-  #names(): readonly string[] {
-    return readdirSync(this.#options.folder)
-      .filter((name) => named.test(name))
-      .toSorted();
-  }
-
   /** Read by a clock that is behind, as before the first answer of a time server, almost all of it would be from a time that has not come. */
   #checkClock(names: readonly string[]): void {
     const { clock, folder } = this.#options;
     // Less than a day does no harm: each resolution that is on disk takes what is late by that.
-    const later = names.filter((name) => Number(named.exec(name)![2]) > clock.wallMs() + DAY_MS);
+    const later = names.filter((name) => begunMs(name) > clock.wallMs() + DAY_MS);
     this.#askedMs ??= clock.nowMs();
     if (later.length * 2 <= names.length || clock.nowMs() - this.#askedMs > BEHIND_MS) return;
     const now = new Date(clock.wallMs()).toISOString();
@@ -166,95 +181,21 @@ export class SeriesFiles {
     );
   }
 
-  async #load(names: readonly string[]): Promise<void> {
-    const { folder, series } = this.#options;
-    const restoring = series.restoring();
-    // The next coarse frame says that it holds these too.
-    const beyond = new Pending(resolutions[levels[1].at]!.stepMs);
-    const unread: Unread[] = [];
-    let held = 0;
-    let isWhole = false;
-    this.#sequence = 0;
-    try {
-      // The coarse ones first: they say which of the fine ones are in them.
-      for (const level of levels.toReversed()) {
-        for (const name of names.filter((each) => each.startsWith(`${level.name}-`))) {
-          const bytes = await readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
-            if (this.#mayPass(error)) throw error;
-            unread.push({ name, error });
-            return null;
-          });
-          if (bytes !== null) await this.#inTurns(this.#read(bytes, restoring, { level, held, beyond }));
-        }
-        held = this.#sequence;
-      }
-      // Of most of them it is not the files: somebody else's, or a disk that has gone.
-      if (unread.length * 2 > names.length) throw unread[0]!.error;
-      for (const each of unread) this.#putAside(each);
-      if (unread.length > 0) this.#pruneAside();
-      isWhole = true;
-    } finally {
-      await this.#inTurns(restoring.end(isWhole));
-    }
-    this.#pending[1]!.putBack(beyond.take());
+  #readingOf(names: readonly string[]): SeriesReading {
+    const { bytesMax = BYTES_MAX, clock, folder, onNotice, series } = this.#options;
+    return new SeriesReading({
+      ...{ bytesMax, clock, folder, names, onNotice, series },
+      askedMs: this.#askedMs ?? clock.nowMs(),
+      // Once it is to be closed, nobody waits for a turn.
+      inTurns: (steps) => inTurns(steps, { clock, turnMs: TURN_MS, isAlone: () => this.#isClosing }),
+    });
   }
 
-  #mayPass({ code }: NodeJS.ErrnoException): boolean {
-    if (shortages.includes(code)) return true;
-    const { clock } = this.#options;
-    return !lasting.includes(code) && clock.nowMs() - (this.#askedMs ?? clock.nowMs()) <= PASSING_MS;
-  }
-
-  /** Under names that nobody reads, and nothing has yet. */
-  #putAside({ name, error }: Unread): void {
-    const { folder, onAside } = this.#options;
-    let called = `${name}.unread`;
-    for (let number = 2; existsSync(join(folder, called)); number++) called = `${name}.unread-${number}`;
-    renameSync(join(folder, name), join(folder, called));
-    const missing = 'what only it had is missing from series and budgets';
-    onAside(`${join(folder, name)} cannot be read (${error.message}) and is called ${called} now; ${missing}.`);
-  }
-
-  #pruneAside(): void {
-    const { bytesMax = BYTES_MAX, folder } = this.#options;
-    const ageOf = (name: string): number => Number(aside.exec(name)![1]);
-    const newest = readdirSync(folder)
-      .filter((name) => aside.test(name))
-      .toSorted((one, other) => ageOf(other) - ageOf(one));
-    let bytes = 0;
-    for (const [at, name] of newest.entries()) {
-      // Not what a link leads to: that may be nowhere.
-      const stats = lstatSync(join(folder, name));
-      bytes += stats.size;
-      // Where a folder or a link stands, somebody has put it there. The newest may be larger than all that may stay.
-      const isTooMuch = at >= ASIDE.filesMax || (at > 0 && bytes > bytesMax * ASIDE.share);
-      if (stats.isFile() && isTooMuch) unlinkSync(join(folder, name));
-    }
-  }
-
-  *#read(
-    bytes: Uint8Array,
-    restoring: Restoring,
-    { level, held, beyond }: { readonly level: Level; readonly held: number; readonly beyond: Pending },
-  ): Steps<void> {
-    const coarser = levels.find(({ at }) => at === level.at + 1);
-    let count = 0;
-    for (const { sequence, added } of readFrames(bytes)) {
-      this.#sequence = Math.max(this.#sequence, sequence);
-      for (const { identity, step, value } of added) {
-        if (++count % STEP === 0) yield;
-        const entry = restoring.add(identity, level.at, { step, value });
-        if (entry === null || coarser === undefined || sequence <= held) continue;
-        const atMs = step * resolutions[level.at]!.stepMs;
-        restoring.add(identity, coarser.at, { step: Math.floor(atMs / resolutions[coarser.at]!.stepMs), value });
-        beyond.add(entry, { atMs, step: value });
-      }
-    }
-  }
-
-  /** Once it is to be closed, nobody waits for a turn. */
-  #inTurns(steps: Steps<void>): Promise<void> {
-    return inTurns(steps, { clock: this.#options.clock, turnMs: TURN_MS, isAlone: () => this.#isClosing });
+  async #read(reading: SeriesReading): Promise<void> {
+    await reading.read();
+    const { added, holds } = reading.takeBeyond();
+    this.#pending[1]!.putBack(added);
+    for (const [from, to] of holds) this.#unheld.add(from, to);
   }
 
   /** One write at a time; resolves when this one is over, well or not. */
@@ -265,22 +206,27 @@ export class SeriesFiles {
 
   async #write(isCoarse: boolean): Promise<void> {
     if (this.#claim === null) return;
-    // Taken at one moment: what the coarse frame holds is what fine ones hold up to the one that is written here.
-    const [fine, coarse] = [this.#pending[0]!.take(), isCoarse ? this.#pending[1]!.take() : []];
-    const isKept = await this.#append(0, this.#sequence + 1, fine);
-    if (isKept && fine.length > 0) this.#sequence++;
-    if (isKept) await this.#append(1, this.#sequence, coarse);
-    else this.#pending[1]!.putBack(coarse);
+    // Taken at one moment: what the coarse block holds is what fine ones hold up to the one that is written here.
+    const finely = this.#pending[0]!.take();
+    const coarsely = isCoarse ? this.#pending[1]!.take() : [];
+    const holds = coarsely.length > 0 ? this.#unheld.take() : [];
+    const isKept = await this.#append(0, finely, []);
+    const own = isKept && finely.length > 0 ? [this.#sequences[0]!] : [];
+    const all = [...holds, ...own.map((sequence): SequenceRange => [sequence, sequence])];
+    if (!isKept) this.#pending[1]!.putBack(coarsely);
+    else if (coarsely.length > 0 && (await this.#append(1, coarsely, all))) return;
+    for (const [from, to] of all) this.#unheld.add(from, to);
   }
 
   /** False if it could not be written; then it waits for the next time. */
-  async #append(at: number, sequence: number, added: readonly Added[]): Promise<boolean> {
+  async #append(at: number, added: readonly Added[], holds: readonly SequenceRange[]): Promise<boolean> {
     if (added.length === 0) return true;
     try {
       const file = await this.#fileOf(at);
-      await file.handle.appendFile(file.writer.write(sequence, added));
-      file.frames++;
-      if (file.frames >= levels[at]!.frames) await this.#leave(at);
+      await file.handle.appendFile(writeBlock({ sequence: this.#sequences[at]! + 1, holds, added }));
+      this.#sequences[at]!++;
+      file.blocks++;
+      if (file.blocks >= levels[at]!.blocks) await this.#leave(at);
       this.#tell(null);
       return true;
     } catch (error) {
@@ -288,7 +234,7 @@ export class SeriesFiles {
       const file = this.#files[at];
       await this.#leave(at);
       // One more each time would be thousands before there is room again.
-      if (file?.frames === 0) await unlink(file.path).catch(() => {});
+      if (file?.blocks === 0) await unlink(file.path).catch(() => {});
       this.#tell(`what was counted cannot be kept in ${this.#options.folder}: ${(error as Error).message}`);
       return false;
     }
@@ -297,34 +243,22 @@ export class SeriesFiles {
   async #fileOf(at: number): Promise<OpenFile> {
     const known = this.#files[at];
     if (known !== null && known !== undefined) return known;
-    const { clock, folder } = this.#options;
+    const { bytesMax = BYTES_MAX, clock, folder } = this.#options;
     const level = levels[at]!;
-    this.#prune(level);
-    const time = String(Math.floor(clock.wallMs())).padStart(13, '0');
-    const name = `${level.name}-${time}-${String(this.#count++ % 1_000_000).padStart(6, '0')}.series`;
-    const path = join(folder, name);
-    const file = { handle: await open(path, 'ax', 0o600), path, writer: new FrameWriter(), frames: 0 };
+    // One each time: a clock that leaps ahead does not remove them all. What is still to be read is not too old.
+    const isRead = this.#reading?.isOver === true;
+    pruneSeries(folder, level, { wallMs: isRead ? clock.wallMs() : 0, bytesMax });
+    const path = join(folder, nameOf(level, clock.wallMs(), this.#count++));
+    const file = { handle: await open(path, 'ax', 0o600), path, blocks: 0 };
     this.#files[at] = file;
     return file;
   }
 
-  /** After an error too: what that has left of a frame is at the end of its file, and nothing follows it there. */
+  /** After an error too: what that has left of a block is at the end of its file, and nothing follows it there. */
   async #leave(at: number): Promise<void> {
     const file = this.#files[at] ?? null;
     this.#files[at] = null;
     await file?.handle.close().catch(() => {});
-  }
-
-  /** One file of a kind each time a new one is begun: a clock that leaps ahead does not remove them all. */
-  #prune(level: Level): void {
-    const { bytesMax = BYTES_MAX, clock, folder } = this.#options;
-    const files = this.#names();
-    const own = files.filter((name) => name.startsWith(`${level.name}-`));
-    const [oldest] = own;
-    if (oldest === undefined) return;
-    const ageMs = clock.wallMs() - Number(named.exec(oldest)![2]);
-    const bytes = files.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
-    if (ageMs > level.keptMs || (bytes > bytesMax && own.length > 1)) unlinkSync(join(folder, oldest));
   }
 
   #tell(problem: string | null): void {
