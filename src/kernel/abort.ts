@@ -17,6 +17,21 @@ async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promis
   }
 }
 
+/** Aborted when all of them are. */
+export function allAborted(signals: readonly AbortSignal[]): AbortSignal {
+  const controller = new AbortController();
+  let left = signals.length;
+  const onAbort = (): void => {
+    left -= 1;
+    if (left === 0) controller.abort(signals.at(-1)?.reason);
+  };
+  for (const signal of signals) {
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  }
+  return controller.signal;
+}
+
 /** An abort controller whose signal is made when it is first looked at, and its reason too: most calls are over before anybody does. */
 export class LazyAbort {
   #controller: AbortController | null = null;

@@ -2,7 +2,7 @@
  * Leases in Redis or Valkey: one server, through a client that the program has.
  *
  * - One key and one round trip a verb: a script (redis/*.lua), decided at one moment of the server's own clock, by the arithmetic of table.ts.
- *   A key is gone when nobody holds it or waits for it: released, or by its own end.
+ *   What is asked in one tick goes together (redis-batches.ts). A key is gone when nobody holds it or waits for it: released, or by its own end.
  * - The last token is one key for the whole prefix, without an end: `max(last + 1, the server's clock in µs)`. If it is lost, the clock goes on from
  *   there; so tokens go back only if a clock does too.
  * - Who waits is told through a channel of this store, by the release that makes room and nobody else: two calls a hand-over, however many wait.
@@ -35,6 +35,7 @@ import { checkDuration, checkInteger, checkKeys, invalid } from '../kernel/optio
 import type { Duration } from '../kernel/units.ts';
 import { createRandom } from '../kernel/random.ts';
 import { pollMs } from './polling.ts';
+import { type BatchVerb, RedisBatches } from './redis-batches.ts';
 import {
   type Answer,
   type Claim,
@@ -70,6 +71,7 @@ export interface RedisLeasesOptions {
 
 const scriptNames = ['try', 'renew', 'release', 'read'] as const;
 type ScriptName = (typeof scriptNames)[number];
+type BatchName = Exclude<ScriptName, 'read'>;
 let scripts: Readonly<Record<ScriptName, RedisScript>> | null = null;
 
 function sourceOf(name: string): string {
@@ -91,6 +93,40 @@ function micros(ms: number): string {
   return String(Math.round(ms * 1000));
 }
 
+/** What the scripts are told, see there. `channel`: by which to tell who queues. */
+function verbsOf(
+  scripts: Readonly<Record<ScriptName, RedisScript>>,
+  fence: string,
+  channel: string,
+): Readonly<Record<BatchName, BatchVerb>> {
+  return {
+    release: { script: scripts.release, keys: [], alike: () => true, args: () => [] },
+    renew: {
+      script: scripts.renew,
+      keys: [],
+      alike: (one, other) => one.ttlMs === other.ttlMs,
+      args: ({ ttlMs }) => [micros(ttlMs)],
+    },
+    try: {
+      script: scripts.try,
+      keys: [fence],
+      alike: (one, other) =>
+        one.ttlMs === other.ttlMs &&
+        one.queue === other.queue &&
+        one.share === other.share &&
+        one.of === other.of &&
+        one.holder === other.holder,
+      args({ ttlMs, holder, share, of, queue }) {
+        const args = [micros(ttlMs), holder];
+        const wantsAll = share === WHOLE && of === WHOLE;
+        if (queue || !wantsAll) args.push(queue ? channel : 'none');
+        if (!wantsAll) args.push(String(share), String(of));
+        return args;
+      },
+    },
+  };
+}
+
 class RedisLeases implements LeaseStore {
   readonly name = 'redis';
   /** One connection, and whatever is written to it is done in order. */
@@ -102,7 +138,9 @@ class RedisLeases implements LeaseStore {
   readonly #replicas: { readonly count: number; readonly withinMs: number } | null;
   readonly #listens: boolean;
   readonly #random = createRandom();
-  readonly #scripts: Readonly<Record<ScriptName, RedisScript>>;
+  readonly #readScript: RedisScript;
+  readonly #verbs: Readonly<Record<BatchName, BatchVerb>>;
+  readonly #batches: RedisBatches;
   /** By which this store is told. */
   readonly #channel: string;
   #listener: RedisListener | null = null;
@@ -127,20 +165,18 @@ class RedisLeases implements LeaseStore {
     this.#prefix = prefix;
     this.#replicas = replicas;
     this.#listens = listen;
-    this.#scripts = scripts ??= loadScripts();
     this.#channel = `${prefix}:wake:${randomBytes(8).toString('hex')}`;
+    scripts ??= loadScripts();
+    this.#readScript = scripts.read;
+    this.#verbs = verbsOf(scripts, `${prefix}:fence`, listen ? this.#channel : '');
+    const { release, renew, try: tries } = this.#verbs;
+    this.#batches = new RedisBatches(this.#driver, [release, renew, tries]);
   }
 
   async try(claim: Claim, waiting: Waiting): Promise<Answer> {
-    const { key, id, ttlMs, holder, share, of, queue } = claim;
-    const args = [id, micros(ttlMs), holder];
-    if (queue || share !== WHOLE || of !== WHOLE) args.push(String(share), String(of));
-    if (queue) {
-      args.push(this.#listens ? this.#channel : '');
-      if (!this.#told.has(id)) this.#told.set(id, false);
-    }
-    const script = this.#scripts.try;
-    const answer = await this.#driver.run({ script, keys: [this.#keyOf(key), `${this.#prefix}:fence`], args, waiting });
+    const { key, id, queue } = claim;
+    if (queue && !this.#told.has(id)) this.#told.set(id, false);
+    const answer = await this.#ask('try', claim, waiting);
     if (typeof answer !== 'number' || answer <= 0) {
       const againMs = answer === null ? Infinity : Math.max(1, -Number(answer) / 1000);
       const isTold = !queue || this.#listener?.hears(this.#channel) === true;
@@ -157,19 +193,17 @@ class RedisLeases implements LeaseStore {
     return { granted: true, token: BigInt(answer) };
   }
 
-  async renew({ key, id, ttlMs }: Claim, waiting: Waiting): Promise<Renewal> {
-    const script = this.#scripts.renew;
-    const held = await this.#driver.run({ script, keys: [this.#keyOf(key)], args: [id, micros(ttlMs)], waiting });
-    if (held !== 1) return { held: false };
+  async renew(claim: Claim, waiting: Waiting): Promise<Renewal> {
+    if ((await this.#ask('renew', claim, waiting)) !== 1) return { held: false };
     // A replica that has not heard of it would end the lease when it was to end before.
-    const lacking = this.#replicas === null ? null : await this.#lacking(key, waiting);
+    const lacking = this.#replicas === null ? null : await this.#lacking(claim.key, waiting);
     if (lacking !== null) throw lacking;
     return { held: true };
   }
 
-  async release({ key, id }: Claim, waiting: Waiting): Promise<void> {
-    this.#told.delete(id);
-    await this.#driver.run({ script: this.#scripts.release, keys: [this.#keyOf(key)], args: [id], waiting });
+  async release(claim: Claim, waiting: Waiting): Promise<void> {
+    this.#told.delete(claim.id);
+    await this.#ask('release', claim, waiting);
   }
 
   watch(key: string, claim: Claim | null, wake: () => void): Unwatch {
@@ -179,7 +213,9 @@ class RedisLeases implements LeaseStore {
   }
 
   async read(key: string, waiting: Waiting): Promise<readonly Holding[]> {
-    const run = this.#driver.run({ script: this.#scripts.read, keys: [this.#keyOf(key)], args: [], waiting });
+    // After what was asked before.
+    this.#batches.flush();
+    const run = this.#driver.run({ script: this.#readScript, keys: [this.#keyOf(key)], args: [], waiting });
     const answer = (await run) as readonly (string | number)[];
     const holdings: Holding[] = [];
     for (let at = 0; at < answer.length; at += 3) {
@@ -193,6 +229,10 @@ class RedisLeases implements LeaseStore {
     this.#closed = true;
     this.#listener?.close();
     this.#listener = null;
+  }
+
+  #ask(verb: BatchName, claim: Claim, waiting: Waiting): Promise<unknown> {
+    return this.#batches.ask(this.#verbs[verb], claim, this.#keyOf(claim.key), waiting);
   }
 
   #keyOf(key: string): string {
