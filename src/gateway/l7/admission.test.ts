@@ -106,7 +106,10 @@ test('property: places are what is taken and not given back, in all and for each
         if (kind === 'take') {
           const place = take(address);
           assert.equal(place !== null, model.length < 8 && same(address) < 2);
-          if (place !== null) model.push({ place, address });
+          if (place !== null) {
+            place.guest = { drain() {}, cut() {} };
+            model.push({ place, address });
+          }
         } else if (at !== undefined && kind === 'leave') {
           at.place.leave();
           at.place.leave();
@@ -119,6 +122,9 @@ test('property: places are what is taken and not given back, in all and for each
           if (may) at.address = address;
         }
         assert.deepEqual([made.taken, open(), left()], [model.length, model.length, gone]);
+        const guests = new Set(made.guests());
+        assert.equal(guests.size, model.length);
+        for (const { place } of model) assert.ok(guests.has(place.guest));
       }
     }),
   );

@@ -8,7 +8,8 @@
  * PROXY header, that one counts from then on.
  *
  * Invariants: a place is given back once, under the network it was counted under, however the limits and the trusted
- * proxies have changed meanwhile; networks without a place are not kept. Cost: one map entry per place and per network.
+ * proxies have changed meanwhile; networks without a place are not kept; a place that was given back refers to no other.
+ * Cost: taking and giving back a place is O(1); one map entry per network.
  */
 import { type Lane, sumSlot } from '../../kernel/cells.ts';
 import type { Address, AddressSet } from '../../kernel/ip-address.ts';
@@ -38,7 +39,11 @@ export interface AdmissionOptions {
 
 export class Admission {
   readonly #options: AdmissionOptions;
-  readonly #places = new Set<Place>();
+  // WHY not a Set: when one is made anew, its old table refers to the new one and to all that was in it. Once the collector has
+  // moved such a table among the old, every connection from then on outlives it too, until a whole collection: a tenth of what
+  // a short connection costs.
+  #first: Place | null = null;
+  #taken = 0;
   readonly #networks = new Map<Network, number>();
   #limits: Pick<ListenerPlan['limits'], 'connectionsMax' | 'connectionsPerIpMax'>;
   #trusted: AddressSet;
@@ -56,7 +61,7 @@ export class Admission {
   }
 
   get taken(): number {
-    return this.#places.size;
+    return this.#taken;
   }
 
   /** A place for a connection from `address`, or null if there is none. */
@@ -65,7 +70,7 @@ export class Admission {
     if (sumSlot(lanes, listenerSlots.connections) >= this.#limits.connectionsMax) return null;
     const place = new Place(this);
     if (!this.name(place, address)) return null;
-    this.#places.add(place);
+    this.#link(place);
     lane[listenerSlots.connections] = (lane[listenerSlots.connections] ?? 0) + 1;
     return place;
   }
@@ -84,7 +89,8 @@ export class Admission {
 
   /** Called by the place. */
   leave(place: Place): void {
-    if (!this.#places.delete(place)) return;
+    if (!place.isTaken) return;
+    this.#unlink(place);
     const { lane, onLeft } = this.#options;
     lane[listenerSlots.connections] = (lane[listenerSlots.connections] ?? 0) - 1;
     this.#forget(place);
@@ -92,7 +98,29 @@ export class Admission {
   }
 
   guests(): Guest[] {
-    return Array.from(this.#places, ({ guest }) => guest);
+    const guests: Guest[] = [];
+    for (let place = this.#first; place !== null; place = place.next) guests.push(place.guest);
+    return guests;
+  }
+
+  #link(place: Place): void {
+    const first = this.#first;
+    place.isTaken = true;
+    place.next = first;
+    if (first !== null) first.previous = place;
+    this.#first = place;
+    this.#taken += 1;
+  }
+
+  #unlink(place: Place): void {
+    const { next, previous } = place;
+    place.isTaken = false;
+    place.next = null;
+    place.previous = null;
+    if (next !== null) next.previous = previous;
+    if (previous === null) this.#first = next;
+    else previous.next = next;
+    this.#taken -= 1;
   }
 
   #forget(place: Place): void {
@@ -110,6 +138,10 @@ export class Place {
   guest: Guest = nobody;
   /** What it counts under; null for a trusted proxy. The admission's. */
   network: Network | null = null;
+  // The admission's too.
+  isTaken = false;
+  next: Place | null = null;
+  previous: Place | null = null;
   readonly #admission: Admission;
 
   constructor(admission: Admission) {
