@@ -83,3 +83,25 @@ test('what follows for the same wire goes along, as far as there is room', () =>
   assert.ok(sent.texts.length < 10, String(sent.texts.length));
   assert.equal(buffers.bytes, 0);
 });
+
+test('who asks for it is told once when all that was written in the turn has left', async () => {
+  const { box, sent } = outbox();
+  const told: string[] = [];
+  const late = { turned: () => void told.push(`late after ${sent.texts.join(' ')}`) };
+  const early = {
+    turned() {
+      told.push(`early after ${sent.texts.join(' ')}`);
+      box.write(sent.wire('c'), Buffer.from('3'));
+      box.tell(late);
+    },
+  };
+  box.tell(early);
+  box.write(sent.wire('a'), Buffer.from('1'));
+  box.write(sent.wire('b'), Buffer.from('2'));
+  assert.deepEqual(told, []);
+  await nextTurn();
+  assert.deepEqual(told, ['early after a1 b2']);
+  await nextTurn();
+  await nextTurn();
+  assert.deepEqual(told, ['early after a1 b2', 'late after a1 b2 c3']);
+});

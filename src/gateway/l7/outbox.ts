@@ -1,6 +1,6 @@
 /**
  * Small writes of one turn of the event loop, held back and sent one right behind the other: when enough have gathered, and at
- * the end of the turn whatever is there.
+ * the end of the turn whatever is there. What is to be closed behind its last write waits here as well.
  *
  * Why: a write to a socket whose reader sleeps wakes it, and the writer pays for the wake-up, as much as for the parsing of a
  * request. Between two writes of a turn lies the work for a request, time enough for the reader to finish and sleep again.
@@ -24,12 +24,19 @@ export interface Held {
   sendHeld(buffer: Uint8Array<ArrayBuffer>, length: number): void;
 }
 
+/** Something that waits for the end of the turn. */
+export interface Turned {
+  /** It has come, and nothing is held. May call owners back. */
+  turned(): void;
+}
+
 export class Outbox {
   readonly #buffers: Buffers;
   readonly #wires: (Held | null)[] = new Array<Held | null>(BURST).fill(null);
   readonly #held: (Uint8Array<ArrayBuffer> | null)[] = new Array<Uint8Array<ArrayBuffer> | null>(BURST).fill(null);
   readonly #lengths = new Uint32Array(BURST);
   #count = 0;
+  #turning: Turned[] = [];
   /** The end of the turn will call. */
   #due = false;
 
@@ -76,10 +83,19 @@ export class Outbox {
     this.#lengths[at] = length;
     wire.held = true;
     if (at + 1 === BURST) this.flush();
-    else if (!this.#due) {
-      this.#due = true;
-      setImmediate(endOfTurn, this);
-    }
+    else this.#endTurn();
+  }
+
+  /** Tells `wire` of the end of the turn. */
+  tell(wire: Turned): void {
+    this.#turning.push(wire);
+    this.#endTurn();
+  }
+
+  #endTurn(): void {
+    if (this.#due) return;
+    this.#due = true;
+    setImmediate(endOfTurn, this);
   }
 
   /** Sends what is held. */
@@ -100,6 +116,10 @@ export class Outbox {
   turned(): void {
     this.#due = false;
     this.flush();
+    const turning = this.#turning;
+    if (turning.length === 0) return;
+    this.#turning = [];
+    for (const wire of turning) wire.turned();
   }
 }
 

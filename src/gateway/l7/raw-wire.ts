@@ -14,13 +14,13 @@
 import { getSystemErrorName } from 'node:util';
 import { LARGE_BYTES, READ_BYTES, view } from './buffers.ts';
 import { DONE, END_OF_FILE, PENDING, type Insides, type StreamHandle } from './raw-internals.ts';
-import { type Held, HELD_BYTES_MAX } from './outbox.ts';
+import { type Held, HELD_BYTES_MAX, type Turned } from './outbox.ts';
 import { nobody, type Wire, type WireOwner } from './wire.ts';
 
 /** The usual case, shared by all wires: nothing pending. */
 const none: Uint8Array<ArrayBuffer>[] = [];
 
-export class RawWire implements Wire, Held {
+export class RawWire implements Wire, Held, Turned {
   owner: WireOwner = nobody;
   closed = false;
   held = false;
@@ -150,12 +150,14 @@ export class RawWire implements Wire, Held {
   }
 
   finish(): void {
-    if (this.closed) return;
-    this.insides.outbox.flushFor(this);
-    if (this.#flushed) {
-      this.#destroy();
-      queueMicrotask(() => this.owner.onClose(''));
-    } else this.#finishing = true;
+    if (this.closed || this.#finishing) return;
+    this.#finishing = true;
+    this.insides.outbox.tell(this);
+  }
+
+  /** Behind all that leaves at the end of the turn, so that a close parts no writes; later, if the peer does not take it. */
+  turned(): void {
+    if (!this.closed && this.#flushed) this.#finished();
   }
 
   close(): void {
@@ -209,14 +211,17 @@ export class RawWire implements Wire, Held {
     if (this.closed) return;
     if (status !== 0) this.#cannotSend(status);
     if (!this.#flushed) return;
-    if (this.#finishing) {
-      this.#destroy();
-      this.owner.onClose('');
-    } else if (this.#failure === 0) {
+    if (this.#finishing) this.#finished();
+    else if (this.#failure === 0) {
       this.#giveAllBack();
       if (this.#ending) this.end();
       this.owner.onDrain();
     }
+  }
+
+  #finished(): void {
+    this.#destroy();
+    this.owner.onClose('');
   }
 
   /** All that was written has left, or never will. */
