@@ -33,6 +33,7 @@ describe('reading an address', () => {
     ['64:ff9b::192.0.2.33', '64:ff9b::c000:221'],
     ['1:2:3:4:5:6:7::', '1:2:3:4:5:6:7:0'],
     ['::2:3:4:5:6:7:8', '0:2:3:4:5:6:7:8'],
+    ['ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
   ];
   for (const [given, expected] of accepted) {
     test(`RFC 4291 §2.2: ${given} is ${expected}`, () => assert.equal(text(addressFrom(given)), expected));
@@ -76,7 +77,7 @@ describe('reading an address', () => {
       '::1.2.3',
       '::1.2.3.4:5',
     ],
-    ...['1:2:3:4:5:6:7:1.2.3.4', '[::1]', '::1]', '1.2.3.4:80', '::ffff:1.2.3.04'],
+    ...['1:2:3:4:5:6:7:1.2.3.4', '[::1]', '::1]', '1.2.3.4:80', '::ffff:1.2.3.04', `${'1:'.repeat(100)}1`],
   ];
   test('what is not an address is refused', () => {
     for (const given of refused) assert.equal(addressFrom(given), null, given);

@@ -46,12 +46,17 @@ export function parseAddress(bytes: Uint8Array, from: number, to: number, into: 
   return false;
 }
 
+/** The longest text of an address: eight groups of which two are written as IPv4. */
+const TEXT_CHARS_MAX = 45;
+const textBytes = Buffer.alloc(TEXT_CHARS_MAX);
+
 /** The address in a string, such as a socket's `remoteAddress` (whose zone, `fe80::1%eth0`, says nothing to others). */
 export function addressFrom(text: string): Address | null {
   const zone = text.indexOf('%');
-  const bytes = Buffer.from(zone === -1 ? text : text.slice(0, zone), 'latin1');
+  const length = zone === -1 ? text.length : zone;
+  if (length > TEXT_CHARS_MAX) return null;
   const address = new Address();
-  return parseAddress(bytes, 0, bytes.length, address) ? address : null;
+  return parseAddress(textBytes, 0, textBytes.write(text, 0, length, 'latin1'), address) ? address : null;
 }
 
 function ipv4Word(bytes: Uint8Array, from: number, to: number): number {

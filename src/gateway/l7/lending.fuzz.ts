@@ -11,6 +11,7 @@ import * as fc from 'fast-check';
 import { readMessage } from '../../../test/engine/message.ts';
 import { snapshotOf } from '../../../test/engine/plans.ts';
 import { systemClock } from '../../kernel/clock.ts';
+import { addressFrom } from '../../kernel/ip-address.ts';
 import { type Random, seededRandom } from '../../kernel/random.ts';
 import { type Buffers, LARGE_BYTES, READ_BYTES } from './buffers.ts';
 import { Listener } from './listener.ts';
@@ -267,7 +268,7 @@ async function run(seed: number): Promise<void> {
   const planned: Planned[][] = [];
   const clients = Array.from({ length: CLIENTS }, (_, c) => {
     const wire = new TestWire(world);
-    listener.accept(wire, { address: '127.0.0.1', port: 1 });
+    listener.accept(wire, { address: addressFrom('127.0.0.1') });
     const client = new Actor(wire);
     const requests = Array.from({ length: REQUESTS }, (_, r) => ({ id: c * 100 + r, size: sizeOf(world) }));
     planned.push(requests);

@@ -193,7 +193,7 @@ export class Listener {
   #admit(peer: Peer): Place | null {
     this.plane.tick();
     this.count(listenerSlots.accepted);
-    const address = addressFrom(peer.address);
+    const { address } = peer;
     const place = this.#mayEnter(address) ? this.#admission.take(address) : null;
     if (place === null) this.count(listenerSlots.refused);
     return place;
@@ -260,7 +260,7 @@ export class Listener {
   }
 
   #name(place: Place, client: Peer): boolean {
-    const isNamed = place.name(addressFrom(client.address));
+    const isNamed = place.name(client.address);
     if (!isNamed) this.count(listenerSlots.refused);
     return isNamed;
   }
@@ -276,7 +276,7 @@ export class Listener {
   }
 
   #begin(wire: Wire, place: Place, client: Peer, security: Security): void {
-    place.guest = new ClientConnection(this, wire, place, security, new Forwarding(addressFrom(client.address)));
+    place.guest = new ClientConnection(this, wire, place, security, new Forwarding(client.address));
   }
 
   #forwardingWriter(): ForwardingWriter {
@@ -302,8 +302,8 @@ function limitsOf({ limits, strict }: ListenerPlan): RequestLimits {
   return { ...limits, underscoresInNames: strict.underscoresInNames };
 }
 
-function peerOf({ remoteAddress = '', remotePort = 0 }: net.Socket): Peer {
-  return { address: remoteAddress, port: remotePort };
+function peerOf({ remoteAddress = '' }: net.Socket): Peer {
+  return { address: addressFrom(remoteAddress) };
 }
 
 async function listening(server: net.Server | tls.Server, host: string, port: number): Promise<void> {

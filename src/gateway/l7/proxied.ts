@@ -3,6 +3,7 @@
  * the client's own address. What is not in form, comes from a peer that is not trusted, or takes too long is closed.
  */
 import type net from 'node:net';
+import { addressFrom } from '../../kernel/ip-address.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import type { Guest, Place } from './admission.ts';
 import { view } from './buffers.ts';
@@ -57,7 +58,7 @@ export class ProxiedWire implements Guest, WireOwner, Deadline {
     else if (header.kind === 'more') this.#bytes = joined;
     else {
       plane.wheel.remove(this);
-      if (!onClient(header.address === null ? peer : { address: header.address, port: header.port })) this.cut();
+      if (!onClient(header.address === null ? peer : { address: addressFrom(header.address) })) this.cut();
       else if (header.end < joined.length) wire.owner.onBytes(joined, header.end, joined.length);
     }
   }
@@ -117,7 +118,7 @@ export function readFromSocket(socket: net.Socket, peer: Peer, done: (client: Pe
       return;
     }
     if (header.end < bytes.length) socket.unshift(bytes.subarray(header.end));
-    finish(header.address === null ? peer : { address: header.address, port: header.port });
+    finish(header.address === null ? peer : { address: addressFrom(header.address) });
   };
   socket.on('readable', onReadable);
   socket.on('end', onEnd);

@@ -2,16 +2,16 @@
 import type net from 'node:net';
 import type tls from 'node:tls';
 import { getSystemErrorName } from 'node:util';
+import { type Address, addressFrom } from '../../kernel/ip-address.ts';
 import type { Buffers } from './buffers.ts';
 import { Insides, isRecord, type StreamHandle, tlsHandle } from './raw-internals.ts';
 import { RawSecureWire } from './raw-secure-wire.ts';
 import { RawWire } from './raw-wire.ts';
 import type { Wire } from './wire.ts';
 
-/** Address of a peer as accepted. */
+/** Who is at the other end, as accepted or as a proxy says; null if that has no address that can be read. */
 export interface Peer {
-  readonly address: string;
-  readonly port: number;
+  readonly address: Address | null;
 }
 
 /** Called with the wire, or with the errno name of why there is none. */
@@ -35,15 +35,16 @@ export class RawTransport {
   serve(server: net.Server, accept: (wire: Wire, peer: Peer) => void): boolean {
     const listening: unknown = Reflect.get(server, '_handle');
     if (!isRecord(listening) || typeof listening['onconnection'] !== 'function') return false;
+    const name: { address?: string } = {};
+    const inherits = inheritsNoDelay(listening);
     listening['onconnection'] = (status: number, handle: StreamHandle | undefined): void => {
       if (status !== 0 || handle === undefined) return; // out of descriptors: libuv has closed it already
-      const name: { address?: string; port?: number } = {};
       if (handle.getpeername(name) !== 0) {
         handle.close();
         return;
       }
-      handle.setNoDelay(true);
-      accept(new RawWire(this.#insides, handle, 'client'), { address: name.address ?? '', port: name.port ?? 0 });
+      if (!inherits) handle.setNoDelay(true);
+      accept(new RawWire(this.#insides, handle, 'client'), { address: addressFrom(name.address ?? '') });
     };
     return true;
   }
@@ -92,4 +93,14 @@ export class RawTransport {
       },
     };
   }
+}
+
+/** On Linux a connection has the options of the socket that accepted it: set there, it is a system call less for each. */
+function inheritsNoDelay(listening: Record<string, unknown>): boolean {
+  const { setNoDelay } = listening;
+  return (
+    process.platform === 'linux' &&
+    typeof setNoDelay === 'function' &&
+    Reflect.apply(setNoDelay, listening, [true]) === 0
+  );
 }
