@@ -1,7 +1,7 @@
 /** What the gateway's page of metrics is made of, without a gateway. */
 import type { MetricsInput } from '../src/gateway/admin/metrics.ts';
 import { CellStore, compileSnapshot, resolveConfig } from '../src/gateway/config/index.ts';
-import type { DiscoveryState, EndpointState } from '../src/gateway/control/gateway-state.ts';
+import type { BreakerState, DiscoveryState, EndpointState } from '../src/gateway/control/gateway-state.ts';
 import { readLimits, readStores } from '../src/gateway/control/read-limits.ts';
 import type { SloStatus } from '../src/observe/slo/live/status.ts';
 
@@ -56,6 +56,16 @@ const discovery: DiscoveryState = {
   failures: 3,
 };
 
+const breaker: BreakerState = {
+  phase: 'open',
+  reason: '60 % of 20 calls failed',
+  since: '2026-02-01T00:00:00.000Z',
+  until: '2026-02-01T00:00:05.000Z',
+  openings: 1,
+  attempts: { good: 8, slow: 0, failed: 12, ignored: 1, refused: 7 },
+  transitions: [{ to: 'open', count: 1 }],
+};
+
 const changes: EndpointState['changes'] = [
   { to: 'up', cause: 'check', count: 1 },
   { to: 'down', cause: 'status', count: 2 },
@@ -94,5 +104,14 @@ export function metricsInput(): MetricsInput {
     metrics: { sent: 300, rejected: 2, dropped: 0, failed: 7, skipped: 4 },
   };
   const healthChanges = (_service: string, endpoint: string) => (endpoint === '127.0.0.1:9001' ? changes : []);
-  return { snapshot, state, discovery: [discovery], exported, slos: [slo], healthChanges, process };
+  return {
+    snapshot,
+    state,
+    discovery: [discovery],
+    breakers: [{ service: 'shop', bornMs: 0, state: breaker }],
+    exported,
+    slos: [slo],
+    healthChanges,
+    process,
+  };
 }

@@ -37,6 +37,7 @@ function gatewayOf(routes: number, endpoints: number): MetricsInput {
   }
   return {
     snapshot,
+    breakers: [],
     state: {
       version: '1',
       configVersion: 1,

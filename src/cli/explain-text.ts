@@ -71,7 +71,14 @@ function serviceLines({ service }: Explanation, paint: Paint): string[] {
   const lines = endpoints.slice(0, ENDPOINTS_MAX).map((endpoint) => endpointLine(endpoint, width, paint));
   const left = endpoints.length - lines.length;
   if (left > 0) lines.push(paint('dim', `  … and ${left} more`));
-  return [`service ${service.name} (${service.balance})`, ...lines, ''];
+  return [`service ${service.name} (${service.balance})`, ...breakerLines(service, paint), ...lines, ''];
+}
+
+function breakerLines({ breaker }: NonNullable<Explanation['service']>, paint: Paint): string[] {
+  if (breaker === null) return [];
+  const mark = breaker.phase === 'closed' ? '✓' : breaker.phase === 'half-open' ? '·' : '✗';
+  const tone = breaker.phase === 'closed' ? 'good' : breaker.phase === 'half-open' ? 'warn' : 'bad';
+  return [paint(tone, `  ${mark} breaker ${breaker.phase}: ${breaker.reason}`)];
 }
 
 function endpointLine(endpoint: ExplainedEndpoint, width: number, paint: Paint): string {

@@ -30,3 +30,14 @@ test('a source in trouble, one that names what is not used, and one that is well
   ]);
   assert.deepEqual(lines({ ...event, problem: null }), ['service shop: dns shop.test:80: answers again']);
 });
+
+test('a breaker: what it is now, for how long, and why', () => {
+  const breaker = { kind: 'breaker', service: 'shop' } as const;
+  const reason = '60 % of 20 calls failed';
+  assert.deepEqual(lines({ ...breaker, phase: 'open', forMs: 6312.4, reason }), [
+    'service shop: its breaker is open for 6.3s: 60 % of 20 calls failed',
+  ]);
+  assert.deepEqual(lines({ ...breaker, phase: 'half-open', forMs: null, reason: 'on trial with 5 calls' }), [
+    'service shop: its breaker is half-open: on trial with 5 calls',
+  ]);
+});

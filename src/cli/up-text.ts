@@ -97,7 +97,7 @@ function limitLines(limits: readonly LimitState[], row: Row, paint: Paint): stri
 }
 
 function serviceLines(
-  { name, balance, endpoints, discovery }: ServiceState,
+  { name, balance, breaker, endpoints, discovery }: ServiceState,
   index: number,
   row: Row,
   paint: Paint,
@@ -111,6 +111,7 @@ function serviceLines(
   const more = endpoints.length - lines.length;
   if (more > 0) lines.push(paint('dim', `… and ${more} more`));
   if (discovery !== null) lines.push(sourceText(discovery, paint));
+  if (breaker !== null && breaker.phase !== 'closed') lines.push(paint('bad', `breaker ${breaker.phase}`));
   const indent = ' '.repeat(balance.length);
   return lines.map((line, at) =>
     at === 0
@@ -152,6 +153,12 @@ export function eventLines(event: GatewayEvent, paint: Paint): string[] {
       return [paint('warn', `endpoint ${event.endpoint} of ${event.service} is ${printable(event.reason)}`)];
     case 'endpoint-spared':
       return [paint('warn', `endpoint ${event.endpoint} of ${event.service}: ${printable(event.reason)}`)];
+    case 'breaker': {
+      const { forMs, phase, reason, service } = event;
+      const tone = phase === 'open' ? 'bad' : phase === 'closed' ? 'good' : 'warn';
+      const time = forMs === null ? '' : ` for ${formatRoughly(forMs)}`;
+      return [paint(tone, `service ${service}: its breaker is ${phase}${time}: ${printable(reason)}`)];
+    }
     case 'fail-open':
       return event.reason === null
         ? [paint('good', `service ${event.service}: health is believed again`)]

@@ -117,6 +117,17 @@ export const filledSlots = Array.from({ length: FILLED }, (_, tenth) => ({
   slot: limitSlots.filled + tenth,
 }));
 
+/** What came of attempts at a service that has a breaker. */
+export const breakerSlots = {
+  good: 0,
+  slow: 1, // good but late
+  failed: 2,
+  failedSlowly: 3, // both
+  ignored: 4, // it says nothing of the service, or began in a state that is over
+  refused: 5, // not begun
+} as const;
+export const BREAKER_SLOTS = 6;
+
 /** Calls to a store of limits. */
 export const storeSlots = {
   down: 0, // gauge: 1 if its last call failed
@@ -191,6 +202,7 @@ export const refusals = [
   { word: 'upgrade_version', status: 426, text: 'This version of the protocol is not spoken here.' },
   { word: 'rate_limited', status: 429, text: 'Too many requests; more are taken later.' },
   { word: 'limits_unavailable', status: 503, text: 'The limits of this request cannot be checked at the moment.' },
+  { word: 'breaker_open', status: 503, text: 'What this request needs is out of order; it is tried again later.' },
 ] as const;
 
 export type Refusal = (typeof refusals)[number]['word'];

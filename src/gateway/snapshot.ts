@@ -9,6 +9,7 @@
 import type { BalancerName, LoadTable } from '../balance/index.ts';
 import type { RowPolicy } from '../health/index.ts';
 import type { Cell } from '../kernel/cells.ts';
+import type { BreakerPolicy } from '../resilience/breaker-policy.ts';
 import type { LimitPlan, LimitUse } from './limits/plan.ts';
 import type { KeySource } from './key-source.ts';
 import type { ShapingPlan } from './shaping/plan.ts';
@@ -133,6 +134,8 @@ export interface ServicePlan {
   readonly affinity: AffinityPlan | null;
   /** How long a row of errors has control look at an endpoint at once; null: its traffic is not judged. */
   readonly judged: { readonly row: RowPolicy | null } | null;
+  /** Null: its requests are sent on whatever became of others. */
+  readonly breaker: BreakerPlan | null;
   readonly endpoints: readonly EndpointPlan[];
   /** Where more of them come from, in words: `dns shop.internal:8080`; null if they are all in the config. */
   readonly discovery: string | null;
@@ -170,6 +173,12 @@ export interface ServicePlan {
   readonly retries: RetryPlan;
   /** Sent on a 503 when no endpoint is up, in seconds. */
   readonly retryAfterS: number;
+}
+
+export interface BreakerPlan {
+  readonly policy: BreakerPolicy;
+  /** Its state, and what comes of attempts: breakers/service-breaker.ts. */
+  readonly cell: Cell;
 }
 
 export interface RetryPlan {

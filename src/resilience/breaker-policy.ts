@@ -55,7 +55,8 @@ export function trialVerdict(
   { calls, failures, slow }: CallCounts,
   policy: BreakerPolicy,
 ): { readonly passed: boolean; readonly fault: string | null } {
-  const left = policy.trialCalls - calls;
+  // Of another policy meanwhile there may be fewer.
+  const left = Math.max(0, policy.trialCalls - calls);
   const failuresMin = shareOf(policy.failureRatio ?? 0.5, policy.trialCalls);
   const slowMin = policy.slow === null ? Number.POSITIVE_INFINITY : shareOf(policy.slow.ratio, policy.trialCalls);
   if (failures >= failuresMin) return { passed: false, fault: `${failures} of ${calls} trial calls failed` };

@@ -77,6 +77,7 @@ function servicePlan(endpoints: readonly EndpointPlan[], changes: Changes): Serv
     slowStart: null,
     affinity: null,
     judged: null,
+    breaker: null,
     ...changes.service,
     endpoints,
     discovery: null,

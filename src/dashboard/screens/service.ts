@@ -11,6 +11,7 @@ import { HeatMap } from '../charts/heat-map.ts';
 import { LineChart } from '../charts/line-chart.ts';
 import type { ChartLine, Dot, Mark } from '../charts/reading.ts';
 import { Asking } from '../components/asking.ts';
+import { Breakers } from '../components/breakers.ts';
 import { EndpointTable, RouteTable } from '../components/service-tables.ts';
 import { SlowestRequests } from '../components/slowest-requests.ts';
 import { live } from '../feed.ts';
@@ -93,6 +94,7 @@ export function Service(): View {
   const dots = usePolled(`${service} ${span.id}`, DOTS_PERIOD_MS, (signal) => askDots(service, span, signal));
   return h('div', { class: 'screen' }, [
     h(Choices, { service, span }),
+    h(Breakers, { service }),
     value === null
       ? h(Asking, { problem })
       : isEmpty(value)

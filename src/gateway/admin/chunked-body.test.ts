@@ -112,7 +112,16 @@ test('over the admin API: a page in chunks, and for HEAD its head alone', async 
   const snapshot = { listeners: [], services: [], routes: [], limits: [], cell: createCell(1, PROCESS_SLOTS) };
   const state = { version: '1', startedAt: '', configVersion: 1, reloads: {}, limits: [], stores: [], workers: [] };
   const process = { nodeVersion: 'v24' };
-  const input = { snapshot, state, discovery: [], exported: null, slos: [], healthChanges: () => [], process };
+  const input = {
+    snapshot,
+    state,
+    discovery: [],
+    breakers: [],
+    exported: null,
+    slos: [],
+    healthChanges: () => [],
+    process,
+  };
   const metrics = () => gatewayMetrics(input as unknown as MetricsInput);
   const server = new AdminServer({ metrics, audit() {} } as unknown as AdminBackend, policy);
   t.after(() => server.close());

@@ -8,6 +8,7 @@
  */
 
 import type {
+  BreakerState,
   ConfigVersionState,
   DrainState,
   EndpointOfService,
@@ -48,7 +49,10 @@ export interface ArmRow extends RouteArm {
   readonly route: string;
 }
 
-export interface ServiceRow extends Omit<ServiceState, 'discovery' | 'endpoints'> {
+export interface ServiceRow extends Omit<ServiceState, 'discovery' | 'endpoints' | 'breaker'> {
+  /** The phase of its breaker, and why; null without one. */
+  readonly breaker: BreakerState['phase'] | null;
+  readonly breakerReason: string | null;
   readonly endpoints: number;
   /** Where endpoints come from that are not in the config; empty if all are. */
   readonly source: string;

@@ -131,6 +131,21 @@ export const metricNames = {
     labels: ['service', 'source'],
     help: 'Endpoints of a service, by where they are known from: config, dns, file or api.',
   },
+  spillway_breaker_state: {
+    type: 'gauge',
+    labels: ['service', 'state'],
+    help: '1 for the state that the breaker of a service is in, 0 for the others.',
+  },
+  spillway_breaker_calls_total: {
+    type: 'counter',
+    labels: ['service', 'result'],
+    help: 'Attempts at a service that has a breaker: good, slow (good but late), failed, ignored (they say nothing of it), or refused because it was not closed.',
+  },
+  spillway_breaker_transitions_total: {
+    type: 'counter',
+    labels: ['service', 'to'],
+    help: 'Changes of the state of the breaker of a service, by the state it went to.',
+  },
   spillway_discovery_answers_total: {
     type: 'counter',
     labels: discovered,

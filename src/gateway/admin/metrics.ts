@@ -34,6 +34,7 @@ import {
 } from '../slots.ts';
 import { type EndpointPlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
 import type { RouteExemplars } from '../tracing/route-exemplars.ts';
+import { breakerSamples, type CountedBreaker } from './breaker-samples.ts';
 import { durations } from './duration-buckets.ts';
 import { limitSamples } from './limit-samples.ts';
 import { metricNames, type MetricNames } from './metric-names.ts';
@@ -47,6 +48,7 @@ export interface MetricsInput {
   >;
   /** Of each service, in the order of the snapshot. */
   readonly discovery: readonly (DiscoveryState | null)[];
+  readonly breakers: readonly CountedBreaker[];
   /** To a collector; null if there is none. */
   readonly exported: Exported | null;
   /** Empty without `slos`. */
@@ -79,6 +81,7 @@ export function gatewayMetrics(input: MetricsInput, exemplars: RouteExemplars = 
     spillway_refusals_total: refusalSamples(snapshot),
     ...listenerSeries(snapshot),
     ...discoverySeries(input),
+    ...breakerSamples(input.breakers),
     ...endpointSeries(snapshot),
     spillway_endpoint_health_changes_total: healthSamples(input),
     ...sloSamples(input.slos),

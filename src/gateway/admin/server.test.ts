@@ -45,7 +45,15 @@ const metrics = (): never => {
   };
   const snapshot = { listeners: [], services: [], routes: [], limits: [], cell: createCell(1, PROCESS_SLOTS) };
   const process = { residentBytes: 0, cpuSeconds: 0, nodeVersion: '', configAppliedS: 0 };
-  return gatewayMetrics({ snapshot, state, discovery: [], exported: null, slos: [], process } as never) as never;
+  return gatewayMetrics({
+    snapshot,
+    state,
+    discovery: [],
+    breakers: [],
+    exported: null,
+    slos: [],
+    process,
+  } as never) as never;
 };
 
 type Answer = { readonly status: number } & Readonly<Record<'head' | 'body', string>>;

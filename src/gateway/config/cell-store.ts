@@ -14,6 +14,7 @@ import { type Algorithm, createSharedMemory } from '../../limit/index.ts';
 import { createRefusedKeys } from '../limits/refused-keys.ts';
 import {
   ARM_SLOTS,
+  BREAKER_SLOTS,
   ENDPOINT_SLOTS,
   LIMIT_SLOTS,
   LISTENER_SLOTS,
@@ -74,6 +75,11 @@ export class CellStore {
   /** An arm of a split. */
   arm(route: string, name: string): Cell {
     return this.#cell(armKey(route, name), ARM_SLOTS);
+  }
+
+  /** Of a service that has a breaker. */
+  breaker(service: string): Cell {
+    return this.#cell(`breaker ${service}`, BREAKER_SLOTS);
   }
 
   listener(name: string): Cell {
@@ -148,6 +154,7 @@ function keysOf({ limits, listeners, routes, services }: Snapshot): string[] {
     ...limits.map(({ name }) => `limit ${name}`),
     ...limits.flatMap(({ store }) => (store === null ? [] : [`store ${store.name}`])),
     ...listeners.map(({ id }) => `listener ${id}`),
+    ...services.flatMap(({ name, breaker }) => (breaker === null ? [] : [`breaker ${name}`])),
     ...routes.map(({ name }) => `route ${name}`),
     ...routes.flatMap(({ name, shaping }) => (shaping?.split?.arms ?? []).map((arm) => armKey(name, arm.name))),
     ...services.flatMap(({ name, endpoints }) => endpoints.map(({ id }) => endpointKey(name, id))),

@@ -6,6 +6,7 @@ import { createHmac, hkdfSync } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { CheckPlan, HealthPlan } from '../control/health-plan.ts';
 import type {
+  BreakerPlan,
   EndpointOrigin,
   EndpointPlan,
   ListenerPlan,
@@ -17,6 +18,7 @@ import type {
   UpstreamTlsPlan,
 } from '../snapshot.ts';
 import { compileAffinity } from './balance-schema.ts';
+import { compileBreaker } from './breaker-schema.ts';
 import type { CellStore } from './cell-store.ts';
 import { compileRoute } from './compile-route.ts';
 import { describeDiscovery } from './discovery-schema.ts';
@@ -155,6 +157,7 @@ function compileService(service: Service, config: Config, { cells, found }: Comp
         ? null
         : { windowMs: slowStart.window, floor: slowStart.floor, exponent: slowStart.curve },
     affinity: affinity === undefined ? null : compileAffinity(affinity),
+    breaker: breakerOf(service, cells),
     judged: health.passive === null ? null : { row: health.passive.consecutive },
     endpoints: endpointsOf(service, found?.(service) ?? []).map(({ address, ...each }): EndpointPlan => {
       const { text: id, host, port } = address;
@@ -194,6 +197,12 @@ function compileService(service: Service, config: Config, { cells, found }: Comp
     retries: compileRetries(service),
     retryAfterS: Math.ceil(service.retryAfter / 1000),
   };
+}
+
+function breakerOf({ breaker, name, timeouts }: Service, cells: CellStore): BreakerPlan | null {
+  if (breaker === undefined) return null;
+  const trialMs = timeouts.queue + timeouts.connect + timeouts.responseHeader;
+  return { policy: compileBreaker(breaker, trialMs), cell: cells.breaker(name) };
 }
 
 /** Those of the config first; one that is found as well is what the config says of it. */

@@ -30,7 +30,7 @@ test('the machine form says the same in fields', () => {
     message: 'unknown key "balanc" in services[0]',
     found: null,
     expected:
-      'one of: name, balance, slowStart, affinity, endpoints, discovery, tls, health, timeouts, limits, retries, retryAfter, allowLinkLocal',
+      'one of: name, balance, slowStart, affinity, endpoints, discovery, tls, health, timeouts, limits, retries, breaker, retryAfter, allowLinkLocal',
     suggestion: 'balance',
   });
 });

@@ -25,6 +25,12 @@ export function checkService(
   checkEndpoints(service, path, parts, list, context);
   checkAffinity(service, path, list, context);
   checkTimes(service, path, list);
+  const { breaker } = service;
+  if (breaker !== undefined && breaker.openForMax < breaker.openFor) {
+    const message = 'a breaker cannot be open for longer at least than at most';
+    const expected = `openForMax (${formatDuration(breaker.openForMax)}) at least openFor (${formatDuration(breaker.openFor)})`;
+    list.error([...path, 'breaker', 'openForMax'], { message, expected });
+  }
   const { active } = service.health;
   if (active !== undefined) checkActive(active, [...path, 'health', 'active'], list);
   if (service.tls !== undefined) checkTls(service.tls, [...path, 'tls'], list, context);

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { affinity, balance, slowStart } from './balance-schema.ts';
 import { activeHealth, statusRange } from './check-schema.ts';
+import { breakerSchema } from './breaker-schema.ts';
 import { discoverySchema } from './discovery-schema.ts';
 import { endpointList } from './endpoint-schema.ts';
 import { failOpen, passiveHealth, startup } from './health-schema.ts';
@@ -134,6 +135,11 @@ export const serviceSchema = section({
   retries: retriesSchema(statusRange)
     .prefault({})
     .describe('What happens when an endpoint fails a request before it answered.'),
+  breaker: breakerSchema
+    .optional()
+    .describe(
+      'Answer 503 at once while the service as a whole fails or is slow, in place of waiting for it: the guide on circuit breakers. Absent: never. `{}` is the defaults.',
+    ),
   retryAfter: duration({ min: 1000, max: 86_400_000 })
     .prefault('5s')
     .describe('What `Retry-After` says on a 503 when no endpoint is up. Whole seconds, rounded up.'),

@@ -40,6 +40,18 @@ test('what happens to a gateway is told in sentences', () => {
     ],
     [{ kind: 'drain-undone', ...of }, 'drain plain: a:1 of shop serves again.'],
     [
+      { kind: 'breaker', service: 'shop', phase: 'open', forMs: 6312.4, reason: '60 % of 20 calls failed' },
+      'breaker bad: The breaker of shop is open for 6.3s: 60 % of 20 calls failed.',
+    ],
+    [
+      { kind: 'breaker', service: 'shop', phase: 'half-open', forMs: null, reason: 'on trial with 5 calls' },
+      'breaker plain: The breaker of shop is half-open: on trial with 5 calls.',
+    ],
+    [
+      { kind: 'breaker', service: 'shop', phase: 'closed', forMs: null, reason: '5 of 5 trial calls succeeded' },
+      'breaker good: The breaker of shop is closed: 5 of 5 trial calls succeeded.',
+    ],
+    [
       { kind: 'fail-open', service: 'shop', reason: null },
       'health good: The health of shop’s endpoints is believed again.',
     ],

@@ -18,6 +18,7 @@ export type ChangeKind =
   | 'config'
   | 'canary'
   | 'health'
+  | 'breaker'
   | 'drain'
   | 'discovery'
   | 'worker'
@@ -101,6 +102,12 @@ function changeOfEvent(event: GatewayEvent): NewChange | null {
     case 'endpoint-spared':
     case 'endpoint-kept':
       return health(event, 'bad', `${event.endpoint} of ${event.service} is faulty and stays in: ${event.reason}.`);
+    case 'breaker': {
+      const { forMs, phase, reason, service } = event;
+      const tone = phase === 'open' ? 'bad' : phase === 'closed' ? 'good' : 'plain';
+      const time = forMs === null ? '' : ` for ${formatRoughly(forMs)}`;
+      return { kind: 'breaker', tone, what: `The breaker of ${service} is ${phase}${time}: ${reason}.`, service };
+    }
     case 'fail-open': {
       const { reason, service } = event;
       const what = reason === null ? 'is believed again' : `is not believed any more: ${reason}`;

@@ -312,9 +312,8 @@ export class ControlPlane {
   }
 
   async explain(request: ExplainRequest): Promise<Explanation> {
-    const { health } = this.#endpoints;
     const { snapshot } = this.#enforcement.inForce();
-    return explainLive(snapshot, request, (service, endpoint) => health.known(service, endpoint), this.#options.clock);
+    return explainLive(snapshot, request, this.#endpoints.known, this.#options.clock);
   }
 
   async #end(timeoutMs: number): Promise<void> {

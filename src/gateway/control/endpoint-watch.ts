@@ -1,10 +1,12 @@
 /**
- * Who of the endpoints may get work, of the config in force and of one on trial beside it: their health and their drains, which
+ * Who may get work, of the config in force and of one on trial beside it: services by their breakers, endpoints by their health and their drains, which
  * see one another. An endpoint that drains is none of those that are left, so health spares the last one beside it.
  */
 import type { Cell } from '../../kernel/cells.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
+import type { KnownReader } from '../l7/explain.ts';
+import { Breakers } from './breakers.ts';
 import { Drains } from './drains.ts';
 import type { GatewayEvent } from './events.ts';
 import { HealthChecks } from './health-checks.ts';
@@ -19,23 +21,36 @@ export interface EndpointWatchOptions {
 
 export class EndpointWatch {
   readonly health: HealthChecks;
+  readonly breakers: Breakers;
   readonly drains: Drains;
   #configs: readonly InForce[] = [];
 
   constructor({ clock, random, onEvent }: EndpointWatchOptions) {
     this.health = new HealthChecks({ clock, random, onEvent });
+    this.breakers = new Breakers({ clock, random, onEvent });
     this.drains = new Drains({ clock, onEvent, onChange: () => this.#updateHealth() });
   }
 
   /** What is asked and drained as before goes on undisturbed. */
   update(force: InForce, trial: InForce | null): void {
     this.#configs = trial === null ? [force] : [force, trial];
+    // Of both configs too, a breaker goes by the one in force.
+    this.breakers.update(this.#configs.flatMap(({ snapshot }) => snapshot.services));
     this.drains.update(force.snapshot, trial?.snapshot ?? null);
     this.#updateHealth();
   }
 
+  /** What is known of them, for who explains a request. */
+  get known(): KnownReader {
+    return {
+      endpoint: (service, endpoint) => this.health.known(service, endpoint),
+      breaker: (service) => this.breakers.known(service)?.reason ?? '',
+    };
+  }
+
   stop(): void {
     this.health.stop();
+    this.breakers.stop();
     this.drains.stop();
   }
 

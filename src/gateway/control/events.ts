@@ -4,6 +4,7 @@
  * A listener of events is called synchronously on the control thread and must not wait; what it throws is caught and
  * dropped, because telling must never stop the traffic. Nothing here is on the way of a request.
  */
+import type { BreakerPhase } from '../../resilience/breaker-life.ts';
 import type { CanaryState, DrainState, ReloadCause } from './gateway-state.ts';
 
 export type GatewayEvent =
@@ -31,6 +32,14 @@ export type GatewayEvent =
   | { readonly kind: 'endpoint-trial'; readonly service: string; readonly endpoint: string; readonly reason: string }
   /** Its traffic is faulty, and it stays in; `reason` says both why. */
   | { readonly kind: 'endpoint-spared'; readonly service: string; readonly endpoint: string; readonly reason: string }
+  /** The breaker of a service is in another state; `forMs`: how long it is open. */
+  | {
+      readonly kind: 'breaker';
+      readonly service: string;
+      readonly phase: BreakerPhase;
+      readonly reason: string;
+      readonly forMs: number | null;
+    }
   /** Health is not believed any more and all endpoints are used, or believed again (`reason` is null then). */
   | { readonly kind: 'fail-open'; readonly service: string; readonly reason: string | null }
   /** Its check fails, but it is the last that is left and only ever timed out: it stays in (see src/health). */

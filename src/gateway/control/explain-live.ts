@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { createLimiter, sharedMemoryStore } from '../../limit/index.ts';
-import { explain, type ExplainRequest, type Explanation, type HealthReader } from '../l7/explain.ts';
+import { explain, type ExplainRequest, type Explanation, type KnownReader } from '../l7/explain.ts';
 import { type ExplainedLimit, leftInMemory, leftOf, type LeftQuestion } from '../limits/explain-limits.ts';
 import { memoriesOf } from '../limits/limits.ts';
 import { algorithmOf } from '../limits/plan.ts';
@@ -20,7 +20,7 @@ const LANE = 0;
 export async function explainLive(
   snapshot: Snapshot,
   request: ExplainRequest,
-  known: HealthReader,
+  known: KnownReader,
   clock: Clock,
 ): Promise<Explanation> {
   const inMemory = leftInMemory(snapshot);

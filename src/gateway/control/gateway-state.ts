@@ -64,9 +64,28 @@ export interface ServiceState extends Percentiles {
   readonly balance: string;
   /** Too few endpoints are left, so health is not believed and all are used. */
   readonly failOpen: boolean;
+  /** Null if it has none. */
+  readonly breaker: BreakerState | null;
   /** Where endpoints come from that are not in the config; null if all are. */
   readonly discovery: DiscoveryState | null;
   readonly endpoints: readonly EndpointState[];
+}
+
+/** What stands between a service as a whole and its requests. */
+export interface BreakerState {
+  readonly phase: 'closed' | 'open' | 'half-open' | 'isolated';
+  /** Why, in words. */
+  readonly reason: string;
+  /** RFC 3339. */
+  readonly since: string;
+  /** RFC 3339: when attempts are let go again; null unless it is open. */
+  readonly until: string | null;
+  /** Openings in a row. */
+  readonly openings: number;
+  /** Attempts since the service is known, by what came of them; `ignored` says nothing of the service. */
+  readonly attempts: Readonly<Record<'good' | 'slow' | 'failed' | 'ignored' | 'refused', number>>;
+  /** How often it became what. */
+  readonly transitions: readonly { readonly to: BreakerState['phase']; readonly count: number }[];
 }
 
 export interface DiscoveryState {

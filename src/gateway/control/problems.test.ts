@@ -22,7 +22,7 @@ const endpoint = (address: string, given: object = {}) => ({
 const down = (address: string, since = '2026-01-01T00:00:00.000Z') =>
   endpoint(address, { health: 'down', reason: 'connection refused', since });
 const service = (endpoints: readonly object[], given: object = {}) => ({
-  services: [{ name: 'shop', failOpen: false, discovery: null, endpoints, ...given }],
+  services: [{ name: 'shop', failOpen: false, breaker: null, discovery: null, endpoints, ...given }],
 });
 
 const said = (given: object): string[] =>
@@ -47,6 +47,18 @@ test('an endpoint that is out is named with its reason, and a service with none 
     said(service([down('a:1'), endpoint('b:1')], { failOpen: true }))[0],
     'fault: shop has too few healthy endpoints (1 of 2), so all are used.',
   );
+});
+
+test('a breaker that is not closed is said first, with its reason; one that is, is not', () => {
+  const breaker = { reason: '60 % of 20 calls failed', since: '2026-01-01T00:00:00.000Z' };
+  const of = (phase: string): object => service([endpoint('a:1')], { breaker: { ...breaker, phase } });
+  assert.deepEqual(said(of('closed')), []);
+  assert.deepEqual(said(of('open')), [
+    'fault: The breaker of shop is open, so its requests are refused: 60 % of 20 calls failed.',
+  ]);
+  assert.deepEqual(said(of('half-open')), [
+    'warning: shop is tried again with a few requests; its breaker refuses the others.',
+  ]);
 });
 
 test('of many that are out, some are named and the others counted, since the first of them', () => {

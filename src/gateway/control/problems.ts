@@ -42,9 +42,9 @@ export function burnSentence(id: string, { burn }: AlertStatus): string {
   return `${id} spends its error budget ${times}.`;
 }
 
-function serviceProblems({ name, endpoints, failOpen, discovery }: ServiceState): LiveProblem[] {
+function serviceProblems({ name, breaker, endpoints, failOpen, discovery }: ServiceState): LiveProblem[] {
   const link = `#/balancer?service=${encodeURIComponent(name)}`;
-  const found: LiveProblem[] = [];
+  const found: LiveProblem[] = breakerProblems(name, breaker);
   const out = endpoints.filter(isOut);
   const working = endpoints.length - out.length;
   if (endpoints.length === 0) {
@@ -68,6 +68,18 @@ function serviceProblems({ name, endpoints, failOpen, discovery }: ServiceState)
     found.push(problem('warning', what, link, discovery.answeredAt));
   }
   return found;
+}
+
+function breakerProblems(name: string, breaker: ServiceState['breaker']): LiveProblem[] {
+  if (breaker === null || breaker.phase === 'closed') return [];
+  const { phase, reason, since } = breaker;
+  const link = `#/service?service=${encodeURIComponent(name)}`;
+  if (phase === 'half-open') {
+    return [
+      problem('warning', `${name} is tried again with a few requests; its breaker refuses the others.`, link, since),
+    ];
+  }
+  return [problem('fault', `The breaker of ${name} is ${phase}, so its requests are refused: ${reason}.`, link, since)];
 }
 
 function isOut({ health, drain }: EndpointState): boolean {

@@ -44,8 +44,9 @@ function tablesOf(state: GatewayState): LiveTables {
     arms: tableOf(columns.arms, routes.flatMap(armRows)),
     services: tableOf(
       columns.services,
-      services.map(({ discovery, endpoints, ...service }) => ({
+      services.map(({ breaker, discovery, endpoints, ...service }) => ({
         ...service,
+        ...{ breaker: breaker?.phase ?? null, breakerReason: breaker?.reason ?? null },
         ...{ endpoints: endpoints.length, source: discovery?.source ?? '', sourceProblem: discovery?.problem ?? null },
       })),
     ),
@@ -83,7 +84,17 @@ const columns = {
     ...latencies,
   ],
   arms: ['route', 'service', 'weight', 'requests', 'errors'],
-  services: ['name', 'balance', 'failOpen', 'endpoints', 'source', 'sourceProblem', ...latencies],
+  services: [
+    'name',
+    'balance',
+    'failOpen',
+    'breaker',
+    'breakerReason',
+    'endpoints',
+    'source',
+    'sourceProblem',
+    ...latencies,
+  ],
   endpoints: [
     ...(['service', 'address', 'source', 'weight', 'health', 'reason', 'cause', 'since'] as const),
     ...(['drain', 'drainedBy', 'drainUntil', 'ejections', 'inFlight', 'tunnels', 'connections', 'idle'] as const),

@@ -6,6 +6,8 @@ import { cellLanes } from '../../kernel/cells.ts';
 import {
   ARM_SLOTS,
   armSlots,
+  BREAKER_SLOTS,
+  breakerSlots,
   ENDPOINT_SLOTS,
   endpointSlots,
   LISTENER_SLOTS,
@@ -27,6 +29,7 @@ import {
   type Snapshot,
 } from '../snapshot.ts';
 import type {
+  BreakerState,
   DiscoveryState,
   EndpointOfService,
   EndpointState,
@@ -38,6 +41,7 @@ import type {
   StatusCounts,
   WorkerState,
 } from './gateway-state.ts';
+import type { Breakers } from './breakers.ts';
 import type { Drains } from './drains.ts';
 import { reader } from './read-cell.ts';
 import { type DurationReader, percentiles } from './read-durations.ts';
@@ -69,6 +73,7 @@ export function readListeners(
 export interface EndpointKnowledge {
   readonly health: Pick<HealthChecks, 'known' | 'isFailOpen'>;
   readonly drains: Pick<Drains, 'state'>;
+  readonly breakers: Pick<Breakers, 'known'>;
   readonly durations: DurationReader;
 }
 
@@ -82,6 +87,7 @@ export function readServices(
     name: service.name,
     balance: service.balance.algorithm,
     failOpen: knowledge.health.isFailOpen(service.name),
+    breaker: readBreaker(service, knowledge.breakers),
     discovery: discovery[index] ?? null,
     ...percentiles(
       knowledge.durations(
@@ -92,6 +98,24 @@ export function readServices(
     ),
     endpoints: service.endpoints.map((endpoint) => endpointState(service, endpoint, knowledge)),
   }));
+}
+
+/** Null without one. */
+export function readBreaker({ breaker, name }: ServicePlan, breakers: Pick<Breakers, 'known'>): BreakerState | null {
+  const known = breakers.known(name);
+  if (breaker === null || known === null) return null;
+  const { phase, reason, sinceMs, untilMs, openings, transitions } = known;
+  const count = reader(breaker.cell, BREAKER_SLOTS);
+  const { good, slow, failed, failedSlowly, ignored, refused } = breakerSlots;
+  return {
+    ...{ phase, reason, openings, since: new Date(sinceMs).toISOString() },
+    until: untilMs === null ? null : new Date(untilMs).toISOString(),
+    attempts: {
+      ...{ good: count(good), slow: count(slow), failed: count(failed) + count(failedSlowly) },
+      ...{ ignored: count(ignored), refused: count(refused) },
+    },
+    transitions: [...transitions].map(([to, times]) => ({ to, count: times })),
+  };
 }
 
 /** Of all services that have the address, once each. */

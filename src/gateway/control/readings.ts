@@ -2,6 +2,7 @@
  * What the gateway says of itself: its state, its metrics, whether it lives and is ready. Only reads, of what the control plane
  * and its parts hold at that moment.
  */
+import { cellBornMs } from '../../kernel/cells.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { packageVersion } from '../../kernel/version.ts';
 import type { SeriesFilesState } from '../../observe/series/series-files.ts';
@@ -21,6 +22,7 @@ import { type DurationReader, readDurations } from './read-durations.ts';
 import { readLimits, readStores } from './read-limits.ts';
 import {
   type EndpointKnowledge,
+  readBreaker,
   readEndpoints,
   readListeners,
   readRefusals,
@@ -145,6 +147,11 @@ export class Readings {
         reloads: reloads.state,
       },
       discovery: this.#discovery(config),
+      breakers: snapshot.services.flatMap((service) => {
+        const state = readBreaker(service, endpoints.breakers);
+        if (state === null) return [];
+        return [{ service: service.name, bornMs: cellBornMs(service.breaker!.cell), state }];
+      }),
       exported: telemetry.exported,
       slos: this.#options.slos(),
       healthChanges: (service: string, endpoint: string) => endpoints.health.known(service, endpoint).changes,
@@ -184,8 +191,8 @@ export class Readings {
   }
 
   #knowledge(durations: DurationReader): EndpointKnowledge {
-    const { health, drains } = this.#options.endpoints;
-    return { health, drains, durations };
+    const { health, drains, breakers } = this.#options.endpoints;
+    return { health, drains, breakers, durations };
   }
 
   /** What is known of where endpoints come from, a state or null for each service. */

@@ -17,6 +17,7 @@
  * Source: Dean and Barroso, The Tail at Scale (2013), for hedges; Brooker, Exponential Backoff And Jitter (2015).
  */
 import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { NO_PASS } from '../breakers/service-breaker.ts';
 import { endpointSlots, type Refusal, routeSlots } from '../slots.ts';
 import { AttemptLog } from '../tracing/attempt-log.ts';
 import { Attempt } from './attempt.ts';
@@ -67,11 +68,19 @@ export class Asking implements Deadline {
   ask(reuse: boolean, otherwise: Refusal): void {
     const exchange = this.#exchange;
     const { attempt } = this;
+    const { breaker } = exchange.service;
+    const pass = breaker === null ? NO_PASS : breaker.ask();
+    if (breaker !== null && pass === NO_PASS) {
+      exchange.fail(this.count === 0 ? 'breaker_open' : otherwise);
+      return;
+    }
     const endpoint = exchange.service.pick(exchange);
     if (endpoint === null) {
+      breaker?.giveBack(pass);
       exchange.fail(otherwise);
       return;
     }
+    attempt.pass = pass;
     if (!this.#start(attempt, endpoint, reuse)) {
       exchange.fail('queue_full');
       return;
@@ -193,8 +202,8 @@ export class Asking implements Deadline {
     const delayMs = Math.max(waitMs, backoffMs(this.count, service.plan.retries, plane.random));
     if (plane.nowMs + delayMs >= exchange.deadlineMs) return NOT;
     if (attempt.endpoint !== null) tried.push(attempt.endpoint);
-    // Nobody else is there: what this one said is what the client is told.
-    return service.hasLeft(exchange) && this.#pay() ? delayMs : NOT;
+    // Nobody else is there, or the service is not to be asked: what this one said is what the client is told.
+    return service.breaker?.isClosed !== false && service.hasLeft(exchange) && this.#pay() ? delayMs : NOT;
   }
 
   /** Than its endpoint, if there are any. */
@@ -248,7 +257,9 @@ export class Asking implements Deadline {
     const { service, tried } = exchange;
     if (attempt.endpoint === null) return;
     tried.push(attempt.endpoint);
-    const endpoint = service.hasLeft(exchange) && this.#pay() ? service.pick(exchange) : null;
+    // A trial has no permit for more of the same.
+    const isTold = service.breaker?.isClosed !== false && service.hasLeft(exchange) && this.#pay();
+    const endpoint = isTold ? service.pick(exchange) : null;
     if (endpoint === null) {
       // It is the only one there is, also for what may become of this attempt.
       tried.pop();
@@ -258,6 +269,7 @@ export class Asking implements Deadline {
     const hedge = this.#spare ?? new Attempt(exchange);
     this.#spare = null;
     this.#hedge = hedge;
+    hedge.pass = service.breaker?.ask() ?? NO_PASS;
     this.reason = 'hedge';
     exchange.count(routeSlots.hedges, 1);
     if (!this.#start(hedge, endpoint, true)) this.#leave(hedge);

@@ -10,9 +10,10 @@
  */
 import { type TrafficResult, trafficResults } from '../../health/index.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
-import { isOurs } from '../connection-failure.ts';
+import { NO_PASS } from '../breakers/service-breaker.ts';
 import { bucketOf } from '../durations.ts';
 import { countStatus, endpointSlots as slot, type Refusal } from '../slots.ts';
+import { resultOf, resultOfConnect } from './attempt-result.ts';
 import { discardRest } from './discarded-answer.ts';
 import { DRAIN_OVER, type Endpoint, type Opening, type Waiter } from './endpoint.ts';
 import type { Exchange } from './exchange.ts';
@@ -41,6 +42,8 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   continued = false;
   /** As far as is known, another request may follow on the connection. */
   reusable = false;
+  /** With which the breaker of its service let it begin, until it was told what came of it. */
+  pass = NO_PASS;
 
   // The record, read by `Accounts`.
   /** Among those of its exchange; 1 is the first. */
@@ -154,7 +157,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
       return;
     }
     const result = resultOfConnect(code, this.handshakeMs > 0);
-    if (result !== null) this.endpoint?.record(result, 0);
+    if (result !== null) this.#learn(result, 0);
     this.#answered(false);
     this.end();
     this.#exchange.attemptFailed(this, code === 'ETIMEDOUT' ? 'connect_timeout' : 'connect_failed', true);
@@ -206,7 +209,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     }
     this.#state = ANSWERED;
     const { answer, serverError } = trafficResults;
-    this.endpoint?.record(head.status < 500 ? answer : serverError, this.firstByteMs - this.#sentMs);
+    this.#learn(head.status < 500 ? answer : serverError, this.firstByteMs - this.#sentMs);
     this.#countTime();
     this.#answered(head.status < 500);
     exchange.plane.wheel.disarm(this);
@@ -246,8 +249,10 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   /** Counts the fault as the endpoint's; `repeatable` if the request may go out again, as long as no answer had begun. */
   fail(refusal: Refusal, fault: number, repeatable: boolean): void {
     this.count(fault, 1);
-    const result = this.#resultOf(refusal);
-    if (result !== null) this.endpoint?.record(result, 0);
+    // A kept connection that was closed meanwhile says nothing: nobody had asked anything on it.
+    const isStale = this.reused && this.firstByteMs === 0;
+    const result = resultOf(refusal, this.#state === ANSWERED, isStale);
+    if (result !== null) this.#learn(result, 0);
     this.#answered(false);
     this.end();
     this.#exchange.attemptFailed(this, refusal, repeatable && this.firstByteMs === 0);
@@ -264,23 +269,32 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     exchange.attemptFailed(this, 'drained', this.firstByteMs === 0);
   }
 
-  /** What a failure says of the endpoint; null is nothing. */
-  #resultOf(refusal: Refusal): TrafficResult | null {
-    const begun = this.#state === ANSWERED;
-    switch (refusal) {
-      case 'connect_timeout':
-        return trafficResults.connectTimeout;
-      case 'upstream_protocol':
-        return trafficResults.protocol;
-      case 'upstream_timeout':
-        return begun ? trafficResults.brokenOff : trafficResults.answerTimeout;
-      case 'upstream_reset':
-        // A kept connection that was closed meanwhile says nothing: nobody had asked anything on it.
-        if (this.reused && this.firstByteMs === 0) return null;
-        return begun ? trafficResults.brokenOff : trafficResults.reset;
-      default:
-        return null;
-    }
+  /** The exchange has no more time. Of the endpoint that says nothing, which may have had little of it; but the service was waited for. */
+  outOfTime(): void {
+    if (this.queuedAt === null) this.count(slot.timeouts, 1);
+    if (this.#state === SENT && this.#exchange.request.done) this.#tellBreaker(true, this.#tookMs);
+  }
+
+  /** Tells whoever judges what came of it. `answerMs` is read of an answer. */
+  #learn(result: TrafficResult, answerMs: number): void {
+    this.endpoint?.record(result, answerMs);
+    if (this.pass === NO_PASS) return;
+    const { answer, serverError } = trafficResults;
+    this.#tellBreaker(result !== answer, result <= serverError ? answerMs : this.#tookMs);
+  }
+
+  /** Once, so for it an attempt ends with the head of its answer. Null: it says nothing. */
+  #tellBreaker(failed: boolean | null, tookMs: number): void {
+    const { pass } = this;
+    const { breaker } = this.#exchange.service;
+    this.pass = NO_PASS;
+    if (pass === NO_PASS) return;
+    if (failed === null) breaker?.giveBack(pass);
+    else breaker?.end(pass, failed, tookMs);
+  }
+
+  get #tookMs(): number {
+    return this.#exchange.plane.nowMs - (this.connectingMs > 0 ? this.connectingMs : this.connectedMs);
   }
 
   /** The connection is somebody else's from now on. */
@@ -324,6 +338,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.#heads.end();
     this.endpoint?.leave(this);
     this.handOver()?.close();
+    if (this.pass !== NO_PASS) this.#tellBreaker(null, 0);
     this.count(slot.inFlight, -1);
     const { endpoint } = this;
     if (endpoint === null) return;
@@ -382,12 +397,4 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     else if (!exchange.request.done && exchange.takesBody) exchange.fail('body_timeout');
     else this.fail('upstream_timeout', slot.timeouts, false);
   }
-}
-
-/** What a connection that could not be made says of the endpoint; null is nothing. */
-function resultOfConnect(code: string, shookHands: boolean): TrafficResult | null {
-  if (isOurs(code)) return null;
-  if (shookHands) return trafficResults.tlsFailed;
-  if (code === 'ECONNREFUSED') return trafficResults.refused;
-  return code === 'ETIMEDOUT' ? trafficResults.connectTimeout : trafficResults.unreachable;
 }

@@ -181,6 +181,7 @@ class World {
       responseLimits: { headerBytesMax: 0, headerFieldsMax: 0 },
       read: () => undefined,
       budget: new RetryBudget(),
+      breaker: null,
       pick: () => null,
       hasLeft: () => false,
       pinField: () => new Uint8Array(0),

@@ -27,7 +27,7 @@ import { type Head, METHOD_HEAD } from './head.ts';
 import type { Plane } from './plane.ts';
 import { BULK_BYTES, relay } from './relay.ts';
 import { ResponseRelay } from './response-relay.ts';
-import type { Arm, Route, Service, Wanted } from './service.ts';
+import { type Arm, comeAgainS, type Route, type Service, type Wanted } from './service.ts';
 import { openTunnel } from './tunnel.ts';
 import { isAccepted } from './web-socket.ts';
 import type { Wire } from './wire.ts';
@@ -351,7 +351,7 @@ export class Exchange implements Deadline, Wanted {
       return;
     }
     this.#asking.end();
-    const retryAfterS = refusal === 'no_endpoint' || refusal === 'queue_full' ? this.service.plan.retryAfterS : -1;
+    const retryAfterS = comeAgainS(this.service, refusal, this.plane.nowMs);
     const keep = this.mayKeepClient();
     const head = this.methodId === METHOD_HEAD;
     this.status = this.plane.refuse(client.wire, { number: this.refusal, close: !keep, head, retryAfterS });
@@ -394,7 +394,7 @@ export class Exchange implements Deadline, Wanted {
 
   onDeadline(nowMs: number): void {
     this.plane.nowMs = nowMs;
-    if (this.attempt.queuedAt === null) this.attempt.count(endpointSlots.timeouts, 1);
+    this.attempt.outOfTime();
     this.fail('total_timeout');
   }
 }

@@ -19,7 +19,7 @@ import {
   HEALTH_UP,
 } from '../slots.ts';
 import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } from '../snapshot.ts';
-import { explain } from './explain.ts';
+import { explain, type KnownReader } from './explain.ts';
 import { createRouter } from '../routing/router.ts';
 import { whyNoMatch } from '../routing/route-reasons.ts';
 
@@ -78,6 +78,10 @@ function endpoint(id: string, weight = 1, health = 0): EndpointPlan {
   };
 }
 
+function knownBy(endpoint: KnownReader['endpoint']): KnownReader {
+  return { endpoint, breaker: () => '60 % of 20 calls failed' };
+}
+
 function service(name: string, ...endpoints: EndpointPlan[]): ServicePlan {
   return {
     name,
@@ -85,6 +89,7 @@ function service(name: string, ...endpoints: EndpointPlan[]): ServicePlan {
     slowStart: null,
     affinity: null,
     judged: null,
+    breaker: null,
     endpoints,
     discovery: null,
     tls: null,
@@ -195,7 +200,7 @@ test('says of each endpoint whether it may be picked and why not', () => {
     const health = id.endsWith('9003') ? 'down' : 'up';
     return { health, reason: known[health] } as const;
   };
-  const { service: explained } = explain(plan, { method: 'GET', url: 'http://shop.example:8080/' }, healthOf);
+  const { service: explained } = explain(plan, { method: 'GET', url: 'http://shop.example:8080/' }, knownBy(healthOf));
   assert.deepEqual(
     explained?.endpoints.map(({ address, mayBePicked, health, reason, inFlight }) => [
       address,
@@ -284,11 +289,11 @@ test('says which of checks and traffic took an endpoint out, and that a file kno
   const reasonOf = (...known: Parameters<typeof explain>[2][]) =>
     explain(plan, { method: 'GET', url: 'http://shop.example:8080/' }, ...known).service?.endpoints[0]?.reason;
   assert.equal(
-    reasonOf(() => ({ health: 'ejected', reason: '5 errors in a row: 502 connection refused' })),
+    reasonOf(knownBy(() => ({ health: 'ejected', reason: '5 errors in a row: 502 connection refused' }))),
     'ejected for what its traffic says: 5 errors in a row: 502 connection refused',
   );
   assert.equal(
-    reasonOf(() => ({ health: 'trial', reason: 'on trial after 5 errors in a row' })),
+    reasonOf(knownBy(() => ({ health: 'trial', reason: 'on trial after 5 errors in a row' }))),
     'on trial after 5 errors in a row, with a tenth of its share',
   );
   assert.equal(reasonOf(), 'not known to a file, only to a running gateway (--admin)');

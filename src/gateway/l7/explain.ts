@@ -4,7 +4,7 @@
  *
  * The same parser, path rules, router and eligibility as the data plane decide, on the bytes that a client would send; so the
  * answer cannot differ from what happens. Who may be picked is read from the cells of the snapshot: live in a running gateway,
- * of nobody in one made from a file. Why is what its control thread knows (`HealthReader`).
+ * of nobody in one made from a file. Why is what its control thread knows (`KnownReader`).
  *
  * Not covered: what depends on the connection (its limits, PROXY protocol, certificates of clients) or on load (full queues).
  * Cost: one parse and O(routes + endpoints) strings; not for the hot path. Pure.
@@ -12,7 +12,9 @@
 import { Tiers } from '../../balance/index.ts';
 import type { Condition } from '../../health/index.ts';
 import { cellLanes, sumSlot } from '../../kernel/cells.ts';
+import { publishedPhase } from '../breakers/service-breaker.ts';
 import { type ExplainedLimit, explainLimits, leftInMemory, type LeftReader } from '../limits/explain-limits.ts';
+import type { BreakerPhase } from '../../resilience/breaker-life.ts';
 import { addressFrom, AddressSet } from '../../kernel/ip-address.ts';
 import { seededRandom } from '../../kernel/random.ts';
 import { ENDPOINT_SLOTS, endpointSlots, refusals, type Refusal, refusalNumber } from '../slots.ts';
@@ -32,11 +34,12 @@ export type { ExplainRequest } from './explain-request.ts';
 /** Who asks, if nothing else is said. */
 const CLIENT_DEFAULT = '127.0.0.1';
 
-/** What a running gateway knows of an endpoint of a service. */
-export type HealthReader = (
-  service: string,
-  endpoint: string,
-) => { readonly health: Condition; readonly reason: string };
+/** What a running gateway knows. */
+export interface KnownReader {
+  readonly endpoint: (service: string, endpoint: string) => { readonly health: Condition; readonly reason: string };
+  /** Why the breaker of the service is as it is. */
+  readonly breaker: (service: string) => string;
+}
 
 export interface ExplainedEndpoint {
   readonly address: string;
@@ -46,6 +49,12 @@ export interface ExplainedEndpoint {
   readonly health: Condition;
   readonly inFlight: number;
   readonly mayBePicked: boolean;
+  /** Why, in words. */
+  readonly reason: string;
+}
+
+export interface ExplainedBreaker {
+  readonly phase: BreakerPhase;
   /** Why, in words. */
   readonly reason: string;
 }
@@ -83,6 +92,8 @@ export interface Explanation {
   readonly service: {
     readonly name: string;
     readonly balance: string;
+    /** Null if it has none. */
+    readonly breaker: ExplainedBreaker | null;
     readonly endpoints: readonly ExplainedEndpoint[];
   } | null;
   /** What else is worth knowing, a sentence each. */
@@ -96,7 +107,7 @@ export interface Explanation {
 export function explain(
   snapshot: Snapshot,
   request: ExplainRequest,
-  known: HealthReader | null = null,
+  known: KnownReader | null = null,
   left: LeftReader = known === null ? () => null : leftInMemory(snapshot),
 ): Explanation {
   const notes: string[] = [];
@@ -168,8 +179,10 @@ export function explain(
   if (service === undefined) return { ...limited, answer, refusal: null };
   noteExchange(head, written.bytes, route, notes);
   const endpoints = explainEndpoints(service, known);
-  const explained = { name: service.name, balance: service.balance.algorithm, endpoints };
-  return { ...limited, arm, service: explained, refusal: refusalAfterRouting(head, route, service, endpoints) };
+  const breaker = explainBreaker(service, known);
+  const explained = { name: service.name, balance: service.balance.algorithm, breaker, endpoints };
+  const refusal = refusalAfterRouting(head, route, service, explained);
+  return { ...limited, arm, service: explained, refusal };
 }
 
 /** What a listener makes of the fields about the client: which are believed, and which are not even looked at. */
@@ -204,10 +217,13 @@ function refusalAfterRouting(
   head: Head,
   route: RoutePlan,
   service: ServicePlan,
-  endpoints: readonly ExplainedEndpoint[],
+  { breaker, endpoints }: Pick<NonNullable<Explanation['service']>, 'breaker' | 'endpoints'>,
 ): ExplainedRefusal | null {
   if (head.contentLength > route.requestBodyBytesMax) {
     return refused('body_too_large', `${head.contentLength} bytes; the route takes ${route.requestBodyBytesMax}.`);
+  }
+  if (breaker !== null && (breaker.phase === 'open' || breaker.phase === 'isolated')) {
+    return refused('breaker_open', `The breaker of ${service.name} is ${breaker.phase}: ${breaker.reason}.`);
   }
   if (!endpoints.some(({ mayBePicked }) => mayBePicked)) {
     const { name, discovery } = service;
@@ -275,12 +291,17 @@ function noteExchange(head: Head, bytes: Uint8Array, route: RoutePlan, notes: st
   if (dropped.length > 0) notes.push(`Not forwarded, as of this connection only: ${dropped.join(', ')}.`);
 }
 
-function explainEndpoints(service: ServicePlan, known: HealthReader | null): ExplainedEndpoint[] {
+function explainBreaker({ breaker, name }: ServicePlan, known: KnownReader | null): ExplainedBreaker | null {
+  if (breaker === null) return null;
+  return { phase: publishedPhase(breaker.cell), reason: known?.breaker(name) ?? NOTHING_KNOWN.reason };
+}
+
+function explainEndpoints(service: ServicePlan, known: KnownReader | null): ExplainedEndpoint[] {
   const { eligible } = new Eligibility(service.endpoints).refresh(0);
   const tiers = new Tiers(service.endpoints);
   const shares = tiers.shares(eligible);
   return service.endpoints.map((endpoint, index) => {
-    const { health, reason: why } = known?.(service.name, endpoint.id) ?? NOTHING_KNOWN;
+    const { health, reason: why } = known?.endpoint(service.name, endpoint.id) ?? NOTHING_KNOWN;
     const share = shares[tiers.tierOf(index)] ?? 0;
     const mayBePicked = eligible[index] === 1 && share > 0;
     const inFlight = sumSlot(cellLanes(endpoint.cell, ENDPOINT_SLOTS), endpointSlots.inFlight);

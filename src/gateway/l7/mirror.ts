@@ -59,7 +59,9 @@ export class Mirror implements Wanted {
     if (retained === null || !exchange.active || !exchange.whole || exchange.upgrading) return;
     if (exchange.request.bytes > this.#plan.bodyBytesMax || plane.random.unit() >= this.#plan.share) return;
     service.read(request, this);
-    const endpoint = this.#copies >= COPIES_MAX || plane.buffers.tight ? null : service.pick(this);
+    // What comes of a copy is not known to a breaker, so none is a trial.
+    const isOut = this.#copies >= COPIES_MAX || plane.buffers.tight || service.breaker?.isClosed === false;
+    const endpoint = isOut ? null : service.pick(this);
     if (endpoint === null) {
       this.#count(routeSlots.mirrorsDropped);
       return;

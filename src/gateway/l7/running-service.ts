@@ -6,6 +6,7 @@
  * Cost: a pick is O(endpoints): their health is looked at anew for each.
  */
 import { type Balancer, createBalancer, Loads, SlowStart, Tiers } from '../../balance/index.ts';
+import { ServiceBreaker } from '../breakers/service-breaker.ts';
 import { createRequestKey, type RequestKey } from '../routing/request-key.ts';
 import type { RoutedRequest } from '../routing/routed-request.ts';
 import type { EndpointPlan, ServicePlan } from '../snapshot.ts';
@@ -25,6 +26,7 @@ export class RunningService implements Service {
   endpoints: readonly Endpoint[] = [];
   responseLimits: ResponseLimits = { headerBytesMax: 0, headerFieldsMax: 0 };
   readonly budget = new RetryBudget();
+  breaker: ServiceBreaker | null = null;
   readonly #plane: Plane;
   readonly #connector: Connector;
   #balancer: Balancer = createBalancer('round-robin', { weights: [] });
@@ -54,6 +56,7 @@ export class RunningService implements Service {
       headerBytesMax: limits.responseHeaderBytesMax,
       headerFieldsMax: limits.responseHeaderFieldsMax,
     };
+    this.breaker = plan.breaker === null ? null : new ServiceBreaker(plan.breaker, this.#plane.laneNumber);
     const shape = shapeOf(plan);
     if (shape !== this.#shape) this.#reshape(plan);
     this.#shape = shape;

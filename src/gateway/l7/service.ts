@@ -1,9 +1,10 @@
 /** Services and routes as a worker runs them: the plan of the snapshot with its endpoints and counters. */
 import { cellLane, type Lane } from '../../kernel/cells.ts';
+import type { ServiceBreaker } from '../breakers/service-breaker.ts';
 import type { AnyGate, Limits } from '../limits/limits.ts';
 import type { RoutedRequest } from '../routing/routed-request.ts';
 import { Shaping } from '../shaping/shaping.ts';
-import { ARM_SLOTS, ROUTE_SLOTS } from '../slots.ts';
+import { ARM_SLOTS, type Refusal, ROUTE_SLOTS } from '../slots.ts';
 import type { EndpointPlan, RoutePlan, ServicePlan } from '../snapshot.ts';
 import type { Connected } from './connector.ts';
 import type { Endpoint, Opening } from './endpoint.ts';
@@ -26,6 +27,8 @@ export interface Service {
   readonly plan: ServicePlan;
   readonly responseLimits: ResponseLimits;
   readonly budget: RetryBudget;
+  /** Null for most services. */
+  readonly breaker: ServiceBreaker | null;
   /** Reads what the service picks by out of a request. */
   read(request: RoutedRequest, into: Wanted): void;
   /** The next endpoint for a request, or null if there is none. */
@@ -39,6 +42,12 @@ export interface Service {
    * `onHandshake` is called where TLS is spoken.
    */
   connect(endpoint: EndpointPlan, onHandshake: () => void, done: Connected): Opening;
+}
+
+/** What a client is told that is refused by a service; -1 is nothing. */
+export function comeAgainS({ breaker, plan }: Service, refusal: Refusal, nowMs: number): number {
+  if (refusal === 'breaker_open' && breaker !== null) return breaker.retryAfterS(nowMs);
+  return refusal === 'no_endpoint' || refusal === 'queue_full' ? plan.retryAfterS : -1;
 }
 
 /** A service that a route leads to; of a split there are several. */
