@@ -190,6 +190,7 @@ function report(error: unknown): ExitCode {
     case 'METRICS_FULL':
     case 'LEDGER_FILE':
     case 'OTLP_INVALID':
+    case 'CACHE_LOAD_LATE':
     case 'OPTIONS_INVALID':
       return exitCodes.cannotRun;
     default:

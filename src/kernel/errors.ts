@@ -67,6 +67,7 @@ export const errorCodes = {
   BUDGET_FROZEN: 'A change was refused because the error budget of an objective is spent.',
   BUDGET_UNKNOWN: 'It is not known yet what is left of the error budget of an objective.',
   OTLP_INVALID: 'Telemetry that was received is no OTLP, or more of it than is taken in one go.',
+  CACHE_LOAD_LATE: 'Loading a value for a cache took longer than its deadline, and there was no old one to serve.',
   OPTIONS_INVALID: 'A module was given options or data that it cannot work with.',
 } as const satisfies Record<string, string>;
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { createCache } from 'spillway/cache';
 import { createElections } from 'spillway/elect';
 import { memoryLeases } from 'spillway/lease';
 import { createLimiter, tokenBucket } from 'spillway/limit';
@@ -36,7 +37,7 @@ function recording(rows: Set<string>): MetricsSink {
   };
 }
 
-test('docs/metrics.md lists exactly the series of limits, locks, elections, breakers, logs and services', async () => {
+test('docs/metrics.md lists exactly the series of limits, caches, locks, elections, breakers, logs and services', async () => {
   const rows = new Set<string>();
   const metrics = recording(rows);
   const store = memoryLeases();
@@ -46,6 +47,7 @@ test('docs/metrics.md lists exactly the series of limits, locks, elections, brea
     store: new DistantStore(),
     metrics,
   });
+  createCache({ name: 'a', ttl: '1s', metrics });
   await using _locks = createLocks(store, { metrics });
   await using _elections = createElections(store, { metrics });
   createBreaker({ name: 'a', metrics });

@@ -1,0 +1,6 @@
+/** `spillway/cache`: what is known is answered at once, what is not is loaded once. */
+export type { Cache, GetOptions, Load } from './cache.ts';
+export { createCache, type CacheOptions, type StaleOptions } from './create-cache.ts';
+export type { LoadContext } from './flight.ts';
+export { memoryCache, type MemoryCache, type MemoryCacheOptions } from './memory.ts';
+export type { CacheCounts, CacheResult, CacheSpan, CurrentSpan } from './tally.ts';
