@@ -138,10 +138,10 @@ test('each request is an event of the span that asked, at once or when it is ans
   await traces.withSpan('all ways', () => allWays({ cache, clock }));
   const [trace] = store.find().traces;
   const events = store.trace(trace!.traceId)!.spans.flatMap((span) => span.events);
-  assert.ok(events.every(({ name, attributes }) => name === 'cache' && attributes['spillway.cache'] === 'shop'));
+  assert.ok(events.every(({ name, attributes }) => name === 'cache' && attributes['cache'] === 'shop'));
   const seen: Record<string, number> = {};
   for (const { attributes } of events) {
-    const result = String(attributes['spillway.result']);
+    const result = String(attributes['result']);
     seen[result] = (seen[result] ?? 0) + 1;
   }
   assert.deepEqual(seen, expected);
@@ -163,7 +163,7 @@ test('two requests that wait for one load are told each in its own span', async 
   await Promise.all(spans);
   const seen = store.find().traces.map(({ traceId }) => {
     const [{ name, events } = assert.fail()] = store.trace(traceId)!.spans;
-    return `${name} ${events.map(({ attributes }) => String(attributes['spillway.result'])).join()}`;
+    return `${name} ${events.map(({ attributes }) => String(attributes['result'])).join()}`;
   });
   assert.deepEqual(seen.toSorted(), ['first miss', 'second joined', 'third aborted']);
 });

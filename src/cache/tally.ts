@@ -131,7 +131,7 @@ export class Tally implements ShelfWitness {
     this.#metrics = metrics === null ? null : new CacheMetrics(metrics, name);
     this.#traces = traces;
     this.#counts = ofResults(() => 0);
-    this.#attributes = ofResults((result) => ({ 'spillway.cache': name, 'spillway.result': result }));
+    this.#attributes = ofResults((result) => ({ cache: name, result }));
   }
 
   read(): CacheCounts {
