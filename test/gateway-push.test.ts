@@ -186,6 +186,31 @@ test('a running gateway pushes what it shows, with fields that prove who sends, 
   assert.equal(countOf(ofRoute(latest(collector, DURATION), 'all')), 5);
 });
 
+test('traces and metrics go to collectors of their own, with the fields that each asks for', async () => {
+  await using both = await Collector.start();
+  await using tempo = await Collector.start();
+  await using mimir = await Collector.start();
+  const telemetry = {
+    traces: { sample: '100%' as const },
+    otlp: {
+      endpoint: both.endpoint,
+      headers: [{ name: 'Authorization', secret }],
+      traces: { endpoint: `${tempo.endpoint}/in/traces` },
+      metrics: { every: '1s' as const, endpoint: `${mimir.endpoint}/in`, headers: [{ name: 'X-Tenant', secret: 'shop' }] },
+    },
+  };
+  const { gateway, get } = await start(both, { telemetry });
+  assert.equal(await get(), 'a');
+  await until(mimir, () => countOf(ofRoute(latest(mimir, DURATION), 'all')) === 1);
+  await gateway.stop();
+  const said = ({ received }: Collector): string[] => [
+    ...new Set(received.map(({ path, headers }) => `${path} ${headers.authorization} ${headers['x-tenant']}`)),
+  ];
+  assert.deepEqual(said(tempo), [`/in/traces ${secret} undefined`]);
+  assert.deepEqual(said(mimir), ['/in undefined shop']);
+  assert.deepEqual(said(both), []);
+}); // prettier-ignore
+
 test('counts go on from their start over reloads and lost workers; a route that comes again counts from then', async () => {
   await using collector = await Collector.start();
   const worker = mortalWorker(1);

@@ -9,7 +9,7 @@ import { createOtlpExporter, type OtlpExporter, type OtlpExporterOptions } from 
 import { decodeTraces } from '../../src/observe/otlp/traces.ts';
 import type { SpanRecord } from '../../src/observe/trace/span-record.ts';
 import { createTraces } from '../../src/observe/trace/traces.ts';
-import { Collector } from './collector.ts';
+import { Collector, type CollectorAnswer } from './collector.ts';
 import { protocDecode, protocEncode } from './protoc.ts';
 
 /** Says what somebody waits for. */
@@ -272,33 +272,70 @@ test('a request that is not answered ends at its time, and is tried again', asyn
   assert.equal(exporter.counts.sent, 1);
 });
 
-test('what was sent as a header is in no log, whatever an answer repeats of it: whole, without its scheme, cut off, or in a partial success', async () => {
+test('what was sent as a header is in no log: of an answer that has a part of it nothing is shown, however it is written', async () => {
   await using collector = await Collector.start();
-  const token = `tok${'e'.repeat(40)}n`;
-  const headers = { authorization: `Bearer ${token}`, 'x-tenant': 'acme-7', 'x-part': 'a' };
+  const token = 'tok-9f86d081884c7d659a2feaa0c55ad015';
+  const headers = { authorization: `Bearer ${token}`, 'x-tenant': 'acme-7' };
   const json = { 'content-type': 'application/json' };
-  collector.answers.push(
-    { status: 401, body: `no such key: Bearer ${token} of acme-7` },
-    { status: 403, body: `${'x'.repeat(180)} ${token}` },
-    { status: 400, headers: json, body: JSON.stringify({ message: `"${token}" is not a key` }) },
-    { status: 200, headers: json, body: JSON.stringify({ partialSuccess: { rejectedSpans: '1', errorMessage: `not for ${token}` } }) },
-  );
-  const problems: string[] = [];
-  for (const _ of [401, 403, 400, 200]) {
-    const exporter = exporterOf(collector, { headers, onProblem: (message) => problems.push(message) });
+  const told = async (answer: CollectorAnswer, sent: Record<string, string> = headers): Promise<string> => {
+    const problems: string[] = [];
+    collector.answers.push(answer);
+    const exporter = exporterOf(collector, { headers: sent, onProblem: (message) => problems.push(message) });
     exporter.add(spans(1));
     await exporter.flush();
+    return problems.join().replace(/^.*?(?:answered|took) /, '');
+  };
+  const hidden = '; what it says of it has a part of a header’s value and is not shown.';
+  assert.equal(await told({ status: 401, body: 'invalid bearer token' }), '401: invalid bearer token.');
+  for (const body of [
+    `no such key: Bearer ${token}`,
+    'tenant ACME-7 is unknown',
+    `key ${token.slice(8, 13)}… is unknown`,
+    `key=${encodeURIComponent(encodeURIComponent(`"${token}"`))}`,
+    Array.from(token, (character) => `%${character.charCodeAt(0).toString(16)}`).join(''),
+    `got ${Buffer.from(`key:${token}`).toString('base64')}`,
+  ]) {
+    assert.equal(await told({ status: 403, body }), `403${hidden}`, body);
   }
-  assert.deepEqual(
-    problems.map((text) => text.replace(/^.*?(?:answered|took) /, '')),
-    [
-      '401: no such key: [redacted] of [redacted].',
-      `403: ${'x'.repeat(180)} [redacted].`,
-      '400: "[redacted]" is not a key.',
-      '0 of 1: not for [redacted].',
-    ],
-  );
+  const cut = 'x'.repeat(197);
+  assert.equal(await told({ status: 400, body: `${cut}${token}` }), `400: ${cut}tok.`, 'three of it at most');
+  assert.equal(await told({ status: 400, headers: json, body: JSON.stringify({ message: `“${token}”` }) }), `400${hidden}`);
+  const partialSuccess = { rejectedSpans: '1', errorMessage: `not for ${token}` };
+  assert.equal(await told({ status: 200, headers: json, body: JSON.stringify({ partialSuccess }) }), `0 of 1${hidden}`);
+  const short = '500; what it says of it is not shown, where a header has a value of a few characters.';
+  assert.equal(await told({ status: 500, body: 'no key a' }, { 'x-part': 'a' }), short);
 }); // prettier-ignore
+
+test('each signal may have a collector of its own, at an address to which nothing is added, with headers of its own', async () => {
+  await using collector = await Collector.start();
+  const { endpoint } = collector;
+  const exporter = createOtlpExporter({
+    endpoint: `${endpoint}/all`,
+    headers: { 'x-key': 'of-all' },
+    traces: { endpoint: `${endpoint}/tempo/v1/traces`, headers: { Authorization: 'Bearer of-traces' } },
+    metrics: { endpoint: `${endpoint}/mimir/push` },
+  });
+  exporter.add(spans(1));
+  for (const path of ['v1/metrics', 'v1/logs']) {
+    const signal = { path, encode: () => new Uint8Array(1), bytesOf: () => 1 };
+    exporter.channel<number>(signal).add([1]);
+  }
+  await exporter.flush();
+  const sent = collector.received.map(({ path, headers }) => [path, headers['x-key'], headers.authorization].join(' '));
+  assert.deepEqual(sent.toSorted(), [
+    '/all/v1/logs of-all ',
+    '/mimir/push of-all ',
+    '/tempo/v1/traces  Bearer of-traces',
+  ]);
+  await exporter.close();
+  const wrong =
+    (metrics: object): (() => void) =>
+    () =>
+      void createOtlpExporter({ endpoint, metrics: metrics as { endpoint: string } });
+  assert.throws(wrong({ endpoint: 'x' }), { message: /metrics\.endpoint is “x”; expected an address/ });
+  assert.throws(wrong({ endpoint, header: {} }), { message: /header/ });
+  assert.throws(wrong({ endpoint, headers: { 'a b': 'c' } }), { message: /headers has a name or a value at “a b”/ });
+});
 
 test('a request to the collector is nobody’s work, whoever was the first to add something', async () => {
   await using collector = await Collector.start();

@@ -37,7 +37,9 @@ export function diffConfigs(before: Compiled, after: Compiled): readonly string[
 
 /** What the control thread goes by itself. */
 function ownValues({ workers, user, data, ledger, telemetry: { otlp } }: Config): object {
-  return { workers, user, data, ledger, collector: otlp?.endpoint, metricsEvery: otlp?.metrics?.every };
+  const { endpoint: collector, traces, metrics } = otlp ?? {};
+  const others = { tracesCollector: traces?.endpoint, metricsCollector: metrics?.endpoint };
+  return { workers, user, data, ledger, collector, ...others, metricsEvery: metrics?.every };
 }
 
 function diffSnapshots(before: Snapshot, after: Snapshot): readonly string[] {

@@ -21,7 +21,7 @@ import { readModule } from '../../reading/module-source.ts';
 import { partsFrom } from './parts.ts';
 import { affinitySecrets } from './affinity-rules.ts';
 import { storeUrls } from './limit-rules.ts';
-import { otlpHeaders } from './telemetry-rules.ts';
+import { type OtlpHeaders, otlpHeaders } from './telemetry-rules.ts';
 import { findRedisClient } from '../limits/redis-client.ts';
 import { readSmallFile } from '../../reading/small-file.ts';
 import { objectivesOf } from './objective-rules.ts';
@@ -48,7 +48,7 @@ export interface Config extends ConfigValues {
   /** Where limits count that have a store, by limit; with passwords. */
   readonly storeUrls: Readonly<Record<string, string>>;
   /** What proves to the collector of telemetry who sends. */
-  readonly otlpHeaders: Readonly<Record<string, string>>;
+  readonly otlpHeaders: OtlpHeaders;
   /** What the files under `slos` say. */
   readonly objectives: readonly Slo[];
   /** Who is told of their alerts, with addresses that may be secrets. */

@@ -10,19 +10,44 @@ export const headerSecret = {
   accepts: (given: string): boolean => usableValue.test(given),
 };
 
-function otlpEndpoint() {
-  const what = 'the address of a collector, such as http://127.0.0.1:4318, without /v1/traces and without a password';
+function collector(what: string, accepts: (url: URL) => boolean, example: string) {
+  const expected = `${what}, and without a password`;
   return z
-    .string(expects(what))
-    .max(2048, expects(what))
-    .meta({ examples: ['http://127.0.0.1:4318'] })
+    .string(expects(expected))
+    .max(2048, expects(expected))
+    .meta({ examples: [example] })
     .transform((given, context): string => {
       const url = URL.parse(given);
       const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
-      if (isUsable && !/\/v1\/\w+\/?$/.test(url.pathname) && url.search === '' && url.hash === '') return url.href;
-      context.addIssue({ code: 'custom', params: { expected: what } });
+      if (isUsable && url.search === '' && url.hash === '' && accepts(url)) return url.href;
+      context.addIssue({ code: 'custom', params: { expected } });
       return z.NEVER;
     });
+}
+
+const base = collector(
+  'the address of a collector, such as http://127.0.0.1:4318, without /v1/traces',
+  ({ pathname }) => !/\/v1\/\w+\/?$/.test(pathname),
+  'http://127.0.0.1:4318',
+);
+
+function ofSignal(signal: string) {
+  const example = `https://${signal}.example/v1/${signal}`;
+  return collector(`the whole address that takes ${signal}, such as ${example}`, () => true, example);
+}
+
+function headers() {
+  return list(
+    section({
+      name: text('the name of a field', /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { max: 256 }).describe(
+        'Such as `authorization`.',
+      ),
+      secret: pointedText({ ...headerSecret, meta: { examples: ['file:otlp-authorization'] } }).describe(
+        'Its value. Better not written here: `file:PATH` (mode 0600, else a warning) or `env:NAME`.',
+      ),
+    }),
+    { what: 'headers', max: 32 },
+  );
 }
 
 export const telemetrySchema = section({
@@ -46,28 +71,26 @@ export const telemetrySchema = section({
       'Traces of requests: a span for each, with what was decided, and one for each attempt. Absent: none, and `traceparent` of a trusted proxy goes on as it came.',
     ),
   otlp: section({
-    endpoint: otlpEndpoint().describe(
-      'Where a collector takes OTLP over HTTP; `/v1/traces` and `/v1/metrics` are added.',
-    ),
-    headers: list(
-      section({
-        name: text('the name of a field', /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { max: 256 }).describe(
-          'Such as `authorization`.',
-        ),
-        secret: pointedText({ ...headerSecret, meta: { examples: ['file:otlp-authorization'] } }).describe(
-          'Its value. Better not written here: `file:PATH` (mode 0600, else a warning) or `env:NAME`.',
-        ),
-      }),
-      { what: 'headers', max: 32 },
-    )
-      .prefault([])
-      .describe('Fields that prove to the collector who sends.'),
+    endpoint: base.describe('Where a collector takes OTLP over HTTP; `/v1/traces` and `/v1/metrics` are added.'),
+    headers: headers().prefault([]).describe('Fields that prove to the collector who sends.'),
+    traces: section({
+      endpoint: ofSignal('traces').describe('Where traces go instead. Nothing is added.'),
+      headers: headers().optional().describe('Fields for it. Absent: those of `otlp`; an empty list: none.'),
+    })
+      .optional()
+      .describe('Another collector for traces. Absent: the one of `otlp`.'),
     metrics: section({
       every: duration({ min: 1000 })
         .prefault('10s')
         .describe(
           'How often. What counts is cumulative, so a push that is lost loses nothing; while one still waits for the collector, the next is left out.',
         ),
+      endpoint: ofSignal('metrics')
+        .optional()
+        .describe('Where metrics go instead. Nothing is added. Absent: `/v1/metrics` at the one of `otlp`.'),
+      headers: headers()
+        .optional()
+        .describe('Fields for that `endpoint`. Absent: those of `otlp`; an empty list: none.'),
     })
       .optional()
       .describe('Sends what `/metrics` shows too. Absent: it is only there to be scraped.'),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { configText } from './config-text.ts';
 import { fingerprint } from './fingerprint.ts';
 import { parseConfig } from './load.ts';
 
@@ -43,7 +44,7 @@ test('header values are secrets: from a variable or a file, never repeated, no p
   const headers = (secret: string) =>
     `  otlp: { endpoint: 'https://c.example', headers: [{ name: Authorization, secret: '${secret}' }] }`;
   const { config } = parsed(headers('env:KEY'), { KEY: ' Basic do-not-tell\n' });
-  assert.deepEqual(config!.otlpHeaders, { authorization: 'Basic do-not-tell' });
+  assert.deepEqual(config!.otlpHeaders, { all: { authorization: 'Basic do-not-tell' } });
   const { config: other } = parsed(headers('env:KEY'), { KEY: 'another' });
   assert.equal(fingerprint(config!), fingerprint(other!));
   says(headers('env:KEY'), /KEY is not set/);
@@ -62,3 +63,24 @@ test('secrets on the way in the clear are a warning', () => {
     assert.deepEqual(given.mistakes, []);
   }
 });
+
+test('traces and metrics may go to collectors of their own, with headers of their own', () => {
+  const { config, mistakes } = parsed(
+    `  otlp:
+    endpoint: https://c.example
+    headers: [{ name: x-key, secret: of-all }]
+    traces: { endpoint: 'https://t.example/v1/traces', headers: [{ name: X-Own, secret: 'env:OWN' }] }
+    metrics: { endpoint: 'https://m.example/api/v1/push', headers: [] }`,
+    { OWN: 'do-not-tell' },
+  );
+  assert.deepEqual(mistakes, []);
+  const { otlp } = config!.telemetry;
+  assert.deepEqual([otlp!.traces!.endpoint, otlp!.metrics!.endpoint], ['https://t.example/v1/traces', 'https://m.example/api/v1/push']);
+  assert.deepEqual(config!.otlpHeaders, { all: { 'x-key': 'of-all' }, traces: { 'x-own': 'do-not-tell' }, metrics: {} });
+  assert.doesNotMatch(configText(config!), /of-all|do-not-tell/);
+  says("  otlp: { endpoint: 'https://c.example', metrics: { headers: [] } }", /endpoint of its own/);
+  says("  otlp: { endpoint: 'https://c.example', traces: { endpoint: 'https://t.example/?a=b' } }", /whole address/);
+  says("  otlp: { endpoint: 'https://c.example', traces: { endpoint: 'https://t.example', headers: [{ name: a, secret: 'env:NONE' }] } }", /NONE is not set/);
+  const open = "  otlp: { endpoint: 'https://c.example', headers: [{ name: x-key, secret: abc }], metrics: { endpoint: 'http://m.example/' } }";
+  assert.match(JSON.stringify(parsed(open).mistakes), /others can read/);
+}); // prettier-ignore

@@ -7,7 +7,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import { collect } from '../../observe/metrics/collect.ts';
-import { createOtlpExporter, type OtlpExporter } from '../../observe/otlp/exporter.ts';
+import {
+  createOtlpExporter,
+  type OtlpExporter,
+  type OtlpExporterOptions,
+  type OtlpTarget,
+} from '../../observe/otlp/exporter.ts';
 import { MetricsPush } from '../../observe/otlp/metrics-push.ts';
 import type { MetricFamily } from '../../observe/prometheus.ts';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
@@ -44,8 +49,7 @@ export interface TelemetryOptions {
 
 /** Where traces go, and metrics if it says how often. */
 interface Collector {
-  readonly endpoint: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly targets: Pick<OtlpExporterOptions, 'endpoint' | 'headers' | 'traces' | 'metrics'>;
   readonly metricsEveryMs: number | null;
 }
 
@@ -82,22 +86,19 @@ export class Telemetry {
 
   /** Goes by another config from now on. */
   apply({ telemetry: { otlp }, otlpHeaders }: Pick<Config, 'telemetry' | 'otlpHeaders'>): void {
-    const collector =
-      otlp === undefined
-        ? null
-        : { endpoint: otlp.endpoint, headers: otlpHeaders, metricsEveryMs: otlp.metrics?.every ?? null };
+    const collector = otlp === undefined ? null : collectorOf(otlp, otlpHeaders);
     if (isDeepStrictEqual(collector, this.#collector)) return;
     void this.close();
     this.#collector = collector;
     if (collector !== null) this.#exporting = this.#export(collector);
   }
 
-  #export({ endpoint, headers, metricsEveryMs }: Collector): Exporting {
+  #export({ targets, metricsEveryMs }: Collector): Exporting {
     const { clock, random, notice, families } = this.#options;
     // As of any service: which of its processes, so that two gateways are not taken for one that goes up and down.
     const instance = `${hostname()}:${process.pid}`;
     const resource = { 'service.instance.id': instance };
-    const exporter = createOtlpExporter({ endpoint, headers, resource, clock, random, onProblem: notice });
+    const exporter = createOtlpExporter({ ...targets, resource, clock, random, onProblem: notice });
     const now = (): Iterable<MetricFamily> => families(routeExemplars(this.traces.spans()));
     const counted = { collect: () => collect(now(), clock.wallMs()), startMs: this.#beganMs, clock };
     const push =
@@ -162,4 +163,16 @@ export class Telemetry {
 /** Whatever is pushed in this gateway's name is another's at best: its requests were not counted here, and are in no log of ours. */
 function told<Told extends { readonly service: string }>(pushed: Told): Told {
   return pushed.service === GATEWAY_SERVICE ? { ...pushed, service: ANOTHER_GATEWAY } : pushed;
+}
+
+function collectorOf(otlp: NonNullable<Config['telemetry']['otlp']>, headers: Config['otlpHeaders']): Collector {
+  const own = (signal: 'traces' | 'metrics'): { readonly [name in typeof signal]?: OtlpTarget } => {
+    const { endpoint } = otlp[signal] ?? {};
+    const fields = headers[signal];
+    return endpoint === undefined ? {} : { [signal]: { endpoint, ...(fields !== undefined && { headers: fields }) } };
+  };
+  return {
+    targets: { endpoint: otlp.endpoint, headers: headers.all, ...own('traces'), ...own('metrics') },
+    metricsEveryMs: otlp.metrics?.every ?? null,
+  };
 }

@@ -4,6 +4,7 @@
  * Pure. Source: OTLP 1.x, “OTLP/HTTP Response”: only 429, 502, 503 and 504 may be tried again, after `Retry-After` if there is one.
  */
 import { exportResponse, type ExportResponse, status as statusMessage } from './answer-messages.ts';
+import type { SecretParts } from './secret-parts.ts';
 
 export type Answer =
   | { readonly kind: 'taken'; readonly rejected: number; readonly why: string }
@@ -23,40 +24,30 @@ const RETRIED: readonly number[] = [429, 502, 503, 504];
 
 /** Of what it says, as it stands in a log. */
 const WORDS_MAX = 200;
-/** Shorter ones are in words of all kinds, and no secret. */
-const SECRET_LENGTH_MIN = 4;
-
 export interface ReadingOptions {
   readonly wallMs: number;
-  /** What must be in no log, whatever the answer repeats: the longer before what is in it. */
-  readonly secrets: readonly string[];
-}
-
-/** Of fields that are sent: the value of each, and of one such as `Bearer 123` what follows its scheme. */
-export function secretsIn(headers: Readonly<Record<string, string>>): string[] {
-  return Object.values(headers)
-    .flatMap((value) => [value.trim(), value.trim().replace(/^\S+\s+/, '')])
-    .filter(({ length }) => length >= SECRET_LENGTH_MIN)
-    .toSorted((one, other) => other.length - one.length);
+  /** What must be in no log, whatever the answer repeats. */
+  readonly secrets: SecretParts;
 }
 
 export function readAnswer(answer: HttpAnswer, { wallMs, secrets }: ReadingOptions): Answer {
   const { status, contentType, retryAfter, body } = answer;
   if (status >= 200 && status < 300) return taken(contentType, body, secrets);
-  const text = asLogged(wordsIn(contentType, body), secrets);
-  const why = `it answered ${status}${text === '' ? '' : `: ${text}`}`;
+  const why = [`it answered ${status}`, ...asLogged(wordsIn(contentType, body), secrets)].join('');
   return RETRIED.includes(status)
     ? { kind: 'later', afterMs: delayOf(retryAfter, wallMs), why }
     : { kind: 'refused', why };
 }
 
-/** On one line of a log, and no more of it than is read there. */
-function asLogged(words: string, secrets: readonly string[]): string {
-  return secrets
-    .reduce((text, secret) => text.replaceAll(secret, '[redacted]'), words)
+/** On one line of a log, and no more of it than is read there; nothing if it says nothing. */
+function asLogged(words: string, secrets: SecretParts): string[] {
+  const line = words
     .slice(0, WORDS_MAX)
     .replaceAll(/[^\x21-\x7e]+/g, ' ')
     .trim();
+  if (line === '') return [];
+  if (secrets.isTooShort) return ['; what it says of it is not shown, where a header has a value of a few characters'];
+  return secrets.isIn(line) ? ['; what it says of it has a part of a header’s value and is not shown'] : [`: ${line}`];
 }
 
 /** The message of a `Status`, or what else is there. */
@@ -72,14 +63,18 @@ function wordsIn(contentType: string, body: Uint8Array): string {
   }
 }
 
-function taken(contentType: string, body: Uint8Array, secrets: readonly string[]): Answer {
+function taken(contentType: string, body: Uint8Array, secrets: SecretParts): Answer {
   try {
     const { partialSuccess: part = {} } = contentType.startsWith(JSON_TYPE)
       ? fromJson(body)
       : exportResponse.decode(body);
     const rejected = Math.trunc(part.rejected ?? 0);
     // Of what is no number nothing was rejected.
-    return { kind: 'taken', rejected: rejected > 0 ? rejected : 0, why: asLogged(part.errorMessage ?? '', secrets) };
+    return {
+      kind: 'taken',
+      rejected: rejected > 0 ? rejected : 0,
+      why: asLogged(part.errorMessage ?? '', secrets).join(''),
+    };
   } catch {
     // It says that it has it; what else it says is not understood.
     return { kind: 'taken', rejected: 0, why: '' };

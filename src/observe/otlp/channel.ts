@@ -12,7 +12,8 @@ import type { Clock, Timer } from '../../kernel/clock.ts';
 import { quietly } from '../../kernel/quietly.ts';
 import type { Random } from '../../kernel/random.ts';
 import { outsideOfAny, runUnobserved } from '../context/work-context.ts';
-import { type Answer, readAnswer, secretsIn } from './answer.ts';
+import { type Answer, readAnswer } from './answer.ts';
+import { SecretParts } from './secret-parts.ts';
 
 /** How things of one kind are encoded, and where they go. */
 export interface OtlpSignal<Item> {
@@ -38,9 +39,16 @@ export interface OtlpCounts {
   readonly failed: number;
 }
 
-export interface ChannelOptions {
-  readonly endpoint: URL;
+/** Where a signal goes, and by what it proves who sends. */
+export interface Target {
+  readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface ChannelOptions {
+  /** Of a signal, by its path. */
+  readonly targetOf: (path: string) => Target;
+  readonly userAgent: string;
   readonly contentType: string;
   readonly gzip: boolean;
   readonly batchMax: number;
@@ -71,8 +79,8 @@ const BACKOFF = { shortestMs: 500, baseMs: 1000, longestMs: 30_000 };
 export class OtlpChannel<Item> {
   readonly #signal: OtlpSignal<Item>;
   readonly #options: ChannelOptions;
-  readonly #url: URL;
-  readonly #secrets: readonly string[];
+  readonly #target: Target;
+  readonly #secrets: SecretParts;
   readonly #counts = { sent: 0, rejected: 0, dropped: 0, failed: 0 };
   #queue: Item[] = [];
   #bytes = 0;
@@ -84,9 +92,8 @@ export class OtlpChannel<Item> {
   constructor(signal: OtlpSignal<Item>, options: ChannelOptions) {
     this.#signal = signal;
     this.#options = options;
-    const base = options.endpoint.href.endsWith('/') ? options.endpoint.href : `${options.endpoint.href}/`;
-    this.#url = new URL(signal.path, base);
-    this.#secrets = secretsIn(options.headers);
+    this.#target = options.targetOf(signal.path);
+    this.#secrets = new SecretParts(Object.values(this.#target.headers));
   }
 
   get counts(): OtlpCounts {
@@ -171,7 +178,7 @@ export class OtlpChannel<Item> {
       const rejected = Math.min(items, answer.rejected);
       this.#counts.rejected += rejected;
       this.#counts.sent += items - rejected;
-      if (rejected > 0) this.#report(`took ${items - rejected} of ${items}: ${answer.why}`);
+      if (rejected > 0) this.#report(`took ${items - rejected} of ${items}${answer.why}`);
       else this.#hasProblem = false;
     } else {
       this.#counts.failed += items;
@@ -183,7 +190,7 @@ export class OtlpChannel<Item> {
   #report(what: string): void {
     if (this.#hasProblem) return;
     this.#hasProblem = true;
-    quietly(() => this.#options.onProblem(`The collector at ${this.#url.href} ${what}.`));
+    quietly(() => this.#options.onProblem(`The collector at ${this.#target.url.href} ${what}.`));
   }
 
   async #deliver(batch: readonly Item[], untilMs: number): Promise<Answer> {
@@ -211,13 +218,14 @@ export class OtlpChannel<Item> {
   }
 
   async #post(body: Body): Promise<Answer> {
-    const { headers, contentType, timeoutMs, clock } = this.#options;
+    const { contentType, timeoutMs, userAgent, clock } = this.#options;
+    const { url, headers } = this.#target;
     const late = new AbortController();
     const timer = this.#after(timeoutMs, () => late.abort(), true);
     try {
-      const response = await this.#options.fetch(this.#url, {
+      const response = await this.#options.fetch(url, {
         method: 'POST',
-        headers: { ...headers, 'content-type': contentType, ...body.headers },
+        headers: { 'user-agent': userAgent, ...headers, 'content-type': contentType, ...body.headers },
         body: body.bytes,
         redirect: 'manual',
         signal: AbortSignal.any([late.signal, this.#closed.signal]),

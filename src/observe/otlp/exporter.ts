@@ -11,14 +11,28 @@ import { packageVersion } from '../../kernel/version.ts';
 import type { Attributes, SpanRecord } from '../trace/span-record.ts';
 import { spanBytes } from '../trace/stored-trace.ts';
 import type { SpanSink } from '../trace/traces.ts';
-import { type ChannelOptions, OtlpChannel, type OtlpCounts, type OtlpSignal } from './channel.ts';
+import { type ChannelOptions, OtlpChannel, type OtlpCounts, type OtlpSignal, type Target } from './channel.ts';
 import { encodeTraces, encodeTracesJson } from './traces.ts';
+
+/** Another collector for one signal. */
+export interface OtlpTarget {
+  /** The whole address, to which nothing is added: `'https://traces.example/v1/traces'`. */
+  readonly endpoint: string | URL;
+  /** In place of those for all; give `{}` where there is nothing to prove. @defaultValue those for all */
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 export interface OtlpExporterOptions {
   /** Where the collector listens, without `/v1/traces`, which is added: `'http://127.0.0.1:4318'`. */
   readonly endpoint: string | URL;
   /** Sent with each request, such as `authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Where spans go, if not there. @defaultValue `v1/traces` at `endpoint` */
+  readonly traces?: OtlpTarget;
+  /** Where metrics go, if not there. @defaultValue `v1/metrics` at `endpoint` */
+  readonly metrics?: OtlpTarget;
+  /** Where logs go, if not there. @defaultValue `v1/logs` at `endpoint` */
+  readonly logs?: OtlpTarget;
   /** Said of everything that is sent, beside `service.name`: `deployment.environment.name`, `service.version`. */
   readonly resource?: Attributes;
   /** @defaultValue 'protobuf' */
@@ -43,7 +57,8 @@ export interface OtlpExporterOptions {
   readonly random?: Random;
 }
 
-const names = ['endpoint', 'headers', 'resource', 'encoding', 'gzip', 'batchMax', 'every', 'queueBytes', 'timeout', 'retry', 'onProblem', 'fetch', 'clock', 'random']; // prettier-ignore
+const signals = ['traces', 'metrics', 'logs'] as const;
+const names = ['endpoint', 'headers', ...signals, 'resource', 'encoding', 'gzip', 'batchMax', 'every', 'queueBytes', 'timeout', 'retry', 'onProblem', 'fetch', 'clock', 'random']; // prettier-ignore
 const DAY_MS = 86_400_000;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -57,16 +72,15 @@ export class OtlpExporter implements SpanSink, AsyncDisposable {
 
   constructor(given: OtlpExporterOptions) {
     checkKeys('createOtlpExporter', given, names);
-    const { encoding = 'protobuf', resource = {}, headers = {}, fetch = globalThis.fetch } = given;
+    const { encoding = 'protobuf', resource = {}, fetch = globalThis.fetch } = given;
     if (encoding !== 'protobuf' && encoding !== 'json') {
       throw invalid(`createOtlpExporter: encoding is “${String(encoding)}”; expected protobuf or json.`);
     }
-    checkHeaders(headers);
     this.encoding = encoding;
     this.resource = resource;
     this.#options = {
-      endpoint: checkEndpoint(given.endpoint),
-      headers: { 'user-agent': `spillway-otlp/${packageVersion()}`, ...inLowerCase(headers) },
+      targetOf: targetsOf(given),
+      userAgent: `spillway-otlp/${packageVersion()}`,
       contentType: encoding === 'json' ? 'application/json' : 'application/x-protobuf',
       gzip: given.gzip ?? true,
       batchMax: checkInteger('createOtlpExporter: batchMax', given.batchMax ?? 512, 1, 100_000),
@@ -124,26 +138,44 @@ export class OtlpExporter implements SpanSink, AsyncDisposable {
   }
 }
 
-function checkEndpoint(given: string | URL): URL {
+/** Of each path of a signal, where it goes. */
+function targetsOf({ endpoint, headers = {}, ...given }: OtlpExporterOptions): ChannelOptions['targetOf'] {
+  const base = checkEndpoint('endpoint', endpoint);
+  if (/\/v1\/\w+\/?$/.test(base.pathname)) {
+    throw invalid(
+      `createOtlpExporter: endpoint is “${String(endpoint)}”; expected it without ${base.pathname}, which is added.`,
+    );
+  }
+  checkHeaders(headers);
+  const common = inLowerCase(headers);
+  const targets = new Map<string, Target>();
+  for (const signal of signals) {
+    const own = given[signal];
+    if (own === undefined) continue;
+    checkKeys(`createOtlpExporter: ${signal}`, own, ['endpoint', 'headers']);
+    checkHeaders(own.headers ?? {});
+    const url = checkEndpoint(`${signal}.endpoint`, own.endpoint);
+    targets.set(`v1/${signal}`, { url, headers: own.headers === undefined ? common : inLowerCase(own.headers) });
+  }
+  const folder = base.href.endsWith('/') ? base.href : `${base.href}/`;
+  return (path) => targets.get(path) ?? { url: new URL(path, folder), headers: common };
+}
+
+function checkEndpoint(what: string, given: string | URL): URL {
   const url = URL.parse(String(given));
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw invalid(
-      `createOtlpExporter: endpoint is “${String(given)}”; expected an address such as http://127.0.0.1:4318.`,
-    );
-  }
-  if (/\/v1\/\w+\/?$/.test(url.pathname)) {
-    throw invalid(
-      `createOtlpExporter: endpoint is “${String(given)}”; expected it without ${url.pathname}, which is added.`,
+      `createOtlpExporter: ${what} is “${String(given)}”; expected an address such as http://127.0.0.1:4318.`,
     );
   }
   if (url.search !== '' || url.hash !== '') {
     throw invalid(
-      'createOtlpExporter: endpoint has a query or a fragment, which would not be sent; give keys in headers.',
+      `createOtlpExporter: ${what} has a query or a fragment, which would not be sent; give keys in headers.`,
     );
   }
   if (url.username !== '' || url.password !== '') {
     throw invalid(
-      'createOtlpExporter: endpoint has a name or a password in it; give them in headers, as authorization.',
+      `createOtlpExporter: ${what} has a name or a password in it; give them in headers, as authorization.`,
     );
   }
   return url;
