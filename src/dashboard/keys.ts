@@ -22,6 +22,8 @@ export const keyHelp: readonly (readonly [keys: string, what: string])[] = [
 
 export function followKeys(): void {
   let isGoing = false;
+  // Whoever does something else meanwhile, or is shown a dialog, has let go of it.
+  for (const kind of ['pointerdown', 'focusin']) window.addEventListener(kind, () => (isGoing = false));
   window.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     if (document.querySelector('dialog[open]') !== null) {

@@ -114,6 +114,17 @@ test('all can be done by keys: screens, help, sorting, finding, and a drain that
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   await page.keyboard.press('c');
   assert.equal(await page.evaluate('location.hash'), '');
+  // Nor is one that a dialog came after, or a click, whatever closed it.
+  await page.keyboard.press('g');
+  await page.evaluate(`document.body.append(Object.assign(document.createElement('dialog'), { id: 'other' }))`);
+  await page.evaluate(`document.querySelector('#other').showModal()`);
+  await page.evaluate(`document.querySelector('#other').remove()`);
+  await page.keyboard.press('c');
+  assert.equal(await page.evaluate('location.hash'), '');
+  await page.keyboard.press('g');
+  await page.mouse.click(2, 2);
+  await page.keyboard.press('c');
+  assert.equal(await page.evaluate('location.hash'), '');
   await page.keyboard.press('g');
   await page.keyboard.press('b');
   await page.getByRole('columnheader', { name: 'p99.9' }).waitFor();
