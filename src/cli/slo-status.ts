@@ -21,7 +21,7 @@ export async function status(file: string | undefined, args: Arguments, io: Comm
   else for (const each of wanted) for (const line of statusLines(each, io.out.paint)) io.out.line(printable(line));
   if (wanted.length > 0) return exitCodes.ok;
   if (typeof waiting === 'string') {
-    const why = waiting === 'reading' ? 'it is reading what it has kept of them' : 'it has just begun';
+    const why = waiting === 'reading' ? 'it is reading what it has kept of them' : 'they have just come into force';
     io.err.prose(
       io.err.paint('bad', `The gateway has evaluated none of its objectives yet: ${why}. Ask again in a few seconds.`),
     );

@@ -5,7 +5,7 @@ import type { View } from '../view.ts';
 
 const words = {
   reading: 'The gateway is reading what it has kept of its objectives; what is left of them is known then.',
-  starting: 'The gateway has just begun; its objectives are evaluated with the next second.',
+  starting: 'These objectives have just come into force; they are evaluated with the next second.',
 };
 
 export function SloNotYet({ waiting }: { readonly waiting: NonNullable<SloAnswer['waiting']> }): View {

@@ -226,6 +226,31 @@ test('a file that cannot be read keeps nothing else from being read, and is said
   await next.history.stop();
 });
 
+test('durations that were kept by other buckets begin anew, and that is said', async () => {
+  const [clock, folder] = [new SimulatedClock(), mkdtempSync(join(root, 'h-'))];
+  const time = ({ history }: Gateway, ...bounds: number[]): void =>
+    history.series
+      .histogram({ name: 'd', bounds: Float64Array.from(bounds) })
+      .add(clock.wallMs(), { buckets: [1], counts: [1], sum: 1 });
+  const first = new Gateway(clock, folder);
+  await first.history.start();
+  await first.status();
+  time(first, 1, 2);
+  await first.history.stop();
+  const next = new Gateway(clock, folder);
+  await next.history.start();
+  await next.status();
+  time(next, 1, 2, 3);
+  next.answer(1);
+  next.answer(1);
+  assert.match(
+    next.notices.join(),
+    /^What was kept of a series was counted otherwise, as by other buckets, and is let go of/,
+  );
+  assert.equal(next.notices.length, 1);
+  await next.history.stop();
+});
+
 test('planned work is left out of what was kept after a restart, too', async () => {
   const [clock, folder] = [new SimulatedClock(), mkdtempSync(join(root, 'e-'))];
   const first = new Gateway(clock, folder);

@@ -26,7 +26,7 @@ export interface HistoryOptions extends Pick<BudgetsOptions, 'random' | 'onEvent
   readonly force: () => InForce | null;
 }
 
-/** `reading`: what was kept of them is read. `starting`: the first second is not over. */
+/** `reading`: what was kept of them is read. `starting`: they have just come into force. */
 export type SloWaiting = 'reading' | 'starting';
 
 /** Ten thousand endpoints have some fifty thousand series. */
@@ -49,6 +49,7 @@ export class History {
   #isReading = false;
   #again: Timer | null = null;
   #isStopped = false;
+  #replaced = 0;
 
   constructor({ clock, force, received, ...options }: HistoryOptions) {
     this.#options = { clock, received, onEvent: options.onEvent, changes: options.changes };
@@ -123,10 +124,24 @@ export class History {
     const config = this.#force()?.config;
     if (config !== undefined) this.#levels.replace(config);
     this.#levels.count(routes);
+    this.#tellReplaced();
     if (this.#isReading) return;
     this.#levels.evaluate();
     if (config !== undefined) this.budgets.round(this.#levels.statuses ?? [], config);
     this.#noteStanding();
+  }
+
+  /** Of what an older version kept that counted by other buckets: to convert it would be to guess. */
+  #tellReplaced(): void {
+    const { replaced } = this.series.stats;
+    if (replaced === this.#replaced) return;
+    const [many, kept] = [
+      replaced - this.#replaced,
+      'charts of them begin now, and budgets, which are counted by themselves, are whole',
+    ];
+    this.#replaced = replaced;
+    const message = `What was kept of ${many === 1 ? 'a series' : `${many} series`} was counted otherwise, as by other buckets, and is let go of: ${kept}.`;
+    this.#options.onEvent({ kind: 'notice', level: 'info', message });
   }
 
   #noteStanding(): void {

@@ -100,6 +100,7 @@ test('what a series was before takes nothing from what it is', async () => {
   await files.open();
   assert.equal(sum(series, clock), 11);
   assert.equal(series.stats.refused, 0);
+  assert.equal(series.stats.replaced, 1, 'and is told');
   await files.close();
 });
 

@@ -80,6 +80,8 @@ export interface SeriesStats {
   readonly refused: number;
   /** Samples that came later than anything reaches back. */
   readonly late: number;
+  /** Series of which what was known was let go of, because they are counted otherwise now: by other buckets, as after an upgrade, or as another kind. */
+  readonly replaced: number;
 }
 
 /** Counts the rounds in which samples were taken: a step without any is one of which nothing is known. */
@@ -102,6 +104,7 @@ export class Series {
   #bytes = 0;
   #refused = 0;
   #late = 0;
+  #replaced = 0;
   #second = Number.NaN;
   #listener: ((entry: Entry, sample: Sample) => void) | null = null;
   #lookedMs = Number.NEGATIVE_INFINITY;
@@ -204,7 +207,8 @@ export class Series {
         const isHeld = known?.tracks.some((track) => typeof track?.last === 'number') === true;
         const isOther = isHeld && !isLike(known, identity);
         const entry = isOther ? null : this.#find(key, identity);
-        if (entry === null && !isOther) this.#refused++;
+        if (isOther) this.#replaced++;
+        else if (entry === null) this.#refused++;
         return entry;
       },
       // What it takes in is counted as its own is.
@@ -216,7 +220,8 @@ export class Series {
 
   get stats(): SeriesStats {
     const { size } = this.#entries;
-    return { series: size - 1, bytes: this.#bytes, refused: this.#refused, late: this.#late };
+    const [refused, late, replaced] = [this.#refused, this.#late, this.#replaced];
+    return { series: size - 1, bytes: this.#bytes, refused, late, replaced };
   }
 
   #add(entry: Entry | null, atMs: number, step: number | GaugeStep | HistogramStep): void {
@@ -248,6 +253,7 @@ export class Series {
     if (known !== undefined) {
       if (isLike(known, identity)) return known;
       // The same name for something else: what it was cannot be added to what it is.
+      this.#replaced++;
       this.#forget(known);
     }
     if (!this.#lasting.has(identity.name)) {
