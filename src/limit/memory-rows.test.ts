@@ -95,6 +95,22 @@ test('a hundred thousand keys keep their numbers, in less than 60 bytes each', (
   assert.ok(worst < 60, `${worst} bytes a key`);
 });
 
+test('growth moves little at a time, however wide the rows are', () => {
+  for (const width of [1, 3, 100, 1000, 10_002]) {
+    const rows = rowsOf(100_000, width);
+    const rowBytes = 8 * (1 + width);
+    // What a split makes anew: of at most 16 rows, or 256 kB of them, two halves with room to grow.
+    const most = Math.max(16 * rowBytes, 262_144) / 0.6 + 2 * 16 * rowBytes;
+    const keys = Math.min(20_000, Math.ceil((8 * most) / rowBytes));
+    for (let id = 0, before = rows.bytes; id < keys; id++) {
+      rows.enter(`key:${id}`, true);
+      const more = rows.bytes - before;
+      assert.ok(more <= most, `${more} bytes more with key ${id} of ${width} numbers`);
+      before = rows.bytes;
+    }
+  }
+});
+
 test('a full table holds its bound, and forgets what was not used before what was', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 3000 }), (keysMax) => {

@@ -4,8 +4,8 @@
  *
  * Extendible hashing (Fagin, Nievergelt, Pippenger and Strong, 1979): the upper bits of a key's hash choose a segment through a
  * directory; in it the key lies by open addressing with linear probing. A full segment first sheds its idle rows, in place. If most
- * are in use it is made anew, a third larger, and split in two beyond `SEGMENT_ROWS`: so that growth moves at most that many rows at
- * a time however large the table is, and a small step at a time. A dense table is a fast one: what a take waits for is memory.
+ * are in use it is made anew, a third larger, and split in two beyond what `segmentRows` says: so that growth moves at most that many
+ * rows and bytes at a time however large the table and its rows are. A dense table is a fast one: what a take waits for is memory.
  *
  * A row is one 64-bit word of key and `width` numbers, together in one buffer: a lookup touches one or two cache lines. Of the key
  * 62 bits of a hash are kept whose secret is drawn for each table, not the key itself. That any two of a million keys fall
@@ -21,8 +21,11 @@ import type { Random } from '../kernel/random.ts';
 import type { Rows } from './rows.ts';
 
 /** Many, so that there are few segments, whose objects stay in the cache; and few enough to be split in a millisecond. */
-const SEGMENT_ROWS = 4096;
-const FIRST_ROWS = 16;
+const SEGMENT_ROWS_MAX = 4096;
+/** For the same reason: as many rows of a `slidingLog` of 10,000 takes would be 330 MB. */
+const SEGMENT_BYTES = 262_144;
+/** However wide: of smaller segments, so few have the average number of keys that the directory would outgrow them. */
+const SEGMENT_ROWS_MIN = 16;
 /** Linear probing needs 3 looks for a hit and 13 for a miss at four fifths, which are next to each other. */
 const FILL_MAX = 0.8;
 /** Of a segment that was made anew. Closer to `FILL_MAX`, it would be made anew too often. */
@@ -57,7 +60,13 @@ function homeOf(lower: number, rows: number): number {
 
 /** How many rows `count` keys are given. */
 function rowsFor(count: number): number {
-  return Math.max(FIRST_ROWS, Math.ceil(count / FILL_NEW));
+  return Math.max(SEGMENT_ROWS_MIN, Math.ceil(count / FILL_NEW));
+}
+
+/** The most rows of a segment, a row being a key and `width` numbers. */
+function segmentRows(width: number): number {
+  const fitting = Math.floor(SEGMENT_BYTES / (8 * (1 + width)));
+  return Math.min(SEGMENT_ROWS_MAX, Math.max(SEGMENT_ROWS_MIN, fitting));
 }
 
 /** The key as words: as a number it could be a NaN, of which not all bits are kept. */
@@ -88,6 +97,7 @@ export class MemoryRows implements Rows {
   readonly #secret: HashSecret;
   readonly #hash = new Int32Array(2);
   readonly #stride: number;
+  readonly #segmentRows: number;
   readonly #keysMax: number;
   readonly #idle: MemoryRowsOptions['idle'];
   readonly #nowUs: () => number;
@@ -99,10 +109,11 @@ export class MemoryRows implements Rows {
   constructor({ width, keysMax, random, idle, nowUs }: MemoryRowsOptions) {
     this.#secret = createHashSecret(random);
     this.#stride = 1 + width;
+    this.#segmentRows = segmentRows(width);
     this.#keysMax = keysMax;
     this.#idle = idle;
     this.#nowUs = nowUs;
-    const first = new Segment(FIRST_ROWS, this.#stride, 0);
+    const first = new Segment(SEGMENT_ROWS_MIN, this.#stride, 0);
     this.#directory = [first, first];
     this.numbers = first.numbers;
   }
@@ -214,7 +225,7 @@ export class MemoryRows implements Rows {
   #enlarge(segment: Segment): void {
     const stride = this.#stride;
     const { words, rows } = segment;
-    const split = rowsFor(segment.count) > SEGMENT_ROWS;
+    const split = rowsFor(segment.count) > this.#segmentRows;
     const depth = split ? segment.depth + 1 : segment.depth;
     if (depth > this.#depth) {
       this.#directory = this.#directory.flatMap((each) => [each, each]);

@@ -320,6 +320,13 @@ test('a call that is given up rejects with the reason of its signal and leaves n
   assert.equal(clock.timers, 0);
 });
 
+test('what is no options makes a promise that rejects, and takes nothing', async () => {
+  const { store, api } = limiter();
+  const taking = api.take('ann', null as never);
+  await assert.rejects(taking, TypeError);
+  assert.equal(store.calls.length, 0);
+});
+
 test('a store that answers nonsense is unavailable, not believed', async () => {
   const { store, api } = limiter({ outage: { answer: 'closed' } });
   store.ask = async () => [];

@@ -37,11 +37,12 @@ export interface RemoteLimiterOptions {
 }
 
 interface Taking {
-  readonly cost: number;
   readonly times: number;
   /** False for who asks again until it is granted, and counts then. */
   readonly counted: boolean;
 }
+
+const ONCE: Taking = { times: 1, counted: true };
 
 export class RemoteLimiter {
   readonly name: string;
@@ -95,8 +96,8 @@ export class RemoteLimiter {
     return this.line.outage;
   }
 
-  take(key: string, { cost = 1, signal }: TakeOptions = {}): Promise<Decision | LeaseDecision> {
-    return this.#take(key, { cost, times: 1, counted: true }, signal);
+  take(key: string, options: TakeOptions = {}): Promise<Decision | LeaseDecision> {
+    return this.#take(key, options, ONCE);
   }
 
   async takeUpTo(key: string, amount: number, { signal }: TakeOptions = {}): Promise<Decision> {
@@ -105,7 +106,7 @@ export class RemoteLimiter {
     if (this.#leases) throw invalid(`takeUpTo: limiter “${this.name}” has leases, which are taken whole.`);
     // One more than the limit is as good as any number above it, and what many ask for together still adds up.
     const times = Math.min(amount, this.#algorithm.limit + 1);
-    return this.#take(key, { cost: 1, times, counted: true }, signal);
+    return this.#take(key, signal === undefined ? {} : { signal }, { times, counted: true });
   }
 
   async peek(key: string, { cost = 1, signal }: TakeOptions = {}): Promise<Decision> {
@@ -127,7 +128,7 @@ export class RemoteLimiter {
     checkKey(key);
     this.#waiting ??= new Waiting({
       clock: this.line.clock,
-      take: (of, cost) => this.#take(of, { cost, times: 1, counted: false }),
+      take: (of, cost) => this.#take(of, { cost }, { times: 1, counted: false }),
       peek: (of, cost) => this.peek(of, { cost }),
       giveBack: (of, cost, decision) =>
         'lease' in decision ? this.release(of, Number(decision.lease)) : this.refund(of, cost),
@@ -192,7 +193,7 @@ export class RemoteLimiter {
   }
 
   /** Checks, takes and counts, all in one: each promise more would be a tenth of a take that shares its question. */
-  async #take(key: string, { cost, times, counted }: Taking, signal?: AbortSignal): Promise<Decision> {
+  async #take(key: string, { cost = 1, signal }: TakeOptions, { times, counted }: Taking): Promise<Decision> {
     checkKey(key);
     checkAmount('cost', cost);
     signal?.throwIfAborted();
