@@ -19,6 +19,15 @@ import { type Counters, hasLeases, type LocalPart, type LocalStore } from './sto
 import { type LimiterCounts, Tally } from './tally.ts';
 import { readWait, Waiting, type WaitOptions } from './waiting.ts';
 
+/** What is wanted of one of several limiters. */
+export interface LocalWish extends LocalPart {
+  readonly limiter: LocalLimiter;
+  counters: Counters;
+  key: string;
+  cost: number;
+  holder: number;
+}
+
 export interface LocalLimiterOptions {
   readonly name: string;
   readonly algorithm: Algorithm;
@@ -162,11 +171,20 @@ export class LocalLimiter {
     return continues;
   }
 
-  /** For `allOf`: one of several that are taken from together. */
-  part(key: string, cost: number): LocalPart & { limiter: LocalLimiter; cost: number; holder: number } {
+  /** For `allOf`: one of several that are taken from together, to be filled in for each take. */
+  part(): LocalWish {
+    const ask = { nowUs: 0, cost: 0, times: 1, holder: 0 };
+    return { limiter: this, counters: this.#counters, key: '', cost: 0, holder: 0, ask, out: createOutcome() };
+  }
+
+  fill(part: LocalWish, key: string, cost: number): void {
     const holder = this.#leases ? drawHolder() : 0;
-    const ask = { nowUs: 0, cost, times: 1, holder };
-    return { limiter: this, counters: this.#counters, key, cost, holder, ask, out: createOutcome() };
+    part.counters = this.#counters;
+    part.key = key;
+    part.cost = cost;
+    part.holder = holder;
+    part.ask.cost = cost;
+    part.ask.holder = holder;
   }
 
   /** For `allOf`: `granted` was taken; `enough` says whether this limiter would have let it pass. */

@@ -23,22 +23,22 @@ export interface Rows {
   remove(key: string): void;
 }
 
-export class RowCounters implements Counters {
-  readonly #rows: Rows;
+export class RowCounters<R extends Rows = Rows> implements Counters {
+  readonly rows: R;
   readonly #algorithm: Algorithm;
   readonly #time: StoreTime;
   /** A key that nobody has used: what `peek` looks at where there is no row. */
   readonly #untouched: Float64Array;
 
-  constructor(rows: Rows, algorithm: Algorithm, time: StoreTime) {
-    this.#rows = rows;
+  constructor(rows: R, algorithm: Algorithm, time: StoreTime) {
+    this.rows = rows;
     this.#algorithm = algorithm;
     this.#time = time;
     this.#untouched = new Float64Array(algorithm.width);
   }
 
   take(key: string, ask: Ask, out: Outcome): void {
-    const rows = this.#rows;
+    const { rows } = this;
     // Where that may be, before the row is sought: who reads the clock waits for all memory that was asked for before.
     if (!rows.shared) ask.nowUs = this.#time.nowUs();
     do {
@@ -49,7 +49,7 @@ export class RowCounters implements Counters {
   }
 
   peek(key: string, ask: Ask, out: Outcome): void {
-    const rows = this.#rows;
+    const { rows } = this;
     const at = rows.enter(key, false);
     ask.nowUs = this.#time.nowUs();
     if (at < 0) {
@@ -70,7 +70,7 @@ export class RowCounters implements Counters {
   }
 
   reset(key: string): void {
-    this.#rows.remove(key);
+    this.rows.remove(key);
   }
 
   release(key: string, ask: Ask): boolean {
@@ -87,7 +87,7 @@ export class RowCounters implements Counters {
   }
 
   #change(key: string, ask: Ask, change: (numbers: Float64Array, at: number) => boolean): boolean {
-    const rows = this.#rows;
+    const { rows } = this;
     for (;;) {
       const at = rows.enter(key, false);
       if (at < 0) return false;

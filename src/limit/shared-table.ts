@@ -170,6 +170,11 @@ export class SharedTable {
     }
   }
 
+  /** The numbers that count anew, whatever was done to those of `hold`. */
+  reread({ row, word, numbers }: Hold): void {
+    this.#read(row, word & LIVE, numbers);
+  }
+
   /** Unlocks the row; its numbers are from now on those of `hold`. False if the row was taken for abandoned meanwhile. */
   letGo({ row, word, numbers }: Hold, changed: boolean): boolean {
     const live = changed ? (word & LIVE) ^ LIVE : word & LIVE;

@@ -66,62 +66,71 @@ export function createSharedMemory(options: SharedMemoryOptions = {}): SharedArr
   return createTable(layout, createHashSecret(createRandom()), new StoreTime(clock).originUs);
 }
 
-/** The rows of one limiter. */
+interface SharedRowsOptions {
+  /** Of the limiter. */
+  readonly name: string;
+  readonly algorithm: Algorithm;
+  readonly table: SharedTable;
+  readonly time: StoreTime;
+}
+
+/** The rows of one limiter, of which it holds one at a time. */
 class SharedRows implements Rows {
   readonly numbers: Float64Array;
   readonly shared = true;
+  readonly name: string;
+  readonly algorithm: Algorithm;
   readonly table: SharedTable;
+  readonly time: StoreTime;
+  readonly hold: Hold;
+  /** Of the key that was sought last, the two words of its hash. */
+  upper = 0;
+  lower = 0;
   readonly #secret: HashSecret;
   readonly #hash = new Int32Array(2);
-  readonly #hold: Hold;
 
-  constructor(table: SharedTable, secret: HashSecret, width: number) {
+  constructor({ name, algorithm, table, time }: SharedRowsOptions) {
+    this.name = name;
+    this.algorithm = algorithm;
     this.table = table;
-    this.#secret = secret;
-    this.#hold = { row: -1, word: 0, numbers: new Float64Array(width) };
-    this.numbers = this.#hold.numbers;
+    this.time = time;
+    this.#secret = secretFor(table, `${name}\n${algorithm.layout}`);
+    this.numbers = new Float64Array(algorithm.width);
+    this.hold = { row: -1, word: 0, numbers: this.numbers };
+  }
+
+  /** Of several keys, before the first is held: their order is that of their hashes. */
+  seek(key: string): void {
+    halfSipHash(key, this.#secret, this.#hash);
+    this.upper = this.#hash[0]!;
+    this.lower = this.#hash[1]!;
+  }
+
+  /** Holds the row of the key that was sought last, made if there is none. */
+  holdSought(): void {
+    this.table.hold(this.upper, this.lower, true, this.hold);
   }
 
   enter(key: string, create: boolean): number {
-    halfSipHash(key, this.#secret, this.#hash);
-    return this.table.hold(this.#hash[0]!, this.#hash[1]!, create, this.#hold) ? 0 : -1;
+    this.seek(key);
+    return this.table.hold(this.upper, this.lower, create, this.hold) ? 0 : -1;
   }
 
   leave(changed: boolean): boolean {
-    return this.table.letGo(this.#hold, changed);
+    return this.table.letGo(this.hold, changed);
   }
 
   remove(key: string): void {
-    if (this.enter(key, false) >= 0) this.table.free(this.#hold);
-  }
-
-  /** The two words of a key's hash. */
-  hash(key: string, into: { upper: number; lower: number }): void {
-    halfSipHash(key, this.#secret, this.#hash);
-    into.upper = this.#hash[0]!;
-    into.lower = this.#hash[1]!;
+    if (this.enter(key, false) >= 0) this.table.free(this.hold);
   }
 }
 
 /** One memory for all limiters, or one for each by its name. */
 export type SharedMemoryFor = SharedArrayBuffer | Readonly<Record<string, SharedArrayBuffer>>;
 
-/** What a limiter has opened, and the row that it holds while several are taken from together. */
-interface Opened {
-  readonly name: string;
-  readonly rows: SharedRows;
-  readonly algorithm: Algorithm;
-  readonly time: StoreTime;
-  readonly hold: Hold;
-  /** Of the key whose row that is. */
-  upper: number;
-  lower: number;
-}
-
-/** One of several. */
-interface HeldPart {
-  readonly opened: Opened;
-  readonly part: LocalPart;
+/** The counters are those that this store opened. */
+function rowsOf({ counters }: LocalPart): SharedRows {
+  return (counters as RowCounters<SharedRows>).rows;
 }
 
 /** A thread that loses its rows as often, having been stopped for long each time or needing more than a set has, takes in turn. */
@@ -134,7 +143,8 @@ class SharedMemory implements LocalStore {
   readonly #memoryOf: (name: string) => SharedArrayBuffer;
   /** Limiters in one memory are ordered by their rows alone, those of several by their names first. */
   readonly #several: boolean;
-  readonly #opened = new WeakMap<Counters, Opened>();
+  /** Those of the take that is under way, in the order in which they are held. */
+  readonly #held: LocalPart[] = [];
 
   constructor(memory: SharedMemoryFor, clock: Clock) {
     this.clock = clock;
@@ -158,29 +168,37 @@ class SharedMemory implements LocalStore {
           'name its algorithm in the option algorithms of createSharedMemory.',
       );
     }
-    const rows = new SharedRows(table, secretFor(table, `${name}\n${algorithm.layout}`), algorithm.width);
     const time = new StoreTime(this.clock, table.originUs);
-    const counters = new RowCounters(rows, algorithm, time);
-    const hold = { row: -1, word: 0, numbers: new Float64Array(algorithm.width) };
-    this.#opened.set(counters, { name, rows, algorithm, time, hold, upper: 0, lower: 0 });
-    return counters;
+    return new RowCounters(new SharedRows({ name, algorithm, table, time }), algorithm, time);
   }
 
   takeAll(parts: readonly LocalPart[]): boolean {
-    const held = parts.map((part): HeldPart => {
-      const opened = this.#opened.get(part.counters)!;
-      opened.rows.hash(part.key, opened);
-      return { opened, part };
-    });
-    // The same order in every thread.
-    held.sort(({ opened: a }, { opened: b }) => {
-      return (this.#several ? byName(a, b) : 0) || a.upper - b.upper || a.lower - b.lower;
-    });
+    const held = this.#inOrder(parts);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const taken = takeHeld(held);
+      const taken = takeHeld(held, this.clock);
       if (taken !== null) return taken;
     }
     return takeInTurn(held);
+  }
+
+  /** The parts in the order that is the same in every thread. Few are sorted soonest by insertion, and nothing is allocated. */
+  #inOrder(parts: readonly LocalPart[]): readonly LocalPart[] {
+    const held = this.#held;
+    if (held.length > parts.length) held.length = parts.length;
+    for (let index = 0; index < parts.length; index++) {
+      const part = parts[index]!;
+      const rows = rowsOf(part);
+      rows.seek(part.key);
+      let place = index;
+      for (; place > 0 && this.#isBefore(rows, rowsOf(held[place - 1]!)); place--) held[place] = held[place - 1]!;
+      held[place] = part;
+    }
+    return held;
+  }
+
+  #isBefore(a: SharedRows, b: SharedRows): boolean {
+    if (this.#several && a.name !== b.name) return a.name < b.name;
+    return a.upper === b.upper ? a.lower < b.lower : a.upper < b.upper;
   }
 }
 
@@ -188,49 +206,62 @@ class SharedMemory implements LocalStore {
  * Takes while the rows of all parts are held. Null if one was taken from under it, because this thread was stopped for so long that it was
  * thought dead: then nothing counts.
  */
-function takeHeld(held: readonly HeldPart[]): boolean | null {
-  for (const { opened } of held) opened.rows.table.hold(opened.upper, opened.lower, true, opened.hold);
+function takeHeld(held: readonly LocalPart[], clock: Clock): boolean | null {
+  for (let index = 0; index < held.length; index++) rowsOf(held[index]!).holdSought();
+  // Once all are held, so that no row has an earlier moment after a later one; and one moment for all.
+  const nowMs = clock.nowMs();
   let room = true;
-  for (const { opened, part } of held) {
-    part.ask.nowUs = opened.time.nowUs();
-    opened.algorithm.peek(opened.hold.numbers, 0, part.ask, part.out);
+  for (let index = 0; index < held.length; index++) {
+    const part = held[index]!;
+    const { algorithm, numbers, time } = rowsOf(part);
+    part.ask.nowUs = time.atUs(nowMs);
+    algorithm.take(numbers, 0, part.ask, part.out);
     room &&= part.out.granted === part.ask.times;
   }
+  if (!room) lookAgain(held);
   // Before the first is written: what was decided by rows that others have taken from since would be one too many.
-  const whole = held.every(({ opened }) => opened.rows.table.holds(opened.hold));
+  let whole = true;
+  for (let index = 0; index < held.length; index++) {
+    const { table, hold } = rowsOf(held[index]!);
+    whole &&= table.holds(hold);
+  }
   if (!whole || !room) {
-    for (const { opened } of held) opened.rows.table.letGo(opened.hold, whole);
+    for (const part of held) rowsOf(part).leave(whole);
     return whole ? false : null;
   }
-  for (const [index, { opened, part }] of held.entries()) {
-    opened.algorithm.take(opened.hold.numbers, 0, part.ask, part.out);
-    if (opened.rows.table.letGo(opened.hold, true)) continue;
-    for (const { opened: other } of held.slice(index + 1)) other.rows.table.letGo(other.hold, false);
+  for (let index = 0; index < held.length; index++) {
+    if (rowsOf(held[index]!).leave(true)) continue;
+    for (const other of held.slice(index + 1)) rowsOf(other).leave(false);
     for (const taken of held.slice(0, index)) giveBack(taken);
     return null;
   }
   return true;
 }
 
+/** What each says if nothing is taken. */
+function lookAgain(held: readonly LocalPart[]): void {
+  for (const part of held) {
+    const { algorithm, table, hold } = rowsOf(part);
+    table.reread(hold);
+    algorithm.peek(hold.numbers, 0, part.ask, part.out);
+  }
+}
+
 /** Takes from one after another, holding one row at a time, and gives back if one refuses: never one too many, at no one moment. */
-function takeInTurn(held: readonly HeldPart[]): boolean {
-  for (const [index, { part }] of held.entries()) {
-    part.counters.take(part.key, part.ask, part.out);
-    if (part.out.granted === part.ask.times) continue;
+function takeInTurn(held: readonly LocalPart[]): boolean {
+  for (const [index, { counters, key, ask, out }] of held.entries()) {
+    counters.take(key, ask, out);
+    if (out.granted === ask.times) continue;
     for (const taken of held.slice(0, index)) giveBack(taken);
-    for (const { part: other } of held) other.counters.peek(other.key, other.ask, other.out);
+    for (const other of held) other.counters.peek(other.key, other.ask, other.out);
     return false;
   }
   return true;
 }
 
-function giveBack({ opened, part }: HeldPart): void {
-  if (hasLeases(opened.algorithm)) part.counters.release(part.key, part.ask);
+function giveBack(part: LocalPart): void {
+  if (hasLeases(rowsOf(part).algorithm)) part.counters.release(part.key, part.ask);
   else part.counters.refund(part.key, part.ask);
-}
-
-function byName(a: Opened, b: Opened): number {
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
 /**

@@ -122,6 +122,11 @@ export class StoreTime {
   }
 
   nowUs(): number {
-    return this.#originUs + Math.round(this.#clock.nowMs() * 1000);
+    return this.atUs(this.#clock.nowMs());
+  }
+
+  /** The same of a moment that the clock has said. */
+  atUs(nowMs: number): number {
+    return this.#originUs + Math.round(nowMs * 1000);
   }
 }

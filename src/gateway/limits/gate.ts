@@ -12,6 +12,11 @@ import { leaseOf, type LocalMeter } from './meter.ts';
 import type { Keyed } from './request-key.ts';
 import { clearVerdict, type Decided, linesOf, refuse, settle, type Verdict } from './verdict.ts';
 
+export interface Together {
+  readonly allowed: boolean;
+  readonly decided: readonly Decided[];
+}
+
 export class Gate {
   readonly remote = false;
   readonly #all: readonly Metered<LocalMeter>[];
@@ -45,22 +50,17 @@ export class Gate {
 
   #enterAll(request: Keyed, verdict: Verdict): boolean {
     const asked = this.#members.asked(request);
-    if (asked.length === 0) return true;
-    const { allowed, decided } = takeTogether(this.#members, asked);
+    if (asked === null) return true;
+    const { allowed, decided } = takeTogether(asked);
     settle(verdict, decided, allowed, this.#leases);
     return allowed;
   }
 }
 
 /** Takes from all of those that are asked, or from none. */
-export function takeTogether(
-  members: Members<LocalMeter>,
-  asked: readonly Asked<LocalMeter>[],
-): { readonly allowed: boolean; readonly decided: readonly Decided[] } {
+export function takeTogether({ members, limiter, costs, keys }: Asked<LocalMeter>): Together {
   // All of them are local.
-  const limiter = members.together(asked) as SyncAllOf;
-  const keys = asked.map(({ key }) => key);
-  const costs = asked.map(({ cost }) => cost);
-  const { allowed, decisions } = limiter.takeSync(keys, costs);
-  return { allowed, decided: asked.map(({ meter, key }, index) => ({ meter, key, decision: decisions[index]! })) };
+  const { allowed, decisions } = (limiter as SyncAllOf).takeSync(keys, costs);
+  const decided = members.map(({ meter }, index) => ({ meter, key: keys[index]!, decision: decisions[index]! }));
+  return { allowed, decided };
 }

@@ -42,36 +42,33 @@ export class RemoteGate {
     clearVerdict(verdict);
     const local = this.#local.asked(request);
     const remote = this.#remote.asked(request);
-    const { allowed, decided } = local.length === 0 ? { allowed: true, decided: [] } : takeTogether(this.#local, local);
-    if (allowed && remote.length > 0) return this.#ask(remote, decided, verdict);
+    const { allowed, decided } = local === null ? { allowed: true, decided: [] } : takeTogether(local);
+    if (allowed && remote !== null) return this.#ask({ ...remote, keys: [...remote.keys] }, decided, verdict);
     settle(verdict, decided, allowed, this.#leases);
     return allowed;
   }
 
-  async #ask(remote: readonly Asked<RemoteMeter>[], local: readonly Decided[], verdict: Verdict): Promise<boolean> {
+  async #ask(remote: Asked<RemoteMeter>, local: readonly Decided[], verdict: Verdict): Promise<boolean> {
     const askedMs = this.#clock.nowMs();
-    const decisions = await this.#take(remote);
-    const decided = remote.flatMap(({ meter, key }, index): Decided[] => {
+    const decisions = await takeFrom(remote);
+    const decided = remote.members.flatMap(({ meter }, index): Decided[] => {
       const decision = decisions[index] ?? null;
       // Another was known to refuse, and this one was not asked.
       if (decision === null) return [];
       meter.countSource(decision.source);
-      return [{ meter, key, decision }];
+      return [{ meter, key: remote.keys[index]!, decision }];
     });
     const allowed = decided.every(({ decision }) => decision.allowed);
     const held = allowed ? local : local.map((each) => giveBack(each, this.#clock.nowMs() - askedMs));
     settle(verdict, [...held, ...decided], allowed, this.#leases);
     return allowed;
   }
+}
 
-  async #take(asked: readonly Asked<RemoteMeter>[]): Promise<readonly (Decision | null)[]> {
-    const [only, second] = asked;
-    // A single one joins whoever takes from the same key in this tick.
-    if (second === undefined) return [await only!.meter.limiter.take(only!.key, { cost: only!.cost })];
-    const keys = asked.map(({ key }) => key);
-    const { decisions } = await this.#remote.together(asked).take(keys, { cost: asked.map(({ cost }) => cost) });
-    return decisions;
-  }
+async function takeFrom({ members, limiter, costs, keys }: Asked<RemoteMeter>): Promise<readonly (Decision | null)[]> {
+  // A single one joins whoever takes from the same key in this tick.
+  if (members.length === 1) return [await members[0]!.meter.limiter.take(keys[0]!, { cost: costs[0]! })];
+  return (await limiter.take(keys, { cost: costs })).decisions;
 }
 
 /** What was taken `agoMs` ago is there again; says what is left then. */

@@ -39,24 +39,28 @@ export interface Decided {
 
 /** Counts what was decided together, and says in `verdict` what follows from it. */
 export function settle(verdict: Verdict, decided: readonly Decided[], allowed: boolean, leases: Leases): void {
-  decided.forEach(({ meter, key, decision }, index) => {
+  let always = false;
+  for (let index = 0; index < decided.length; index++) {
+    const { meter, key, decision } = decided[index]!;
     if (!isFloorOfNext(decided, index)) countOnce(decided, index, allowed);
     const lease = allowed ? leaseOf(decision) : 0;
     if (lease !== 0) verdict.lease = leases.hold(meter, key, lease, verdict.lease);
-  });
+    always ||= meter.plan.fields === 'always';
+  }
   if (!allowed) refuse(verdict, decided);
-  else if (decided.some(({ meter }) => meter.plan.fields === 'always')) verdict.lines = linesOf(decided, 'always');
+  else if (always) verdict.lines = linesOf(decided, 'always');
 }
 
 /** The next is of the same limit, and says what is counted of it. */
 function isFloorOfNext(decided: readonly Decided[], index: number): boolean {
-  return decided[index + 1]?.meter.plan === decided[index]!.meter.plan;
+  return index + 1 < decided.length && decided[index + 1]!.meter.plan === decided[index]!.meter.plan;
 }
 
 /** A limit of two meters is one limit: refused if either refuses. When the request is refused, who would have let it pass is not counted. */
 function countOnce(decided: readonly Decided[], index: number, allowed: boolean): void {
   const last = decided[index]!;
-  const before = decided[index - 1];
+  // WHY so: to ask an array for its element −1 is a search for a property of that name.
+  const before = index === 0 ? null : decided[index - 1]!;
   const floor = before?.meter.plan === last.meter.plan ? before : null;
   const isFloor = floor !== null && (!floor.decision.allowed || (floor.decision.shadowed && last.decision.allowed));
   const { decision, key } = isFloor ? floor : last;
