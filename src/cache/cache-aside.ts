@@ -19,8 +19,9 @@ import type { Random } from '../kernel/random.ts';
 import { formatDuration } from '../kernel/units.ts';
 import type { Cache, GetOptions, Load } from './cache.ts';
 import { Flight } from './flight.ts';
-import { type Freshness, stateOf, timesOf } from './freshness.ts';
+import { freshMsOf, type Freshness, stateOf, timesOf } from './freshness.ts';
 import { type Entry, type Memory, Shelf } from './memory.ts';
+import type { CacheOutage, Loaded, SharedTier } from './shared-tier.ts';
 import { USES_MAX } from './s3-fifo.ts';
 import type { CacheCounts, CacheResult, LoadOutcome, LoadReason, Tally } from './tally.ts';
 
@@ -31,6 +32,7 @@ export interface CacheAsideOptions<Value> {
   readonly freshness: Freshness;
   readonly deadlineMs: number;
   readonly memory: Memory;
+  readonly shared: SharedTier | null;
   readonly tally: Tally;
   readonly clock: Clock;
   readonly random: Random;
@@ -40,6 +42,8 @@ export interface CacheAsideOptions<Value> {
 const REFRESHES_MAX = 100;
 /** A loader that fails is asked so often about each key that there is an old value of. */
 const PAUSE_MS = 1000;
+/** By how much more a value must last to be another one: a round trip, and what whole milliseconds lose. */
+const SLACK_MS = 100;
 
 export class CacheAside<Value> implements Cache<Value> {
   readonly name: string;
@@ -51,6 +55,7 @@ export class CacheAside<Value> implements Cache<Value> {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #shelf: Shelf;
+  readonly #shared: SharedTier | null;
   /** The load of each key whose value may be kept. */
   readonly #flights = new Map<string, Flight>();
   #refreshes = 0;
@@ -64,6 +69,7 @@ export class CacheAside<Value> implements Cache<Value> {
     this.#tally = options.tally;
     this.#clock = options.clock;
     this.#random = options.random;
+    this.#shared = options.shared;
     this.#shelf = new Shelf(options.memory, options.tally);
   }
 
@@ -73,6 +79,10 @@ export class CacheAside<Value> implements Cache<Value> {
 
   get bytes(): number {
     return this.#shelf.bytes;
+  }
+
+  get outage(): CacheOutage | null {
+    return this.#shared?.outage ?? null;
   }
 
   get counts(): CacheCounts {
@@ -98,18 +108,21 @@ export class CacheAside<Value> implements Cache<Value> {
     return isAnswer ? (entry.value as Value) : undefined;
   }
 
-  // Nothing is awaited in these: what they do is done before they return.
+  // What they do here is done before anything is awaited.
   async set(key: string, value: Value): Promise<void> {
     checkKey(key);
     if (isThenable(value)) throw invalid(`set of “${key}”: the value is a promise; await it first.`);
     this.#outdate(key);
-    this.#keep(key, value, 0);
+    const freshMs = this.#freshMsOf(key, value);
+    this.#keep(key, value, { freshMs, loadMs: 0 });
+    await this.#shared?.set(key, value, freshMs);
   }
 
   async delete(key: string): Promise<void> {
     checkKey(key);
     this.#outdate(key);
     this.#shelf.drop(key);
+    await this.#shared?.delete(key);
   }
 
   async clear(): Promise<void> {
@@ -208,19 +221,41 @@ export class CacheAside<Value> implements Cache<Value> {
 
   async #run(flight: Flight, load: Load<Value>): Promise<void> {
     try {
-      const value = await load(flight.context);
-      this.#loaded(flight, value);
+      const shared = this.#shared;
+      if (shared === null) {
+        const value = await load(flight.context);
+        this.#loaded(flight, { value, tookMs: this.#clock.nowMs() - flight.sinceMs, freshMs: null, from: 'loader', outdated: false }); // prettier-ignore
+      } else this.#loaded(flight, await this.#share(shared, flight, load));
     } catch (error) {
       this.#failed(flight, error, 'failed');
     }
   }
 
+  #share(shared: SharedTier, flight: Flight, load: Load<Value>): Promise<Loaded> {
+    const { key, reason } = flight;
+    const entry = reason === 'refresh' ? this.#shelf.find(key) : undefined;
+    const leftMs = entry === undefined ? 0 : entry.endMs - this.#clock.nowMs();
+    return shared.load(key, {
+      // What is to be refreshed early must be newer than what is here.
+      beyondMs: leftMs > 0 ? leftMs + SLACK_MS : 0,
+      load: () => load(flight.context),
+      freshMs: (value) => this.#freshMsOf(key, value as Value),
+      isOver: () => flight.isOver,
+      isOutdated: () => flight.outdated,
+    });
+  }
+
   /** Throws if what was loaded cannot be kept. */
-  #loaded(flight: Flight, value: Value): void {
+  #loaded(flight: Flight, { value, tookMs, freshMs, from, outdated }: Loaded): void {
     if (flight.isOver) return;
     const { key, waiting, isFirstHere } = flight;
-    if (!flight.outdated) this.#keep(key, value, this.#clock.nowMs() - flight.sinceMs);
-    this.#end(flight, 'joined', flight.outdated ? 'outdated' : isAbsent(value) ? 'absent' : 'loaded');
+    let outcome: LoadOutcome = from === 'store' ? 'found' : isAbsent(value) ? 'absent' : 'loaded';
+    if (flight.outdated || outdated) outcome = 'outdated';
+    else {
+      const lifeMs = freshMs ?? this.#freshMsOf(key, value as Value);
+      this.#keep(key, value as Value, { freshMs: lifeMs, loadMs: tookMs });
+    }
+    this.#end(flight, 'joined', outcome);
     if (isFirstHere) this.#tally.count('miss', 1);
     this.#tally.count('joined', waiting - Number(isFirstHere));
     flight.resolve(value);
@@ -271,17 +306,20 @@ export class CacheAside<Value> implements Cache<Value> {
     if (flight.waiting === 0) this.#abandon(flight);
   }
 
-  #keep(key: string, value: Value, loadMs: number): void {
+  /** 0 if it is not to be kept. */
+  #freshMsOf(key: string, value: Value): number {
     const ttlMs = isAbsent(value) ? this.#absentMs : this.#ttlMs(value, key);
-    if (ttlMs === 0) {
+    return freshMsOf(ttlMs, this.#freshness.jitter, this.#random);
+  }
+
+  #keep(key: string, value: Value, { freshMs, loadMs }: { freshMs: number; loadMs: number }): void {
+    if (freshMs === 0) {
       this.#shelf.drop(key);
       return;
     }
-    const { earlyRefresh, jitter } = this.#freshness;
     // What is not there may be at any time, and nobody waits long to hear that it is not.
-    const rules = { jitter, earlyRefresh: isAbsent(value) ? 0 : earlyRefresh };
-    const times = timesOf(rules, { nowMs: this.#clock.nowMs(), ttlMs, loadMs, random: this.#random });
-    this.#shelf.keep(key, { value, ...times });
+    const earlyRefresh = isAbsent(value) ? 0 : this.#freshness.earlyRefresh;
+    this.#shelf.keep(key, { value, ...timesOf({ nowMs: this.#clock.nowMs(), freshMs, loadMs, earlyRefresh }) });
   }
 }
 

@@ -27,6 +27,11 @@ test('options and arguments that mean nothing are refused, with their name and v
     [{ deadline: 0 }, /deadline is 0/],
     [{ deadline: Number.NaN }, /deadline is NaN/],
     [{ memory: new Map() }, /memory is none/],
+    [{ shared: {} }, /shared.store is none/],
+    [{ shared: { store: { ask: () => {} }, wait: -1 } }, /shared.wait is -1/],
+    [{ shared: { store: { ask: () => {} }, deadline: 0 } }, /shared.deadline is 0/],
+    [{ shared: { store: { ask: () => {} }, deadline: Number.NaN } }, /shared.deadline is NaN/],
+    [{ shared: { prefix: 'x' } }, /no option “prefix”/],
     [{ store: 1 }, /no option “store”/],
   ];
   for (const [options, message] of bad) {

@@ -7,6 +7,8 @@ import type { MetricsSink } from '../observe/metrics/metrics.ts';
 import type { Cache } from './cache.ts';
 import { CacheAside } from './cache-aside.ts';
 import { Memory, type MemoryCache, memoryCache } from './memory.ts';
+import type { SharedCache } from './shared.ts';
+import { SharedTier, type SharedTierOptions } from './shared-tier.ts';
 import { type CurrentSpan, Tally } from './tally.ts';
 
 export interface StaleOptions {
@@ -14,6 +16,15 @@ export interface StaleOptions {
   readonly whileRevalidate?: Duration | number;
   /** For how long after its end a value is served if loading fails; both are counted from the end. @defaultValue 0: not at all */
   readonly ifError?: Duration | number;
+}
+
+export interface SharedOptions {
+  /** `redisCache(client)`, or one of your own. Values go there as JSON. */
+  readonly store: SharedCache;
+  /** How long to wait for a value that another process is loading, before it is loaded here too: up to 1 hour. @defaultValue '5s' */
+  readonly wait?: Duration | number;
+  /** How long a call to the store may take, from 1 ms to 1 minute. What is not answered then is loaded here. @defaultValue '500ms' */
+  readonly deadline?: Duration | number;
 }
 
 export interface CacheOptions<Value = unknown> {
@@ -39,6 +50,8 @@ export interface CacheOptions<Value = unknown> {
   readonly deadline?: Duration | number;
   /** Where entries are; several caches may share it. @defaultValue a `memoryCache()` of its own */
   readonly memory?: MemoryCache;
+  /** Behind the memory of each process, one store of all of them: a value is loaded once for the fleet. @defaultValue none */
+  readonly shared?: SharedOptions;
   /** Where to count: the metrics of `spillway/observe`, or whatever has `counter`, `gauge` and `histogram` as they do. See docs/metrics.md. @defaultValue nowhere */
   readonly metrics?: MetricsSink;
   /** Whose current span gets an event `cache` for each request: the traces of `spillway/observe`. @defaultValue nobody's */
@@ -55,11 +68,16 @@ const ABSENT_DEFAULT_MS = 5000;
 /** Longer than a query on a bad day; who waits for more has a deadline in mind. */
 const DEADLINE_DEFAULT = '30s';
 const DEADLINE_MAX_MS = 3_600_000;
+/** Most loads are done by then; who loads for longer may be dead. */
+const SHARED_WAIT_DEFAULT = '5s';
+/** Longer than a store takes on a bad day, shorter than a user's patience. */
+const SHARED_DEADLINE_DEFAULT = '500ms';
+const SHARED_DEADLINE_MAX_MS = 60_000;
 const EARLY_MAX = 10;
 const JITTER_DEFAULT = '10%';
 const JITTER_MAX = 0.5;
 
-const names = ['name', 'ttl', 'absentTtl', 'stale', 'earlyRefresh', 'jitter', 'deadline', 'memory', 'metrics', 'traces', 'clock', 'random']; // prettier-ignore
+const names = ['name', 'ttl', 'absentTtl', 'stale', 'earlyRefresh', 'jitter', 'deadline', 'memory', 'shared', 'metrics', 'traces', 'clock', 'random']; // prettier-ignore
 
 /**
  * A cache.
@@ -78,14 +96,18 @@ export function createCache<Value = unknown>(options: CacheOptions<Value>): Cach
   const fixedMs = typeof ttl === 'function' ? YEAR_MS : checkDuration('createCache: ttl', ttl, 1, YEAR_MS);
   const absentDefaultMs = Math.min(fixedMs, ABSENT_DEFAULT_MS);
   const { whileRevalidate, ifError, earlyRefresh, jitter } = readFreshness(options);
+  const deadlineMs = checkDuration('createCache: deadline', options.deadline ?? DEADLINE_DEFAULT, 1, DEADLINE_MAX_MS);
+  const tally = new Tally({ name, metrics: metrics ?? null, traces: traces ?? null });
+  const shared = options.shared === undefined ? null : readShared(options.shared);
   return new CacheAside<Value>({
     name,
     ttlMs: typeof ttl === 'function' ? ttlFrom(ttl as (value: Value, key: string) => Duration | number) : () => fixedMs,
     absentMs: checkDuration('createCache: absentTtl', options.absentTtl ?? absentDefaultMs, 0, YEAR_MS),
     freshness: { earlyRefresh, jitter, whileRevalidateMs: whileRevalidate, ifErrorMs: ifError },
-    deadlineMs: checkDuration('createCache: deadline', options.deadline ?? DEADLINE_DEFAULT, 1, DEADLINE_MAX_MS),
+    deadlineMs,
     memory,
-    tally: new Tally({ name, metrics: metrics ?? null, traces: traces ?? null }),
+    shared: shared && new SharedTier({ ...shared, name, loadMs: deadlineMs, tally, clock, random }),
+    tally,
     clock,
     random,
   });
@@ -108,6 +130,18 @@ function readFreshness({ stale = {}, earlyRefresh = 1, jitter = JITTER_DEFAULT }
     ifError: checkDuration('createCache: stale.ifError', stale.ifError ?? 0, 0, YEAR_MS),
     earlyRefresh,
     jitter: share.value,
+  };
+}
+
+function readShared(shared: SharedOptions): Pick<SharedTierOptions, 'store' | 'waitMs' | 'deadlineMs'> {
+  checkKeys('createCache: shared', shared, ['store', 'wait', 'deadline']);
+  const { store, wait = SHARED_WAIT_DEFAULT, deadline = SHARED_DEADLINE_DEFAULT } = shared;
+  if (typeof store?.ask !== 'function')
+    throw invalid('createCache: shared.store is none; expected one such as redisCache(client).');
+  return {
+    store,
+    waitMs: checkDuration('createCache: shared.wait', wait, 0, DEADLINE_MAX_MS),
+    deadlineMs: checkDuration('createCache: shared.deadline', deadline, 1, SHARED_DEADLINE_MAX_MS),
   };
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import fc from 'fast-check';
 import { type Random, seededRandom } from '../kernel/random.ts';
-import { EARLY_LOADS_MAX, type Freshness, type State, stateOf, timesOf } from './freshness.ts';
+import { EARLY_LOADS_MAX, freshMsOf, type Freshness, type State, stateOf, timesOf } from './freshness.ts';
 
 const freshness: Freshness = { earlyRefresh: 1, jitter: 0, whileRevalidateMs: 30, ifErrorMs: 600 };
 
@@ -14,7 +14,7 @@ function always(unit: number): Random {
 
 function stateAt(nowMs: number, options: { loadMs?: number; lasts?: boolean; random?: Random } = {}): State {
   const { loadMs = 0, lasts = true, random = always(0.5) } = options;
-  const times = timesOf(freshness, { nowMs: 0, ttlMs: 100, loadMs, random: always(0) });
+  const times = timesOf({ nowMs: 0, freshMs: 100, loadMs, earlyRefresh: 1 });
   return stateOf(times, { freshness, nowMs, lasts, random });
 }
 
@@ -79,8 +79,7 @@ test('before any draw could refresh, none is made', () => {
 
 test('jitter takes away up to its share, and adds nothing', () => {
   const random = seededRandom(3);
-  const rules = { earlyRefresh: 1, jitter: 0.1 };
-  const ends = Array.from({ length: 1000 }, () => timesOf(rules, { nowMs: 0, ttlMs: 100, loadMs: 0, random }).endMs);
+  const ends = Array.from({ length: 1000 }, () => freshMsOf(100, 0.1, random));
   assert.ok(Math.min(...ends) > 90 && Math.min(...ends) < 90.5);
   assert.ok(Math.max(...ends) <= 100 && Math.max(...ends) > 99.5);
 });

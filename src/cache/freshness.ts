@@ -35,12 +35,24 @@ export interface Times {
   readonly earlyMs: number;
 }
 
-/** Of a value that took `loadMs` to load and is known at `nowMs`. */
-export function timesOf(
-  { earlyRefresh, jitter }: Pick<Freshness, 'earlyRefresh' | 'jitter'>,
-  { nowMs, ttlMs, loadMs, random }: { nowMs: number; ttlMs: number; loadMs: number; random: Random },
-): Times {
-  const endMs = nowMs + ttlMs * (1 - jitter * random.unit());
+/** How long a value with this ttl is fresh. */
+export function freshMsOf(ttlMs: number, jitter: number, random: Random): number {
+  return ttlMs * (1 - jitter * random.unit());
+}
+
+/** Of a value that is fresh for so long from `nowMs` on, and took `loadMs` to load. */
+export function timesOf({
+  nowMs,
+  freshMs,
+  loadMs,
+  earlyRefresh,
+}: {
+  nowMs: number;
+  freshMs: number;
+  loadMs: number;
+  earlyRefresh: number;
+}): Times {
+  const endMs = nowMs + freshMs;
   return { endMs, earlyMs: endMs - earlyRefresh * loadMs * EARLY_LOADS_MAX };
 }
 

@@ -3,7 +3,7 @@
  * runs. The key is never a label nor an attribute: there are as many as there are things, and they may be secrets.
  *
  * Invariant: no answer depends on who counts it: what metrics or spans of a user's own throw goes no further.
- * Series: 8 results, 10 loads and 4 others a cache at most. Cost of a hit: an addition, with metrics another, and for a span that is kept an event
+ * Series: 8 results, 12 loads and 7 others a cache at most. Cost of a hit: an addition, with metrics another, and for a span that is kept an event
  * (`npm run bench -- cache --only hit`).
  */
 import { quietly } from '../kernel/quietly.ts';
@@ -18,8 +18,11 @@ import type { EvictionCause, ShelfWitness } from './memory.ts';
 export const results = ['hit', 'absent', 'stale', 'stale_error', 'miss', 'joined', 'failed', 'aborted'] as const;
 export type CacheResult = (typeof results)[number];
 
-/** How a load ended: `late` at its deadline, `outdated` when the key was set or deleted meanwhile, `abandoned` when nobody waited any more. */
-export type LoadOutcome = 'loaded' | 'absent' | 'outdated' | 'failed' | 'late' | 'abandoned';
+/** How a load ended: `found` in the shared store, where another process had brought it; `late` at its deadline, `outdated` when the key was set or deleted meanwhile, `abandoned` when nobody waited any more. */
+export type LoadOutcome = 'loaded' | 'found' | 'absent' | 'outdated' | 'failed' | 'late' | 'abandoned';
+
+/** How a call to a shared store ended: `late` is one whose deadline was over first. */
+export type StoreOutcome = 'answered' | 'failed' | 'late';
 
 /** For whom it was: who asked waits for it, or has been answered already. */
 export type LoadReason = 'miss' | 'refresh';
@@ -52,6 +55,7 @@ export class CacheMetrics {
   readonly #requests: Family<Counter, number, 'cache' | 'result'>;
   readonly #loads: Family<Histogram, unknown, 'cache' | 'reason' | 'outcome'>;
   readonly #evictions: Family<Counter, number, 'cache' | 'cause'>;
+  readonly #calls: Family<Histogram, unknown, 'cache' | 'store' | 'outcome'>;
   readonly #entries: Gauge;
   readonly #bytes: Gauge;
   readonly #bound: { [result in CacheResult]?: Counter } = {};
@@ -65,7 +69,7 @@ export class CacheMetrics {
     });
     this.#loads = metrics.histogram({
       name: 'spillway_cache_load_duration_seconds',
-      help: 'Loads of a cache, for who waits (miss) or in the background (refresh): loaded, absent, outdated (set or deleted meanwhile), failed, late or abandoned.',
+      help: 'Loads of a cache, for who waits (miss) or in the background (refresh): loaded, found (in the shared store), absent, outdated (set or deleted meanwhile), failed, late or abandoned.',
       labels: ['cache', 'reason', 'outcome'],
       bounds: LOAD_BOUNDS,
     });
@@ -73,6 +77,13 @@ export class CacheMetrics {
       name: 'spillway_cache_evictions_total',
       help: 'Entries that left a cache because their room was wanted (room), or that are larger than all of it (size).',
       labels: ['cache', 'cause'],
+    });
+    this.#calls = metrics.histogram({
+      name: 'spillway_cache_store_duration_seconds',
+      help: 'From a call of a cache to its shared store to its answer, its failure, or its deadline.',
+      labels: ['cache', 'store', 'outcome'],
+      // A store is near: most answers come within a millisecond.
+      bounds: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
     });
     const labels = ['cache'] as const;
     this.#entries = metrics
@@ -98,6 +109,10 @@ export class CacheMetrics {
 
   loaded(reason: LoadReason, outcome: LoadOutcome, tookMs: number): void {
     quietly(() => this.#loads.bind({ cache: this.#cache, reason, outcome }).observe(tookMs / 1000));
+  }
+
+  called(store: string, outcome: StoreOutcome, tookMs: number): void {
+    quietly(() => this.#calls.bind({ cache: this.#cache, store, outcome }).observe(tookMs / 1000));
   }
 
   changed(entries: number, bytes: number): void {
@@ -177,6 +192,10 @@ export class Tally implements ShelfWitness {
   loaded(reason: LoadReason, outcome: LoadOutcome, tookMs: number): void {
     if (reason === 'refresh' && (outcome === 'failed' || outcome === 'late')) this.#refreshesFailed += 1;
     this.#metrics?.loaded(reason, outcome, tookMs);
+  }
+
+  called(store: string, outcome: StoreOutcome, tookMs: number): void {
+    this.#metrics?.called(store, outcome, tookMs);
   }
 
   changed(entries: number, bytes: number): void {
