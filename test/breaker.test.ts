@@ -1,11 +1,13 @@
 /** A real gateway before servers that fail or hang as a whole: its breaker opens, answers in their place, tries a few, and closes. */
 import assert from 'node:assert/strict';
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import type { GatewayEvent } from '../src/gateway/index.ts';
-import { cleanups, create } from './gateway-under-test.ts';
+import { cleanups, create, folder } from './gateway-under-test.ts';
 
 type Breaker = NonNullable<NonNullable<ConfigInput['services']>[number]['breaker']>;
 type Service = NonNullable<ConfigInput['services']>[number];
@@ -70,7 +72,9 @@ async function running(breaker: Breaker, given: Partial<Service> = {}, all: Part
   const ask = ({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Answer> =>
     new Promise((resolve, reject) => {
       const [host, port] = under.address().split(':');
-      const outgoing = request({ host, port, agent: false, ...(signal === undefined ? {} : { signal }) });
+      const outgoing = request({ host, port, agent: false });
+      // Not half-closed, which is still answered.
+      signal?.addEventListener('abort', () => outgoing.socket?.resetAndDestroy(), { once: true });
       outgoing.on('error', reject);
       outgoing.on('response', (response) => {
         let body = '';
@@ -135,8 +139,10 @@ test('a service that answers 500 is not asked any more; of a trial no more are l
   );
 });
 
-test('who is refused is told so at once, by when to come again and why; state, metrics, log and explanation say it too', async () => {
-  const { shop, becomes, ask, admin, gateway } = await running(longOpen);
+test('who is refused is told so at once, by when to come again and why; state, metrics, log, trace and explanation say it too', async () => {
+  const log = join(folder(), 'access.log');
+  const telling: Partial<ConfigInput> = { accessLog: { target: log }, telemetry: { traces: { sample: '100%' } } };
+  const { shop, becomes, ask, admin, gateway } = await running(longOpen, {}, telling);
   shop.mood = 'fails';
   const open = becomes('open');
   await Promise.all(asked(4, ask));
@@ -166,6 +172,21 @@ test('who is refused is told so at once, by when to come again and why; state, m
   assert.deepEqual(service?.breaker, { phase: 'open', reason });
   assert.equal(refusal?.word, 'breaker_open');
   assert.equal(refusal.detail, 'The breaker of shop is open: 100 % of 4 calls failed.');
+  // Traces are told to the control thread a moment later.
+  const spans = async (): Promise<string> => {
+    const { traces } = JSON.parse(await admin('/api/traces?limit=100')) as { traces: { traceId: string }[] };
+    return (await Promise.all(traces.map(({ traceId }) => admin(`/api/traces/${traceId}`)))).join();
+  };
+  while (!(await spans()).includes('"spillway.refusal":"breaker_open"')) assert.equal(gateway.state().phase, 'running');
+  await gateway.stop();
+  const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
+  const told = lines.map((line) => JSON.parse(line) as { status: number; refusal?: string; attempts: number });
+  assert.deepEqual(
+    told
+      .filter(({ refusal: word }) => word === 'breaker_open')
+      .map(({ status: code, attempts: tries }) => [code, tries]),
+    [[503, 0]],
+  );
 });
 
 test('answers that are slow open it, though each is a good one', async () => {

@@ -76,7 +76,7 @@ test('what all workers count together opens it; a trial of all workers together 
 
 test('slow attempts open it, and what began before counts neither in the trial nor after it', () => {
   const { clock, one, two, attempts, phase } = watched(planOf());
-  const old = Array.from({ length: 8 }, () => one.ask());
+  const old = Array.from({ length: 12 }, () => one.ask());
   attempts(4, false, 100);
   clock.pass(50);
   assert.equal(phase(), 'open');
