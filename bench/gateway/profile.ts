@@ -117,17 +117,15 @@ async function profileSymbols(run: Run): Promise<void> {
     await run.bench.processes.run('perf', record, { cores: run.bench.loadCores, timeoutMs: 60_000 });
     await underway;
     // Read while the process lives: its map of compiled code is found by process id.
-    const { stdout } = spawnSync(
-      'perf',
-      ['report', '-i', file, '--stdio', '--sort', 'symbol', '--percent-limit', '0.3'],
-      {
-        encoding: 'utf8',
-        maxBuffer: 2 ** 26,
-      },
-    );
-    const lines = stdout.split('\n').filter((line) => /^ +\d/.test(line));
-    const kernel = lines.filter((line) => line.includes('[k]')).reduce((sum, line) => sum + Number.parseFloat(line), 0);
-    print(`\nSymbols by self time ([k] kernel, about ${kernel.toFixed(0)} % of all):`);
+    const report = (sort: string): string[] => {
+      const args = ['report', '-i', file, '--stdio', '--sort', sort, '--percent-limit', '0.3'];
+      const { stdout } = spawnSync('perf', args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+      return stdout.split('\n').filter((line) => /^ +\d/.test(line));
+    };
+    print('\nWhere it ran ([JIT] is compiled JavaScript):');
+    for (const line of report('dso')) print(line.trimEnd());
+    const lines = report('symbol');
+    print('\nSymbols by self time ([k] kernel):');
     for (const line of lines.slice(0, top)) print(line.replace(/(\s+-)*\s*$/, ''));
     for (const pid of started.pids()) rmSync(join(tmpdir(), `perf-${pid}.map`), { force: true });
   });
