@@ -3,7 +3,7 @@
  * in memory and that answer at once; where some are in a store, remote-gate.ts.
  *
  * Cost (`npm run bench -- gate`): of one limit a key, a look into its rows and a decision, a quarter of a microsecond; of two
- * together one and a half, because they are held while both decide.
+ * together three quarters, because both are held while both decide.
  */
 import type { SyncAllOf } from '../../limit/index.ts';
 import type { Leases } from './leases.ts';
