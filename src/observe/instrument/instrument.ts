@@ -29,6 +29,7 @@ import { type EndedRequest, HttpServers } from './http-server.ts';
 import { type OwnHosts, ownHosts } from './own-hosts.ts';
 import { type PgModule, PgQueries } from './postgres.ts';
 import { RedisCommands } from './redis.ts';
+import { type IoredisClass, SilentIoredis } from './silent-ioredis.ts';
 
 export interface InstrumentOptions {
   /** Who this is: `service.name`. */
@@ -73,13 +74,15 @@ export interface InstrumentOptions {
   readonly serverTiming?: boolean;
   /** The module `pg`, if it is not the one that is found from here; `false` leaves it as it is. @defaultValue the one that is found */
   readonly pg?: PgModule | false;
+  /** The class `Redis` of an `ioredis` before 5.11, which tells of nothing, if it is not the one that is found from here; `false` leaves it as it is. @defaultValue the one that is found */
+  readonly ioredis?: IoredisClass | false;
   /** @defaultValue the machine's */
   readonly clock?: Clock;
   /** For ids. @defaultValue seeded by the operating system */
   readonly random?: Random;
 }
 
-const known = ['service', 'metrics', 'otlp', 'logs', 'every', 'instance', 'spans', 'sample', 'slow', 'route', 'ignore', 'ownHosts', 'serverTiming', 'pg', 'clock', 'random']; // prettier-ignore
+const known = ['service', 'metrics', 'otlp', 'logs', 'every', 'instance', 'spans', 'sample', 'slow', 'route', 'ignore', 'ownHosts', 'serverTiming', 'pg', 'ioredis', 'clock', 'random']; // prettier-ignore
 
 /** On the process, not in this module: there may be two of it, and they would count everything twice. */
 const HELD = Symbol.for('spillway.instrument');
@@ -197,13 +200,16 @@ export function instrument(options: InstrumentOptions): Telemetry {
   const clients = new HttpClients({ traces, metrics: new HttpClientMetrics(metrics), isOwn });
   const redis = new RedisCommands(calls);
   const queries = new PgQueries(calls);
-  const pg = options.pg ?? foundPg();
+  const pg = options.pg ?? (found('pg') as PgModule | null);
   if (pg !== null && pg !== false) queries.watch(pg);
+  const silent = new SilentIoredis(calls);
+  const ioredis = options.ioredis ?? (found('ioredis') as { readonly Redis?: IoredisClass } | null)?.Redis;
+  if (ioredis !== undefined && ioredis !== false) silent.watch(ioredis);
   const watched = [servers, clients, redis];
   for (const each of watched) each.watch();
   Object.defineProperty(globalThis, HELD, { value: service, configurable: true });
   const unwatch = (): void => {
-    for (const each of [...watched, queries]) each.unwatch();
+    for (const each of [...watched, queries, silent]) each.unwatch();
     Reflect.deleteProperty(globalThis, HELD);
   };
   const counted = { collect: () => metrics.collect(), startMs: metrics.startMs, clock: metrics.clock };
@@ -229,10 +235,10 @@ function logFailure(log: Logger, { method, route, path, status, durationMs, thro
   log.error({ ...about, ...(thrown !== undefined && { err: thrown }) }, 'request failed');
 }
 
-/** The `pg` that this package would be given, if there is one. */
-function foundPg(): PgModule | null {
+/** The module that this package would be given, if there is one. */
+function found(name: string): unknown {
   try {
-    return createRequire(import.meta.url)('pg') as PgModule;
+    return createRequire(import.meta.url)(name);
   } catch (error) {
     // Not installed; or it cannot be loaded, which whoever uses it hears from its own import.
     if (error instanceof Error) return null;

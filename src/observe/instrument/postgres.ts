@@ -7,6 +7,7 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import type { DatabaseCall, DatabaseCalls } from './database-call.ts';
+import { ReplacedMethods } from './replaced-methods.ts';
 import { operationOf, withoutValues } from './sql-text.ts';
 
 /** What is used of the module `pg`. */
@@ -23,11 +24,10 @@ interface PgClient {
 }
 
 type Callback = (error: unknown, ...rest: unknown[]) => unknown;
-type Method = (this: unknown, ...given: unknown[]) => unknown;
 
 export class PgQueries {
   readonly #calls: DatabaseCalls;
-  readonly #restore: (() => void)[] = [];
+  readonly #replaced = new ReplacedMethods();
 
   constructor(calls: DatabaseCalls) {
     this.#calls = calls;
@@ -35,7 +35,7 @@ export class PgQueries {
 
   watch(pg: PgModule): void {
     const begin = (client: PgClient, config: unknown): DatabaseCall | null => this.#begin(client, config);
-    this.#replace(pg.Client.prototype, 'query', (query) => {
+    this.#replaced.replace(pg.Client.prototype, 'query', (query) => {
       return function instrumentedQuery(this: unknown, ...given) {
         const call = begin(this as PgClient, given[0]);
         if (call === null) return query.apply(this, given);
@@ -51,7 +51,7 @@ export class PgQueries {
         return at === -1 && isPromise(result) ? ended(call, result) : result;
       };
     });
-    this.#replace(pg.Pool.prototype, 'connect', (connect) => {
+    this.#replaced.replace(pg.Pool.prototype, 'connect', (connect) => {
       return function instrumentedConnect(this: unknown, ...given) {
         if (typeof given[0] === 'function') given[0] = AsyncResource.bind(given[0] as Callback);
         return connect.apply(this, given);
@@ -60,7 +60,7 @@ export class PgQueries {
   }
 
   unwatch(): void {
-    for (const restore of this.#restore.splice(0)) restore();
+    this.#replaced.restore();
   }
 
   #begin(client: PgClient, config: unknown): DatabaseCall | null {
@@ -75,24 +75,6 @@ export class PgQueries {
       port: typeof host === 'string' && host.startsWith('/') ? 0 : Number(port ?? 0),
       namespace: typeof database === 'string' ? database : '',
       text: withoutValues(text),
-    });
-  }
-
-  /** A method, inherited or not, until it is restored; if somebody else has replaced it since, theirs stays. */
-  #replace(prototype: object, name: string, make: (method: Method) => Method): void {
-    const before = Object.getOwnPropertyDescriptor(prototype, name);
-    const method = Reflect.get(prototype, name) as Method;
-    const value = make(method);
-    Object.defineProperty(prototype, name, {
-      value,
-      writable: true,
-      configurable: true,
-      enumerable: before?.enumerable ?? false,
-    });
-    this.#restore.push(() => {
-      if (Reflect.get(prototype, name) !== value) return;
-      if (before === undefined) Reflect.deleteProperty(prototype, name);
-      else Object.defineProperty(prototype, name, before);
     });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Commands to Redis, as `ioredis` 5.11 and later and `redis` (node-redis) 5.12 and later tell of them by their tracing channels: nothing is replaced. Of a command
+ * Commands to Redis, as `ioredis` 5.11 and later and `redis` (node-redis) 5.12 and later tell of them by their tracing channels: nothing is replaced. An older `ioredis` is silent-ioredis.ts. Of a command
  * only its name is kept: keys and values are the service's business.
  */
 import diagnostics, { type TracingChannelSubscribers } from 'node:diagnostics_channel';
@@ -67,6 +67,6 @@ export class RedisCommands {
 }
 
 /** A command by its name; what is none by its form is not shown. */
-function operationOf(command: string): string {
+export function operationOf(command: string): string {
   return /^[A-Za-z][\w.-]{0,39}$/.test(command) ? command.toUpperCase() : '_OTHER';
 }

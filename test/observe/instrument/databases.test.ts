@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { Redis } from 'ioredis';
+import { Redis as SilentRedis } from 'ioredis-5';
 import { Redis as Redis5 } from 'ioredis-5-11';
 import pg from 'pg';
 import { createClient } from 'redis';
@@ -152,6 +153,11 @@ describe('Redis', () => {
       await redis.connect();
       return { run: (command, ...args) => redis.call(command ?? '', ...args), close: () => redis.quit() };
     },
+    'ioredis 5.8': async () => {
+      const redis = new SilentRedis(server.port, { lazyConnect: true });
+      await redis.connect();
+      return { run: (command, ...args) => redis.call(command ?? '', ...args), close: () => redis.quit() };
+    },
     'redis 6': async () => {
       const redis = await createClient({ url: `redis://127.0.0.1:${server.port}` }).connect();
       return { run: (...args) => redis.sendCommand(args), close: () => redis.close() };
@@ -164,7 +170,7 @@ describe('Redis', () => {
 
   for (const [name, open] of Object.entries(clients)) {
     test(`${name}: a span and a duration for each command, and no key or value in either`, async () => {
-      await using watched = new Watched();
+      await using watched = new Watched({ ioredis: SilentRedis });
       const { run, close } = await open();
       watched.spans.length = 0;
       await watched.telemetry.traces.withSpan('work', { parent: contextOf('a') }, async () => {
@@ -201,9 +207,10 @@ describe('Redis', () => {
   for (const [name, connect] of Object.entries({
     'ioredis 6': () => new Redis(server.port, { lazyConnect: true }),
     'ioredis 5.11': () => new Redis5(server.port, { lazyConnect: true }),
+    'ioredis 5.8': () => new SilentRedis(server.port, { lazyConnect: true }),
   })) {
     test(`${name}: commands of work that runs at once, and of a pipeline, are each of their own`, async () => {
-      await using watched = new Watched();
+      await using watched = new Watched({ ioredis: SilentRedis });
       const redis = connect();
       await redis.connect();
       await Promise.all(
@@ -223,4 +230,29 @@ describe('Redis', () => {
       for (const { parentId, traceId } of commands) assert.equal(work.get(parentId!)?.traceId, traceId);
     });
   }
+
+  test('an ioredis that tells nothing is seen once for each command, also of those that wait; what nobody awaits still fails; disposed, it is as it was', async () => {
+    const before = Reflect.get(SilentRedis.prototype, 'sendCommand');
+    const watched = new Watched({ ioredis: SilentRedis });
+    const redis = new SilentRedis(server.port, { lazyConnect: true });
+    // It waits in the client's queue until there is a connection.
+    assert.equal(await redis.set('list', '1'), 'OK');
+    const unhandled = new Promise<unknown>((resolve) => {
+      const others = process.listeners('unhandledRejection');
+      process.removeAllListeners('unhandledRejection').once('unhandledRejection', (error) => {
+        for (const other of others) process.on('unhandledRejection', other);
+        resolve(error);
+      });
+    });
+    void redis.lpush('list', 'x');
+    assert.match(String(await unhandled), /WRONGTYPE/);
+    const sets = watched.spans.filter((span) => span.name === 'SET');
+    assert.deepEqual(sets.map(({ attributes }) => [attributes['server.address'], attributes['server.port'], attributes['db.namespace']]), [['localhost', server.port, '0']]);
+    assert.equal(watched.spans.filter((span) => span.name === 'LPUSH' && span.status === 'error').length, 1);
+    await watched[Symbol.asyncDispose]();
+    const seen = watched.spans.length;
+    await redis.quit();
+    assert.equal(watched.spans.length, seen);
+    assert.equal(Reflect.get(SilentRedis.prototype, 'sendCommand'), before);
+  }); // prettier-ignore
 });
