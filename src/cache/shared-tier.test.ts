@@ -73,6 +73,17 @@ test('a store that fails is asked again after a pause that doubles, and nobody w
   assert.equal(cache.outage, null);
 });
 
+test('calls that were under way when the store failed lengthen no pause', async () => {
+  const store = new ScriptedStore();
+  const { cache, clock } = world({ shared: { store } });
+  store.answer = new Error('connection refused');
+  await Promise.all(Array.from({ length: 20 }, (_, nth) => cache.get(`k${nth}`, () => 'alone')));
+  assert.equal(store.calls.length, 20);
+  clock.pass(100);
+  await cache.get('next', () => 'alone');
+  assert.equal(store.calls.length, 21);
+});
+
 test('a store that refuses is told from one that is away', async () => {
   const store = new ScriptedStore();
   const { cache } = world({ shared: { store } });
