@@ -128,7 +128,8 @@ class StoreLocks implements Locks {
 
   async acquire(names: string | readonly string[], options: AcquireOptions): Promise<Lease> {
     checkKeys('acquire', options, keysOfAcquire);
-    return await this.#granted(this.#wantedOf(names, options, waitOf(options)));
+    const wanted = this.#wantedOf(names, options, waitOf(options));
+    return (await this.#take(wanted)) ?? refuse(wanted);
   }
 
   async tryAcquire(names: string | readonly string[], options: TryOptions): Promise<Lease | null> {
@@ -156,7 +157,8 @@ class StoreLocks implements Locks {
     });
     const acquire = async (options: PermitOptions): Promise<Lease> => {
       checkKeys('acquire', options, ['ttl', 'wait', 'signal']);
-      return await this.#granted(wantedOf(options, waitOf(options)));
+      const wanted = wantedOf(options, waitOf(options));
+      return (await this.#take(wanted)) ?? refuse(wanted);
     };
     return {
       acquire,
@@ -177,16 +179,6 @@ class StoreLocks implements Locks {
     if (mode !== 'read' && mode !== 'write') throw invalid(`mode is “${String(mode)}”; expected read or write.`);
     const share = mode === 'read' ? 1 : WHOLE;
     return { names: sortedNames(names), share, of: WHOLE, ttlMs: ttlOf(options), waitMs, signal };
-  }
-
-  async #granted(wanted: Wanted): Promise<Lease> {
-    const lease = await this.#take(wanted);
-    if (lease !== null) return lease;
-    throw new SpillwayError(
-      'LEASE_TAKEN',
-      `${wanted.names.map((name) => `“${name}”`).join(' and ')} could not be had within ${wanted.waitMs} ms: others hold or wait for it.`,
-      { retryable: true },
-    );
   }
 
   /** All names, or null and none. */
@@ -217,6 +209,14 @@ class StoreLocks implements Locks {
     held.move();
     return new LeaseGroup(leases);
   }
+}
+
+function refuse({ names, waitMs }: Wanted): never {
+  throw new SpillwayError(
+    'LEASE_TAKEN',
+    `${names.map((name) => `“${name}”`).join(' and ')} could not be had within ${waitMs} ms: others hold or wait for it.`,
+    { retryable: true },
+  );
 }
 
 async function whileHeld<T>(lease: Lease, work: (held: Held) => T | Promise<T>): Promise<T> {

@@ -13,7 +13,8 @@ if common > 2 and ARGV[3] ~= 'none' then channel = ARGV[3] end
 if common > 3 then share, of = ARGV[4] + 0, ARGV[5] + 0 end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local px, token, answers = math.ceil(ttl / 1000) + 1, nil, {}
+-- As text: a number would be made one for each claim.
+local px, token, answers = string.format('%d', math.ceil(ttl / 1000) + 1), nil, {}
 for i = 1, count do
   local key, id = KEYS[i], ARGV[common + i]
   local raw = redis.call('GET', key)
