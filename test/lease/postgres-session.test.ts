@@ -155,13 +155,23 @@ test('a try that fails after it took the lock gives it back', async () => {
 
 test('a lock that was taken after its client had given up on the answer is given back, and had by who asks again', async () => {
   await using line = await Relay.open(server.port);
-  await using store = postgresSessionLeases(connectTo(line.port, { query_timeout: 500 }));
+  // As with `query_timeout`, but when the test says so: the client gives up on an answer, which comes all the same.
+  let outOfTime = Promise.withResolvers<never>();
+  await using store = postgresSessionLeases(async () => {
+    const client = await connectTo(line.port)();
+    const query = client.query.bind(client) as (text: string, values: unknown[]) => Promise<pg.QueryResult>;
+    const untilGivenUp = (text: string, values: unknown[]) => Promise.race([query(text, values), outOfTime.promise]);
+    return Object.assign(client, { query: untilGivenUp });
+  });
   await using other = openStore();
   await granted(store, claimOf({ key: 'warm' }));
   const unanswered = async (claim: Claim): Promise<void> => {
     line.hold('toClient');
-    await assert.rejects(store.try(claim, waiting), { code: 'STORE_UNAVAILABLE' });
+    const tried = assert.rejects(store.try(claim, waiting), { code: 'STORE_UNAVAILABLE', message: /out of time/ });
     await until(async () => (await locks()) === 2);
+    outOfTime.reject(new Error('out of time'));
+    await tried;
+    outOfTime = Promise.withResolvers();
     line.pass('toClient');
   };
   /** Another gets it, and leaves it. */

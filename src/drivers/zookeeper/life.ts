@@ -58,8 +58,13 @@ export type LifeEvent =
 /** A session that is given up at the timeout is suspended at this part of it, and its connection left for another server's. */
 const SUSPENDED_RATIO = 2 / 3;
 
-/** How long a follower keeps to itself whom it has heard of, of a timeout: half a tick, by a clock that is slower, and what it is late by. */
-const UNTOLD_RATIO = (1 / 4) * (1 + CLOCKS_APART_RATIO) + 0.015;
+/**
+ * How much later than half a tick a leader may ask its followers whom they have heard of, of a timeout: 7 % of a tick if that is two ticks, half a tick if it is
+ * three and a half. More would count from a heartbeat more before, as heartbeats are a third of a timeout apart and must be answered.
+ */
+const TARDY_RATIO = 0.0375;
+/** How long a follower keeps to itself whom it has heard of, of a timeout: half a tick, by a clock that is slower, and what the leader is late by. */
+const UNTOLD_RATIO = (1 / 4) * (1 + CLOCKS_APART_RATIO) + TARDY_RATIO;
 /** Of requests that are closer to each other than this, of a timeout, one is kept. */
 const APART_RATIO = UNTOLD_RATIO / 4;
 
