@@ -118,7 +118,7 @@ class CellShelf implements Shelf, Contents {
 
   offerNear(lat: number, lon: number, collector: Collector): void {
     const offer: Visit = (id, lat, lon) => {
-      if (collector.mayKeep(lat, lon)) collector.offer(id, lat, lon);
+      if (collector.mayKeep(lat, lon)) collector.offer(id);
     };
     const walked = this.#walk(this.system.cellOf(lat, lon), offer, (circle) => {
       return leastAngle(lat, lon, circle) <= collector.angleMax;

@@ -34,6 +34,19 @@ test('a millimetre is a millimetre', () => {
   assert.ok(Math.abs(haversine().distanceM(0, 0, 0, step) - 1e-3) < 1e-12);
 });
 
+test('the sines of small angles, by their series, are those of Math to the last bits', () => {
+  const half = (degrees: number): number => Math.sin((degrees * Math.PI) / 360) ** 2;
+  fc.assert(
+    fc.property(fc.double({ min: -15, max: 1.5, noNaN: true }), (exponent) => {
+      const apart = 10 ** exponent;
+      for (const found of [haversineOf(0, 0, apart, 0), haversineOf(0, 0, 0, apart), haversineOf(0, apart, 0, 0)]) {
+        assert.ok(Math.abs(found / half(apart) - 1) < 1e-15, `${apart}: ${found}`);
+      }
+    }),
+    { numRuns: 10_000 },
+  );
+});
+
 test('the radius is an option, and refused if it is none', () => {
   const redis = haversine({ radiusM: 6_372_797.560856 });
   // GEODIST of Palermo and Catania in the documentation of Redis, by the positions that it stores.

@@ -23,6 +23,8 @@ import type { Position } from './position.ts';
 export const EARTH_RADIUS_M = 6_371_008.8;
 
 const DEGREE = Math.PI / 180;
+/** Some 1.8 degrees: up to here what follows in the series of `sine` is less than rounding. */
+const SMALL = 2 ** -5;
 
 /** Meridional radius at the equator and at the poles, the least and the largest of WGS84: a(1 − e²) and a²/b, rounded outward. */
 const WGS84_RADIUS_MIN_M = 6_335_439;
@@ -42,9 +44,21 @@ export interface Measure {
  * root and one arc sine to be an angle.
  */
 export function haversineOf(latA: number, lonA: number, latB: number, lonB: number): number {
-  const sinLat = Math.sin((latB - latA) * (DEGREE / 2));
-  const sinLon = Math.sin((lonB - lonA) * (DEGREE / 2));
-  return sinLat * sinLat + Math.cos(latA * DEGREE) * Math.cos(latB * DEGREE) * sinLon * sinLon;
+  return haversineFrom(Math.cos(latA * DEGREE), latA, lonA, latB, lonB);
+}
+
+/** The same, of many from one position, whose latitude's cosine is at hand. */
+export function haversineFrom(cosLatA: number, latA: number, lonA: number, latB: number, lonB: number): number {
+  const sinLat = sine((latB - latA) * (DEGREE / 2));
+  const sinLon = sine((lonB - lonA) * (DEGREE / 2));
+  return sinLat * sinLat + cosLatA * Math.cos(latB * DEGREE) * sinLon * sinLon;
+}
+
+/** Of a small angle by its series, which takes less than a call: things asked about are near each other as a rule. */
+function sine(x: number): number {
+  if (Math.abs(x) > SMALL) return Math.sin(x);
+  const square = x * x;
+  return x - x * square * (1 / 6 - square * (1 / 120 - square / 5040));
 }
 
 /** The angle, in radians, with this squared sine of its half. Between antipodes rounding may carry that above 1. */

@@ -126,7 +126,7 @@ class MovingShelf implements Shelf {
     const lon = this.#table.lon / UNITS;
     if (collector === null) {
       if (boxContains(this.#box!, lat, lon)) this.#keep(id, lat, lon);
-    } else if (collector.mayKeep(lat, lon)) collector.offer(id, lat, lon);
+    } else if (collector.mayKeep(lat, lon)) collector.offer(id);
   }
 
   #keep(id: number, lat: number, lon: number): void {

@@ -3,7 +3,8 @@
  *
  * It is built once from all points, and searched by going down to the leaf where the centre is and back up as far as planes are
  * nearer than what was found (J. H. Friedman, J. L. Bentley, R. A. Finkel, "An Algorithm for Finding Best Matches in Logarithmic Expected
- * Time", 1977; distances kept along the way as by S. Arya and D. M. Mount, 1993).
+ * Time", 1977; distances kept along the way as by S. Arya and D. M. Mount, 1993). Which side the centre is on nobody can foresee, a processor
+ * neither: the way down has no branch on it.
  *
  * Cost: see points-table.ts and points-build.ts; searching is O(log n + what is found), without an allocation by `nearestInto`.
  * Not for what moves: moving.ts; nor for what comes and goes: quadtree.ts.
@@ -39,6 +40,8 @@ class PointsShelf implements Shelf {
   /** What was left behind on the way down: node, level, start, end; and the distance to it along each axis. */
   readonly #nodes = new Int32Array(STACK * 4);
   readonly #gaps = new Float64Array(STACK * 3);
+  /** The centre in units of splits. */
+  readonly #center = new Int32Array(3);
 
   constructor(table: PointsTable) {
     this.size = table.count;
@@ -49,10 +52,11 @@ class PointsShelf implements Shelf {
     const { positions, ids, splits, levels, count } = this.#table;
     const nodes = this.#nodes;
     const gaps = this.#gaps;
+    const center = this.#center;
     const flat = Math.cos(lat * DEGREE);
-    const x = flat * Math.cos(lon * DEGREE);
-    const y = flat * Math.sin(lon * DEGREE);
-    const z = Math.sin(lat * DEGREE);
+    center[0] = Math.round((flat * Math.cos(lon * DEGREE)) / SPLIT_UNIT);
+    center[1] = Math.round((flat * Math.sin(lon * DEGREE)) / SPLIT_UNIT);
+    center[2] = Math.round(Math.sin(lat * DEGREE) / SPLIT_UNIT);
     let top = 0;
     let [node, level, start, end] = [0, 0, 0, count];
     let [gapX, gapY, gapZ] = [0, 0, 0];
@@ -61,32 +65,33 @@ class PointsShelf implements Shelf {
       while (level < levels) {
         const split = splits[node]!;
         const axis = split & 3;
-        const off = (axis === 0 ? x : axis === 1 ? y : z) - (split >> 2) * SPLIT_UNIT;
-        const gap = Math.max(0, Math.abs(off) - MARGIN);
+        const off = (center[axis]! - (split >> 2)) | 0;
+        const gap = Math.max(0, Math.abs(off) * SPLIT_UNIT - MARGIN);
         const middle = (start + end) >>> 1;
-        const near = off < 0 ? 1 : 2;
-        const farX = axis === 0 ? gap : gapX;
-        const farY = axis === 1 ? gap : gapY;
-        const farZ = axis === 2 ? gap : gapZ;
-        if (farX * farX + farY * farY + farZ * farZ <= 4 * collector.haversineMax) {
-          nodes[4 * top] = 2 * node + 3 - near;
-          nodes[4 * top + 1] = level + 1;
-          nodes[4 * top + 2] = near === 1 ? middle : start;
-          nodes[4 * top + 3] = near === 1 ? end : middle;
-          gaps[3 * top] = farX;
-          gaps[3 * top + 1] = farY;
-          gaps[3 * top + 2] = farZ;
+        // All ones if the centre is on the lower side.
+        const low = off >> 31;
+        const far = 3 * top;
+        // The stack's next place; it is taken only if what is written there is not too far.
+        gaps[far] = gapX;
+        gaps[far + 1] = gapY;
+        gaps[far + 2] = gapZ;
+        gaps[far + axis] = gap;
+        node = 2 * node + 2 + low;
+        level++;
+        if (gaps[far] ** 2 + gaps[far + 1]! ** 2 + gaps[far + 2]! ** 2 <= 4 * collector.haversineMax) {
+          nodes[4 * top] = node - 1 - 2 * low;
+          nodes[4 * top + 1] = level;
+          nodes[4 * top + 2] = start + ((middle - start) & low);
+          nodes[4 * top + 3] = middle + ((end - middle) & low);
           top++;
         }
-        node = 2 * node + near;
-        level++;
-        if (near === 1) end = middle;
-        else start = middle;
+        start += (middle - start) & ~low;
+        end += (middle - end) & low;
       }
       for (let at = start; at < end; at++) {
         const atLat = positions[2 * at]!;
         const atLon = positions[2 * at + 1]!;
-        if (collector.mayKeep(atLat, atLon)) collector.offer(ids[at]!, atLat, atLon);
+        if (collector.mayKeep(atLat, atLon)) collector.offer(ids[at]!);
       }
       for (;;) {
         if (top === 0) return;

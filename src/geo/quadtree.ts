@@ -66,7 +66,7 @@ class QuadtreeShelf implements Shelf {
         for (let id = nodes.firstOf(node); id !== -1; id = nodes.nextOf(id)) {
           const atLat = nodes.lats[id]!;
           const atLon = nodes.lons[id]!;
-          if (collector.mayKeep(atLat, atLon)) collector.offer(id, atLat, atLon);
+          if (collector.mayKeep(atLat, atLon)) collector.offer(id);
         }
         continue;
       }

@@ -105,7 +105,7 @@ export function geoContract<Id extends number | string>(subject: GeoSubject<Id>)
       'the nearest, among them those equally far by id': () =>
         inWorlds(2, async ({ index, positions, random }) => {
           const { center } = hardCircle(random, positions, measure);
-          const k = 1 + Math.floor(random.unit() ** 2 * 30);
+          const k = 1 + Math.floor(random.unit() ** 3 * 100);
           const found = await index.nearest(center, k);
           const all = bruteForce(positions, { center, radiusM: Number.POSITIVE_INFINITY, measure });
           same(found, all.slice(0, k), { center, k });
