@@ -108,7 +108,7 @@ export function metricsInput(): MetricsInput {
     snapshot,
     state,
     discovery: [discovery],
-    breakers: [{ service: 'shop', bornMs: 0, state: breaker }],
+    breakers: [{ service: 'shop', bornMs: Date.UTC(2026, 0), state: breaker }],
     exported,
     slos: [slo],
     healthChanges,
