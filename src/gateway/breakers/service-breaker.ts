@@ -18,6 +18,8 @@ import type { BreakerPlan } from '../snapshot.ts';
 
 const STATE = 0;
 const TRIAL = 1;
+/** How many calls a trial has: of two configs with the breaker one decides. 0 while nobody has said. */
+const CALLS = 2;
 /** A float64 in the header: until when it is open. */
 const UNTIL_AT = 16;
 
@@ -109,7 +111,7 @@ export class ServiceBreaker {
   }
 
   #takePermit(state: number): boolean {
-    const { trialCalls } = this.plan.policy;
+    const trialCalls = Atomics.load(this.#header, CALLS) || this.plan.policy.trialCalls;
     return this.#change(state, (word) => (counted(word, TAKEN_AT) < trialCalls ? word + (1 << TAKEN_AT) : null));
   }
 
@@ -142,6 +144,11 @@ export function publishBreaker(cell: Cell, { phase, generation, untilMs }: Publi
   untilOf(cell)[0] = untilMs;
   if (phase === 'half-open') Atomics.store(header, TRIAL, tagOf(kept) << TAG_AT);
   Atomics.store(header, STATE, (kept << PHASE_BITS) | phases.indexOf(phase));
+}
+
+/** Of this trial, and of those that come. */
+export function publishTrialCalls(cell: Cell, calls: number): void {
+  Atomics.store(cellHeader(cell), CALLS, calls);
 }
 
 export function publishedPhase(cell: Cell): BreakerPhase {

@@ -131,6 +131,34 @@ test('a reload keeps what is known, and the first of two configs says by what it
   assert.equal(told.length, 1);
 });
 
+test('of two configs the first also says how many calls a trial has, to whoever goes by the other', () => {
+  const plan = planOf();
+  const { breakers, clock, attempts, phase } = watched(plan);
+  const others = [1, 3].map((trialCalls) => planOf({ trialCalls }, plan.cell));
+  breakers.update([plan, ...others].map((breaker) => ({ name: 'shop', breaker })));
+  attempts(4, true);
+  clock.pass(5050);
+  const [fewer, more] = others.map((other) => new ServiceBreaker(other, 1)) as [ServiceBreaker, ServiceBreaker];
+  const passes = [fewer.ask(), fewer.ask()];
+  assert.equal(more.ask(), NO_PASS);
+  for (const pass of passes) fewer.end(pass, false, 5);
+  clock.pass(50);
+  assert.equal(phase(), 'closed');
+});
+
+test('a breaker that comes back to a cell that was left open begins closed, as it is said to be', () => {
+  const plan = planOf();
+  const { breakers, clock, one, attempts, phase } = watched(plan);
+  attempts(4, true);
+  clock.pass(50);
+  assert.equal(phase(), 'open');
+  breakers.update([]);
+  breakers.update([{ name: 'shop', breaker: plan }]);
+  assert.equal(breakers.known('shop')!.phase, 'closed');
+  assert.equal(phase(), 'closed');
+  assert.notEqual(one.ask(), NO_PASS);
+});
+
 test('without a breaker there is no timer', () => {
   const { breakers, clock } = watched(planOf());
   assert.equal(clock.timers, 1);

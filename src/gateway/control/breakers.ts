@@ -11,7 +11,7 @@ import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import { BreakerLife, type BreakerPhase } from '../../resilience/breaker-life.ts';
 import type { CallCounts } from '../../resilience/breaker-policy.ts';
-import { publishBreaker, readTrial, recoverPermits } from '../breakers/service-breaker.ts';
+import { publishBreaker, publishTrialCalls, readTrial, recoverPermits } from '../breakers/service-breaker.ts';
 import { BREAKER_SLOTS, breakerSlots } from '../slots.ts';
 import type { BreakerPlan, ServicePlan } from '../snapshot.ts';
 import type { GatewayEvent } from './events.ts';
@@ -97,12 +97,15 @@ export class Breakers {
   #watch(old: Watched | undefined, { cell, policy }: BreakerPlan): Watched {
     const { clock, random } = this.#options;
     const nowMs = clock.nowMs();
+    publishTrialCalls(cell, policy.trialCalls);
     if (old?.cell === cell) {
       old.life.change(policy, nowMs);
       return old;
     }
     const lanes = cellLanes(cell, BREAKER_SLOTS);
     const life = new BreakerLife({ policy, random }, nowMs);
+    // Of a config that was on trial the cell may be there still, in the state that it was left in.
+    publishBreaker(cell, { ...life.state, untilMs: nowMs });
     const state = { sinceMs: clock.wallMs(), untilMs: null, seen: countsOf(lanes), trial: NOTHING, trialMs: nowMs };
     return { cell, lanes, life, transitions: new Map(), ...state };
   }
