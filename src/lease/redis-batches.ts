@@ -4,7 +4,8 @@
  *
  * - What is asked of one key is done in the order of asking; of different keys, what is given back is done first, and what is claimed last.
  * - Each claim is decided and answered by itself. If the server refuses a call as a whole, each of its claims is asked for alone: one that nobody
- *   may have must not be an error of the others. What had been done by then is found done.
+ *   may have must not be an error of the others. What had been done by then is found done; what nobody waits for any more is not asked, for its release
+ *   may have gone by.
  * - A call has `CLAIMS_MAX` claims at most. More are several calls, and the server begins while the client still makes the rest.
  */
 import type { RedisDriver, RedisScript } from '../drivers/redis.ts';
@@ -73,7 +74,12 @@ class Batch {
     for (const [at, claim] of this.claims.entries()) {
       const alone = new Batch(this.verb);
       const { resolve, reject } = this.#answers[at]!;
-      alone.add(claim, this.keys[at]!, this.#waiting[at]!).then(resolve, reject);
+      const waiting = this.#waiting[at]!;
+      if (waiting.signal.aborted) {
+        reject(waiting.signal.reason);
+        continue;
+      }
+      alone.add(claim, this.keys[at]!, waiting).then(resolve, reject);
       void alone.send(driver);
     }
   }

@@ -89,6 +89,27 @@ test('what a server refuses of one claim is no error of those beside it', async 
   assert.deepEqual((await server.admin.keys('*')).toSorted(), ['spillway:fence', 'spillway:lease:k1']);
 });
 
+test('what was given up is not asked for again behind its release when the server refuses the call it was in', async () => {
+  await using one = await openWarm();
+  await server.admin.lpush('spillway:lease:k0', 'a list');
+  const [bad, given, kept] = keyed(3) as [Claim, Claim, Claim];
+  const gone = new AbortController();
+  const tried = Promise.allSettled([
+    one.store.try(bad, waiting),
+    one.store.try(given, { signal: gone.signal }),
+    one.store.try(kept, waiting),
+  ]);
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+  gone.abort();
+  await one.store.release(given, waiting);
+  assert.deepEqual(
+    (await tried).map(({ status }) => status),
+    ['rejected', 'rejected', 'fulfilled'],
+  );
+  assert.deepEqual(await one.store.read(given.key, waiting), []);
+  assert.equal((await one.store.read(kept.key, waiting)).length, 1);
+});
+
 test('what fails with the connection fails for all, and once', async () => {
   await using own = await RedisServer.start();
   await using one = await openStore(own.port, { listen: false });
