@@ -12,7 +12,7 @@
  * ages, and moves entries at each use. `npm run bench -- cache --only policy` measures hit ratios beside LRU.
  *
  * Cost: O(1) a use and an insertion; an eviction O(1) in the long run, though a single one may give turns to all of the main queue. At most as many
- * ghosts as entries in the main queue.
+ * ghosts as entries in the main queue, whose keys take no more than a tenth of the weight that there is room for, of two a letter.
  * Source: Yang, Zhang, Qiu, Yue, Rashmi, “FIFO queues are all you need for cache eviction”, SOSP 2023, algorithm 1. Pure: it holds links, and no
  * values and no time. What it is not: a map; who puts an entry in has found that it is not there.
  */
@@ -34,6 +34,10 @@ export const USES_MAX = 3;
 /** From so many uses in the small queue on, it moves to the main one. */
 const USES_TO_STAY = 2;
 const SMALL_RATIO = 0.1;
+/** Of the letters of a ghost, as of those of an entry's key. */
+const LETTER_WEIGHT = 2;
+/** When there are too many ghosts so many are left. */
+const GHOSTS_LEFT = 7 / 8;
 
 /** Doubly linked, so that what is deleted leaves at once. */
 class Queue {
@@ -71,6 +75,7 @@ export class S3Fifo<Entry extends Queued> {
   readonly #main = new Queue();
   /** Their keys, the oldest first. */
   readonly #ghosts = new Set<string>();
+  #ghostWeight = 0;
 
   constructor(countMax: number, weightMax: number) {
     this.#countMax = countMax;
@@ -93,7 +98,8 @@ export class S3Fifo<Entry extends Queued> {
   add(entry: Entry, leaves: (evicted: Entry) => void): void {
     while (this.count + 1 > this.#countMax || this.weight + entry.weight > this.#weightMax) leaves(this.#evict());
     entry.uses = 0;
-    const knownBefore = this.#ghosts.delete(entry.key);
+    const knownBefore = this.#ghosts.has(entry.key);
+    if (knownBefore) this.#forget(entry.key);
     (knownBefore ? this.#main : this.#small).push(entry);
   }
 
@@ -138,12 +144,21 @@ export class S3Fifo<Entry extends Queued> {
   }
 
   #remember(key: string): void {
+    if (!this.#ghosts.has(key)) this.#ghostWeight += LETTER_WEIGHT * key.length;
     this.#ghosts.add(key);
     // As many as the main queue has, and some at the beginning, when it has none.
     const max = Math.max(this.#main.count, Math.ceil(SMALL_RATIO * this.#countMax));
+    const weightMax = SMALL_RATIO * this.#weightMax;
+    if (this.#ghosts.size <= max && this.#ghostWeight <= weightMax) return;
+    // WHY many at once: to get at the oldest of a set is to pass the places of all that have left it.
     for (const oldest of this.#ghosts) {
-      if (this.#ghosts.size <= max) break;
-      this.#ghosts.delete(oldest);
+      this.#forget(oldest);
+      if (this.#ghosts.size <= Math.ceil(GHOSTS_LEFT * max) && this.#ghostWeight <= GHOSTS_LEFT * weightMax) break;
     }
+  }
+
+  #forget(ghost: string): void {
+    this.#ghosts.delete(ghost);
+    this.#ghostWeight -= LETTER_WEIGHT * ghost.length;
   }
 }
