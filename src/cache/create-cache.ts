@@ -21,9 +21,15 @@ export interface StaleOptions {
 export interface SharedOptions {
   /** `redisCache(client)`, or one of your own. Values go there as JSON. */
   readonly store: SharedCache;
-  /** How long to wait for a value that another process is loading, before it is loaded here too: up to 1 hour. @defaultValue '5s' */
+  /**
+   * How long to wait for a value that another process is loading, before it is loaded here too: up to 1 hour, and never more than half of the cache's
+   * `deadline`, of which the rest is for loading. @defaultValue '5s'
+   */
   readonly wait?: Duration | number;
-  /** How long a call to the store may take, from 1 ms to 1 minute. What is not answered then is loaded here. @defaultValue '500ms' */
+  /**
+   * How long a call to the store may take, from 1 ms to 1 minute, and never more than a quarter of the cache's `deadline`. What is not answered then is
+   * loaded here. @defaultValue '500ms'
+   */
   readonly deadline?: Duration | number;
 }
 
@@ -98,7 +104,7 @@ export function createCache<Value = unknown>(options: CacheOptions<Value>): Cach
   const { whileRevalidate, ifError, earlyRefresh, jitter } = readFreshness(options);
   const deadlineMs = checkDuration('createCache: deadline', options.deadline ?? DEADLINE_DEFAULT, 1, DEADLINE_MAX_MS);
   const tally = new Tally({ name, metrics: metrics ?? null, traces: traces ?? null });
-  const shared = options.shared === undefined ? null : readShared(options.shared);
+  const shared = options.shared === undefined ? null : readShared(options.shared, deadlineMs);
   return new CacheAside<Value>({
     name,
     ttlMs: typeof ttl === 'function' ? ttlFrom(ttl as (value: Value, key: string) => Duration | number) : () => fixedMs,
@@ -133,15 +139,19 @@ function readFreshness({ stale = {}, earlyRefresh = 1, jitter = JITTER_DEFAULT }
   };
 }
 
-function readShared(shared: SharedOptions): Pick<SharedTierOptions, 'store' | 'waitMs' | 'deadlineMs'> {
+/** Who waits for others and for the store is to have time left to load by himself. */
+function readShared(shared: SharedOptions, loadMs: number): Pick<SharedTierOptions, 'store' | 'waitMs' | 'deadlineMs'> {
   checkKeys('createCache: shared', shared, ['store', 'wait', 'deadline']);
   const { store, wait = SHARED_WAIT_DEFAULT, deadline = SHARED_DEADLINE_DEFAULT } = shared;
   if (typeof store?.ask !== 'function')
     throw invalid('createCache: shared.store is none; expected one such as redisCache(client).');
   return {
     store,
-    waitMs: checkDuration('createCache: shared.wait', wait, 0, DEADLINE_MAX_MS),
-    deadlineMs: checkDuration('createCache: shared.deadline', deadline, 1, SHARED_DEADLINE_MAX_MS),
+    waitMs: Math.min(loadMs / 2, checkDuration('createCache: shared.wait', wait, 0, DEADLINE_MAX_MS)),
+    deadlineMs: Math.min(
+      loadMs / 4,
+      checkDuration('createCache: shared.deadline', deadline, 1, SHARED_DEADLINE_MAX_MS),
+    ),
   };
 }
 

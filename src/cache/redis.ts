@@ -43,7 +43,12 @@ class RedisCache implements SharedCache {
     if (is === 1 && typeof text === 'string') return { is: 'known', freshMs: Number(ms), tookMs: Number(tookMs), text };
     if (is === 2) return { is: 'leased' };
     if (is === 3) return { is: 'taken', leaseMs: Number(ms) };
-    throw new SpillwayError('STORE_REFUSED', `Redis answered ${JSON.stringify(answer)} to what a cache asks.`);
+    // Not what it says: it may be somebody's.
+    const kinds = Array.isArray(answer) ? answer.map((each) => typeof each).join(', ') : typeof answer;
+    throw new SpillwayError(
+      'STORE_REFUSED',
+      `Redis answered a cache with ${kinds}; expected numbers and a text, as of a client that has no types of its own for them.`,
+    );
   }
 
   async fill(key: string, token: string, value: SharedValue, waiting: Waiting): Promise<boolean> {

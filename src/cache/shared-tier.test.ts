@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { knowing, stale, world } from '../../test/cache/world.ts';
 import { isCoded, SpillwayError } from '../kernel/errors.ts';
-import type { SharedAnswer, SharedCache } from './index.ts';
+import { redisCache, type SharedAnswer, type SharedCache } from './index.ts';
 
 /** A store that answers as it is told to, and notes what it is asked. The real one: test/cache/redis.test.ts. */
 class ScriptedStore implements SharedCache {
@@ -112,6 +112,21 @@ test('what another is loading is asked for again, soon and then less often, and 
   assert.equal(store.calls.includes('fill'), false, 'he has no lease');
 });
 
+test('who waits for another or for the store has time left to load, however short the deadline', async () => {
+  for (const silent of [false, true]) {
+    const store = new ScriptedStore();
+    store.answer = { is: 'taken', leaseMs: 30_000 };
+    if (silent) store.ask = () => new Promise(() => {});
+    const { cache, clock } = world({ shared: { store }, deadline: 400 });
+    const asked = cache.get('k', () => 'by himself');
+    for (let passedMs = 0; passedMs < 400; passedMs += 5) {
+      await turn();
+      clock.pass(5);
+    }
+    assert.equal(await asked, 'by himself');
+  }
+});
+
 test('whoever leaves while another loads loads nothing himself', async () => {
   const store = new ScriptedStore();
   const { cache, clock } = world({ shared: { store } });
@@ -169,6 +184,27 @@ test('a text that cannot be read is as good as none', async () => {
   assert.equal(await cache.get('k', () => 'v'), 'v');
 });
 
+test('a lease that is given after nobody waited for the answer any more is given back', async () => {
+  const store = new ScriptedStore();
+  const late = Promise.withResolvers<SharedAnswer>();
+  store.ask = () => late.promise;
+  const { cache, clock } = world({ shared: { store } });
+  const asked = cache.get('k', () => 'alone');
+  clock.pass(500);
+  assert.equal(await asked, 'alone');
+  assert.deepEqual(store.calls, []);
+  late.resolve({ is: 'leased' });
+  await turn();
+  assert.deepEqual(store.calls, ['release']);
+});
+
+test('a value that JSON cannot hold is no failure of the store', async () => {
+  const store = new ScriptedStore();
+  const { cache } = world({ shared: { store } });
+  await assert.rejects(cache.set('k', 1n as unknown as string), TypeError);
+  assert.equal(cache.outage, null);
+});
+
 test('an old value is served while a store is out and loading fails, as without one', async () => {
   const store = new ScriptedStore();
   const { cache, clock } = await knowing({ shared: { store }, stale });
@@ -179,4 +215,11 @@ test('an old value is served while a store is out and loading fails, as without 
   };
   assert.equal(await cache.get('k', fails), 'old');
   assert.deepEqual([cache.counts.stale_error, clock.timers], [1, 0]);
+});
+
+test('an answer of a client that makes no sense is refused, and what it says is in no error', async () => {
+  const client = { isReady: true, sendCommand: async () => [1, 700, 5, Buffer.from('"a secret"')] };
+  const { signal } = new AbortController();
+  const asked = redisCache(client).ask('k', { token: 't', leaseMs: 1000, beyondMs: 0 }, { signal });
+  await assert.rejects(asked, (error: Error) => isCoded(error, 'STORE_REFUSED') && !error.message.includes('34,97,32')); // prettier-ignore
 });

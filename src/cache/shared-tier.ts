@@ -15,7 +15,7 @@ import { backoffMs } from '../kernel/backoff.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { isError, SpillwayError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
-import type { SharedCache, Waiting } from './shared.ts';
+import type { SharedAnswer, SharedCache, Waiting } from './shared.ts';
 import type { StoreOutcome, Tally } from './tally.ts';
 
 export interface CacheOutage {
@@ -95,14 +95,18 @@ export class SharedTier {
         return { value: undefined, tookMs: 0, freshMs: 0, from: 'store', outdated: true };
       }
       if (found === 'leased') return this.#lead(key, token, request);
-      if (found === 'unavailable' || clock.nowMs() >= untilMs) return this.#alone(request);
-      await new Promise<void>((resolve) => clock.after(backoffMs(AGAIN, turn, random), resolve, { ref: true }));
+      const leftMs = untilMs - clock.nowMs();
+      if (found === 'unavailable' || leftMs <= 0) return this.#alone(request);
+      const againMs = Math.min(leftMs, backoffMs(AGAIN, turn, random));
+      await new Promise<void>((resolve) => clock.after(againMs, resolve, { ref: true }));
     }
   }
 
   /** Rejects if the store does not answer: others may be served what it had, until that ends. */
   async set(key: string, value: unknown, freshMs: number): Promise<void> {
-    await this.#call((waiting) => this.#options.store.set(this.#keyOf(key), { text: encode(value), freshMs, tookMs: 0 }, waiting)); // prettier-ignore
+    // Before the call: what cannot be written is no failure of the store.
+    const shared = { text: encode(value), freshMs, tookMs: 0 };
+    await this.#call((waiting) => this.#options.store.set(this.#keyOf(key), shared, waiting));
   }
 
   async delete(key: string): Promise<void> {
@@ -148,14 +152,26 @@ export class SharedTier {
   ): Promise<Loaded | 'leased' | 'taken' | 'unavailable'> {
     const { clock, loadMs, deadlineMs, store } = this.#options;
     if (this.#outage !== null && clock.nowMs() < this.#retryMs) return 'unavailable';
+    let asked: Promise<SharedAnswer> | null = null;
     try {
       const ask = { token, leaseMs: loadMs + deadlineMs, beyondMs };
-      const answer = await this.#call((waiting) => store.ask(this.#keyOf(key), ask, waiting));
+      const answer = await this.#call((waiting) => (asked = store.ask(this.#keyOf(key), ask, waiting)));
       if (answer.is !== 'known') return answer.is;
       const { text, tookMs, freshMs } = answer;
       return { value: decode(text), tookMs, freshMs, from: 'store', outdated: false };
     } catch {
+      void this.#returnLate(key, token, asked);
       return 'unavailable';
+    }
+  }
+
+  /** An answer that comes after all, as when a connection is back, may be a lease that nobody uses: others would wait for it. */
+  async #returnLate(key: string, token: string, asked: Promise<SharedAnswer> | null): Promise<void> {
+    try {
+      const answer = await asked;
+      if (answer?.is === 'leased') this.#release(key, token);
+    } catch {
+      // It has failed, and was said to.
     }
   }
 
