@@ -85,8 +85,10 @@ export class BreakerCore {
   retryAfterMs(nowMs: number): number {
     const { phase, untilMs } = this.#life.state;
     if (phase === 'open') return Math.max(0, untilMs - nowMs);
-    if (phase === 'half-open')
-      return Math.max(0, Math.min(this.#life.policy.openMs, (this.#trial?.nextMs ?? nowMs) - nowMs));
+    if (phase === 'half-open') {
+      if (this.#trial?.isFull !== true) return 0;
+      return Math.max(0, Math.min(this.#life.policy.openMs, this.#trial.nextMs - nowMs));
+    }
     return phase === 'isolated' ? Number.POSITIVE_INFINITY : 0;
   }
 

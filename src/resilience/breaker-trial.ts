@@ -53,6 +53,11 @@ export class BreakerTrial implements CallCounts {
     return this.calls > before;
   }
 
+  /** Nobody else may go. */
+  get isFull(): boolean {
+    return !this.#givenMs.some((givenMs) => Number.isNaN(givenMs));
+  }
+
   /** When the first permit that is out is over; infinite if none is. */
   get nextMs(): number {
     let first = Number.POSITIVE_INFINITY;

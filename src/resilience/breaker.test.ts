@@ -114,6 +114,23 @@ test('many that fail at the same moment open it once, and it comes back', async 
   assert.equal(breaker.state.phase, 'half-open');
 });
 
+test('on trial, whoever may go now is told to wait for nothing', async () => {
+  const { breaker, clock } = made();
+  await fail(breaker, 4);
+  clock.pass(5000);
+  assert.equal(breaker.state.retryAfterMs, 0);
+  const one = held(breaker);
+  assert.equal(breaker.state.retryAfterMs, 0);
+  const other = held(breaker);
+  assert.equal(breaker.state.retryAfterMs, 5000);
+  one.resolve('fine');
+  await one.outcome;
+  assert.equal(breaker.state.retryAfterMs, 5000);
+  other.resolve('fine');
+  await other.outcome;
+  assert.equal(breaker.state.phase, 'closed');
+});
+
 test('what began before the opening says nothing about the trial', async () => {
   const { breaker, clock } = made();
   const old = held(breaker);
@@ -292,6 +309,21 @@ test('what metrics and listeners throw does not reach who calls', async () => {
   await fail(breaker, 4);
   const outcome = await good(breaker);
   assert.ok(typeof outcome === 'object' && outcome !== null && 'allowed' in outcome && !outcome.allowed);
+});
+
+test('a listener that is asynchronous and fails later does not end the process', async () => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on('unhandledRejection', note);
+  const page: () => unknown = async () => {
+    throw new Error('the pager does not answer');
+  };
+  const { breaker } = made({ onChange: page });
+  await fail(breaker, 4);
+  assert.equal(breaker.state.phase, 'open');
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('unhandledRejection', note);
+  assert.deepEqual(unhandled, []);
 });
 
 test('a listener that closes it again does not turn a refusal into a call', async () => {
