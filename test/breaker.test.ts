@@ -108,7 +108,7 @@ test('a service that answers 500 is not asked any more; of a trial no more are l
   assert.deepEqual(await statusesOf(asked(4, ask)), [500, 500, 500, 500]);
   const { reason, forMs } = await open;
   assert.equal(reason, '100 % of 4 calls failed');
-  assert.equal(forMs, 300);
+  assert.equal(Math.round(forMs!), 300);
   shop.mood = 'waits';
   await halfOpen;
   // Of six two are let go, over both workers, and wait; the others are answered meanwhile.
@@ -123,7 +123,9 @@ test('a service that answers 500 is not asked any more; of a trial no more are l
     }
   });
   await four;
-  assert.equal(shop.waiting.length, 2);
+  // They may have been told before the two have arrived there.
+  while (shop.waiting.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(shop.asked, 6);
   const closed = becomes('closed');
   shop.mood = 'well';
   shop.answerAll(200);
@@ -203,10 +205,14 @@ test('answers that are slow open it, though each is a good one', async () => {
 
 test('what times out, by the time of the answer or of the whole, has failed', async () => {
   for (const timeouts of [{ responseHeader: '200ms' }, { total: '200ms' }] as const) {
-    const { shop, becomes, ask } = await running(longOpen, { timeouts, retries: { attempts: 1 } });
+    const { shop, becomes, ask, state } = await running(longOpen, { timeouts, retries: { attempts: 1 } });
     shop.mood = 'waits';
     const open = becomes('open');
-    assert.deepEqual(await statusesOf(asked(4, ask)), [504, 504, 504, 504]);
+    // On a busy machine the time may be over before the server was asked, which says nothing of it.
+    for (let round = 0; state().phase === 'closed'; round++) {
+      assert.ok(round < 20);
+      for (const status of await statusesOf(asked(4, ask))) assert.ok(status === 504 || state().phase === 'open');
+    }
     await open;
     assert.equal((await ask()).status, 503);
   }
