@@ -58,6 +58,14 @@ test('what encodes a value is found wherever it begins, and what a value encodes
   );
 });
 
+test('a value with letters beyond ASCII is found, whatever has become of those', () => {
+  const parts = new SecretParts(['pässwörd']);
+  for (const told of ['pässwörd', 'p\ufffdssw\ufffdrd', 'p ssw rd', 'pÃ¤sswÃ¶rd', encodeURIComponent('pässwörd'), 'p%E4ssw%F6rd', 'p\\u00e4ssw\\u00f6rd']) {
+    assert.ok(parts.isIn(`no key ${told}`), told);
+  }
+  assert.equal(new SecretParts(['äöüéèà']).isTooShort, true, 'nothing of it could be looked for');
+}); // prettier-ignore
+
 test('what has no part of a value is shown', () => {
   const parts = new SecretParts(['Bearer abcdefabcdef0123', 'tenant-9']);
   for (const text of ['invalid bearer token', 'no such key', '{"code":16,"message":"unauthenticated"}', 'abc and def', '%']) {

@@ -71,9 +71,9 @@ export class SecretParts {
   }
 }
 
-/** Without what a text may be broken, quoted or escaped with. */
+/** Without what a text may be broken, quoted or escaped with; and without letters that are others or none in another encoding, as a log has them too. */
 function bare(text: string): string {
-  return text.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, '');
+  return text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 }
 
 function partsOf(text: string, length: number): string[] {
