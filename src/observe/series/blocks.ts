@@ -103,7 +103,8 @@ export class BlockReader {
     const words = from.block();
     if (!words.equals(this.#words)) {
       this.#series = this.#dictionary.read(new ByteReader(words));
-      this.#words = words;
+      // Not a part of its file, which would be in memory for as long.
+      this.#words = Buffer.from(words);
     }
     const steps = new ByteReader(from.block());
     const length = steps.count();

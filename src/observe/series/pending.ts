@@ -1,4 +1,4 @@
-/** What has been added and is not on disk yet, at one resolution. Bounded: with more than `STEPS_MAX` steps waiting, the oldest of a series is let go of. */
+/** What has been added and is not on disk yet, at one resolution. Bounded: with more than `stepsMax` steps waiting, the oldest of a series is let go of. */
 import type { Added } from './block.ts';
 import type { Entry, Sample } from './entry.ts';
 import { type AnyStep, kindOf, type StepKind } from './kinds.ts';
@@ -7,12 +7,14 @@ const STEPS_MAX = 60;
 
 export class Pending {
   readonly #stepMs: number;
+  readonly #stepsMax: number;
   #steps = new Map<Entry, Map<number, AnyStep>>();
   /** Steps that were let go of, because the disk did not take them in time. */
   lost = 0;
 
-  constructor(stepMs: number) {
+  constructor(stepMs: number, stepsMax = STEPS_MAX) {
     this.#stepMs = stepMs;
+    this.#stepsMax = stepsMax;
   }
 
   get isEmpty(): boolean {
@@ -47,7 +49,7 @@ export class Pending {
     let steps = this.#steps.get(entry);
     if (steps === undefined) this.#steps.set(entry, (steps = new Map()));
     steps.set(step, merge(kindOf(entry.kind), steps.get(step)));
-    if (steps.size <= STEPS_MAX) return;
+    if (steps.size <= this.#stepsMax) return;
     steps.delete(Math.min(...steps.keys()));
     this.lost++;
   }

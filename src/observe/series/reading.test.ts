@@ -7,6 +7,8 @@ import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { count, folderOf, killed, leftInBlocks, opened, sum, written } from '../../../test/observe/series-folder.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { createSeries, type Series } from './series.ts';
@@ -171,6 +173,75 @@ test('what a coarse file had that cannot be read is taken from the fine ones, an
   assert.equal(sum(next.series, clock), 451);
   await next.files.close();
 });
+
+test('hours of a coarse file that is gone are made anew of the fine ones, all of them and for ever after', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const first = await opened(folder, clock);
+  const requests = first.series.counter({ name: 'requests' });
+  const counted = 90 * 30;
+  for (let total = 30; total <= counted; total += 30) {
+    for (let ten = 0; ten < 30; ten++) {
+      clock.pass(10_000);
+      requests.add(clock.wallMs(), 1);
+    }
+    await written(folder, '5m', total);
+  }
+  await first.files.close();
+  for (const name of readdirSync(folder)) if (name.startsWith('5m')) rmSync(join(folder, name));
+  const second = await opened(folder, clock);
+  assert.equal(sum(second.series, clock), counted);
+  await second.files.close();
+  assert.equal(second.files.state.lost, 0);
+  const last = await opened(folder, clock);
+  assert.equal(sum(last.series, clock), counted);
+  clock.pass(40 * 3_600_000);
+  assert.equal(sum(last.series, clock), counted, 'by coarse steps too');
+  await last.files.close();
+});
+
+test('a fine file that has gone before a coarse one could be read is waited for no longer', async (t) => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const left = await leftOf(folder, clock);
+  const restore = unreadable(t, lastOf(left, '5m'), 'EIO');
+  const { files } = await opened(left, clock);
+  rmSync(join(left, lastOf(left, '10s')));
+  restore();
+  await files.readAgain();
+  const asked = t.mock.method(promises, 'readFile');
+  syncBuiltinESMExports();
+  await files.readAgain();
+  await files.close();
+  assert.equal(asked.mock.callCount(), 0);
+  asked.mock.restore();
+  syncBuiltinESMExports();
+});
+
+test('files are in memory while they are read, and no longer', async (t) => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const left = await leftOf(folder, clock);
+  const { readFile } = promises;
+  const read: WeakRef<object>[] = [];
+  // No mock: that keeps what was returned.
+  promises.readFile = (async (path: string) => {
+    const bytes = await readFile(path);
+    read.push(new WeakRef(bytes.buffer));
+    return bytes;
+  }) as typeof readFile;
+  const restore = (): void => {
+    promises.readFile = readFile;
+    syncBuiltinESMExports();
+  };
+  syncBuiltinESMExports();
+  t.after(restore);
+  const { files } = await opened(left, clock);
+  restore();
+  await new Promise((resolve) => setImmediate(resolve));
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  assert.equal(read.length, 2);
+  assert.deepEqual(read.map((each) => each.deref()), [undefined, undefined]);
+  await files.close();
+}); // prettier-ignore
 
 test('where most files cannot be read, none is touched: they wait for whoever can help, and what comes is kept', async () => {
   const [folder, clock, said] = [folderOf(), new SimulatedClock(), new Array<string | null>()];

@@ -43,9 +43,15 @@ const lasting: readonly unknown[] = ['EISDIR', 'ELOOP', 'ENXIO', 'ERR_FS_FILE_TO
 const PASSING_MS = 3_600_000;
 const [fine, coarse] = levels;
 
+/** What a coarse block is to hold, and the fine ones that it is made of. */
+export interface Beyond {
+  readonly added: readonly Added[];
+  readonly holds: readonly SequenceRange[];
+}
+
 export class SeriesReading {
   readonly #options: ReadingOptions;
-  readonly #blocks = new BlockReader();
+  #blocks = new BlockReader();
   /** Blocks that were read, of each level. */
   readonly #seen = levels.map(() => new Sequences());
   /** Fine ones that are in coarse steps. */
@@ -53,8 +59,8 @@ export class SeriesReading {
   readonly #unread = new Map<string, NodeJS.ErrnoException>();
   /** Fine files with blocks that may be in a coarse file which is unread. */
   #doubtful = new Set<string>();
-  /** What the next coarse block is to hold, and the fine ones that it is made of. */
-  readonly #beyond = { pending: new Pending(resolutions[coarse.at]!.stepMs), sequences: new Sequences() };
+  /** Of each fine file that has some: what no coarse block holds, and the fine ones that it is of. Nothing is let go of: they will be taken for held. */
+  #beyond = new Map<string, { readonly pending: Pending; readonly sequences: Sequences }>();
   /** What is read next: at first everything, then what could not be. */
   #next: readonly string[];
   #damage = { files: 0, bytes: 0 };
@@ -86,9 +92,11 @@ export class SeriesReading {
     return [Math.max(finest, this.#held.last), coarsest];
   }
 
-  /** What is to be in the next coarse block beside what is counted; it is the caller's then. */
-  takeBeyond(): { readonly added: readonly Added[]; readonly holds: readonly SequenceRange[] } {
-    return { added: this.#beyond.pending.take(), holds: this.#beyond.sequences.take() };
+  /** What is to be in coarse blocks beside what is counted, in one for each fine file, so that none is too large; it is the caller's then. */
+  takeBeyond(): readonly Beyond[] {
+    const all = [...this.#beyond.values()];
+    this.#beyond = new Map();
+    return all.map(({ pending, sequences }) => ({ added: pending.take(), holds: sequences.take() }));
   }
 
   /** Reads what can be read of what is not. */
@@ -102,6 +110,8 @@ export class SeriesReading {
       await this.#options.inTurns(restoring.end(isWhole));
     }
     this.#next = [...this.#unread.keys()].toSorted();
+    // It has words of every file.
+    if (this.isOver) this.#blocks = new BlockReader();
     this.#tell();
   }
 
@@ -167,20 +177,26 @@ export class SeriesReading {
   ): Steps<void> {
     if (this.#isSeen(block, fine)) return;
     yield* added(block.added, (one) => void restoring.add(one.identity, fine.at, one));
-    if (isKnown) yield* this.#hold(block, restoring);
+    if (isKnown) yield* this.#hold(block, name, restoring);
     else if (!this.#held.overlaps(block.sequence)) this.#doubtful.add(name);
   }
 
-  /** Adds a fine one to coarse steps, and to the next coarse block, unless it is in another. */
-  *#hold({ sequence, added: all }: Block, restoring: Restoring): Steps<void> {
+  /** Adds a fine one to coarse steps, and to a coarse block that is to be written, unless it is in another. */
+  *#hold({ sequence, added: all }: Block, name: string, restoring: Restoring): Steps<void> {
     if (this.#held.overlaps(sequence)) return;
     this.#held.add(sequence);
-    this.#beyond.sequences.add(sequence);
     const { stepMs } = resolutions[coarse.at]!;
+    let beyond = this.#beyond.get(name);
+    if (beyond === undefined) {
+      beyond = { pending: new Pending(stepMs, Number.POSITIVE_INFINITY), sequences: new Sequences() };
+      this.#beyond.set(name, beyond);
+    }
+    beyond.sequences.add(sequence);
+    const { pending } = beyond;
     yield* added(all, ({ identity, step, value }) => {
       const atMs = step * resolutions[fine.at]!.stepMs;
       const entry = restoring.add(identity, coarse.at, { step: Math.floor(atMs / stepMs), value });
-      if (entry !== null) this.#beyond.pending.add(entry, { atMs, step: value });
+      if (entry !== null) pending.add(entry, { atMs, step: value });
     });
   }
 
@@ -189,9 +205,13 @@ export class SeriesReading {
     const names = this.#doubtful;
     this.#doubtful = new Set();
     for (const name of names) {
-      const bytes = await readFile(join(this.#options.folder, name)).catch(() => null);
-      if (bytes === null) this.#doubtful.add(name);
-      else await this.#options.inTurns(this.#each(bytes, (block) => this.#hold(block, restoring), () => {})); // prettier-ignore
+      const bytes = await readFile(join(this.#options.folder, name)).catch((error: NodeJS.ErrnoException) => {
+        // One that has gone meanwhile does not come again.
+        if (error.code !== 'ENOENT') this.#doubtful.add(name);
+        return null;
+      });
+      if (bytes === null) continue;
+      await this.#options.inTurns(this.#each(bytes, (block) => this.#hold(block, name, restoring), () => {})); // prettier-ignore
     }
   }
 

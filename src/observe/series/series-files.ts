@@ -24,7 +24,7 @@ import type { Added } from './block.ts';
 import { writeBlock } from './blocks.ts';
 import { begunMs, levels, nameOf, pruneSeries, seriesNames } from './folder.ts';
 import { Pending } from './pending.ts';
-import { SeriesReading } from './reading.ts';
+import { type Beyond, SeriesReading } from './reading.ts';
 import { resolutions } from './resolutions.ts';
 import { type SequenceRange, Sequences } from './sequences.ts';
 import type { Series } from './series.ts';
@@ -79,6 +79,8 @@ export class SeriesFiles {
   #sequences: number[] = levels.map(() => 0);
   /** Fine blocks that are in no coarse one yet. */
   readonly #unheld = new Sequences();
+  /** What was read and is in no coarse block yet, each to be one of its own: hours of it, if a coarse file was lost. */
+  readonly #beyond: Beyond[] = [];
   #reading: SeriesReading | null = null;
   #again: Promise<void> | null = null;
   #count = 0;
@@ -193,9 +195,7 @@ export class SeriesFiles {
 
   async #read(reading: SeriesReading): Promise<void> {
     await reading.read();
-    const { added, holds } = reading.takeBeyond();
-    this.#pending[1]!.putBack(added);
-    for (const [from, to] of holds) this.#unheld.add(from, to);
+    this.#beyond.push(...reading.takeBeyond());
   }
 
   /** One write at a time; resolves when this one is over, well or not. */
@@ -206,19 +206,33 @@ export class SeriesFiles {
 
   async #write(isCoarse: boolean): Promise<void> {
     if (this.#claim === null) return;
+    await this.#writeCounted(isCoarse);
+    if (isCoarse) await this.#writeBeyond();
+  }
+
+  async #writeCounted(isCoarse: boolean): Promise<void> {
     // Taken at one moment: what the coarse block holds is what fine ones hold up to the one that is written here.
     const finely = this.#pending[0]!.take();
     const coarsely = isCoarse ? this.#pending[1]!.take() : [];
     const holds = coarsely.length > 0 ? this.#unheld.take() : [];
     const isKept = await this.#append(0, finely, []);
+    if (!isKept) this.#pending[0]!.putBack(finely);
     const own = isKept && finely.length > 0 ? [this.#sequences[0]!] : [];
     const all = [...holds, ...own.map((sequence): SequenceRange => [sequence, sequence])];
-    if (!isKept) this.#pending[1]!.putBack(coarsely);
-    else if (coarsely.length > 0 && (await this.#append(1, coarsely, all))) return;
+    if (isKept && coarsely.length > 0 && (await this.#append(1, coarsely, all))) return;
+    this.#pending[1]!.putBack(coarsely);
     for (const [from, to] of all) this.#unheld.add(from, to);
   }
 
-  /** False if it could not be written; then it waits for the next time. */
+  /** What the disk does not take waits for the next time. */
+  async #writeBeyond(): Promise<void> {
+    for (let next = this.#beyond[0]; next !== undefined; next = this.#beyond[0]) {
+      if (!(await this.#append(1, next.added, next.holds))) return;
+      this.#beyond.shift();
+    }
+  }
+
+  /** False if it could not be written. */
   async #append(at: number, added: readonly Added[], holds: readonly SequenceRange[]): Promise<boolean> {
     if (added.length === 0) return true;
     try {
@@ -230,7 +244,6 @@ export class SeriesFiles {
       this.#tell(null);
       return true;
     } catch (error) {
-      this.#pending[at]!.putBack(added);
       const file = this.#files[at];
       await this.#leave(at);
       // One more each time would be thousands before there is room again.
