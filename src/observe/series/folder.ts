@@ -35,15 +35,21 @@ export function begunMs(name: string): number {
   return Number(named.exec(name)![2]);
 }
 
-/** Of one kind the oldest, if it is older than it need be, or all together are more than `bytesMax`. */
+/**
+ * Of one kind the oldest, if it is older than it need be. If all together are more than `bytesMax`, the oldest of ten seconds each as long as there are some: the
+ * coarse ones have that too, and what is of weeks, as budgets are, only they have.
+ */
 export function pruneSeries(folder: string, level: Level, of: { wallMs: number; bytesMax: number }): void {
   const files = seriesNames(folder);
-  const own = files.filter((name) => name.startsWith(`${level.name}-`));
-  const [oldest] = own;
+  const [fine, own] = [levels[0], level].map(({ name: kind }) => files.filter((name) => name.startsWith(`${kind}-`)));
+  const [oldest] = own!;
   if (oldest === undefined) return;
   const bytes = files.reduce((sum, name) => sum + lstatSync(join(folder, name)).size, 0);
   const isOld = of.wallMs - begunMs(oldest) > level.keptMs;
-  if (isOld || (bytes > of.bytesMax && own.length > 1)) unlinkSync(join(folder, oldest));
+  // One of them is being written, and one more is begun each hour.
+  const isOfFine = !isOld && fine!.length > 2;
+  if (isOld || (bytes > of.bytesMax && (isOfFine || own!.length > 1)))
+    unlinkSync(join(folder, isOfFine ? fine![0]! : oldest));
 }
 
 /** Under a name that nobody reads, and nothing has yet; returns it. Null: that may not be done now. */
