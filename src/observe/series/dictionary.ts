@@ -18,6 +18,8 @@ export class DictionaryWriter {
   readonly #numbers = new Map<Entry, number>();
   readonly #texts = new Map<string, number>();
   readonly #bounds = new Map<string, Bounds>();
+  /** Many series have the same array, which need not be made a text of for each. */
+  readonly #numbersOfBounds = new Map<Float64Array, number>();
   readonly #rows: number[] = [];
 
   /** The number of a series in its block. */
@@ -53,12 +55,13 @@ export class DictionaryWriter {
   }
 
   #boundsOf(bounds: Float64Array): number {
+    const known = this.#numbersOfBounds.get(bounds);
+    if (known !== undefined) return known;
     const key = bounds.join();
-    const known = this.#bounds.get(key);
-    if (known !== undefined) return known.number;
-    const number = this.#bounds.size;
-    this.#bounds.set(key, { number, bounds });
-    return number;
+    const equal = this.#bounds.get(key) ?? { number: this.#bounds.size, bounds };
+    this.#bounds.set(key, equal);
+    this.#numbersOfBounds.set(bounds, equal.number);
+    return equal.number;
   }
 }
 

@@ -75,11 +75,15 @@ export function pruneAside(folder: string, bytesMax: number): void {
     .toSorted((one, other) => other.asideMs - one.asideMs || other.begunMs - one.begunMs);
   let bytes = 0;
   for (const [at, { name }] of newest.entries()) {
-    // Not what a link leads to: that may be nowhere.
-    const stats = lstatSync(join(folder, name));
-    bytes += stats.size;
-    // Where a folder or a link stands, somebody has put it there. The newest may be larger than all that may stay.
-    const isTooMuch = at >= ASIDE.filesMax || (at > 0 && bytes > bytesMax * ASIDE.share);
-    if (stats.isFile() && isTooMuch) unlinkSync(join(folder, name));
+    try {
+      // Not what a link leads to: that may be nowhere.
+      const stats = lstatSync(join(folder, name));
+      bytes += stats.size;
+      // Where a folder or a link stands, somebody has put it there. The newest may be larger than all that may stay.
+      const isTooMuch = at >= ASIDE.filesMax || (at > 0 && bytes > bytesMax * ASIDE.share);
+      if (stats.isFile() && isTooMuch) unlinkSync(join(folder, name));
+    } catch {
+      // Gone meanwhile, or not ours to remove: it is asked for when the next is put aside, and what is kept does not wait for it.
+    }
   }
 }
