@@ -120,6 +120,17 @@ export function serverFile(name: ServerName): string {
   return path;
 }
 
+/** Where Redis 8 and Redis Stack put the module; nothing that is installed here brings it. */
+const redisBloomPlaces = ['/usr/lib/redis/modules/redisbloom.so', '/opt/redis-stack/lib/redisbloom.so'];
+
+/** RedisBloom, which some have: that of `SPILLWAY_REDISBLOOM`, or of a Redis that came with it; null if there is none. */
+export function redisBloomPath(): string | null {
+  const named = process.env['SPILLWAY_REDISBLOOM'];
+  if (named === undefined) return redisBloomPlaces.find((path) => existsSync(path)) ?? null;
+  if (existsSync(named)) return named;
+  throw new Error(`SPILLWAY_REDISBLOOM is ${named}, and no such file is there`);
+}
+
 function missing(names: readonly ServerName[]): ServerName[] {
   return names.filter((name) => {
     const { commands, files = [] }: Server = servers[name];

@@ -6,10 +6,12 @@ import * as fc from 'fast-check';
 import { SpillwayError } from '../kernel/errors.ts';
 import { SimulatedClock } from '../kernel/simulated-clock.ts';
 import { createFilter, openFilter } from './bloom-filter.ts';
+import { openRedisBloomCopy } from './chain.ts';
 import { createCountingFilter, openCountingFilter } from './counting.ts';
 import { createCuckooFilter, openCuckooFilter } from './cuckoo.ts';
 import type { AddableFilter, Filter } from './filter.ts';
 import { createFuseFilter, openFuseFilter } from './fuse.ts';
+import { copyOfDump, redisBloomDumps } from '../../test/bloom/redis-bloom-dumps.ts';
 import { createScalableFilter, openScalableFilter } from './scalable.ts';
 import { createSlidingFilter, openSlidingFilter } from './sliding.ts';
 
@@ -34,6 +36,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
   counting: { make: () => filled(createCountingFilter(size)), open: openCountingFilter },
   cuckoo: { make: () => filled(createCuckooFilter(size)), open: openCuckooFilter },
+  redisbloom: { make: () => copyOfDump(redisBloomDumps.grown.dump), open: openRedisBloomCopy },
   fuse: { make: () => createFuseFilter(keys), open: openFuseFilter },
   scalable: {
     make: () => filled(createScalableFilter({ ...size, capacity: 2 })),

@@ -17,7 +17,7 @@
  * | 32 | false-positive rate at capacity, f64 |
  * | 40 | bytes of the body, f64 |
  * | 48 | probes of a key, u32 |
- * | 52 | hash, u32: 1 is XXH64 |
+ * | 52 | hash, u32: 1 is XXH64; 2, of the kind `redisbloom` alone, MurmurHash64A as that module takes it |
  * | 56 | state, u32, see `states`: only in the first are the checksums those of the body |
  * | 60 | twelve words, u32, of the kind's own |
  * | 108 | zero |
@@ -40,6 +40,7 @@ const OWN_WORDS = 12;
 const MAGIC = ascii('spwbloom');
 const VERSION = 1;
 const HASH_XXH64 = 1;
+const HASH_MURMUR64A = 2;
 const OWN_AT = 60;
 const CRC_AT = HEADER_BYTES - 4;
 
@@ -54,6 +55,7 @@ export const kinds = {
   cuckoo: 7,
   fuse8: 8,
   fuse16: 9,
+  redisbloom: 10,
 } as const satisfies Record<string, number>;
 
 export type FilterKind = keyof typeof kinds;
@@ -62,6 +64,8 @@ export type FilterKind = keyof typeof kinds;
 const states = { sealed: 0, adding: 1, living: 2 } as const satisfies Record<string, number>;
 
 type ImageState = keyof typeof states;
+
+const hashOf = (kind: FilterKind): number => (kind === 'redisbloom' ? HASH_MURMUR64A : HASH_XXH64);
 
 export interface ImageHeader {
   readonly kind: FilterKind;
@@ -80,8 +84,8 @@ export interface StoredHeader extends ImageHeader {
 }
 
 /** A refusal of bytes that are not what was written. */
-export function damaged(what: string): SpillwayError {
-  return new SpillwayError('FILTER_DAMAGED', `This is not a whole filter: ${what}.`);
+export function damaged(what: string, cause?: unknown): SpillwayError {
+  return new SpillwayError('FILTER_DAMAGED', `This is not a whole filter: ${what}.`, { cause });
 }
 
 function chunkCount(bodyBytes: number): number {
@@ -105,7 +109,7 @@ export function encodeHeader(header: ImageHeader, state: ImageState): Uint8Array
   view.setFloat64(32, header.falsePositiveRate, true);
   view.setFloat64(40, header.bodyBytes, true);
   view.setUint32(48, header.probes, true);
-  view.setUint32(52, HASH_XXH64, true);
+  view.setUint32(52, hashOf(header.kind), true);
   view.setUint32(56, states[state], true);
   for (const [at, word] of header.own.entries()) view.setUint32(OWN_AT + 4 * at, word, true);
   view.setUint32(CRC_AT, crc32(bytes.subarray(0, CRC_AT)), true);
@@ -124,7 +128,7 @@ export function decodeHeader(bytes: Uint8Array, size: number): StoredHeader {
   const name = (Object.keys(kinds) as FilterKind[]).find((each) => kinds[each] === kind);
   if (name === undefined) throw damaged(`this version knows no kind ${kind}`);
   const hash = view.getUint32(52, true);
-  if (hash !== HASH_XXH64) throw damaged(`its keys were hashed by function ${hash}, this version knows ${HASH_XXH64}`);
+  if (hash !== hashOf(name)) throw damaged(`its keys were hashed by function ${hash}, expected ${hashOf(name)}`);
   const capacity = view.getFloat64(24, true);
   const falsePositiveRate = view.getFloat64(32, true);
   if (!(Number.isSafeInteger(capacity) && capacity >= 0 && falsePositiveRate > 0 && falsePositiveRate < 1)) {

@@ -19,6 +19,14 @@ export type { AddableFilter, DeletableFilter, Filter, FilterReport, StoredFilter
 export type { FilterKey, FilterKeys, SeedOption } from './filter-key.ts';
 export { createFuseFilter, FuseFilterBuilder, type FuseOptions, openFuseFilter } from './fuse.ts';
 export type { FilterKind } from './image.ts';
+export { openRedisBloomCopy, type RedisBloomCopy } from './chain.ts';
 export { redisFilter, type RedisFilter, type RedisFilterOptions } from './redis.ts';
+export {
+  loadRedisBloom,
+  redisBloomFilter,
+  type RedisBloomFilter,
+  type RedisBloomOptions,
+  type RedisBloomReport,
+} from './redis-bloom.ts';
 export { createScalableFilter, openScalableFilter, type ScalableOptions } from './scalable.ts';
 export { createSlidingFilter, openSlidingFilter, type SlidingOptions } from './sliding.ts';

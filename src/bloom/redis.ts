@@ -36,7 +36,7 @@ export interface RedisFilterOptions extends SizeOptions {
   readonly seed?: SeedOption;
 }
 
-interface CallOptions {
+export interface CallOptions {
   /** Ends the wait; what was sent may still happen. */
   readonly signal?: AbortSignal;
 }

@@ -104,9 +104,9 @@ export class RedisCluster {
     this.nodes = nodes;
   }
 
-  static async start(size = 3): Promise<RedisCluster> {
+  static async start(size = 3, more: readonly string[] = []): Promise<RedisCluster> {
     const busPorts = await Promise.all(Array.from({ length: size }, freePort));
-    const args = ['--cluster-node-timeout', '2000'];
+    const args = ['--cluster-node-timeout', '2000', ...more];
     const cluster = new RedisCluster(
       await Promise.all(busPorts.map((busPort) => RedisServer.start({ args, busPort }))),
     );
