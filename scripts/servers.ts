@@ -121,7 +121,11 @@ export function serverFile(name: ServerName): string {
 }
 
 /** Where Redis 8 and Redis Stack put the module; nothing that is installed here brings it. */
-const redisBloomPlaces = ['/usr/lib/redis/modules/redisbloom.so', '/opt/redis-stack/lib/redisbloom.so'];
+const redisBloomPlaces = [
+  '/usr/local/lib/redis/modules/redisbloom.so',
+  '/usr/lib/redis/modules/redisbloom.so',
+  '/opt/redis-stack/lib/redisbloom.so',
+];
 
 /** RedisBloom, which some have: that of `SPILLWAY_REDISBLOOM`, or of a Redis that came with it; null if there is none. */
 export function redisBloomPath(): string | null {

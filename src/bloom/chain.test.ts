@@ -19,7 +19,10 @@ function murmur(bytes: Uint8Array, seed: bigint): bigint {
   const mixed = (a: bigint): bigint => a ^ (a >> 47n);
   let hash = seed ^ product(BigInt(bytes.length));
   for (let at = 0; at < bytes.length; at += 8) {
-    const part = [...bytes.subarray(at, at + 8)].reduce((sum, byte, index) => sum + (BigInt(byte) << BigInt(8 * index)), 0n);
+    const part = [...bytes.subarray(at, at + 8)].reduce(
+      (sum, byte, index) => sum + (BigInt(byte) << BigInt(8 * index)),
+      0n,
+    );
     const whole = at + 8 <= bytes.length;
     hash = product(hash ^ (whole ? product(mixed(product(part))) : part));
   }
@@ -84,7 +87,10 @@ test('whatever the key and the size, the bits of a key are those that integers o
     fc.property(
       sizes,
       fc.integer({ min: 1, max: 40 }),
-      fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.string().map((text) => new TextEncoder().encode(text))),
+      fc.oneof(
+        fc.uint8Array({ maxLength: 40 }),
+        fc.string().map((text) => new TextEncoder().encode(text)),
+      ),
       fc.nat(),
       ({ bytes, rounded }, probes, key, choice) => {
         const dump = emptyDump({ bytes, probes, rounded });
@@ -131,7 +137,15 @@ test('a header that cannot be is refused', () => {
   for (let length = 0; length < 73; length++) {
     assert.throws(() => chainImage(dump.subarray(0, length)), { code: 'FILTER_DAMAGED' });
   }
-  for (const [at, value] of [[8, 0], [8, 2 ** 32 - 1], [20, 0], [28, 1], [60, 0], [60, 2 ** 31], [72, 255]] as const) {
+  for (const [at, value] of [
+    [8, 0],
+    [8, 2 ** 32 - 1],
+    [20, 0],
+    [28, 1],
+    [60, 0],
+    [60, 2 ** 31],
+    [72, 255],
+  ] as const) {
     const forged = Buffer.from(dump.subarray(0, 73));
     if (at === 72) forged.writeUInt8(value, at);
     else forged.writeUInt32LE(value, at);

@@ -227,9 +227,11 @@ function fillOf({ body, bits }: OpenLink): number {
 }
 
 /** The module hashes keys by itself, so there must be some. */
-export function checkModuleKey(key: FilterKey): string | Uint8Array {
+function checkModuleKey(key: FilterKey): string | Uint8Array {
   if (typeof key === 'string' || key instanceof Uint8Array) return key;
-  throw invalid(`A key of a filter of RedisBloom is of type ${typeof key}; expected a string or a Uint8Array, not its hash.`);
+  throw invalid(
+    `A key of a filter of RedisBloom is of type ${typeof key}; expected a string or a Uint8Array, not its hash.`,
+  );
 }
 
 export function moduleKeyAt(keys: FilterKeys, at: number): string | Uint8Array {

@@ -21,12 +21,7 @@ export { createFuseFilter, FuseFilterBuilder, type FuseOptions, openFuseFilter }
 export type { FilterKind } from './image.ts';
 export { openRedisBloomCopy, type RedisBloomCopy } from './chain.ts';
 export { redisFilter, type RedisFilter, type RedisFilterOptions } from './redis.ts';
-export {
-  loadRedisBloom,
-  redisBloomFilter,
-  type RedisBloomFilter,
-  type RedisBloomOptions,
-  type RedisBloomReport,
-} from './redis-bloom.ts';
+export { loadRedisBloom, redisBloomFilter } from './redis-bloom.ts';
+export type { RedisBloomFilter, RedisBloomOptions, RedisBloomReport } from './redis-bloom.ts';
 export { createScalableFilter, openScalableFilter, type ScalableOptions } from './scalable.ts';
 export { createSlidingFilter, openSlidingFilter, type SlidingOptions } from './sliding.ts';

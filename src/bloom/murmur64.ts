@@ -11,7 +11,13 @@ const M_HIGH = 0xc6a4a793 | 0;
 const M_LOW = 0x5bd1e995 | 0;
 
 /** The hash of the bytes in `view`, its words at `out[at]`, the upper first. */
-function hashView(view: DataView, length: number, [seedHigh, seedLow]: readonly [number, number], out: Int32Array, at: number): void {
+function hashView(
+  view: DataView,
+  length: number,
+  [seedHigh, seedLow]: readonly [number, number],
+  out: Int32Array,
+  at: number,
+): void {
   let high = seedHigh ^ productHigh(0, length, M_HIGH, M_LOW);
   let low = seedLow ^ Math.imul(length, M_LOW);
   const whole = length - (length % 8);

@@ -13,7 +13,6 @@ import { randomUUID } from 'node:crypto';
 
 import { type RedisClient, RedisDriver, slotOf } from '../drivers/redis.ts';
 import { abortable } from '../kernel/abort.ts';
-import { SpillwayError } from '../kernel/errors.ts';
 import { checkKeys, invalid } from '../kernel/options.ts';
 import {
   anyOf,
@@ -29,7 +28,7 @@ import {
 import { checkedSize, type SizeOptions } from './size.ts';
 import type { StoredFilter } from './filter.ts';
 import { type FilterKey, type FilterKeys, keyCount } from './filter-key.ts';
-import { damaged } from './image.ts';
+import { gone, ModuleKey } from './module-key.ts';
 import type { CallOptions } from './redis.ts';
 
 export interface RedisBloomOptions extends Partial<SizeOptions> {
@@ -90,102 +89,10 @@ const SPARE_MS = 600_000;
 /** The module keeps the rate as it read it, and half of it for one that grows. */
 const RATE_ERROR = 1e-9;
 
+/** Newer versions of the module make a filter of this rate of whatever is above. */
+const RATE_MAX = 0.25;
+
 const never = new AbortController().signal;
-
-/** What the server said where an error comes from. */
-function replyOf(error: unknown): string {
-  return error instanceof Error && error.cause instanceof Error ? error.cause.message : '';
-}
-
-const isMissing = (error: unknown): boolean => /not found$/.test(replyOf(error));
-
-/** An error of the module as one of ours. */
-function moduleError(error: unknown, key: string): unknown {
-  const said = replyOf(error);
-  if (/^ERR unknown command/i.test(said)) {
-    return new SpillwayError(
-      'STORE_REFUSED',
-      `This Redis has no RedisBloom, or not all of it (${said}). It is part of Redis 8 and Redis Stack; \`redisFilter\` works without.`,
-      { cause: error },
-    );
-  }
-  if (isMissing(error)) return gone(key, error);
-  if (/filter is full/.test(said)) {
-    return new SpillwayError('FILTER_FULL', `The filter “${key}” has as many keys as it was made for and does not grow.`, {
-      cause: error,
-    });
-  }
-  return error;
-}
-
-function gone(key: string, cause?: unknown): SpillwayError {
-  return damaged(
-    `“${key}” is gone from Redis (evicted, flushed or removed), or is no filter of RedisBloom any more`,
-    cause,
-  );
-}
-
-class ModuleKey {
-  readonly key: string;
-  readonly #driver: RedisDriver;
-  readonly #signal: AbortSignal;
-
-  constructor(driver: RedisDriver, key: string, signal: AbortSignal) {
-    this.#driver = driver;
-    this.key = key;
-    this.#signal = signal;
-  }
-
-  /** What a command about the key answers; `name` and what follows the key. */
-  async send(name: string, ...args: (string | Buffer)[]): Promise<unknown> {
-    return this.#ask(false, name, args);
-  }
-
-  async #ask(bytes: boolean, name: string, args: (string | Buffer)[]): Promise<unknown> {
-    const { key } = this;
-    try {
-      return await this.#driver.command({ command: [name, key, ...args], key, bytes, waiting: { signal: this.#signal } });
-    } catch (error) {
-      throw moduleError(error, key);
-    }
-  }
-
-  /** A piece of the filter, and from where on it is asked for the next. */
-  async dump(from: number): Promise<{ readonly next: number; readonly piece: Buffer }> {
-    const [next, piece] = (await this.#ask(true, 'BF.SCANDUMP', [String(from)])) as [unknown, Buffer | null];
-    return { next: Number(next), piece: piece ?? Buffer.alloc(0) };
-  }
-
-  /** The header of the filter; null if there is none. */
-  async header(): Promise<Chain | null> {
-    const { piece } = await this.dump(0).catch((error: unknown) => {
-      if (isMissing(error)) return { piece: null };
-      throw error;
-    });
-    return piece === null ? null : decodeChain(piece);
-  }
-
-  /** Makes a filter that does not grow, unless somebody else was first. */
-  async reserve({ capacity, rate }: { readonly capacity: number; readonly rate: number }): Promise<void> {
-    try {
-      await this.send('BF.RESERVE', String(rate), String(capacity), 'NONSCALING');
-    } catch (error) {
-      if (!/item exists$/.test(replyOf(error))) throw error;
-    }
-  }
-
-  /** A command whose answer says something of each of some keys. */
-  async each(name: string, ...args: (string | Buffer)[]): Promise<boolean[]> {
-    const answers = (await this.send(name, ...args)) as readonly unknown[];
-    return answers.map((answer) => {
-      // An error of one key is in its place.
-      if (answer instanceof Error) {
-        throw moduleError(new SpillwayError('STORE_REFUSED', `Redis refused ${name}: ${answer.message}`, { cause: answer }), this.key);
-      }
-      return Number(answer) === 1;
-    });
-  }
-}
 
 class ModuleFilter implements RedisBloomFilter {
   readonly capacity: number;
@@ -312,6 +219,11 @@ export async function redisBloomFilter(
     throw invalid('falsePositiveRate is given without capacity; give both, or neither for a filter that is there.');
   }
   const size = capacity === undefined ? null : checkedSize({ ...options, capacity });
+  if (size !== null && size.rate > RATE_MAX) {
+    throw invalid(
+      `falsePositiveRate is ${size.rate}; expected at most ${RATE_MAX}, above which RedisBloom makes none.`,
+    );
+  }
   const driver = new RedisDriver(client);
   const at = new ModuleKey(driver, key, signal ?? never);
   const open = async (): Promise<Chain> => {
@@ -369,7 +281,8 @@ export async function loadRedisBloom(
       }
       link += bytes;
     }
-    if (Number(await aside.send('RENAMENX', key)) === 0) throw invalid(`“${key}” is there already; load under another key.`);
+    if (Number(await aside.send('RENAMENX', key)) === 0)
+      throw invalid(`“${key}” is there already; load under another key.`);
     await new ModuleKey(driver, key, signal ?? never).send('PERSIST');
   };
   try {
