@@ -88,7 +88,6 @@ const RANGE_BYTES = 2 ** 20;
 const SPARE_MS = 600_000;
 /** The module keeps the rate as it read it, and half of it for one that grows. */
 const RATE_ERROR = 1e-9;
-
 /** Newer versions of the module make a filter of this rate of whatever is above. */
 const RATE_MAX = 0.25;
 
@@ -117,10 +116,11 @@ class ModuleFilter implements RedisBloomFilter {
 
   async hasMany(keys: FilterKeys, options: CallOptions = {}): Promise<Uint8Array> {
     const at = this.#at(options);
-    const asked = this.#each(keys, options, (some) => at.each('BF.MEXISTS', ...some));
-    const [found, type] = await abortable(Promise.all([asked, at.send('TYPE')]), options.signal);
-    if (type !== TYPE) throw gone(this.#key);
-    return found;
+    return this.#each(keys, options, async (some) => {
+      const [answers, type] = await Promise.all([at.each('BF.MEXISTS', ...some), at.send('TYPE')]);
+      if (type !== TYPE) throw gone(this.#key);
+      return answers;
+    });
   }
 
   async add(key: FilterKey, options: CallOptions = {}): Promise<boolean> {
@@ -144,11 +144,12 @@ class ModuleFilter implements RedisBloomFilter {
     const count = keyCount(keys);
     const yes = new Uint8Array(count);
     for (let batch = 0; batch < count; batch += BATCH) {
-      const end = Math.min(batch + BATCH, count);
+      // All are looked at before the first is sent: one that is no key leaves no question behind.
+      const all = Array.from({ length: Math.min(BATCH, count - batch) }, (_, at) => argument(keys, batch + at));
       const asked: Promise<void>[] = [];
-      for (let from = batch; from < end; from += KEYS_MAX) {
-        const some = Array.from({ length: Math.min(KEYS_MAX, end - from) }, (_, at) => argument(keys, from + at));
-        asked.push(ask(some).then((answers) => yes.set(answers.map(Number), from)));
+      for (let at = 0; at < all.length; at += KEYS_MAX) {
+        const answered = ask(all.slice(at, at + KEYS_MAX));
+        asked.push(answered.then((answers) => yes.set(answers.map(Number), batch + at)));
       }
       await abortable(Promise.all(asked), signal);
     }
@@ -184,12 +185,23 @@ class ModuleFilter implements RedisBloomFilter {
       bits.set(own, put);
       put += own.length;
     }
+    const after = decodeChain((await abortable(at.dump(0), options.signal)).piece);
+    // Of one that was removed and made anew meanwhile, a part would be of either.
+    if (!isLater(chain, after)) throw gone(this.#key);
     return openRedisBloomCopy(image.memory);
   }
 
   async remove(options: CallOptions = {}): Promise<void> {
     await abortable(this.#at(options).send('UNLINK'), options.signal);
   }
+}
+
+/** Whether a chain may be what another became by adding. */
+function isLater(before: Chain, after: Chain): boolean {
+  return before.links.every(({ bytes, count }, index) => {
+    const link = after.links[index];
+    return link?.bytes === bytes && link.count >= count;
+  });
 }
 
 function argument(keys: FilterKeys, at: number): string | Buffer {
@@ -281,8 +293,8 @@ export async function loadRedisBloom(
       }
       link += bytes;
     }
-    if (Number(await aside.send('RENAMENX', key)) === 0)
-      throw invalid(`“${key}” is there already; load under another key.`);
+    const renamed = Number(await aside.send('RENAMENX', key)) === 1;
+    if (!renamed) throw invalid(`“${key}” is there already; load under another key.`);
     await new ModuleKey(driver, key, signal ?? never).send('PERSIST');
   };
   try {

@@ -203,6 +203,31 @@ function withModule(path: string): void {
     await assert.rejects(filter.has('a'), gone);
   });
 
+  test('what is no key is refused before any key is sent', async () => {
+    await using server = await RedisServer.start({ args });
+    await using open = await clients['ioredis 6'](server.port);
+    const filter = await redisBloomFilter(open.client, { ...size, key: 'keys' });
+    for (const wrong of [7, null, new Uint32Array(2)]) {
+      await assert.rejects(filter.addMany([...keysOf(500), wrong as unknown as string]), { code: 'OPTIONS_INVALID' });
+    }
+    await assert.rejects(filter.addMany(new Uint32Array(4)), { code: 'OPTIONS_INVALID', message: /not its hash/ });
+    assert.equal((await filter.report()).count, 0);
+    assert.deepEqual(await filter.hasMany([]), new Uint8Array(0));
+  });
+
+  test('a filter that is made anew while it is copied is no whole filter', async () => {
+    await using server = await RedisServer.start({ args });
+    await using open = await clients['ioredis 6'](server.port);
+    const filter = await redisBloomFilter(open.client, { ...size, key: 'anew' });
+    await filter.addMany(keysOf(100));
+    // Its answers come in the order in which it was asked: the header first, then this.
+    const copied = filter.download();
+    const replaced = open.client.call('UNLINK', 'anew');
+    const made = open.client.call('BF.RESERVE', 'anew', '0.01', '3000', 'NONSCALING');
+    await assert.rejects(copied, gone);
+    await Promise.all([replaced, made]);
+  });
+
   test('of all that make it and add a key at once, one is told that it was new', async () => {
     await using server = await RedisServer.start({ args });
     const opened = await Promise.all(Object.values(clients).map((open) => open(server.port)));
