@@ -25,7 +25,7 @@ const START_MS = 1_800_000_000_000;
 const DURATION = 'spillway_request_duration_seconds';
 /** What goes on by itself, so that it is another on the page than it was in the push before. */
 const MOVING =
-  /^(process_|spillway_(worker_(event_loop|heap|buffer)|otlp_|connections|access_log|listener_requests|upstream_idle|upstream_connections))/;
+  /^(process_|spillway_(worker_(event_loop|heap|buffer)|otlp_|connections|access_log|listener_(requests|responses|duration)|upstream_idle|upstream_connections))/;
 
 function attributesOf(of: ProtoMessage): Record<string, string> {
   return Object.fromEntries(

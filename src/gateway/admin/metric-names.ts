@@ -122,6 +122,16 @@ export const metricNames = {
     help: 'Connections closed at once: over a limit, or without the PROXY header that they must begin with.',
   },
   spillway_listener_requests_total: { type: 'counter', labels: ['listener'], help: 'Requests received.' },
+  spillway_listener_responses_total: {
+    type: 'counter',
+    labels: ['listener', 'code_class'],
+    help: 'Answers of a listener, by the class of the status: also what the gateway refused before there was a route.',
+  },
+  spillway_listener_duration_seconds: {
+    type: 'histogram',
+    labels: ['listener'],
+    help: 'From the head of a request to the last byte of its answer, whoever gave it.',
+  },
   spillway_tls_handshakes_total: { type: 'counter', labels: ['listener'], help: 'TLS handshakes completed.' },
   spillway_tls_resumptions_total: { type: 'counter', labels: ['listener'], help: 'Of these, resumed sessions.' },
   spillway_tls_handshake_failures_total: { type: 'counter', labels: ['listener'], help: 'TLS handshakes that failed.' },

@@ -16,6 +16,8 @@ import {
   endpointSlots,
   HEALTH,
   HEALTH_DOWN,
+  LISTENER_SLOTS,
+  listenerSlots,
   PROCESS_SLOTS,
   processSlots,
   refusalNumber,
@@ -75,6 +77,8 @@ test('counters of all workers are summed, per route, endpoint and reason', () =>
     cellLane(route.cell, ROUTE_SLOTS, lane)[routeSlots.buckets + bucketOf(7)] = lane;
     cellLane(endpoint.cell, ENDPOINT_SLOTS, lane)[endpointSlots.connects] = lane;
     cellLane(endpoint.cell, ENDPOINT_SLOTS, lane)[endpointSlots.durationSumMs] = 250;
+    cellLane(given.snapshot.listeners[0]!.cell, LISTENER_SLOTS, lane)[listenerSlots.responses4xx] = 3 * lane;
+    cellLane(given.snapshot.listeners[0]!.cell, LISTENER_SLOTS, lane)[listenerSlots.buckets + bucketOf(30)] = lane;
     cellLane(given.snapshot.cell, PROCESS_SLOTS, lane)[processSlots.refusals + refusalNumber('no_route')] = 4;
     cellLane(given.snapshot.cell, PROCESS_SLOTS, lane)[processSlots.loopLagMs] = 20 * lane;
   }
@@ -85,6 +89,11 @@ test('counters of all workers are summed, per route, endpoint and reason', () =>
   assert.equal(value('spillway_request_duration_seconds_count'), 3);
   assert.equal(value('spillway_request_duration_seconds_bucket', { le: '0.005' }), 0);
   assert.equal(value('spillway_request_duration_seconds_bucket', { le: '0.01' }), 3);
+  assert.equal(value('spillway_listener_responses_total', { listener: 'web', code_class: '4xx' }), 9);
+  assert.equal(value('spillway_listener_responses_total', { listener: 'web', code_class: '5xx' }), 0);
+  assert.equal(value('spillway_listener_duration_seconds_count', { listener: 'web' }), 3);
+  assert.equal(value('spillway_listener_duration_seconds_bucket', { listener: 'web', le: '0.025' }), 0);
+  assert.equal(value('spillway_listener_duration_seconds_bucket', { listener: 'web', le: '0.04' }), 3);
   assert.equal(value('spillway_upstream_connects_total', { endpoint: '127.0.0.1:9001' }), 0);
   assert.equal(value('spillway_upstream_connects_total', { endpoint: '127.0.0.1:9002' }), 3);
   assert.equal(value('spillway_upstream_duration_seconds_total', { endpoint: '127.0.0.1:9002' }), 0.5);

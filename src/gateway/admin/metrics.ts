@@ -202,6 +202,9 @@ function histograms(snapshot: Snapshot, exemplars: RouteExemplars): Histograms {
         ...durations(route.cell, ROUTE_SLOTS, routeSlots, exemplars.get(route.name)),
       },
     ]),
+    spillway_listener_duration_seconds: each(snapshot.listeners, ({ id, cell }) => [
+      { labels: { listener: id }, ...durations(cell, LISTENER_SLOTS, listenerSlots) },
+    ]),
     spillway_store_duration_seconds: each(storesOf(snapshot), ({ name, cell }) => [
       { labels: { store: name }, ...durations(cell, STORE_SLOTS, storeSlots) },
     ]),
@@ -238,6 +241,7 @@ function listenerSeries(snapshot: Snapshot): Series {
       spillway_connections_refused_total: listenerSlots.refused,
       spillway_listener_requests_total: listenerSlots.requests,
     }),
+    spillway_listener_responses_total: statusSamples(subjects, listenerSlots.responses1xx),
     ...slotSeries(encrypted, {
       spillway_tls_handshakes_total: listenerSlots.handshakes,
       spillway_tls_resumptions_total: listenerSlots.resumptions,
