@@ -1,6 +1,8 @@
 /** The gateway's page of metrics in protobuf says what its text says, to `protoc` and to Prometheus, and has all that is counted of durations. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
+import { serverPath } from '../scripts/servers.ts';
 import { AdminServer } from '../src/gateway/admin/server.ts';
 import { gatewayMetrics, type MetricsInput } from '../src/gateway/admin/metrics.ts';
 import { bucketOf } from '../src/gateway/durations.ts';
@@ -14,6 +16,7 @@ import { parseExposition } from './exposition-parser.ts';
 import { cleanups, config, create, origin } from './gateway-under-test.ts';
 import { metricsInput } from './metrics-input.ts';
 import { type ClientHistogram, protobufAsked, readClientPage, sampleKey } from './observe/client-families.ts';
+import { readInPython } from './observe/python-reader.ts';
 import { PrometheusServer } from './servers/prometheus.ts';
 
 /** Of what is read from the middle of a bucket, 2.2 %; Prometheus may read anywhere in it. */
@@ -70,6 +73,27 @@ test('protobuf and text have the same series with the same values; the finer buc
     counted += count;
   }
   assert.equal(counted, VALUES + 5);
+});
+
+test('promtool and the parser of Prometheus in Python find nothing to say against the page', async () => {
+  const { given } = busyInput();
+  const text = (await pageIn(given, 'prometheus')).toString();
+  const promtool = (input: string) =>
+    spawnSync(serverPath('prometheus'), ['check', 'metrics'], { input, encoding: 'utf8' });
+  const { status, stdout, stderr } = promtool(text);
+  assert.deepEqual([status, stdout, stderr], [0, '', '']);
+  assert.equal(promtool(text.replace(/^# HELP spillway_tunnels.*\n/m, '')).status, 3);
+
+  const open = (await pageIn(given, 'openmetrics')).toString();
+  const read = readInPython(open);
+  assert.equal(read.status, 0, read.stderr);
+  const families = JSON.parse(read.stdout) as [name: string, type: string, help: string, samples: unknown[]][];
+  const ours = parseExposition(open, 'openmetrics').map(({ name, type, samples }) => [name, type, samples.length]);
+  assert.deepEqual(
+    families.map(([name, type, , samples]) => [name, type, samples.length]),
+    ours,
+  );
+  assert.notEqual(readInPython(open.replace('# EOF\n', '')).status, 0);
 });
 
 test('a Prometheus that keeps native histograms and one that reads text have the same of it, and the finer quantiles', async () => {

@@ -1,10 +1,10 @@
 /** A page of many series: in bits, whole, and right by tools that are not ours. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { resolve } from 'node:path';
 import { test } from 'node:test';
 import { parseExposition } from '../../../test/exposition-parser.ts';
-import { serverFile, serverPath } from '../../../scripts/servers.ts';
+import { readInPython } from '../../../test/observe/python-reader.ts';
+import { serverPath } from '../../../scripts/servers.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { Arena, createArenaMemory } from './arena.ts';
 import { defineMetric } from './definition.ts';
@@ -126,25 +126,9 @@ test('promtool finds nothing to say against the page', async () => {
   assert.equal(spawnSync(serverPath('prometheus'), ['check', 'metrics'], { input: worse }).status, 3);
 });
 
-const reader = `
-import sys, json
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
-text = sys.stdin.buffer.read().decode('utf-8')
-print(json.dumps([[f.name, f.type, f.documentation, [[s.name, s.labels, s.value,
-  s.exemplar and [s.exemplar.labels, s.exemplar.value]] for s in f.samples]] for f in text_string_to_metric_families(text)]))
-`;
-
 test('the parser of Prometheus in Python, which is strict, reads the OpenMetrics page, and the same from it as ours', async () => {
   const input = (await chunksOf(busyShop(), openmetrics)).join('');
-  // Of whichever Python there is, with the folder that Debian's packages are in.
-  const env = { PYTHONPATH: resolve(serverFile('openmetrics'), '../../..'), PYTHONIOENCODING: 'utf-8' };
-  const python = (text: string) =>
-    spawnSync(serverPath('openmetrics'), ['-c', reader], {
-      input: text,
-      encoding: 'utf8',
-      env: { ...process.env, ...env },
-    });
-  const { status, stdout, stderr } = python(input);
+  const { status, stdout, stderr } = readInPython(input);
   assert.equal(status, 0, stderr);
   const ours = parseExposition(input, 'openmetrics').map(({ name, type, help, samples }) => [
     name,
@@ -158,5 +142,5 @@ test('the parser of Prometheus in Python, which is strict, reads the OpenMetrics
     ]),
   ]);
   assert.deepEqual(JSON.parse(stdout), ours);
-  assert.notEqual(python(input.replace('# EOF\n', '')).status, 0);
+  assert.notEqual(readInPython(input.replace('# EOF\n', '')).status, 0);
 });
