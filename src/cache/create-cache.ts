@@ -9,7 +9,8 @@ import { CacheAside } from './cache-aside.ts';
 import { Memory, type MemoryCache, memoryCache } from './memory.ts';
 import type { SharedCache } from './shared.ts';
 import { SharedTier, type SharedTierOptions } from './shared-tier.ts';
-import { type CurrentSpan, Tally } from './tally.ts';
+import type { CurrentSpan } from '../kernel/current-span.ts';
+import { Tally } from './tally.ts';
 
 export interface StaleOptions {
   /** For how long after its end a value is served at once, while it is loaded again in the background. @defaultValue 0: not at all */

@@ -6,4 +6,5 @@ export { memoryCache, type MemoryCache, type MemoryCacheOptions } from './memory
 export { redisCache, type RedisCacheOptions } from './redis.ts';
 export type { LeaseAsk, SharedAnswer, SharedCache, SharedValue } from './shared.ts';
 export type { CacheOutage } from './shared-tier.ts';
-export type { CacheCounts, CacheResult, CacheSpan, CurrentSpan } from './tally.ts';
+export type { CurrentSpan, EventSpan } from '../kernel/current-span.ts';
+export type { CacheCounts, CacheResult } from './tally.ts';

@@ -9,6 +9,7 @@
 import { quietly } from '../kernel/quietly.ts';
 import type { Counter, Gauge, Histogram } from '../observe/metrics/instruments.ts';
 import type { Family, MetricsSink } from '../observe/metrics/metrics.ts';
+import type { CurrentSpan, EventSpan } from '../kernel/current-span.ts';
 import type { EvictionCause, ShelfWitness } from './memory.ts';
 
 /**
@@ -36,16 +37,6 @@ export type CacheCounts = Readonly<
     readonly evictions: number;
   }
 >;
-
-/** What is used of the traces of `spillway/observe`. */
-export interface CurrentSpan {
-  readonly current: CacheSpan | null;
-}
-
-export interface CacheSpan {
-  readonly isRecording: boolean;
-  addEvent(name: string, attributes: Readonly<Record<string, string>>): unknown;
-}
 
 /** From what a map in memory answers to a report. */
 const LOAD_BOUNDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -172,7 +163,7 @@ export class Tally implements ShelfWitness {
   }
 
   /** The span that runs, if it wants to be told. */
-  get span(): CacheSpan | null {
+  get span(): EventSpan | null {
     try {
       const span = this.#traces?.current ?? null;
       return span?.isRecording === true ? span : null;
@@ -181,7 +172,7 @@ export class Tally implements ShelfWitness {
     }
   }
 
-  tell(span: CacheSpan | null, result: CacheResult): void {
+  tell(span: EventSpan | null, result: CacheResult): void {
     if (span !== null) quietly(() => span.addEvent('cache', this.#attributes[result]));
   }
 

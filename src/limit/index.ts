@@ -17,5 +17,6 @@ export { slidingLog } from './sliding-log.ts';
 export { slidingWindow } from './sliding-window.ts';
 export type { Counters, LocalPart, LocalStore, Question, RemotePart, RemoteStore, Store } from './store.ts';
 export type { LimiterCounts } from './tally.ts';
+export type { CurrentSpan, EventSpan } from '../kernel/current-span.ts';
 export { tokenBucket, type TokenBucketOptions } from './token-bucket.ts';
 export type { WaitOptions } from './waiting.ts';

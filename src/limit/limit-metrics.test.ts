@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { DistantStore, pass } from '../../test/limit/distant-store.ts';
 import { brokenMetrics } from '../../test/observe/broken-metrics.ts';
-import { createMetrics, type Metrics } from '../observe/index.ts';
+import { createMetrics, createTraces, createTraceStore, type Metrics } from '../observe/index.ts';
 import { allOf, concurrency, createLimiter, fixedWindow, memoryStore, tokenBucket } from './index.ts';
 
 const two = fixedWindow({ limit: 2, per: '1h' });
@@ -125,6 +125,40 @@ test('of a remote store: who decided in its place, and how long its calls took',
     sums.map((seconds) => seconds.toFixed(3)),
     ['0.040', '0.100'],
   );
+});
+
+test('each decision is an event of the span that asked, without its key, also of a store far away and where traces fail', async () => {
+  const store = createTraceStore();
+  const traces = createTraces({ service: 'shop', to: store, sample: 1 });
+  const distant = new DistantStore();
+  distant.roundTripMs = 10;
+  const near = createLimiter({ name: 'near', algorithm: two, traces });
+  const far = createLimiter({ name: 'far', algorithm: two, store: distant, traces });
+  const asked = ['first', 'second'].map((name) =>
+    traces.withSpan(name, async () => {
+      near.peekSync('secret');
+      await near.take('secret', { cost: name === 'first' ? 2 : 1 });
+      await far.take('secret');
+    }),
+  );
+  await Promise.all([...asked, pass(distant.clock, 200, 5)]);
+  near.takeSync('secret');
+  const events = store.find().traces.map(({ traceId }) => {
+    const [{ name, events } = assert.fail()] = store.trace(traceId)!.spans;
+    const told = events.map(({ name: event, attributes }) => `${event} ${Object.values(attributes).join(' ')}`);
+    return `${name}: ${told.join(', ')}`;
+  });
+  assert.deepEqual(events.toSorted(), [
+    'first: limit near allowed store, limit far allowed store',
+    'second: limit near refused store, limit far allowed store',
+  ]);
+
+  const broken = {
+    get current(): never {
+      throw new Error('no traces');
+    },
+  };
+  assert.equal(createLimiter({ name: 'api', algorithm: two, traces: broken }).takeSync('ann').allowed, true);
 });
 
 test('any series of takes: what is counted is what the limiter says of itself', () => {

@@ -1,16 +1,21 @@
 /**
- * What limiters count where somebody wants it counted: decisions, by their outcome and who decided, and calls to stores. The key of a
- * limiter is never a label: there are as many as there are clients, and who sends the request chooses it.
+ * What limiters count where somebody wants it counted: decisions, by their outcome and who decided, and calls to stores; and what they tell the span
+ * that runs. The key of a limiter is never a label nor an attribute: there are as many as there are clients, and who sends the request chooses it.
  *
- * Invariant: a decision does not depend on who counts it: what metrics of a user's own throw goes no further.
+ * Invariant: a decision does not depend on who counts it: what metrics or traces of a user's own throw goes no further.
  * Series: 18 a limiter at most, three a store. Cost of a decision: a property, an element and an addition
  * (`npm run bench -- observe --only patterns`).
  */
 import type { Counter, Histogram } from '../observe/metrics/instruments.ts';
 import type { Family, MetricsSink } from '../observe/metrics/metrics.ts';
+import { type CurrentSpan, tellSpan } from '../kernel/current-span.ts';
 import type { Decision, DecisionSource } from './decision.ts';
 
 const outcomes = ['allowed', 'refused', 'shadowed'] as const;
+
+function outcomeOf({ allowed, shadowed }: Decision): 0 | 1 | 2 {
+  return shadowed ? 2 : allowed ? 0 : 1;
+}
 
 export class DecisionMetrics {
   readonly #family: Family<Counter, number, 'limit' | 'outcome' | 'source'>;
@@ -26,8 +31,9 @@ export class DecisionMetrics {
     });
   }
 
-  count({ allowed, shadowed, source }: Decision): void {
-    const outcome = shadowed ? 2 : allowed ? 0 : 1;
+  count(decision: Decision): void {
+    const { source } = decision;
+    const outcome = outcomeOf(decision);
     try {
       const counter = this.#bound[source]?.[outcome] ?? this.#bind(source, outcome);
       counter.add();
@@ -39,6 +45,22 @@ export class DecisionMetrics {
   #bind(source: DecisionSource, outcome: 0 | 1 | 2): Counter {
     const counters = (this.#bound[source] ??= []);
     return (counters[outcome] = this.#family.bind({ limit: this.#limit, outcome: outcomes[outcome], source }));
+  }
+}
+
+/** Each decision as an event of the span that asked, as the gateway has it of its own limits. */
+export class DecisionEvents {
+  readonly #traces: CurrentSpan;
+  readonly #limit: string;
+
+  constructor(traces: CurrentSpan, limit: string) {
+    this.#traces = traces;
+    this.#limit = limit;
+  }
+
+  tell(decision: Decision): void {
+    const { source } = decision;
+    tellSpan(this.#traces, 'limit', { limit: this.#limit, outcome: outcomes[outcomeOf(decision)], source });
   }
 }
 

@@ -10,7 +10,8 @@ import type { Algorithm, LeaseAlgorithm } from './algorithm.ts';
 import type { Decision, LeaseDecision, TakeOptions } from './decision.ts';
 import type { Outage } from './line.ts';
 import type { MetricsSink } from '../observe/metrics/metrics.ts';
-import { DecisionMetrics } from './limit-metrics.ts';
+import type { CurrentSpan } from '../kernel/current-span.ts';
+import { DecisionEvents, DecisionMetrics } from './limit-metrics.ts';
 import { LocalLimiter } from './local-limiter.ts';
 import { memoryStore } from './memory.ts';
 import { checkInteger, checkKeys, invalid } from './options.ts';
@@ -56,6 +57,11 @@ export interface LimiterOptions<A extends Algorithm = Algorithm, S extends Store
    * limiter, outcome and source, and how long calls to a remote store take; never by key. See docs/metrics.md. @defaultValue nowhere
    */
   readonly metrics?: MetricsSink;
+  /**
+   * The traces of `spillway/observe`: each decision is an event `limit` of the span that is current then, with the limiter's name, the outcome and who
+   * decided; never the key. @defaultValue nowhere
+   */
+  readonly traces?: CurrentSpan;
 }
 
 /** What every limiter can do. A key is any string but the empty one. */
@@ -167,8 +173,9 @@ export function createLimiter<const A extends Algorithm, S extends Store = Local
     'knownRefusals',
     'reserve',
     'metrics',
+    'traces',
   ]);
-  const { name, algorithm, shadow = false, outage, knownRefusals, reserve, metrics } = options;
+  const { name, algorithm, shadow = false, outage, knownRefusals, reserve, metrics, traces } = options;
   const store: Store = options.store ?? memoryStore();
   if (!NAME.test(name)) {
     throw invalid(`createLimiter: name is “${name}”; expected 1 to 64 of the characters a-z A-Z 0-9 _ . -`);
@@ -176,6 +183,7 @@ export function createLimiter<const A extends Algorithm, S extends Store = Local
   if (typeof algorithm?.take !== 'function') {
     throw invalid(`createLimiter: limiter “${name}” has no algorithm; expected one such as tokenBucket({ … }).`);
   }
+  const events = traces === undefined ? null : new DecisionEvents(traces, name);
   if (!store.local) {
     const outages = readOutage(outage ?? {});
     const limiter = new RemoteLimiter({
@@ -187,6 +195,7 @@ export function createLimiter<const A extends Algorithm, S extends Store = Local
       knownRefusals: knownRefusals ?? true,
       reserve: reserve === undefined ? null : readReserve(reserve, algorithm),
       metrics: metrics ?? null,
+      events,
     });
     return limiter as unknown as LimiterOf<A, S>;
   }
@@ -197,5 +206,5 @@ export function createLimiter<const A extends Algorithm, S extends Store = Local
     );
   }
   const decisions = metrics === undefined ? null : new DecisionMetrics(metrics, name);
-  return new LocalLimiter({ name, algorithm, store, shadow, metrics: decisions }) as unknown as LimiterOf<A, S>;
+  return new LocalLimiter({ name, algorithm, store, shadow, metrics: decisions, events }) as unknown as LimiterOf<A, S>;
 }

@@ -13,7 +13,7 @@ import {
   withLease,
 } from './decision.ts';
 import { drawHolder } from './holder.ts';
-import type { DecisionMetrics } from './limit-metrics.ts';
+import type { DecisionEvents, DecisionMetrics } from './limit-metrics.ts';
 import { checkAmount, checkKey, invalid } from './options.ts';
 import { type Counters, hasLeases, type LocalPart, type LocalStore } from './store.ts';
 import { type LimiterCounts, Tally } from './tally.ts';
@@ -37,6 +37,8 @@ export interface LocalLimiterOptions {
   readonly source?: DecisionSource;
   /** @defaultValue none */
   readonly metrics?: DecisionMetrics | null;
+  /** @defaultValue none */
+  readonly events?: DecisionEvents | null;
 }
 
 export class LocalLimiter {
@@ -53,9 +55,10 @@ export class LocalLimiter {
   #frame: DecisionFrame;
   #waiting: Waiting | null = null;
 
-  constructor({ name, algorithm, store, shadow, source = 'store', metrics = null }: LocalLimiterOptions) {
+  constructor(options: LocalLimiterOptions) {
+    const { name, algorithm, store, shadow, source = 'store', metrics = null, events = null } = options;
     this.name = name;
-    this.tally = new Tally(metrics);
+    this.tally = new Tally(metrics, events);
     this.store = store;
     this.shadow = shadow;
     this.#source = source;

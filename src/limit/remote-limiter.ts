@@ -13,7 +13,7 @@ import {
   withLease,
 } from './decision.ts';
 import type { MetricsSink } from '../observe/metrics/metrics.ts';
-import { DecisionMetrics } from './limit-metrics.ts';
+import { type DecisionEvents, DecisionMetrics } from './limit-metrics.ts';
 import { type Answer, isOutage, type Line, lineTo, type Outage, type PartOfQuestion, shareOf } from './line.ts';
 import { LocalLimiter } from './local-limiter.ts';
 import { checkAmount, checkKey, invalid } from './options.ts';
@@ -34,6 +34,7 @@ export interface RemoteLimiterOptions {
   /** How many are taken ahead; null for none. */
   readonly reserve: number | null;
   readonly metrics: MetricsSink | null;
+  readonly events: DecisionEvents | null;
 }
 
 interface Taking {
@@ -59,9 +60,9 @@ export class RemoteLimiter {
   #waiting: Waiting | null = null;
 
   constructor(options: RemoteLimiterOptions) {
-    const { name, algorithm, store, shadow, outages, knownRefusals, reserve, metrics } = options;
+    const { name, algorithm, store, shadow, outages, knownRefusals, reserve, metrics, events } = options;
     this.name = name;
-    this.tally = new Tally(metrics === null ? null : new DecisionMetrics(metrics, name));
+    this.tally = new Tally(metrics === null ? null : new DecisionMetrics(metrics, name), events);
     this.#algorithm = algorithm;
     this.#leases = hasLeases(algorithm);
     this.store = store;

@@ -1,6 +1,6 @@
 /** Counting what a limiter answered. */
 import type { Decision } from './decision.ts';
-import type { DecisionMetrics } from './limit-metrics.ts';
+import type { DecisionEvents, DecisionMetrics } from './limit-metrics.ts';
 
 /** How many takes were answered in which way, since the limiter was made. */
 export interface LimiterCounts {
@@ -15,9 +15,11 @@ export class Tally {
   #refused = 0;
   #shadowed = 0;
   readonly #metrics: DecisionMetrics | null;
+  readonly #events: DecisionEvents | null;
 
-  constructor(metrics: DecisionMetrics | null) {
+  constructor(metrics: DecisionMetrics | null, events: DecisionEvents | null) {
     this.#metrics = metrics;
+    this.#events = events;
   }
 
   /** Counts a decision and hands it on. */
@@ -26,6 +28,7 @@ export class Tally {
     else if (decision.allowed) this.#allowed += 1;
     else this.#refused += 1;
     this.#metrics?.count(decision);
+    this.#events?.tell(decision);
     return decision;
   }
 
