@@ -116,7 +116,7 @@ test('budgets are told when what was kept of them is read; what is counted meanw
   await next.history.stop();
 });
 
-test('who leads, as services push it, and what burns stand among the changes, once', async () => {
+test('who leads and which breakers are open, as services push it, and what burns stand among the changes, once', async () => {
   const gateway = new Gateway(new SimulatedClock(), mkdtempSync(join(root, 'standing-')));
   await gateway.history.start();
   await gateway.status();
@@ -126,12 +126,20 @@ test('who leads, as services push it, and what burns stand among the changes, on
   });
   gateway.received.add([seat('ann', 1)]);
   gateway.answer(10);
-  gateway.received.add([seat('bob', 2)]);
+  const open: MetricRecord = {
+    ...{ service: 'shop', instance: '', name: 'spillway_breaker_state', type: 'gauge', unit: '', help: '' },
+    points: ['closed', 'open'].map((state) => ({
+      attributes: { breaker: 'bank', state },
+      ...{ startMs: 0, timeMs: gateway.clock.wallMs(), value: state === 'open' ? 1 : 0 },
+    })),
+  };
+  gateway.received.add([seat('bob', 2), open]);
   gateway.fail(200);
   gateway.answer(1);
   const told = gateway.changes.changes({ after: 0, limit: 100 }).map(({ kind, what }) => `${kind}: ${what}`);
   assert.deepEqual(told, [
     'slo: shop-up spends its error budget more than 14.4 times too fast.',
+    'breaker: Breaker bank of shop is open.',
     'leader: bob leads cron, in term 2.',
     'leader: ann leads cron, in term 1.',
   ]);

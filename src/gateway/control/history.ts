@@ -9,7 +9,7 @@ import { createContributions } from '../alerts/contributions.ts';
 import { Budgets, type BudgetsOptions } from './budgets.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { InForce } from './in-force.ts';
-import { seatsOf } from './leaders.ts';
+import { breakersOf, seatsOf } from './leaders.ts';
 import type { RouteProbe } from './probes.ts';
 import { readStores } from './read-limits.ts';
 import type { ReceivedMetrics } from './received-metrics.ts';
@@ -149,6 +149,7 @@ export class History {
     const snapshot = this.#force()?.snapshot ?? null;
     const standing = {
       seats: seatsOf(received.find('spillway_seat_').series),
+      breakers: breakersOf(received.find('spillway_breaker_state').series),
       slos: this.#levels.statuses ?? [],
       stores: snapshot === null ? [] : readStores(snapshot),
     };

@@ -1,4 +1,4 @@
-/** Seats and locks as rows, from the last values that services pushed. Pure: each process tells of itself, and a row is what they say together. O(n). */
+/** Seats, locks and breakers as rows, from the last values that services pushed. Pure: each process tells of itself, and a row is what they say together. O(n). */
 import type { ReceivedSeries } from './received-metrics.ts';
 
 export interface SeatRow {
@@ -17,6 +17,14 @@ export interface LockRow {
   readonly store: string;
   readonly held: number;
   readonly waiting: number;
+}
+
+/** Of one process: each judges by its own calls. */
+export interface BreakerRow {
+  readonly breaker: string;
+  readonly service: string;
+  readonly instance: string;
+  readonly phase: string;
 }
 
 /** Of several that say they lead, the one with the greatest term does: the others have not heard yet. */
@@ -55,4 +63,14 @@ export function locksOf(series: readonly ReceivedSeries[]): LockRow[] {
     const { lock = '', store = '' } = labels as Readonly<Record<string, string>>;
     return { lock, service, store, held: sum('spillway_lock_held'), waiting: sum('spillway_lock_waiting') };
   });
+}
+
+/** Those that are in a state: of each, one series is 1. */
+export function breakersOf(series: readonly ReceivedSeries[]): BreakerRow[] {
+  return series.flatMap(({ instance, labels: { breaker, state: phase }, name, service, value }) =>
+    // Those of another gateway have no name of their own.
+    name === 'spillway_breaker_state' && value === 1 && breaker !== undefined && phase !== undefined
+      ? [{ breaker, service, instance, phase }]
+      : [],
+  );
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Standing, StandingChanges } from './standing.ts';
 
-const nothing = { seats: [], slos: [], stores: [] };
+const nothing = { seats: [], breakers: [], slos: [], stores: [] };
 
 /** What is said of one state after the other. */
 function said(...states: readonly object[]): string[][] {
@@ -51,6 +51,39 @@ test('a store that does not answer is told once, however many workers it fails, 
     [],
     ['store good: The store redis:6379 answers again.'],
   ]);
+});
+
+test('a breaker of a service is told when it opens and when it is something else, each process by itself', () => {
+  const row = (phase: string, instance = 'a:1') => ({ breaker: 'bank', service: 'shop', instance, phase });
+  const breakers = (...rows: readonly object[]) => ({ breakers: rows });
+  assert.deepEqual(
+    said(
+      breakers(row('closed')),
+      breakers(row('open'), row('closed', '')),
+      breakers(row('open'), row('open', '')),
+      breakers(row('half-open'), row('open', '')),
+      breakers(row('closed')),
+      breakers(row('closed')),
+    ),
+    [
+      [],
+      ['breaker bad: Breaker bank of shop in a:1 is open.'],
+      ['breaker bad: Breaker bank of shop is open.'],
+      ['breaker plain: Breaker bank of shop in a:1 is half-open.'],
+      ['breaker good: Breaker bank of shop in a:1 is closed.'],
+      [],
+    ],
+  );
+});
+
+test('of very many breakers some are told', () => {
+  const breakers = Array.from({ length: 1000 }, (_, at) => ({
+    breaker: `b${at}`,
+    service: 's',
+    instance: '',
+    phase: 'open',
+  }));
+  assert.equal(said({ breakers })[0]!.length, 100);
 });
 
 test('of very many seats some are told', () => {

@@ -1,20 +1,23 @@
 /**
- * Changes that no event tells, because they are seen only by looking: who leads, which objectives burn, which stores of limits do not answer.
+ * Changes that no event tells, because they are seen only by looking: who leads, which breakers of services that push their metrics here are open, which
+ * objectives burn, which stores of limits do not answer.
  * Looked at once a second, what stands now is told where it is not what stood before.
  *
- * Invariants: what stays as it was is told once; a seat whose services tell nothing any more is not told to have lost its leader, since nobody knows.
- * Cost: a few µs for what an ordinary gateway has; at most `SEATS_MAX` seats, since whoever pushes metrics names them.
+ * Invariants: what stays as it was is told once; of a seat or breaker whose services tell nothing any more nothing is told, since nobody knows.
+ * Cost: a few µs for what an ordinary gateway has; at most `SEATS_MAX` seats and `BREAKERS_MAX` breakers, since whoever pushes metrics names them.
  */
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { NewChange } from './change-log.ts';
 import type { StoreState } from './gateway-state.ts';
-import type { SeatRow } from './leaders.ts';
+import type { BreakerRow, SeatRow } from './leaders.ts';
 import { burnSentence } from './problems.ts';
 
 const SEATS_MAX = 100;
+const BREAKERS_MAX = 100;
 
 export interface Standing {
   readonly seats: readonly SeatRow[];
+  readonly breakers: readonly BreakerRow[];
   readonly slos: readonly SloStatus[];
   readonly stores: readonly StoreState[];
 }
@@ -33,10 +36,11 @@ export class StandingChanges {
   #facts: ReadonlyMap<string, Fact> = new Map();
 
   /** What is new since the last look. */
-  look({ seats, slos, stores }: Standing): NewChange[] {
+  look({ breakers, seats, slos, stores }: Standing): NewChange[] {
     const before = this.#facts;
     const now = new Map([
       ...seats.slice(0, SEATS_MAX).map((seat) => [`seat ${seat.seat}`, seatFact(seat)] as const),
+      ...breakers.slice(0, BREAKERS_MAX).map(breakerFact),
       ...slos.flatMap(burning),
       ...stores.flatMap((store) => (store.downFor === 0 ? [] : [[`store ${store.name}`, storeFact(store)] as const])),
     ]);
@@ -57,6 +61,19 @@ function seatFact({ holder, seat, term }: SeatRow): Fact {
       ? { kind: 'leader', tone: 'bad', what: `Nobody leads ${seat}.` }
       : { kind: 'leader', tone: 'plain', what: `${holder} leads ${seat}, in term ${term}.` };
   return { is: JSON.stringify([holder, term]), first: holder === null ? null : next, next, end: null };
+}
+
+function breakerFact({ breaker, instance, phase, service }: BreakerRow): readonly [string, Fact] {
+  const tone = phase === 'closed' ? 'good' : phase === 'half-open' ? 'plain' : 'bad';
+  const where = instance === '' ? '' : ` in ${instance}`;
+  const next: NewChange = {
+    kind: 'breaker',
+    tone,
+    what: `Breaker ${breaker} of ${service}${where} is ${phase}.`,
+    service,
+  };
+  const key = `breaker ${JSON.stringify([service, instance, breaker])}`;
+  return [key, { is: phase, first: phase === 'closed' ? null : next, next, end: null }];
 }
 
 /** Of one objective the most urgent alert. */
