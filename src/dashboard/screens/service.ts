@@ -9,7 +9,7 @@ import type { SeriesAnswer } from '../../gateway/admin/series-api.ts';
 import { changes } from '../changes.ts';
 import { HeatMap } from '../charts/heat-map.ts';
 import { LineChart } from '../charts/line-chart.ts';
-import type { ChartLine, Dot, Mark } from '../charts/reading.ts';
+import type { ChartData, ChartLine, Dot, Mark } from '../charts/reading.ts';
 import { Asking } from '../components/asking.ts';
 import { Breakers } from '../components/breakers.ts';
 import { EndpointTable, RouteTable } from '../components/service-tables.ts';
@@ -21,6 +21,7 @@ import { askDots } from '../traces.ts';
 import {
   alongside,
   askSeries,
+  type Buckets,
   bucketsOf,
   countsOf,
   gridOf,
@@ -56,18 +57,21 @@ const lagLines: readonly ChartLine[] = [{ label: 'the worst worker', color: '--l
 
 const DOTS_PERIOD_MS = 3000;
 
-interface Answers {
-  readonly requests: SeriesAnswer;
-  /** Of these, those answered 4xx and 5xx. */
-  readonly client: SeriesAnswer;
-  readonly server: SeriesAnswer;
-  readonly durations: SeriesAnswer;
-  readonly inFlight: SeriesAnswer;
-  readonly queued: SeriesAnswer;
-  readonly lag: SeriesAnswer;
+/** What is drawn. The answers themselves are let go of: they say the same, and are as much again. */
+interface Drawn {
+  readonly rate: ChartData;
+  readonly failed: ChartData;
+  /** Null: nothing was ever counted. */
+  readonly durations: {
+    readonly grid: Omit<ChartData, 'columns'>;
+    readonly buckets: Buckets;
+    readonly columns: ChartData['columns'];
+  } | null;
+  readonly full: ChartData;
+  readonly lag: ChartData;
 }
 
-async function ask(service: string, span: TimeSpan, signal: AbortSignal): Promise<Answers> {
+async function ask(service: string, span: TimeSpan, signal: AbortSignal): Promise<Drawn> {
   const labels: Readonly<Record<string, string>> = service === '' ? {} : { service };
   const of = (name: string, merged: boolean, all = false): Promise<SeriesAnswer> =>
     askSeries({ name, merged, labels: all ? {} : labels }, span, signal);
@@ -83,7 +87,23 @@ async function ask(service: string, span: TimeSpan, signal: AbortSignal): Promis
     of('spillway_endpoint_queued', true),
     of('spillway_worker_event_loop_lag_seconds', false, true),
   ]);
-  return { requests, client, server, durations, inFlight, queued, lag };
+  const grid = gridOf(requests);
+  const counts = countsOf(requests);
+  // Asked at once, and yet one may have begun a step that another has not.
+  const [clientErrors, serverErrors] = [client, server].map((one) =>
+    alongside(grid, one, countsOf(one)).map((count) => count ?? 0),
+  ) as [number[], number[]];
+  const shareOf = (part: readonly number[]): (number | null)[] =>
+    part.map((count, at) => (counts[at] === 0 ? null : count / counts[at]!));
+  const buckets = bucketsOf(durations);
+  const full = gridOf(inFlight);
+  return {
+    rate: { ...grid, columns: [counts, clientErrors, serverErrors].map((values) => ratesOf(requests, values)) },
+    failed: { ...grid, columns: [shareOf(serverErrors), shareOf(clientErrors)] },
+    durations: buckets === null ? null : { grid: gridOf(durations), buckets, columns: percentileColumns(buckets) },
+    full: { ...full, columns: [highest(inFlight), alongside(full, queued, highest(queued))] },
+    lag: { ...gridOf(lag), columns: [highest(lag, 1000)] },
+  };
 }
 
 export function Service(): View {
@@ -99,7 +119,7 @@ export function Service(): View {
       ? h(Asking, { problem })
       : isEmpty(value)
         ? h(NoRequests, { service, span })
-        : h(Charts, { answers: value, service, dots: dots.value ?? [] }),
+        : h(Charts, { drawn: value, service, dots: dots.value ?? [] }),
     h(RouteTable, { service, span }),
     h(EndpointTable, { service, span }),
     h(SlowestRequests, { service }),
@@ -126,9 +146,8 @@ function Choices({ service, span }: { readonly service: string; readonly span: T
   ]);
 }
 
-function isEmpty({ durations }: Answers): boolean {
-  const steps = bucketsOf(durations)?.steps ?? [];
-  return steps.every((step) => step === null || step.length === 0);
+function isEmpty({ durations }: Drawn): boolean {
+  return durations === null || durations.buckets.steps.every((step) => step === null || step.length === 0);
 }
 
 /** What is missing, and how to get it. */
@@ -141,49 +160,27 @@ function NoRequests({ service, span }: { readonly service: string; readonly span
   ]);
 }
 
-function Charts(props: { readonly answers: Answers; readonly service: string; readonly dots: readonly Dot[] }): View {
-  const { answers, dots, service } = props;
-  const { requests, durations, inFlight, queued, lag } = answers;
+function Charts(props: { readonly drawn: Drawn; readonly service: string; readonly dots: readonly Dot[] }): View {
+  const { drawn, dots, service } = props;
+  const { durations, failed, full, lag, rate } = drawn;
   const marks = changes.value.filter(
     (change): change is typeof change & Mark =>
       service === '' || change.service === undefined || change.service === service,
   );
-  const grid = gridOf(requests);
-  const counts = countsOf(requests);
-  // Asked at once, and yet one may have begun a step that another has not.
-  const [client, server] = [answers.client, answers.server].map((one) =>
-    alongside(grid, one, countsOf(one)).map((count) => count ?? 0),
-  );
-  const shareOf = (part: readonly number[]): (number | null)[] =>
-    part.map((count, at) => (counts[at] === 0 ? null : count / counts[at]!));
-  const buckets = bucketsOf(durations);
-  const full = gridOf(inFlight);
   return h('div', { class: 'pairs' }, [
-    panel(LineChart, {
-      ...{ title: 'Rate', unit: 'rate', lines: rateLines, marks },
-      data: { ...grid, columns: [counts, client!, server!].map((values) => ratesOf(requests, values)) },
-    }),
-    panel(LineChart, {
-      ...{ title: 'Failed', unit: 'share', lines: errorLines, marks, least: 0.01 },
-      data: { ...grid, columns: [shareOf(server!), shareOf(client!)] },
-    }),
-    buckets === null
+    panel(LineChart, { title: 'Rate', unit: 'rate', lines: rateLines, marks, data: rate }),
+    panel(LineChart, { title: 'Failed', unit: 'share', lines: errorLines, marks, least: 0.01, data: failed }),
+    durations === null
       ? null
       : panel(LineChart, {
           ...{ title: 'Duration', unit: 'duration', axis: 'log', lines: durationLines, marks, height: 190 },
-          data: { ...gridOf(durations), columns: percentileColumns(buckets), dots },
+          data: { ...durations.grid, columns: durations.columns, dots },
         }),
-    buckets === null
+    durations === null
       ? null
-      : panel(HeatMap, { title: 'Where answers fall', marks, dots, ...gridOf(durations), ...buckets }),
-    panel(LineChart, {
-      ...{ title: 'How full', unit: 'count', lines: fullLines, marks, least: 1 },
-      data: { ...full, columns: [highest(inFlight), alongside(full, queued, highest(queued))] },
-    }),
-    panel(LineChart, {
-      ...{ title: 'Event loop lag', unit: 'duration', lines: lagLines, marks, least: 1 },
-      data: { ...gridOf(lag), columns: [highest(lag, 1000)] },
-    }),
+      : panel(HeatMap, { title: 'Where answers fall', marks, dots, ...durations.grid, ...durations.buckets }),
+    panel(LineChart, { title: 'How full', unit: 'count', lines: fullLines, marks, least: 1, data: full }),
+    panel(LineChart, { title: 'Event loop lag', unit: 'duration', lines: lagLines, marks, least: 1, data: lag }),
   ]);
 }
 
