@@ -1,7 +1,8 @@
 /** Each screen with live traffic, and what an operator does there. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Agent, request } from 'node:http';
+import { Agent, createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { cleanups, config, create, origin } from '../gateway-under-test.ts';
 import { noFaults, openPage } from './page-under-test.ts';
 
@@ -110,6 +111,25 @@ test('balancer: an endpoint is drained in two steps and brought back, and both a
   noFaults(opened);
 });
 
+test('balancer: what an endpoint was sent and what it answered with, in bytes', async () => {
+  const server = createServer((asked, response) => asked.resume().on('end', () => response.end('abc')));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { gateway, address } = create({
+    config: config(`127.0.0.1:${(server.address() as AddressInfo).port}`, { admin }),
+  });
+  await gateway.start();
+  await (await fetch(`http://${address()}/`, { method: 'POST', body: 'x'.repeat(2048) })).text();
+  const opened = await openPage(gateway.state().admin!.address, '#/balancer');
+  const row = opened.page.getByRole('row', { name: /^shop / });
+  await row.getByText('2.00 kB', { exact: true }).waitFor();
+  await row.getByText('3 B', { exact: true }).waitFor();
+  noFaults(opened);
+});
+
 test('balancer: what is refused is said, and nothing has changed', async () => {
   const last = await origin('a');
   const { gateway } = create({ config: config(last, { admin }) });
@@ -198,5 +218,26 @@ test('config: what differs between two versions is shown, and the one before is 
   assert.ok(seen.some((event) => event.kind === 'audit' && event.action === 'POST /api/rollback'));
   await page.getByRole('button', { name: 'Close' }).click();
   await page.getByRole('row', { name: /^3 in force/ }).waitFor();
+  noFaults(opened);
+});
+
+test('config: one on trial is said, with its share, the time that is left and the numbers of both sides', async () => {
+  const [one, other] = [await origin('a'), await origin('b')];
+  const { gateway, address } = create({ config: config(one, { admin }) });
+  await gateway.start();
+  traffic(address(), '/a');
+  await gateway.apply({ config: config(other, { admin }), trial: { share: 0.3, watchMs: 3_600_000 } });
+  const opened = await openPage(gateway.state().admin!.address, '#/config');
+  const { page } = opened;
+  const trial = page.locator('.canary');
+  await trial.getByText('On trial a config of the program on 30.0 % of the connections').waitFor();
+  await trial
+    .getByText(/^\d+ requests, 0 errors/)
+    .first()
+    .waitFor();
+  assert.equal(await trial.locator('dd').count(), 2);
+  // Any change ends it.
+  await gateway.reload({ config: config(await origin('c'), { admin }) });
+  await trial.getByText('rolled-back').waitFor();
   noFaults(opened);
 });

@@ -100,6 +100,11 @@ function LineView({ line }: { readonly line: Line }): View {
   return h('path', { class: tone(line.flow), d: line.path, 'stroke-width': line.width.toFixed(1) });
 }
 
+const LETTER = 6.6;
+const BOLD_LETTER = 7.8;
+/** Of what stands beside a name so much is shown, however long the name. */
+const DETAIL_LEAST = 14;
+
 function NodeView({ node }: { readonly node: Node }): View {
   const { detail, flow, height, isOut, kind, link, p99Ms, title, width, x, y } = node;
   if (kind === 'gateway') return h('rect', { class: 'bar', x, y, width, height, rx: 3 });
@@ -107,8 +112,10 @@ function NodeView({ node }: { readonly node: Node }): View {
     (part) => part !== '',
   );
   const p99 = p99Ms === null || isOut ? '' : durationText(p99Ms);
-  // About 6.5 units a letter; the second line of a low node is beside the first.
-  const letters = Math.floor((width - 16) / 6.5);
+  // About so many units a letter; the second line of a low node is beside the first.
+  const letters = Math.floor((width - 16) / LETTER);
+  const beside = Math.min(detail.length, DETAIL_LEAST) * LETTER;
+  const name = cut(title, detail === '' ? letters : Math.floor((width - 28 - beside) / BOLD_LETTER));
   const lines =
     height < 30
       ? [
@@ -117,15 +124,11 @@ function NodeView({ node }: { readonly node: Node }): View {
           h('text', { class: 'number', x: width - 8, y: 15 }, p99),
         ]
       : [
-          h(
-            'text',
-            { class: 'title', x: 8, y: 15 },
-            cut(title, letters - (detail === '' ? 0 : Math.min(detail.length + 2, 16))),
-          ),
+          h('text', { class: 'title', x: 8, y: 15 }, name),
           h(
             'text',
             { class: 'number more', x: width - 8, y: 15 },
-            cut(detail, Math.max(14, letters - title.length - 3)),
+            cut(detail, Math.max(0, Math.floor((width - 28 - name.length * BOLD_LETTER) / LETTER))),
           ),
           h('text', { x: 8, y: 29 }, rate(flow)),
           h('text', { class: 'number', x: width - 8, y: 29 }, p99 === '' ? '' : `p99 ${p99}`),

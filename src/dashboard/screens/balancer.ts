@@ -4,7 +4,7 @@
  */
 import { h } from 'preact';
 import { type EndpointRow, rowsOf } from '../../gateway/admin/live-model.ts';
-import { countText, durationText, rateText, shareText } from '../charts/format.ts';
+import { bytesText, countText, durationText, rateText, shareText } from '../charts/format.ts';
 import { DrainButton } from '../components/drain-button.ts';
 import { Sparkline } from '../components/sparkline.ts';
 import { type Column, Table } from '../components/table.ts';
@@ -60,7 +60,9 @@ export function Balancer(): View {
 
 function summary(rows: readonly EndpointRow[]): string {
   const out = rows.filter(isOut).length;
-  return out === 0 ? `${rows.length}, all serve` : `${rows.length}, of which ${out} take no requests`;
+  return out === 0
+    ? `${rows.length}, all serve`
+    : `${rows.length}, of which ${out} ${out === 1 ? 'takes' : 'take'} no requests`;
 }
 
 /** A rate is of five seconds, so that it can be read; what is compared is of half a minute, so that it is no accident. */
@@ -91,6 +93,12 @@ const latency = (id: 'p50Ms' | 'p90Ms' | 'p99Ms' | 'p999Ms', title: string): Col
   ...{ id, title, group: 'Latency', help: `${title}, at most 2.2 % off` },
   value: (row) => row[id],
   show: (row) => duration(row[id]),
+});
+
+const bytes = (id: 'bytesSent' | 'bytesReceived', title: string, help: string): Column<Row> => ({
+  ...{ id, title, group: 'Since the start', help },
+  value: (row) => row[id],
+  show: (row) => h('span', { class: row[id] === 0 ? 'dim' : '' }, bytesText(row[id])),
 });
 
 function zeroDim(value: number, tone = ''): View {
@@ -147,6 +155,8 @@ const columns: readonly Column<Row>[] = [
   count('connections', 'Conn.', 'Now', 'Connections to it, idle ones too'),
   count('idle', 'Idle', 'Now'),
   count('requests', 'Requests', 'Since the start'),
+  bytes('bytesSent', 'In', 'Bytes of bodies that it was sent'),
+  bytes('bytesReceived', 'Out', 'Bytes of bodies that it answered with'),
   count('s2xx', '2xx', 'Since the start'),
   count('s4xx', '4xx', 'Since the start'),
   {

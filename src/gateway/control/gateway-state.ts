@@ -144,6 +144,9 @@ export interface EndpointState extends Percentiles {
   readonly timeouts: number;
   readonly resets: number;
   readonly retries: number;
+  /** Of bodies, there and back, of requests that are over. */
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
   /** Of what the percentiles are of; null before the first. */
   readonly meanMs: number | null;
 }

@@ -99,7 +99,7 @@ const columns = {
     ...(['service', 'address', 'source', 'weight', 'health', 'reason', 'cause', 'since'] as const),
     ...(['drain', 'drainedBy', 'drainUntil', 'ejections', 'inFlight', 'tunnels', 'connections', 'idle'] as const),
     ...(['queued', 'requests', ...answers, 'connects', 'connectFailures', 'reuses', 'timeouts', 'resets'] as const),
-    ...(['retries', 'meanMs'] as const),
+    ...(['retries', 'bytesSent', 'bytesReceived', 'meanMs'] as const),
     ...latencies,
   ],
   limits: [

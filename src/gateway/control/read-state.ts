@@ -173,6 +173,8 @@ function readEndpoint(
     timeouts: count(endpointSlots.timeouts),
     resets: count(endpointSlots.resets),
     retries: count(endpointSlots.retries),
+    bytesSent: count(endpointSlots.bytesSent),
+    bytesReceived: count(endpointSlots.bytesReceived),
     meanMs: answers.count === 0 ? null : answers.mean,
     ...percentiles(answers),
   };
