@@ -26,7 +26,7 @@ const alive: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   '#/config': (page) => page.getByRole('row', { name: /^1 in force/ }).waitFor(),
 };
 
-test('something is alive on every screen', async (t) => {
+test('something is alive on every screen, and a server that is killed is said to be out', async (t) => {
   await using quickstart = new CliProcess([start, '--free-ports'], { executable: process.execPath });
   await quickstart.printed(/open http:\/\/127\.0\.0\.1:\d+\//);
   const address = /open http:\/\/(127\.0\.0\.1:\d+)\//.exec(quickstart.err)?.[1];
@@ -38,6 +38,11 @@ test('something is alive on every screen', async (t) => {
     await seen(opened.page);
   }
   t.diagnostic(`on the last of them ${Math.round(performance.now() - printedMs)} ms after the address was printed`);
+  // One that is killed while somebody looks is named.
+  const [, server = ''] = /curl -s (127\.0\.0\.1:\d+)\/pid/.exec(quickstart.err) ?? [];
+  await opened.page.evaluate(`location.hash = '#/'`);
+  process.kill(Number(await (await fetch(`http://${server}/pid`)).text()), 'SIGKILL');
+  await opened.page.locator('.problems').getByText(`${server} of shop is `).waitFor();
   noFaults(opened);
   quickstart.child.kill('SIGTERM');
   assert.equal((await quickstart.exit).code, 0);

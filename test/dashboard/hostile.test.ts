@@ -4,8 +4,12 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { createMetrics } from '../../src/observe/index.ts';
+import type { MetricBatch } from '../../src/observe/metrics/collect.ts';
+import { encodeMetrics } from '../../src/observe/otlp/metrics.ts';
 import { cleanups, config, create } from '../gateway-under-test.ts';
 import { noFaults, openPage } from './page-under-test.ts';
+import { pushOtlp } from './push-otlp.ts';
 
 const admin = { address: '127.0.0.1:0' };
 const attacks = [
@@ -14,6 +18,22 @@ const attacks = [
   'javascript:window.wasRun=1',
   '\u2028${window.wasRun=1}',
 ];
+
+/** As a service tells who leads and what it locks, under any name. */
+async function pushNames(address: string): Promise<void> {
+  const metrics = createMetrics();
+  const gauge = (name: string, labels: Record<string, string>): void =>
+    metrics
+      .gauge({ name, help: 'N.', labels: Object.keys(labels) })
+      .bind(labels)
+      .set(1);
+  gauge('spillway_seat_term', { seat: attacks[0]!, holder: attacks[1]! });
+  gauge('spillway_lock_held', { lock: attacks[0]!, store: attacks[1]! });
+  const batches: MetricBatch[] = [];
+  for await (const batch of metrics.collect()) batches.push(batch);
+  const source = { service: attacks[0]!, instance: attacks[1]!, resource: {}, startMs: 1 };
+  await pushOtlp(address, '/v1/metrics', encodeMetrics(batches, source));
+}
 
 test('nothing that is sent, answered or configured is run by the page', async () => {
   // It answers its checks with markup where a reason may be taken from.
@@ -45,6 +65,7 @@ test('nothing that is sent, answered or configured is run by the page', async ()
         },
       ],
       limits: [{ name: 'per-key', algorithm, key: 'header:X-Api-Key', showKeys: true }],
+      telemetry: { traces: { sample: '100%' } },
     },
   });
   await gateway.start();
@@ -55,12 +76,16 @@ test('nothing that is sent, answered or configured is run by the page', async ()
       await (await fetch(`${origin}/${encodeURIComponent(attack)}`, { headers })).text();
     }
   }
+  await pushNames(gateway.state().admin!.address);
   const opened = await openPage(gateway.state().admin!.address);
   const { page } = opened;
   await page.evaluate(`document.addEventListener('securitypolicyviolation', () => (window.wasViolated = 1))`);
   for (const hash of [
     '#/',
     '#/balancer',
+    '#/service',
+    '#/slo',
+    '#/traces',
     '#/limits',
     '#/config',
     `#/${encodeURIComponent(attacks[0]!)}`,
@@ -68,7 +93,14 @@ test('nothing that is sent, answered or configured is run by the page', async ()
   ]) {
     await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
     await page.locator('h1').waitFor({ state: 'attached' });
-    if (hash === '#/limits') await page.getByRole('row', { name: attacks[0]! }).waitFor();
+    if (hash === '#/limits') {
+      for (const label of ['keys that are refused most', 'seats and who leads', 'locks'])
+        await page.getByLabel(label, { exact: true }).getByRole('row', { name: attacks[0]! }).waitFor();
+    }
+    if (hash === '#/traces') {
+      await page.locator('td a').first().click();
+      await page.getByRole('treegrid').waitFor();
+    }
     // As the browser has painted it, and everything that paints may have loaded.
     await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
     assert.equal(await page.locator('main img, main script').count(), 0, hash);
