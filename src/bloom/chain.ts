@@ -63,7 +63,10 @@ export function decodeChain(dump: Uint8Array): Chain {
   const count = view.getUint32(8, true);
   const options = view.getUint32(12, true);
   const headerBytes = HEADER_BYTES + LINK_BYTES * count;
-  if (count === 0 || dump.length < headerBytes) throw damaged(`${count} links do not fit ${dump.length} bytes`);
+  // Each has half of the rate of the one before: of more the rate would be 0.
+  if (count === 0 || count > PROBES_MAX || dump.length < headerBytes) {
+    throw damaged(`${count} links do not fit ${dump.length} bytes`);
+  }
   const links = Array.from({ length: count }, (_, index): Link => {
     const at = HEADER_BYTES + LINK_BYTES * index;
     const rounded = view.getUint8(at + 52);

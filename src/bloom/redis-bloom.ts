@@ -117,8 +117,11 @@ class ModuleFilter implements RedisBloomFilter {
   async hasMany(keys: FilterKeys, options: CallOptions = {}): Promise<Uint8Array> {
     const at = this.#at(options);
     return this.#each(keys, options, async (some) => {
-      const [answers, type] = await Promise.all([at.each('BF.MEXISTS', ...some), at.send('TYPE')]);
-      if (type !== TYPE) throw gone(this.#key);
+      const asked = at.each('BF.MEXISTS', ...some);
+      // In a cluster it may be sent on to another server, and the second question would overtake it.
+      if (this.#driver.cluster) await asked;
+      const [answers, type] = await Promise.all([asked, at.send('TYPE')]);
+      if (String(type) !== TYPE || answers.length !== some.length) throw gone(this.#key);
       return answers;
     });
   }
@@ -185,9 +188,12 @@ class ModuleFilter implements RedisBloomFilter {
       bits.set(own, put);
       put += own.length;
     }
-    const after = decodeChain((await abortable(at.dump(0), options.signal)).piece);
+    ({ piece } = await abortable(at.dump(0), options.signal));
+    const after = decodeChain(piece);
     // Of one that was removed and made anew meanwhile, a part would be of either.
     if (!isLater(chain, after)) throw gone(this.#key);
+    // What was added meanwhile may be in the bits, and then counts.
+    if (after.links.length === chain.links.length) image.body.set(piece.subarray(0, chain.headerBytes));
     return openRedisBloomCopy(image.memory);
   }
 
@@ -206,7 +212,8 @@ function isLater(before: Chain, after: Chain): boolean {
 
 function argument(keys: FilterKeys, at: number): string | Buffer {
   const key = moduleKeyAt(keys, at);
-  return typeof key === 'string' ? key : Buffer.from(key.buffer, key.byteOffset, key.length);
+  // Copied: it may wait in the client for a connection, and its owner may write there again.
+  return typeof key === 'string' ? key : Buffer.from(key);
 }
 
 function checkedKey(key: unknown): string {
@@ -236,7 +243,7 @@ export async function redisBloomFilter(
       `falsePositiveRate is ${size.rate}; expected at most ${RATE_MAX}, above which RedisBloom makes none.`,
     );
   }
-  const driver = new RedisDriver(client);
+  const driver = driverOf(client);
   const at = new ModuleKey(driver, key, signal ?? never);
   const open = async (): Promise<Chain> => {
     const found = await at.header();
@@ -259,6 +266,15 @@ function checkMadeFor(key: string, { links, rate }: Chain, size: { capacity: num
   );
 }
 
+/** ioredis puts its `keyPrefix` before the keys of commands that it knows, and it knows none of the module's: one filter would be at two keys. */
+function driverOf(client: RedisClient): RedisDriver {
+  const { keyPrefix = '' } = (client as { readonly options?: { readonly keyPrefix?: unknown } } | null)?.options ?? {};
+  if (keyPrefix === '') return new RedisDriver(client);
+  throw invalid(
+    'The client has a keyPrefix, which ioredis does not put before keys of RedisBloom; expected one without.',
+  );
+}
+
 /** The key under which a filter is loaded before it gets its name: in the same slot. */
 function keyAside(key: string): string {
   const end = `:load:${randomUUID()}`;
@@ -277,11 +293,13 @@ export async function loadRedisBloom(
 ): Promise<RedisBloomFilter> {
   const key = checkedKey(name);
   const { body, chain } = chainOf(copy);
-  const driver = new RedisDriver(client);
+  const driver = driverOf(client);
   const aside = new ModuleKey(driver, keyAside(key), signal ?? never);
   const load = async (): Promise<void> => {
-    const chunk = (position: number, bytes: Uint8Array): Promise<unknown> =>
-      aside.send('BF.LOADCHUNK', String(position), Buffer.from(bytes));
+    const chunk = (position: number, bytes: Uint8Array): Promise<unknown> => {
+      signal?.throwIfAborted();
+      return aside.send('BF.LOADCHUNK', String(position), Buffer.from(bytes));
+    };
     await chunk(1, body.subarray(0, chain.headerBytes));
     await aside.send('PEXPIRE', String(SPARE_MS));
     // A piece is of one link, and says where it ends, counted from 1.
@@ -293,9 +311,10 @@ export async function loadRedisBloom(
       }
       link += bytes;
     }
+    // Before it has its name: one that kept its end would go in minutes, and with it what was added to it.
+    await aside.send('PERSIST');
     const renamed = Number(await aside.send('RENAMENX', key)) === 1;
     if (!renamed) throw invalid(`“${key}” is there already; load under another key.`);
-    await new ModuleKey(driver, key, signal ?? never).send('PERSIST');
   };
   try {
     await abortable(load(), signal);

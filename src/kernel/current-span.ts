@@ -17,6 +17,7 @@ export interface EventSpan {
 export function tellSpan(traces: CurrentSpan, name: string, attributes: Readonly<Record<string, string>>): void {
   quietly(() => {
     const { current } = traces;
-    if (current?.isRecording === true) current.addEvent(name, attributes);
+    // Returned: it may be a promise, whose rejection would end the process.
+    return current?.isRecording === true ? current.addEvent(name, attributes) : undefined;
   });
 }

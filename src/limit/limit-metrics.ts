@@ -52,6 +52,8 @@ export class DecisionMetrics {
 export class DecisionEvents {
   readonly #traces: CurrentSpan;
   readonly #limit: string;
+  /** By source and outcome, made once. */
+  readonly #attributes: { [source in DecisionSource]?: Readonly<Record<string, string>>[] } = {};
 
   constructor(traces: CurrentSpan, limit: string) {
     this.#traces = traces;
@@ -60,7 +62,9 @@ export class DecisionEvents {
 
   tell(decision: Decision): void {
     const { source } = decision;
-    tellSpan(this.#traces, 'limit', { limit: this.#limit, outcome: outcomes[outcomeOf(decision)], source });
+    const outcome = outcomeOf(decision);
+    const known = (this.#attributes[source] ??= []);
+    tellSpan(this.#traces, 'limit', (known[outcome] ??= { limit: this.#limit, outcome: outcomes[outcome], source }));
   }
 }
 

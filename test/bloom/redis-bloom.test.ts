@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { Redis } from 'ioredis';
 import { redisBloomPath } from '../../scripts/servers.ts';
 import type { RedisClient } from '../../src/drivers/redis.ts';
 import { loadRedisBloom, openRedisBloomCopy, redisBloomFilter } from '../../src/bloom/index.ts';
@@ -47,6 +48,13 @@ test('options that mean nothing are refused before anything is sent', async () =
     await assert.rejects(redisBloomFilter(open.client, wrong), { code: 'OPTIONS_INVALID' });
   }
   const copy = copyOfDump(redisBloomDumps.fixed.dump);
+  const prefixed = new Redis(server.port, { keyPrefix: 'mine:', lazyConnect: true });
+  for (const call of [
+    () => redisBloomFilter(prefixed, { ...size, key: 'x' }),
+    () => loadRedisBloom(prefixed, { key: 'x', copy }),
+  ]) {
+    await assert.rejects(call(), { code: 'OPTIONS_INVALID', message: /keyPrefix/ });
+  }
   await assert.rejects(loadRedisBloom(open.client, { key: 'a}{b', copy }), {
     code: 'OPTIONS_INVALID',
     message: /braces/,

@@ -130,7 +130,7 @@ export const metricNames = {
   spillway_listener_duration_seconds: {
     type: 'histogram',
     labels: ['listener'],
-    help: 'From the head of a request to the last byte of its answer, whoever gave it.',
+    help: 'From the head of a request to its end, also without an answer; what the gateway answers itself has what it waited for limits, or 0.',
   },
   spillway_tls_handshakes_total: { type: 'counter', labels: ['listener'], help: 'TLS handshakes completed.' },
   spillway_tls_resumptions_total: { type: 'counter', labels: ['listener'], help: 'Of these, resumed sessions.' },

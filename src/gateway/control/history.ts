@@ -149,7 +149,7 @@ export class History {
     const snapshot = this.#force()?.snapshot ?? null;
     const standing = {
       seats: seatsOf(received.find('spillway_seat_').series),
-      breakers: breakersOf(received.find('spillway_breaker_state').series),
+      breakers: breakersOf(received.find('spillway_breaker_state', ({ value }) => value === 1).series),
       slos: this.#levels.statuses ?? [],
       stores: snapshot === null ? [] : readStores(snapshot),
     };

@@ -85,9 +85,11 @@ export class ReceivedMetrics {
   }
 
   /** Those whose names begin so, in the order of their names. */
-  find(prefix: string): FoundSeries {
+  find(prefix: string, isWanted: (series: ReceivedSeries) => boolean = () => true): FoundSeries {
     this.#forget(this.#clock.nowMs());
-    const found = [...this.#series.values()].flatMap(({ series }) => (series.name.startsWith(prefix) ? [series] : []));
+    const found = [...this.#series.values()].flatMap(({ series }) =>
+      series.name.startsWith(prefix) && isWanted(series) ? [series] : [],
+    );
     found.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
     return { series: found.slice(0, SHOWN_MAX), more: Math.max(0, found.length - SHOWN_MAX) };
   }

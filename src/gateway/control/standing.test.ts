@@ -83,7 +83,10 @@ test('of very many breakers some are told', () => {
     instance: '',
     phase: 'open',
   }));
-  assert.equal(said({ breakers })[0]!.length, 100);
+  const [first, second] = said({ breakers }, { breakers: breakers.toReversed() });
+  assert.equal(first!.length, 100);
+  // Each push puts them in another order.
+  assert.deepEqual(second, []);
 });
 
 test('of very many seats some are told', () => {

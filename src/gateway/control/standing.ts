@@ -4,7 +4,8 @@
  * Looked at once a second, what stands now is told where it is not what stood before.
  *
  * Invariants: what stays as it was is told once; of a seat or breaker whose services tell nothing any more nothing is told, since nobody knows.
- * Cost: a few µs for what an ordinary gateway has; at most `SEATS_MAX` seats and `BREAKERS_MAX` breakers, since whoever pushes metrics names them.
+ * Cost: a few µs for what an ordinary gateway has, beside what it takes to find them among all series that are pushed; at most `SEATS_MAX` seats and
+ * `BREAKERS_MAX` breakers, since whoever pushes metrics names them.
  */
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { NewChange } from './change-log.ts';
@@ -40,7 +41,7 @@ export class StandingChanges {
     const before = this.#facts;
     const now = new Map([
       ...seats.slice(0, SEATS_MAX).map((seat) => [`seat ${seat.seat}`, seatFact(seat)] as const),
-      ...breakers.slice(0, BREAKERS_MAX).map(breakerFact),
+      ...breakersTold(breakers, before),
       ...slos.flatMap(burning),
       ...stores.flatMap((store) => (store.downFor === 0 ? [] : [[`store ${store.name}`, storeFact(store)] as const])),
     ]);
@@ -74,6 +75,19 @@ function breakerFact({ breaker, instance, phase, service }: BreakerRow): readonl
   };
   const key = `breaker ${JSON.stringify([service, instance, breaker])}`;
   return [key, { is: phase, first: phase === 'closed' ? null : next, next, end: null }];
+}
+
+/**
+ * Those that are not closed or have closed since the last look, first those that were told already. WHY not the first hundred of all: each push
+ * puts them in another order, and who comes and goes would be told again and again.
+ */
+function breakersTold(rows: readonly BreakerRow[], before: ReadonlyMap<string, Fact>): (readonly [string, Fact])[] {
+  const rank = (key: string): number => (before.has(key) ? 0 : 1);
+  return rows
+    .map(breakerFact)
+    .filter(([key, fact]) => fact.first !== null || (before.get(key)?.is ?? fact.is) !== fact.is)
+    .toSorted(([one], [other]) => rank(one) - rank(other) || (one < other ? -1 : 1))
+    .slice(0, BREAKERS_MAX);
 }
 
 /** Of one objective the most urgent alert. */
