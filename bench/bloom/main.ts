@@ -7,6 +7,7 @@
  *     npm run bench -- bloom --fuse 100000000    so many keys in a fuse filter
  */
 import { parseArgs } from 'node:util';
+import { partsAsked } from '../parts.ts';
 import { fusePart } from './fuse.ts';
 import { prove, sayProgress } from './proof.ts';
 import { redisPart } from './redis.ts';
@@ -49,8 +50,5 @@ else if (values.keys !== undefined) showProof(Number(values.keys), Number(values
 else if (values.fuse !== undefined) fusePart(Number(values.fuse));
 else {
   const parts = { speed: speedPart, variants: variantsPart, redis: redisPart };
-  if (values.only !== undefined && !Object.hasOwn(parts, values.only)) {
-    throw new Error(`no part is called ${values.only}; there are ${Object.keys(parts).join(', ')}`);
-  }
-  for (const [name, part] of Object.entries(parts)) if ((values.only ?? name) === name) await part();
+  for (const [, part] of partsAsked(parts, values.only)) await part();
 }

@@ -6,6 +6,7 @@
  *     npm run bench -- cache --only hit      one of them
  */
 import { parseArgs } from 'node:util';
+import { partsAsked } from '../parts.ts';
 import { hitPart } from './hit.ts';
 import { memoryPart } from './memory.ts';
 import { policyPart } from './policy.ts';
@@ -21,9 +22,7 @@ const usage = `Usage: npm run bench -- cache [--only ${Object.keys(parts).join('
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { only: { type: 'string' } } });
-  if (values.only !== undefined && !Object.hasOwn(parts, values.only))
-    throw new Error(`no part is called ${values.only}`);
-  for (const [name, part] of Object.entries(parts)) if (values.only === undefined || values.only === name) await part();
+  for (const [, part] of partsAsked(parts, values.only)) await part();
 }
 
 try {

@@ -8,6 +8,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { partsAsked } from '../parts.ts';
 import { edgeChart } from './edge-chart.ts';
 import { memoryPart } from './memory.ts';
 import { postgresPart } from './postgres.ts';
@@ -30,9 +31,7 @@ async function main(): Promise<void> {
     writeFileSync(values.svg, edgeChart());
     return;
   }
-  if (values.only !== undefined && !Object.hasOwn(parts, values.only))
-    throw new Error(`no part is called ${values.only}`);
-  for (const [name, part] of Object.entries(parts)) if (values.only === undefined || values.only === name) await part();
+  for (const [, part] of partsAsked(parts, values.only)) await part();
 }
 
 try {

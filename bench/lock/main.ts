@@ -10,6 +10,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { partsAsked } from '../parts.ts';
 import { type EngineName, engineNames } from './engines.ts';
 import { handOverPart } from './hand-over.ts';
 import { redisPart } from './redis.ts';
@@ -47,15 +48,13 @@ async function main(): Promise<void> {
       markdown: { type: 'boolean', default: false },
     },
   });
-  if (values.only !== undefined && !Object.hasOwn(parts, values.only))
-    throw new Error(`no part is called ${values.only}`);
+  const asked = partsAsked(parts, values.only);
   const stores = engineNames.filter((name) => values.store === undefined || values.store === name);
   if (stores.length === 0) throw new Error(`no store is called ${values.store}`);
   const ttlMs = Number(values.ttl);
   if (!(ttlMs >= TTL_MS)) throw new Error(`ttl is ${values.ttl}; expected milliseconds, ${TTL_MS} at least`);
   const print = printer(values.markdown);
-  for (const [name, part] of Object.entries(parts)) {
-    if (values.only !== undefined && values.only !== name) continue;
+  for (const [name, part] of asked) {
     const busy = await busyPercent();
     process.stdout.write(
       `\n${name}: before it began, others kept this machine ${busy.toFixed(0)} % busy (${availableParallelism()} cores)\n`,

@@ -9,6 +9,7 @@
  *     npm run bench -- observe --only left-open    what the dashboard holds while it is left open for ten minutes
  */
 import { parseArgs } from 'node:util';
+import { partsAsked } from '../parts.ts';
 import { gatewayPagePart } from './gateway-page.ts';
 import { instrumentPart } from './instrument.ts';
 import { leftOpenPart } from './left-open.ts';
@@ -34,10 +35,5 @@ const parts = {
   'left-open': leftOpenPart,
 };
 /** It takes as long as it says. */
-const onlyWhenAsked = 'left-open';
-if (values.only !== undefined && !Object.hasOwn(parts, values.only)) {
-  throw new Error(`no part is called ${values.only}; there are ${Object.keys(parts).join(', ')}`);
-}
-for (const [name, part] of Object.entries(parts)) {
-  if (values.only === undefined ? name !== onlyWhenAsked : name === values.only) await part();
-}
+const whenAsked = ['left-open'];
+for (const [, part] of partsAsked(parts, values.only, whenAsked)) await part();
