@@ -2,7 +2,8 @@
  * The store in ZooKeeper: a lease is an ephemeral node with a number under what is claimed, and the numbers are the queue. Whoever finds that
  * those before it leave room for it holds; its token is the transaction that made its node.
  *
- * - To take is two requests, of which the second does not wait for the first: make the node, look at all. To give back is one.
+ * - To take is one request if nobody has it: make the node, and be told in the same transaction that it is alone. Else it is two: then all are looked
+ *   at. To give back is one.
  * - Nodes belong to a session, one for each ttl, which all claims of this store share. Its timeout is a sixth longer than the ttl, for a follower
  *   that dies may not have told the leader of the last heartbeats; a lease never outlasts the session, so by what it may have kept to itself beyond
  *   that, the lease is shorter (`countsFrom` in life.ts).
@@ -240,41 +241,43 @@ class ZookeeperLeases implements LeaseStore {
     return mine === null ? null : { node: mine, rows };
   }
 
-  /** Makes the node and looks at all, in one go. */
+  /**
+   * Makes the node, and asks in the same transaction how many there are: one that is alone has nothing before it. Only else are they looked at. What is
+   * written is the nothing that was there before, for its answer: the number of nodes, and the transaction, which made the node too.
+   */
   async #stand(claim: Claim, session: ZookeeperSession, signal: AbortSignal): Promise<Standing> {
     const { key, id, holder, share, of } = claim;
     const folder = this.#folder(key);
-    const data = Buffer.from(holder);
+    const path = `${folder}/${id}-${share}-${of}-`;
+    const create = { op: 'create', path, data: Buffer.from(holder), ephemeral: true, sequential: true } as const;
     this.#unsure.add(id);
     for (;;) {
-      const [made, rows] = await Promise.all([
-        existing(
-          session.create(`${folder}/${id}-${share}-${of}-`, data, {
-            ephemeral: true,
-            sequential: true,
-            acl: this.#acl,
-            signal,
-          }),
-        ),
-        this.#rows(key, session, signal),
-      ]);
-      if (made !== null) {
-        this.#unsure.delete(id);
-        return { node: { session, path: made.path, token: made.stat.czxid, awaited: room }, rows };
+      const steps = [{ ...create, acl: this.#acl }, { op: 'set', path: folder, data: nothing } as const] as const;
+      const done = await existing(session.multi(steps, { signal }));
+      if (done === null) {
+        await this.#makeFolder(folder, session, signal);
+        continue;
       }
-      await this.#makeFolder(folder, session, signal);
+      const [made, { stat }] = done;
+      this.#unsure.delete(id);
+      const node: Node = { session, path: made.path, token: stat.mzxid, awaited: room };
+      if (stat.children === 1) return { node, rows: [rowOf(made.path.slice(folder.length + 1))] };
+      // Known from now on, whatever becomes of the look.
+      this.#nodes.set(id, node);
+      return { node, rows: await this.#rows(key, session, signal) };
     }
   }
 
+  /** What is claimed; or, if it has no root yet, that. */
   async #makeFolder(folder: string, session: ZookeeperSession, signal: AbortSignal): Promise<void> {
-    const nothing = Buffer.alloc(0);
+    const acl = this.#acl;
+    const asked = made(session.create(folder, nothing, { container: true, acl, signal }));
+    if ((await existing(asked)) !== null) return;
     const parts = this.#root.split('/');
     for (let depth = 2; depth < parts.length; depth++) {
       await made(session.create(parts.slice(0, depth).join('/'), nothing, { signal }));
     }
-    const acl = this.#acl;
     await made(session.create(this.#root, nothing, { acl, signal }));
-    await made(session.create(folder, nothing, { container: true, acl, signal }));
   }
 
   async #rows(key: string, session: ZookeeperSession, signal: AbortSignal): Promise<readonly Row[]> {
@@ -359,11 +362,16 @@ interface Standing {
   readonly rows: readonly Row[];
 }
 
-async function made(asked: Promise<unknown>): Promise<void> {
+const nothing = Buffer.alloc(0);
+
+/** Whether it was not there before. */
+async function made(asked: Promise<unknown>): Promise<boolean> {
   try {
     await asked;
+    return true;
   } catch (error) {
     if (!isRefusal(error, 'NODE_EXISTS')) throw error;
+    return false;
   }
 }
 

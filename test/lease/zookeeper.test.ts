@@ -36,7 +36,7 @@ async function requests(): Promise<number> {
   return Number(/zk_packets_received\s+(\d+)/.exec(await server.ask('mntr'))?.[1]);
 }
 
-test('a lock is two requests to take and one to give back', async () => {
+test('a lock that is free is one request to take and one to give back', async () => {
   await using store = storeAt(fresh());
   await using locks = createLocks(store);
   // So long that no heartbeat comes in between.
@@ -44,7 +44,38 @@ test('a lock is two requests to take and one to give back', async () => {
   await (await locks.acquire('payment:42', options)).release();
   const before = await requests();
   for (let turn = 0; turn < 10; turn++) await (await locks.acquire('payment:42', options)).release();
-  assert.equal((await requests()) - before - 1, 30);
+  assert.equal((await requests()) - before - 1, 20);
+});
+
+test('one that has a lock alone holds it by the transaction that made its node', async (t) => {
+  const root = fresh();
+  await using store = storeAt(root);
+  await using locks = createLocks(store);
+  await (await locks.acquire('payment:42', { ttl: '30s' })).release();
+  const looks = t.mock.method(ZookeeperSession.prototype, 'children').mock;
+  const lease = await locks.acquire('payment:42', { ttl: '30s' });
+  assert.equal(looks.callCount(), 0);
+  await using session = new ZookeeperSession({ servers: [server.address] });
+  const [name = ''] = (await session.children(`${root}/payment%3A42`)).children;
+  assert.equal((await session.exists(`${root}/payment%3A42/${name}`))?.czxid, lease.token);
+  assert.equal(await locks.tryAcquire('payment:42', { ttl: '30s' }), null);
+  assert.deepEqual((await session.children(`${root}/payment%3A42`)).children, [name]);
+});
+
+test('a node that is made is known, also when nobody waits for the look that follows', async (t) => {
+  const root = fresh();
+  await using store = storeAt(root);
+  const claim = { key: 'payment:42', id: 'c'.repeat(32), holder: 'me', share: 1, of: 1, ttlMs: 30_000, queue: true };
+  const other = { ...claim, id: 'd'.repeat(32) };
+  const waiting = { signal: AbortSignal.timeout(20_000) };
+  assert.ok((await store.try(other, waiting)).granted);
+  const lost = new SpillwayError('STORE_UNAVAILABLE', 'nobody knows');
+  t.mock.method(ZookeeperSession.prototype, 'children', () => Promise.reject(lost), { times: 1 });
+  await assert.rejects(store.try(claim, waiting), lost);
+  await using session = new ZookeeperSession({ servers: [server.address] });
+  assert.equal((await session.children(`${root}/payment%3A42`)).children.length, 2);
+  await store.release(claim, waiting);
+  assert.equal((await session.children(`${root}/payment%3A42`)).children.length, 1);
 });
 
 test('fifty that wait in processes of their own: a release wakes one, which asks once', async (t) => {
@@ -198,12 +229,12 @@ test('E4: a node that was found again is not forgotten when its removal fails', 
   const lost = new SpillwayError('STORE_UNSURE', 'nobody knows');
   const made = async function (
     this: ZookeeperSession,
-    ...given: Parameters<ZookeeperSession['create']>
+    ...given: Parameters<ZookeeperSession['multi']>
   ): Promise<never> {
-    await this.create(...given);
+    await this.multi(...given);
     throw lost;
   };
-  t.mock.method(ZookeeperSession.prototype, 'create', made, { times: 1 });
+  t.mock.method(ZookeeperSession.prototype, 'multi', made, { times: 1 });
   await assert.rejects(store.try(claim, waiting), { code: 'STORE_UNAVAILABLE' });
   t.mock.method(ZookeeperSession.prototype, 'delete', () => Promise.reject(lost), { times: 1 });
   await assert.rejects(store.release(claim, waiting), { code: 'STORE_UNAVAILABLE' });

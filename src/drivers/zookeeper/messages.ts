@@ -109,7 +109,8 @@ export type Step =
 export type StepResult =
   | { readonly op: 'create'; readonly path: string }
   | { readonly op: 'set'; readonly stat: Stat }
-  | { readonly op: 'delete' | 'check' };
+  | { readonly op: 'delete' }
+  | { readonly op: 'check' };
 
 export type MultiAnswer =
   | { readonly done: true; readonly results: readonly StepResult[] }

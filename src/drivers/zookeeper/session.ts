@@ -157,10 +157,11 @@ export class ZookeeperSession implements AsyncDisposable {
   }
 
   /** All of it or nothing; the first step that is refused is named. */
-  async multi(steps: readonly MultiStep[], options: CallOptions = {}): Promise<readonly StepResult[]> {
+  async multi<const S extends readonly MultiStep[]>(steps: S, options: CallOptions = {}): Promise<ResultsOf<S>> {
     checkKeys('multi', options, callKeys);
     const answer = await this.#call(verbs.multi(steps.map(stepOf)), options);
-    if (answer.done) return answer.results;
+    // Checked against the steps when it was read.
+    if (answer.done) return answer.results as ResultsOf<S>;
     throw refused(`multi of ${steps.length}`, answer.refusal, answer.index);
   }
 
@@ -234,6 +235,11 @@ export type MultiStep =
     >)
   | { readonly op: 'set'; readonly path: string; readonly data: Uint8Array; readonly version?: number }
   | { readonly op: 'delete' | 'check'; readonly path: string; readonly version?: number };
+
+/** Of each step what it says. */
+type ResultsOf<S extends readonly MultiStep[]> = {
+  readonly [I in keyof S]: Extract<StepResult, { readonly op: S[I]['op'] }>;
+};
 
 function createFields(path: string, data: Uint8Array, options: Omit<CreateOptions, keyof CallOptions>): CreateFields {
   const { ephemeral = false, sequential = false, container = false, acl = openAcl } = options;
