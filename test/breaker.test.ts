@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import type { GatewayEvent } from '../src/gateway/index.ts';
+import { deafPort } from './engine/deaf-port.ts';
 import { cleanups, create, folder } from './gateway-under-test.ts';
 
 type Breaker = NonNullable<NonNullable<ConfigInput['services']>[number]['breaker']>;
@@ -216,6 +217,21 @@ test('what times out, by the time of the answer or of the whole, has failed', as
     await open;
     assert.equal((await ask()).status, 503);
   }
+});
+
+test('a connection that does not come before the request has no more time is a failure of the service', async () => {
+  await using port = await deafPort();
+  const { becomes, ask, state } = await running(longOpen, {
+    endpoints: [`127.0.0.1:${port.number}`],
+    timeouts: { total: '200ms' },
+    retries: { attempts: 1 },
+  });
+  const open = becomes('open');
+  for (let round = 0; state().phase === 'closed'; round++) {
+    assert.ok(round < 20);
+    for (const status of await statusesOf(asked(4, ask))) assert.ok(status === 504 || state().phase === 'open');
+  }
+  assert.equal((await open).reason, '100 % of 4 calls failed');
 });
 
 test('clients that leave and limits of our own count for nothing', async () => {

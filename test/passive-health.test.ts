@@ -7,7 +7,7 @@ import type { ConfigInput } from '../src/gateway/config/index.ts';
 import type { GatewayEvent } from '../src/gateway/index.ts';
 import { cleanups, create } from './gateway-under-test.ts';
 
-type Mood = 'well' | 'cuts' | 'fails' | 'slow';
+type Mood = 'well' | 'cuts' | 'fails' | 'slow' | 'hangs';
 
 interface TestServer {
   readonly address: string;
@@ -26,6 +26,8 @@ async function server(): Promise<TestServer> {
         return void incoming.socket.destroy();
       case 'fails':
         return void response.writeHead(500).end('broken');
+      case 'hangs':
+        return undefined;
       case 'slow':
         return void setTimeout(() => response.end('slow'), SLOW_MS);
       default:
@@ -42,9 +44,9 @@ async function server(): Promise<TestServer> {
   return self;
 }
 
-type Health = NonNullable<NonNullable<ConfigInput['services']>[number]['health']>;
+type Service = NonNullable<ConfigInput['services']>[number];
 
-async function running(count: number, health: Health) {
+async function running(count: number, health: NonNullable<Service['health']>, service: Partial<Service> = {}) {
   const servers = await Promise.all(Array.from({ length: count }, () => server()));
   const endpoints = servers.map(({ address }) => address);
   const under = create({
@@ -55,6 +57,7 @@ async function running(count: number, health: Health) {
           name: 'shop',
           endpoints,
           health: { active: { path: '/health', interval: '200ms', timeout: '200ms' }, ...health },
+          ...service,
         },
       ],
       routes: [{ service: 'shop' }],
@@ -131,6 +134,17 @@ test('errors in a row: out at once, on trial after its time, in when that went w
     assert.ok(became.includes(change), `${change} in ${became.join(', ')}`);
   }
   assert.deepEqual([...statuses.keys()], [200], JSON.stringify([...statuses]));
+});
+
+test('one that hangs until the request has no more time is out, though its own time for an answer is longer', async () => {
+  const { servers, address, told } = await running(3, { passive: {} }, { timeouts: { total: '200ms' } });
+  const { statuses } = load(address());
+  const down = told('endpoint-down');
+  servers[2]!.mood = 'hangs';
+  const event = await down;
+  assert.equal(event.endpoint, servers[2]!.address);
+  assert.match(event.reason, /^(?:[5-9]|\d\d+) errors in a row: 504 no answer in time/);
+  assert.ok((statuses.get(504) ?? 0) >= 1, JSON.stringify([...statuses]));
 });
 
 test('a share of errors that the others do not have, though each is a whole answer', async () => {

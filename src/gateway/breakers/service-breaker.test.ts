@@ -89,6 +89,19 @@ test('permits and results are those of the history of this trial alone, whatever
   );
 });
 
+test('a permit of a trial long ago frees none of this one, however many trials lie between', () => {
+  const plan = { policy: policy(1), cell: createCell(2, BREAKER_SLOTS) };
+  const breaker = new ServiceBreaker(plan, 1);
+  publishBreaker(plan.cell, { phase: 'half-open', generation: 1, untilMs: 0 });
+  const old = breaker.ask();
+  for (let generation = 2; generation < 70; generation++) {
+    publishBreaker(plan.cell, { phase: 'half-open', generation, untilMs: 0 });
+    assert.notEqual(breaker.ask(), NO_PASS);
+    breaker.giveBack(old);
+    assert.equal(breaker.ask(), NO_PASS, `generation ${generation}`);
+  }
+});
+
 test('threads that ask at the same moment are together let go as often as the trial has calls', async () => {
   const THREADS = 3;
   const ROUNDS = 300;

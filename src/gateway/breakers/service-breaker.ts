@@ -5,7 +5,8 @@
  * - The `STATE` word is a generation and a phase. A worker reads it when an attempt begins, which is the attempt's *pass*, and again when it has
  *   ended: what began in another state counts for nothing.
  * - In a trial the `TRIAL` word has how many permits were taken and what came of them, and changes by compare-and-swap, so that all workers
- *   together let go no more than there are. It names its generation too: a late hand cannot change another trial.
+ *   together let go no more than there are. It has the end of its generation too: a hand that comes while the state changes cannot change the
+ *   trial that begins.
  *
  * Invariant: a pass is handed back once, by `end` or `giveBack`. Cost of an attempt while it is closed: a read, a comparison and an addition. 64 B, and 64 B
  * a lane. What it is not: a list of who has a permit. Those of a worker that died are given back by control (`recoverPermits`).
@@ -101,7 +102,8 @@ export class ServiceBreaker {
   /** The attempt says nothing of the service. */
   giveBack(pass: number): void {
     this.#count(breakerSlots.ignored);
-    if ((pass & PHASE_MASK) !== HALF_OPEN) return;
+    // By the state and not by its tag alone, which a trial of sixteen generations later has again.
+    if ((pass & PHASE_MASK) !== HALF_OPEN || Atomics.load(this.#header, STATE) !== pass) return;
     this.#change(pass, (word) => (counted(word, TAKEN_AT) > counted(word, ENDED_AT) ? word - (1 << TAKEN_AT) : null));
   }
 

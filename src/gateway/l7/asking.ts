@@ -171,6 +171,12 @@ export class Asking implements Deadline {
     hedge?.onClientDrain();
   }
 
+  /** The exchange has no more time. */
+  outOfTime(): void {
+    this.attempt.outOfTime();
+    this.#hedge?.outOfTime();
+  }
+
   end(): void {
     this.#stopWaiting();
     this.attempt.end();

@@ -6,7 +6,7 @@
  * - It is in one place: nowhere, in the queue of an endpoint, with a connection on its way, or on a connection.
  * - Its endpoint counts it as in flight from `start` to `end`.
  * - A connection is given back only if it is fit for another request (`reusable`) and both messages ended on it.
- * Deadlines: for the place in the queue, the connection, and the head of the answer, one after another.
+ * Deadlines: of the place in the queue, the connection, and the head of the answer.
  */
 import { type TrafficResult, trafficResults } from '../../health/index.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
@@ -208,9 +208,11 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
       return true;
     }
     this.#state = ANSWERED;
-    const { answer, serverError } = trafficResults;
-    this.#learn(head.status < 500 ? answer : serverError, this.firstByteMs - this.#sentMs);
-    this.#countTime();
+    // From the last of the request to the first of the answer, which may come before it.
+    const answerMs = Math.max(0, this.firstByteMs - this.#sentMs);
+    this.#learn(head.status < 500 ? trafficResults.answer : trafficResults.serverError, answerMs);
+    this.count(slot.durationSumMs, answerMs);
+    this.count(slot.buckets + bucketOf(answerMs), 1);
     this.#answered(head.status < 500);
     exchange.plane.wheel.disarm(this);
     exchange.onAnswer(this, head, bytes, to);
@@ -269,18 +271,23 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     exchange.attemptFailed(this, 'drained', this.firstByteMs === 0);
   }
 
-  /** The exchange has no more time. Of the endpoint that says nothing, which may have had little of it; but the service was waited for. */
+  /** The exchange has no more time: a failure of the service, if it was waited for, and of an endpoint that had half of that time. */
   outOfTime(): void {
-    if (this.queuedAt === null) this.count(slot.timeouts, 1);
-    if (this.#state === SENT && this.#exchange.request.done) this.#tellBreaker(true, this.#tookMs);
+    if (this.#state === IDLE || this.queuedAt !== null) return;
+    this.count(slot.timeouts, 1);
+    const { plane, request, service } = this.#exchange;
+    if (!this.waiting && !(this.#state === SENT && request.done)) return;
+    const hadMs = plane.nowMs - (this.waiting ? this.connectingMs : this.#sentMs);
+    const result = this.waiting ? trafficResults.connectTimeout : trafficResults.answerTimeout;
+    if (2 * hadMs >= service.plan.timeouts.totalMs) this.endpoint?.record(result, 0);
+    this.#tellBreaker(true, this.#tookMs);
   }
 
   /** Tells whoever judges what came of it. `answerMs` is read of an answer. */
   #learn(result: TrafficResult, answerMs: number): void {
     this.endpoint?.record(result, answerMs);
     if (this.pass === NO_PASS) return;
-    const { answer, serverError } = trafficResults;
-    this.#tellBreaker(result !== answer, result <= serverError ? answerMs : this.#tookMs);
+    this.#tellBreaker(result !== trafficResults.answer, result <= trafficResults.serverError ? answerMs : this.#tookMs);
   }
 
   /** Once, so for it an attempt ends with the head of its answer. Null: it says nothing. */
@@ -294,7 +301,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   }
 
   get #tookMs(): number {
-    return this.#exchange.plane.nowMs - (this.connectingMs > 0 ? this.connectingMs : this.connectedMs);
+    return this.#exchange.plane.nowMs - (this.connectingMs || this.connectedMs);
   }
 
   /** The connection is somebody else's from now on. */
@@ -354,13 +361,6 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.#unanswered = false;
     const { loads, nowMs } = this.#exchange.plane;
     loads.answered(endpoint.plan.loadSlot, nowMs - this.startMs, nowMs, ok);
-  }
-
-  /** From the last of the request to the first of the answer, which may come before it. */
-  #countTime(): void {
-    const answerMs = Math.max(0, this.firstByteMs - this.#sentMs);
-    this.count(slot.durationSumMs, answerMs);
-    this.count(slot.buckets + bucketOf(answerMs), 1);
   }
 
   count(which: number, change: number): void {

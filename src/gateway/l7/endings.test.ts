@@ -3,6 +3,8 @@
  * told. A message that was not whole must never look whole (RFC 9112 §8), and nobody works for someone who is gone.
  */
 import assert from 'node:assert/strict';
+import { TRAFFIC_SLOTS, trafficResults } from '../../health/traffic.ts';
+import { cellLane } from '../../kernel/cells.ts';
 import { type Bench, eventually, onBoth } from '../../../test/engine/bench.ts';
 import { freePort } from '../../../test/ports.ts';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
@@ -256,6 +258,40 @@ onBoth('the total is for all attempts together', async (bench) => {
   await client.refusal(504, 'total_timeout');
   assert.ok(gateway.route('retries') >= 1);
 });
+
+onBoth(
+  'a total that is over is held against a server that had half of it, and not against the last one asked',
+  async (bench) => {
+    const clock = new ManualClock();
+    const origins = [await bench.origin(), await bench.origin()];
+    const changes: Changes = {
+      service: { judged: { row: null } },
+      serviceTimeouts: { perTryMs: 6000, totalMs: 10_000 },
+      endpoint: (index) => ({ priority: index }),
+      attemptsMax: 2,
+    };
+    const gateway = await bench.gateway(origins, changes, clock);
+    const late = (): number[] =>
+      gateway.snapshot.services[0]!.endpoints.map(
+        ({ traffic }) => cellLane(traffic, TRAFFIC_SLOTS, 1)[trafficResults.answerTimeout]!,
+      );
+    const client = await bench.client(gateway);
+    client.write(GET);
+    await (await origins[0]!.accept()).request();
+    clock.pass(6200);
+    await (await origins[1]!.accept()).request();
+    clock.pass(4200);
+    await client.refusal(504, 'total_timeout');
+    assert.deepEqual(late(), [1, 0]);
+    await gateway.changeServices(({ timeouts }) => ({ timeouts: { ...timeouts, perTryMs: 0 } }));
+    const other = await bench.client(gateway);
+    other.write(GET);
+    await (await origins[0]!.accept()).request();
+    clock.pass(10_200);
+    await other.refusal(504, 'total_timeout');
+    assert.deepEqual(late(), [2, 0]);
+  },
+);
 
 onBoth('half a request head in time, and no more: 408', async (bench) => {
   const { client, origin } = await bench.line({ timeouts: { headerMs: 200 } });

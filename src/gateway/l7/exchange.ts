@@ -394,7 +394,7 @@ export class Exchange implements Deadline, Wanted {
 
   onDeadline(nowMs: number): void {
     this.plane.nowMs = nowMs;
-    this.attempt.outOfTime();
+    this.#asking.outOfTime();
     this.fail('total_timeout');
   }
 }
