@@ -26,6 +26,7 @@ interface Server {
 export const servers = {
   nginx: { commands: ['nginx'], packages: ['nginx'], neededBy: 'oracle tests, benchmarks' },
   haproxy: { commands: ['haproxy'], packages: ['haproxy'], neededBy: 'oracle tests, benchmarks' },
+  luajit: { commands: ['luajit'], packages: ['luajit'], neededBy: 'benchmarks: the load on a schedule, and its test' },
   openssl: { commands: ['openssl'], packages: ['openssl'], neededBy: 'TLS tests' },
   dnsmasq: { commands: ['dnsmasq'], packages: ['dnsmasq-base'], neededBy: 'tests of discovery by DNS' },
   redis: { commands: ['redis-server'], packages: ['redis-server'], neededBy: 'tests of stores, examples, benchmarks' },

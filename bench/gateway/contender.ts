@@ -20,6 +20,8 @@ export interface Setup {
 export interface Started {
   readonly port: number;
   readonly tlsPort: number;
+  /** Where requests on a schedule go, if not to `port`. */
+  readonly duePort?: number;
   /** The whole tree, at this moment. */
   pids(): number[];
   /** Where its metrics are read when everything is on. */

@@ -73,9 +73,11 @@ interface Surroundings {
 }
 
 async function runCase(bench: Bench, options: Options, one: Case, around: Surroundings): Promise<CaseResult> {
-  const entered = one.only?.map((name) => options.known.get(name)!) ?? options.contenders;
+  const entered = new Set(one.only?.map((name) => options.known.get(name)!) ?? options.contenders);
+  // What generator and origin take by themselves in the same round: without it a latency says nothing of the proxy.
+  if (one.load.kind === 'scheduled') entered.add(options.known.get('direct')!);
   const reference = one.only?.[1] ?? options.reference;
-  const able = entered.filter((contender) => one.needs.every((need) => contender.abilities.includes(need)));
+  const able = [...entered].filter((contender) => one.needs.every((need) => contender.abilities.includes(need)));
   const running = new Map<Contender, Started>();
   const samples = new Map<string, Sample[]>(able.map((contender) => [contender.name, []]));
   let starts = 0;
@@ -142,6 +144,7 @@ async function peakOf(bench: Bench, options: Options, running: ReadonlyMap<Conte
     if (contender.name !== options.reference) continue;
     const target = {
       port: started.port,
+      duePort: started.port,
       tls: false,
       certificateFile: bench.certificateFile,
       cores: bench.loadCores,
@@ -169,7 +172,7 @@ function progress(one: Case, contender: Contender, sample: Sample, options: Opti
   return `  ${one.name} ${sample.round + 1}/${options.rounds} ${contender.name}: ${figure}${late} (${cores}${sample.errors > 0 ? `, ${sample.errors} errors` : ''})`;
 }
 
-function requireTools({ contenders }: Options): void {
+function requireTools({ contenders, cases: wanted }: Options): void {
   const packages: Record<string, string> = {
     taskset: 'util-linux',
     nice: 'coreutils',
@@ -177,6 +180,7 @@ function requireTools({ contenders }: Options): void {
     openssl: 'openssl',
     nginx: 'nginx-light',
   };
+  if (wanted.some(({ load }) => load.kind === 'scheduled')) packages['luajit'] = 'luajit';
   if (contenders.some((contender) => contender.name === 'haproxy')) packages['haproxy'] = 'haproxy';
   const absent = Object.keys(packages).filter((tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0);
   if (absent.length === 0) return;

@@ -18,7 +18,7 @@ export interface Bench {
   readonly dir: string;
   readonly certificateFile: string;
   readonly durationS: number;
-  /** Where load/open-loop.ts listens. */
+  /** Where load/open-loop.lua listens. */
   readonly duePort: number;
   readonly originPids: readonly number[];
 }
@@ -97,6 +97,7 @@ export async function measure(bench: Bench, one: Case, started: Started, round: 
 export function targetOf(bench: Bench, one: Case, started: Started): Target {
   return {
     port: one.tls ? started.tlsPort : started.port,
+    duePort: started.duePort ?? started.port,
     tls: one.tls,
     certificateFile: bench.certificateFile,
     cores: bench.loadCores,
@@ -121,18 +122,9 @@ export async function runLoad(
     case 'handshake':
       return runHandshakes(processes, load, target, durationS);
     case 'scheduled': {
-      // Room for the short-lived objects of a second, so that few collections fall into a run.
-      const args = [
-        '--min-semi-space-size=64',
-        '--max-semi-space-size=64',
-        clientFile('open-loop'),
-        target.port,
-        Math.round(rate),
-        load.connections,
-        durationS,
-        bench.duePort,
-      ].map(String);
-      return parseResult(await processes.run(process.execPath, args, options));
+      const file = fileURLToPath(new URL('load/open-loop.lua', import.meta.url));
+      const args = [file, target.duePort, Math.round(rate), load.connections, durationS, bench.duePort].map(String);
+      return parseResult(await processes.run('luajit', args, options));
     }
     case 'websocket': {
       const args = [clientFile('websocket-clients'), target.port, load.connections, durationS].map(String);

@@ -13,7 +13,7 @@ import { freePort } from '../../test/ports.ts';
 export interface Origin {
   readonly port: number;
   readonly webSocketPort: number;
-  /** Held free for load/open-loop.ts, which listens here while it runs. */
+  /** Held free for load/open-loop.lua, which listens here while it runs. */
   readonly duePort: number;
   readonly pids: () => readonly number[];
 }

@@ -76,6 +76,22 @@ test('what makes a number doubtful is said beside it', () => {
   ]);
 });
 
+test('a latency that generator and origin have without a proxy is named', () => {
+  const scheduled: Case = { ...small, metric: 'p99', load: { kind: 'scheduled', share: 0.5, connections: 8 } };
+  const notesBeside = (p99Us: number): readonly string[] =>
+    summarise(
+      scheduled,
+      new Map([
+        ['nginx', [sample(0)]],
+        ['direct', [sample(0, { p99Us })]],
+      ]),
+      'haproxy',
+      1000,
+    ).rows[0]!.notes;
+  assert.deepEqual(notesBeside(300), ['generator and origin alone: p99 300 µs']);
+  assert.deepEqual(notesBeside(100), []);
+});
+
 test('a late generator is named when its lateness is a large part of the latency', () => {
   const scheduled = cases.find(({ name }) => name === 'p99')!;
   const notesAt = (lateP99Us: number): readonly string[] =>

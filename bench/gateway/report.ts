@@ -49,6 +49,7 @@ export function summarise(
   rate: number | null,
 ): CaseResult {
   const base = new Map((samples.get(reference) ?? []).map((sample) => [sample.round, metricOf(sample, one.metric)]));
+  const floorUs = medianSample(samples.get('direct') ?? []).p99Us;
   const rows = [...samples].map(([contender, own]): Row => {
     const ratios =
       contender === reference
@@ -64,7 +65,7 @@ export function summarise(
       median: middle,
       ratio,
       goalMet: goalMet(one, contender, middle, ratio),
-      notes: notesOn(one, contender, own),
+      notes: notesOn(one, contender, own, floorUs),
       samples: own,
     };
   });
@@ -114,10 +115,10 @@ function medianSample(samples: readonly Sample[]): Omit<Sample, 'round'> {
 
 const FULL = 0.95; // a core less busy than this was waiting for load
 const FOREIGN = 0.05; // more of the proxy's core than this went to something else
-const LATE = 0.2; // more of the p99 than this came from the generator
+const LATE = 0.2; // more of the p99 than this was the load's own
 
-/** What a reader must know before believing a row. */
-function notesOn(one: Case, contender: string, samples: readonly Sample[]): string[] {
+/** What a reader must know before believing a row. `floorUs` is the p99 of generator and origin without a proxy. */
+function notesOn(one: Case, contender: string, samples: readonly Sample[], floorUs: number | null): string[] {
   const notes: string[] = [];
   const middle = medianSample(samples);
   const errors = middle.errors;
@@ -129,6 +130,8 @@ function notesOn(one: Case, contender: string, samples: readonly Sample[]): stri
   if (middle.lateP99Us !== null && middle.p99Us !== null && middle.lateP99Us > middle.p99Us * LATE) {
     notes.push(`generator itself late: p99 ${Math.round(middle.lateP99Us)} µs`);
   }
+  if (one.load.kind === 'scheduled' && floorUs !== null && floorUs > (middle.p99Us ?? 0) * LATE)
+    notes.push(`generator and origin alone: p99 ${Math.round(floorUs)} µs`);
   if (middle.logShare !== null && middle.logShare < 0.99)
     notes.push(`only ${percent(middle.logShare)} of requests logged`);
   return notes;

@@ -5,5 +5,5 @@ export const direct: Contender = {
   name: 'direct',
   abilities: [],
   version: async () => '-',
-  start: async ({ origin }) => ({ port: origin.port, tlsPort: 0, pids: () => [], stop: async () => {} }),
+  start: async ({ origin: { port, duePort } }) => ({ port, tlsPort: 0, duePort, pids: () => [], stop: async () => {} }),
 };

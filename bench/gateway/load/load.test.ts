@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { createProcesses, listening } from '../processes.ts';
 import { createLatencies } from './latencies.ts';
 import { parseResult } from './wrk.ts';
+import { serverPath } from '../../../scripts/servers.ts';
 import { freePort } from '../../../test/ports.ts';
 
 const cores = '0-1023';
@@ -46,8 +47,9 @@ test('the open loop charges a stall to every request that was due in it', async 
   });
   try {
     const port = await listen(server);
-    const args = [file('open-loop'), port, 200, 2, 2, originPort].map(String);
-    const result = parseResult(await processes.run(process.execPath, args, { cores, timeoutMs: 30_000 }));
+    const script = fileURLToPath(new URL('open-loop.lua', import.meta.url));
+    const args = [script, port, 200, 2, 2, originPort].map(String);
+    const result = parseResult(await processes.run(serverPath('luajit'), args, { cores, timeoutMs: 30_000 }));
     assert.equal(result.errors, 0);
     assert.ok(result.requests >= 499, `${result.requests} of 200 a second for 2.5 s`);
     // 400 ms of 2 s: a fifth of the requests were due in the stall, so at the 99th percentile one waited most of it.

@@ -2,6 +2,8 @@
 
 export interface Target {
   readonly port: number;
+  /** Where requests on a schedule go. */
+  readonly duePort: number;
   readonly tls: boolean;
   /** Trusted by clients that check. */
   readonly certificateFile: string;

@@ -1,6 +1,6 @@
 /**
  * Closed loop: each connection sends its next request when the last one is answered. Good for cost per request; its
- * latencies are those of a saturated proxy (open-loop.ts is for latency).
+ * latencies are those of a saturated proxy (open-loop.lua is for latency).
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
