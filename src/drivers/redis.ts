@@ -194,6 +194,8 @@ export interface RedisCall {
   readonly keys: readonly string[];
   readonly args: readonly string[];
   readonly waiting: Waiting;
+  /** What to ask instead if the server did not know the script, by when less may be wanted. @defaultValue the same */
+  readonly again?: () => Pick<RedisCall, 'keys' | 'args'>;
 }
 
 export interface RedisCommand {
@@ -220,17 +222,18 @@ export class RedisDriver {
   }
 
   /** What the script returns; integers as numbers. */
-  async run({ script, keys, args, waiting }: RedisCall): Promise<unknown> {
+  async run({ script, keys, args, waiting, again }: RedisCall): Promise<unknown> {
     const [key = ''] = keys;
-    const count = String(keys.length);
     this.#unanswered.begin();
     try {
-      return await this.#send(key, ['evalsha', script.sha, count, ...keys, ...args], waiting);
+      return await this.#send(key, ['evalsha', script.sha, String(keys.length), ...keys, ...args], waiting);
     } catch (error) {
       if (!isUnknownScript(error)) throw redisError(error);
       waiting.signal.throwIfAborted();
-      return await this.#send(key, ['eval', script.text, count, ...keys, ...args], waiting).catch((again: unknown) => {
-        throw redisError(again);
+      const asked = again?.() ?? { keys, args };
+      const command: Command = ['eval', script.text, String(asked.keys.length), ...asked.keys, ...asked.args];
+      return await this.#send(key, command, waiting).catch((second: unknown) => {
+        throw redisError(second);
       });
     } finally {
       this.#unanswered.end();

@@ -6,9 +6,10 @@
  * - Each claim is decided and answered by itself. If the server refuses a call as a whole, each of its claims is asked for alone: one that nobody
  *   may have must not be an error of the others. What had been done by then is found done; what nobody waits for any more is not asked, for its release
  *   may have gone by.
- * - A call has `CLAIMS_MAX` claims at most. More are several calls, and the server begins while the client still makes the rest.
+ * - What is given back and what is claimed goes together too, if no more is claimed than is given back: so a hand-over within a process is one call.
+ * - A call has `CLAIMS_MAX` claims of a verb at most. More are several calls, and the server begins while the client still makes the rest.
  */
-import type { RedisDriver, RedisScript } from '../drivers/redis.ts';
+import type { RedisCall, RedisDriver, RedisScript } from '../drivers/redis.ts';
 import { allAborted } from '../kernel/abort.ts';
 import { isCoded, SpillwayError } from '../kernel/errors.ts';
 import type { Claim, Waiting } from './store.ts';
@@ -24,81 +25,168 @@ export interface BatchVerb {
   readonly args: (claim: Claim) => readonly string[];
 }
 
-/** Some 100 µs of the server's time, in which it does nothing else. */
+/** Some 100 µs of the server's time, in which it does nothing else; twice that with both verbs. */
 const CLAIMS_MAX = 32;
 
+interface Asked {
+  readonly claim: Claim;
+  readonly key: string;
+  readonly waiting: Waiting;
+  readonly answer: PromiseWithResolvers<unknown>;
+}
+
+/** Claims of which the same is asked. */
 class Batch {
   readonly verb: BatchVerb;
-  readonly claims: Claim[] = [];
-  readonly keys: string[] = [];
-  readonly #waiting: Waiting[] = [];
-  readonly #answers: PromiseWithResolvers<unknown>[] = [];
+  readonly #common: readonly string[];
+  #asked: Asked[] = [];
 
-  constructor(verb: BatchVerb) {
+  constructor(verb: BatchVerb, first: Claim) {
     this.verb = verb;
+    this.#common = verb.args(first);
   }
 
-  /** Nobody waits any more when nobody does for any of them. */
-  get signal(): AbortSignal {
-    return allAborted(this.#waiting.map(({ signal }) => signal));
+  get count(): number {
+    return this.#asked.length;
+  }
+
+  get keys(): string[] {
+    return [...this.#asked.map(({ key }) => key), ...this.verb.keys];
+  }
+
+  get args(): string[] {
+    return [...this.#common, ...this.#asked.map(({ claim }) => claim.id)];
+  }
+
+  get waiting(): readonly Waiting[] {
+    return this.#asked.map(({ waiting }) => waiting);
+  }
+
+  has(key: string): boolean {
+    return this.#asked.some((each) => each.key === key);
   }
 
   takes(claim: Claim): boolean {
-    return this.claims.length < CLAIMS_MAX && this.verb.alike(this.claims[0]!, claim);
+    return this.count < CLAIMS_MAX && this.verb.alike(this.#asked[0]!.claim, claim);
   }
 
-  add(claim: Claim, key: string, waiting: Waiting): Promise<unknown> {
-    const answer = Promise.withResolvers<unknown>();
-    this.claims.push(claim);
-    this.keys.push(key);
-    this.#waiting.push(waiting);
-    this.#answers.push(answer);
-    return answer.promise;
+  add(asked: Asked): Promise<unknown> {
+    this.#asked.push(asked);
+    return asked.answer.promise;
+  }
+
+  answer(answers: readonly unknown[]): void {
+    for (const [at, { answer }] of this.#asked.entries()) answer.resolve(answers[at]);
+  }
+
+  fail(error: unknown): void {
+    for (const { answer } of this.#asked) answer.reject(error);
+  }
+
+  /** What nobody waits for any more is not asked: its release may have gone by. */
+  dropGivenUp(): void {
+    const isWanted = ({ waiting, answer }: Asked): boolean => {
+      if (waiting.signal.aborted) answer.reject(waiting.signal.reason);
+      return !waiting.signal.aborted;
+    };
+    this.#asked = this.#asked.filter(isWanted);
+  }
+
+  /** Each of its claims by itself. */
+  alone(): readonly Batch[] {
+    return this.#asked.map((asked) => {
+      const batch = new Batch(this.verb, asked.claim);
+      batch.#asked = [asked];
+      return batch;
+    });
+  }
+}
+
+/** What goes to a script in one call: claims of one verb; or of two, the second after the first. */
+class Call {
+  readonly #script: RedisScript;
+  readonly #batches: readonly Batch[];
+
+  constructor(script: RedisScript, batches: readonly Batch[]) {
+    this.#script = script;
+    this.#batches = batches;
   }
 
   async send(driver: RedisDriver): Promise<void> {
-    const { claims, keys, verb } = this;
-    const args = [...verb.args(claims[0]!), ...claims.map(({ id }) => id)];
-    const waiting = claims.length === 1 ? this.#waiting[0]! : this;
+    const again = (): Question => {
+      for (const batch of this.#batches) batch.dropGivenUp();
+      return this.#question;
+    };
     try {
-      const answers = await driver.run({ script: verb.script, keys: [...keys, ...verb.keys], args, waiting });
-      if (!Array.isArray(answers) || answers.length !== claims.length) throw strange(answers, claims.length);
-      for (const [at, { resolve }] of this.#answers.entries()) resolve(answers[at]);
+      const answers = await driver.run({ script: this.#script, ...this.#question, waiting: this.#waiting, again });
+      if (!Array.isArray(answers) || answers.length !== this.#count) throw strange(answers, this.#count);
+      let from = 0;
+      for (const batch of this.#batches) batch.answer(answers.slice(from, (from += batch.count)));
     } catch (error) {
-      if (claims.length > 1 && isCoded(error, 'STORE_REFUSED')) this.#sendEach(driver);
-      else for (const { reject } of this.#answers) reject(error);
+      if (this.#count > 1 && isCoded(error, 'STORE_REFUSED')) this.#sendEach(driver);
+      else for (const batch of this.#batches) batch.fail(error);
     }
   }
 
+  get #count(): number {
+    return this.#batches.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  get #question(): Question {
+    const keys = this.#batches.flatMap((batch) => batch.keys);
+    const args = this.#batches.flatMap((batch) => batch.args);
+    // Where one verb ends and the other begins.
+    if (this.#batches.length > 1) args.push(String(this.#batches[0]!.count));
+    return { keys, args };
+  }
+
+  /** Nobody waits any more when nobody does for any of them. */
+  get #waiting(): Waiting {
+    const all = this.#batches.flatMap(({ waiting }) => waiting);
+    if (all.length === 1) return all[0]!;
+    return {
+      get signal() {
+        return allAborted(all.map(({ signal }) => signal));
+      },
+    };
+  }
+
   #sendEach(driver: RedisDriver): void {
-    for (const [at, claim] of this.claims.entries()) {
-      const alone = new Batch(this.verb);
-      const { resolve, reject } = this.#answers[at]!;
-      const waiting = this.#waiting[at]!;
-      if (waiting.signal.aborted) {
-        reject(waiting.signal.reason);
-        continue;
-      }
-      alone.add(claim, this.keys[at]!, waiting).then(resolve, reject);
-      void alone.send(driver);
+    for (const batch of this.#batches) {
+      batch.dropGivenUp();
+      for (const alone of batch.alone()) void new Call(batch.verb.script, [alone]).send(driver);
     }
   }
 }
+
+type Question = Pick<RedisCall, 'keys' | 'args'>;
 
 function strange(answer: unknown, count: number): SpillwayError {
   const message = `Redis answered ${JSON.stringify(answer)?.slice(0, 200)} to ${count} claims; expected an answer to each.`;
   return new SpillwayError('STORE_REFUSED', message);
 }
 
+/** In the order in which they leave. */
+export interface BatchVerbs {
+  readonly release: BatchVerb;
+  readonly renew: BatchVerb;
+  readonly try: BatchVerb;
+}
+
 export class RedisBatches {
   readonly #driver: RedisDriver;
+  readonly #verbs: BatchVerbs;
+  /** Takes what `release` is told and then what `try` is. */
+  readonly #pass: RedisScript;
   /** In the order in which they leave, and of each what is not sent yet. */
   readonly #open: Map<BatchVerb, Batch | null>;
   #isToFlush = false;
 
-  constructor(driver: RedisDriver, verbs: readonly BatchVerb[]) {
+  constructor(driver: RedisDriver, verbs: BatchVerbs, pass: RedisScript) {
     this.#driver = driver;
-    this.#open = new Map(verbs.map((verb) => [verb, null]));
+    this.#verbs = verbs;
+    this.#pass = pass;
+    this.#open = new Map([verbs.release, verbs.renew, verbs.try].map((verb) => [verb, null]));
   }
 
   /** What the script answers for the claim, whose key Redis has by this name. */
@@ -109,21 +197,32 @@ export class RedisBatches {
       batch = null;
     }
     if (batch === null) {
-      batch = new Batch(verb);
+      batch = new Batch(verb, claim);
       this.#open.set(verb, batch);
       if (!this.#isToFlush) process.nextTick(this.#onTickEnd);
       this.#isToFlush = true;
     }
-    return batch.add(claim, key, waiting);
+    return batch.add({ claim, key, waiting, answer: Promise.withResolvers() });
   }
 
   /** Sends what was asked by now. */
   flush(): void {
-    for (const [verb, batch] of this.#open) {
-      if (batch === null) continue;
-      this.#open.set(verb, null);
-      void batch.send(this.#driver);
+    const { release, renew, try: tries } = this.#verbs;
+    const [released, renewed, tried] = [this.#take(release), this.#take(renew), this.#take(tries)];
+    // A hand-over. No more is claimed than is given back: a server that is out of memory then does it too.
+    if (released !== null && renewed === null && tried !== null && tried.count <= released.count) {
+      void new Call(this.#pass, [released, tried]).send(this.#driver);
+      return;
     }
+    for (const batch of [released, renewed, tried]) {
+      if (batch !== null) void new Call(batch.verb.script, [batch]).send(this.#driver);
+    }
+  }
+
+  #take(verb: BatchVerb): Batch | null {
+    const batch = this.#open.get(verb) ?? null;
+    if (batch !== null) this.#open.set(verb, null);
+    return batch;
   }
 
   readonly #onTickEnd = (): void => {
@@ -135,7 +234,7 @@ export class RedisBatches {
   #isAskedLater(verb: BatchVerb, key: string): boolean {
     let isLater = false;
     for (const [each, batch] of this.#open) {
-      if (isLater && batch?.keys.includes(key) === true) return true;
+      if (isLater && batch?.has(key) === true) return true;
       isLater ||= each === verb;
     }
     return false;

@@ -2,7 +2,7 @@
  * Leases in Redis or Valkey: one server, through a client that the program has.
  *
  * - One key and one round trip a verb: a script (redis/*.lua), decided at one moment of the server's own clock, by the arithmetic of table.ts.
- *   What is asked in one tick goes together (redis-batches.ts). A key is gone when nobody holds it or waits for it: released, or by its own end.
+ *   What is asked in one tick goes together (redis-batches.ts), also what one gives back and the next claims. A key is gone when nobody holds it or waits for it: released, or by its own end.
  * - The last token is one key for the whole prefix, without an end: `max(last + 1, the server's clock in µs)`. If it is lost, the clock goes on from
  *   there; so tokens go back only if a clock does too.
  * - Who waits is told through a channel of this store, by the release that makes room and nobody else: two calls a hand-over, however many wait.
@@ -35,7 +35,7 @@ import { checkDuration, checkInteger, checkKeys, invalid } from '../kernel/optio
 import type { Duration } from '../kernel/units.ts';
 import { createRandom } from '../kernel/random.ts';
 import { pollMs } from './polling.ts';
-import { type BatchVerb, RedisBatches } from './redis-batches.ts';
+import { type BatchVerbs, RedisBatches } from './redis-batches.ts';
 import {
   type Answer,
   type Claim,
@@ -69,21 +69,24 @@ export interface RedisLeasesOptions {
   readonly clock?: Clock;
 }
 
-const scriptNames = ['try', 'renew', 'release', 'read'] as const;
+const scriptNames = ['try', 'renew', 'release', 'pass', 'read'] as const;
 type ScriptName = (typeof scriptNames)[number];
-type BatchName = Exclude<ScriptName, 'read'>;
+type BatchName = keyof BatchVerbs;
 let scripts: Readonly<Record<ScriptName, RedisScript>> | null = null;
 
 function sourceOf(name: string): string {
   return readFileSync(new URL(`./redis/${name}.lua`, import.meta.url), 'utf8');
 }
 
+const INCLUDE = /-- include (\w[\w-]*)\.lua\n/g;
+
+/** With what it includes. */
+function textOf(name: string): string {
+  return sourceOf(name).replaceAll(INCLUDE, (_line, included: string) => textOf(included));
+}
+
 function loadScripts(): Readonly<Record<ScriptName, RedisScript>> {
-  const entries = sourceOf('entries');
-  const load = (name: ScriptName): [ScriptName, RedisScript] => [
-    name,
-    new RedisScript(sourceOf(name).replace('-- include entries.lua\n', () => entries)),
-  ];
+  const load = (name: ScriptName): [ScriptName, RedisScript] => [name, new RedisScript(textOf(name))];
   return Object.fromEntries(scriptNames.map(load)) as Record<ScriptName, RedisScript>;
 }
 
@@ -94,11 +97,7 @@ function micros(ms: number): string {
 }
 
 /** What the scripts are told, see there. `channel`: by which to tell who queues. */
-function verbsOf(
-  scripts: Readonly<Record<ScriptName, RedisScript>>,
-  fence: string,
-  channel: string,
-): Readonly<Record<BatchName, BatchVerb>> {
+function verbsOf(scripts: Readonly<Record<ScriptName, RedisScript>>, fence: string, channel: string): BatchVerbs {
   return {
     release: { script: scripts.release, keys: [], alike: () => true, args: () => [] },
     renew: {
@@ -139,7 +138,7 @@ class RedisLeases implements LeaseStore {
   readonly #listens: boolean;
   readonly #random = createRandom();
   readonly #readScript: RedisScript;
-  readonly #verbs: Readonly<Record<BatchName, BatchVerb>>;
+  readonly #verbs: BatchVerbs;
   readonly #batches: RedisBatches;
   /** By which this store is told. */
   readonly #channel: string;
@@ -169,8 +168,7 @@ class RedisLeases implements LeaseStore {
     scripts ??= loadScripts();
     this.#readScript = scripts.read;
     this.#verbs = verbsOf(scripts, `${prefix}:fence`, listen ? this.#channel : '');
-    const { release, renew, try: tries } = this.#verbs;
-    this.#batches = new RedisBatches(this.#driver, [release, renew, tries]);
+    this.#batches = new RedisBatches(this.#driver, this.#verbs, scripts.pass);
   }
 
   async try(claim: Claim, waiting: Waiting): Promise<Answer> {

@@ -25,7 +25,9 @@ async function openWarm(kind: keyof typeof clients = 'ioredis 6') {
   const warm = claimOf();
   await granted(one.store, warm);
   await one.store.renew(warm, waiting);
-  await one.store.release(warm, waiting);
+  const next = claimOf();
+  await Promise.all([one.store.release(warm, waiting), granted(one.store, next)]);
+  await one.store.release(next, waiting);
   await server.admin.config('RESETSTAT');
   return one;
 }
@@ -130,6 +132,83 @@ test('who is next asks together with the release before it, whatever else was as
   const released = one.store.release(held, waiting);
   assert.ok((await granted(one.store, next)) > 0n);
   await Promise.all([first, released]);
+});
+
+for (const kind of Object.keys(clients) as (keyof typeof clients)[]) {
+  test(`a release and what is claimed beside it is one call, with ${kind}`, async () => {
+    await using one = await openWarm(kind);
+    const [held, next, last] = [claimOf(), claimOf(), claimOf({ queue: true })];
+    const first = await granted(one.store, held);
+    const [, second] = await Promise.all([one.store.release(held, waiting), granted(one.store, next)]);
+    assert.ok(second > first);
+    assert.equal(await calls(), 2);
+    await Promise.all([one.store.release(held, waiting), busy(one.store, last)]);
+    await Promise.all([one.store.release(next, waiting), granted(one.store, last)]);
+    assert.equal(await calls(), 4);
+    // More is claimed than is given back.
+    await Promise.all([one.store.release(last, waiting), ...keyed(2).map((claim) => granted(one.store, claim))]);
+    assert.equal(await calls(), 6);
+  });
+}
+
+test('what a server refuses of a release or of a claim beside it is no error of the other', async () => {
+  await using one = await openWarm();
+  await server.admin.lpush('spillway:lease:k0', 'a list');
+  const [bad, held, next] = [claimOf({ key: 'k0' }), claimOf(), claimOf({ key: 'k1' })];
+  await granted(one.store, held);
+  const given = await Promise.allSettled([one.store.release(held, waiting), one.store.try(bad, waiting)]);
+  assert.deepEqual(
+    given.map(({ status }) => status),
+    ['fulfilled', 'rejected'],
+  );
+  assert.deepEqual(await one.store.read(held.key, waiting), []);
+  const taken = await Promise.allSettled([one.store.release(bad, waiting), granted(one.store, next)]);
+  assert.deepEqual(
+    taken.map(({ status }) => status),
+    ['rejected', 'fulfilled'],
+  );
+});
+
+test('a full memory takes back what is given back beside more than that which is claimed', async () => {
+  await using own = await RedisServer.start({ args: ['--maxmemory-policy', 'noeviction'] });
+  await using one = await openStore(own.port);
+  const claim = claimOf({ key: 'held' });
+  await granted(one.store, claim);
+  await own.admin.config('SET', 'maxmemory', '1');
+  const asked = [one.store.release(claim, waiting), ...keyed(2).map((other) => one.store.try(other, waiting))];
+  assert.deepEqual(
+    (await Promise.allSettled(asked)).map(({ status }) => status),
+    ['fulfilled', 'rejected', 'rejected'],
+  );
+  assert.deepEqual(await own.admin.keys('*'), ['spillway:fence']);
+});
+
+test('what was given up is not asked for by a server that has to learn the script first', async () => {
+  for (const beside of [false, true]) {
+    await using one = await openWarm();
+    const held = claimOf({ key: 'held' });
+    await granted(one.store, held);
+    await server.admin.script('FLUSH');
+    const [given, kept] = keyed(2) as [Claim, Claim];
+    const gone = new AbortController();
+    const released = beside ? [one.store.release(held, waiting), one.store.release(held, waiting)] : [];
+    const tried = Promise.allSettled([
+      one.store.try(given, { signal: gone.signal }),
+      one.store.try(kept, waiting),
+      ...released,
+    ]);
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    gone.abort();
+    await one.store.release(given, waiting);
+    assert.deepEqual(
+      (await tried).map(({ status }) => status),
+      ['rejected', 'fulfilled', ...released.map(() => 'fulfilled')],
+    );
+    assert.deepEqual(await one.store.read(given.key, waiting), []);
+    assert.equal((await one.store.read(kept.key, waiting)).length, 1);
+    assert.equal((await one.store.read(held.key, waiting)).length, beside ? 0 : 1);
+    await server.admin.flushall();
+  }
 });
 
 for (const kind of ['node-redis 6', 'node-redis 5'] as const) {

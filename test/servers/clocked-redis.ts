@@ -27,7 +27,7 @@ export function clockedRedis(
       let clocked = text.replace('\n', clocks);
       for (const [part, by] of Object.entries({ ...changes, [TIME]: '{ clock_s, clock_us }' })) {
         if (!clocked.includes(part)) throw new Error(`the script has no ${part}`);
-        clocked = clocked.replace(part, by);
+        clocked = clocked.replaceAll(part, by);
       }
       return redis.call(name, clocked, ...args, ...clock);
     },
