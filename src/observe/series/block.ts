@@ -10,6 +10,11 @@ export interface Added {
   readonly value: AnyStep;
 }
 
+/** What was taken to be written. */
+export interface Taken extends Iterable<Added> {
+  readonly size: number;
+}
+
 export interface AddedOf {
   readonly identity: SeriesIdentity;
   readonly step: number;

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
+import { atOnce } from '../../kernel/steps.ts';
 import type { Added, Block, Damage } from './block.ts';
-import { BlockReader, writeBlock } from './blocks.ts';
+import { BlockReader, type BlockToWrite, writeBlock } from './blocks.ts';
 import { createEntry, type Entry } from './entry.ts';
 import type { AnyStep } from './kinds.ts';
 
@@ -43,7 +44,7 @@ const blocks = fc
     all.map((block, at) => ({
       sequence: at + 1,
       holds: block.holds.map(([from, length]) => [from, from + length] as const),
-      added: block.added as Added[],
+      added: new Set(block.added as Added[]),
     })),
   ); // prettier-ignore
 
@@ -56,6 +57,8 @@ const damage = fc.record({
   from: fc.nat(),
 });
 
+const bytesOf = (block: BlockToWrite): Uint8Array => atOnce(writeBlock(block));
+
 function read(bytes: Buffer): { readonly found: Block[]; readonly damage: Damage } {
   const [found, reading] = [new Array<Block>(), new BlockReader().read(bytes)];
   for (let next = reading.next(); ; next = reading.next()) {
@@ -64,17 +67,17 @@ function read(bytes: Buffer): { readonly found: Block[]; readonly damage: Damage
   }
 }
 
-function isSame(block: Block, written: { readonly sequence: number; readonly added: readonly Added[] }): boolean {
+function isSame(block: Block, written: BlockToWrite): boolean {
   return isDeepStrictEqual(
     block.added.map(({ identity: { kind, name, labels, detail, bounds: own }, step, value }) => ({ kind, name, labels, detail, bounds: own, step, value })),
-    written.added.map(({ entry: { kind, name, labels, detail, bounds: own }, step, value }) => ({ kind, name, labels, detail, bounds: own, step, value })),
+    [...written.added].map(({ entry: { kind, name, labels, detail, bounds: own }, step, value }) => ({ kind, name, labels, detail, bounds: own, step, value })),
   ); // prettier-ignore
 }
 
 test('what was written is read, block by block', () => {
   fc.assert(
     fc.property(blocks, (written) => {
-      const { found, damage: none } = read(Buffer.concat(written.map((block) => writeBlock(block))));
+      const { found, damage: none } = read(Buffer.concat(written.map(bytesOf)));
       assert.deepEqual(none, { places: 0, bytes: 0, isTorn: false });
       assert.equal(found.length, written.length);
       for (const [at, block] of found.entries()) {
@@ -88,7 +91,7 @@ test('what was written is read, block by block', () => {
 test('bytes that are changed, missing, too much or copied cost the blocks that they are in, and are counted', () => {
   fc.assert(
     fc.property(blocks, fc.array(damage, { minLength: 1, maxLength: 4 }), (written, damages) => {
-      const parts = written.map((block) => writeBlock(block));
+      const parts = written.map(bytesOf);
       // Each byte with the block it is of; what is put between two blocks damages none.
       let bytes = parts.flatMap((part, of) => Array.from(part, (byte, at) => ({ byte, of, at })));
       for (const { at: anywhere, how, length, bytes: other, from } of damages) {

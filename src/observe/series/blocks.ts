@@ -7,7 +7,8 @@
  * Adding is all that a block means, so the order of blocks, and of files, does not matter; of one that is there twice, its sequence tells.
  */
 import { crc32 } from 'node:zlib';
-import type { Added, AddedOf, Block, Damage } from './block.ts';
+import { STEP, type Steps } from '../../kernel/steps.ts';
+import type { AddedOf, Block, Damage, Taken } from './block.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { DictionaryReader, DictionaryWriter } from './dictionary.ts';
 import type { SeriesIdentity } from './entry.ts';
@@ -20,11 +21,14 @@ const HEAD = { length: 4, bodySum: 8, ownSum: 12, bytes: 16 };
 /** What claims to be longer is damaged. */
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
 
-export function writeBlock(block: {
+export interface BlockToWrite {
   readonly sequence: number;
   readonly holds: readonly SequenceRange[];
-  readonly added: readonly Added[];
-}): Uint8Array {
+  readonly added: Taken;
+}
+
+/** In steps: of thousands of series it is milliseconds. */
+export function* writeBlock(block: BlockToWrite): Steps<Uint8Array> {
   const body = new ByteWriter(1024);
   body.varint(block.sequence);
   body.varint(block.holds.length);
@@ -33,18 +37,23 @@ export function writeBlock(block: {
     body.varint(to - from);
   }
   const [dictionary, steps] = [new DictionaryWriter(), new ByteWriter(1024)];
-  const first = block.added.reduce((least, { step }) => Math.min(least, step), Number.MAX_SAFE_INTEGER);
-  steps.varint(block.added.length);
+  let first = Number.MAX_SAFE_INTEGER;
+  for (const { step } of block.added) first = Math.min(first, step);
+  yield;
+  steps.varint(block.added.size);
   steps.varint(first);
+  let written = 0;
   for (const { entry, step, value } of block.added) {
+    if (++written % STEP === 0) yield;
     steps.varint(dictionary.numberOf(entry));
     steps.varint(step - first);
     kindOf(entry.kind).write(steps, value);
   }
   const words = new ByteWriter(1024);
-  dictionary.write(words);
+  yield* dictionary.write(words);
   body.block(words);
   body.block(steps);
+  yield;
   return withHead(body.toBytes());
 }
 

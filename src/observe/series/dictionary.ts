@@ -4,9 +4,12 @@
  * Every block has its own, so that it can be read without any other. From one to the next they mostly are the same bytes, and are read once then;
  * a series is the same object in all blocks of a reader. Cost: some 10 B of a series; read anew, some 300 ns.
  */
+import { STEP, type Steps } from '../../kernel/steps.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import type { Entry, SeriesIdentity } from './entry.ts';
 
+/** Numbers in a step: each is a byte or two. */
+const ROWS_STEP = 20 * STEP;
 const kindWords = ['counter', 'gauge', 'histogram'] as const;
 
 interface Bounds {
@@ -36,16 +39,23 @@ export class DictionaryWriter {
     return number;
   }
 
-  write(out: ByteWriter): void {
+  *write(out: ByteWriter): Steps<void> {
     out.varint(this.#texts.size);
-    for (const text of this.#texts.keys()) out.text(text);
+    let written = 0;
+    for (const text of this.#texts.keys()) {
+      if (++written % STEP === 0) yield;
+      out.text(text);
+    }
     out.varint(this.#bounds.size);
     for (const { bounds } of this.#bounds.values()) {
       out.varint(bounds.length);
       for (const bound of bounds) out.number(bound);
     }
     out.varint(this.#numbers.size);
-    for (const value of this.#rows) out.varint(value);
+    for (const [at, value] of this.#rows.entries()) {
+      if (at % ROWS_STEP === ROWS_STEP - 1) yield;
+      out.varint(value);
+    }
   }
 
   #text(text: string): number {

@@ -30,6 +30,12 @@ export function nameOf(level: Level, wallMs: number, count: number): string {
   return `${level.name}-${time}-${number}.series`;
 }
 
+/** Wall time at which the last file was begun, of those that were put aside too; 0 without any. */
+export function lastBegunMs(folder: string): number {
+  const begun = readdirSync(folder).map((name) => Number(named.exec(name)?.[2] ?? aside.exec(name)?.[1] ?? 0));
+  return begun.reduce((last, ms) => Math.max(last, ms), 0);
+}
+
 /** Wall time at which a file was begun. */
 export function begunMs(name: string): number {
   return Number(named.exec(name)![2]);

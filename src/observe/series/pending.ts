@@ -1,5 +1,9 @@
-/** What has been added and is not on disk yet, at one resolution. Bounded: with more than `stepsMax` steps waiting, the oldest of a series is let go of. */
-import type { Added } from './block.ts';
+/**
+ * What has been added and is not on disk yet, at one resolution. Bounded: with more than `stepsMax` steps waiting, the oldest of a series is let go of.
+ * What is taken is taken at one moment, and gone through as whoever has it likes: it may be sixty steps of thousands of series.
+ */
+import { STEP, type Steps } from '../../kernel/steps.ts';
+import type { Added, Taken } from './block.ts';
 import type { Entry, Sample } from './entry.ts';
 import { type AnyStep, kindOf, type StepKind } from './kinds.ts';
 
@@ -28,17 +32,17 @@ export class Pending {
   }
 
   /** All of it; it is empty then. */
-  take(): readonly Added[] {
-    const taken = [...this.#steps].flatMap(([entry, steps]) =>
-      [...steps].map(([step, value]): Added => ({ entry, step, value })),
-    );
+  take(): Taken {
+    const taken = new TakenSteps(this.#steps);
     this.#steps = new Map();
     return taken;
   }
 
   /** What was taken could not be written; what came since is newer. */
-  putBack(added: readonly Added[]): void {
-    for (const { entry, step, value } of added) {
+  *putBack(taken: Taken): Steps<void> {
+    let done = 0;
+    for (const { entry, step, value } of taken) {
+      if (++done % STEP === 0) yield;
       this.#merge(entry, step, (kind, since) =>
         since === undefined ? kind.copy(value) : kind.add(kind.copy(value), since),
       );
@@ -52,5 +56,23 @@ export class Pending {
     if (steps.size <= this.#stepsMax) return;
     steps.delete(Math.min(...steps.keys()));
     this.lost++;
+  }
+}
+
+class TakenSteps implements Taken {
+  readonly size: number;
+  readonly #steps: ReadonlyMap<Entry, ReadonlyMap<number, AnyStep>>;
+
+  constructor(steps: ReadonlyMap<Entry, ReadonlyMap<number, AnyStep>>) {
+    this.#steps = steps;
+    let size = 0;
+    for (const one of steps.values()) size += one.size;
+    this.size = size;
+  }
+
+  *[Symbol.iterator](): Generator<Added> {
+    for (const [entry, steps] of this.#steps) {
+      for (const [step, value] of steps) yield { entry, step, value };
+    }
   }
 }

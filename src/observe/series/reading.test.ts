@@ -121,6 +121,24 @@ test('what is put aside is there under its new name, also if it alone is more th
   assert.ok(statSync(join(left, `${last}.unread-${clock.wallMs()}`)).size > 1);
 });
 
+test('what was put aside and is given back its name is read, also if the clock was set back in between', async (t) => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const begunMs = clock.wallMs();
+  const left = await leftOf(folder, clock);
+  const name = lastOf(left, '10s');
+  const restore = unreadable(t, name, 'ERR_FS_FILE_TOO_LARGE');
+  await (await opened(left, clock)).files.close();
+  restore();
+  const earlier = new SimulatedClock(begunMs);
+  const meanwhile = await opened(left, earlier);
+  count(meanwhile.series, earlier, 50);
+  await meanwhile.files.close();
+  renameSync(join(left, `${name}.unread-${clock.wallMs()}`), join(left, name));
+  const { series, files } = await opened(left, clock);
+  assert.equal(sum(series, clock), 500);
+  await files.close();
+});
+
 test('a link that leads nowhere is no file, one that leads to itself is put aside, and what is aside is counted without following it', async () => {
   const [folder, clock] = [folderOf(), new SimulatedClock()];
   const left = await leftOf(folder, clock);

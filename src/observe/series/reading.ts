@@ -12,7 +12,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../kernel/clock.ts';
 import { STEP, type Steps } from '../../kernel/steps.ts';
-import type { Added, AddedOf, Block, Damage } from './block.ts';
+import type { AddedOf, Block, Damage, Taken } from './block.ts';
 import { BlockReader } from './blocks.ts';
 import { type Level, levels, pruneAside, putAside } from './folder.ts';
 import { Pending } from './pending.ts';
@@ -45,7 +45,7 @@ const [fine, coarse] = levels;
 
 /** What a coarse block is to hold, and the fine ones that it is made of. */
 export interface Beyond {
-  readonly added: readonly Added[];
+  readonly added: Taken;
   readonly holds: readonly SequenceRange[];
 }
 

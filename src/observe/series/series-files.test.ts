@@ -6,7 +6,17 @@ import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileS
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { count, folderOf, killed, leftInBlocks, opened, read, sum } from '../../../test/observe/series-folder.ts';
+import {
+  count,
+  eachLookATurn,
+  folderOf,
+  killed,
+  leftInBlocks,
+  opened,
+  read,
+  sum,
+  written,
+} from '../../../test/observe/series-folder.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 
 test('what was counted is there in the next process, and the one after it, once each', async () => {
@@ -136,6 +146,27 @@ test('a damaged file costs the block that is damaged, once at each resolution, a
     assert.equal(sum(last.series, later), finely === 690 ? 690 : 700);
     await last.files.close();
   }
+}); // prettier-ignore
+
+test('thousands of series are written in turns: nothing that is counted meanwhile is lost', async () => {
+  const [folder, clock] = [folderOf(), new SimulatedClock()];
+  const { series, files } = await opened(folder, clock);
+  for (let at = 0; at < 5000; at++) {
+    series.counter({ name: 'many', labels: { at: String(at) } }).add(clock.wallMs(), 1);
+  }
+  count(series, clock, 1);
+  const looks = eachLookATurn(clock);
+  const before = looks();
+  clock.pass(10_000);
+  count(series, clock, 1);
+  await written(folder, '10s', 2);
+  assert.ok(looks() - before > 10, `${looks() - before} turns`);
+  await files.close();
+  const next = await opened(folder, clock);
+  assert.equal(sum(next.series, clock), 2);
+  const { rows, more } = next.series.range({ name: 'many', fromMs: clock.wallMs() - 60_000, toMs: clock.wallMs() + 1000, stepMs: 10_000 });
+  assert.equal(rows.length + more, 5000);
+  await next.files.close();
 }); // prettier-ignore
 
 test('what is there twice, as a copied file or block, counts once', async () => {

@@ -7,7 +7,7 @@
  * by one process at a time (kernel/file-claim.ts), and begun anew by each. What cannot be read (reading.ts) is asked for again while all else is
  * read and what comes is kept.
  *
- * Reading is done in turns of `TURN_MS`, while samples come; what came before there was a folder is kept as far as `Pending` goes back.
+ * Reading and writing is done in turns of `TURN_MS`, while samples come; what came before there was a folder is kept as far as `Pending` goes back.
  *
  * Kept are series in full detail. A disk that is full or gone stops nothing: what could not be written waits, the oldest is let go of and
  * counted, and a new file is begun when there is room. Bounded: files that are older than they need be are removed when all have been read, and the
@@ -19,10 +19,10 @@ import { join } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
 import { claimFile, dropClaim, type FileClaim } from '../../kernel/file-claim.ts';
-import { inTurns } from '../../kernel/steps.ts';
-import type { Added } from './block.ts';
+import { inTurns, type Steps } from '../../kernel/steps.ts';
+import type { Taken } from './block.ts';
 import { writeBlock } from './blocks.ts';
-import { begunMs, levels, nameOf, pruneSeries, seriesNames } from './folder.ts';
+import { begunMs, lastBegunMs, levels, nameOf, pruneSeries, seriesNames } from './folder.ts';
 import { Pending } from './pending.ts';
 import { type Beyond, SeriesReading } from './reading.ts';
 import { resolutions } from './resolutions.ts';
@@ -60,6 +60,8 @@ const BEHIND_MS = 3_600_000;
 const TURN_MS = 2;
 const DAY_MS = 86_400_000;
 const BYTES_MAX = 256 * 1024 * 1024;
+/** More than a file has. */
+const BLOCKS_MAX = 1000;
 /** Files that could not be read. */
 const AGAIN_MS = 10_000;
 
@@ -117,9 +119,10 @@ export class SeriesFiles {
       this.#checkClock(names);
       this.#reading = this.#readingOf(names);
       await this.#read(this.#reading);
-      // Above each time, so that none is of a file that cannot be read now: of those that are in one, less than 1,000 are above its own.
-      const least = Math.max(Math.floor(clock.wallMs()), ...names.map((name) => begunMs(name) + 1000));
-      this.#sequences = this.#reading.last.map((last) => Math.max(last, least));
+      // Above each time, so that none is of a file that cannot be read now, or was put aside and is put back: of those that are in one, less than 1,000
+      // are above its own. And by as much above the last, should a clock have been ahead of the times in the names.
+      const least = Math.max(Math.floor(clock.wallMs()), lastBegunMs(folder) + BLOCKS_MAX);
+      this.#sequences = this.#reading.last.map((last) => Math.max(last + BLOCKS_MAX, least));
     } catch (error) {
       await dropClaim(claim);
       throw error;
@@ -188,9 +191,14 @@ export class SeriesFiles {
     return new SeriesReading({
       ...{ bytesMax, clock, folder, names, onNotice, series },
       askedMs: this.#askedMs ?? clock.nowMs(),
-      // Once it is to be closed, nobody waits for a turn.
-      inTurns: (steps) => inTurns(steps, { clock, turnMs: TURN_MS, isAlone: () => this.#isClosing }),
+      inTurns: (steps) => this.#inTurns(steps),
     });
+  }
+
+  /** Once it is to be closed, nobody waits for a turn. */
+  #inTurns<Result>(steps: Steps<Result>): Promise<Result> {
+    const { clock } = this.#options;
+    return inTurns(steps, { clock, turnMs: TURN_MS, isAlone: () => this.#isClosing });
   }
 
   async #read(reading: SeriesReading): Promise<void> {
@@ -213,14 +221,14 @@ export class SeriesFiles {
   async #writeCounted(isCoarse: boolean): Promise<void> {
     // Taken at one moment: what the coarse block holds is what fine ones hold up to the one that is written here.
     const finely = this.#pending[0]!.take();
-    const coarsely = isCoarse ? this.#pending[1]!.take() : [];
-    const holds = coarsely.length > 0 ? this.#unheld.take() : [];
+    const coarsely = isCoarse ? this.#pending[1]!.take() : null;
+    const holds = coarsely !== null && coarsely.size > 0 ? this.#unheld.take() : [];
     const isKept = await this.#append(0, finely, []);
-    if (!isKept) this.#pending[0]!.putBack(finely);
-    const own = isKept && finely.length > 0 ? [this.#sequences[0]!] : [];
+    if (!isKept) await this.#inTurns(this.#pending[0]!.putBack(finely));
+    const own = isKept && finely.size > 0 ? [this.#sequences[0]!] : [];
     const all = [...holds, ...own.map((sequence): SequenceRange => [sequence, sequence])];
-    if (isKept && coarsely.length > 0 && (await this.#append(1, coarsely, all))) return;
-    this.#pending[1]!.putBack(coarsely);
+    if (isKept && coarsely !== null && coarsely.size > 0 && (await this.#append(1, coarsely, all))) return;
+    if (coarsely !== null) await this.#inTurns(this.#pending[1]!.putBack(coarsely));
     for (const [from, to] of all) this.#unheld.add(from, to);
   }
 
@@ -233,11 +241,12 @@ export class SeriesFiles {
   }
 
   /** False if it could not be written. */
-  async #append(at: number, added: readonly Added[], holds: readonly SequenceRange[]): Promise<boolean> {
-    if (added.length === 0) return true;
+  async #append(at: number, added: Taken, holds: readonly SequenceRange[]): Promise<boolean> {
+    if (added.size === 0) return true;
     try {
+      const bytes = await this.#inTurns(writeBlock({ sequence: this.#sequences[at]! + 1, holds, added }));
       const file = await this.#fileOf(at);
-      await file.handle.appendFile(writeBlock({ sequence: this.#sequences[at]! + 1, holds, added }));
+      await file.handle.appendFile(bytes);
       this.#sequences[at]!++;
       file.blocks++;
       if (file.blocks >= levels[at]!.blocks) await this.#leave(at);
