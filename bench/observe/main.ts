@@ -1,11 +1,12 @@
 /**
  * `npm run bench -- observe`: what an update of a metric costs, what a series takes and what a page of 50,000 costs, beside prom-client and
- * OpenTelemetry; what a span costs, beside the latter; what a log line costs, beside pino; in one process. Contenders take turns; a figure is
+ * OpenTelemetry; what a span costs, beside the latter; what a log line costs, beside pino; what all of it
+ * costs for a request through the gateway, beside `JSON.stringify` of its line. Contenders take turns; a figure is
  * the best of them, CPU time of the process.
  *
  *     npm run bench -- observe                     all of it but the last
- *     npm run bench -- observe --only updates      one part: updates, memory, page, patterns, spans, gateway-page,
- *                                                  series, logs or instrument
+ *     npm run bench -- observe --only updates      one part: updates, memory, page, patterns, spans, request,
+ *                                                  gateway-page, series, logs or instrument
  *     npm run bench -- observe --only left-open    what the dashboard holds while it is left open for ten minutes
  */
 import { parseArgs } from 'node:util';
@@ -17,6 +18,7 @@ import { logsPart } from './logs.ts';
 import { memoryPart } from './memory.ts';
 import { pagePart } from './page.ts';
 import { patternsPart } from './patterns.ts';
+import { requestPart } from './request.ts';
 import { seriesPart } from './series.ts';
 import { spansPart } from './spans.ts';
 import { updatesPart } from './updates.ts';
@@ -28,6 +30,7 @@ const parts = {
   page: pagePart,
   patterns: patternsPart,
   spans: spansPart,
+  request: requestPart,
   'gateway-page': gatewayPagePart,
   series: seriesPart,
   logs: logsPart,
