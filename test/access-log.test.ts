@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import { Authority } from './certificates.ts';
+import { serve, Watched } from './observe/instrument/instrumented.ts';
 import { cleanups, config, create, folder, origin } from './gateway-under-test.ts';
 
 type Line = Record<string, unknown> & { readonly ms: Record<string, number> };
@@ -59,18 +60,38 @@ test('a request is one line with its way, its times and its ids', async () => {
   const [line, ...others] = linesIn(file);
   assert.equal(others.length, 0);
   assert.ok(line);
-  const { time, ms, requestId, traceId, spanId, endpoint, ...rest } = line;
+  const { time, ms, correlation_id: correlationId, trace_id: traceId, span_id: spanId, endpoint, ...rest } = line;
   assert.deepEqual(rest, {
     ...{ client: '127.0.0.1', listener: 'web', method: 'GET', host: at, path: '/a-b', query: 'x=1&token=*' },
     ...{ protocol: 'HTTP/1.1', userAgent: 'test/1', referer: 'https://a.example/?token=*', status: 200, bytesIn: 0 },
     ...{ bytesOut: 5, route: 'all', service: 'shop', attempts: 1, verdict: 'ok', end: 'ok' },
   });
   assert.ok(Math.abs(Date.parse(String(time)) - Date.now()) < 60_000);
-  assert.match(String(requestId), /^[0-9a-f]{32}$/);
-  assert.equal(traceId, requestId);
+  assert.match(String(correlationId), /^[0-9a-f]{32}$/);
+  assert.equal(traceId, correlationId);
   assert.match(String(spanId), /^[0-9a-f]{16}$/);
   assert.match(String(endpoint), /^127\.0\.0\.1:\d+$/);
   assertAddsUp(ms);
+});
+
+test('one search for an id finds the line of the gateway and those of the services behind it', async () => {
+  const home = folder();
+  const [file, own] = [join(home, 'access.log'), join(home, 'shop.log')];
+  const watched = new Watched({ logs: { target: own } });
+  const log = watched.telemetry.logs.logger();
+  await using shop = await serve((_incoming, response) => {
+    log.info('order taken');
+    response.end();
+  });
+  const built = create({ workers: 1, config: config(`127.0.0.1:${shop.port}`, { accessLog: { target: file } }) });
+  await built.gateway.start();
+  await built.get();
+  await built.gateway.stop();
+  await watched[Symbol.asyncDispose]();
+  const [[seen], [said]] = [linesIn(file), linesIn(own)];
+  assert.match(String(seen?.['trace_id']), /^[0-9a-f]{32}$/);
+  assert.equal(said?.['msg'], 'order taken');
+  for (const id of ['trace_id', 'correlation_id']) assert.equal(said[id], seen?.[id], id);
 });
 
 test("a head that cannot be read is its sender's, whomever the request before it was for", async () => {
@@ -245,7 +266,7 @@ test('behind a trusted proxy a line names the client and the id of the proxy', a
   await raw(address(), `GET / HTTP/1.1\r\nHost: a.example\r\n${fields}Connection: close\r\n\r\n`);
   await gateway.stop();
   assert.deepEqual(
-    linesIn(file).map(({ client, requestId }) => [client, requestId]),
+    linesIn(file).map(({ client, correlation_id }) => [client, correlation_id]),
     [['198.51.100.7', 'from-the-edge']],
   );
 });

@@ -95,7 +95,7 @@ test('a request, and what its service tells of it, are one trace; its line in th
   assert.match(text, /^spillway_traces_kept_total 1$/m);
   await gateway.stop();
   const line = JSON.parse(readFileSync(log, 'utf8')) as Record<string, unknown>;
-  assert.deepEqual([line['traceId'], line['spanId']], [traceId, request!.spanId]);
+  assert.deepEqual([line['trace_id'], line['span_id']], [traceId, request!.spanId]);
 });
 
 test('a bucket of durations in OpenMetrics leads to a trace that can be opened', async () => {

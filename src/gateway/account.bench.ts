@@ -6,7 +6,7 @@
  * writing the forwarding fields with and without it. CPU time of the process, so that of writing the log is in it. Beside it what
  * `JSON.stringify` takes for such a line, since a machine that others use makes all of it slower.
  *
- *     npm run bench -- account
+ *     npm run bench -- account            also part of: npm run bench -- observe
  */
 import { addressFrom, AddressSet } from '../kernel/ip-address.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -127,8 +127,8 @@ const line = {
     host: 'shop.example',
   },
   ...{ path: '/api/cart', query: 'id=1', protocol: 'HTTP/1.1', userAgent: 'curl/8.5.0' },
-  ...{ requestId: '0af7651916cd43dd8448eb211c80319c', traceId: '0af7651916cd43dd8448eb211c80319c' },
-  ...{ spanId: 'b7ad6b7169203331', status: 200, bytesIn: 0, bytesOut: 5120, route: 'api', service: 'shop' },
+  ...{ correlation_id: '0af7651916cd43dd8448eb211c80319c', trace_id: '0af7651916cd43dd8448eb211c80319c' },
+  ...{ span_id: 'b7ad6b7169203331', status: 200, bytesIn: 0, bytesOut: 5120, route: 'api', service: 'shop' },
   ...{ endpoint: '127.0.0.1:9001', attempts: 1, reused: true, verdict: 'ok', end: 'ok' },
   ms: { total: 5.001, wait: 0.1, firstByte: 3.9, body: 0.9, client: 0.1 },
 };

@@ -96,9 +96,9 @@ test('a line has the fields of the request and where its time went', () => {
     },
     ...{ path: '/a/b', query: 'c=1', protocol: 'HTTP/1.1', userAgent: 'curl/8', referer: 'https://a.example/x' },
     ...{
-      requestId: '0af7651916cd43dd8448eb211c80319c',
-      traceId: '0af7651916cd43dd8448eb211c80319c',
-      spanId: 'ffffffff0000000a',
+      correlation_id: '0af7651916cd43dd8448eb211c80319c',
+      trace_id: '0af7651916cd43dd8448eb211c80319c',
+      span_id: 'ffffffff0000000a',
     },
     status: 200,
     ...{ bytesIn: 0, bytesOut: 5, route: 'r', service: 's', endpoint: '127.0.0.1:9001', attempts: 1, reused: true },

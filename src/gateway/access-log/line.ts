@@ -55,9 +55,9 @@ const ARM = new FixedText(',"arm":');
 const MIRRORED = new FixedText(',"mirrored":true');
 const ATTEMPTS = new FixedText(',"attempts":');
 const REUSED = new FixedText(',"reused":true');
-const REQUEST_ID = new FixedText(',"requestId":"');
-const TRACE_ID = new FixedText(',"traceId":"');
-const SPAN_ID = new FixedText('","spanId":"');
+const CORRELATION_ID = new FixedText(',"correlation_id":"');
+const TRACE_ID = new FixedText(',"trace_id":"');
+const SPAN_ID = new FixedText('","span_id":"');
 const TOTAL = new FixedText(',"ms":{"total":');
 const WAIT = new FixedText(',"wait":');
 const CONNECT = new FixedText(',"connect":');
@@ -165,7 +165,7 @@ export class LineWriter {
     out.bytes[at + 1] = QUOTE;
     at = this.#fields(record, targetEnd + VERSION_BYTES, out, at + 2);
     if (record.requestIdTo > record.requestIdFrom) {
-      at = this.#text(REQUEST_ID, REQUEST_ID_BYTES, head, record.requestIdFrom, record.requestIdTo, out, at);
+      at = this.#text(CORRELATION_ID, REQUEST_ID_BYTES, head, record.requestIdFrom, record.requestIdTo, out, at);
       out.bytes[at++] = QUOTE;
     }
     const { trace, traceFrom } = record;
