@@ -25,6 +25,8 @@ import { callerSpan } from './tracing/answered-span.ts';
 import type { Tracer } from './tracing/tracer.ts';
 
 const ENDS = ['ok', 'broken', 'aborted'] as const;
+/** A flood that a limit holds back would be all that percentiles and objectives see: it is in no bucket, and counted besides. */
+const LIMITED_STATUS = 429;
 const NO_BYTES = new Uint8Array(0);
 
 export interface AccountOptions {
@@ -83,7 +85,7 @@ export class Accounts {
     add(lane, routeSlots.bytesOut, response.bytes);
     add(lane, routeSlots.durationSumMs, totalMs);
     add(lane, routeSlots.buckets + bucket, 1);
-    if (exchange.arm.lane !== null) countArm(exchange.arm.lane, exchange, totalMs);
+    if (exchange.arm.lane !== null) countArm(exchange.arm.lane, exchange, totalMs, bucket);
     if (endpoint !== null && attempt.firstByteMs > 0) {
       const counted = endpoint.lane;
       if (exchange.refusal < 0 && status > 0) countStatus(counted, endpointSlots.responses1xx, status);
@@ -97,30 +99,44 @@ export class Accounts {
       this.#logExchange(exchange, nowMs, totalMs);
   }
 
-  /** A request was refused before it became an exchange; `head` is what could be read of it, or null. */
-  refused(client: ClientConnection, head: Head | null, number: number): void {
+  /** A request was refused before it became an exchange; `head` is what could be read of it, `route` the one it was for, or null. */
+  // WHY four parameters: as below.
+  refused(client: ClientConnection, head: Head | null, route: Route | null, number: number): void {
     const refusal = refusals[number];
-    if (refusal !== undefined) this.answered(client, head, refusal.status, refusal.word);
+    if (refusal === undefined) return;
+    if (route !== null) this.#countByRoute(client, route, refusal.status);
+    this.answered(client, head, refusal.status, refusal.word, route?.plan.name ?? '');
   }
 
   /** Limits that the request met on its route have refused it; `number` is the refusal. */
   // WHY five parameters: as below.
   limited(client: ClientConnection, head: Head, route: Route, { refusedBy }: Verdict, number: number): void {
     const { status, word } = refusals[number]!;
+    if (status === LIMITED_STATUS) {
+      add(route.lane, routeSlots.requests, 1);
+      countStatus(route.lane, routeSlots.responses1xx, status);
+      add(route.lane, routeSlots.limited, 1);
+    } else this.#countByRoute(client, route, status);
     this.answered(client, head, status, word, route.plan.name, 0, refusedBy.join(' '));
   }
 
   /** A route whose requests the gateway answers by itself. */
   // WHY five parameters: the hot path; an options object would be made for each request.
   answeredByRoute(client: ClientConnection, head: Head, route: Route, status: number, bytesOut: number): void {
+    add(route.lane, routeSlots.bytesOut, bytesOut);
+    this.#countByRoute(client, route, status);
+    this.answered(client, head, status, '', route.plan.name, bytesOut);
+  }
+
+  /** The gateway has answered a request for `route` by itself, after what it waited for limits. */
+  #countByRoute({ plane }: ClientConnection, route: Route, status: number): void {
     const { lane } = route;
+    const { waitedMs } = plane.parking;
     add(lane, routeSlots.requests, 1);
     countStatus(lane, routeSlots.responses1xx, status);
-    add(lane, routeSlots.bytesOut, bytesOut);
-    add(lane, routeSlots.durationSumMs, client.plane.parking.waitedMs);
-    add(lane, routeSlots.buckets + bucketOf(client.plane.parking.waitedMs), 1);
-    client.plane.canary?.answered(route, status);
-    this.answered(client, head, status, '', route.plan.name, bytesOut);
+    add(lane, routeSlots.durationSumMs, waitedMs);
+    add(lane, routeSlots.buckets + bucketOf(waitedMs), 1);
+    plane.canary?.answered(route, status);
   }
 
   /** The gateway has answered by itself; `refusal` is '' if that is no refusal, `route` if no route says so. */
@@ -280,11 +296,13 @@ function countListener(lane: Lane, status: number, totalMs: number, bucket: numb
 }
 
 /** What is told of one arm of a split, to be compared with the others. */
-function countArm(lane: Lane, { ending, status }: Exchange, totalMs: number): void {
+// WHY four parameters: as above.
+function countArm(lane: Lane, { ending, status }: Exchange, totalMs: number, bucket: number): void {
   add(lane, armSlots.requests, 1);
   if (status > 0) countStatus(lane, armSlots.responses1xx, status);
   if (ending === ENDED_BROKEN) add(lane, armSlots.broken, 1);
   add(lane, armSlots.durationSumMs, totalMs);
+  add(lane, armSlots.buckets + bucket, 1);
 }
 
 /** Of the first line with this name, counted from the first field; -1 if there is none. */

@@ -78,6 +78,7 @@ export const routeSlots = {
   mirrored: 15, // copies that were sent
   mirrorsDropped: 16, // copies there was no room for
   mirrorFailures: 17, // copies that got no answer
+  limited: 18, // of the 4xx: refused by a limit, with 429; their durations are in no bucket
   buckets: 24, // BUCKETS slots from here
 } as const;
 export const ROUTE_SLOTS = 24 + BUCKETS;
@@ -93,8 +94,9 @@ export const armSlots = {
   responses5xx: 5,
   broken: 6,
   durationSumMs: 7,
+  buckets: 8, // BUCKETS slots from here
 } as const;
-export const ARM_SLOTS = 8;
+export const ARM_SLOTS = 8 + BUCKETS;
 
 /** What was decided about requests that met a limit. */
 export const limitSlots = {

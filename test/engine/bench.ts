@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Loads } from '../../src/balance/index.ts';
 import { DataPlane } from '../../src/gateway/data-plane.ts';
+import { BUCKETS } from '../../src/gateway/durations.ts';
 import * as slots from '../../src/gateway/slots.ts';
 import type { EndpointPlan, ServicePlan, Snapshot } from '../../src/gateway/snapshot.ts';
 import { cellHeader, cellLanes, sumSlot, type Cell } from '../../src/kernel/cells.ts';
@@ -95,6 +96,13 @@ export class TestGateway {
 
   route(slot: RouteSlot): number {
     return sum(this.snapshot.routes[0]!.cell, slots.ROUTE_SLOTS, slots.routeSlots[slot]);
+  }
+
+  /** Requests of the route whose durations are counted. */
+  timed(): number {
+    const { cell } = this.snapshot.routes[0]!;
+    const buckets = Array.from({ length: BUCKETS }, (_, bucket) => slots.routeSlots.buckets + bucket);
+    return buckets.reduce((count, slot) => count + sum(cell, slots.ROUTE_SLOTS, slot), 0);
   }
 
   listener(slot: ListenerSlot): number {

@@ -1,16 +1,28 @@
-/** The durations of a cell as `/metrics` shows them: by the bounds that people promise, each with a trace that can be opened, if one is kept. */
+/** The durations of a cell as `/metrics` shows them: by bounds in round numbers, each with a trace that can be opened, if one is kept. */
 import { type Cell, cellBornMs } from '../../kernel/cells.ts';
 import type { Bucket, Exemplar, HistogramSample } from '../../observe/prometheus.ts';
-import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
 import { type DurationSlots, readDurations } from '../control/read-durations.ts';
 import { exponentialDurations } from '../durations.ts';
 
+/** How the cells of one kind of thing have their durations. */
+export interface TimedSpec {
+  /** Of a lane. */
+  readonly laneSlots: number;
+  readonly slots: DurationSlots;
+  /** Growing, in ms; each is one of those that are counted by. */
+  readonly boundsMs: readonly number[];
+}
+
+/**
+ * Of endpoints there are a thousand where there are ten routes, so they are shown by fewer bounds: those that OpenTelemetry advises for
+ * `http.server.request.duration`, in ms. Nobody promises anything of one endpoint.
+ */
+export const endpointBoundsMs = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000] as const;
+
 /** What is at or below each bound that is shown, and all of it. */
-// WHY four parameters: two callers in one place.
 export function durations(
   cell: Cell,
-  laneSlots: number,
-  slots: DurationSlots,
+  { laneSlots, slots, boundsMs }: TimedSpec,
   exemplars: readonly (Exemplar | undefined)[] = [],
 ): Omit<HistogramSample, 'labels'> {
   const { bounds, counts, count, sum: sumMs } = readDurations([cell], laneSlots, slots);
@@ -22,7 +34,7 @@ export function durations(
   };
   let below = 0;
   let bucket = 0;
-  for (const le of latencyBoundsMs) {
+  for (const le of boundsMs) {
     while (bounds[bucket]! <= le) below += counts[bucket++]!;
     show(le, below);
   }

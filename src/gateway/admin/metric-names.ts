@@ -27,7 +27,12 @@ export const metricNames = {
   spillway_request_duration_seconds: {
     type: 'histogram',
     labels: route,
-    help: 'From the head of a request to the last byte of its answer.',
+    help: 'From the head of a request to the last byte of its answer; without those that a limit refused.',
+  },
+  spillway_requests_limited_total: {
+    type: 'counter',
+    labels: route,
+    help: 'Of the requests answered with 4xx, those that a limit refused with 429.',
   },
   spillway_requests_in_flight: { type: 'gauge', labels: route, help: 'Requests being worked on.' },
   spillway_requests_broken_total: {
@@ -55,10 +60,10 @@ export const metricNames = {
     labels: arm,
     help: 'Answers of an arm that began and could not be finished.',
   },
-  spillway_arm_duration_seconds_total: {
-    type: 'counter',
+  spillway_arm_duration_seconds: {
+    type: 'histogram',
     labels: arm,
-    help: 'Time of requests of an arm, from head to last byte.',
+    help: 'From the head of a request of an arm to the last byte of its answer.',
   },
   spillway_mirrored_requests_total: {
     type: 'counter',
@@ -266,10 +271,10 @@ export const metricNames = {
     labels: endpoint,
     help: 'Bytes received from an endpoint.',
   },
-  spillway_upstream_duration_seconds_total: {
-    type: 'counter',
+  spillway_upstream_duration_seconds: {
+    type: 'histogram',
     labels: endpoint,
-    help: 'From the last byte of a request to the first of its answer, all together; divided by its answers it is the mean.',
+    help: 'From the last byte of a request to the first of the answer of an endpoint.',
   },
 
   spillway_slo_objective_ratio: {

@@ -10,7 +10,7 @@ import { formatMetrics, type MetricFamily, type MetricFormat } from '../../obser
 import { protobufPage } from '../../observe/protobuf-page.ts';
 import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
-import { bucketOf } from '../durations.ts';
+import { bucketOf, durationBuckets } from '../durations.ts';
 import {
   ENDPOINT_SLOTS,
   endpointSlots,
@@ -27,6 +27,7 @@ import {
   routeSlots,
 } from '../slots.ts';
 import { routeExemplars } from '../tracing/route-exemplars.ts';
+import { endpointBoundsMs } from './duration-buckets.ts';
 import { metricNames } from './metric-names.ts';
 import { gatewayMetrics, type MetricsInput } from './metrics.ts';
 
@@ -77,6 +78,8 @@ test('counters of all workers are summed, per route, endpoint and reason', () =>
     cellLane(route.cell, ROUTE_SLOTS, lane)[routeSlots.buckets + bucketOf(7)] = lane;
     cellLane(endpoint.cell, ENDPOINT_SLOTS, lane)[endpointSlots.connects] = lane;
     cellLane(endpoint.cell, ENDPOINT_SLOTS, lane)[endpointSlots.durationSumMs] = 250;
+    cellLane(endpoint.cell, ENDPOINT_SLOTS, lane)[endpointSlots.buckets + bucketOf(300)] = lane;
+    cellLane(route.cell, ROUTE_SLOTS, lane)[routeSlots.limited] = lane;
     cellLane(given.snapshot.listeners[0]!.cell, LISTENER_SLOTS, lane)[listenerSlots.responses4xx] = 3 * lane;
     cellLane(given.snapshot.listeners[0]!.cell, LISTENER_SLOTS, lane)[listenerSlots.buckets + bucketOf(30)] = lane;
     cellLane(given.snapshot.cell, PROCESS_SLOTS, lane)[processSlots.refusals + refusalNumber('no_route')] = 4;
@@ -85,6 +88,7 @@ test('counters of all workers are summed, per route, endpoint and reason', () =>
   const value = read(given);
   const route5xx = { route: 'all', service: 'shop', code_class: '5xx' };
   assert.equal(value('spillway_requests_total', route5xx), 30);
+  assert.equal(value('spillway_requests_limited_total', { route: 'all', service: 'shop' }), 3);
   assert.equal(value('spillway_request_duration_seconds_sum'), 1);
   assert.equal(value('spillway_request_duration_seconds_count'), 3);
   assert.equal(value('spillway_request_duration_seconds_bucket', { le: '0.005' }), 0);
@@ -96,7 +100,11 @@ test('counters of all workers are summed, per route, endpoint and reason', () =>
   assert.equal(value('spillway_listener_duration_seconds_bucket', { listener: 'web', le: '0.04' }), 3);
   assert.equal(value('spillway_upstream_connects_total', { endpoint: '127.0.0.1:9001' }), 0);
   assert.equal(value('spillway_upstream_connects_total', { endpoint: '127.0.0.1:9002' }), 3);
-  assert.equal(value('spillway_upstream_duration_seconds_total', { endpoint: '127.0.0.1:9002' }), 0.5);
+  assert.equal(value('spillway_upstream_duration_seconds_sum', { endpoint: '127.0.0.1:9002' }), 0.5);
+  const upstream = (le: string) =>
+    value('spillway_upstream_duration_seconds_bucket', { endpoint: '127.0.0.1:9002', le });
+  assert.deepEqual(['0.25', '0.5', '+Inf'].map(upstream), [0, 3, 3]);
+  assert.equal(value('spillway_upstream_duration_seconds_count', { endpoint: '127.0.0.1:9001' }), 0);
   assert.equal(value('spillway_refusals_total', { reason: 'no_route', code: '404' }), 8);
   assert.equal(value('spillway_worker_event_loop_lag_seconds', { worker: '2' }), 0.04);
   assert.equal(value('spillway_worker_restarts_total', { worker: '2' }), 2);
@@ -140,18 +148,26 @@ test('a bucket leads to the newest request in it whose trace is kept, in OpenMet
   assert.deepEqual(shown('prometheus'), []);
 });
 
+test('what is shown of an endpoint is counted exactly', () => {
+  for (const boundMs of endpointBoundsMs)
+    assert.ok(durationBuckets.bounds.includes(boundMs), `${boundMs} ms is no bound`);
+});
+
 test('each arm of a split is told apart, and what was mirrored', () => {
   const given = metricsInput();
   const { cell, shaping } = given.snapshot.routes[1]!;
   const canary = shaping!.split!.arms[1]!;
   cellLane(canary.cell, ARM_SLOTS, 1)[armSlots.responses5xx] = 3;
   cellLane(canary.cell, ARM_SLOTS, 2)[armSlots.durationSumMs] = 1500;
+  for (const lane of [1, 2]) cellLane(canary.cell, ARM_SLOTS, lane)[armSlots.buckets + bucketOf(750)] = lane;
   cellLane(cell, ROUTE_SLOTS, 1)[routeSlots.mirrorFailures] = 4;
   const value = read(given);
   const labels = { route: 'trial', service: 'shop' };
   assert.equal(value('spillway_arm_requests_total', { ...labels, arm: 'canary', code_class: '5xx' }), 3);
   assert.equal(value('spillway_arm_requests_total', { ...labels, arm: 'shop', code_class: '5xx' }), 0);
-  assert.equal(value('spillway_arm_duration_seconds_total', { ...labels, arm: 'canary' }), 1.5);
+  assert.equal(value('spillway_arm_duration_seconds_sum', { ...labels, arm: 'canary' }), 1.5);
+  const arm = (name: string, le: string) => value('spillway_arm_duration_seconds_bucket', { ...labels, arm: name, le });
+  assert.deepEqual([arm('canary', '0.6'), arm('canary', '0.75'), arm('shop', '+Inf')], [0, 3, 0]);
   assert.equal(value('spillway_mirrored_failures_total', labels), 4);
   assert.equal(value('spillway_requests_total', { route: 'trial', service: '' }), 0, 'no one service');
 });

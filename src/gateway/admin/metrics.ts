@@ -5,7 +5,7 @@
  * Samples are made when a reader comes to them, one thing at a time: a scrape of 50,000 series is no work at one stretch.
  */
 import { cellBornMs, cellHeader, cellLanes, type Cell } from '../../kernel/cells.ts';
-import type { HistogramSample, Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
+import type { Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
 import type { OtlpCounts } from '../../observe/otlp/channel.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { DiscoveryState, EndpointState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
@@ -32,12 +32,13 @@ import {
   STORE_SLOTS,
   storeSlots,
 } from '../slots.ts';
-import { type EndpointPlan, serviceNameOf, type Snapshot } from '../snapshot.ts';
+import { serviceNameOf, type Snapshot } from '../snapshot.ts';
 import type { RouteExemplars } from '../tracing/route-exemplars.ts';
 import { breakerSamples, type CountedBreaker } from './breaker-samples.ts';
-import { durations } from './duration-buckets.ts';
+import { type Histograms, histograms } from './histograms.ts';
 import { limitSamples } from './limit-samples.ts';
 import { metricNames, type MetricNames } from './metric-names.ts';
+import { armsOf, each, endpointsOf, lazily } from './metric-subjects.ts';
 import { sloSamples } from './slo-samples.ts';
 
 export interface MetricsInput {
@@ -95,20 +96,6 @@ export function gatewayMetrics(input: MetricsInput, exemplars: RouteExemplars = 
   });
 }
 
-/** Each is made once, when a reader first comes to it. */
-function lazily<From, To>(items: readonly From[], make: (item: From) => To): Iterable<To> {
-  const made: To[] = [];
-  return {
-    *[Symbol.iterator]() {
-      for (const [at, item] of items.entries()) yield (made[at] ??= make(item));
-    },
-  };
-}
-
-function* each<From, To>(items: Iterable<From>, make: (item: From) => Iterable<To>): Generator<To> {
-  for (const item of items) yield* make(item);
-}
-
 /** One sample for each thing, of one slot in each thing's cell. */
 interface Subject {
   readonly labels: Labels;
@@ -150,6 +137,7 @@ function routeSeries(snapshot: Snapshot): Series {
   return {
     spillway_requests_total: statusSamples(subjects, routeSlots.responses1xx),
     ...slotSeries(subjects, {
+      spillway_requests_limited_total: routeSlots.limited,
       spillway_requests_in_flight: routeSlots.inFlight,
       spillway_requests_broken_total: routeSlots.broken,
       spillway_requests_aborted_total: routeSlots.aborted,
@@ -163,16 +151,10 @@ function routeSeries(snapshot: Snapshot): Series {
 }
 
 function armSeries(snapshot: Snapshot): Series {
-  const subjects = snapshot.routes.flatMap(({ name, shaping }) =>
-    (shaping?.split?.arms ?? []).map((arm) => {
-      const service = snapshot.services[arm.service]?.name ?? '';
-      return subject({ route: name, arm: arm.name, service }, arm.cell, ARM_SLOTS);
-    }),
-  );
+  const subjects = armsOf(snapshot).map(({ labels, cell }) => subject(labels, cell, ARM_SLOTS));
   return {
     spillway_arm_requests_total: statusSamples(subjects, armSlots.responses1xx),
     ...slotSeries(subjects, { spillway_arm_broken_total: armSlots.broken }),
-    ...slotSeries(subjects, { spillway_arm_duration_seconds_total: armSlots.durationSumMs }, 0.001),
   };
 }
 
@@ -188,27 +170,6 @@ function mirrorSeries(snapshot: Snapshot): Series {
     spillway_mirrored_dropped_total: routeSlots.mirrorsDropped,
     spillway_mirrored_failures_total: routeSlots.mirrorFailures,
   });
-}
-
-type Histograms = {
-  readonly [N in Name as MetricNames[N]['type'] extends 'histogram' ? N : never]: Iterable<HistogramSample>;
-};
-
-function histograms(snapshot: Snapshot, exemplars: RouteExemplars): Histograms {
-  return {
-    spillway_request_duration_seconds: each(snapshot.routes, (route) => [
-      {
-        labels: { route: route.name, service: serviceNameOf(snapshot, route) },
-        ...durations(route.cell, ROUTE_SLOTS, routeSlots, exemplars.get(route.name)),
-      },
-    ]),
-    spillway_listener_duration_seconds: each(snapshot.listeners, ({ id, cell }) => [
-      { labels: { listener: id }, ...durations(cell, LISTENER_SLOTS, listenerSlots) },
-    ]),
-    spillway_store_duration_seconds: each(storesOf(snapshot), ({ name, cell }) => [
-      { labels: { store: name }, ...durations(cell, STORE_SLOTS, storeSlots) },
-    ]),
-  };
 }
 
 function storeSeries(snapshot: Snapshot, { stores }: MetricsInput['state']): Series {
@@ -275,11 +236,6 @@ function discoverySeries({ snapshot, discovery }: MetricsInput): Series {
   };
 }
 
-/** Each with the name of its service. */
-function endpointsOf({ services }: Snapshot): { readonly service: string; readonly endpoint: EndpointPlan }[] {
-  return services.flatMap(({ name: service, endpoints }) => endpoints.map((endpoint) => ({ service, endpoint })));
-}
-
 function endpointSeries(snapshot: Snapshot): Series {
   const subjects = lazily(endpointsOf(snapshot), ({ service, endpoint: { id, cell } }) => ({
     ...subject({ service, endpoint: id }, cell, ENDPOINT_SLOTS),
@@ -308,7 +264,6 @@ function endpointSeries(snapshot: Snapshot): Series {
       spillway_upstream_sent_bytes_total: endpointSlots.bytesSent,
       spillway_upstream_received_bytes_total: endpointSlots.bytesReceived,
     }),
-    ...slotSeries(subjects, { spillway_upstream_duration_seconds_total: endpointSlots.durationSumMs }, 0.001),
   };
 }
 

@@ -20,8 +20,8 @@ export function countRound(gateway: GatewayIndicator, routes: readonly RouteProb
 }
 
 function availability(grown: Float64Array): WindowCount {
-  const { responses1xx, responses5xx, broken } = routeSlots;
-  let total = 0;
+  const { responses1xx, responses5xx, broken, limited } = routeSlots;
+  let total = -grown[limited]!;
   for (let slot = responses1xx; slot <= responses5xx; slot++) total += grown[slot]!;
   return { bad: grown[responses5xx]! + grown[broken]!, total };
 }

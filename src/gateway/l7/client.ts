@@ -204,7 +204,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   /** A refusal of a head that cannot be read, or did not come: nothing after it may be taken for a request. */
   #refuseHead(number: number): void {
     this.forwarding.forget();
-    this.plane.accounts.refused(this, null, number);
+    this.plane.accounts.refused(this, null, null, number);
     this.plane.refuse(this.wire, { number, close: true, head: false, retryAfterS: -1 });
     this.#linger();
   }

@@ -208,6 +208,7 @@ onBoth('a store that does not answer in time: closed is 503, and says when to co
     assert.equal(problem['type'], 'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity');
     assert.deepEqual(problem['violated-policies'], ['fleet']);
     assert.equal(gateway.refusals('limits_unavailable'), 1);
+    assert.deepEqual([gateway.route('responses5xx'), gateway.route('limited'), gateway.timed()], [1, 0, 1]);
   });
 });
 

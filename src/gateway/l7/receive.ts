@@ -97,7 +97,7 @@ function askRemote(
   bytes: Uint8Array,
   to: number,
 ): number {
-  if (client.plane.parking.full) return refuse(client, 'overloaded');
+  if (client.plane.parking.full) return refuse(client, 'overloaded', route);
   const parked = new ParkedRequest(client);
   const answered = parked.enter(gate, client.listener.keyed(route));
   if (answered === null) {
@@ -137,27 +137,28 @@ function answer(client: ClientConnection, head: Head, route: Route, bytes: Uint8
   if (shaping !== null) {
     const request = listener.shaped(client.forwarding);
     if (shaping.answer !== null) return answerRequest(client, head, route, shaping.answer, request);
-    if (!shaping.rewrite(request, listener.plan.strict)) return refuse(client, 'bad_path');
+    if (!shaping.rewrite(request, listener.plan.strict)) return refuse(client, 'bad_path', route);
   }
-  if (head.contentLength > route.plan.requestBodyBytesMax) return refuse(client, 'body_too_large');
+  if (head.contentLength > route.plan.requestBodyBytesMax) return refuse(client, 'body_too_large', route);
   const upgrading = head.upgrade && upgradeAllowed(head, route);
   const refusal = upgrading ? webSocketRefusal(head) : null;
   if (refusal !== null) {
     // What follows may be meant for the other protocol.
     head.keepAlive = false;
-    return refuse(client, refusal);
+    return refuse(client, refusal, route);
   }
   return begin(client, head, route, upgrading, bytes, to);
 }
 
-function refuse(client: ClientConnection, refusal: Refusal): number {
-  return refuseNumber(client, refusalNumber(refusal));
+/** `route` is the one that the request is for, if that is known. */
+function refuse(client: ClientConnection, refusal: Refusal, route: Route | null = null): number {
+  return refuseNumber(client, refusalNumber(refusal), route);
 }
 
-function refuseNumber(client: ClientConnection, number: number): number {
+function refuseNumber(client: ClientConnection, number: number, route: Route | null = null): number {
   const { head } = client.plane;
   keepAliveAfter(client, head);
-  client.plane.accounts.refused(client, head, number);
+  client.plane.accounts.refused(client, head, route, number);
   const isHead = head.methodId === METHOD_HEAD;
   client.plane.refuse(client.wire, { number, close: !client.keepAlive, head: isHead, retryAfterS: -1 });
   return ANSWERED;
@@ -193,7 +194,7 @@ function answerRequest(
   request: ShapedRequest,
 ): number {
   const { plane, wire } = client;
-  if (answer.needsHost && head.hostStart === head.hostNameEnd) return refuse(client, 'bad_host');
+  if (answer.needsHost && head.hostStart === head.hostNameEnd) return refuse(client, 'bad_host', route);
   keepAliveAfter(client, head);
   const isHead = head.methodId === METHOD_HEAD;
   plane.accounts.answeredByRoute(client, head, route, answer.status, isHead ? 0 : answer.body.length);

@@ -40,6 +40,12 @@ onBoth('RFC 6585 §4: over the limit is 429, with when to come back; the connect
   assert.equal(fieldOf(refused, 'connection'), undefined);
   assert.equal((await client.write(GET).response()).status, 429);
   assert.equal(gateway.refusals('rate_limited'), 2);
+  assert.deepEqual(
+    (['requests', 'responses2xx', 'responses4xx', 'limited'] as const).map((slot) => gateway.route(slot)),
+    [4, 2, 2, 2],
+    'the route counts them',
+  );
+  assert.equal(gateway.timed(), 2, 'but not as fast answers');
   assert.equal(origin.connections.length, 1);
 });
 
@@ -68,6 +74,8 @@ onBoth('a limit is looked at before the length of a body, and what is too large 
   const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n';
   assert.equal((await (await bench.client(gateway)).write(post).response()).status, 413);
   assert.equal((await (await bench.client(gateway)).write(post).response()).status, 429);
+  assert.deepEqual([gateway.route('requests'), gateway.route('responses4xx'), gateway.route('limited')], [2, 2, 1]);
+  assert.equal(gateway.timed(), 1);
 });
 
 onBoth('a client is an IPv4 address, or the /64 of an IPv6 one', async (bench) => {

@@ -1,7 +1,8 @@
 /**
  * Indicators made of the gateway's own counters (docs/metrics.md), so that nobody need write PromQL. Pure.
  *
- * Availability: an answer is bad if its status is 5xx or if it began and could not be finished. Latency: a request is bad if
+ * Availability: an answer is bad if its status is 5xx or if it began and could not be finished. What a limit refused is no answer: a flood that is
+ * held back would hide an outage behind it. Latency: a request is bad if
  * its answer took longer, from the head of the request to the last byte, whatever the status. Thresholds that people promise
  * are bounds of the gateway's histogram (`latency-bounds.ts`); another stands for the nearest, which may be 5 % away and no more.
  */
@@ -36,12 +37,15 @@ export function nearestBound(thresholdS: number): { readonly boundS: number } | 
   return boundS === undefined ? { below, above } : { boundS };
 }
 
-/** A counter, and whether its growth is added to what is bad, taken from it, or neither; and the same of all. */
+/** Whether the growth of a counter is added to a number of events, taken from it, or neither. */
+type Sign = 1 | 0 | -1;
+
+/** A counter, and what its growth is to what is bad, and to all. */
 export interface CounterPart {
   readonly metric: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly bad: 1 | 0 | -1;
-  readonly total: 1 | 0;
+  readonly bad: Sign;
+  readonly total: Sign;
 }
 
 /** What the indicator is computed from. */
@@ -53,6 +57,7 @@ export function counterParts(gateway: GatewayIndicator): readonly CounterPart[] 
       { metric: 'spillway_requests_total', labels: { ...labels, code_class: '5xx' }, bad: 1, total: 0 },
       { metric: 'spillway_requests_broken_total', labels, bad: 1, total: 0 },
       { metric: 'spillway_requests_total', labels, bad: 0, total: 1 },
+      { metric: 'spillway_requests_limited_total', labels, bad: 0, total: -1 },
     ];
   }
   const name = 'spillway_request_duration_seconds';
@@ -65,9 +70,13 @@ export function counterParts(gateway: GatewayIndicator): readonly CounterPart[] 
 /** PromQL for bad and for all requests a second, over `$window`. */
 export function gatewayQueries(gateway: GatewayIndicator): { readonly bad: string; readonly total: string } {
   const parts = counterParts(gateway);
-  const bad = parts.filter((part) => part.bad !== 0).map((part) => [part.bad > 0 ? ' + ' : ' - ', rateOf(part)]);
-  const total = parts.filter((part) => part.total !== 0).map(rateOf);
-  return { bad: bad.flat().slice(1).join(''), total: total.join(' + ') };
+  return { bad: sumOf(parts, 'bad'), total: sumOf(parts, 'total') };
+}
+
+/** The first part is never one that is taken away. */
+function sumOf(parts: readonly CounterPart[], of: 'bad' | 'total'): string {
+  const terms = parts.filter((part) => part[of] !== 0).map((part) => [part[of] > 0 ? ' + ' : ' - ', rateOf(part)]);
+  return terms.flat().slice(1).join('');
 }
 
 function rateOf({ metric, labels }: CounterPart): string {

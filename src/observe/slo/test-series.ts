@@ -35,6 +35,9 @@ export function gatewaySeries(gateway: GatewayIndicator, steps: readonly Step[],
         series('spillway_requests_total', { code_class: '2xx' }, ({ good }) => good, { bad: 0, total: 1 }),
         series('spillway_requests_total', { code_class: '5xx' }, ({ bad }) => bad, { bad: 1, total: 1 }),
         series('spillway_requests_broken_total', {}, () => 0, { bad: 1, total: 0 }),
+        // As many again are held back by a limit, and are none of it.
+        series('spillway_requests_total', { code_class: '4xx' }, all, { bad: 0, total: 1 }),
+        series('spillway_requests_limited_total', {}, all, { bad: 0, total: -1 }),
       ]
     : [
         series('spillway_request_duration_seconds_count', {}, all, { bad: 1, total: 1 }),

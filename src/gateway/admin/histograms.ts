@@ -1,0 +1,59 @@
+/** The histograms of `/metrics`: durations of everything whose cell has them, each with the bounds that are shown of it. */
+import type { HistogramSample } from '../../observe/prometheus.ts';
+import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
+import { storesOf } from '../control/read-limits.ts';
+import {
+  ARM_SLOTS,
+  armSlots,
+  ENDPOINT_SLOTS,
+  endpointSlots,
+  LISTENER_SLOTS,
+  listenerSlots,
+  ROUTE_SLOTS,
+  routeSlots,
+  STORE_SLOTS,
+  storeSlots,
+} from '../slots.ts';
+import { serviceNameOf, type Snapshot } from '../snapshot.ts';
+import type { RouteExemplars } from '../tracing/route-exemplars.ts';
+import { durations, endpointBoundsMs, type TimedSpec } from './duration-buckets.ts';
+import type { MetricNames } from './metric-names.ts';
+import { armsOf, each, endpointsOf } from './metric-subjects.ts';
+
+export type Histograms = {
+  readonly [
+    N in keyof MetricNames as MetricNames[N]['type'] extends 'histogram' ? N : never
+  ]: Iterable<HistogramSample>;
+};
+
+const timed = {
+  route: { laneSlots: ROUTE_SLOTS, slots: routeSlots, boundsMs: latencyBoundsMs },
+  arm: { laneSlots: ARM_SLOTS, slots: armSlots, boundsMs: latencyBoundsMs },
+  endpoint: { laneSlots: ENDPOINT_SLOTS, slots: endpointSlots, boundsMs: endpointBoundsMs },
+  listener: { laneSlots: LISTENER_SLOTS, slots: listenerSlots, boundsMs: latencyBoundsMs },
+  store: { laneSlots: STORE_SLOTS, slots: storeSlots, boundsMs: latencyBoundsMs },
+} as const satisfies Record<string, TimedSpec>;
+
+/** `exemplars` are of routes. */
+export function histograms(snapshot: Snapshot, exemplars: RouteExemplars): Histograms {
+  return {
+    spillway_request_duration_seconds: each(snapshot.routes, (route) => [
+      {
+        labels: { route: route.name, service: serviceNameOf(snapshot, route) },
+        ...durations(route.cell, timed.route, exemplars.get(route.name)),
+      },
+    ]),
+    spillway_arm_duration_seconds: each(armsOf(snapshot), ({ labels, cell }) => [
+      { labels, ...durations(cell, timed.arm) },
+    ]),
+    spillway_upstream_duration_seconds: each(endpointsOf(snapshot), ({ service, endpoint: { id, cell } }) => [
+      { labels: { service, endpoint: id }, ...durations(cell, timed.endpoint) },
+    ]),
+    spillway_listener_duration_seconds: each(snapshot.listeners, ({ id, cell }) => [
+      { labels: { listener: id }, ...durations(cell, timed.listener) },
+    ]),
+    spillway_store_duration_seconds: each(storesOf(snapshot), ({ name, cell }) => [
+      { labels: { store: name }, ...durations(cell, timed.store) },
+    ]),
+  };
+}
