@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import type { SeriesAnswer, SeriesAnswerRow } from '../src/gateway/admin/series-api.ts';
+import type { SeriesAnswer, SeriesAnswerRow } from '../src/gateway/admin/series-answer.ts';
 import { addSparse, quantile } from '../src/kernel/quantile.ts';
 import { cleanups, config, create } from './gateway-under-test.ts';
 

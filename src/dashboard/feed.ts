@@ -4,11 +4,13 @@
  */
 import { signal } from '@preact/signals';
 import { applyChange, type LiveChange, type LiveState } from '../gateway/admin/live-model.ts';
+import type { WatchNews } from '../gateway/admin/watch-model.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { ApiError, call, role, tokenWanted, wantToken } from './api.ts';
 import { tab } from './browser.ts';
 import { EventStream } from './event-stream.ts';
 import { remember } from './history.ts';
+import { say, takeAnswers, watchBy } from './watched.ts';
 
 /** Null before the first. */
 export const live = signal<LiveState | null>(null);
@@ -102,6 +104,7 @@ async function follow(clock: Clock, hidden: AbortSignal, onEvent: () => void): P
   try {
     const response = await call('/api/live', { signal: AbortSignal.any([silence.signal, hidden]) });
     role.value = response.headers.get('Spillway-Role') ?? '';
+    watchBy(response.headers.get('Spillway-Stream') ?? '');
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     const events = new EventStream();
     for (;;) {
@@ -113,12 +116,17 @@ async function follow(clock: Clock, hidden: AbortSignal, onEvent: () => void): P
       onEvent();
     }
   } finally {
+    watchBy('');
     timer.clear();
     silence.abort();
   }
 }
 
 function take(event: string, data: string): void {
+  if (event === 'answers') {
+    takeAnswers(JSON.parse(data) as WatchNews);
+    return;
+  }
   const before = live.value;
   let after: LiveState;
   if (event === 'whole') after = JSON.parse(data) as LiveState;
@@ -128,4 +136,5 @@ function take(event: string, data: string): void {
   remember(after);
   if (event === 'whole') wholes.value += 1;
   link.value = { state: 'live' };
+  void say();
 }

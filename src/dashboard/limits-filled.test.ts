@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { SeriesAnswer } from '../gateway/admin/series-api.ts';
+import type { SeriesAnswer } from '../gateway/admin/series-answer.ts';
 import { filledOf } from './limits-filled.ts';
 
 const answer = (rows: readonly (readonly [limit: string, filled: string, values: readonly number[]])[], more = 0): SeriesAnswer => ({

@@ -1,5 +1,5 @@
 /** How full limits are: of each the key that had used most of it lately, and what is usual, from `spillway_limit_filled_total`. Pure. */
-import type { SeriesAnswer } from '../gateway/admin/series-api.ts';
+import type { SeriesAnswer } from '../gateway/admin/series-answer.ts';
 
 /** Shares of the limit, in whole tenths upwards. */
 export interface Filled {

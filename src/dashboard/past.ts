@@ -4,7 +4,7 @@
  * what failed, and of more than 1,000 rows nothing is asked again: their lines begin when the page was opened.
  */
 import { effect } from '@preact/signals';
-import type { SeriesAnswer } from '../gateway/admin/series-api.ts';
+import type { SeriesAnswer } from '../gateway/admin/series-answer.ts';
 import { beat, fillGaps, type Rates, type Remembered, rowKey, SECONDS } from './history.ts';
 import { wholes } from './feed.ts';
 import { askSeries } from './series.ts';

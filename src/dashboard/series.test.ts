@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { SeriesAnswer } from '../gateway/admin/series-api.ts';
+import type { SeriesAnswer } from '../gateway/admin/series-answer.ts';
 import { quantile } from '../kernel/quantile.ts';
 import {
   alongside,

@@ -1,5 +1,5 @@
 /** What `/api/series` answers, as columns of charts: rates from counters, percentiles from buckets that were added first. Pure, but for asking. */
-import type { SeriesAnswer, SeriesAnswerRow } from '../gateway/admin/series-api.ts';
+import type { SeriesAnswer, SeriesAnswerRow } from '../gateway/admin/series-answer.ts';
 import { addSparse, quantile } from '../kernel/quantile.ts';
 import { getJson } from './api.ts';
 import type { SparseStep } from './charts/heat-cells.ts';
@@ -31,9 +31,9 @@ export function timeSpanOf(id: string): TimeSpan {
   return timeSpans.find((one) => one.id === id) ?? timeSpans[0]!;
 }
 
-/** How often it is asked for: a step of seconds each second, else each five. */
-export function periodOf({ stepMs }: TimeSpan): number {
-  return stepMs <= SECOND ? SECOND : 5 * SECOND;
+/** How often it is told, in seconds: a step of seconds each second, else each five. */
+export function everyOf({ stepMs }: TimeSpan): number {
+  return stepMs <= SECOND ? 1 : 5;
 }
 
 export interface SeriesWanted {
@@ -42,15 +42,19 @@ export interface SeriesWanted {
   readonly merged?: boolean;
 }
 
-export function askSeries(
+export function askSeries(wanted: SeriesWanted, span: TimeSpan, signal: AbortSignal): Promise<SeriesAnswer> {
+  return getJson<SeriesAnswer>(seriesPath(wanted, span), signal);
+}
+
+/** Where that is told. */
+export function seriesPath(
   { name, labels = {}, merged = false }: SeriesWanted,
-  { spanMs, stepMs }: TimeSpan,
-  signal: AbortSignal,
-): Promise<SeriesAnswer> {
+  { spanMs, stepMs }: Pick<TimeSpan, 'spanMs' | 'stepMs'>,
+): string {
   const query = new URLSearchParams({ name, from: `-${spanMs / SECOND}s`, step: `${stepMs / SECOND}s`, rows: '1000' });
   if (merged) query.set('merged', 'true');
   for (const [label, value] of Object.entries(labels)) query.set(`label.${label}`, value);
-  return getJson<SeriesAnswer>(`/api/series?${query}`, signal).then(sinceSampled);
+  return `/api/series?${query}`;
 }
 
 /** What a chart has at least: a gateway that has just begun fills it from the right. */

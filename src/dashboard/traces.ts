@@ -1,8 +1,6 @@
-/** Asking for traces, which span of one is looked at, and what is said where there are none. */
+/** Where traces are told, which span of one is looked at, and what is said where there are none. */
 import type { ExemplarAnswer } from '../gateway/admin/traces-api.ts';
-import type { FoundTraces } from '../observe/trace/store.ts';
 import type { SpanRecord } from '../observe/trace/span-record.ts';
-import { getJson } from './api.ts';
 import { isNarrow } from './browser.ts';
 import { durationText } from './charts/format.ts';
 import { mainRoot } from './charts/critical-path.ts';
@@ -30,12 +28,12 @@ export interface WholeTrace {
   readonly dropped: number;
 }
 
-export function askTraces(wanted: TracesWanted, signal: AbortSignal): Promise<FoundTraces> {
-  return getJson(`/api/traces?${queryOf(wanted)}`, signal);
+export function tracesPath(wanted: TracesWanted): string {
+  return `/api/traces?${queryOf(wanted)}`;
 }
 
-export function askTrace(traceId: string, signal: AbortSignal): Promise<WholeTrace> {
-  return getJson(`/api/traces/${encodeURIComponent(traceId)}`, signal);
+export function tracePath(traceId: string): string {
+  return `/api/traces/${encodeURIComponent(traceId)}`;
 }
 
 /** The row of the span that the address names, or another wish, or of the root. By its id: spans that come late move rows. */
@@ -51,12 +49,15 @@ export function chooseRow({ rows }: Trace, row: number): void {
 /** A place on a chart is somewhat wider than a dot. */
 const PLACES = { narrow: 20, wide: 60 };
 
-/** Requests whose traces are kept, as dots on a chart of latencies; of all services, those that the gateway sends to. */
-export async function askDots(service: string, { spanMs }: TimeSpan, signal: AbortSignal): Promise<readonly Dot[]> {
+/** Of requests whose traces are kept, for a chart of latencies. */
+export function dotsPath(service: string, { spanMs }: TimeSpan): string {
   const seconds = spanMs / 1000;
   const places = isNarrow() ? PLACES.narrow : PLACES.wide;
-  const query = queryOf({ service, from: `-${seconds}s`, step: `${seconds / places}s` });
-  const { exemplars } = await getJson<ExemplarAnswer>(`/api/exemplars?${query}`, signal);
+  return `/api/exemplars?${queryOf({ service, from: `-${seconds}s`, step: `${seconds / places}s` })}`;
+}
+
+/** Of all services, those that the gateway sends to. */
+export function dotsOf({ exemplars }: ExemplarAnswer): readonly Dot[] {
   const services = ['gateway', ...(live.peek()?.tables.services.name ?? [])];
   return exemplars
     .filter(({ by }) => services.includes(by))

@@ -7,7 +7,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { LiveChange, LiveState } from '../../src/gateway/admin/live-model.ts';
+import { answerSteps, unwatched } from '../../src/gateway/admin/live-answers.ts';
+import { type Answered, type KnownAnswer, LiveWatches } from '../../src/gateway/admin/live-watches.ts';
 import { answerSeries } from '../../src/gateway/admin/series-api.ts';
+import { readWatches } from '../../src/gateway/admin/watch-body.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { SimulatedClock } from '../../src/kernel/simulated-clock.ts';
 import type { SeriesQuery } from '../../src/observe/series/range.ts';
@@ -42,13 +45,15 @@ function typeOf(path: string): string {
   return path === '/' ? 'text/html' : 'image/svg+xml';
 }
 
+const notWatched = (): Promise<Answered> => Promise.resolve(unwatched(404, 'not here'));
+
 export class ToldGateway {
   address = '';
   /** Seconds that were told. */
   sent = 0;
-  /** Questions about series that were answered. */
-  answered = 0;
-  #answering = 0;
+  /** Of what the page watches: how often it was told. */
+  told = 0;
+  readonly #watches = new LiveWatches();
   readonly #whole: LiveState;
   readonly #clock: SimulatedClock;
   readonly #series;
@@ -91,14 +96,36 @@ export class ToldGateway {
     for (let second = 0; second < seconds; second++) {
       this.#second();
       this.sent += 1;
-      if (!this.#feed!.write(`event: change\ndata: ${JSON.stringify(this.#news())}\n\n`))
-        await once(this.#feed!, 'drain');
+      await this.#write('change', JSON.stringify(this.#news()));
+      await this.#tellAnswers();
     }
   }
 
-  /** Resolves when nothing is being answered. */
-  async quiet(): Promise<void> {
-    while (this.#answering > 0) await new Promise((resolve) => setImmediate(resolve));
+  async #tellAnswers(): Promise<void> {
+    const texts: string[] = [];
+    await this.#watches.run(
+      () => this.sent,
+      (data) => texts.push(data) > 0,
+    );
+    for (const text of texts) await this.#write('answers', text);
+    this.told += texts.length;
+  }
+
+  async #write(event: string, data: string): Promise<void> {
+    if (!this.#feed!.write(`event: ${event}\ndata: ${data}\n\n`)) await once(this.#feed!, 'drain');
+  }
+
+  get #source() {
+    return {
+      series: (wanted: SeriesQuery) => this.#series.rangeInSteps(wanted),
+      wallMs: () => this.#clock.wallMs(),
+      telemetry: { clock: systemClock },
+    };
+  }
+
+  async #watched(path: string, known: KnownAnswer): Promise<Answered> {
+    const { pathname, searchParams } = new URL(path, 'http://gateway');
+    return pathname === '/api/series' ? answerSteps(this.#source, searchParams, known) : unwatched(404, 'not here');
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -107,22 +134,21 @@ export class ToldGateway {
     if (file !== undefined) {
       response.writeHead(200, { 'Content-Type': typeOf(path) }).end(readFileSync(file));
     } else if (path === '/api/live') {
-      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Spillway-Role': 'read' });
+      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Spillway-Role': 'read', 'Spillway-Stream': 'a' });
       response.write(`event: whole\ndata: ${JSON.stringify(this.#whole)}\n\n`);
       this.#feed = response;
+      this.#watches.set([], notWatched);
+    } else if (path === '/api/live/a') {
+      const watches = readWatches(Buffer.concat(await request.toArray()));
+      if (typeof watches === 'string') throw new Error(watches);
+      this.#watches.set(watches, (asked, known) => this.#watched(asked, known));
+      await this.#tellAnswers();
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end('{}');
     } else if (path === '/api/series') {
-      const source = {
-        series: (wanted: SeriesQuery) => this.#series.rangeInSteps(wanted),
-        wallMs: () => this.#clock.wallMs(),
-        telemetry: { clock: systemClock },
-      };
-      this.#answering += 1;
-      const answer = await answerSeries(source, { query });
+      const answer = await answerSeries(this.#source, { query });
       response.writeHead(200, { 'Content-Type': 'application/json' });
       if (answer.kind === 'answer') for await (const part of answer.body ?? []) response.write(part);
       response.end();
-      this.#answering -= 1;
-      this.answered += 1;
     } else {
       response.writeHead(404, { 'Content-Type': 'application/problem+json' }).end('{"detail":"not here"}');
     }

@@ -2,17 +2,16 @@
 import { h } from 'preact';
 import type { SloAnswer } from '../../gateway/admin/slo-api.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
-import { getJson } from '../api.ts';
 import { budgetText, durationText, shareText } from '../charts/format.ts';
-import { usePolled } from '../polled.ts';
 import { hashOf } from '../router.ts';
 import { SloNotYet } from './slo-not-yet.ts';
 import type { View } from '../view.ts';
+import { useWatched } from '../watched.ts';
 
-const EVERY_MS = 5000;
+const EVERY_S = 5;
 
 export function BudgetBars(): View | null {
-  const { value } = usePolled('budgets', EVERY_MS, (signal) => getJson<SloAnswer>('/api/slo', signal));
+  const { value } = useWatched(EVERY_S, ['/api/slo'], ([answer]: readonly [SloAnswer]) => answer);
   const { slos = [], waiting = null } = value ?? {};
   if (slos.length === 0 && waiting === null) return null;
   const lowest = slos.toSorted((one, other) => one.budget.share - other.budget.share);

@@ -1,19 +1,19 @@
 /** The burn-down of a budget and its cone, from what was counted in each step of the window. */
 import { h } from 'preact';
-import type { SeriesAnswer } from '../../gateway/admin/series-api.ts';
+import type { SeriesAnswer } from '../../gateway/admin/series-answer.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { changes } from '../changes.ts';
 import { budgetLeft, horizonMs, projection } from '../charts/burn-down.ts';
 import { LineChart } from '../charts/line-chart.ts';
 import type { ChartData, ChartLine } from '../charts/reading.ts';
-import { usePolled } from '../polled.ts';
-import { askSeries, countsOf, type TimeSpan } from '../series.ts';
+import { countsOf, seriesPath, sinceSampled, type TimeSpan } from '../series.ts';
 import type { View } from '../view.ts';
+import { useWatched } from '../watched.ts';
 import { Asking } from './asking.ts';
 
 /** What is drawn of the past, in steps that are kept that long. */
 const STEPS = 200;
-const PERIOD_MS = 10_000;
+const EVERY_S = 10;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -29,8 +29,10 @@ const WORST = 3;
 export function BudgetChart({ status }: { readonly status: SloStatus }): View {
   const { id, sinceMs } = status;
   const span = spanOf(status);
-  const { value, problem } = usePolled(`${id} ${span.spanMs}`, PERIOD_MS, (signal) =>
-    askSeries({ name: 'spillway_slo_events', labels: { slo: id } }, span, signal),
+  const { value, problem } = useWatched(
+    EVERY_S,
+    [seriesPath({ name: 'spillway_slo_events', labels: { slo: id } }, span)],
+    ([answer]: readonly [SeriesAnswer]) => sinceSampled(answer),
   );
   if (sinceMs === null)
     return h(

@@ -1,18 +1,20 @@
 /** Who leads what since when and in which term, and which locks are held and waited for, as services tell that push their metrics here. */
 import { h } from 'preact';
-import type { FoundSeries, ReceivedSeries } from '../../gateway/control/received-metrics.ts';
-import { getJson } from '../api.ts';
+import type { FoundSeries } from '../../gateway/control/received-metrics.ts';
 import { countText, durationText } from '../charts/format.ts';
 import { live } from '../feed.ts';
 import { type LockRow, locksOf, type SeatRow, seatsOf } from '../../gateway/control/leaders.ts';
-import { usePolled } from '../polled.ts';
 import type { View } from '../view.ts';
+import { useWatched } from '../watched.ts';
 import { type Column, Table } from './table.ts';
 
-const EVERY_MS = 2000;
+const EVERY_S = 2;
+const paths = ['spillway_seat_', 'spillway_lock_'].map((prefix) => `/api/received?prefix=${prefix}`);
 
 export function Leaders(): View {
-  const { value, problem } = usePolled('leaders', EVERY_MS, read);
+  const { value, problem } = useWatched(EVERY_S, paths, (found: readonly FoundSeries[]) =>
+    found.flatMap(({ series }) => series),
+  );
   const rows = value ?? [];
   const seats = seatsOf(rows);
   const locks = locksOf(rows);
@@ -36,15 +38,6 @@ export function Leaders(): View {
       }),
     ]),
   ]);
-}
-
-async function read(signal: AbortSignal): Promise<readonly ReceivedSeries[]> {
-  const found = await Promise.all(
-    ['spillway_seat_', 'spillway_lock_'].map((prefix) =>
-      getJson<FoundSeries>(`/api/received?prefix=${prefix}`, signal),
-    ),
-  );
-  return found.flatMap(({ series }) => series);
 }
 
 const seatColumns: readonly Column<SeatRow>[] = [

@@ -5,14 +5,13 @@
 import { h } from 'preact';
 import type { LogLevel } from '../../observe/log/levels.ts';
 import type { LogRecord } from '../../observe/log/recent.ts';
-import { getJson } from '../api.ts';
 import { clockText } from '../charts/format.ts';
-import { usePolled } from '../polled.ts';
 import { hashOf, place, setQuery } from '../router.ts';
 import type { View } from '../view.ts';
+import { useWatched } from '../watched.ts';
 import { Asking } from './asking.ts';
 
-const PERIOD_MS = 3000;
+const EVERY_S = 3;
 const LIMIT = '100';
 /** Of `trace` on is all. */
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'fatal'];
@@ -29,8 +28,10 @@ export function LogLines({ title, wanted }: { readonly title: string; readonly w
       (pair): pair is [string, string] => (pair[1] ?? '') !== '',
     ),
   );
-  const { value, problem } = usePolled(`${query}`, PERIOD_MS, (signal) =>
-    getJson<{ readonly lines: readonly LogRecord[] }>(`/api/logs?${query}`, signal),
+  const { value, problem } = useWatched(
+    EVERY_S,
+    [`/api/logs?${query}`],
+    ([found]: readonly [{ readonly lines: readonly LogRecord[] }]) => found,
   );
   const isTrace = wanted.traceId !== undefined;
   return h('section', { class: 'panel' }, [

@@ -1,14 +1,14 @@
 /** Where a service's requests go and where their time goes: by route, as clients waited, and by endpoint, until the first byte of its answer. */
 import { h } from 'preact';
-import type { SeriesAnswer } from '../../gateway/admin/series-api.ts';
+import type { SeriesAnswer } from '../../gateway/admin/series-answer.ts';
 import { countText, durationText, rateText, shareText, valueText } from '../charts/format.ts';
 import { live } from '../feed.ts';
-import { usePolled } from '../polled.ts';
-import { askSeries, bucketsOf, countsOf, sampledMs, type TimeSpan, wholeOf } from '../series.ts';
+import { bucketsOf, countsOf, sampledMs, seriesPath, sinceSampled, type TimeSpan, wholeOf } from '../series.ts';
 import type { View } from '../view.ts';
+import { useWatched } from '../watched.ts';
 import { type Column, Table } from './table.ts';
 
-const PERIOD_MS = 5000;
+const EVERY_S = 5;
 /** Steps that a whole is asked for in: few, and what is asked for is right to a tenth of the time shown. */
 const STEPS = 10;
 
@@ -43,22 +43,23 @@ function useRows(by: 'route' | 'endpoint', { service, span }: Wanted): Rows | nu
       : ['spillway_endpoint_requests_total', 'spillway_upstream_duration_seconds'];
   const labels: Readonly<Record<string, string>> = service === '' ? {} : { service };
   const whole = { ...span, stepMs: Math.max(span.stepMs, span.spanMs / STEPS) };
-  const { value } = usePolled(`${by} ${service} ${span.id}`, PERIOD_MS, (signal) =>
-    Promise.all([
-      ...[requests, durations].map((name) => askSeries({ name, labels }, whole, signal)),
-      // For when something was sampled, more finely: the step that a whole begins with may be before it.
-      askSeries(
-        { name: 'spillway_requests_total', labels, merged: true },
-        { ...span, spanMs: span.spanMs + whole.stepMs },
-        signal,
-      ),
-    ]),
+  const paths = [
+    ...[requests, durations].map((name) => seriesPath({ name, labels }, whole)),
+    // For when something was sampled, more finely: the step that a whole begins with may be before it.
+    seriesPath(
+      { name: 'spillway_requests_total', labels, merged: true },
+      { ...span, spanMs: span.spanMs + whole.stepMs },
+    ),
+  ];
+  const { value } = useWatched(EVERY_S, paths, (answers: readonly [SeriesAnswer, SeriesAnswer, SeriesAnswer]) =>
+    answers.map(sinceSampled),
   );
   if (value === null) return null;
-  const [, { rows, more }] = value as [SeriesAnswer, SeriesAnswer];
+  const [counts, times, known] = value as [SeriesAnswer, SeriesAnswer, SeriesAnswer];
+  const { rows, more } = times;
   const note =
     more === 0 ? '' : `; the ${countText(rows.length)} that answered last of ${countText(rows.length + more)}`;
-  return { rows: rowsOf(by, value[0], value[1]!, value[2]!), note };
+  return { rows: rowsOf(by, counts, times, known), note };
 }
 
 // WHY four parameters: three answers to three questions, asked together.

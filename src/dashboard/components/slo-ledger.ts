@@ -4,17 +4,18 @@ import type { LedgerView } from '../../gateway/control/budgets.ts';
 import type { LedgerEntry } from '../../observe/slo/ledger/entry.ts';
 import type { Spending } from '../../observe/slo/ledger/spendings.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
-import { getJson } from '../api.ts';
 import { countText, dateText, durationText, shareText } from '../charts/format.ts';
-import { usePolled } from '../polled.ts';
+import { useWatched } from '../watched.ts';
 import type { View } from '../view.ts';
 
-const PERIOD_MS = 10_000;
+const EVERY_S = 10;
 
 export function SloLedger({ status }: { readonly status: SloStatus }): View {
   const { bad, id, budget } = status;
-  const { value, problem } = usePolled(id, PERIOD_MS, (signal) =>
-    getJson<LedgerView>(`/api/slo/ledger?slo=${encodeURIComponent(id)}`, signal),
+  const { value, problem } = useWatched(
+    EVERY_S,
+    [`/api/slo/ledger?slo=${encodeURIComponent(id)}`],
+    ([view]: readonly [LedgerView]) => view,
   );
   return h('section', { class: 'panel' }, [
     h('header', {}, [h('h2', {}, 'Ledger'), h('span', { class: 'dim' }, 'what spent the budget, the most first')]),

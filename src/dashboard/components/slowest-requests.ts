@@ -2,19 +2,22 @@
 import { h } from 'preact';
 import type { TraceSummary } from '../../observe/trace/stored-trace.ts';
 import { clockText, durationText } from '../charts/format.ts';
-import { usePolled } from '../polled.ts';
 import { hashOf } from '../router.ts';
-import { askTraces, noTraces } from '../traces.ts';
+import { noTraces, tracesPath } from '../traces.ts';
+import { useWatched } from '../watched.ts';
+import type { FoundTraces } from '../../observe/trace/store.ts';
 import type { View } from '../view.ts';
 import { Asking } from './asking.ts';
 import { type Column, Table } from './table.ts';
 
-const PERIOD_MS = 3000;
+const EVERY_S = 3;
 const LIMIT = '10';
 
 export function SlowestRequests({ service }: { readonly service: string }): View {
-  const { value, problem } = usePolled(`slowest ${service}`, PERIOD_MS, (signal) =>
-    askTraces({ service, order: 'slowest', limit: LIMIT }, signal),
+  const { value, problem } = useWatched(
+    EVERY_S,
+    [tracesPath({ service, order: 'slowest', limit: LIMIT })],
+    ([found]: readonly [FoundTraces]) => found,
   );
   return h('section', { class: 'panel' }, [
     h('header', {}, [

@@ -5,27 +5,27 @@
 import { h } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
-import type { TraceSummary } from '../../observe/trace/store.ts';
+import type { FoundTraces, TraceSummary } from '../../observe/trace/store.ts';
 import { mainRoot } from '../charts/critical-path.ts';
 import { clockText, durationText } from '../charts/format.ts';
 import { compareTraces, diffSentence, type PlaceDiff, type Stay, type TraceDiff } from '../charts/trace-diff.ts';
 import { onOneScale, type Trace, traceOf, Waterfall } from '../charts/waterfall.ts';
-import { usePolled } from '../polled.ts';
 import { hashOf, setQuery } from '../router.ts';
-import { askTrace, askTraces, chooseRow, chosenRow, traceIdIn, type WholeTrace } from '../traces.ts';
+import { chooseRow, chosenRow, traceIdIn, tracePath, tracesPath, type WholeTrace } from '../traces.ts';
+import { useWatched } from '../watched.ts';
 import type { View } from '../view.ts';
 import { Asking } from './asking.ts';
 import { SpanDetails } from './span-details.ts';
 import { type Column, Table } from './table.ts';
 
 /** Spans of other services come a little later than those of the gateway. */
-const PERIOD_MS = 5000;
+const EVERY_S = 5;
 /** What is pointed at should stay where it is. */
-const PEERS_PERIOD_MS = 60_000;
+const PEERS_EVERY_S = 60;
 
 export function TraceCompare({ here, other }: { readonly here: WholeTrace; readonly other: string }): View {
   const { traceId } = here;
-  const { value: there, problem } = usePolled(other, PERIOD_MS, (signal) => askTrace(other, signal));
+  const { value: there, problem } = useWatched(EVERY_S, [tracePath(other)], ([trace]: readonly [WholeTrace]) => trace);
   return h('section', { class: 'panel' }, [
     h('header', {}, [
       h('h2', {}, 'Compared'),
@@ -142,7 +142,7 @@ export function Peers({ traceId, root }: { readonly traceId: string; readonly ro
   const { name, service, attributes } = root;
   const route = attributes['http.route'];
   const wanted = { ...(typeof route === 'string' ? { route } : { text: name.slice(0, 256) }), service, limit: '1000' };
-  const { value } = usePolled(`peers of ${traceId}`, PEERS_PERIOD_MS, (signal) => askTraces(wanted, signal));
+  const { value } = useWatched(PEERS_EVERY_S, [tracesPath(wanted)], ([found]: readonly [FoundTraces]) => found);
   const peers = (value?.traces ?? []).filter((one) => one.name === name && one.traceId !== traceId);
   const find = (event: InputEvent): void => {
     const id = traceIdIn((event.target as HTMLInputElement).value);

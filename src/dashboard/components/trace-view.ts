@@ -4,9 +4,9 @@ import { useMemo } from 'preact/hooks';
 import { mainRoot, timeSpent } from '../charts/critical-path.ts';
 import { dateText, durationText, shareText } from '../charts/format.ts';
 import { serviceColor, type Trace, traceOf, Waterfall } from '../charts/waterfall.ts';
-import { usePolled } from '../polled.ts';
 import { hashOf, place } from '../router.ts';
-import { askTrace, chooseRow, chosenRow, type WholeTrace } from '../traces.ts';
+import { chooseRow, chosenRow, tracePath, type WholeTrace } from '../traces.ts';
+import { useWatched } from '../watched.ts';
 import type { View } from '../view.ts';
 import { Asking } from './asking.ts';
 import { LogLines } from './log-lines.ts';
@@ -14,10 +14,10 @@ import { SpanDetails } from './span-details.ts';
 import { Peers, TraceCompare } from './trace-compare.ts';
 
 /** Spans of other services come a little later than those of the gateway. */
-const PERIOD_MS = 5000;
+const EVERY_S = 5;
 
 export function TraceView({ traceId }: { readonly traceId: string }): View {
-  const { value, problem } = usePolled(traceId, PERIOD_MS, (signal) => askTrace(traceId, signal));
+  const { value, problem } = useWatched(EVERY_S, [tracePath(traceId)], ([trace]: readonly [WholeTrace]) => trace);
   const other = place.value.query.get('with') ?? '';
   return h('div', { class: 'screen' }, [
     h('p', {}, [h('a', { href: hashOf('traces') }, '‹ Traces'), ' ', h('code', {}, traceId)]),

@@ -9,18 +9,19 @@ import { type Column, Table } from '../components/table.ts';
 import { live } from '../feed.ts';
 import { beat, historyOf, meanOf, rowKey } from '../history.ts';
 import { type Filled, filledOf } from '../limits-filled.ts';
-import { usePolled } from '../polled.ts';
-import { askSeries } from '../series.ts';
+import { seriesPath } from '../series.ts';
+import type { SeriesAnswer } from '../../gateway/admin/series-answer.ts';
 import type { View } from '../view.ts';
+import { useWatched } from '../watched.ts';
 
 /** How full limits are, of the last minute: long enough for a key that comes now and then. */
-const filledSpan = { id: '', title: '', spanMs: 60_000, stepMs: 10_000 };
-const FILLED_PERIOD_MS = 3000;
+const filledPath = seriesPath({ name: 'spillway_limit_filled_total' }, { spanMs: 60_000, stepMs: 10_000 });
+const FILLED_EVERY_S = 3;
 
 export function Limits(): View {
   void beat.value;
-  const { value: filled } = usePolled('filled', FILLED_PERIOD_MS, async (signal) =>
-    filledOf(await askSeries({ name: 'spillway_limit_filled_total' }, filledSpan, signal)),
+  const { value: filled } = useWatched(FILLED_EVERY_S, [filledPath], ([answer]: readonly [SeriesAnswer]) =>
+    filledOf(answer),
   );
   const { limits, refused, refusals, stores } = live.value!.tables;
   return h('div', { class: 'screen' }, [

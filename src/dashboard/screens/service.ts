@@ -5,7 +5,7 @@
  * Percentiles are taken here from the buckets that the gateway counted, merged over routes first, by the code the gateway takes them with.
  */
 import { h } from 'preact';
-import type { SeriesAnswer } from '../../gateway/admin/series-api.ts';
+import type { SeriesAnswer } from '../../gateway/admin/series-answer.ts';
 import { changes } from '../changes.ts';
 import { HeatMap } from '../charts/heat-map.ts';
 import { LineChart } from '../charts/line-chart.ts';
@@ -15,24 +15,26 @@ import { Breakers } from '../components/breakers.ts';
 import { EndpointTable, RouteTable } from '../components/service-tables.ts';
 import { SlowestRequests } from '../components/slowest-requests.ts';
 import { live } from '../feed.ts';
-import { usePolled } from '../polled.ts';
 import { place, setQuery } from '../router.ts';
-import { askDots } from '../traces.ts';
+import type { ExemplarAnswer } from '../../gateway/admin/traces-api.ts';
+import { dotsOf, dotsPath } from '../traces.ts';
 import {
   alongside,
-  askSeries,
   type Buckets,
   bucketsOf,
   countsOf,
   gridOf,
   percentileColumns,
-  periodOf,
+  everyOf,
   ratesOf,
+  seriesPath,
+  sinceSampled,
   type TimeSpan,
   timeSpanOf,
   timeSpans,
 } from '../series.ts';
 import type { View } from '../view.ts';
+import { useWatched } from '../watched.ts';
 
 const rateLines: readonly ChartLine[] = [
   { label: 'answers', color: '--line-rate', filled: true },
@@ -55,9 +57,9 @@ const fullLines: readonly ChartLine[] = [
 ];
 const lagLines: readonly ChartLine[] = [{ label: 'the worst worker', color: '--line-quiet', filled: true }];
 
-const DOTS_PERIOD_MS = 3000;
+const DOTS_EVERY_S = 3;
 
-/** What is drawn. The answers themselves are let go of: they say the same, and are as much again. */
+/** What is drawn. */
 interface Drawn {
   readonly rate: ChartData;
   readonly failed: ChartData;
@@ -71,22 +73,29 @@ interface Drawn {
   readonly lag: ChartData;
 }
 
-async function ask(service: string, span: TimeSpan, signal: AbortSignal): Promise<Drawn> {
+/** In the order in which `drawnOf` takes them. */
+function pathsOf(service: string, span: TimeSpan): readonly string[] {
   const labels: Readonly<Record<string, string>> = service === '' ? {} : { service };
-  const of = (name: string, merged: boolean, all = false): Promise<SeriesAnswer> =>
-    askSeries({ name, merged, labels: all ? {} : labels }, span, signal);
   // Added up by the gateway, so that nothing is left out however many there are.
-  const answered = (code_class: string): Promise<SeriesAnswer> =>
-    askSeries({ name: 'spillway_requests_total', merged: true, labels: { ...labels, code_class } }, span, signal);
-  const [requests, client, server, durations, inFlight, queued, lag] = await Promise.all([
-    of('spillway_requests_total', true),
-    answered('4xx'),
-    answered('5xx'),
-    of('spillway_request_duration_seconds', true),
-    of('spillway_requests_in_flight', true),
-    of('spillway_endpoint_queued', true),
-    of('spillway_worker_event_loop_lag_seconds', false, true),
-  ]);
+  const merged = (name: string, more: Readonly<Record<string, string>> = {}): string =>
+    seriesPath({ name, merged: true, labels: { ...labels, ...more } }, span);
+  return [
+    merged('spillway_requests_total'),
+    merged('spillway_requests_total', { code_class: '4xx' }),
+    merged('spillway_requests_total', { code_class: '5xx' }),
+    merged('spillway_request_duration_seconds'),
+    merged('spillway_requests_in_flight'),
+    merged('spillway_endpoint_queued'),
+    seriesPath({ name: 'spillway_worker_event_loop_lag_seconds' }, span),
+  ];
+}
+
+type Seven<T> = readonly [T, T, T, T, T, T, T];
+
+function drawnOf(answers: Seven<SeriesAnswer>): Drawn {
+  const [requests, client, server, durations, inFlight, queued, lag] = answers.map(
+    sinceSampled,
+  ) as unknown as Seven<SeriesAnswer>;
   const grid = gridOf(requests);
   const counts = countsOf(requests);
   // Asked at once, and yet one may have begun a step that another has not.
@@ -110,8 +119,10 @@ export function Service(): View {
   const { query } = place.value;
   const service = query.get('service') ?? '';
   const span = timeSpanOf(query.get('span') ?? '');
-  const { value, problem } = usePolled(`${service} ${span.id}`, periodOf(span), (signal) => ask(service, span, signal));
-  const dots = usePolled(`${service} ${span.id}`, DOTS_PERIOD_MS, (signal) => askDots(service, span, signal));
+  const { value, problem } = useWatched(everyOf(span), pathsOf(service, span), drawnOf);
+  const dots = useWatched(DOTS_EVERY_S, [dotsPath(service, span)], ([found]: readonly [ExemplarAnswer]) =>
+    dotsOf(found),
+  );
   return h('div', { class: 'screen' }, [
     h(Choices, { service, span }),
     h(Breakers, { service }),

@@ -7,21 +7,20 @@ import type { SloAnswer } from '../../gateway/admin/slo-api.ts';
 import { standing } from '../../observe/slo/gate.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { formatObjective } from '../../observe/slo/objective.ts';
-import { getJson } from '../api.ts';
 import { BulletBars, burnText } from '../charts/bullet-bars.ts';
 import { budgetText, countText, dateText, durationText, shareText } from '../charts/format.ts';
 import { Asking } from '../components/asking.ts';
 import { BudgetChart } from '../components/budget-chart.ts';
 import { SloLedger } from '../components/slo-ledger.ts';
 import { SloNotYet } from '../components/slo-not-yet.ts';
-import { usePolled } from '../polled.ts';
 import { place, setQuery } from '../router.ts';
 import type { View } from '../view.ts';
+import { useWatched } from '../watched.ts';
 
-const PERIOD_MS = 2000;
+const EVERY_S = 2;
 
 export function SloScreen(): View {
-  const { value, problem } = usePolled('slos', PERIOD_MS, (signal) => getJson<SloAnswer>('/api/slo', signal));
+  const { value, problem } = useWatched(EVERY_S, ['/api/slo'], ([answer]: readonly [SloAnswer]) => answer);
   if (value === null) return h(Asking, { problem });
   const { slos, waiting } = value;
   if (waiting !== null) return h(SloNotYet, { waiting });

@@ -8,12 +8,13 @@ import { NoTraces, TraceTable } from '../components/slowest-requests.ts';
 import { LogLines } from '../components/log-lines.ts';
 import { TraceView } from '../components/trace-view.ts';
 import { live } from '../feed.ts';
-import { usePolled } from '../polled.ts';
 import { place, setQuery } from '../router.ts';
-import { askTraces, traceIdIn, type TracesWanted } from '../traces.ts';
+import { traceIdIn, tracesPath, type TracesWanted } from '../traces.ts';
+import type { FoundTraces } from '../../observe/trace/store.ts';
 import type { View } from '../view.ts';
+import { useWatched } from '../watched.ts';
 
-const PERIOD_MS = 3000;
+const EVERY_S = 3;
 const LIMIT = '100';
 
 export function Traces(): View {
@@ -80,8 +81,10 @@ function Search(): View {
 
 function Found(): View {
   const wanted = wantedOf(place.value.query);
-  const { value, problem } = usePolled(JSON.stringify(wanted), PERIOD_MS, (signal) =>
-    askTraces({ ...wanted, limit: LIMIT }, signal),
+  const { value, problem } = useWatched(
+    EVERY_S,
+    [tracesPath({ ...wanted, limit: LIMIT })],
+    ([found]: readonly [FoundTraces]) => found,
   );
   return h('section', { class: 'panel' }, [
     h('header', {}, [

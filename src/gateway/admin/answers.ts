@@ -24,7 +24,12 @@ export type ApiAnswer =
       readonly headers?: Readonly<Record<string, string>>;
     }
   /** Goes on until one side closes; `begin` is called when the head is written. */
-  | { readonly kind: 'stream'; readonly contentType: string; readonly begin: (client: LiveClient) => void }
+  | {
+      readonly kind: 'stream';
+      readonly contentType: string;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly begin: (client: LiveClient) => void;
+    }
   | { readonly kind: 'problem'; readonly problem: Problem };
 
 export function json(status: number, value: unknown): ApiAnswer {

@@ -1,6 +1,7 @@
 /**
  * The admin API's paths: what each answers. No sockets here; `server.ts` reads the request and writes the answer.
  */
+import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { pageOf } from '../../observe/exposition.ts';
 import { chooseFormat, contentTypes } from '../../observe/prometheus.ts';
@@ -19,12 +20,15 @@ import { readObject } from './json-body.ts';
 import { passExample, passKeys, readPass } from './pass-body.ts';
 import { readExplainRequest } from './explain-body.ts';
 import type { AdminAccess } from './guard.ts';
+import { answerSteps, answerText, unwatched } from './live-answers.ts';
+import type { Answered, KnownAnswer } from './live-watches.ts';
 import { answerLogs } from './logs-api.ts';
 import { answerOtlpLogs, answerOtlpMetrics, answerOtlpTraces, OTLP_BYTES_MAX, otlpRefusal } from './otlp-api.ts';
 import type { Problem } from './problem.ts';
 import { answerSeries } from './series-api.ts';
 import { answerSlos } from './slo-api.ts';
 import { answerExemplars, answerTrace, answerTraces } from './traces-api.ts';
+import { readWatches } from './watch-body.ts';
 
 interface ApiPath extends AdminAccess {
   /** @defaultValue 64 kB */
@@ -56,6 +60,7 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/metrics': { methods: get, role: 'metrics', answer: answerMetrics },
   '/api/state': { methods: get, role: 'read', answer: (backend) => json(200, backend.state()) },
   '/api/live': { methods: ['GET'], role: 'read', answer: answerLive },
+  '/api/live/{stream}': { methods: ['PUT'], role: 'read', answer: answerWatches },
   '/api/series': { methods: get, role: 'read', answer: answerSeries },
   '/api/slo': { methods: get, role: 'read', answer: answerSlos },
   '/api/changes': { methods: get, role: 'read', answer: answerChanges },
@@ -135,12 +140,40 @@ function answerMetrics(backend: AdminBackend, { headers }: ApiRequest): ApiAnswe
 }
 
 function answerLive({ live }: AdminBackend): ApiAnswer {
-  if (!live.isFull) return { kind: 'stream', contentType: 'text/event-stream', begin: (client) => live.add(client) };
+  if (!live.isFull) {
+    // Whoever knows it may say what is told there.
+    const stream = randomBytes(16).toString('hex');
+    const headers = { 'Spillway-Stream': stream };
+    return { kind: 'stream', contentType: 'text/event-stream', headers, begin: (client) => live.add(client, stream) };
+  }
   const detail = `${live.clients} clients look already; close one, or try again later.`;
   return {
     kind: 'problem',
     problem: { status: 503, title: 'Too many look', detail, headers: { 'Retry-After': '10' } },
   };
+}
+
+/** What the feed tells beside the state, from now on. */
+function answerWatches(backend: AdminBackend, { names: [stream = ''], body }: ApiRequest): ApiAnswer {
+  const wanted = readWatches(body);
+  if (typeof wanted === 'string') return badRequest(wanted);
+  if (backend.live.watch(stream, wanted, (path, known) => answerWatched(backend, path, known)))
+    return json(200, { watches: wanted.length });
+  const detail = 'There is no such stream of /api/live, or it has ended.';
+  return { kind: 'problem', problem: { status: 404, title: 'Not Found', detail } };
+}
+
+/** What `GET` gives to whoever may look. */
+async function answerWatched(backend: AdminBackend, path: string, known: KnownAnswer): Promise<Answered> {
+  const [name = '', ...asked] = path.split('?');
+  const query = new URLSearchParams(asked.join('?'));
+  if (name === '/api/series') return answerSteps(backend, query, known);
+  const { found, names = [] } = findApiPath(name) ?? {};
+  if (found?.role !== 'read' || !found.methods.includes('GET')) return unwatched(404, `${name} cannot be watched.`);
+  return answerText(
+    await found.answer(backend, { method: 'GET', names, query, body: Buffer.alloc(0), headers: {} }),
+    known,
+  );
 }
 
 const CHANGES_MAX = 1000;

@@ -5,8 +5,12 @@ import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { type LiveClient, LiveFeed } from './live-feed.ts';
 import { type LiveState, tableKeys } from './live-model.ts';
 
+let streams = 0;
+
 /** A reader that takes what it is given, or does not. */
 class Reader extends EventEmitter implements LiveClient {
+  /** A name of its own. */
+  readonly stream = String(streams++);
   readonly texts: string[] = [];
   takes = true;
 
@@ -44,7 +48,7 @@ test('tells the whole at once, then the news each second, and reads nothing whil
   clock.pass(10_000);
   assert.equal(reads(), 0);
   const reader = new Reader();
-  live.add(reader);
+  live.add(reader, reader.stream);
   assert.deepEqual(reader.events(), ['whole']);
   clock.pass(3000);
   assert.deepEqual(reader.events(), ['whole', 'change', 'change', 'change']);
@@ -55,7 +59,7 @@ test('tells the whole at once, then the news each second, and reads nothing whil
   assert.equal(live.clients, 0);
   // What it knew is of an hour ago: whoever looks next is told of now.
   const next = new Reader();
-  live.add(next);
+  live.add(next, next.stream);
   assert.equal(reads(), before + 1);
   assert.deepEqual(next.events(), ['whole']);
 });
@@ -63,7 +67,7 @@ test('tells the whole at once, then the news each second, and reads nothing whil
 test('reads once a second, however many look', () => {
   const { clock, live, reads } = feed();
   const readers = Array.from({ length: 64 }, () => new Reader());
-  for (const reader of readers) live.add(reader);
+  for (const reader of readers) live.add(reader, reader.stream);
   assert.equal(live.isFull, true);
   assert.equal(reads(), 1);
   clock.pass(1000);
@@ -76,8 +80,8 @@ test('reads once a second, however many look', () => {
 test('of one that reads too slowly nothing is kept: it misses what it cannot take, and is told the whole then', () => {
   const { clock, live } = feed();
   const [slow, quick] = [new Reader(), new Reader()];
-  live.add(slow);
-  live.add(quick);
+  live.add(slow, slow.stream);
+  live.add(quick, quick.stream);
   slow.takes = false;
   clock.pass(1000);
   assert.deepEqual(slow.events(), ['whole', 'change']);
@@ -102,7 +106,7 @@ test('more than fits into a buffer at once is no reason to tell the whole again'
   const { clock, live } = feed();
   const reader = new Reader();
   reader.takes = false;
-  live.add(reader);
+  live.add(reader, reader.stream);
   for (let second = 0; second < 3; second++) {
     reader.emit('drain');
     clock.pass(1000);
@@ -114,7 +118,7 @@ test('one that takes nothing any more is cut, and its place is free', () => {
   const { clock, live } = feed();
   const reader = new Reader();
   reader.takes = false;
-  live.add(reader);
+  live.add(reader, reader.stream);
   clock.pass(29_000);
   assert.equal(live.clients, 1);
   clock.pass(1000);
@@ -125,16 +129,16 @@ test('one that takes nothing any more is cut, and its place is free', () => {
 test('a state that cannot be read ends the watching and not the thread, and is told; whoever comes later is told the whole', () => {
   const { clock, faults, live, state } = feed();
   const readers = [new Reader(), new Reader()];
-  for (const reader of readers) live.add(reader);
+  for (const reader of readers) live.add(reader, reader.stream);
   state.isBroken = true;
   clock.pass(1000);
   assert.equal(live.clients, 0);
   assert.match(String(faults), /^Error: no state$/);
-  assert.throws(() => live.add(new Reader()), /no state/);
+  assert.throws(() => live.add(new Reader(), 'a'), /no state/);
   assert.equal(live.clients, 0);
   state.isBroken = false;
   const next = new Reader();
-  live.add(next);
+  live.add(next, next.stream);
   clock.pass(1000);
   assert.deepEqual(next.events(), ['whole', 'change']);
 });

@@ -6,7 +6,8 @@ import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import type { SeriesQuery } from '../../observe/series/range.ts';
 import { createSeries, type Series } from '../../observe/series/series.ts';
 import type { ApiAnswer } from './answers.ts';
-import { answerSeries, type SeriesAnswer } from './series-api.ts';
+import type { SeriesAnswer } from './series-answer.ts';
+import { answerSeries } from './series-api.ts';
 
 const ENDPOINTS = 10_000;
 

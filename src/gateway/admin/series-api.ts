@@ -13,33 +13,6 @@ import type { Telemetry } from '../control/telemetry.ts';
 import { type ApiAnswer, type ApiRequest, badRequest } from './answers.ts';
 import type { AdminBackend } from './backend.ts';
 
-/** As JSON. Both ends import this. */
-export interface SeriesAnswer {
-  /** Wall time at which the first step begins. */
-  readonly fromMs: number;
-  readonly stepMs: number;
-  /** Wall time of the answer: the step that holds it is not over. */
-  readonly nowMs: number;
-  /** Of each step, whether anything was sampled in it: if not, its zeros are not known to be any. */
-  readonly sampled: readonly boolean[];
-  readonly rows: readonly SeriesAnswerRow[];
-  readonly more: number;
-}
-
-export type SeriesAnswerRow = { readonly labels: Readonly<Record<string, string>> } & (
-  | { readonly kind: 'counter'; readonly values: readonly number[] }
-  | { readonly kind: 'gauge'; readonly last: readonly number[]; readonly max: readonly number[] }
-  | {
-      readonly kind: 'histogram';
-      readonly bounds: readonly (number | null)[];
-      readonly steps: readonly ({
-        readonly buckets: readonly number[];
-        readonly counts: readonly number[];
-        readonly sum: number;
-      } | null)[];
-    }
-);
-
 const ROWS_MAX = 1000;
 /** Of a budget of 5 ms that nothing in this thread may exceed. */
 const TURN_MS = 2;
@@ -53,26 +26,31 @@ const LABEL = 'label.';
 /** More at once would be as many turns before others have theirs. */
 const answering = new InTurn();
 
-type SeriesSource = Pick<AdminBackend, 'series' | 'wallMs'> & { readonly telemetry: Pick<Telemetry, 'clock'> };
+export type SeriesSource = Pick<AdminBackend, 'series' | 'wallMs'> & { readonly telemetry: Pick<Telemetry, 'clock'> };
 
 export async function answerSeries(backend: SeriesSource, { query }: Pick<ApiRequest, 'query'>): Promise<ApiAnswer> {
   const nowMs = backend.wallMs();
   const wanted = readSeriesQuery(query, nowMs);
   if (typeof wanted === 'string') return badRequest(wanted);
+  const range = await seriesRange(backend, wanted);
+  const body = seriesChunks(range, nowMs, backend.telemetry.clock);
+  return { kind: 'answer', status: 200, contentType: 'application/json', body };
+}
+
+export function seriesRange(backend: SeriesSource, wanted: SeriesQuery): Promise<SeriesRange> {
   const { clock } = backend.telemetry;
-  const range = await answering.run(() => inTurns(backend.series(wanted), { clock, turnMs: TURN_MS }));
-  return {
-    kind: 'answer',
-    status: 200,
-    contentType: 'application/json',
-    body: inChunks(seriesText(range, nowMs), clock),
-  };
+  return answering.run(() => inTurns(backend.series(wanted), { clock, turnMs: TURN_MS }));
+}
+
+/** The JSON of a `SeriesAnswer`. */
+export function seriesChunks(range: SeriesRange, nowMs: number, clock: Pick<Clock, 'nowMs'>): AsyncIterable<string> {
+  return inChunks(seriesText(range, nowMs), clock);
 }
 
 const seriesExample = '?name=spillway_requests_total&label.route=api&from=-15m&step=10s&merged=true';
 
 /** What is wrong, in a sentence, if it cannot be understood. Times are wall ms, or before `nowMs` such as `-15m`. */
-function readSeriesQuery(query: URLSearchParams, nowMs: number): SeriesQuery | string {
+export function readSeriesQuery(query: URLSearchParams, nowMs: number): SeriesQuery | string {
   const name = query.get('name') ?? '';
   if (name === '') return `name is missing; expected such as ${seriesExample}.`;
   const labels: Record<string, string> = {};
@@ -125,7 +103,6 @@ async function* inChunks(text: Iterable<string>, clock: Pick<Clock, 'nowMs'>): A
   yield chunk;
 }
 
-/** The JSON of a `SeriesAnswer`. */
 function* seriesText({ rows, ...range }: SeriesRange, nowMs: number): Generator<string> {
   const { fromMs, stepMs, sampled, more } = range;
   yield `${JSON.stringify({ fromMs, stepMs, nowMs, sampled, more }).slice(0, -1)},"rows":[`;
@@ -133,7 +110,7 @@ function* seriesText({ rows, ...range }: SeriesRange, nowMs: number): Generator<
     if (at > 0) yield ',';
     yield* rowText(row);
   }
-  yield ']}\n';
+  yield ']}';
 }
 
 function* rowText({ labels, ...row }: SeriesRow): Generator<string> {

@@ -189,7 +189,8 @@ export class AdminServer {
   /** The head says what the caller may do, so that a page need not offer what would be refused. */
   #stream(request: IncomingMessage, response: ServerResponse, answer: Extract<ApiAnswer, { kind: 'stream' }>): void {
     const role = roleOf({ method: request.method ?? '', rawHeaders: request.rawHeaders }, this.#policy);
-    response.writeHead(200, { ...everyAnswer, 'Content-Type': answer.contentType, 'Spillway-Role': role ?? '' });
+    const { contentType, headers } = answer;
+    response.writeHead(200, { ...everyAnswer, ...headers, 'Content-Type': contentType, 'Spillway-Role': role ?? '' });
     this.#streams.add(response);
     response.once('close', () => this.#streams.delete(response));
     answer.begin(response);
