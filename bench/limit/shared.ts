@@ -5,15 +5,16 @@
 import { availableParallelism } from 'node:os';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import {
-  createLimiter,
-  createSharedMemory,
-  memoryStore,
-  sharedMemoryStore,
-  tokenBucket,
-} from '../../src/limit/index.ts';
+import { createSharedMemory } from '../../src/limit/index.ts';
 import type { HammerJob, HammerReport } from './hammer-thread.ts';
-import { byTurns, print } from './turns.ts';
+import { memorySubjects } from './memory.ts';
+import type { subjects } from './memory-subjects.ts';
+import { byTurns } from './turns.ts';
+
+const names = [
+  'memory that threads share, takeSync',
+  'token bucket, takeSync',
+] as const satisfies (keyof typeof subjects)[];
 
 const SECONDS = 1;
 const ROUNDS = 5;
@@ -47,22 +48,9 @@ const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) =
 const millions = (rate: number): string => `${(rate / 1e6).toFixed(2)} M/s`;
 
 export async function sharedPart(): Promise<void> {
-  // Of each key more is taken than comes back: none is forgotten.
-  const algorithm = tokenBucket({ capacity: 1e8, refillPerSecond: 1 });
   for (const count of [1, 100_000]) {
-    const keys = Array.from({ length: count }, (_, id) => `user:${id}`);
-    const contenders = [
-      ['shared memory, takeSync', sharedMemoryStore(createSharedMemory({ keysMax: 100_000 }))] as const,
-      ['memory of the thread, takeSync', memoryStore()] as const,
-    ].map(([name, store]) => {
-      const limiter = createLimiter({ name: 'shared', algorithm, store });
-      let at = 0;
-      const run = (takes: number): void => {
-        for (let take = 0; take < takes; take++) limiter.takeSync(keys[(at = at + 1 === count ? 0 : at + 1)]!);
-      };
-      return { name, run };
-    });
-    print(`shared memory, uncontended, ${count === 1 ? 'one key' : '100,000 keys'}`, await byTurns(contenders));
+    const title = `shared memory, uncontended, ${count === 1 ? 'one key' : '100,000 keys'}`;
+    await byTurns(title, { file: memorySubjects, names, keys: { count, order: 'in turn' } });
   }
   const [alone, apart, together]: [number[], number[], number[]] = [[], [], []];
   const shares: number[] = [];
