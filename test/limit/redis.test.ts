@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 
 import type { SpillwayError } from '../../src/kernel/errors.ts';
-import { allOf, concurrency, createLimiter, fixedWindow, redisStore, slidingLog } from '../../src/limit/index.ts';
+import {
+  allOf,
+  concurrency,
+  createLimiter,
+  fixedWindow,
+  redisStore,
+  slidingLog,
+  tokenBucket,
+} from '../../src/limit/index.ts';
 import { RedisServer } from '../servers/redis.ts';
 import { clients } from '../servers/redis-clients.ts';
 import { Relay } from '../faults/relay.ts';
@@ -244,6 +252,30 @@ test('R6: what another type of data stands for is read as unused, and every key 
   assert.ok((await server.admin.pttl(key)) > 0);
   await server.admin.set(key, 'seven b');
   assert.equal((await limiter.take('ann')).remaining, 99);
+});
+
+test('R6: a key outlives what it says by ten seconds at most, and is given another end only when it must', async () => {
+  await using opened = await clients['ioredis 6'](server.port);
+  const algorithm = tokenBucket({ capacity: 1000, refillPerSecond: 1 });
+  const limiter = createLimiter({ name: 'ends', algorithm, store: redisStore(opened.client), outage: patient });
+  const serverMs = async (): Promise<number> => {
+    const [seconds, micros] = await server.admin.time();
+    return Number(seconds) * 1000 + Number(micros) / 1000;
+  };
+  const endAfter = async (cost: number): Promise<number> => {
+    const beforeMs = await serverMs();
+    const { resetAfterMs } = await limiter.take('ann', { cost });
+    const endMs = Number(await server.admin.call('pexpiretime', 'spillway:ends:token-bucket:ann'));
+    assert.ok(endMs >= beforeMs + resetAfterMs - 1, 'not before it is as good as new');
+    assert.ok(endMs <= (await serverMs()) + resetAfterMs + 10_001, 'ten seconds later at most');
+    return endMs;
+  };
+  const first = await endAfter(100);
+  assert.equal(await endAfter(2), first, 'one that is far enough stays');
+  const second = await endAfter(500);
+  assert.ok(second > first);
+  await limiter.refund('ann', 500);
+  assert.ok((await endAfter(1)) < second, 'and one that is too far comes nearer');
 });
 
 for (const [lacks, rights] of [

@@ -2,8 +2,8 @@
 --@ state
 local limit, lease = p1, p2
 local s = {}
-if raw and #raw % 16 == 0 then
-  for at = 1, #raw, 16 do s[#s + 1], s[#s + 2] = unpack_from('<dd', raw, at) end
+if raw and #raw % 16 == 8 then
+  for at = 9, #raw, 16 do s[#s + 1], s[#s + 2] = unpack_from('<dd', raw, at) end
 end
 
 local function write()
@@ -18,14 +18,14 @@ local function set_end(to)
       s[slot], done = to, true
     end
   end
-  write()
+  if done then write() end
 end
 --@ room
 -- The ends of those that hold, and the latest of them.
-local ends, latest = {}, now
+local ends, latest, stepped_back = {}, now, false
 for slot = 1, #s, 2 do
   if s[slot] > now then
-    s[slot] = min(s[slot], now + lease)
+    if s[slot] > now + lease then s[slot], stepped_back = now + lease, true end
     latest = max(latest, s[slot])
     ends[#ends + 1] = s[slot]
   end
@@ -56,7 +56,7 @@ if taken > 0 then
   reset = lease
 end
 remaining = max(0, room - taken)
-write()
+if taken > 0 or stepped_back then write() end
 --@ release
 set_end(0)
 --@ renew

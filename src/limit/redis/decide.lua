@@ -21,7 +21,7 @@ end
 
 local function write(key, raw, text, reset)
   --@ keep
-  states[key] = text
+  states[key] = NO_END .. text
 end
 
 local function take(key, part, look)
@@ -39,7 +39,7 @@ local function change(key, part, verb)
     return answer(0, 0, 0, 0)
   end
   local text, done = part.kernel[verb](raw, part.p1, part.p2, part.p3, part.cost, part.holder)
-  if text then write(key, raw, text, select(4, part.take(text, part.p1, part.p2, part.p3, 0, 1, 0, true))) end
+  if text then write(key, raw, text, select(4, part.take(NO_END .. text, part.p1, part.p2, part.p3, 0, 1, 0, true))) end
   answer(done and 1 or 0, 0, 0, 0)
 end
 

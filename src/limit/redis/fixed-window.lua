@@ -2,8 +2,8 @@
 --@ state
 local limit, window = p1, p2
 local start, taken = now - fmod(now, window), 0
-if raw and #raw == 16 then
-  local began, counted = unpack_from('<dd', raw)
+if raw and #raw == 24 then
+  local began, counted = unpack_from('<dd', raw, 9)
   if began >= start then taken = counted end
   -- The clock stepped back.
   if began > start then text = pack('<dd', start, taken) end

@@ -2,17 +2,18 @@
 -- It is read where it is needed and never taken apart: of 10,000 times, a take looks at 14.
 --@ state
 local limit, window = p1, p2
-local log = raw and #raw % 8 == 0 and raw or ''
+local log = raw and #raw >= 8 and #raw % 8 == 0 and raw or NO_END
 local function nth(n) return (unpack_from('<d', log, #log - 8 * n + 1)) end
 -- How many are inside the window.
-local inside, high = 0, #log / 8
+local inside, high = 0, #log / 8 - 1
 if high > 0 then
   local ahead = nth(1) - now
   if ahead > 0 then
     -- The clock stepped back.
     local moved = {}
-    for at = 1, #log, 8 do moved[#moved + 1] = pack('<d', max(0, (unpack_from('<d', log, at)) - ahead)) end
-    log = table.concat(moved)
+    for at = 9, #log, 8 do moved[#moved + 1] = pack('<d', max(0, (unpack_from('<d', log, at)) - ahead)) end
+    text = table.concat(moved)
+    log = NO_END .. text
   end
   while inside < high do
     local middle = floor((inside + high + 1) / 2)
@@ -31,10 +32,9 @@ if granted ~= times then
 end
 local taken = granted * cost
 if not look and taken > 0 then
-  log = string.sub(log .. string.rep(pack('<d', now), taken), -8 * limit)
-  inside = inside + taken
-end
-text, remaining = log, limit - inside
-if inside > 0 then reset = nth(1) + window - now end
+  text = string.sub(log, max(9, #log - 8 * (limit - taken) + 1)) .. string.rep(pack('<d', now), taken)
+  inside, reset = inside + taken, window
+elseif inside > 0 then reset = nth(1) + window - now end
+remaining = limit - inside
 --@ refund
-text = string.sub(log, 1, #log - 8 * min(cost, inside))
+text = string.sub(log, 9, #log - 8 * min(cost, inside))

@@ -2,8 +2,8 @@
 --@ state
 local limit, window, step = p1, p2, p3
 local start, current, previous = now - fmod(now, window), 0, 0
-if raw and #raw == 24 then
-  local began, in_it, before = unpack_from('<ddd', raw)
+if raw and #raw == 32 then
+  local began, in_it, before = unpack_from('<ddd', raw, 9)
   if began >= start then current, previous = in_it, before
   elseif began >= start - window then previous = in_it end
   -- The clock stepped back.

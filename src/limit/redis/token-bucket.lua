@@ -2,9 +2,9 @@
 --@ state
 local limit, unit, refill = p1, p2, p3
 local full, owed = limit * unit, 0
-if raw and #raw == 24 then
+if raw and #raw == 32 then
   local at, of
-  owed, at, of = unpack_from('<ddd', raw)
+  owed, at, of = unpack_from('<ddd', raw, 9)
   if owed ~= 0 then
     if of ~= unit then owed = ceil((owed / of) * unit) end
     owed = min(owed, full)
