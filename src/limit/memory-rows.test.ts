@@ -3,22 +3,26 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { seededRandom } from '../kernel/random.ts';
 import { MemoryRows } from './memory-rows.ts';
+import { isWide, WideRows } from './wide-rows.ts';
+
+type Either = MemoryRows | WideRows;
 
 function rowsOf(
   keysMax: number,
   width = 2,
   idle: (numbers: Float64Array, at: number) => boolean = () => false,
-): MemoryRows {
-  return new MemoryRows({ width, keysMax, random: seededRandom(7), idle, nowUs: () => 0 });
+): Either {
+  const options = { width, keysMax, random: seededRandom(7), idle, nowUs: () => 0 };
+  return isWide(width) ? new WideRows(options) : new MemoryRows(options);
 }
 
 /** The numbers of a key, or null. */
-function read(rows: MemoryRows, key: string): number[] | null {
+function read(rows: Either, key: string): number[] | null {
   const at = rows.enter(key, false);
   return at < 0 ? null : [...rows.numbers.subarray(at, at + 2)];
 }
 
-function write(rows: MemoryRows, key: string, value: number): void {
+function write(rows: Either, key: string, value: number): void {
   const at = rows.enter(key, true);
   rows.numbers[at] = value;
   rows.numbers[at + 1] = -value;
@@ -96,11 +100,11 @@ test('a hundred thousand keys keep their numbers, in less than 60 bytes each', (
 });
 
 test('growth moves little at a time, however wide the rows are', () => {
-  for (const width of [1, 3, 100, 1000, 10_002]) {
+  for (const width of [1, 3, 100, 512, 513, 10_002]) {
     const rows = rowsOf(100_000, width);
     const rowBytes = 8 * (1 + width);
-    // What a split makes anew: of at most 16 rows, or 256 kB of them, two halves with room to grow.
-    const most = Math.max(16 * rowBytes, 262_144) / 0.6 + 2 * 16 * rowBytes;
+    // What a split makes anew: of 256 kB of rows, two halves with room to grow.
+    const most = 262_144 / 0.6 + 2 * 16 * Math.min(rowBytes, 4104);
     const keys = Math.min(20_000, Math.ceil((8 * most) / rowBytes));
     for (let id = 0, before = rows.bytes; id < keys; id++) {
       rows.enter(`key:${id}`, true);
@@ -151,4 +155,47 @@ test('idle keys go first, and a table of them does not grow', () => {
     (numbers) => numbers?.[0] === 1,
   );
   assert.ok(kept.length >= 490, `${kept.length} of 500`);
+});
+
+test('wide rows keep their numbers through growth, and a place that is free again is cleared and taken first', () => {
+  const width = 1000;
+  const step = fc.record({ id: fc.nat(120), removes: fc.boolean(), value: fc.integer({ min: 1, max: 1e9 }) });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 100, maxLength: 250, size: 'max' }), fc.nat(9), (steps, idleOf10) => {
+      const rows = rowsOf(50, width, (numbers, at) => numbers[at]! % 10 < idleOf10);
+      const model = new Map<string, number>();
+      for (const { id, removes, value } of steps) {
+        const key = `key:${id}`;
+        if (removes) {
+          rows.remove(key);
+          assert.equal(read(rows, key), null);
+          model.delete(key);
+          continue;
+        }
+        if (rows.enter(key, false) < 0) {
+          const at = rows.enter(key, true);
+          assert.ok(
+            rows.numbers.subarray(at, at + width).every((number) => number === 0),
+            'a new row is zeros',
+          );
+        }
+        const at = rows.enter(key, true);
+        rows.numbers.fill(value, at, at + width);
+        model.set(key, value);
+        assert.ok(rows.size <= 50);
+        for (const [known, number] of model) {
+          const found = rows.enter(known, false);
+          if (found < 0) continue;
+          const numbers = rows.numbers.subarray(found, found + width);
+          assert.ok(
+            numbers.every((each) => each === number),
+            `${known} has its own numbers`,
+          );
+        }
+      }
+      // Slabs of 32 rows.
+      assert.ok(rows.bytes <= 64 * width * 8 + 4096, `${rows.bytes} bytes for 50 keys`);
+    }),
+    { numRuns: 10 },
+  );
 });

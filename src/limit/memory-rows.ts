@@ -22,9 +22,9 @@ import type { Rows } from './rows.ts';
 
 /** Many, so that there are few segments, whose objects stay in the cache; and few enough to be split in a millisecond. */
 const SEGMENT_ROWS_MAX = 4096;
-/** For the same reason: as many rows of a `slidingLog` of 10,000 takes would be 330 MB. */
+/** For the same reason; 64 rows of 512 numbers, and wider ones are not in here (wide-rows.ts). */
 const SEGMENT_BYTES = 262_144;
-/** However wide: of smaller segments, so few have the average number of keys that the directory would outgrow them. */
+/** Of the first segment, for most limiters have few keys. */
 const SEGMENT_ROWS_MIN = 16;
 /** Linear probing needs 3 looks for a hit and 13 for a miss at four fifths, which are next to each other. */
 const FILL_MAX = 0.8;
@@ -65,8 +65,7 @@ function rowsFor(count: number): number {
 
 /** The most rows of a segment, a row being a key and `width` numbers. */
 function segmentRows(width: number): number {
-  const fitting = Math.floor(SEGMENT_BYTES / (8 * (1 + width)));
-  return Math.min(SEGMENT_ROWS_MAX, Math.max(SEGMENT_ROWS_MIN, fitting));
+  return Math.min(SEGMENT_ROWS_MAX, Math.floor(SEGMENT_BYTES / (8 * (1 + width))));
 }
 
 /** The key as words: as a number it could be a NaN, of which not all bits are kept. */
@@ -89,6 +88,8 @@ export interface MemoryRowsOptions {
   readonly idle: (numbers: Float64Array, at: number, nowUs: number) => boolean;
   /** The time for it, read once for many rows. */
   readonly nowUs: () => number;
+  /** Told of each row that goes, before it is cleared. @defaultValue nobody */
+  readonly forgotten?: (numbers: Float64Array, at: number) => void;
 }
 
 export class MemoryRows implements Rows {
@@ -101,18 +102,20 @@ export class MemoryRows implements Rows {
   readonly #keysMax: number;
   readonly #idle: MemoryRowsOptions['idle'];
   readonly #nowUs: () => number;
+  readonly #forgotten: MemoryRowsOptions['forgotten'];
   /** By the upper `#depth` bits of the hash; at least one bit, for a shift by 32 is none. */
   #directory: Segment[];
   #depth = 1;
   #count = 0;
 
-  constructor({ width, keysMax, random, idle, nowUs }: MemoryRowsOptions) {
+  constructor({ width, keysMax, random, idle, nowUs, forgotten }: MemoryRowsOptions) {
     this.#secret = createHashSecret(random);
     this.#stride = 1 + width;
     this.#segmentRows = segmentRows(width);
     this.#keysMax = keysMax;
     this.#idle = idle;
     this.#nowUs = nowUs;
+    this.#forgotten = forgotten;
     const first = new Segment(SEGMENT_ROWS_MIN, this.#stride, 0);
     this.#directory = [first, first];
     this.numbers = first.numbers;
@@ -207,6 +210,7 @@ export class MemoryRows implements Rows {
       const lower = words[2 * from + 1]!;
       if (lower === 0) continue;
       if (this.#idle(numbers, from + 1, nowUs)) {
+        this.#forgotten?.(numbers, from + 1);
         clear(numbers, from, stride);
         segment.count -= 1;
         this.#count -= 1;
@@ -296,6 +300,7 @@ export class MemoryRows implements Rows {
     const stride = this.#stride;
     /** How many rows after `from` the row `to` is. */
     const distance = (from: number, to: number): number => (to < from ? to - from + rows : to - from);
+    this.#forgotten?.(numbers, row * stride + 1);
     let gap = row;
     for (let next = row; ;) {
       next = next + 1 === rows ? 0 : next + 1;

@@ -1,17 +1,18 @@
 /**
  * The store in the memory of this thread: nothing to install, nothing to wait for, and as exact as its clock.
  *
- * Each limiter has its own table (memory-rows.ts). Nothing runs in the background: no timer, no sweep.
+ * Each limiter has its own table (memory-rows.ts; wide-rows.ts for a long `slidingLog`). Nothing runs in the background: no timer, no sweep.
  * What it is not: shared. Every thread and process that has one admits the whole limit.
  */
 import type { Clock } from '../kernel/clock.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { createRandom, type Random } from '../kernel/random.ts';
 import type { Algorithm } from './algorithm.ts';
-import { MemoryRows } from './memory-rows.ts';
+import { MemoryRows, type MemoryRowsOptions } from './memory-rows.ts';
 import { checkInteger, checkKeys } from './options.ts';
 import { RowCounters } from './rows.ts';
 import { type Counters, type LocalPart, type LocalStore, StoreTime } from './store.ts';
+import { isWide, WideRows } from './wide-rows.ts';
 
 export interface MemoryStoreOptions {
   /**
@@ -39,7 +40,7 @@ const KEYS_MAX = 2 ** 24;
 const LAYOUTS_MAX = 4;
 
 interface Table {
-  readonly rows: MemoryRows;
+  readonly rows: MemoryRows | WideRows;
   algorithm: Algorithm;
 }
 
@@ -96,17 +97,16 @@ class ThreadMemory implements MemoryStore {
   }
 
   #create(algorithm: Algorithm): Table {
-    const table: Table = {
-      algorithm,
-      rows: new MemoryRows({
-        width: algorithm.width,
-        keysMax: this.#keysMax,
-        random: this.#random,
-        // By what the limit is now.
-        idle: (numbers, at, nowUs) => table.algorithm.idle(numbers, at, nowUs),
-        nowUs: () => this.#time.nowUs(),
-      }),
+    const options: MemoryRowsOptions = {
+      width: algorithm.width,
+      keysMax: this.#keysMax,
+      random: this.#random,
+      // By what the limit is now.
+      idle: (numbers, at, nowUs) => table.algorithm.idle(numbers, at, nowUs),
+      nowUs: () => this.#time.nowUs(),
     };
+    const rows = isWide(algorithm.width) ? new WideRows(options) : new MemoryRows(options);
+    const table: Table = { algorithm, rows };
     return table;
   }
 }
