@@ -1,4 +1,5 @@
 /** What a cache may know for how long, read and checked: the options and the factory. */
+import { STORE_DEADLINE_DEFAULT, STORE_DEADLINE_MAX_MS } from '../drivers/store-patience.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { checkDuration, checkKeys, invalid } from '../kernel/options.ts';
 import { createRandom, type Random } from '../kernel/random.ts';
@@ -77,9 +78,6 @@ const DEADLINE_DEFAULT = '30s';
 const DEADLINE_MAX_MS = 3_600_000;
 /** Most loads are done by then; who loads for longer may be dead. */
 const SHARED_WAIT_DEFAULT = '5s';
-/** Longer than a store takes on a bad day, shorter than a user's patience. */
-const SHARED_DEADLINE_DEFAULT = '500ms';
-const SHARED_DEADLINE_MAX_MS = 60_000;
 const EARLY_MAX = 10;
 const JITTER_DEFAULT = '10%';
 const JITTER_MAX = 0.5;
@@ -143,16 +141,13 @@ function readFreshness({ stale = {}, earlyRefresh = 1, jitter = JITTER_DEFAULT }
 /** Who waits for others and for the store is to have time left to load by himself. */
 function readShared(shared: SharedOptions, loadMs: number): Pick<SharedTierOptions, 'store' | 'waitMs' | 'deadlineMs'> {
   checkKeys('createCache: shared', shared, ['store', 'wait', 'deadline']);
-  const { store, wait = SHARED_WAIT_DEFAULT, deadline = SHARED_DEADLINE_DEFAULT } = shared;
+  const { store, wait = SHARED_WAIT_DEFAULT, deadline = STORE_DEADLINE_DEFAULT } = shared;
   if (typeof store?.ask !== 'function')
     throw invalid('createCache: shared.store is none; expected one such as redisCache(client).');
   return {
     store,
     waitMs: Math.min(loadMs / 2, checkDuration('createCache: shared.wait', wait, 0, DEADLINE_MAX_MS)),
-    deadlineMs: Math.min(
-      loadMs / 4,
-      checkDuration('createCache: shared.deadline', deadline, 1, SHARED_DEADLINE_MAX_MS),
-    ),
+    deadlineMs: Math.min(loadMs / 4, checkDuration('createCache: shared.deadline', deadline, 1, STORE_DEADLINE_MAX_MS)),
   };
 }
 

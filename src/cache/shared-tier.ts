@@ -10,6 +10,7 @@
  * Cost: a round trip before a load, and one after it.
  */
 import { randomBytes } from 'node:crypto';
+import { storePauseMs } from '../drivers/store-patience.ts';
 import { abortable, LazyAbort } from '../kernel/abort.ts';
 import { backoffMs } from '../kernel/backoff.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -63,9 +64,6 @@ export interface LoadRequest {
 
 /** Between two questions about what another loads. */
 const AGAIN = { shortestMs: 5, baseMs: 10, longestMs: 200 };
-const PAUSE_FIRST_MS = 100;
-/** How late a store that is back may be noticed. */
-const PAUSE_MAX_MS = 5000;
 
 export class SharedTier {
   readonly #options: SharedTierOptions;
@@ -208,7 +206,7 @@ export class SharedTier {
     this.#outage = { sinceMs: this.#outage?.sinceMs ?? clock.wallMs(), error };
     // Calls that were under way when the first failed say nothing new.
     if (!isNews) return;
-    this.#retryMs = nowMs + Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** this.#failures);
+    this.#retryMs = nowMs + storePauseMs(this.#failures);
     this.#failures += 1;
   }
 

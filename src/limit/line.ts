@@ -12,6 +12,7 @@
  * A call leaves before the event loop turns: whoever is alone waits for nothing but the store.
  * Cost: a promise and two small objects a take; a call a tick.
  */
+import { storePauseMs } from '../drivers/store-patience.ts';
 import { abortable, LazyAbort } from '../kernel/abort.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
@@ -37,11 +38,6 @@ export interface Outage {
   /** Why the last one did. */
   readonly error: SpillwayError;
 }
-
-/** Short: most failures are one connection that is made anew. */
-const PAUSE_FIRST_MS = 100;
-/** How late a store that is back may be noticed. */
-const PAUSE_MAX_MS = 5_000;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -264,7 +260,7 @@ export class Line {
     const { clock } = this.#store;
     if (this.#error === null) this.#sinceMs = clock.wallMs();
     this.#error = error;
-    this.#retryMs = clock.nowMs() + Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** this.#failures);
+    this.#retryMs = clock.nowMs() + storePauseMs(this.#failures);
     this.#failures += 1;
   }
 }

@@ -8,6 +8,7 @@
  *
  * The decision's `source` says which it was. The store is back with its first answer, without anybody doing anything.
  */
+import { STORE_DEADLINE_DEFAULT, STORE_DEADLINE_MAX_MS } from '../drivers/store-patience.ts';
 import type { Duration } from '../kernel/units.ts';
 import { checkKeys, durationUs, invalid } from './options.ts';
 
@@ -32,13 +33,9 @@ export interface Outages {
   readonly deadlineMs: number;
 }
 
-/** Longer than a store takes on a bad day, shorter than a user's patience. */
-const DEADLINE_DEFAULT = '500ms';
-const DEADLINE_MAX_MS = 60_000;
-
 export function readOutage(options: OutageOptions): Outages {
   checkKeys('createLimiter: outage', options, ['answer', 'share', 'deadline']);
-  const { answer = 'fallback', share = 1, deadline = DEADLINE_DEFAULT } = options;
+  const { answer = 'fallback', share = 1, deadline = STORE_DEADLINE_DEFAULT } = options;
   if (!['fallback', 'open', 'closed'].includes(answer)) {
     throw invalid(`createLimiter: outage.answer is “${answer}”; expected fallback, open or closed.`);
   }
@@ -49,7 +46,7 @@ export function readOutage(options: OutageOptions): Outages {
     throw invalid(`createLimiter: outage.share is ${share}, and outage.answer is ${answer}; a share is for fallback.`);
   }
   const deadlineMs = durationUs('createLimiter: outage.deadline', deadline) / 1000;
-  if (deadlineMs < 1 || deadlineMs > DEADLINE_MAX_MS) {
+  if (deadlineMs < 1 || deadlineMs > STORE_DEADLINE_MAX_MS) {
     throw invalid(`createLimiter: outage.deadline is ${deadline}; expected from 1ms to 1m.`);
   }
   return { answer, share, deadlineMs };
