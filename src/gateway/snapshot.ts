@@ -250,6 +250,8 @@ export interface EndpointPlan {
   readonly local: boolean;
   /** Only when nobody else is in. */
   readonly backup: boolean;
+  /** Connections that it takes, of all workers together; null: as many as `limits` of its service lets each worker have. */
+  readonly connectionsMax: number | null;
   /** The config drains it, within this time; null: it serves, unless a command drains it. */
   readonly drainMs: number | null;
   /** What an affinity cookie says of it: a MAC of its name, so nobody can make one up; null without affinity. */

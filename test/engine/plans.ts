@@ -7,8 +7,8 @@ import type { EndpointPlan, ListenerPlan, RoutePlan, ServicePlan, Snapshot } fro
 
 import type { LimitPlan } from '../../src/gateway/limits/plan.ts';
 
-/** Lane 0 is the control thread's, 1 the data plane's. */
-const LANES = 2;
+/** Lane 0 is the control thread's, 1 the data plane's, and others those of workers beside it. */
+const LANES = 4;
 
 export interface Changes {
   readonly limits?: Partial<ListenerPlan['limits']>;
@@ -21,7 +21,7 @@ export interface Changes {
   /** Of the endpoint at `index`. */
   readonly endpoint?: (
     index: number,
-  ) => Partial<Pick<EndpointPlan, 'weight' | 'pin' | 'priority' | 'local' | 'backup' | 'drainMs'>>;
+  ) => Partial<Pick<EndpointPlan, 'weight' | 'pin' | 'priority' | 'local' | 'backup' | 'connectionsMax' | 'drainMs'>>;
   readonly attemptsMax?: number;
   readonly retries?: Partial<ServicePlan['retries']>;
   readonly deadlineField?: string;
@@ -143,6 +143,7 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
     priority: 0,
     local: true,
     backup: false,
+    connectionsMax: null,
     drainMs: null,
     pin: null,
     traffic: createTrafficCell(LANES),

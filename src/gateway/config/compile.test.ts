@@ -80,9 +80,10 @@ test('every number of a service arrives in its own place', () => {
     responseHeaderFields: 5,
     requestsPerConnection: 6,
   } as const;
+  const endpoints = [{ address: 'a:1', connectionsMax: 8 }, 'b:1'];
   const [plan] = compile({
     ...base,
-    services: [{ name: 'shop', endpoints: ['a:1'], timeouts, limits, retries: { attempts: 7 }, retryAfter: '1.5s' }],
+    services: [{ name: 'shop', endpoints, timeouts, limits, retries: { attempts: 7 }, retryAfter: '1.5s' }],
   }).services;
   assert.deepEqual(plan?.timeouts, {
     connectMs: 1000,
@@ -102,6 +103,10 @@ test('every number of a service arrives in its own place', () => {
     requestsPerConnectionMax: 6,
   });
   assert.deepEqual([plan?.retries.attemptsMax, plan?.retryAfterS], [7, 2]);
+  assert.deepEqual(
+    plan?.endpoints.map(({ connectionsMax }) => connectionsMax),
+    [8, null],
+  );
 });
 
 test('a snapshot crosses to a worker, cells shared', () => {

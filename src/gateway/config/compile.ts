@@ -161,7 +161,7 @@ function compileService(service: Service, config: Config, { cells, found }: Comp
     judged: health.passive === null ? null : { row: health.passive.consecutive },
     endpoints: endpointsOf(service, found?.(service) ?? []).map(({ address, ...each }): EndpointPlan => {
       const { text: id, host, port } = address;
-      const { weight, zone, priority, backup, drain, source } = each;
+      const { weight, zone, priority, backup, drain, source, connectionsMax = null } = each;
       const identity = each.identity ?? host;
       const pin = secret === undefined ? null : pinOf(secret, name, id);
       const drainMs = drain === true ? config.drainTimeout : drain === false ? null : drain;
@@ -171,7 +171,8 @@ function compileService(service: Service, config: Config, { cells, found }: Comp
         loadSlot: cells.loadSlot(name, id),
         cell: cells.endpoint(name, id),
       };
-      return { id, host, port, identity, source, weight, priority, local, backup, drainMs, pin, ...shared };
+      const own = { id, host, port, identity, source, weight, priority, local, backup, connectionsMax, drainMs, pin };
+      return { ...own, ...shared };
     }),
     discovery: discovery === undefined ? null : describeDiscovery(discovery),
     tls: compileUpstreamTls(service, config),

@@ -80,7 +80,7 @@ test('mistakes in a file of endpoints have their own place; a file that is not t
   writeFileSync(endpoints, '- 127.0.0.1:9001\n- { address: "127.0.0.1:9002", wieght: 2 }\n- 127.0.0.1\n');
   const bad = await loadConfig(path);
   assert.deepEqual(bad.mistakes.map(formatMistake), [
-    `${endpoints}:2:32: unknown key "wieght" in [1]. Expected one of: address, weight, zone, priority, backup, drain. Did you mean weight?`,
+    `${endpoints}:2:32: unknown key "wieght" in [1]. Expected one of: address, weight, zone, priority, backup, connectionsMax, drain. Did you mean weight?`,
     `${endpoints}:3:3: [2] is not valid. Found "127.0.0.1", expected host:port, such as 127.0.0.1:9001, shop.internal:80 or "[::1]:9001".`,
   ]);
   assert.equal(bad.config, null);

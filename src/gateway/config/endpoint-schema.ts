@@ -13,6 +13,7 @@ export interface Endpoint {
   readonly zone?: string | undefined;
   readonly priority: number;
   readonly backup: boolean;
+  readonly connectionsMax?: number | undefined;
   /** In ms; `true` is as long as the gateway's own. */
   readonly drain: boolean | number;
 }
@@ -21,6 +22,9 @@ export interface Endpoint {
 export const WEIGHT_MAX = 1000;
 /** More ranks of reserves than that nobody keeps. */
 export const PRIORITY_MAX = 100;
+
+/** As many as a listener may have clients. */
+const CONNECTIONS_MAX = 1_000_000;
 
 const endpointSchema = z
   .union([
@@ -41,6 +45,11 @@ const endpointSchema = z
           'Endpoints of priority 1 get work when less than 71 % of those of priority 0 are up (by weight), and so on.',
         ),
       backup: flag().prefault(false).describe('Gets work only when no other endpoint is up.'),
+      connectionsMax: count(1, CONNECTIONS_MAX)
+        .optional()
+        .describe(
+          'Most connections to this server, of all workers together. Requests beyond it go to other endpoints or wait (`limits.queue`, `timeouts.queue` of the service). Absent: `limits.connections` of the service, which is for each worker.',
+        ),
       drain: z
         .union([flag(), duration({ min: 0 })], expects('true, false or a duration such as 30s'))
         .prefault(false)

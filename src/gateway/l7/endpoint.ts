@@ -3,7 +3,8 @@
  *
  * Invariants: a connection carries one exchange or is idle, never both; the idle list is last in, first out, so a small set
  * stays warm and the rest times out; a request waits only when `connectionsMax` connections are open or being opened and
- * none is idle; who waits is served in order, and whoever must have a fresh connection gets one.
+ * none is idle, or when all workers together have as many as the endpoint takes (`connection-room.ts`); who waits is served in order, and
+ * whoever must have a fresh connection gets one.
  * An endpoint that is retired (gone from the config, or connected to in another way) or drains keeps no idle connection: what
  * was sent its way, and waits, is still served, until the drain has no more time: then all of it is cut. One that no config has
  * any more has the time of a drain for it (`endAfter`).
@@ -15,6 +16,7 @@ import { cellHeader, cellLane, type Lane } from '../../kernel/cells.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { CUT, DRAIN, ENDPOINT_SLOTS, endpointSlots as slot, SERVING } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
+import { ConnectionRoom } from './connection-room.ts';
 import type { Plane } from './plane.ts';
 import type { Service } from './service.ts';
 import { UpstreamConnection } from './upstream.ts';
@@ -65,6 +67,8 @@ export class Endpoint implements Deadline {
   wheelNext: Deadline | null = null;
   wheelPrevious: Deadline | null = null;
   #recorder: TrafficRecorder | null;
+  /** Null unless the endpoint has a limit over all workers. */
+  #room: ConnectionRoom | null;
   #noticed = '';
   #noticedMs = Number.NEGATIVE_INFINITY;
 
@@ -75,6 +79,7 @@ export class Endpoint implements Deadline {
     this.lane = cellLane(plan.cell, ENDPOINT_SLOTS, plane.laneNumber);
     this.#header = cellHeader(plan.cell);
     this.#recorder = recorderOf(this);
+    this.#room = this.#roomOf(null);
   }
 
   /** It drains or has left, and has no more time to finish what it has. */
@@ -93,7 +98,12 @@ export class Endpoint implements Deadline {
 
   /** A request that came now would not stand in the queue. */
   get hasRoom(): boolean {
-    return this.#idle.length > 0 || this.#open < this.service.plan.limits.connectionsMax;
+    return this.#idle.length > 0 || this.#hasPlace;
+  }
+
+  /** There may be one connection more. */
+  get #hasPlace(): boolean {
+    return this.#open < this.service.plan.limits.connectionsMax && this.#room?.isFree !== false;
   }
 
   /**
@@ -108,17 +118,18 @@ export class Endpoint implements Deadline {
       this.#reuse(waiter, idle);
       return true;
     }
-    const { connectionsMax, queueMax } = this.service.plan.limits;
     // Of no use to this waiter, the one that has been idle longest makes room.
-    if (this.#open >= connectionsMax) this.#idle[0]?.close();
-    if (this.#open < connectionsMax) {
+    if (!this.#hasPlace) this.#idle[0]?.close();
+    if (this.#takePlace()) {
       this.#connect(waiter);
       return true;
     }
-    if (this.#queue.size >= queueMax) return false;
+    if (this.#queue.size >= this.service.plan.limits.queueMax) return false;
     waiter.queuedAt = this;
     this.#queue.set(waiter, reuse);
     this.#add(slot.queued, 1);
+    this.#changed();
+    this.#room?.watch();
     return true;
   }
 
@@ -136,8 +147,14 @@ export class Endpoint implements Deadline {
   /** An exchange is over and left the connection fit for another. */
   release(connection: UpstreamConnection): void {
     const { connectionsMax, requestsPerConnectionMax } = this.service.plan.limits;
-    if (connection.requests >= requestsPerConnectionMax || this.#open > connectionsMax) connection.close();
-    else if (this.#queue.size > 0) this.#handOver(connection);
+    const room = this.#room;
+    const waiting = this.#queue.size;
+    if (connection.requests >= requestsPerConnectionMax || this.#open > connectionsMax || room?.isOver === true) {
+      connection.close();
+    } else if (waiting > 0 && room?.mustShare(this.#open) === true) {
+      room.giveUp();
+      connection.close();
+    } else if (waiting > 0) this.#handOver(connection);
     else this.#keep(connection);
   }
 
@@ -156,11 +173,33 @@ export class Endpoint implements Deadline {
   /** The limits of the service may be others: what is over them closes, and who waits gets the room there is. */
   limitsChanged(): void {
     this.#recorder = recorderOf(this);
+    this.#room = this.#roomOf(this.#room);
     const { connectionsMax, idleConnectionsMax } = this.service.plan.limits;
-    while (this.#idle.length > 0 && (this.#open > connectionsMax || this.#idle.length > idleConnectionsMax)) {
+    const isOver = (): boolean =>
+      this.#open > connectionsMax || this.#idle.length > idleConnectionsMax || this.#room?.isOver === true;
+    while (this.#idle.length > 0 && isOver()) this.#idle[0]?.close();
+    this.#serveQueue();
+  }
+
+  /** `before`, if the limit is what it was. */
+  #roomOf(before: ConnectionRoom | null): ConnectionRoom | null {
+    const { connectionsMax } = this.plan;
+    if (before?.connectionsMax === connectionsMax) return before;
+    before?.discard();
+    if (connectionsMax === null) return null;
+    const room = new ConnectionRoom(this.plane, this.plan, connectionsMax, () => this.#lookAround());
+    if (this.#idle.length + this.#queue.size > 0) room.watch();
+    return room;
+  }
+
+  /** What other workers do is known by looking: there may be a place for who waits here, or somebody there waits for what is unused here. */
+  #lookAround(): boolean {
+    this.#serveQueue();
+    if (this.#idle.length > 0 && this.#room?.isWanted(this.#queue.size) === true) {
+      this.#room.giveUp();
       this.#idle[0]?.close();
     }
-    this.#serveQueue();
+    return this.#idle.length + this.#queue.size > 0;
   }
 
   retire(): void {
@@ -228,6 +267,7 @@ export class Endpoint implements Deadline {
     connection.rest();
     this.#idle.push(connection);
     this.#add(slot.idle, 1);
+    this.#room?.watch();
   }
 
   #reuse(waiter: Waiter, connection: UpstreamConnection): void {
@@ -235,8 +275,17 @@ export class Endpoint implements Deadline {
     waiter.onConnection(connection, true);
   }
 
-  #connect(waiter: Waiter): void {
+  /** Counts one connection more, if there may be one. */
+  #takePlace(): boolean {
+    if (!this.#hasPlace) return false;
     this.#opened(1);
+    if (this.#room?.isOver !== true) return true;
+    this.#opened(-1); // another worker wanted the last place at the same moment
+    return false;
+  }
+
+  /** Its place is taken. */
+  #connect(waiter: Waiter): void {
     this.#add(slot.connects, 1);
     waiter.onConnecting();
     const onHandshake = (): void => waiter.onHandshake();
@@ -269,7 +318,7 @@ export class Endpoint implements Deadline {
   /** Where there is room, the next in the queue gets a connection of its own. */
   #serveQueue(): void {
     for (const next of this.#queue.keys()) {
-      if (this.#open >= this.service.plan.limits.connectionsMax) return;
+      if (!this.#takePlace()) return;
       this.#leaveQueue(next);
       this.#connect(next);
     }
@@ -279,17 +328,23 @@ export class Endpoint implements Deadline {
     waiter.queuedAt = null;
     this.#queue.delete(waiter);
     this.#add(slot.queued, -1);
+    this.#changed();
   }
 
   #opened(change: number): void {
     this.#open += change;
+    this.#add(slot.connections, change);
+    this.#changed();
+  }
+
+  /** It has something now, or has no more. */
+  #changed(): void {
     const { busy, wheel } = this.plane;
-    if (this.#open > 0) busy.add(this);
+    if (this.#open + this.#queue.size > 0) busy.add(this);
     else {
       busy.delete(this);
       wheel.remove(this);
     }
-    this.#add(slot.connections, change);
   }
 
   #add(which: number, change: number): void {

@@ -70,6 +70,7 @@ function endpoint(id: string, weight = 1, health = 0): EndpointPlan {
     priority: 0,
     local: true,
     backup: false,
+    connectionsMax: 3,
     drainMs: null,
     pin: null,
     traffic: createTrafficCell(1),
@@ -195,6 +196,8 @@ test('names the winner, and for every loser why', () => {
 test('says of each endpoint whether it may be picked and why not', () => {
   const busy = cellLane(shop.endpoints[0]!.cell, ENDPOINT_SLOTS, 1);
   busy[endpointSlots.inFlight] = 2;
+  busy[endpointSlots.connections] = 4;
+  busy[endpointSlots.idle] = 1;
   const known = { up: 'status 200', down: 'connection refused' };
   const healthOf = (_service: string, id: string) => {
     const health = id.endsWith('9003') ? 'down' : 'up';
@@ -210,11 +213,12 @@ test('says of each endpoint whether it may be picked and why not', () => {
       inFlight,
     ]),
     [
-      ['127.0.0.1:9001', true, 'up', 'status 200', 2],
+      ['127.0.0.1:9001', true, 'up', 'status 200; full: all its connections are in use, 3 of 3', 2],
       ['127.0.0.1:9002', false, 'up', 'weight 0: it gets no new work', 0],
       ['127.0.0.1:9003', false, 'down', 'its checks fail: connection refused', 0],
     ],
   );
+  busy.fill(0);
 });
 
 test('says that an endpoint drains, by a command or by its config, and who may still come', () => {

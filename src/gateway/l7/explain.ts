@@ -304,11 +304,15 @@ function explainEndpoints(service: ServicePlan, known: KnownReader | null): Expl
     const { health, reason: why } = known?.endpoint(service.name, endpoint.id) ?? NOTHING_KNOWN;
     const share = shares[tiers.tierOf(index)] ?? 0;
     const mayBePicked = eligible[index] === 1 && share > 0;
-    const inFlight = sumSlot(cellLanes(endpoint.cell, ENDPOINT_SLOTS), endpointSlots.inFlight);
+    const lanes = cellLanes(endpoint.cell, ENDPOINT_SLOTS);
+    const inFlight = sumSlot(lanes, endpointSlots.inFlight);
+    const inUse = sumSlot(lanes, endpointSlots.connections) - sumSlot(lanes, endpointSlots.idle);
+    const isFull = endpoint.connectionsMax !== null && inUse >= endpoint.connectionsMax;
     const isReserve = eligible[index] === 1 && share < 1;
     const reason =
       (drainReason(endpoint, service) ?? healthReason(endpoint, health, why)) +
-      (isReserve ? reserveReason(endpoint, share) : '');
+      (isReserve ? reserveReason(endpoint, share) : '') +
+      (isFull ? `; full: all its connections are in use, ${inUse} of ${endpoint.connectionsMax}` : '');
     const { id: address, source, weight } = endpoint;
     return { address, source, weight, health, inFlight, mayBePicked, reason };
   });

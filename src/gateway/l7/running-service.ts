@@ -173,13 +173,14 @@ export class RunningService implements Service {
 
 /** What a service is balanced by: as long as it is the same, counters and turns go on. */
 function shapeOf({ balance, slowStart, affinity, endpoints }: ServicePlan): string {
-  const shape = endpoints.map(({ id, identity, weight, priority, local, backup, drainMs, pin }) => [
+  const shape = endpoints.map(({ id, identity, weight, priority, local, backup, connectionsMax, drainMs, pin }) => [
     id,
     identity,
     weight,
     priority,
     local,
     backup,
+    connectionsMax,
     drainMs,
     pin,
   ]);

@@ -1,0 +1,93 @@
+/**
+ * The places for connections to an endpoint that says how many it takes, from all workers together (`connectionsMax` of an endpoint).
+ *
+ * A worker counts what it has open in its lane of the endpoint's cell, as it does anyway, and looks at the sum over all. Whoever opens a connection
+ * counts it first and looks then, with a fence between: two that want the last place at the same moment see each other, and both step
+ * back. So there are never more than there may be, and those of a worker that died are free when its lane is cleared.
+ *
+ * No worker can wake another. One whose requests wait looks again each `LOOK_MS`, and so does one that keeps a connection unused, which it
+ * closes if others wait. One that is busy closes a connection that it has beyond its share now and then, if another has less than its own.
+ * Cost: where no such limit is set, nothing; else a sum over the lanes for a new connection, and for each that is given back.
+ */
+import { cellHeader, cellLanes, type Lane, sumSlot } from '../../kernel/cells.ts';
+import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { DRAIN, ENDPOINT_SLOTS, endpointSlots as slot } from '../slots.ts';
+import type { EndpointPlan } from '../snapshot.ts';
+import type { Plane } from './plane.ts';
+
+/** Little beside the time that a connection takes to open over a network, and no load. */
+const LOOK_MS = 10;
+/** How long a place that was given up is left to those who wait: until each has looked. */
+const LEAVE_MS = 3 * LOOK_MS;
+/** A place changes hands so often at most: each time costs a connection and up to `LOOK_MS` of an unused place. */
+const GIVE_UP_MS = 100;
+
+export class ConnectionRoom implements Deadline {
+  readonly connectionsMax: number;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  wheelSlot = -1;
+  wheelNext: Deadline | null = null;
+  wheelPrevious: Deadline | null = null;
+  readonly #plane: Plane;
+  readonly #header: Int32Array;
+  readonly #lanes: readonly Lane[];
+  /** Looks after those who wait and what is unused; true if there are such still. */
+  readonly #look: () => boolean;
+  #gaveUpMs = Number.NEGATIVE_INFINITY;
+
+  constructor(plane: Plane, { cell }: EndpointPlan, connectionsMax: number, look: () => boolean) {
+    this.connectionsMax = connectionsMax;
+    this.#plane = plane;
+    this.#header = cellHeader(cell);
+    this.#lanes = cellLanes(cell, ENDPOINT_SLOTS);
+    this.#look = look;
+  }
+
+  /** There is a place, and it is not left to another worker. */
+  get isFree(): boolean {
+    return this.#plane.nowMs >= this.#gaveUpMs + LEAVE_MS && this.#isBelow(this.connectionsMax);
+  }
+
+  /** There are more connections than places. Asked after one was counted. */
+  get isOver(): boolean {
+    Atomics.add(this.#header, DRAIN, 0); // changes nothing: the fence
+    return !this.#isBelow(this.connectionsMax + 1);
+  }
+
+  /** All places are taken, and requests wait at another worker, or of another config; `own` are the ones that wait here. */
+  isWanted(own: number): boolean {
+    return sumSlot(this.#lanes, slot.queued) > own && !this.#isBelow(this.connectionsMax);
+  }
+
+  /** Somebody else waits who has less than a fair share, this worker has `open`, which is more, and it has not given up one just now. */
+  mustShare(open: number): boolean {
+    if (this.#plane.nowMs < this.#gaveUpMs + GIVE_UP_MS) return false;
+    const lanes = this.#lanes.filter((lane) => lane[slot.connections]! > 0 || lane[slot.queued]! > 0);
+    const share = this.connectionsMax / lanes.length;
+    return open > share && lanes.some((lane) => lane[slot.queued]! > 0 && lane[slot.connections]! < share);
+  }
+
+  /** The connection that is closed next is for another worker. */
+  giveUp(): void {
+    this.#gaveUpMs = this.#plane.nowMs;
+  }
+
+  /** Somebody waits, or something is unused. */
+  watch(): void {
+    if (this.deadlineMs === Number.POSITIVE_INFINITY) this.#plane.shortWaits.arm(this, this.#plane.nowMs + LOOK_MS);
+  }
+
+  /** Nobody will use it again. */
+  discard(): void {
+    this.#plane.shortWaits.remove(this);
+  }
+
+  onDeadline(nowMs: number): void {
+    this.#plane.nowMs = nowMs;
+    if (this.#look()) this.watch();
+  }
+
+  #isBelow(bound: number): boolean {
+    return sumSlot(this.#lanes, slot.connections) < bound;
+  }
+}
