@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import { create, origin } from './gateway-under-test.ts';
 
+const CLIENTS = 8;
 const SECRET = 'a-secret-of-16-characters-or-more';
 
 function configOf(endpoints: readonly string[], secret = SECRET): ConfigInput {
@@ -25,6 +26,8 @@ async function ask(address: string, pin?: string): Promise<{ readonly by: string
 async function stays(address: string, pin: string, by: string): Promise<void> {
   for (let time = 0; time < 6; time++) assert.deepEqual(await ask(address, pin), { by, pin: null });
 }
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 async function running(config: ConfigInput) {
   const under = create({ workers: 1, config });
@@ -60,4 +63,38 @@ test('without its server, or by another secret, a client is pinned anew, and sta
   const rotated = await gateway.reload({ config: configOf(servers, `${SECRET}-another`) });
   assert.equal(rotated.kind, 'applied', JSON.stringify(rotated));
   assert.ok((await ask(address(), moved.pin)).pin !== null, 'a pin of another secret is none');
+});
+
+test('under load every client stays where it is, whatever becomes of other servers', async () => {
+  const servers = [await origin('first'), await origin('second'), await origin('third')];
+  const { gateway, address } = await running(configOf(servers));
+  const at = address();
+  let isRunning = true;
+  const asked = Array.from({ length: CLIENTS }, () => 0);
+  const client = async (number: number): Promise<string> => {
+    let { by, pin } = await ask(at);
+    // The third server is the one that goes.
+    while (by === 'third') ({ by, pin } = await ask(at));
+    while (isRunning) {
+      assert.deepEqual(await ask(at, pin!), { by, pin: null });
+      asked[number]! += 1;
+    }
+    return by;
+  };
+  const clients = Promise.all(asked.map((_, number) => client(number)));
+  const change = async (what: () => unknown): Promise<void> => {
+    const before = [...asked];
+    await what();
+    while (isRunning && asked.some((count, number) => count === before[number])) await Promise.race([clients, turn()]);
+  };
+  clients.catch(() => (isRunning = false));
+  const of = { endpoint: servers[2]! };
+  for (let round = 0; round < 3; round++) {
+    await change(() => gateway.drainEndpoint({ ...of, withinMs: 60_000 }));
+    await change(() => gateway.undrainEndpoint(of));
+    await change(() => gateway.reload({ config: configOf(servers.slice(0, 2)) }));
+    await change(() => gateway.reload({ config: configOf(servers.toReversed()) }));
+  }
+  isRunning = false;
+  assert.deepEqual([...new Set(await clients)].toSorted(), ['first', 'second']);
 });

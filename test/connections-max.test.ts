@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { cleanups, config, create } from './gateway-under-test.ts';
 
 const WORKERS = 3;
-const CLIENTS = 24;
-const REQUESTS = 15;
+const CLIENTS = 12;
+const REQUESTS = 8;
 
 /** Answers a moment later; how many it was working on at most. */
 async function server(): Promise<{ readonly address: string; readonly busy: { most: number } }> {
@@ -42,11 +42,8 @@ function ask(address: string): Promise<number> {
 for (const connectionsMax of [1, 4]) {
   test(`a server that takes ${connectionsMax} never has more, from all workers; who waits is served in time`, async () => {
     const { address: endpoint, busy } = await server();
-    const service = {
-      name: 'shop',
-      endpoints: [{ address: endpoint, connectionsMax }],
-      timeouts: { queue: '60s' },
-    } as const;
+    const endpoints = [{ address: endpoint, connectionsMax }];
+    const service = { name: 'shop', endpoints, timeouts: { queue: '60s' as const } };
     const { gateway, address } = create({ workers: WORKERS, config: config(endpoint, { services: [service] }) });
     await gateway.start();
     const statuses = new Map<number, number>();

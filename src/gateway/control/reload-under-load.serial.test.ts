@@ -8,6 +8,7 @@ import { cleanups, create, origin } from '../../../test/gateway-under-test.ts';
 import { steadyLoad } from '../../../test/steady-load.ts';
 
 const RELOADS = 100;
+const ROLLBACKS = 20;
 
 /** A server that upgrades and then sends back what it gets. */
 async function echo(): Promise<string> {
@@ -87,4 +88,27 @@ test(`${RELOADS} reloads under load: no request fails, no connection is refused,
     assert.ok(requests >= RELOADS);
   }
   assert.equal(gateway.state().configVersion, RELOADS + 1);
+});
+
+test(`${ROLLBACKS} rollbacks under load: each puts the servers back that were there, and no request fails`, async () => {
+  const [a, b] = [await origin('a'), await origin('b')];
+  const config = (endpoint: string): ConfigInput => ({
+    listeners: [{ name: 'web', address: '127.0.0.1:0' }],
+    services: [{ name: 'shop', endpoints: [endpoint] }],
+    routes: [{ service: 'shop' }],
+  });
+  const { gateway, address, get } = create({ config: config(a) });
+  await gateway.start();
+  const loads = [steadyLoad(address(), 8, true), steadyLoad(address(), 4, false)];
+  for (let time = 0; time < ROLLBACKS; time += 1) {
+    const before = loads.map(({ requests }) => requests);
+    assert.equal((await gateway.reload({ config: config(b) })).kind, 'applied');
+    assert.equal(await get(), 'b');
+    const outcome = await gateway.rollback();
+    assert.ok(outcome.kind === 'applied' && outcome.cause === 'rollback');
+    assert.equal(await get(), 'a');
+    while (loads.some(({ requests }, index) => requests === before[index])) await new Promise(setImmediate);
+  }
+  await Promise.all(loads.map((one) => one.stop()));
+  for (const { failures } of loads) assert.deepEqual(failures, []);
 });
