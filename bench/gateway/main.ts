@@ -3,7 +3,7 @@
  * then measured in interleaved rounds (A B C, B C A, …). docs/benchmarks.md says what each case does and how CPU is counted.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Case } from './cases.ts';
@@ -195,10 +195,13 @@ async function machineOf(
   const versions: Record<string, string> = {};
   for (const contender of options.contenders) versions[contender.name] = await contender.version(processes);
   const processor = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`;
+  // BBR paces what is sent on loopback too, which costs time and CPU that others do not: two machines may differ by it alone.
+  const congestionControl = readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim();
   const facts = {
     versions,
     processor,
     kernel: release(),
+    congestionControl,
     proxyCore: options.proxyCore,
     loadCores: options.loadCores,
     rounds: options.rounds,
@@ -209,7 +212,7 @@ async function machineOf(
   const { rounds, durationS, proxyCore, loadCores } = options;
   const lines = [
     list.join(' · '),
-    `${processor} · Linux ${release()} · ${rounds} rounds of ${durationS} s · proxy on core ${proxyCore}, load and origin on ${loadCores} · nice ${options.nice}`,
+    `${processor} · Linux ${release()}, ${congestionControl} · ${rounds} rounds of ${durationS} s · proxy on core ${proxyCore}, load and origin on ${loadCores} · nice ${options.nice}`,
   ];
   return { lines, facts };
 }

@@ -88,8 +88,28 @@ test('a latency that generator and origin have without a proxy is named', () => 
       'haproxy',
       1000,
     ).rows[0]!.notes;
-  assert.deepEqual(notesBeside(300), ['generator and origin alone: p99 300 µs']);
+  assert.deepEqual(notesBeside(300), ['generator and origin alone: p99 300 µs', 'undecided']);
   assert.deepEqual(notesBeside(100), []);
+});
+
+test('where others have the core, or the load itself is slow, a goal for latency is neither met nor missed', () => {
+  const scheduled: Case = { ...small, metric: 'p99', load: { kind: 'scheduled', share: 0.5, connections: 8 } };
+  const metBy = (own: Partial<Sample>, floorUs: number): boolean | null =>
+    summarise(
+      scheduled,
+      new Map([
+        ['spillway', [sample(0, own)]],
+        ['haproxy', [sample(0)]],
+        ['direct', [sample(0, { p99Us: floorUs })]],
+      ]),
+      'haproxy',
+      1000,
+    ).rows[0]!.goalMet;
+  assert.equal(metBy({ p99Us: 950 }, 100), true);
+  assert.equal(metBy({ p99Us: 2000 }, 100), false);
+  assert.equal(metBy({ p99Us: 2000, coreForeign: 0.1 }, 100), null);
+  assert.equal(metBy({ p99Us: 2000, lateP99Us: 900 }, 100), null);
+  assert.equal(metBy({ p99Us: 2000 }, 900), null);
 });
 
 test('a late generator is named when its lateness is a large part of the latency', () => {
@@ -97,7 +117,7 @@ test('a late generator is named when its lateness is a large part of the latency
   const notesAt = (lateP99Us: number): readonly string[] =>
     summarise(scheduled, new Map([['nginx', [sample(0, { lateP99Us })]]]), 'haproxy', 1000).rows[0]!.notes;
   assert.deepEqual(notesAt(100), []);
-  assert.deepEqual(notesAt(500), ['generator itself late: p99 500 µs']);
+  assert.deepEqual(notesAt(500), ['generator itself late: p99 500 µs', 'undecided']);
 });
 
 test('memory cases compare bytes per connection with the goal in bytes', () => {

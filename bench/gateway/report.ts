@@ -64,7 +64,7 @@ export function summarise(
       contender,
       median: middle,
       ratio,
-      goalMet: goalMet(one, contender, middle, ratio),
+      goalMet: isDecided(one, middle, floorUs) ? goalMet(one, contender, middle, ratio) : null,
       notes: notesOn(one, contender, own, floorUs),
       samples: own,
     };
@@ -117,6 +117,12 @@ const FULL = 0.95; // a core less busy than this was waiting for load
 const FOREIGN = 0.05; // more of the proxy's core than this went to something else
 const LATE = 0.2; // more of the p99 than this was the load's own
 
+/** Whether a latency is the proxy's: neither the load's own nor that of waiting for a core that others have. */
+function isDecided(one: Case, { p99Us, lateP99Us, coreForeign }: Row['median'], floorUs: number | null): boolean {
+  if (one.load.kind !== 'scheduled') return true;
+  return Math.max(lateP99Us ?? 0, floorUs ?? 0) <= (p99Us ?? 0) * LATE && coreForeign <= FOREIGN;
+}
+
 /** What a reader must know before believing a row. `floorUs` is the p99 of generator and origin without a proxy. */
 function notesOn(one: Case, contender: string, samples: readonly Sample[], floorUs: number | null): string[] {
   const notes: string[] = [];
@@ -132,6 +138,7 @@ function notesOn(one: Case, contender: string, samples: readonly Sample[], floor
   }
   if (one.load.kind === 'scheduled' && floorUs !== null && floorUs > (middle.p99Us ?? 0) * LATE)
     notes.push(`generator and origin alone: p99 ${Math.round(floorUs)} µs`);
+  if (!isDecided(one, middle, floorUs)) notes.push('undecided');
   if (middle.logShare !== null && middle.logShare < 0.99)
     notes.push(`only ${percent(middle.logShare)} of requests logged`);
   return notes;
