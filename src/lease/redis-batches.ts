@@ -9,7 +9,7 @@
  * - What is given back and what is claimed goes together too, if no more is claimed than is given back: so a hand-over within a process is one call.
  * - A call has `CLAIMS_MAX` claims of a verb at most. More are several calls, and the server begins while the client still makes the rest.
  */
-import type { RedisCall, RedisDriver, RedisScript } from '../drivers/redis.ts';
+import type { RedisDriver, RedisScript } from '../drivers/redis.ts';
 import { allAborted } from '../kernel/abort.ts';
 import { isCoded, SpillwayError } from '../kernel/errors.ts';
 import type { Claim, Waiting } from './store.ts';
@@ -50,12 +50,14 @@ class Batch {
     return this.#asked.length;
   }
 
-  get keys(): string[] {
-    return [...this.#asked.map(({ key }) => key), ...this.verb.keys];
-  }
-
-  get args(): string[] {
-    return [...this.#common, ...this.#asked.map(({ claim }) => claim.id)];
+  get question(): Question {
+    const [keys, args]: [string[], string[]] = [[], [...this.#common]];
+    for (const { key, claim } of this.#asked) {
+      keys.push(key);
+      args.push(claim.id);
+    }
+    keys.push(...this.verb.keys);
+    return { keys, args };
   }
 
   get waiting(): readonly Waiting[] {
@@ -133,20 +135,24 @@ class Call {
   }
 
   get #question(): Question {
-    const keys = this.#batches.flatMap((batch) => batch.keys);
-    const args = this.#batches.flatMap((batch) => batch.args);
-    // Where one verb ends and the other begins.
-    if (this.#batches.length > 1) args.push(String(this.#batches[0]!.count));
+    const [first, ...others] = this.#batches;
+    const { keys, args } = first!.question;
+    for (const { question } of others) {
+      keys.push(...question.keys);
+      // Where one verb ends and the other begins.
+      args.push(...question.args, String(first!.count));
+    }
     return { keys, args };
   }
 
   /** Nobody waits any more when nobody does for any of them. */
   get #waiting(): Waiting {
-    const all = this.#batches.flatMap(({ waiting }) => waiting);
-    if (all.length === 1) return all[0]!;
+    const [first] = this.#batches;
+    if (this.#count === 1) return first!.waiting[0]!;
+    const batches = this.#batches;
     return {
       get signal() {
-        return allAborted(all.map(({ signal }) => signal));
+        return allAborted(batches.flatMap(({ waiting }) => waiting).map(({ signal }) => signal));
       },
     };
   }
@@ -159,7 +165,10 @@ class Call {
   }
 }
 
-type Question = Pick<RedisCall, 'keys' | 'args'>;
+interface Question {
+  readonly keys: string[];
+  readonly args: string[];
+}
 
 function strange(answer: unknown, count: number): SpillwayError {
   const message = `Redis answered ${JSON.stringify(answer)?.slice(0, 200)} to ${count} claims; expected an answer to each.`;
