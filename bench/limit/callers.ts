@@ -11,6 +11,7 @@ const WARM_UP = 1;
 export const EACH = 20;
 const TOGETHER = 20_000;
 const ALONE = 2000;
+const ALONE_WARM_UP = 5;
 const KEYS = 10_000;
 
 export interface Contender {
@@ -93,8 +94,14 @@ async function compareAt(
   }
 }
 
-/** Prints what each contender does with distinct keys and with one hot key, at each number of callers. */
+/**
+ * Prints what each contender does with distinct keys and with one hot key, at each number of callers. Before that, each is run until V8 has made
+ * code of it: a caller who is alone asks too little in all his turns for that, and code that is not made yet takes twice the time.
+ */
 export async function compare(contenders: readonly Contender[], engine: Engine): Promise<void> {
+  for (const callers of [64, ...Array<number>(ALONE_WARM_UP).fill(1)]) {
+    for (const contender of contenders) await turn(contender, callers, false, engine);
+  }
   for (const hot of [false, true]) {
     for (const callers of CALLERS) await compareAt(contenders, callers, hot, engine);
   }
