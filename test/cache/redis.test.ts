@@ -40,6 +40,15 @@ for (const [name, open] of Object.entries(clients)) {
       assert.ok((await server.admin.pttl(key)) > 0, 'every key has an end');
   });
 
+  test(`${name}: what another type of data stands for is unknown, and is no outage`, async () => {
+    await using opened = await open(server.port);
+    const [one, other] = [process(opened.client), process(opened.client)];
+    await server.admin.set('shop:cache:products:42', 'not ours');
+    assert.equal(await one.get('42', () => 'Chair'), 'Chair');
+    assert.equal(one.outage, null);
+    assert.equal(await other.get('42', fails), 'Chair');
+  });
+
   test(`${name}: a fleet of twenty processes with fifty callers each: one load`, async () => {
     await using opened = await open(server.port);
     const fleet = Array.from({ length: 20 }, () => process(opened.client));

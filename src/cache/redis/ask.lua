@@ -4,7 +4,14 @@
 -- Returns {1, ms left, ms it took to load, text}, or {2} with the lease, or {3, ms that another's lease lasts}.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local ends, took, token, lease = unpack(redis.call('HMGET', KEYS[1], 'end', 'took', 'token', 'lease'))
+local known = redis.pcall('HMGET', KEYS[1], 'end', 'took', 'token', 'lease')
+if known.err then
+  if redis.call('TYPE', KEYS[1]).ok == 'hash' then return known end
+  -- Something else has the name of the key. One key that cannot be read would have all others thought so.
+  redis.call('DEL', KEYS[1])
+  known = {}
+end
+local ends, took, token, lease = known[1], known[2], known[3], known[4]
 if ends and ends - now > tonumber(ARGV[3]) then
   return {1, ends - now, tonumber(took), redis.call('HGET', KEYS[1], 'text')}
 end
