@@ -2,8 +2,8 @@
  * `npm run screenshots`: the pictures of the dashboard in docs/images, taken of the quickstart as it runs, in Debian's Chromium. A server
  * is killed meanwhile, so that there is something wrong to be seen. Takes about two minutes; look at what it made before it is committed.
  */
-import { mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { startQuickstart } from './quickstart.ts';
@@ -21,10 +21,30 @@ async function compare(page: Page): Promise<void> {
   await page.getByText('The other way round').waitFor();
 }
 
+/** Another weight is in force, and a third on trial. */
+async function change(admin: string): Promise<void> {
+  const { file } = (await (await fetch(`${admin}/api/state`)).json()) as { readonly file: string };
+  const text = readFileSync(file, 'utf8');
+  const apply = async (weight: number, trial: object): Promise<void> => {
+    const changed = join(dirname(file), `weight-${weight}.yaml`);
+    writeFileSync(changed, text.replace('weight: 1 }', `weight: ${weight} }`));
+    const body = JSON.stringify({ file: changed, ...trial });
+    const answer = await fetch(`${admin}/api/apply`, { method: 'POST', body });
+    if (!answer.ok) throw new Error(await answer.text());
+  };
+  await apply(2, {});
+  await apply(3, { canary: '20%', watch: '30m' });
+}
+
+const laptop = { width: 1280, height: 800 };
+const phone = { width: 390, height: 844 };
+
 interface Shot {
   readonly name: string;
   readonly hash: string;
   readonly scheme: 'light' | 'dark';
+  /** @defaultValue that of a small laptop */
+  readonly viewport?: typeof laptop;
   /** What is done on the page before. */
   readonly act?: (page: Page) => Promise<void>;
 }
@@ -38,23 +58,26 @@ const shots: readonly Shot[] = [
   { name: 'traces', hash: '#/traces', scheme: 'light' },
   { name: 'compare', hash: '#/traces?order=slowest&status=ok', scheme: 'dark', act: compare },
   { name: 'limits', hash: '#/limits', scheme: 'dark' },
+  { name: 'config', hash: '#/config', scheme: 'light' },
+  { name: 'phone', hash: '#/', scheme: 'dark', viewport: phone },
+  { name: 'phone-service', hash: '#/service', scheme: 'light', viewport: phone },
 ];
 
 mkdirSync(target, { recursive: true });
 await using quickstart = await startQuickstart();
 const { admin, browser, pid } = quickstart;
-const viewport = { width: 1280, height: 800 };
 const pages = await Promise.all(
-  shots.map(async ({ hash, scheme }) => {
+  shots.map(async ({ hash, scheme, viewport = laptop }) => {
     const page = await browser.newPage({ viewport, colorScheme: scheme });
     await page.goto(`${admin}/${hash}`);
     return page;
   }),
 );
 await sleep(WARM_MS);
+await change(admin);
 process.kill(Number(await (await fetch(pid)).text()));
 await sleep(OUTAGE_MS);
-for (const [at, { name, act }] of shots.entries()) {
+for (const [at, { name, act, viewport = laptop }] of shots.entries()) {
   await act?.(pages[at]!);
   // Up to where there is something.
   const bottom = Number(

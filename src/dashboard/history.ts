@@ -53,8 +53,12 @@ export function rowKey(table: Remembered, ...names: readonly string[]): string {
 /** The mean of the last `seconds` of which something is known; null if nothing is. */
 export function meanOf(key: string, of: keyof Rates, seconds: number): number | null {
   const ring = memories.get(key)?.rings[of];
-  if (ring === undefined) return null;
-  const known = ring.subarray(SECONDS - seconds).filter((value) => !Number.isNaN(value));
+  return ring === undefined ? null : lastOf(ring, seconds);
+}
+
+/** The same of a history. */
+export function lastOf(history: Float32Array, seconds: number): number | null {
+  const known = history.subarray(SECONDS - seconds).filter((value) => !Number.isNaN(value));
   return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
 }
 

@@ -246,6 +246,8 @@ export interface EndpointPlan {
   readonly weight: number;
   /** 0 first; the next when too little of it is left. */
   readonly priority: number;
+  /** Null if it is not said. */
+  readonly zone: string | null;
   /** In the zone of this gateway, or no zones are told. */
   readonly local: boolean;
   /** Only when nobody else is in. */

@@ -130,6 +130,41 @@ test('balancer: what an endpoint was sent and what it answered with, in bytes', 
   noFaults(opened);
 });
 
+test('balancer: totals of a service, the last check of each endpoint, how long it was out, its zone, and which is a backup', async () => {
+  const server = createServer((_asked, response) => response.end('abc'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const dying = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const steady = await origin('b');
+  const endpoints = [
+    { address: dying, zone: 'east' },
+    { address: steady, zone: 'east', backup: true },
+  ];
+  const health = { active: { path: '/', interval: '1s', timeout: '1s', unhealthyAfter: 1 } } as const;
+  const services = [{ name: 'shop', endpoints, health }];
+  const { gateway, address } = create({ config: { ...config(steady, { admin }), services, zone: 'east' } });
+  await gateway.start();
+  for (let request = 0; request < 3; request++) await (await fetch(`http://${address()}/`)).text();
+  const opened = await openPage(gateway.state().admin!.address, '#/balancer');
+  const { page } = opened;
+  const totals = page.getByRole('region', { name: 'totals of services' }).getByRole('row', { name: /^shop / });
+  await totals.getByText('2 of 2').waitFor();
+  const row = (whose: string) => page.getByRole('region', { name: 'endpoints' }).getByRole('row', { name: new RegExp(whose) });
+  await row(steady).getByText('backup', { exact: true }).waitFor();
+  await row(steady).getByText('east', { exact: true }).waitFor();
+  await row(dying).getByText('ok', { exact: true }).waitFor();
+  server.close();
+  server.closeAllConnections();
+  await row(dying).locator('.check', { hasText: 'connection refused' }).waitFor();
+  await row(dying).locator('[title^="Out since "]').waitFor();
+  await totals.getByText('1 of 2').waitFor();
+  await page.getByRole('button', { name: 'Down' }).click();
+  await page.getByRole('columnheader', { name: 'Down' }).and(page.locator('[aria-sort=descending]')).waitFor();
+  const { check, outMs, outSince, zone } = gateway.state().services[0]!.endpoints[0]!;
+  assert.deepEqual([check?.result, check?.reason, zone], ['failure', 'connection refused', 'east']);
+  assert.ok(outMs >= 0 && Date.parse(outSince!) <= Date.now());
+  noFaults(opened);
+}); // prettier-ignore
+
 test('balancer: what is refused is said, and nothing has changed', async () => {
   const last = await origin('a');
   const { gateway } = create({ config: config(last, { admin }) });

@@ -141,6 +141,7 @@ export function snapshotOf(ports: readonly number[], changes: Changes = {}): Sna
     source: 'config' as const,
     weight: 1,
     priority: 0,
+    zone: null,
     local: true,
     backup: false,
     connectionsMax: null,

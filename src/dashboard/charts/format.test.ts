@@ -40,7 +40,7 @@ const table: readonly (readonly [(value: number) => string, readonly (readonly [
     [
       [1, '100 %'],
       [0.735, '73.5 %'],
-      [-0.5, '−50.0 %'],
+      [-0.5, 'overdrawn by 50.0 %'],
       [-1, '2× spent'],
       [-9, '10× spent'],
       [-293.4, '294× spent'],

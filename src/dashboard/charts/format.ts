@@ -103,7 +103,8 @@ export function shareText(share: number): string {
 
 /** What is left of a budget: `73.5 %`, `−12.0 %`; of one that was spent twice and more, how often: `294× spent`. */
 export function budgetText(leftShare: number): string {
-  return leftShare > -1 ? shareText(leftShare) : `${countText(1 - leftShare)}×${GAP}spent`;
+  if (leftShare >= 0) return shareText(leftShare);
+  return leftShare > -1 ? `overdrawn by ${shareText(-leftShare)}` : `${countText(1 - leftShare)}×${GAP}spent`;
 }
 
 const sizes = [

@@ -13,7 +13,7 @@ test('ticks are round moments, within the range, evenly apart and no more than t
       fc.integer({ min: 50, max: 3000 }),
       (from, length, width) => {
         const ticks = timeTicks(from, from + length, width);
-        assert.ok(ticks.length <= Math.max(1, width / 72) + 1, `${ticks.length} in ${width} px`);
+        assert.ok(ticks.length <= Math.max(1, width / 56) + 1, `${ticks.length} in ${width} px`);
         assert.ok(length < 2000 || width < 200 || ticks.length >= 1);
         // Half a label, or the room beside the chart.
         const px = ticks.map(({ atMs }) => ((atMs - from) / length) * width);

@@ -16,6 +16,8 @@ const apart = [
 
 /** A label and the space beside it. */
 const LABEL_PX = 72;
+/** A label alone. */
+const LABEL_LEAST_PX = 56;
 /** Nearer to an end a label is cut, or over those of the other axis. */
 const EDGE_PX = { left: 24, right: 12 };
 
@@ -27,7 +29,14 @@ export function timeTicks(fromMs: number, toMs: number, widthPx: number): TimeTi
   // Where there is room for two, the step may be longer than the range; of the next shorter one there are few.
   if (ticks.length === 0 && place > 0) ticks = roundMoments(fromMs, toMs, apart[place - 1]!, most);
   const pxOf = (ms: number): number => ((ms - fromMs) / (toMs - fromMs)) * widthPx;
-  const whole = ticks.filter(({ atMs }) => pxOf(atMs) >= EDGE_PX.left && pxOf(atMs) <= widthPx - EDGE_PX.right);
+  const isWhole = ({ atMs }: TimeTick): boolean => pxOf(atMs) >= EDGE_PX.left && pxOf(atMs) <= widthPx - EDGE_PX.right;
+  const whole = ticks.filter(isWhole);
+  // One tells where, and not how long: of the next shorter step there are more, closer together.
+  const shorter = apart[place - 1];
+  if (whole.length < 2 && shorter !== undefined && (shorter / (toMs - fromMs)) * widthPx >= LABEL_LEAST_PX) {
+    const closer = roundMoments(fromMs, toMs, shorter, most * 2).filter(isWhole);
+    if (closer.length > 1) return closer;
+  }
   // One that is cut is better than one alone; of three the middle is whole.
   return whole.length > 1 || ticks.length > 2 ? whole : ticks;
 }

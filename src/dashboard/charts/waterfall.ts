@@ -149,7 +149,8 @@ function partsByRow({ path }: Trace): ReadonlyMap<number, readonly PathPart[]> {
 }
 
 function Ruler({ totalMs }: { readonly totalMs: number }): View {
-  const marks = [0, 0.25, 0.5, 0.75, 1];
+  // All of a trace that took no time is at one moment.
+  const marks = totalMs === 0 ? [0] : [0, 0.25, 0.5, 0.75, 1];
   return h('div', { class: 'ruler', 'aria-hidden': 'true' }, [
     h('span', {}, 'Span'),
     h(

@@ -30,7 +30,7 @@ export function BudgetBars(): View | null {
 function Bar({ slo: { alerts, budget, exhaustionMs, id, objective, windowMs } }: { readonly slo: SloStatus }): View {
   const isFiring = alerts.some(({ state }) => state === 'firing');
   const tone = isFiring || budget.share <= 0 ? 'bad' : budget.share < 0.25 ? 'warn' : 'good';
-  const left = budgetText(budget.share) + (budget.share > -1 ? ' left' : '');
+  const left = budgetText(budget.share) + (budget.share >= 0 ? ' left' : '');
   const gone = exhaustionMs === null || exhaustionMs <= 0 ? '' : `, gone in ${durationText(exhaustionMs)} at this rate`;
   return h('a', { href: hashOf('slo', { id }) }, [
     h('b', {}, id),

@@ -4,7 +4,8 @@
  */
 import { h } from 'preact';
 import { type EndpointRow, rowsOf } from '../../gateway/admin/live-model.ts';
-import { bytesText, countText, durationText, rateText, shareText } from '../charts/format.ts';
+import { bytesText, countText, dateText, durationText, rateText, shareText } from '../charts/format.ts';
+import { ServiceTotals } from '../components/service-totals.ts';
 import { DrainButton } from '../components/drain-button.ts';
 import { Sparkline } from '../components/sparkline.ts';
 import { type Column, Table } from '../components/table.ts';
@@ -29,7 +30,9 @@ export function Balancer(): View {
   const services = tables.services.name;
   const all = rowsOf(tables.endpoints);
   const rows = withShares(wanted === '' ? all : all.filter(({ service }) => service === wanted));
+  const hasZones = rows.some(({ zone }) => zone !== null);
   return h('div', { class: 'screen' }, [
+    h(ServiceTotals, { wanted }),
     h('section', { class: 'panel' }, [
       h('header', {}, [
         h('h2', {}, 'Endpoints'),
@@ -50,7 +53,8 @@ export function Balancer(): View {
         ]),
       ]),
       h(Table<Row>, {
-        ...{ id: 'e', label: 'endpoints', columns, rows, empty: 'There is no endpoint.' },
+        ...{ id: 'e', label: 'endpoints', rows, empty: 'There is no endpoint.' },
+        columns: hasZones ? columns : columns.filter(({ id }) => id !== 'zone'),
         keyOf: ({ service, address }) => `${service} ${address}`,
         classOf: (row) => (isOut(row) ? 'out' : ''),
       }),
@@ -111,13 +115,42 @@ const columns: readonly Column<Row>[] = [
     value: ({ service }) => service,
     show: ({ service }) => h('a', { href: hashOf('service', { service }) }, service),
   },
-  { id: 'address', title: 'Address', kind: 'text', group: 'Endpoint', value: ({ address }) => address },
+  {
+    ...{ id: 'address', title: 'Address', kind: 'text', group: 'Endpoint' },
+    value: ({ address, backup }) => (backup ? `${address} backup` : address),
+    show: ({ address, backup }) => [
+      address,
+      backup ? h('span', { class: 'tag', title: 'Gets work only when no other is up' }, 'backup') : null,
+    ],
+  },
+  { id: 'zone', title: 'Zone', kind: 'text', group: 'Endpoint', value: ({ zone }) => zone },
   {
     ...{ id: 'state', title: 'State', kind: 'text', group: 'Endpoint' },
     value: ({ drain, health, reason }) => `${drain ?? health} ${reason}`,
     show: (row) => h(Health, { row }),
   },
   { id: 'act', title: '', group: 'Endpoint', kind: 'text', value: () => null, show: (row) => h(DrainButton, { row }) },
+  {
+    ...{
+      id: 'check',
+      title: 'Last check',
+      kind: 'text',
+      group: 'Health',
+      help: 'What came of it, how long it took, and when',
+    },
+    value: ({ check, checkReason }) => (check === null ? null : `${check} ${checkReason}`),
+    show: (row) => h(Check, { row }),
+  },
+  {
+    ...{ id: 'out', title: 'Down', group: 'Health', help: 'How long it was out in all, for its checks or its traffic' },
+    value: ({ outMs }) => outMs,
+    show: ({ outMs, outSince }) =>
+      h(
+        'span',
+        { class: outSince !== null ? 'bad' : outMs === 0 ? 'dim' : '', title: downText(outSince) },
+        outMs === 0 ? '0' : durationText(outMs),
+      ),
+  },
   count('weight', 'Weight', 'Share'),
   {
     ...{ id: 'share', title: 'Share', group: 'Share', help: 'Of the requests of its service in the last half minute' },
@@ -197,6 +230,21 @@ function Health({ row }: { readonly row: Row }): View {
     h('b', {}, word),
     isOut(row) && drain === null ? h('span', { class: 'why' }, reason === '' ? cause : reason) : null,
     h('span', { class: 'dim' }, more),
+  ]);
+}
+
+function downText(outSince: string | null): string {
+  return outSince === null ? 'It is not out now' : `Out since ${dateText(Date.parse(outSince))}`;
+}
+
+/** Such as `ok 1 ms`, and how long ago; of a failure why. */
+function Check({ row: { check, checkAt, checkMs, checkReason } }: { readonly row: Row }): View | string {
+  if (check === null || checkAt === null) return h('span', { class: 'dim' }, 'none');
+  const agoMs = Math.max(0, live.value!.atMs - Date.parse(checkAt));
+  return h('span', { class: 'check', title: `${checkReason}, ${dateText(Date.parse(checkAt))}` }, [
+    check === 'success' ? h('span', { class: 'good' }, 'ok') : h('span', { class: 'bad' }, checkReason),
+    ` ${durationText(checkMs ?? 0)} `,
+    h('span', { class: 'dim' }, `${Math.round(agoMs / 1000)} s ago`),
   ]);
 }
 

@@ -6,6 +6,7 @@ import { countText, durationText, rateText, shareText } from '../charts/format.t
 import { Leaders } from '../components/leaders.ts';
 import { Sparkline } from '../components/sparkline.ts';
 import { type Column, Table } from '../components/table.ts';
+import { ToldPolicies } from '../components/told-policies.ts';
 import { live } from '../feed.ts';
 import { beat, historyOf, meanOf, rowKey } from '../history.ts';
 import { type Filled, filledOf } from '../limits-filled.ts';
@@ -73,6 +74,7 @@ export function Limits(): View {
       ]),
     ]),
     h(Leaders, {}),
+    h(ToldPolicies, {}),
   ]);
 }
 

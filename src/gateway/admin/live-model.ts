@@ -9,6 +9,7 @@
 
 import type {
   BreakerState,
+  CheckState,
   ConfigVersionState,
   DrainState,
   EndpointOfService,
@@ -60,12 +61,17 @@ export interface ServiceRow extends Omit<ServiceState, 'discovery' | 'endpoints'
 }
 
 export interface EndpointRow
-  extends Answers, Omit<EndpointOfService, 'responses' | 'changes' | 'drain' | 'idleConnections'> {
+  extends Answers, Omit<EndpointOfService, 'responses' | 'changes' | 'check' | 'drain' | 'idleConnections'> {
   readonly drain: DrainState['phase'] | null;
   readonly drainedBy: DrainState['by'] | null;
   readonly drainUntil: string | null;
   readonly ejections: number;
   readonly idle: number;
+  /** What came of its last check; null if it had none. */
+  readonly check: CheckState['result'] | null;
+  readonly checkReason: string;
+  readonly checkAt: string | null;
+  readonly checkMs: number | null;
 }
 
 export interface LimitRow extends Omit<LimitState, 'store' | 'listeners' | 'routes' | 'topRefused'> {

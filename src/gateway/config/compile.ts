@@ -171,8 +171,8 @@ function compileService(service: Service, config: Config, { cells, found }: Comp
         loadSlot: cells.loadSlot(name, id),
         cell: cells.endpoint(name, id),
       };
-      const own = { id, host, port, identity, source, weight, priority, local, backup, connectionsMax, drainMs, pin };
-      return { ...own, ...shared };
+      const place = { zone: zone ?? null, priority, local, backup };
+      return { id, host, port, identity, source, weight, ...place, connectionsMax, drainMs, pin, ...shared };
     }),
     discovery: discovery === undefined ? null : describeDiscovery(discovery),
     tls: compileUpstreamTls(service, config),

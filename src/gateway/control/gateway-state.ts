@@ -118,6 +118,10 @@ export interface EndpointState extends Percentiles {
   /** Where it is known from. */
   readonly source: EndpointOrigin;
   readonly weight: number;
+  /** Where it is, as its service says; null if that is not said. */
+  readonly zone: string | null;
+  /** Gets work only when no other is up. */
+  readonly backup: boolean;
   readonly health: EndpointHealth;
   /** Why it is so, in words. */
   readonly reason: string;
@@ -127,6 +131,12 @@ export interface EndpointState extends Percentiles {
   readonly changes: readonly { readonly to: EndpointHealth; readonly cause: HealthCause; readonly count: number }[];
   /** RFC 3339: since when it is so; null if no check ever ran. */
   readonly since: string | null;
+  /** The last check that had a result; null before it, and without checks. */
+  readonly check: CheckState | null;
+  /** How long it was out in all since it is in the config, for its checks or its traffic; the time of now too. */
+  readonly outMs: number;
+  /** RFC 3339: since when it is out; null if it is not. */
+  readonly outSince: string | null;
   /** Null while it serves. */
   readonly drain: DrainState | null;
   /** Tunnels too. */
@@ -149,6 +159,15 @@ export interface EndpointState extends Percentiles {
   readonly bytesReceived: number;
   /** Of what the percentiles are of; null before the first. */
   readonly meanMs: number | null;
+}
+
+/** What came of a check of an endpoint. */
+export interface CheckState {
+  readonly result: 'success' | 'failure';
+  readonly reason: string;
+  /** RFC 3339. */
+  readonly at: string;
+  readonly tookMs: number;
 }
 
 /** An endpoint as one service has it. */

@@ -49,6 +49,21 @@ export interface KnownHealth {
   readonly sinceMs: number | null;
   /** How often it changed, by what it became and why. */
   readonly changes: readonly HealthChange[];
+  /** The last that had a result; null before it, and without checks. */
+  readonly check: LastCheck | null;
+  /** How long it was out in all, since it is known; the time of now too. */
+  readonly outMs: number;
+  /** Wall time in ms since when it is out; null if it is not. */
+  readonly outSinceMs: number | null;
+}
+
+/** What came of a check, when, and how long it took. */
+export interface LastCheck {
+  readonly result: CheckResult['kind'];
+  readonly reason: string;
+  /** Wall time in ms. */
+  readonly atMs: number;
+  readonly tookMs: number;
 }
 
 /** Counted since it is known. */
@@ -64,6 +79,7 @@ interface Prober {
   readonly services: Set<string>;
   timer: Timer | null;
   cancel: (() => void) | null;
+  last: LastCheck | null;
 }
 
 interface Member {
@@ -73,6 +89,8 @@ interface Member {
   seen: EvaluatedEndpoint | null;
   /** Since when it is out; meaningless while it is not. */
   outSinceMs: number;
+  /** How long it was out before. */
+  outMs: number;
   word: number;
   /** By `to` and `cause`, of which there are few. */
   readonly changes: Map<string, HealthChange>;
@@ -128,12 +146,19 @@ export class HealthChecks {
     const member = watched?.members.get(endpoint);
     const changes = [...(member?.changes.values() ?? [])];
     const seen = member?.seen ?? null;
-    if (seen === null) return { health: 'unknown', reason: 'not checked', cause: 'none', sinceMs: null, changes };
+    if (member === undefined || seen === null) return { ...notLookedAt, changes };
     const { condition: health, reason, cause, checked } = seen.health;
     const { clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const wallOf = (ms: number): number => clock.wallMs() - (nowMs - ms);
     const isNew = health === 'unknown' && !checked;
-    const sinceMs = isNew ? null : clock.wallMs() - (clock.nowMs() - seen.health.sinceMs);
-    const known = { health, reason, cause, sinceMs, changes };
+    const isOut = seen.eligibility === 'out';
+    const known = {
+      ...{ health, reason, cause, changes, sinceMs: isNew ? null : wallOf(seen.health.sinceMs) },
+      check: member.prober?.last ?? null,
+      outMs: member.outMs + (isOut ? nowMs - member.outSinceMs : 0),
+      outSinceMs: isOut ? wallOf(member.outSinceMs) : null,
+    };
     if (seen.eligibility === 'waiting') return { ...known, reason: `waits for its first success: ${reason}` };
     if (seen.eligibility === 'in' && seen.spared !== null) return { ...known, reason: seen.spared };
     if (seen.eligibility !== 'kept') return known;
@@ -174,8 +199,8 @@ export class HealthChecks {
       prober?.services.add(service);
       const was = old?.members.get(plan.endpoint);
       const same = was?.plan.cell === plan.cell ? was : undefined;
-      const { seen = null, outSinceMs = 0, word = HEALTH_UNKNOWN, changes = new Map() } = same ?? {};
-      return [plan.endpoint, { plan, prober, seen, outSinceMs, word, changes }];
+      const { seen = null, outSinceMs = 0, outMs = 0, word = HEALTH_UNKNOWN, changes = new Map() } = same ?? {};
+      return [plan.endpoint, { plan, prober, seen, outSinceMs, outMs, word, changes }];
     });
     const { policy } = plans[0]!;
     const judged = plans.map(({ endpoint: id, weight, backup, traffic }) => ({ id, weight, backup, traffic }));
@@ -191,7 +216,7 @@ export class HealthChecks {
     const kept = before.get(key);
     kept?.services.clear();
     const state = known.get(questionOf(check)) ?? initialHealth(this.#options.clock.nowMs());
-    const prober: Prober = kept ?? { check, state, services: new Set(), timer: null, cancel: null };
+    const prober: Prober = kept ?? { check, state, services: new Set(), timer: null, cancel: null, last: null };
     this.#probers.set(key, prober);
     return prober;
   }
@@ -235,7 +260,11 @@ export class HealthChecks {
       this.#running -= 1;
       const periodMs = check.intervalMs * (1 + check.jitterRatio * (2 * random.unit() - 1));
       this.#schedule(prober, Math.max(1, periodMs - (clock.nowMs() - startedMs)));
-      if (result !== null) this.#learn(prober, result);
+      if (result !== null) {
+        const { kind, reason } = result;
+        prober.last = { result: kind, reason, atMs: clock.wallMs(), tookMs: clock.nowMs() - startedMs };
+        this.#learn(prober, result);
+      }
       this.#runDue();
     });
   }
@@ -280,6 +309,7 @@ export class HealthChecks {
     const wasOut = before.eligibility === 'out';
     const downForMs = wasOut || before.word === HEALTH_TRIAL ? nowMs - member.outSinceMs : null;
     if (next.eligibility === 'out' && !wasOut) member.outSinceMs = nowMs;
+    if (next.eligibility !== 'out' && wasOut) member.outMs += nowMs - member.outSinceMs;
     if (next.spared !== null && before.spared === null) {
       onEvent({ kind: 'endpoint-spared', ...subject, reason: next.spared });
     }
@@ -294,6 +324,11 @@ export class HealthChecks {
     } else if (word === HEALTH_UP && before.word !== HEALTH_UP) onEvent({ kind: 'endpoint-up', ...subject, downForMs });
   }
 }
+
+const notLookedAt: Omit<KnownHealth, 'changes'> = {
+  ...({ health: 'unknown', reason: 'not checked', cause: 'none', sinceMs: null } as const),
+  ...{ check: null, outMs: 0, outSinceMs: null },
+};
 
 function count(changes: Map<string, HealthChange>, { to, cause }: ConditionTransition): void {
   const key = `${to} ${cause}`;

@@ -96,7 +96,8 @@ const columns = {
     ...latencies,
   ],
   endpoints: [
-    ...(['service', 'address', 'source', 'weight', 'health', 'reason', 'cause', 'since'] as const),
+    ...(['service', 'address', 'source', 'weight', 'health', 'reason', 'cause', 'since', 'zone', 'backup'] as const),
+    ...(['check', 'checkReason', 'checkAt', 'checkMs', 'outMs', 'outSince'] as const),
     ...(['drain', 'drainedBy', 'drainUntil', 'ejections', 'inFlight', 'tunnels', 'connections', 'idle'] as const),
     ...(['queued', 'requests', ...answers, 'connects', 'connectFailures', 'reuses', 'timeouts', 'resets'] as const),
     ...(['retries', 'bytesSent', 'bytesReceived', 'meanMs'] as const),
@@ -128,12 +129,14 @@ function armRows({ name, target }: RouteState): ArmRow[] {
   return target.kind === 'answer' ? [] : target.arms.map((arm) => ({ ...arm, route: name }));
 }
 
-function endpointRow(service: string, { drain, responses, changes, ...endpoint }: EndpointState): EndpointRow {
+function endpointRow(service: string, { check, drain, responses, changes, ...endpoint }: EndpointState): EndpointRow {
   return {
     ...endpoint,
     ...answersOf(responses),
     service,
     idle: endpoint.idleConnections,
+    ...{ check: check?.result ?? null, checkReason: check?.reason ?? '' },
+    ...{ checkAt: check?.at ?? null, checkMs: check?.tookMs ?? null },
     drain: drain?.phase ?? null,
     drainedBy: drain?.by ?? null,
     drainUntil: drain?.until ?? null,

@@ -30,6 +30,7 @@ import {
 } from '../snapshot.ts';
 import type {
   BreakerState,
+  CheckState,
   DiscoveryState,
   EndpointOfService,
   EndpointState,
@@ -45,7 +46,7 @@ import type { Breakers } from './breakers.ts';
 import type { Drains } from './drains.ts';
 import { reader } from './read-cell.ts';
 import { type DurationReader, percentiles } from './read-durations.ts';
-import type { HealthChecks, KnownHealth } from './health-checks.ts';
+import type { HealthChecks, KnownHealth, LastCheck } from './health-checks.ts';
 
 export function readListeners(
   snapshot: Snapshot,
@@ -146,7 +147,7 @@ function endpointState(
 
 function readEndpoint(
   endpoint: EndpointPlan,
-  { health, reason, cause, sinceMs, changes }: KnownHealth,
+  { check, health, reason, cause, sinceMs, changes, outMs, outSinceMs }: KnownHealth,
   durations: DurationReader,
 ): Omit<EndpointState, 'drain'> {
   const count = reader(endpoint.cell, ENDPOINT_SLOTS);
@@ -155,11 +156,16 @@ function readEndpoint(
     address: endpoint.id,
     source: endpoint.source,
     weight: endpoint.weight,
+    zone: endpoint.zone,
+    backup: endpoint.backup,
     health,
     reason,
     cause,
     changes,
     since: sinceMs === null ? null : new Date(sinceMs).toISOString(),
+    check: check === null ? null : checkState(check),
+    outMs,
+    outSince: outSinceMs === null ? null : new Date(outSinceMs).toISOString(),
     inFlight: count(endpointSlots.inFlight),
     tunnels: count(endpointSlots.tunnels),
     connections: count(endpointSlots.connections),
@@ -178,6 +184,10 @@ function readEndpoint(
     meanMs: answers.count === 0 ? null : answers.mean,
     ...percentiles(answers),
   };
+}
+
+function checkState({ atMs, reason, result, tookMs }: LastCheck): CheckState {
+  return { result, reason, at: new Date(atMs).toISOString(), tookMs };
 }
 
 export function readRoutes(snapshot: Snapshot, durations: DurationReader): RouteState[] {

@@ -69,6 +69,7 @@ function endpoint(id: string, weight = 1, health = 0): EndpointPlan {
     weight,
     priority: 0,
     local: true,
+    zone: null,
     backup: false,
     connectionsMax: 3,
     drainMs: null,

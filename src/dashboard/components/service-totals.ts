@@ -1,0 +1,126 @@
+/** The sums of each service over its endpoints, as the last line of a backend is in HAProxy's table; percentiles are of its endpoints together. */
+import { h } from 'preact';
+import { rowsOf, type EndpointRow, type ServiceRow } from '../../gateway/admin/live-model.ts';
+import { bytesText, countText, durationText, rateText, shareText } from '../charts/format.ts';
+import { live } from '../feed.ts';
+import { beat, lastOf, rowKey, sumOf } from '../history.ts';
+import { hashOf } from '../router.ts';
+import { errorsOf, isOut } from '../traffic.ts';
+import type { View } from '../view.ts';
+import { Sparkline } from './sparkline.ts';
+import { type Column, Table } from './table.ts';
+
+/** Of an endpoint, what is added up. */
+const added = [
+  ...(['inFlight', 'queued', 'connections', 'idle', 'requests', 'bytesSent', 'bytesReceived'] as const),
+  ...(['s2xx', 's4xx', 's5xx', 'retries', 'ejections'] as const),
+];
+type Added = Readonly<Record<(typeof added)[number], number>>;
+
+interface Total extends Added, Pick<ServiceRow, 'name' | 'balance' | 'p50Ms' | 'p90Ms' | 'p99Ms' | 'p999Ms'> {
+  readonly endpoints: number;
+  readonly serving: number;
+  readonly perSecond: number | null;
+  readonly errorShare: number | null;
+  readonly lately: Float32Array;
+  readonly faults: number;
+}
+
+/** `wanted` is empty for all. */
+export function ServiceTotals({ wanted }: { readonly wanted: string }): View {
+  void beat.value;
+  const { endpoints, services } = live.value!.tables;
+  const members = Map.groupBy(rowsOf(endpoints), ({ service }) => service);
+  const rows = rowsOf(services)
+    .filter(({ name }) => wanted === '' || name === wanted)
+    .map((service) => totalOf(service, members.get(service.name) ?? []));
+  return h('section', { class: 'panel' }, [
+    h('header', {}, [h('h2', {}, 'Services'), h('span', { class: 'dim' }, 'all endpoints of each together')]),
+    h(Table<Total>, {
+      ...{ id: 's', label: 'totals of services', columns, rows, empty: 'There is no service.' },
+      keyOf: ({ name }) => name,
+      classOf: ({ endpoints: all, serving }) => (all > 0 && serving === 0 ? 'out' : ''),
+    }),
+  ]);
+}
+
+function totalOf(service: ServiceRow, members: readonly EndpointRow[]): Total {
+  const keys = members.map(({ address }) => rowKey('endpoints', service.name, address));
+  const lately = sumOf(keys, 'requests');
+  const [requests, errors] = [lastOf(lately, 30), lastOf(sumOf(keys, 'errors'), 30)];
+  const sum = (of: (row: EndpointRow) => number): number => members.reduce((all, row) => all + of(row), 0);
+  return {
+    ...service,
+    ...(Object.fromEntries(added.map((column) => [column, sum((row) => row[column])])) as Added),
+    endpoints: members.length,
+    serving: members.filter((row) => !isOut(row)).length,
+    perSecond: lastOf(lately, 5),
+    errorShare: errors === null || requests === null || requests === 0 ? null : Math.min(1, errors / requests),
+    lately,
+    faults: sum(errorsOf),
+  };
+}
+
+const count = (id: (typeof added)[number] | 'faults', title: string, group: string, tone = ''): Column<Total> => ({
+  ...{ id, title, group },
+  value: (row) => row[id],
+  show: (row) => h('span', { class: row[id] === 0 ? 'dim' : tone }, countText(row[id])),
+});
+const latency = (id: 'p50Ms' | 'p90Ms' | 'p99Ms' | 'p999Ms', title: string): Column<Total> => ({
+  ...{ id, title, group: 'Latency' },
+  value: (row) => row[id],
+  show: (row) => (row[id] === null ? '–' : durationText(row[id])),
+});
+const bytes = (id: 'bytesSent' | 'bytesReceived', title: string): Column<Total> => ({
+  ...{ id, title, group: 'Since the start' },
+  value: (row) => row[id],
+  show: (row) => h('span', { class: row[id] === 0 ? 'dim' : '' }, bytesText(row[id])),
+});
+
+const columns: readonly Column<Total>[] = [
+  {
+    ...{ id: 'service', title: 'Service', kind: 'text', group: 'Service' },
+    value: ({ name }) => name,
+    show: ({ name }) => h('a', { href: hashOf('service', { service: name }) }, name),
+  },
+  { id: 'balance', title: 'Balance', kind: 'text', group: 'Service', value: ({ balance }) => balance },
+  {
+    ...{ id: 'serving', title: 'Serve', group: 'Service', help: 'Of its endpoints' },
+    value: ({ serving }) => serving,
+    show: ({ endpoints, serving }) =>
+      h('span', { class: serving < endpoints ? 'bad' : '' }, `${serving} of ${endpoints}`),
+  },
+  {
+    ...{ id: 'rate', title: 'Requests', group: 'Traffic' },
+    value: ({ perSecond }) => perSecond,
+    show: ({ perSecond }) => (perSecond === null ? '–' : rateText(perSecond)),
+  },
+  {
+    ...{ id: 'trend', title: '2 min', group: 'Traffic', help: 'Requests a second in the last two minutes' },
+    value: ({ perSecond }) => perSecond,
+    show: ({ lately }) => h(Sparkline, { values: lately }),
+  },
+  {
+    ...{ id: 'errors', title: 'Errors', group: 'Traffic', help: 'Answers 5xx, in the last half minute' },
+    value: ({ errorShare }) => errorShare,
+    show: ({ errorShare }) =>
+      errorShare === null ? '–' : h('span', { class: errorShare > 0 ? 'bad' : 'dim' }, shareText(errorShare)),
+  },
+  latency('p50Ms', 'p50'),
+  latency('p90Ms', 'p90'),
+  latency('p99Ms', 'p99'),
+  latency('p999Ms', 'p99.9'),
+  count('inFlight', 'In flight', 'Now'),
+  count('queued', 'Queue', 'Now'),
+  count('connections', 'Conn.', 'Now'),
+  count('idle', 'Idle', 'Now'),
+  count('requests', 'Requests', 'Since the start'),
+  bytes('bytesSent', 'In'),
+  bytes('bytesReceived', 'Out'),
+  count('s2xx', '2xx', 'Since the start'),
+  count('s4xx', '4xx', 'Since the start'),
+  count('s5xx', '5xx', 'Since the start', 'bad'),
+  count('retries', 'Retries', 'Since the start'),
+  count('faults', 'Faults', 'Since the start', 'bad'),
+  count('ejections', 'Ejected', 'Since the start', 'warn'),
+];
