@@ -194,7 +194,7 @@ test('of a thousand endpoints only those in view are drawn; all can be sorted, f
   const { place } = await gatewayOf(endpoints);
   const opened = await openPage(place, '#/balancer');
   const { page } = opened;
-  const rows = page.locator('tbody tr:not(.gap)');
+  const rows = page.getByRole('region', { name: 'endpoints' }).locator('tbody tr:not(.gap)');
   await rows.first().waitFor();
   assert.ok((await rows.count()) < 80);
   await page.evaluate(`document.querySelector('.scroll.window').scrollTo(0, 1e6)`);

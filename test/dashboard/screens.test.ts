@@ -4,7 +4,11 @@ import { test } from 'node:test';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { cleanups, config, create, origin } from '../gateway-under-test.ts';
+import { createMetrics } from '../../src/observe/index.ts';
+import { encodeMetrics } from '../../src/observe/otlp/metrics.ts';
+import type { MetricBatch } from '../../src/observe/metrics/collect.ts';
 import { noFaults, openPage } from './page-under-test.ts';
+import { pushOtlp } from './push-otlp.ts';
 
 const admin = { address: '127.0.0.1:0' };
 
@@ -124,7 +128,7 @@ test('balancer: what an endpoint was sent and what it answered with, in bytes', 
   await gateway.start();
   await (await fetch(`http://${address()}/`, { method: 'POST', body: 'x'.repeat(2048) })).text();
   const opened = await openPage(gateway.state().admin!.address, '#/balancer');
-  const row = opened.page.getByRole('row', { name: /^shop / });
+  const row = opened.page.getByRole('region', { name: 'endpoints' }).getByRole('row', { name: /^shop / });
   await row.getByText('2.00 kB', { exact: true }).waitFor();
   await row.getByText('3 B', { exact: true }).waitFor();
   noFaults(opened);
@@ -186,7 +190,7 @@ test('balancer: a token that may only look is offered nothing that changes', asy
   await page.getByLabel('Token of the admin API').fill(readToken);
   await page.keyboard.press('Enter');
   assert.equal(await page.getByRole('button', { name: /^Drain / }).isDisabled(), true);
-  await page.getByRole('link', { name: 'shop', exact: true }).click();
+  await page.getByRole('link', { name: 'shop', exact: true }).first().click();
   await page.waitForFunction(`[...document.querySelectorAll('.choices select')].some(({ value }) => value === 'shop')`);
   await page.getByRole('link', { name: 'Config' }).click();
   assert.equal(await page.getByRole('button', { name: 'Reload' }).isDisabled(), true);
@@ -235,6 +239,36 @@ test('limits: a policy, what it refuses and whom', async () => {
   await page.getByRole('row', { name: /^rate_limited \d/ }).waitFor();
   noFaults(opened);
 });
+
+test('limits: limits, caches, breakers, locks and leaders of services that push their metrics are beside those of the gateway', async () => {
+  const { gateway } = create({ config: config(await origin('a'), { admin }) });
+  await gateway.start();
+  const place = gateway.state().admin!.address;
+  const metrics = createMetrics();
+  const help = 'D.';
+  const decided = metrics.counter({ name: 'spillway_limit_decisions_total', help, labels: ['limit', 'outcome', 'source'] });
+  decided.bind({ limit: 'logins', outcome: 'allowed', source: 'memory' }).add(3);
+  decided.bind({ limit: 'logins', outcome: 'refused', source: 'store' }).add(1);
+  const asked = metrics.counter({ name: 'spillway_cache_requests_total', help, labels: ['cache', 'result'] });
+  asked.bind({ cache: 'users', result: 'hit' }).add(9);
+  asked.bind({ cache: 'users', result: 'miss' }).add(1);
+  metrics.gauge({ name: 'spillway_breaker_state', help, labels: ['breaker', 'state'] }).bind({ breaker: 'mail', state: 'open' }).set(1);
+  metrics.gauge({ name: 'spillway_lock_held', help, labels: ['lock', 'store'] }).bind({ lock: 'order', store: 'redis' }).set(2);
+  metrics.gauge({ name: 'spillway_seat_term', help, labels: ['seat', 'holder'] }).bind({ seat: 'cron', holder: 'host-1' }).set(7);
+  const batches: MetricBatch[] = [];
+  for await (const batch of metrics.collect()) batches.push(batch);
+  const whose = { service: 'cart', instance: 'cart-1', resource: {}, startMs: 1 };
+  await pushOtlp(place, '/v1/metrics', encodeMetrics(batches, whose));
+  const opened = await openPage(place, '#/limits');
+  const row = (region: string, name: RegExp) =>
+    opened.page.getByRole('region', { name: region, exact: true }).getByRole('row', { name }).waitFor();
+  await row('limits of services', /^logins cart 25.0.% 4 memory 3, store 1$/);
+  await row('caches', /^users cart 90.0.% 0.% 0.% 10 /);
+  await row('breakers', /^mail cart cart-1 open/);
+  await row('locks', /^order cart redis 2 0$/);
+  await row('seats and who leads', /^cron host-1 7 /);
+  noFaults(opened);
+}); // prettier-ignore
 
 test('config: what differs between two versions is shown, and the one before is put back in two steps', async () => {
   const [one, other] = [await origin('a'), await origin('b')];
