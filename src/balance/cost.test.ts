@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { createPickContext } from './balancer.ts';
-import { InFlightCost } from './cost.ts';
+import { InFlightCost, LatencyCost } from './cost.ts';
 import { createLoadTable, Loads } from './loads.ts';
 
 const endpoint = fc.record({
@@ -47,5 +47,41 @@ test('the cheapest is the first of the least (in flight + 1) / weight, by all th
       assert.equal(cost.cheapest(context, from, to, start), expected);
     }),
     { numRuns: 1000 },
+  );
+});
+
+test('by latency the cheaper of two is the one with less expected time × (in flight + 1) / weight, now; of equals the first', () => {
+  const work = fc.record({
+    latencyMs: fc.constantFrom(2, 4, 4, 300),
+    open: fc.nat(2),
+    weight: fc.constantFrom(0.5, 1, 2),
+    ramp: fc.constantFrom(0.5, 1),
+  });
+  fc.assert(
+    fc.property(work, work, fc.boolean(), fc.constantFrom(0, 3, 500, 30_000), (one, other, cold, laterMs) => {
+      const both = [one, other];
+      const loads = new Loads(createLoadTable(4, 1), 0, [3, 1]);
+      const cost = new LatencyCost(
+        Float64Array.from(both, ({ weight }) => weight),
+        loads,
+      );
+      const context = { ...createPickContext(2), ramp: cold ? Float64Array.from(both, ({ ramp }) => ramp) : null };
+      cost.cheapest(context, 1, 2, 0);
+      for (const [index, { latencyMs, open }] of both.entries()) {
+        loads.started(index, 0);
+        loads.answered(index, latencyMs, 0, true);
+        loads.finished(index);
+        for (let started = 0; started < open; started++) loads.started(index, 0);
+      }
+      context.nowMs = laterMs;
+      const times = new Float64Array(2);
+      loads.expect(laterMs, new Float64Array([1, 1]), times, 0, 2);
+      const costs = both.map(
+        ({ open, weight, ramp }, index) => (open + 1) * (times[index]! * (1 / weight / (cold ? ramp : 1))),
+      );
+      const pick = cost.cheapest(context, 1, 2, 0);
+      assert.equal(pick, costs[1]! < costs[0]! ? 1 : 0);
+      assert.equal(cost.cheapest(context, 1, 2, -1), 1);
+    }),
   );
 });

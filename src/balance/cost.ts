@@ -1,6 +1,6 @@
 /**
  * What one more piece of work would cost at an endpoint, by what is known of its load, divided by its weight: the half of an
- * algorithm that says what is good. The other half says who is asked: all (`LeastCost`), or two (`TwoChoices`).
+ * algorithm that says what is good. The other half says who is asked: all (`LeastCost`, `LeastTime`), or two (`TwoChoices`).
  *
  * A cost counts the work that is about to be added, so that of two idle endpoints the stronger is the cheaper one. An
  * endpoint that warms up costs as if it were so much weaker (slow-start.ts).
@@ -97,22 +97,45 @@ function fewest(loads: Loads, eligible: Uint8Array, from: number, to: number, be
 
 /** By how long an answer takes, times its place in line. */
 export class LatencyCost implements Cost {
+  /** What one piece of work by itself costs, by index, as of the last `look` at each: it moves slowly, what is in flight does not. */
+  readonly alone: Float64Array;
   readonly #loads: Loads;
   readonly #perWeight: PerWeight;
 
   constructor(weights: Float64Array, loads: Loads) {
+    this.alone = new Float64Array(weights.length);
     this.#loads = loads;
     this.#perWeight = new PerWeight(weights);
   }
 
+  /** Brings `alone` up to date from `from` up to `to`. */
+  look(context: PickContext, from: number, to: number): void {
+    this.#loads.expect(context.nowMs, this.#perWeight.of(context, from, to), this.alone, from, to);
+  }
+
+  /** The same for one; whether it costs no more than before and `passedMs` of waiting can have made it. */
+  holds(context: PickContext, index: number, passedMs: number): boolean {
+    const before = this.alone[index]!;
+    this.look(context, index, index + 1);
+    return this.alone[index]! <= before + passedMs * this.#perWeight.of(context, index, index + 1)[index]!;
+  }
+
   cheapest(context: PickContext, from: number, to: number, before: number): number {
-    const loads = this.#loads;
-    let beforeMs = Number.POSITIVE_INFINITY;
+    const { alone } = this;
+    let best = before;
+    let bestCost = Number.POSITIVE_INFINITY;
     if (before >= 0) {
-      loads.quickest(context, this.#perWeight.of(context, before, before + 1), before, before + 1);
-      beforeMs = loads.quickestMs;
+      this.look(context, before, before + 1);
+      bestCost = (this.#loads.inFlight(before) + 1) * alone[before]!;
     }
-    const best = loads.quickest(context, this.#perWeight.of(context, from, to), from, to);
-    return loads.quickestMs < beforeMs ? best : before;
+    this.look(context, from, to);
+    for (let index = from | 0; index < to; index = (index + 1) | 0) {
+      const cost = (this.#loads.inFlight(index) + 1) * alone[index]!;
+      if (cost < bestCost && context.eligible[index] === 1) {
+        best = index;
+        bestCost = cost;
+      }
+    }
+    return best;
   }
 }

@@ -2,9 +2,8 @@
  * The cheapest of all endpoints. Ties go round: the scan begins behind the last pick and takes the first of equals, so
  * endpoints that are idle together get work in turn.
  *
- * Cost: O(n) a pick, 0.9 ns an endpoint by what is in flight if weights are equal, 1.0 ns if not, and 3.3 ns by latency
- * (`npm run bench -- pick`); by what is in flight it ends at an endpoint that cannot be beaten, so it is next to nothing while some
- * are idle. The numbers are shared and change under the scan, so no structure can keep them in order; where n is large,
+ * Cost: O(n) a pick, 0.9 ns an endpoint if weights are equal, 1.0 ns if not (`npm run bench -- pick`); it ends at an endpoint that
+ * cannot be beaten, so it is next to nothing while some are idle. The numbers are shared and change under the scan, so no structure can keep them in order; where n is large,
  * `TwoChoices` asks two.
  */
 import type { Balancer, PickContext } from './balancer.ts';

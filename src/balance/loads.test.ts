@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
-import { createPickContext } from './balancer.ts';
 import { clearLane, clearSlot, createLoads, createLoadTable, Loads, type LoadTable } from './loads.ts';
 
 /** How long an answer is expected to take. */
 function estimateMs(loads: Loads, index: number, nowMs: number): number {
-  const factors = Float64Array.from({ length: loads.length }, (_, at) => 1 / (loads.inFlight(at) + 1));
-  assert.equal(loads.quickest({ ...createPickContext(loads.length), nowMs }, factors, index, index + 1), index);
-  return loads.quickestMs;
+  const times = new Float64Array(loads.length).fill(-1);
+  loads.expect(nowMs, new Float64Array(loads.length).fill(1), times, index, index + 1);
+  assert.ok(times.every((time, at) => (at === index ? time >= 0 : time === -1)));
+  return times[index]!;
 }
 
 function done(loads: Loads, index: number, latencyMs: number, nowMs: number, ok = true): void {
@@ -66,38 +66,6 @@ test('in flight stays exact while threads count at once, and a thread that ends 
     clearLane(table, at + 1);
   }
   assert.equal(mine.inFlight(1), 1);
-});
-
-test('the quickest of many is the first of those that take least by themselves, whatever waits, fails or is out', () => {
-  const event = fc.record({
-    index: fc.nat(3),
-    start: fc.boolean(),
-    latencyMs: fc.constantFrom(1, 4, 100, 5000),
-    ok: fc.nat(3).map((roll) => roll > 0),
-    // Now and then a long time, so that what is known of some is old while others wait.
-    passMs: fc.nat(9).map((roll) => [0, 1, 10, 40_000][Math.max(0, roll - 6)]!),
-  });
-  const outs = fc.array(fc.constantFrom(0, 1, 1), { minLength: 4, maxLength: 4 });
-  const factors = fc.array(fc.constantFrom(0.5, 1, 2, Number.POSITIVE_INFINITY), { minLength: 4, maxLength: 4 });
-  fc.assert(
-    fc.property(fc.array(event, { minLength: 40, maxLength: 80 }), outs, factors, (events, eligible, each) => {
-      const loads = new Loads(createLoadTable(9, 1), 0, [7, 0, 5, 2]);
-      const context = { eligible: Uint8Array.from(eligible), nowMs: 0 };
-      const shares = Float64Array.from(each);
-      for (const { index, start, latencyMs, ok, passMs } of events) {
-        context.nowMs += passMs;
-        if (start) loads.started(index, context.nowMs);
-        else if (loads.inFlight(index) > 0) done(loads, index, latencyMs, context.nowMs, ok);
-        let [expected, expectedMs] = [-1, Number.POSITIVE_INFINITY];
-        for (let at = 0; at < 4; at++) {
-          loads.quickest(context, shares, at, at + 1);
-          if (loads.quickestMs < expectedMs) [expected, expectedMs] = [at, loads.quickestMs];
-        }
-        assert.equal(loads.quickest(context, shares, 0, 4), expected);
-        assert.equal(loads.quickestMs, expectedMs);
-      }
-    }),
-  );
 });
 
 test('a slower answer counts at once, faster ones pull the estimate down with time', () => {

@@ -18,8 +18,8 @@
  * back, so a server that hangs is seen before its first timeout. An endpoint is forgotten with time only while nothing
  * waits there: what waits is the probe.
  *
- * Cost: 40 B a slot and 8 B a slot and lane; no allocation (`npm run bench -- pick`). What a scan by latency needs is worked out when an
- * answer comes, and lies together: a scan that reads six arrays instead of eight takes an eighth less.
+ * Cost: 40 B a slot and 8 B a slot and lane; no allocation (`npm run bench -- pick`). What a look at latencies needs is worked out when an
+ * answer comes, and lies together.
  */
 
 /** Finagle's and Linkerd's own: long enough to average over, short enough that a server is asked again within a minute. */
@@ -115,12 +115,6 @@ function allOf({ slots }: LoadTable): number[] {
   return Array.from({ length: slots }, (_, slot) => slot);
 }
 
-/** The part of a `PickContext` that is needed to compare endpoints. */
-interface Asked {
-  readonly eligible: Uint8Array;
-  readonly nowMs: number;
-}
-
 export class Loads {
   readonly #slots: Int32Array;
   readonly #lane: Int32Array;
@@ -130,8 +124,6 @@ export class Loads {
   readonly #scattered: boolean;
   readonly #waiting: Int32Array;
   readonly #estimates: Float64Array;
-  /** Of the last `quickest`: Infinity if there was nobody, 0 if nothing is known of the one there was, or all is forgotten. */
-  quickestMs = Number.POSITIVE_INFINITY;
 
   /** The view of thread `lane` on a service whose endpoints have these slots, in order; on all slots if none are given. */
   constructor(table: LoadTable, lane: number, slots: readonly number[] = allOf(table)) {
@@ -214,40 +206,28 @@ export class Loads {
   }
 
   /**
-   * Who would answer one more piece of work soonest: of the eligible from `from` up to `to` the index of the least expected
-   * time × (in flight + 1) × factor, the first of equals; -1 if nobody is eligible. How much that is, is in `quickestMs`.
+   * How long the next answer of each endpoint from `from` up to `to` is expected to take, in ms times its factor: into `times`, by
+   * index. 0 if nothing is known of it or all is forgotten.
    */
-  quickest({ eligible, nowMs }: Asked, factors: Float64Array, from: number, to: number): number {
+  expect(nowMs: number, factors: Float64Array, times: Float64Array, from: number, to: number): void {
     const slots = this.#slots;
     const estimates = this.#estimates;
-    const inFlight = this.#inFlight;
     const waiting = this.#waiting;
-    let best = -1;
-    let bestMs = Number.POSITIVE_INFINITY;
     for (let index = from | 0; index < to; index = (index + 1) | 0) {
       const slot = slots[index]!;
       const at = (WIDTH * slot) | 0;
-      const place = ((inFlight[slot]! + 1) | 0) * factors[index]!;
-      const knownMs = place * estimates[at + KNOWN_MS]!;
-      const waits = waiting[slot]!;
-      // Where something waits, it takes no less than is known: most that are not quicker end here.
-      if (waits > 0 && knownMs >= bestMs) continue;
+      const knownMs = estimates[at + KNOWN_MS]!;
       const sinceMs = nowMs - estimates[at + NEWS_MS]!;
       let expectedMs = knownMs;
-      if (waits > 0) expectedMs = Math.max(knownMs > 0 ? knownMs : place * UNKNOWN_MS, place * sinceMs);
+      if (waiting[slot]! > 0) expectedMs = Math.max(knownMs > 0 ? knownMs : UNKNOWN_MS, sinceMs);
       else {
         // `remains`, written out: a call from here is not always inlined, and then takes ten times as long.
         const rest = Math.max(0, 1 - Math.max(0, sinceMs) / (8 * DECAY_MS));
         const square = rest * rest;
         expectedMs *= square * square * square * square;
       }
-      if (expectedMs < bestMs && eligible[index] === 1) {
-        best = index;
-        bestMs = expectedMs;
-      }
+      times[index] = expectedMs * factors[index]!;
     }
-    this.quickestMs = bestMs;
-    return best;
   }
 }
 
