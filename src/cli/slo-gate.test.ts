@@ -38,7 +38,7 @@ test('open: exit code 0, frozen: 1 with the reasons and what passes', async () =
   const file = write('mixed.json', { slos: [status('shop', -0.25), status('search', 0.8)] });
   const frozen = await run('--status', file);
   assert.equal(frozen.code, exitCodes.no);
-  assert.match(frozen.err, /^frozen\nshop-up is frozen: 25% of its budget \(10\.8 min\) is spent beyond all/);
+  assert.match(frozen.err, /^frozen\nshop-up is frozen: its budget is overdrawn by 25% \(10\.8 min\)/);
   assert.match(frozen.err, /Rollbacks pass; a security fix passes with/);
   const open = await run('--status', file, '--service', 'search');
   assert.deepEqual([open.code, open.out], [exitCodes.ok, 'open\n']);

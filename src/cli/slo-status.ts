@@ -40,7 +40,10 @@ function statusLines(status: SloStatus, paint: Paint): readonly string[] {
   const isUnknown = level === 'ok' && unknown !== null;
   const tone = isUnknown ? 'dim' : level === 'ok' ? 'good' : level === 'warn' ? 'warn' : 'bad';
   const judged = isUnknown ? ` (not known: ${unknown})` : level === 'ok' ? '' : ` (${level})`;
-  const left = `${percent(share)} left, ${round(minutesLeft)} of ${round(minutes)} min, ${round(eventsLeft)} failures`;
+  const left =
+    share < 0
+      ? `overdrawn by ${percent(-share)}, ${round(-minutesLeft)} min beyond its ${round(minutes)}, ${round(-eventsLeft)} failures too many`
+      : `${percent(share)} left, ${round(minutesLeft)} of ${round(minutes)} min, ${round(eventsLeft)} failures`;
   const over = `${formatObjective(objective)} over ${formatDuration(windowMs)}`;
   return [
     `${paint('strong', id)}: ${over}, ${measures}`,

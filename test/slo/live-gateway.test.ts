@@ -94,7 +94,7 @@ test('spillway slo status tells it to people and programs', async () => {
   assert.equal(code, 0);
   assert.match(
     out,
-    /^shop-up: 99% over 30d, answers of shop\n {2}budget {2}-500% left, -2160 of 432 min, -5 failures \(review\)\n {2}events {2}94 good, 6 bad in /,
+    /^shop-up: 99% over 30d, answers of shop\n {2}budget {2}overdrawn by 500%, 2160 min beyond its 432, 5 failures too many \(review\)\n {2}events {2}94 good, 6 bad in /,
   );
   assert.match(out, /ticket 3× over 1d and 2h: firing for /);
   const json = await runCli(['slo', 'status', '--admin', admin(), '--json', '--service', 'shop']);

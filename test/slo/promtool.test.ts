@@ -168,3 +168,18 @@ test('in random services with random failures the rules fire when the simulation
   const { ok, said } = run(promtool, randomFolder, 'test', 'rules', ...files);
   assert.ok(ok, `seed ${seed}:\n${said}`);
 });
+
+test('an alert says in words that the budget is overdrawn, also of an outage behind a flood that a limit holds back', () => {
+  const folder = folderOf(every);
+  const counters = { '_total{code_class="2xx"': 0, '_total{code_class="4xx"': 60, '_limited_total{': 60, '_total{code_class="5xx"': 60, '_broken_total{': 0 };
+  const input_series = Object.entries(counters).map(([name, each]) => ({
+    series: `spillway_requests${name}${name.endsWith('{') ? '' : ', '}route="any", service="shop"}`,
+    values: `0+${each}x120`,
+  }));
+  const asked = { eval_time: '2h', alertname: 'SloBudgetBurn', exp_alerts: [] };
+  const tests = [{ interval: '1m', input_series, alert_rule_test: [asked] }];
+  writeFileSync(join(folder, 'said.yaml'), stringify({ rule_files: ['shop-up.rules.yaml'], evaluation_interval: '1m', tests }));
+  const { said } = run(promtool, folder, 'test', 'rules', 'said.yaml');
+  assert.match(said, /100% failed in the last 1h.* The budget is overdrawn by 9\.99e\+04%\./);
+  assert.doesNotMatch(said, /Left of the budget/);
+}); // prettier-ignore

@@ -32,7 +32,7 @@ test('every reason is told, the worst first, in words and numbers', () => {
   assert.deepEqual(
     verdict.reasons.map(({ text }) => text),
     [
-      'b is frozen: 50% of its budget (21.6 min) is spent beyond all; it does from 0% left on down.',
+      'b is frozen: its budget is overdrawn by 50% (21.6 min); it does from 0% left on down.',
       'd is frozen: its budget is spent; it does from 0% left on down.',
       'a warns: 30% of its budget (13 min) is left; it does from 50% left on down.',
     ],

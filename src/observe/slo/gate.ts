@@ -101,8 +101,13 @@ const means: Readonly<Record<BudgetLevel, string>> = {
 };
 
 function reasonOf({ id, level, budget: { share, minutesLeft }, policy }: GateStanding): GateReason {
-  const amount = `${formatPercentage(round(Math.abs(share), 4))} of its budget (${round(Math.abs(minutesLeft), 1)} min)`;
-  const left = share > 0 ? `${amount} is left` : share < 0 ? `${amount} is spent beyond all` : 'its budget is spent';
+  const [part, minutes] = [formatPercentage(round(Math.abs(share), 4)), `${round(Math.abs(minutesLeft), 1)} min`];
+  const left =
+    share > 0
+      ? `${part} of its budget (${minutes}) is left`
+      : share < 0
+        ? `its budget is overdrawn by ${part} (${minutes})`
+        : 'its budget is spent';
   const at = level === 'ok' ? null : policy[level];
   const text = `${id} ${means[level]}: ${left}; it does from ${formatPercentage(at ?? 1)} left on down.`;
   return { slo: id, level, share, minutesLeft, text };

@@ -147,7 +147,12 @@ function alertRule(slo: Slo, alert: BurnAlert, names: LabelNames): AlertingRule 
   const { labels, annotations } = slo.alerts[severity];
   const name = `${slo.service}/${slo.name}`;
   const lasts = promDuration(periodS(slo) / burn);
-  const left = `{{ with printf ${quoted(`slo:period_error_budget_remaining:ratio{${names.id}=%q}`)} $labels.${names.id} | query }} Left of the budget: {{ . | first | value | humanizePercentage }}.{{ end }}`;
+  const budget = `slo:period_error_budget_remaining:ratio{${names.id}=%q}`;
+  const left = [
+    said(`${budget} >= 0`, names, 'Left of the budget: '),
+    // Templates cannot take a sign away.
+    said(`-${budget} > 0`, names, 'The budget is overdrawn by '),
+  ].join('');
   return {
     alert: slo.alerts.name,
     expr: both.join(`\nand ignoring (${names.window})\n`),
@@ -161,6 +166,11 @@ function alertRule(slo: Slo, alert: BurnAlert, names: LabelNames): AlertingRule 
       ...annotations,
     },
   };
+}
+
+/** A sentence of an annotation with what a query of the objective gives; none if it gives nothing. */
+function said(query: string, { id }: LabelNames, words: string): string {
+  return `{{ with printf ${quoted(query)} $labels.${id} | query }} ${words}{{ . | first | value | humanizePercentage }}.{{ end }}`;
 }
 
 function selector(slo: Slo, names: LabelNames): string {

@@ -94,6 +94,16 @@ test('no name and no message is more than text of one line, in Slack neither', (
   assert.equal((webhookBody(explanation) as { text: string }).text, lines.join('\n'));
 });
 
+test('a budget that is overdrawn is said in words', () => {
+  const budget = { ...status.budget, minutesLeft: -28.64, share: -0.663 };
+  const lines = alertLines(explainAlert({ ...input, status: { ...status, budget, exhaustionMs: 0 } }));
+  assert.ok(
+    lines.some((line) => line.startsWith('The budget of 43.2 min is overdrawn by 28.6 min (66.3%)')),
+    lines.join('\n'),
+  );
+  assert.doesNotMatch(lines.join(), /-\d+(\.\d+)?( of|%)/);
+});
+
 test('whatever is known of it, it can be said', () => {
   const share = fc.option(fc.double({ min: 0, max: 1, noNaN: true }));
   const ms = fc.option(fc.integer({ min: 0, max: 2 ** 41 }));

@@ -122,17 +122,22 @@ function most(given: readonly Contribution[], kind: Contribution['kind']): reado
 export function alertLines(explanation: AlertExplanation): readonly string[] {
   const { state, severity, summary, budget, exhaustionMs, contributions, changes } = explanation;
   const head = state === 'firing' ? severity.toUpperCase() : 'RESOLVED';
-  const left = `${number(budget.minutesLeft)} of ${number(budget.minutes)} min are left`;
   const gone =
     exhaustionMs === null || state === 'resolved' ? '' : `; at this rate gone in ${promDuration(exhaustionMs / 1000)}`;
   return [
     `${head} ${summary}`,
     ...(state === 'firing' ? [sharesLine(explanation)] : []),
     timesLine(explanation),
-    `${left} (${formatPercentage(Number(budget.share.toFixed(4)))})${gone}.`,
+    `${budgetText(budget)}${gone}.`,
     ...(['route', 'endpoint'] as const).flatMap((kind) => contributionLine(contributions, kind)),
     ...changes.map(({ atMs, what }) => `Just before, ${time(atMs)}: ${what}`),
   ];
+}
+
+function budgetText({ minutes, minutesLeft, share }: AlertExplanation['budget']): string {
+  const part = formatPercentage(Number(Math.abs(share).toFixed(4)));
+  if (share < 0) return `The budget of ${number(minutes)} min is overdrawn by ${number(-minutesLeft)} min (${part})`;
+  return `${number(minutesLeft)} of ${number(minutes)} min are left (${part})`;
 }
 
 function sharesLine({ windows, objective, windowMs }: AlertExplanation): string {
