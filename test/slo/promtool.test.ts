@@ -11,7 +11,7 @@ import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { serverPath } from '../../scripts/servers.ts';
-import { compileSlos, resolveSlos, type SloFile, type SloInput } from '../../src/observe/index.ts';
+import { compileSlos, parseSlos, resolveSlos, type SloFile, type SloInput } from '../../src/observe/index.ts';
 import type { GatewayIndicator } from '../../src/observe/slo/gateway-indicator.ts';
 import { type LabelStyle, labelNames } from '../../src/observe/slo/rule-labels.ts';
 import { ruleGroup } from '../../src/observe/slo/rules.ts';
@@ -182,4 +182,41 @@ test('an alert says in words that the budget is overdrawn, also of an outage beh
   const { said } = run(promtool, folder, 'test', 'rules', 'said.yaml');
   assert.match(said, /100% failed in the last 1h.* The budget is overdrawn by 9\.99e\+04%\./);
   assert.doesNotMatch(said, /Left of the budget/);
+}); // prettier-ignore
+
+test('of a budget of time slices each slice weighs the same, and none is one without traffic', () => {
+  const folder = mkdtempSync(join(root, 'out-'));
+  const { slos, mistakes } = parseSlos(
+    `apiVersion: openslo/v1
+kind: SLO
+metadata: { name: slices }
+spec:
+  service: shop
+  timeWindow: [{ duration: 30d, isRolling: true }]
+  budgetingMethod: Timeslices
+  objectives: [{ target: 0.99, timeSliceTarget: 0.9, timeSliceWindow: 1m }]
+  indicator:
+    metadata: { name: up }
+    spec:
+      ratioMetric:
+        counter: true
+        bad: { metricSource: { type: Prometheus, spec: { query: bad } } }
+        total: { metricSource: { type: Prometheus, spec: { query: total } } }
+`,
+    'f.yaml',
+  );
+  assert.deepEqual(mistakes, []);
+  for (const { name, text } of compileSlos(slos!)) writeFileSync(join(folder, name), text);
+  passes(promtool, folder, 'check', 'rules', 'shop-slices.rules.yaml');
+  passes(promtool, folder, 'test', 'rules', 'shop-slices.test.yaml');
+  // Each 15 s: ten minutes of one failure in a hundred, then two of five in ten, in a tenth of the traffic; then nothing.
+  const values = (all: number, few: number): string => `0+${all}x40 ${all * 40 + few}+${few}x7 ${all * 40 + few * 8}+0x40`;
+  const input_series = [{ series: 'bad', values: values(1, 5) }, { series: 'total', values: values(100, 10) }];
+  const promql_expr_test = [{
+    expr: 'round(slo:sli_error:ratio_rate1h, 0.01)', eval_time: '20m',
+    exp_samples: [{ labels: '{slo_id="shop-slices", slo_name="slices", slo_service="shop", slo_window="1h"}', value: 0.17 }],
+  }];
+  const tests = [{ interval: '15s', input_series, promql_expr_test }];
+  writeFileSync(join(folder, 'own.yaml'), stringify({ rule_files: ['shop-slices.rules.yaml'], evaluation_interval: '1m', tests }));
+  passes(promtool, folder, 'test', 'rules', 'own.yaml');
 }); // prettier-ignore

@@ -52,7 +52,7 @@ export function firingAlerts(slo: Slo): readonly BurnAlert[] {
 }
 
 /** Every window that alerts look back over, the shortest first. */
-export function alertWindowsS(slo: Slo): readonly number[] {
+export function alertWindowsS(slo: Pick<Slo, 'objective' | 'windowMs'>): readonly number[] {
   const windows = burnAlerts(slo).flatMap(({ longS, shortS }) => [longS, shortS]);
   return [...new Set(windows)].toSorted((one, other) => one - other);
 }

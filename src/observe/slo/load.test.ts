@@ -146,7 +146,7 @@ test('what is measured must be one thing, and look back over the window', () => 
   says(sli('{ latency: { under: 220ms } }'), /^f\.yaml:4:30: .*Found 220ms, .*200ms or 250ms/);
   says(sloth.replace(/events:\n.*\n.*\n/, 'plugin: { id: x }\n'), /plugins of Sloth are programs/);
   says(openSlo.replace('indicatorRef: orders', 'indicatorRef: order'), /no SLI "order".*Did you mean orders\?/);
-  says(openSlo.replace('Occurrences', 'Timeslices'), /^f\.yaml:9:20: only occurrences are counted/);
+  says(openSlo.replace('counter: true', 'counter: false'), /^f\.yaml:17:14: what is counted is how counters grow/);
   says(openSlo.replace('isRolling: true', 'isRolling: false'), /windows are rolling/);
   says(openSlo.replace('kind: SLI', 'kind: SLJ'), /^f\.yaml:13:7: .*Did you mean SLI\?/);
   says(openSlo.replace('openslo/v1', 'openslo/v1alpha'), /expected openslo\/v1/);
@@ -161,14 +161,66 @@ test('names are unique, and labels do not take those of rules', () => {
   says(one('    objective: 99%\n    alerts: { failuresMin: 0 }\n'), /whole number from 1/);
 });
 
-test('alert policies of OpenSLO are left out with a warning', () => {
-  const { slos, mistakes } = parseSlos(
-    openSlo.replace('objectives:', 'alertPolicies: [fast]\n  objectives:'),
-    'f.yaml',
-  );
-  assert.notEqual(slos, null);
-  assert.match(formatMistake(mistakes[0]!), /^f\.yaml:10:3: warning: alert policies are left out/);
+const policy = `---
+apiVersion: openslo/v1
+kind: AlertPolicy
+metadata: { name: fast }
+spec: { conditions: [{ conditionRef: burns }], notificationTargets: [{ targetRef: team }] }
+---
+apiVersion: openslo/v1
+kind: AlertCondition
+metadata: { name: burns }
+spec: { severity: page, condition: { kind: burnrate, op: lte, threshold: 2, lookbackWindow: 1h, alertAfter: 5m } }
+---
+apiVersion: openslo/v1
+kind: AlertNotificationTarget
+metadata: { name: team }
+spec: { target: email }
+`;
+
+test('of alert policies of OpenSLO the severity is used, and what they refer to must be there', () => {
+  const alerting = (use: string, documents = policy): string =>
+    openSlo.replace('objectives:', `alertPolicies: ${use}\n  objectives:`) + documents;
+  const { slos, mistakes } = parseSlos(alerting('[fast]'), 'f.yaml');
+  const { page, ticket } = slos!.slos[0]!.alerts;
+  assert.deepEqual([page.enabled, ticket.enabled], [true, false]);
+  assert.match(formatMistake(mistakes[0]!), /^f\.yaml:10:3: warning: alerts come at four burn rates/);
+  const both = parseSlos(alerting('[fast, { spec: { conditions: [{ spec: { severity: ticket, condition: { kind: burnrate, threshold: 1, lookbackWindow: 3d } } }] } }]'), 'f.yaml');
+  assert.deepEqual([both.slos!.slos[0]!.alerts.page.enabled, both.slos!.slos[0]!.alerts.ticket.enabled], [true, true]);
+  says(alerting('[fats]'), /^f\.yaml:10:19: there is no AlertPolicy "fats" in this file.*Did you mean fast\?/);
+  says(alerting('[fast]', policy.replace('conditionRef: burns', 'conditionRef: burn')), /no AlertCondition "burn"/);
+  says(alerting('[fast]', policy.replace('targetRef: team', 'targetRef: tea')), /no AlertNotificationTarget "tea"/);
+  says(alerting('[fast]', policy.replace('threshold: 2, ', '')), /threshold/);
+  says(alerting('[fast]', policy.replace('burnrate', 'level')), /^f\.yaml:30:44: .*expected one of: burnrate/);
+}); // prettier-ignore
+
+test('a metric of OpenSLO may say what it is by its data source, which must be Prometheus', () => {
+  const source = (type: string): string =>
+    `---\napiVersion: openslo/v1\nkind: DataSource\nmetadata: { name: here }\nspec: { type: ${type}, connectionDetails: { url: x } }\n`;
+  const referring = openSlo.replaceAll('type: Prometheus,', 'metricSourceRef: here,');
+  const { slos } = parseSlos(referring + source('Prometheus'), 'f.yaml');
+  assert.deepEqual(slos!.slos, parseSlos(openSlo, 'f.yaml').slos!.slos);
+  says(referring, /^f\.yaml:18:45: there is no DataSource "here" in this file, and no type beside it/);
+  says(referring + source('Datadog'), /only Prometheus is asked. Found "Datadog"/);
 });
+
+test('a budget of time slices is a share of slices, and refused where slices do not fit', () => {
+  const slices = (method: string, more: string): string =>
+    openSlo.replace('Occurrences', method).replace('target: 0.999', `target: 0.999${more}`);
+  const errorOf = (text: string): string => {
+    const { indicator } = parseSlos(text, 'f.yaml').slos!.slos[0]!;
+    return indicator.kind === 'ratio' ? indicator.error : '';
+  };
+  const share = '((sum(rate(orders_total{ok="no"}[1m]))) or 0 * (sum(rate(orders_total[1m])))) / ((sum(rate(orders_total[1m]))) > 0)';
+  assert.equal(errorOf(slices('Timeslices', ', timeSliceTarget: 0.95, timeSliceWindow: 1m')), `avg_over_time(((${share}) > bool 0.05)[$window:1m])`);
+  assert.equal(errorOf(slices('RatioTimeslices', ', timeSliceWindow: 1m')), `avg_over_time((${share})[$window:1m])`);
+  says(slices('Timeslices', ', timeSliceWindow: 1m'), /^f\.yaml:10:16: Timeslices need timeSliceTarget/);
+  says(slices('Timeslices', ', timeSliceTarget: 0.95'), /Timeslices need timeSliceWindow/);
+  says(slices('RatioTimeslices', ', timeSliceTarget: 0.95, timeSliceWindow: 1m'), /timeSliceTarget of an objective is for Timeslices. Found RatioTimeslices/);
+  says(slices('Occurrences', ', timeSliceWindow: 1m'), /timeSliceWindow of an objective is for time slices/);
+  says(slices('Timeslices', ', timeSliceTarget: 0.95, timeSliceWindow: 10m'), /^f\.yaml:10:\d+: a slice is longer than the shortest window .*Found 10m, expected at most 4m40s/);
+  says(slices('Timeslices', ', timeSliceTarget: 95, timeSliceWindow: 1m'), /timeSliceTarget/);
+}); // prettier-ignore
 
 test('a module is read as well, with the places of its mistakes', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'spillway-slo-'));

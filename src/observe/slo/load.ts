@@ -13,7 +13,8 @@ import { addSchemaMistakes } from '../../reading/schema-mistakes.ts';
 import { readSmallFile } from '../../reading/small-file.ts';
 import { fileStart, readYamlStream, type Source } from '../../reading/yaml-source.ts';
 import type { SloFile } from './objective.ts';
-import { documentSchemas, type IndicatorSpec, otherKinds, type SloDocument } from './openslo-schema.ts';
+import { documentSchemas, type SloDocument } from './openslo-schema.ts';
+import { OpenSloParts } from './openslo-parts.ts';
 import { fromOpenSlo, type Numbered } from './openslo.ts';
 import { fromShortForm } from './short-form.ts';
 import { checkSlos, type Placed } from './slo-rules.ts';
@@ -96,18 +97,14 @@ function isOpenSlo(document: unknown): boolean {
 
 function understandStream(documents: readonly unknown[], list: MistakeList): readonly Placed[] {
   const slos: Numbered<SloDocument>[] = [];
-  const indicators = new Map<string, { readonly spec: IndicatorSpec; readonly path: readonly (string | number)[] }>();
+  const parts = new OpenSloParts();
   for (const [at, document] of documents.entries()) {
     const kind = (document as { readonly kind?: unknown } | null)?.kind;
-    if (otherKinds.some((other) => other === kind)) {
-      list.warning([at, 'kind'], { message: `a document of kind ${show(kind)} is left out` });
-      continue;
-    }
     const schema = Object.hasOwn(documentSchemas, String(kind))
       ? documentSchemas[kind as keyof typeof documentSchemas]
       : null;
     if (schema === null) {
-      const names = oneOfNames(kind, [...Object.keys(documentSchemas), ...otherKinds], 'one of');
+      const names = oneOfNames(kind, Object.keys(documentSchemas), 'one of');
       list.error([at, 'kind'], { message: 'a document is not one of OpenSLO v1', found: show(kind), ...names });
       continue;
     }
@@ -117,14 +114,12 @@ function understandStream(documents: readonly unknown[], list: MistakeList): rea
       const around = { type: 'array', items: z.toJSONSchema(schema, { io: 'input' }) } as const;
       addSchemaMistakes(issues, documents, list, around);
     } else if (parsed.data.kind === 'SLO') slos.push({ document: parsed.data, at });
-    else if (parsed.data.kind === 'SLI') {
-      indicators.set(parsed.data.metadata.name, { spec: parsed.data.spec, path: [at, 'spec'] });
-    }
+    else parts.add(parsed.data, [at, 'spec']);
   }
   // What else would be said could come of a document that was not understood.
   if (list.hasErrors) return [];
   if (slos.length === 0) {
     list.error([], { message: 'the file has no objective', expected: 'a document of kind SLO' });
   }
-  return fromOpenSlo({ slos, indicators }, list);
+  return fromOpenSlo(slos, parts, list);
 }

@@ -3,7 +3,7 @@
  * Prometheus rules is in the schema, so that `openslo.ts` says why it is refused; what OpenSLO does not know is a mistake.
  */
 import * as z from 'zod';
-import { expects, flag, list, mapOf, name, oneOf, section, text } from '../../reading/values.ts';
+import { duration, expects, flag, list, mapOf, name, oneOf, section, text } from '../../reading/values.ts';
 import { description, judged, query, readObjective, readWindow } from './slo-schema.ts';
 
 const anyKey = text('a name', /\S/, { max: 256 });
@@ -18,8 +18,8 @@ const base = { apiVersion: z.literal('openslo/v1', expects('openslo/v1')), metad
 
 const metricSource = section({
   metricSource: section({
-    type: oneOf(['Prometheus', 'prometheus', 'Spillway']),
-    metricSourceRef: z.unknown().optional(),
+    type: oneOf(['Prometheus', 'prometheus', 'Spillway']).optional(),
+    metricSourceRef: name().optional(),
     spec: section({
       query: query().optional(),
       count: oneOf(['all', 'failed']).optional(),
@@ -52,14 +52,74 @@ const objective = section({
   targetPercent: judged<number, number>((given) =>
     readObjective(typeof given === 'number' ? given : Number.NaN),
   ).optional(),
-  timeSliceTarget: z.unknown().optional(),
-  timeSliceWindow: z.unknown().optional(),
+  timeSliceTarget: z.number(expects('a share above 0, at most 1')).gt(0).max(1).optional(),
+  timeSliceWindow: duration({ min: 30_000, max: 3_600_000 }).optional(),
   compositeWeight: z.unknown().optional(),
   indicator: z.unknown().optional(),
   indicatorRef: z.unknown().optional(),
 });
 
+const conditionSpec = section({
+  description: description().optional(),
+  severity: text('a severity, such as page or ticket', /\S/, { max: 64 }),
+  condition: section({
+    kind: oneOf(['burnrate']),
+    op: oneOf(['lte', 'lt', 'gte', 'gt']).optional(),
+    threshold: z.number(expects('a number')),
+    lookbackWindow: text('a duration such as 1h', /^\d+[smhdwMQY]$/),
+    alertAfter: text('a duration such as 5m', /^\d+[smhdwMQY]$/).optional(),
+  }),
+});
+
+const targetSpec = section({ description: description().optional(), target: text('a text', /\S/, { max: 256 }) });
+
+const policySpec = section({
+  description: description().optional(),
+  alertWhenNoData: flag().optional(),
+  alertWhenResolved: flag().optional(),
+  alertWhenBreaching: flag().optional(),
+  conditions: list(
+    section({
+      conditionRef: name().optional(),
+      kind: z.literal('AlertCondition', expects('AlertCondition')).optional(),
+      metadata: metadata.optional(),
+      spec: conditionSpec.optional(),
+    }),
+    { what: 'conditions', min: 1, max: 1 },
+  ),
+  notificationTargets: list(
+    section({
+      targetRef: name().optional(),
+      kind: z.literal('AlertNotificationTarget', expects('AlertNotificationTarget')).optional(),
+      metadata: metadata.optional(),
+      spec: targetSpec.optional(),
+    }),
+    { what: 'notification targets', max: 64 },
+  ).prefault([]),
+});
+
+const policyUse = z.union([
+  name(),
+  section({
+    kind: z.literal('AlertPolicy', expects('AlertPolicy')).optional(),
+    metadata: metadata.optional(),
+    spec: policySpec,
+  }),
+]);
+
 export const documentSchemas = {
+  DataSource: section({
+    ...base,
+    kind: z.literal('DataSource'),
+    spec: section({
+      description: description().optional(),
+      type: text('a type such as Prometheus', /\S/, { max: 64 }),
+      connectionDetails: z.unknown().optional(),
+    }),
+  }),
+  AlertPolicy: section({ ...base, kind: z.literal('AlertPolicy'), spec: policySpec }),
+  AlertCondition: section({ ...base, kind: z.literal('AlertCondition'), spec: conditionSpec }),
+  AlertNotificationTarget: section({ ...base, kind: z.literal('AlertNotificationTarget'), spec: targetSpec }),
   Service: section({
     ...base,
     kind: z.literal('Service'),
@@ -84,7 +144,7 @@ export const documentSchemas = {
       ),
       budgetingMethod: oneOf(['Occurrences', 'Timeslices', 'RatioTimeslices']).prefault('Occurrences'),
       objectives: list(objective, { what: 'objectives', min: 1, max: 1 }),
-      alertPolicies: z.array(z.unknown()).optional(),
+      alertPolicies: list(policyUse, { what: 'alert policies', max: 64 }).optional(),
     }),
   }),
 } as const;
@@ -92,6 +152,4 @@ export const documentSchemas = {
 export type IndicatorSpec = z.output<typeof indicatorSpec>;
 export type MetricSource = z.output<typeof metricSource>;
 export type SloDocument = z.output<(typeof documentSchemas)['SLO']>;
-
-/** Kinds of OpenSLO that say nothing Spillway needs. */
-export const otherKinds = ['DataSource', 'AlertPolicy', 'AlertCondition', 'AlertNotificationTarget'] as const;
+export type AlertPolicySpec = z.output<typeof policySpec>;

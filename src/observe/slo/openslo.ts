@@ -1,15 +1,20 @@
 /**
  * From the documents of an OpenSLO v1 file to objectives. One file is one service; indicators may stand inside or beside.
  *
- * Read: rolling windows, `Occurrences`, `ratioMetric` over Prometheus. Of ours: a metric source of type `Spillway` (the
- * gateway's own counters) and the annotations `spillway/sla` and `spillway/policy-warn`, `-review`, `-freeze`, `-history`. Refused, with the reason: what needs a calendar, time slices,
- * or thresholds over gauges. Left out with a warning: alert policies, since alerts are made for every objective.
+ * Read: rolling windows, all three budgeting methods, `ratioMetric` over Prometheus, data sources, and of alert policies the severities (`openslo-alerts.ts`). Of ours: a metric source of type `Spillway` (the
+ * gateway's own counters) and the annotations `spillway/sla` and `spillway/policy-warn`, `-review`, `-freeze`, `-history`. Refused, with the reason: what needs a calendar,
+ * thresholds over gauges, ratios of gauges, composites, and data sources of other kinds.
  */
 import { parsePercentage } from '../../kernel/units.ts';
 import { formatPath, type MistakeList, oneOfNames, type Path, show } from '../../reading/mistakes.ts';
-import { alertName, type Indicator, plainTarget } from './objective.ts';
+import { alertWindowsS } from './burn-alerts.ts';
+import type { Indicator } from './objective.ts';
+import { readAlerts } from './openslo-alerts.ts';
+import type { OpenSloParts } from './openslo-parts.ts';
 import { type BudgetPolicy, policyKeys, policyOf } from './policy.ts';
 import { badOf, fromGateway, latencyIndicator, type Placed } from './slo-rules.ts';
+import { promDuration } from './promql.ts';
+import { slicedIndicator } from './time-slices.ts';
 import type { IndicatorSpec, MetricSource, SloDocument } from './openslo-schema.ts';
 import { readBudgetShare, readHistory, readObjective } from './slo-schema.ts';
 
@@ -19,16 +24,14 @@ export interface Numbered<Document> {
   readonly at: number;
 }
 
-export interface OpenSlo {
-  readonly slos: readonly Numbered<SloDocument>[];
-  /** By name. */
-  readonly indicators: ReadonlyMap<string, { readonly spec: IndicatorSpec; readonly path: Path }>;
-}
-
 const SLA = 'spillway/sla';
 const POLICY = 'spillway/policy-';
 
-export function fromOpenSlo({ slos, indicators }: OpenSlo, list: MistakeList): readonly Placed[] {
+export function fromOpenSlo(
+  slos: readonly Numbered<SloDocument>[],
+  parts: OpenSloParts,
+  list: MistakeList,
+): readonly Placed[] {
   const [first] = slos;
   return slos.flatMap(({ document, at }): Placed[] => {
     const path: Path = [at, 'spec'];
@@ -39,7 +42,9 @@ export function fromOpenSlo({ slos, indicators }: OpenSlo, list: MistakeList): r
     }
     refuseOthers(spec, path, list);
     const objective = readTarget(document, path, list);
-    const indicator = readIndicator(document, path, indicators, list);
+    const counted = readIndicator(document, path, parts, list);
+    const indicator = counted === null ? null : sliced(counted, document.spec, path, list);
+    const alerts = readAlerts(spec.alertPolicies, [...path, 'alertPolicies'], parts, list);
     if (objective === null || indicator === null) return [];
     const metadataAt: Path = [at, 'metadata'];
     const slo = {
@@ -51,7 +56,7 @@ export function fromOpenSlo({ slos, indicators }: OpenSlo, list: MistakeList): r
       sla: readSla(document, metadataAt, list),
       labels: readLabels(document, metadataAt, list),
       indicator,
-      alerts: { name: alertName, page: plainTarget, ticket: plainTarget, failuresMin: 1 },
+      alerts,
       policy: readPolicy(document, metadataAt, list),
     };
     const annotationAt = (name: string): Path => [...metadataAt, 'annotations', name];
@@ -61,27 +66,53 @@ export function fromOpenSlo({ slos, indicators }: OpenSlo, list: MistakeList): r
 }
 
 function refuseOthers(spec: SloDocument['spec'], path: Path, list: MistakeList): void {
-  if (spec.budgetingMethod !== 'Occurrences') {
-    const message = 'only occurrences are counted: a budget of time slices is not the share of requests';
-    list.error([...path, 'budgetingMethod'], { message, found: spec.budgetingMethod, expected: 'Occurrences' });
-  }
   const [window] = spec.timeWindow;
   if (window?.isRolling === false || window?.calendar !== undefined) {
     const message =
       'windows are rolling: one of a calendar starts with a full budget on its first day, whatever was before';
     list.error([...path, 'timeWindow', 0], { message, expected: 'isRolling: true and no calendar' });
   }
-  if (spec.alertPolicies !== undefined) {
-    const message = 'alert policies are left out: every objective gets alerts on four burn rates';
-    list.warning([...path, 'alertPolicies'], { message }, 'key');
-  }
   const [objective = {}] = spec.objectives;
-  for (const key of ['timeSliceTarget', 'timeSliceWindow', 'compositeWeight', 'indicator', 'indicatorRef'] as const) {
+  for (const key of ['compositeWeight', 'indicator', 'indicatorRef'] as const) {
     if (!Object.hasOwn(objective, key)) continue;
-    const message = `${key} of an objective is for time slices and composites, which are not counted`;
+    const message = `${key} of an objective is for composites, which are not counted`;
     list.error([...path, 'objectives', 0, key], { message, expected: 'target or targetPercent' }, 'key');
   }
 }
+
+/** As the budget is counted: by events, or by slices of time, which all weigh the same. */
+function sliced(indicator: Indicator, spec: SloDocument['spec'], path: Path, list: MistakeList): Indicator | null {
+  const { budgetingMethod: method, objectives, timeWindow } = spec;
+  const [{ target = 0.5, targetPercent, timeSliceTarget, timeSliceWindow } = {}] = objectives;
+  const at: Path = [...path, 'objectives', 0];
+  const wanted = { timeSliceTarget: method === 'Timeslices', timeSliceWindow: method !== 'Occurrences' };
+  for (const [key, isWanted] of Object.entries(wanted)) {
+    const isThere = (key === 'timeSliceTarget' ? timeSliceTarget : timeSliceWindow) !== undefined;
+    if (isThere === isWanted) continue;
+    const message = `${key} of an objective is for ${key === 'timeSliceTarget' ? 'Timeslices' : 'time slices'}`;
+    list.error(isThere ? [...at, key] : at, {
+      message: isThere ? message : `${method} need ${key}`,
+      found: isThere ? method : 'none',
+      expected: isThere ? 'none of it, or another budgetingMethod' : slicesExpected[key as keyof typeof wanted],
+    });
+    return null;
+  }
+  if (method === 'Occurrences' || timeSliceWindow === undefined) return indicator;
+  const windowMs = timeWindow[0]?.duration ?? 0;
+  const [shortestS = 0] = alertWindowsS({ objective: targetPercent ?? target, windowMs });
+  if (timeSliceWindow > shortestS * 1000) {
+    const message = 'a slice is longer than the shortest window that alerts look back over';
+    const expected = `at most ${promDuration(shortestS)} for an objective over ${promDuration(windowMs / 1000)}`;
+    list.error([...at, 'timeSliceWindow'], { message, found: promDuration(timeSliceWindow / 1000), expected });
+    return null;
+  }
+  return slicedIndicator(indicator, timeSliceWindow / 1000, timeSliceTarget ?? null);
+}
+
+const slicesExpected = {
+  timeSliceTarget: 'timeSliceTarget: the share of events of a slice that must be good, such as 0.95',
+  timeSliceWindow: 'timeSliceWindow: how long a slice is, such as 1m',
+} as const;
 
 function readTarget({ spec }: SloDocument, path: Path, list: MistakeList): number | null {
   const { target, targetPercent } = spec.objectives[0] ?? {};
@@ -95,28 +126,30 @@ function readTarget({ spec }: SloDocument, path: Path, list: MistakeList): numbe
   return null;
 }
 
-function readIndicator(
-  document: SloDocument,
-  path: Path,
-  indicators: OpenSlo['indicators'],
-  list: MistakeList,
-): Indicator | null {
+function readIndicator(document: SloDocument, path: Path, parts: OpenSloParts, list: MistakeList): Indicator | null {
   const { indicator, indicatorRef } = document.spec;
   if ((indicator === undefined) === (indicatorRef === undefined)) {
     const found = indicator === undefined ? 'neither' : 'both';
     list.error(path, { message: 'what is measured is not clear', found, expected: 'either indicator or indicatorRef' });
     return null;
   }
-  if (indicator !== undefined) return readSpec(indicator.spec, [...path, 'indicator', 'spec'], document, list);
-  const named = indicators.get(indicatorRef ?? '');
-  if (named !== undefined) return readSpec(named.spec, named.path, document, list);
+  if (indicator !== undefined)
+    return readSpec(indicator.spec, [...path, 'indicator', 'spec'], { document, parts }, list);
+  const named = parts.indicators.get(indicatorRef ?? '');
+  if (named !== undefined) return readSpec(named.spec, named.path, { document, parts }, list);
   const message = `there is no SLI ${show(indicatorRef)} in this file`;
-  const names = oneOfNames(indicatorRef, [...indicators.keys()], 'one of');
+  const names = oneOfNames(indicatorRef, [...parts.indicators.keys()], 'one of');
   list.error([...path, 'indicatorRef'], { message, ...names });
   return null;
 }
 
-function readSpec(spec: IndicatorSpec, path: Path, document: SloDocument, list: MistakeList): Indicator | null {
+/** The objective that an indicator is read for, and what it may refer to. */
+interface Around {
+  readonly document: SloDocument;
+  readonly parts: OpenSloParts;
+}
+
+function readSpec(spec: IndicatorSpec, path: Path, around: Around, list: MistakeList): Indicator | null {
   const { thresholdMetric, ratioMetric } = spec;
   if ((thresholdMetric === undefined) === (ratioMetric === undefined)) {
     const found = thresholdMetric === undefined ? 'neither' : 'both';
@@ -125,16 +158,16 @@ function readSpec(spec: IndicatorSpec, path: Path, document: SloDocument, list: 
     return null;
   }
   if (thresholdMetric !== undefined) {
-    return readThreshold(thresholdMetric, [...path, 'thresholdMetric'], document, list);
+    return readThreshold(thresholdMetric, [...path, 'thresholdMetric'], around, list);
   }
-  return ratioMetric === undefined ? null : readRatio(ratioMetric, [...path, 'ratioMetric'], document, list);
+  return ratioMetric === undefined ? null : readRatio(ratioMetric, [...path, 'ratioMetric'], around, list);
 }
 
 /** `Spillway` only: its histogram has the times of all requests, where a gauge of Prometheus has one value a scrape. */
 function readThreshold(
   { metricSource }: MetricSource,
   path: Path,
-  document: SloDocument,
+  { document }: Around,
   list: MistakeList,
 ): Indicator | null {
   const { type, spec } = metricSource;
@@ -157,16 +190,26 @@ function readThreshold(
 
 type Ratio = NonNullable<IndicatorSpec['ratioMetric']>;
 
-function readRatio(ratio: Ratio, path: Path, document: SloDocument, list: MistakeList): Indicator | null {
+function readRatio(ratio: Ratio, path: Path, around: Around, list: MistakeList): Indicator | null {
+  const { document, parts } = around;
   const given = (['good', 'bad', 'total', 'raw'] as const).filter((key) => ratio[key] !== undefined).join(', ');
   if (given === 'raw') {
-    const error = queryOf(ratio.raw, [...path, 'raw'], list);
+    const error = queryOf(ratio.raw, [...path, 'raw'], parts, list);
     if (error === null) return null;
     return { kind: 'ratio', error: ratio.rawType === 'success' ? `1 - (${error})` : error };
   }
   if (given !== 'good, total' && given !== 'bad, total') {
     const expected = 'good and total, bad and total, or raw';
     list.error(path, { message: 'a ratio is of two counts', found: given || 'nothing', expected });
+    return null;
+  }
+  if (ratio.counter === false) {
+    const message = 'what is counted is how counters grow, and a metric that goes up and down is none';
+    list.error([...path, 'counter'], {
+      message,
+      found: 'false',
+      expected: 'true, or raw with the share of bad events',
+    });
     return null;
   }
   const { good, bad, total } = ratio;
@@ -181,13 +224,36 @@ function readRatio(ratio: Ratio, path: Path, document: SloDocument, list: Mistak
     const requests = { service: service ?? document.spec.service, route: route ?? null };
     return fromGateway({ kind: 'availability', requests });
   }
-  const part = queryOf(counted, [...path, bad === undefined ? 'good' : 'bad'], list);
-  const whole = queryOf(total, [...path, 'total'], list);
+  const part = queryOf(counted, [...path, bad === undefined ? 'good' : 'bad'], parts, list);
+  const whole = queryOf(total, [...path, 'total'], parts, list);
   if (part === null || whole === null) return null;
   return { kind: 'events', bad: bad === undefined ? badOf(part, whole) : part, total: whole, gateway: null };
 }
 
-function queryOf(source: MetricSource | undefined, path: Path, list: MistakeList): string | null {
+/** PromQL, where a source says that it is of Prometheus, itself or by its data source. */
+function queryOf(
+  source: MetricSource | undefined,
+  path: Path,
+  { sources }: OpenSloParts,
+  list: MistakeList,
+): string | null {
+  const { type, metricSourceRef } = source?.metricSource ?? {};
+  const referred = metricSourceRef === undefined ? undefined : sources.get(metricSourceRef);
+  // One that is described elsewhere and said to be of Prometheus here is.
+  if (type === undefined && referred?.toLowerCase() !== 'prometheus') {
+    const at: Path = [...path, 'metricSource'];
+    if (metricSourceRef !== undefined && referred === undefined) {
+      const message = `there is no DataSource ${show(metricSourceRef)} in this file, and no type beside it`;
+      list.error([...at, 'metricSourceRef'], {
+        message,
+        ...oneOfNames(metricSourceRef, [...sources.keys()], 'one of'),
+      });
+    } else {
+      const found = referred === undefined ? 'no type' : show(referred);
+      list.error(at, { message: 'only Prometheus is asked', found, expected: 'type: Prometheus' });
+    }
+    return null;
+  }
   const query = source?.metricSource.spec.query ?? null;
   if (query !== null) return query;
   const at: Path = [...path, 'metricSource', 'spec'];

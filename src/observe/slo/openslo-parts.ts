@@ -1,0 +1,42 @@
+/** Documents of an OpenSLO file that its objectives refer to, by kind and name, each with its place. */
+import type { z } from 'zod';
+import type { Path } from '../../reading/mistakes.ts';
+import type { AlertDocuments } from './openslo-alerts.ts';
+import type { AlertPolicySpec, documentSchemas, IndicatorSpec } from './openslo-schema.ts';
+
+type Part = Exclude<z.output<(typeof documentSchemas)[keyof typeof documentSchemas]>, { readonly kind: 'SLO' }>;
+
+export class OpenSloParts implements AlertDocuments {
+  readonly indicators = new Map<string, { readonly spec: IndicatorSpec; readonly path: Path }>();
+  /** The type of each data source. */
+  readonly sources = new Map<string, string>();
+  readonly policies = new Map<string, { readonly spec: AlertPolicySpec; readonly path: Path }>();
+  readonly conditions = new Map<string, string>();
+  readonly targets = new Set<string>();
+
+  /** `path` leads to its `spec`. */
+  add(part: Part, path: Path): void {
+    const { name } = part.metadata;
+    switch (part.kind) {
+      case 'SLI':
+        this.indicators.set(name, { spec: part.spec, path });
+        break;
+      case 'DataSource':
+        this.sources.set(name, part.spec.type);
+        break;
+      case 'AlertPolicy':
+        this.policies.set(name, { spec: part.spec, path });
+        break;
+      case 'AlertCondition':
+        this.conditions.set(name, part.spec.severity);
+        break;
+      case 'AlertNotificationTarget':
+        this.targets.add(name);
+        break;
+      case 'Service':
+        break;
+      default:
+        part satisfies never;
+    }
+  }
+}
