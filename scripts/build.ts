@@ -147,7 +147,11 @@ async function serve(folder: string): Promise<void> {
   step('types of a config', types, folder);
 
   const program = join('node_modules', manifest.name, manifest.bin['spillway']!);
-  const child = spawn('node', [program, 'up'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('node', [program, 'up'], {
+    cwd: folder,
+    env: { ...process.env, STATE_DIRECTORY: folder },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const ended = once(child, 'exit');
   let said = '';
   try {

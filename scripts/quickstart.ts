@@ -1,6 +1,7 @@
 /** The quickstart as a process of its own, on free ports, for what looks at its dashboard in Debian's Chromium. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Browser, chromium } from 'playwright-core';
@@ -11,6 +12,8 @@ export interface Quickstart extends AsyncDisposable {
   readonly browser: Browser;
   /** Where the dashboard is: `http://127.0.0.1:9900`. */
   readonly admin: string;
+  /** That of its admin API. */
+  readonly token: string;
   /** Where a server says which process it is. */
   readonly pid: string;
   /** Of the gateway. */
@@ -34,7 +37,9 @@ export async function startQuickstart(): Promise<Quickstart> {
     const pid = /curl -s (127\.0\.0\.1:\d+\/pid)/.exec(line)?.[1];
     if (admin === '' || pid === undefined) continue;
     child.stderr.resume();
-    return { browser, admin, pid: `http://${pid}`, process: child.pid!, [Symbol.asyncDispose]: end };
+    const { madeToken } = (await (await fetch(`${admin}/api/token`)).json()) as { madeToken: { file: string } };
+    const token = readFileSync(madeToken.file, 'utf8').trim();
+    return { browser, admin, token, pid: `http://${pid}`, process: child.pid!, [Symbol.asyncDispose]: end };
   }
   await end();
   throw new Error('The quickstart ended before it said where it is.');

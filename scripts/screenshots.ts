@@ -65,11 +65,11 @@ const shots: readonly Shot[] = [
 
 mkdirSync(target, { recursive: true });
 await using quickstart = await startQuickstart();
-const { admin, browser, pid } = quickstart;
+const { admin, browser, pid, token } = quickstart;
 const pages = await Promise.all(
   shots.map(async ({ hash, scheme, viewport = laptop }) => {
     const page = await browser.newPage({ viewport, colorScheme: scheme });
-    await page.goto(`${admin}/${hash}`);
+    await page.goto(`${admin}/#token=${token}${hash.slice(1)}`);
     return page;
   }),
 );

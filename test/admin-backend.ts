@@ -57,7 +57,9 @@ export function adminBackend(given: Partial<AdminBackend> = {}) {
       note: notAsked,
     },
     telemetry: new Telemetry({ clock: systemClock, random: createRandom(), notice: notAsked, families: notAsked }),
-    audit: (_remote, action, outcome) => audits.push(`${action} → ${outcome}`),
+    renewToken: async () => {},
+    madeToken: () => null,
+    audit: ({ action, outcome }) => audits.push(`${action} → ${outcome}`),
     ...given,
   };
   return { whole, audits, reloads: () => reloads };

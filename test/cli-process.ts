@@ -2,8 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { useOwnStateFolder } from './state-folder.ts';
 
 const program = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
+
+useOwnStateFolder();
 
 /** Far above what anything takes; so that a test that waits in vain says for what. */
 const PRINTED_MS = 60_000;

@@ -4,6 +4,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
+import { authorized } from './admin-token.ts';
 import { config, create, folder, origin } from './gateway-under-test.ts';
 
 type Discovery = NonNullable<NonNullable<ConfigInput['services']>[number]['discovery']>;
@@ -21,6 +22,7 @@ function learning(
 async function call(admin: string, method: string, path: string, body?: unknown) {
   const answer = await fetch(`http://${admin}${path}`, {
     method,
+    headers: await authorized(admin),
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };

@@ -101,6 +101,7 @@ test('a Prometheus that keeps native histograms and one that reads text have the
   const admin = new AdminServer(adminBackend({ metrics: (exemplars) => gatewayMetrics(given, exemplars) }).whole, {
     grants: [{ role: 'write', token: null }],
     loopbackName: '127.0.0.1',
+    made: null,
   });
   cleanups.push(() => admin.close());
   const bound = await admin.listen({ host: '127.0.0.1', port: 0 });

@@ -12,6 +12,9 @@ import { afterEach } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import { createGateway, type GatewayEvent, type GatewayOptions } from '../src/gateway/index.ts';
+import { useOwnStateFolder } from './state-folder.ts';
+
+useOwnStateFolder();
 
 /** Run in reverse after the test. */
 export const cleanups: (() => unknown)[] = [];

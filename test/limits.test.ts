@@ -163,7 +163,7 @@ test('explain says which limits a request meets, as what it counts, and what is 
   const lines = explanationLines(after, 'the gateway', paint).join('\n');
   assert.match(lines, /✓ few \(fixed-window 2 per 1d, by header:X-Api-Key\): counts as k, 1 of 2 left/);
   assert.match(lines, /✗ all \(fixed-window 5 per 1d, by everybody, takes 3\): counts as \*, 2 of 5 left, again in/);
-  const screen = screenLines(gateway.state(), paint).join('\n');
+  const screen = screenLines(gateway.state(), paint, null).join('\n');
   assert.match(screen, /limit +few +fixed-window 2 per 1d +by header:X-Api-Key\n +all /);
 });
 

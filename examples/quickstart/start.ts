@@ -10,8 +10,8 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { processIo } from '../../src/cli/process-io.ts';
-import { runGateway } from '../../src/cli/up.ts';
-import { wallTime } from '../../src/cli/up-text.ts';
+import { runGateway, shownToken } from '../../src/cli/up.ts';
+import { dashboardLink, wallTime } from '../../src/cli/up-text.ts';
 import { SpillwayError } from '../../src/kernel/errors.ts';
 import { type DemoRequests, sendDemoRequests } from './demo-requests.ts';
 import { startServers } from './servers.ts';
@@ -81,10 +81,10 @@ async function freePort(given: readonly number[]): Promise<number> {
   }
 }
 
-function whatToTry(origin: string, { file, adminPort, serverPorts }: Setting): void {
+function whatToTry(origin: string, { file, adminPort, serverPorts }: Setting, token: string | null): void {
   const admin = `127.0.0.1:${adminPort}`;
   const lines: readonly (readonly [string, string])[] = [
-    [`open http://${admin}/`, 'the dashboard: what is wrong, where requests go, what changed'],
+    [`open ${dashboardLink(admin, token)}`, 'the dashboard: what is wrong, where requests go, what changed'],
     [`curl ${origin}/`, 'another server answers each time'],
     [`kill $(curl -s 127.0.0.1:${serverPorts[1]}/pid)`, 'end a server: no request fails, and it is back after 10 s'],
     [`edit ${file}`, 'a valid change is applied when it is saved, a bad one refused'],
@@ -104,12 +104,14 @@ async function main(): Promise<number> {
   try {
     const { adminPort, folder, serverPorts } = setting;
     const admin = `http://127.0.0.1:${adminPort}`;
+    // Where the token of the admin API is kept: nothing is left behind.
+    process.env['STATE_DIRECTORY'] = folder;
     await using _servers = await startServers(serverPorts, [admin, folder], say);
     let demo: DemoRequests | null = null;
     try {
       return await runGateway(setting.file, io, (gateway) => {
         const origin = `http://${gateway.state().listeners[0]?.address}`;
-        whatToTry(origin, setting);
+        whatToTry(origin, setting, shownToken(gateway, io));
         demo = sendDemoRequests(origin, say);
       });
     } finally {

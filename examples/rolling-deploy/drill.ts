@@ -38,6 +38,8 @@ const children = new Set<ChildProcess>();
 
 function start(args: readonly string[], stdio: 'ipc' | 'pipe'): ChildProcess {
   const child = spawn(process.execPath, args, {
+    // Where the gateway keeps the token of its admin API, which commands find by themselves.
+    env: { ...process.env, STATE_DIRECTORY: folder },
     stdio: ['ignore', 'pipe', 'pipe', ...(stdio === 'ipc' ? ['ipc' as const] : [])],
   });
   children.add(child);

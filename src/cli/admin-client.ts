@@ -1,13 +1,17 @@
 /**
  * Asks a running gateway through its admin API. One request, one answer, a deadline.
  *
- * The token comes from a file or the environment, never from the command line, where every user of the machine can read it.
+ * The token comes from a file or the environment, never from the command line, where every user of the machine can read it; or from
+ * the file in which a gateway on this machine keeps the one that it made.
  */
 import { readFileSync } from 'node:fs';
 import { request as httpRequest, type RequestOptions } from 'node:http';
 import { urlToHttpOptions } from 'node:url';
+import { CLI_AGENT } from '../gateway/admin/cli-agent.ts';
 import { SpillwayError } from '../kernel/errors.ts';
+import { packageVersion } from '../kernel/version.ts';
 import { type Arguments, type OptionSpec, UsageError } from './command.ts';
+import { findToken } from './found-token.ts';
 import { printable } from './terminal.ts';
 
 /** An admin answer takes milliseconds; a person waits this long before suspecting the wrong thing. */
@@ -36,7 +40,12 @@ export const adminOptions = {
     value: 'ADDRESS',
     summary: `The gateway running with this admin address: HOST:PORT or unix:PATH. Default: ${DEFAULT_ADDRESS}.`,
   },
-  'token-file': { type: 'string', value: 'FILE', summary: 'File with the admin token. Default: SPILLWAY_ADMIN_TOKEN.' },
+  'token-file': {
+    type: 'string',
+    value: 'FILE',
+    summary:
+      'File with the admin token. Default: SPILLWAY_ADMIN_TOKEN, else the file of a gateway that made its own token, if this user may read it.',
+  },
 } as const satisfies Record<string, OptionSpec>;
 
 /** Throws UsageError. */
@@ -49,7 +58,13 @@ export function adminRefusal({ address }: AdminTarget, { status, body }: AdminAn
   const detail = (body as { readonly detail?: unknown } | null)?.detail;
   const said = printable(typeof detail === 'string' ? detail : `status ${status}`);
   if (status === 400) return new UsageError(said);
+  if (status === 401 || status === 403) return refused(address, said);
   return new SpillwayError('ADMIN_UNREACHABLE', `The gateway on ${address} does not answer this: ${said}`);
+}
+
+function refused(address: string, why: string): SpillwayError {
+  const advice = 'Name the file with its token by --token-file, or set SPILLWAY_ADMIN_TOKEN.';
+  return new SpillwayError('ADMIN_REFUSED', `The gateway on ${address} refuses this: ${why} ${advice}`);
 }
 
 /** The token from `--token-file`, else SPILLWAY_ADMIN_TOKEN, else none. */
@@ -62,13 +77,24 @@ function readToken(file: string | null, environment: NodeJS.ProcessEnv): string 
   }
 }
 
+/**
+ * A POST that changes something: with the token of the target, else with the one that the gateway made, if this user may read it. Throws
+ * as `askAdmin`, and ADMIN_REFUSED if the gateway has made a token that this user cannot have.
+ */
+export async function changeByAdmin(target: AdminTarget, path: string, body: unknown): Promise<AdminAnswer> {
+  if (target.token !== null) return askAdmin(target, path, body);
+  const answer = await askAdmin(target, '/api/token');
+  const file = (answer.body as { readonly madeToken?: { readonly file?: unknown } } | null)?.madeToken?.file;
+  if (answer.status !== 200 || typeof file !== 'string') return askAdmin(target, path, body);
+  const found = await findToken(placeOf(target.address, path), file);
+  if (found.kind === 'token') return askAdmin({ ...target, token: found.text }, path, body);
+  throw refused(target.address, `Changing something needs the token that it made. ${found.reason}`);
+}
+
 /** A GET, or with a body a POST. Throws ADMIN_UNREACHABLE if nothing answers, or what answers is not the admin API. */
 export async function askAdmin(target: AdminTarget, path: string, body?: unknown): Promise<AdminAnswer> {
-  const { status, text } = await send(
-    placeOf(target.address, path),
-    body === undefined ? null : JSON.stringify(body),
-    target,
-  );
+  const place = placeOf(target.address, path);
+  const { status, text } = await send(place, body === undefined ? null : JSON.stringify(body), target);
   try {
     return { status, body: JSON.parse(text) };
   } catch {
@@ -92,7 +118,11 @@ function send(
 ): Promise<{ status: number; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
   const method = body === null ? 'GET' : 'POST';
-  const headers: Record<string, string> = { 'Content-Type': 'application/json', Connection: 'close' };
+  const headers: Record<string, string> = {
+    'Content-Type': 'application/json',
+    Connection: 'close',
+    'User-Agent': `${CLI_AGENT}${packageVersion()}`,
+  };
   if (target.token !== null) headers['Authorization'] = `Bearer ${target.token}`;
   const fail = (error: NodeJS.ErrnoException): void => reject(unreachable(target, reasonOf(error), error));
   let request: ReturnType<typeof httpRequest>;

@@ -1,7 +1,7 @@
 /** `spillway apply`: puts another config in force, on all connections or on trial on a share of them first. */
 import { resolve } from 'node:path';
 import type { CanaryState, GatewayState } from '../gateway/index.ts';
-import { adminOptions, adminRefusal, adminTarget, askAdmin, type AdminTarget } from './admin-client.ts';
+import { adminOptions, adminRefusal, adminTarget, askAdmin, changeByAdmin, type AdminTarget } from './admin-client.ts';
 import { type Command, type CommandIo, UsageError } from './command.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { pause } from './pause.ts';
@@ -42,7 +42,7 @@ export const applyCommand: Command = {
     if ((canary === null) !== (watch === null)) throw new UsageError('--canary and --watch go together');
     const target = adminTarget(args, io.environment);
     const trial = canary === null ? {} : { canary, watch };
-    const answer = await askAdmin(target, '/api/apply', { file: resolve(file), ...trial, ...readPass(args) });
+    const answer = await changeByAdmin(target, '/api/apply', { file: resolve(file), ...trial, ...readPass(args) });
     const begun = answer.status === 202 ? (answer.body as { readonly trial?: CanaryState }).trial : undefined;
     if (begun !== undefined) return await watchTrial(target, begun, io);
     const outcome = readOutcome(answer, 'admin');

@@ -6,6 +6,7 @@ import {
   adminRefusal,
   adminTarget,
   askAdmin,
+  changeByAdmin,
   type AdminAnswer,
   type AdminTarget,
 } from './admin-client.ts';
@@ -62,7 +63,7 @@ export const drainCommand: Command = {
     const target = adminTarget(args, io.environment);
     const within = args.text('within');
     const request = { ...endpointOf(args, 'drain'), force: args.flag('force') };
-    const answer = await askAdmin(target, '/api/drain', within === null ? request : { ...request, within });
+    const answer = await changeByAdmin(target, '/api/drain', within === null ? request : { ...request, within });
     const named = readNamed(target, answer);
     if (typeof named === 'string') {
       io.err.prose(io.err.paint('bad', named));
@@ -88,7 +89,7 @@ export const undrainCommand: Command = {
 
   async run(args, { out, err, environment }) {
     const target = adminTarget(args, environment);
-    const named = readNamed(target, await askAdmin(target, '/api/undrain', endpointOf(args, 'undrain')));
+    const named = readNamed(target, await changeByAdmin(target, '/api/undrain', endpointOf(args, 'undrain')));
     if (typeof named === 'string') {
       err.prose(err.paint('bad', named));
       return exitCodes.no;

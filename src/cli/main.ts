@@ -156,6 +156,7 @@ function report(error: unknown): ExitCode {
     case 'ADMIN_TOKEN_REQUIRED':
     case 'BUDGET_FROZEN':
       return exitCodes.no;
+    case 'ADMIN_REFUSED':
     case 'ADMIN_UNREACHABLE':
       return exitCodes.unreachable;
     case 'BUDGET_UNKNOWN':

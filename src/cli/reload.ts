@@ -1,5 +1,5 @@
 /** `spillway reload`: has a running gateway read its config file again, and says what came of it. */
-import { adminOptions, adminRefusal, adminTarget, askAdmin } from './admin-client.ts';
+import { adminOptions, adminRefusal, adminTarget, changeByAdmin } from './admin-client.ts';
 import type { Command } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { passOptions, readPass } from './pass.ts';
@@ -22,7 +22,7 @@ export const reloadCommand: Command = {
 
   async run(args, { out, err, environment }) {
     const target = adminTarget(args, environment);
-    const answer = await askAdmin(target, '/api/reload', readPass(args) ?? {});
+    const answer = await changeByAdmin(target, '/api/reload', readPass(args) ?? {});
     const outcome = readOutcome(answer, 'admin');
     if (outcome === null) throw adminRefusal(target, answer);
     const isDone = outcome.kind !== 'refused';

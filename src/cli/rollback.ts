@@ -1,5 +1,5 @@
 /** `spillway rollback`: puts a config that was in force back in force, on all workers or on none. */
-import { adminOptions, adminRefusal, adminTarget, askAdmin } from './admin-client.ts';
+import { adminOptions, adminRefusal, adminTarget, changeByAdmin } from './admin-client.ts';
 import { type Command, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readOutcome } from './reload-outcome.ts';
@@ -26,7 +26,11 @@ export const rollbackCommand: Command = {
       throw new UsageError(`${JSON.stringify(number)} is no number of "spillway history"`);
     }
     const target = adminTarget(args, environment);
-    const answer = await askAdmin(target, '/api/rollback', number === undefined ? {} : { version: Number(number) });
+    const answer = await changeByAdmin(
+      target,
+      '/api/rollback',
+      number === undefined ? {} : { version: Number(number) },
+    );
     const outcome = readOutcome(answer, 'rollback');
     if (outcome === null) throw adminRefusal(target, answer);
     // A reload that was asked for later took its place.

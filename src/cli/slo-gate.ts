@@ -14,7 +14,7 @@ import { labelNames } from '../observe/slo/rule-labels.ts';
 import { readStatuses } from '../observe/slo/read-statuses.ts';
 import { formatMistake } from '../reading/mistakes.ts';
 import { readSmallFile } from '../reading/small-file.ts';
-import { type AdminAnswer, adminRefusal, adminTarget, askAdmin } from './admin-client.ts';
+import { type AdminAnswer, adminRefusal, adminTarget, askAdmin, changeByAdmin } from './admin-client.ts';
 import { type Arguments, type CommandIo, UsageError } from './command.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { readPass } from './pass.ts';
@@ -68,9 +68,11 @@ async function askGateway(file: string | undefined, args: Arguments, io: Command
   const target = adminTarget(args, io.environment);
   const pass = readPass(args);
   const service = args.text('service');
-  const path = pass === null ? '/api/slo/gate' : '/api/slo/pass';
   const query = service === null ? '' : `?service=${encodeURIComponent(service)}`;
-  const answer = await askAdmin(target, path + query, pass ?? undefined);
+  const answer =
+    pass === null
+      ? await askAdmin(target, `/api/slo/gate${query}`)
+      : await changeByAdmin(target, `/api/slo/pass${query}`, pass);
   const verdict = verdictOf(answer);
   if (verdict === null) throw adminRefusal(target, answer);
   return verdict;

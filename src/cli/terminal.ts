@@ -29,6 +29,8 @@ export interface Output {
   readonly paint: Paint;
   /** True once the reader has gone. */
   readonly closed: boolean;
+  /** Whether a person reads it, and nothing that is kept. */
+  readonly isTerminal: boolean;
   /** Characters in a line of the terminal as it is now; null if this is none. */
   readonly columns: number | null;
   line(text: string): void;
@@ -58,6 +60,10 @@ class StreamOutput implements Output {
     stream.on('error', () => {
       this.closed = true;
     });
+  }
+
+  get isTerminal(): boolean {
+    return this.#stream.isTTY === true;
   }
 
   get columns(): number | null {

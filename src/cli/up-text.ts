@@ -1,6 +1,8 @@
 /** What `spillway up` prints: one screen about what runs, then a line for each thing that changes. Pure. */
+import { auditText } from '../gateway/admin/audit-entry.ts';
 import type { GatewayEvent, ReloadOutcome } from '../gateway/control/events.ts';
 import type {
+  AdminState,
   CanaryState,
   DiscoveryState,
   GatewayState,
@@ -22,7 +24,8 @@ const NAME_MAX = 20;
 const MATCH_MAX = 40;
 const CHANGES_MAX = 20;
 
-export function screenLines(state: GatewayState, paint: Paint): string[] {
+/** `token` is shown with the admin address, as a link; null where others may read what is printed. */
+export function screenLines(state: GatewayState, paint: Paint, token: string | null): string[] {
   const { version, pid, workers, file, admin, limits, listeners, routes, services } = state;
   const threads = `${workers.length} ${workers.length === 1 ? 'worker' : 'workers'}`;
   const source = file === null ? 'config given by the program' : printable(file);
@@ -38,7 +41,7 @@ export function screenLines(state: GatewayState, paint: Paint): string[] {
     ...listeners.map(({ name, address, tls }, index) =>
       row(index === 0 ? 'listener' : '', name, `${tls ? 'https' : 'http'}://${address}`),
     ),
-    row('admin', '', admin === null ? paint('dim', 'off') : adminText(admin.address)),
+    ...adminLines(admin, token, row, paint),
     '',
     ...routeLines(shown, row),
     ...left(routes.length - shown.length, 'routes', row, paint),
@@ -52,8 +55,25 @@ export function screenLines(state: GatewayState, paint: Paint): string[] {
 /** A line in three columns: what it is about, its name, the rest. */
 type Row = (what: string, name: string, rest: string) => string;
 
-function adminText(address: string): string {
-  return address.startsWith('unix:') ? printable(address) : `http://${address}`;
+function adminLines(admin: AdminState | null, token: string | null, row: Row, paint: Paint): string[] {
+  if (admin === null) return [row('admin', '', paint('dim', 'off'))];
+  const { address, madeToken } = admin;
+  const isSocket = address.startsWith('unix:');
+  const isLink = token !== null && !isSocket;
+  const text = isSocket ? printable(address) : isLink ? dashboardLink(address, token) : `http://${address}`;
+  const first = row('admin', '', text);
+  if (madeToken === null) return [first];
+  const { file } = madeToken;
+  const what = isLink
+    ? 'with this link one may change something: its token is'
+    : 'changing something takes a token, which is';
+  const place = file === null ? 'in memory alone' : `in ${printable(file)}`;
+  return [first, row('', '', paint('dim', `${what} ${place}`))];
+}
+
+/** The dashboard, as a link that may change something if there is a token for it. */
+export function dashboardLink(address: string, token: string | null): string {
+  return `http://${address}/${token === null ? '' : `#token=${token}`}`;
 }
 
 function left(count: number, what: string, row: Row, paint: Paint): string[] {
@@ -189,7 +209,7 @@ export function eventLines(event: GatewayEvent, paint: Paint): string[] {
     case 'worker-replaced':
       return [paint('good', `worker ${event.lane} was replaced`)];
     case 'audit':
-      return [`admin: ${printable(event.action)} from ${printable(event.remote)}: ${printable(event.outcome)}`];
+      return [`admin: ${printable(auditText(event))}`];
     case 'draining':
       return [`draining: running requests have up to ${formatDuration(event.timeoutMs)} (once more to end now)`];
     case 'stopped':

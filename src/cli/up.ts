@@ -49,7 +49,7 @@ export async function runGateway(
     // A start that a signal cut short is no failure.
     await Promise.race([gateway.start().catch(signals.unlessAsked), signals.ended]);
     if (gateway.state().phase === 'running') {
-      for (const line of screenLines(gateway.state(), io.err.paint)) io.err.prose(line);
+      for (const line of screenLines(gateway.state(), io.err.paint, shownToken(gateway, io))) io.err.prose(line);
       io.err.prose(`\n${io.err.paint('dim', 'Ctrl-C drains and ends. Changes follow, one a line.')}`);
       events.release();
       whenRunning(gateway);
@@ -66,6 +66,11 @@ export async function runGateway(
       endHard('SIGTERM');
     }
   }
+}
+
+/** The token that the gateway made, on a terminal alone: what is printed elsewhere is a log, and others read it. */
+export function shownToken(gateway: Gateway, { err }: CommandIo): string | null {
+  return err.isTerminal ? gateway.adminToken() : null;
 }
 
 /** Node waits for its threads at the end, also in `exit`: without one that does not end, only a signal ends the process. */

@@ -7,6 +7,23 @@ export const role = signal<string>('');
 /** The gateway asks for a token, and why; null while it does not. */
 export const tokenWanted = signal<string | null>(null);
 
+/** How many tokens were given: whoever asked with another one, or none, asks again. */
+export const tokensGiven = signal(0);
+
+/** Why what would change something cannot be used; undefined if it can. */
+export function whyReadOnly(): string | undefined {
+  if (role.value === 'write') return undefined;
+  return storedToken.get() === null
+    ? 'Changing something takes the token: Unlock, above.'
+    : 'This token may only look.';
+}
+
+export function giveToken(token: string): void {
+  storedToken.set(token);
+  tokenWanted.value = null;
+  tokensGiven.value += 1;
+}
+
 /** Longer than any answer should take, and short enough that whoever looks is told that it did not come. */
 const ANSWER_MS = 10_000;
 /** A change is answered when all workers have it, and each of them is given 15 s for that. */

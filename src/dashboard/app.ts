@@ -1,7 +1,7 @@
 /** The shell: navigation, how the link to the gateway is, the screen, and what lies over it (help, confirmations, the login). */
 import { h } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { tokenWanted } from './api.ts';
+import { role, tokenWanted } from './api.ts';
 import { clockText, durationText } from './charts/format.ts';
 import { ConfirmDialog } from './components/confirm.ts';
 import { HelpSheet } from './components/help-sheet.ts';
@@ -70,6 +70,13 @@ function Header(): View {
       ),
     ),
     h(LinkState, {}),
+    role.value === 'read'
+      ? h(
+          'button',
+          { class: 'quiet', onClick: () => (tokenWanted.value = ''), title: 'Show a token that may change something' },
+          'Unlock',
+        )
+      : null,
     h('button', { class: 'quiet', onClick: changeTheme, title: 'Light, dark, or as the system (t)' }, theme.value),
     h('button', { class: 'quiet', onClick: () => (helpShown.value = true), 'aria-label': 'Keys (?)' }, '?'),
   ]);

@@ -6,7 +6,7 @@ import { signal } from '@preact/signals';
 import { applyChange, type LiveChange, type LiveState } from '../gateway/admin/live-model.ts';
 import type { WatchNews } from '../gateway/admin/watch-model.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { ApiError, call, role, tokenWanted, wantToken } from './api.ts';
+import { ApiError, call, role, tokensGiven, tokenWanted, wantToken } from './api.ts';
 import { tab } from './browser.ts';
 import { EventStream } from './event-stream.ts';
 import { remember } from './history.ts';
@@ -42,18 +42,24 @@ export function followLive(clock: Clock): void {
   const lose = (why: string): void => void (link.value = { state: 'lost', why, sinceMs: heardMs });
   const run = async (): Promise<void> => {
     await shown();
-    const hidden = new AbortController();
-    const stop = tab.onChange(() => {
-      if (tab.isHidden) hidden.abort();
-    });
+    const asked = tokensGiven.peek();
+    const over = new AbortController();
+    const stops = [
+      tab.onChange(() => {
+        if (tab.isHidden) over.abort();
+      }),
+      tokensGiven.subscribe((given) => {
+        if (given !== asked) over.abort();
+      }),
+    ];
     try {
-      await follow(clock, hidden.signal, () => {
+      await follow(clock, over.signal, () => {
         delayMs = AGAIN_MS.min;
         heardMs = clock.wallMs();
       });
       lose('The gateway ended the connection.');
     } catch (error) {
-      if (hidden.signal.aborted) {
+      if (over.signal.aborted) {
         link.value = { state: 'connecting' };
         void run();
         return;
@@ -66,7 +72,7 @@ export function followLive(clock: Clock): void {
       }
       lose(error instanceof ApiError ? error.message : 'The connection to the gateway broke.');
     } finally {
-      stop();
+      for (const stop of stops) stop();
     }
     clock.after(delayMs, () => void run());
     delayMs = Math.min(delayMs * 2, AGAIN_MS.max);
@@ -97,14 +103,16 @@ function waitForToken(then: () => Promise<void>): void {
   });
 }
 
-async function follow(clock: Clock, hidden: AbortSignal, onEvent: () => void): Promise<void> {
+async function follow(clock: Clock, over: AbortSignal, onEvent: () => void): Promise<void> {
   const silence = new AbortController();
   const watch = () => clock.after(SILENCE_MS, () => silence.abort());
   let timer = watch();
   try {
-    const response = await call('/api/live', { signal: AbortSignal.any([silence.signal, hidden]) });
+    const response = await call('/api/live', { signal: AbortSignal.any([silence.signal, over]) });
     role.value = response.headers.get('Spillway-Role') ?? '';
     watchBy(response.headers.get('Spillway-Stream') ?? '');
+    // Everybody may look here, so this is no refusal.
+    if (response.headers.has('Spillway-Token')) void wantToken('The gateway does not know this token.');
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     const events = new EventStream();
     for (;;) {

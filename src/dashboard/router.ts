@@ -1,5 +1,6 @@
-/** Which screen is shown: what follows `#` in the address, `#/balancer?service=shop`. */
+/** Which screen is shown: what follows `#` in the address, `#/balancer?service=shop`; and the token that a link brings with it, `#token=…/balancer`. */
 import { signal } from '@preact/signals';
+import { giveToken } from './api.ts';
 
 export interface Place {
   /** `balancer`; empty is the overview. */
@@ -22,9 +23,24 @@ export function hashOf(screen: string, query: Readonly<Record<string, string | u
 }
 
 export function followAddress(): void {
-  const read = (): void => void (place.value = parsePlace(location.hash));
+  const read = (): void => {
+    takeToken();
+    place.value = parsePlace(location.hash);
+  };
   window.addEventListener('hashchange', read);
   read();
+}
+
+/** Out of the address at once: what stands there is shown, kept in the history, and copied. */
+function takeToken(): void {
+  const [, token, screen = ''] = /^#token=([^/]+)(\/.*)?$/.exec(location.hash) ?? [];
+  if (token === undefined) return;
+  history.replaceState(null, '', screen === '' ? location.pathname : `#${screen}`);
+  try {
+    giveToken(decodeURIComponent(token));
+  } catch {
+    // An escape that is none: nobody's token.
+  }
 }
 
 /** Keeps the screen and changes what follows `?`, without a new entry in the history of the browser. */

@@ -40,6 +40,7 @@ export const errorCodes = {
   ENDPOINT_UNKNOWN: 'There is no such service, or it was not given such an endpoint.',
   DNS_FAILED: 'No DNS server gave an answer to a question that can be used.',
   ADMIN_UNREACHABLE: 'No running gateway answered on the admin address.',
+  ADMIN_REFUSED: 'A running gateway wants a token for what it was asked, or another one than it was shown.',
   STORE_UNAVAILABLE: 'A store did not answer in time, or answered with an error.',
   STORE_REFUSED: 'A store will not do what it is asked, now or later, until somebody changes something.',
   STORE_UNSURE: 'A store was to change something and its answer was lost: it may have been done, or may yet be.',

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { serverPath } from '../../scripts/servers.ts';
+import { tokenOf } from '../admin-token.ts';
 import { cleanups } from '../gateway-under-test.ts';
 
 let browser: Promise<Browser> | null = null;
@@ -38,6 +39,11 @@ export async function openPage(
   });
   await page.goto(`http://${address}/${hash}`);
   return { page, faults };
+}
+
+/** As by the link that `spillway up` prints: with the token that the gateway made. */
+export async function openToChange(address: string, hash: string): Promise<PageUnderTest> {
+  return openPage(address, `#token=${await tokenOf(address)}${hash.slice(1)}`);
 }
 
 export function noFaults({ faults }: PageUnderTest): void {

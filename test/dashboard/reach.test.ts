@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { config, create, origin } from '../gateway-under-test.ts';
-import { noFaults, openPage } from './page-under-test.ts';
+import { noFaults, openPage, openToChange } from './page-under-test.ts';
 
 const admin = { address: '127.0.0.1:0' };
 const screens = ['Overview', 'Service', 'Balancer', 'Objectives', 'Traces & logs', 'Limits & leaders', 'Config'];
@@ -99,7 +99,7 @@ test('light and dark can be chosen, and are remembered', async () => {
 
 test('all can be done by keys: screens, help, sorting, finding, and a drain that is not meant is left', async () => {
   const { gateway, place } = await gatewayOf();
-  const opened = await openPage(place);
+  const opened = await openToChange(place, '');
   const { page } = opened;
   await page.locator('.link.live').waitFor();
   await page.keyboard.press('?');

@@ -7,7 +7,7 @@ import { cleanups, config, create, origin } from '../gateway-under-test.ts';
 import { createMetrics } from '../../src/observe/index.ts';
 import { encodeMetrics } from '../../src/observe/otlp/metrics.ts';
 import type { MetricBatch } from '../../src/observe/metrics/collect.ts';
-import { noFaults, openPage } from './page-under-test.ts';
+import { noFaults, openPage, openToChange } from './page-under-test.ts';
 import { pushOtlp } from './push-otlp.ts';
 
 const admin = { address: '127.0.0.1:0' };
@@ -87,7 +87,7 @@ test('balancer: an endpoint is drained in two steps and brought back, and both a
   const { gateway, address, seen } = create({ config: { ...config(endpoints[0]!, { admin }), services } });
   await gateway.start();
   traffic(address(), '/a');
-  const opened = await openPage(gateway.state().admin!.address, '#/balancer');
+  const opened = await openToChange(gateway.state().admin!.address, '#/balancer');
   const { page } = opened;
   const [first = ''] = endpoints;
   const row = page.getByRole('row', { name: new RegExp(first) });
@@ -173,7 +173,7 @@ test('balancer: what is refused is said, and nothing has changed', async () => {
   const last = await origin('a');
   const { gateway } = create({ config: config(last, { admin }) });
   await gateway.start();
-  const opened = await openPage(gateway.state().admin!.address, '#/balancer');
+  const opened = await openToChange(gateway.state().admin!.address, '#/balancer');
   const { page } = opened;
   await page.getByRole('button', { name: `Drain ${last} of shop` }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Drain', exact: true }).click();
@@ -275,7 +275,7 @@ test('config: what differs between two versions is shown, and the one before is 
   const { gateway, seen } = create({ config: config(one, { admin }) });
   await gateway.start();
   await gateway.reload({ config: config(other, { admin }) });
-  const opened = await openPage(gateway.state().admin!.address, '#/config');
+  const opened = await openToChange(gateway.state().admin!.address, '#/config');
   const { page } = opened;
   await page.getByText('From version 1 to 2').waitFor();
   await page.locator('.diff .gone', { hasText: one }).waitFor();

@@ -10,6 +10,7 @@ import { shareText } from '../../src/dashboard/charts/format.ts';
 import type { ConfigInput } from '../../src/gateway/config/index.ts';
 import type { SloStatus } from '../../src/observe/slo/live/status.ts';
 import { runCli } from '../cli-process.ts';
+import { authorized } from '../admin-token.ts';
 import { cleanups, config, create, folder, origin } from '../gateway-under-test.ts';
 import { noFaults, openPage } from './page-under-test.ts';
 
@@ -122,7 +123,11 @@ test('planned work stands in the ledger, as text', async () => {
   const text = '<img src=x onerror="window.wasHurt = 1"> new disks';
   const [from, to] = [3_600_000, 7_200_000].map((ms) => new Date(Date.now() + ms).toISOString());
   const body = JSON.stringify({ kind: 'maintenance', slo: 'shop-availability', from, to, text, by: 'ann' });
-  const response = await fetch(`http://${admin}/api/slo/notes`, { method: 'POST', body });
+  const response = await fetch(`http://${admin}/api/slo/notes`, {
+    method: 'POST',
+    headers: await authorized(admin),
+    body,
+  });
   assert.equal(response.status, 200, await response.text());
   const opened = await openPage(admin, '#/slo?id=shop-availability');
   const { page } = opened;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { config, create, origin } from '../gateway-under-test.ts';
-import { noFaults, openPage } from './page-under-test.ts';
+import { noFaults, openPage, openToChange } from './page-under-test.ts';
 
 const admin = { address: '127.0.0.1:0' };
 
@@ -64,7 +64,7 @@ test('a change whose answer does not come is given up, and said to be perhaps do
   const services = [{ name: 'shop', endpoints }];
   const { gateway } = create({ config: { ...config(endpoints[0]!, { admin }), services } });
   await gateway.start();
-  const opened = await openPage(gateway.state().admin!.address, '#/balancer');
+  const opened = await openToChange(gateway.state().admin!.address, '#/balancer');
   const { page } = opened;
   await page.clock.install();
   const done = Promise.withResolvers<void>();

@@ -16,6 +16,7 @@ import type { AlertExplanation } from '../../src/observe/slo/alerts/explanation.
 import type { Backtest } from '../../src/observe/slo/backtest/backtest.ts';
 import type { GateVerdict } from '../../src/observe/slo/gate.ts';
 import type { LedgerEntry } from '../../src/observe/slo/ledger/entry.ts';
+import { authorized } from '../admin-token.ts';
 import { runCli } from '../cli-process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'spillway-budgets-'));
@@ -85,8 +86,8 @@ const admin = (): string => gateway.state().admin!.address;
 const spillway = (...args: string[]) => runCli([...args, '--admin', admin()], { cwd: folder });
 
 async function read(path: string, body?: object): Promise<{ readonly status: number; readonly body: unknown }> {
-  const post = { method: 'POST', body: JSON.stringify(body) };
-  const response = await fetch(`http://${admin()}${path}`, body === undefined ? {} : post);
+  const post = async () => ({ method: 'POST', headers: await authorized(admin()), body: JSON.stringify(body) });
+  const response = await fetch(`http://${admin()}${path}`, body === undefined ? {} : await post());
   return { status: response.status, body: await response.json() };
 }
 

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { GatewayState } from '../../src/gateway/index.ts';
 import type { Random } from '../../src/kernel/random.ts';
 import { Authority } from '../certificates.ts';
+import { authorized } from '../admin-token.ts';
 import { CliProcess } from '../cli-process.ts';
 import { SoakOrigin } from './origin.ts';
 
@@ -121,9 +122,10 @@ export class SoakWorld implements AsyncDisposable {
     return counts.filter(([, count]) => count !== 0).map(([what, count]) => `${count} ${what}`);
   }
 
-  #ask(path: string, method = 'GET'): Promise<Response> {
-    const admin = /admin +(http:\S+)/.exec(this.gateway.err)?.[1];
-    return fetch(`${admin}${path}`, { method, headers: { Connection: 'close' } });
+  async #ask(path: string, method = 'GET'): Promise<Response> {
+    const [, admin = ''] = /admin +http:\/\/(\S+)/.exec(this.gateway.err) ?? [];
+    const token = method === 'GET' ? {} : await authorized(admin);
+    return fetch(`http://${admin}${path}`, { method, headers: { Connection: 'close', ...token } });
   }
 
   #printed(pattern: RegExp): number {

@@ -45,7 +45,7 @@ export function createSpillway(variant: Variant): Contender {
       writeFileSync(file, JSON.stringify(change(config(setup, { port, tlsPort, adminPort, logFile })), null, 2));
       const one = setup.processes.start(process.execPath, [...(variant.nodeArgs ?? []), commandFile, 'up', file], {
         cores: setup.core,
-        env: variant.env,
+        env: { ...variant.env, STATE_DIRECTORY: setup.dir },
       });
       await listening(port, one);
       await listening(tlsPort, one);

@@ -1,7 +1,7 @@
 /** Takes an endpoint out of the balancer, or brings it back: asked once more, with the token, in the audit log of the gateway. */
 import { h } from 'preact';
 import type { EndpointRow } from '../../gateway/admin/live-model.ts';
-import { postJson, role } from '../api.ts';
+import { postJson, whyReadOnly } from '../api.ts';
 import type { View } from '../view.ts';
 import { ask } from './confirm.ts';
 
@@ -12,11 +12,8 @@ export function DrainButton({ row }: { readonly row: EndpointRow }): View {
   const { address, drain, drainedBy, service } = row;
   const isDraining = drain !== null;
   const why =
-    role.value !== 'write'
-      ? 'This token may only look.'
-      : isDraining && drainedBy === 'config'
-        ? 'The config drains it: only the config brings it back.'
-        : undefined;
+    whyReadOnly() ??
+    (isDraining && drainedBy === 'config' ? 'The config drains it: only the config brings it back.' : undefined);
   return h(
     'button',
     {

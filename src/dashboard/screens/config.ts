@@ -6,7 +6,7 @@ import { h } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { rowsOf, type VersionRow } from '../../gateway/admin/live-model.ts';
 import type { CanaryState } from '../../gateway/control/gateway-state.ts';
-import { ApiError, getJson, postJson, role } from '../api.ts';
+import { ApiError, getJson, postJson, whyReadOnly } from '../api.ts';
 import { dateText, durationText, shareText } from '../charts/format.ts';
 import { ask } from '../components/confirm.ts';
 import { ConfigDiff } from '../components/config-diff.ts';
@@ -22,7 +22,7 @@ export function ConfigScreen(): View {
   const newest = versions[0]?.version ?? 0;
   const to = Number(query.get('to') ?? newest);
   const from = Number(query.get('from') ?? Math.max(versions.at(-1)?.version ?? 1, to - 1));
-  const canWrite = role.value === 'write';
+  const readOnly = whyReadOnly();
   return h('div', { class: 'screen' }, [
     h('section', { class: 'panel' }, [
       h('header', {}, [
@@ -32,8 +32,8 @@ export function ConfigScreen(): View {
           'button',
           {
             class: 'end',
-            disabled: !canWrite,
-            title: canWrite ? undefined : 'This token may only look.',
+            disabled: readOnly !== undefined,
+            title: readOnly,
             onClick: askReload,
           },
           'Reload',
@@ -110,7 +110,7 @@ function columns(newest: number, from: number, to: number): readonly Column<Vers
           : h(
               'button',
               {
-                ...{ class: 'row', disabled: role.value !== 'write', onClick: () => askRollback(version, newest) },
+                ...{ class: 'row', disabled: whyReadOnly() !== undefined, onClick: () => askRollback(version, newest) },
                 'aria-label': `Roll back to version ${version}`,
               },
               'Roll back',

@@ -59,6 +59,7 @@ export const apiPaths: Readonly<Record<string, ApiPath>> = {
   '/readyz': { methods: get, role: null, answer: (backend) => word(backend.notReady(), 'ready') },
   '/metrics': { methods: get, role: 'metrics', answer: answerMetrics },
   '/api/state': { methods: get, role: 'read', answer: (backend) => json(200, backend.state()) },
+  '/api/token': { methods: get, role: 'read', answer: answerToken },
   '/api/live': { methods: ['GET'], role: 'read', answer: answerLive },
   '/api/live/{stream}': { methods: ['PUT'], role: 'read', answer: answerWatches },
   '/api/series': { methods: get, role: 'read', answer: answerSeries },
@@ -130,6 +131,12 @@ function word(problem: string | null, good: string): ApiAnswer {
 
 function answerEndpoint(backend: AdminBackend, { names: [address = ''] }: ApiRequest): ApiAnswer {
   return json(200, { endpoints: backend.endpointStates(address) });
+}
+
+/** Not the token: where whoever may read it finds it. */
+async function answerToken(backend: AdminBackend): Promise<ApiAnswer> {
+  await backend.renewToken();
+  return json(200, { madeToken: backend.madeToken() });
 }
 
 function answerMetrics(backend: AdminBackend, { headers }: ApiRequest): ApiAnswer {

@@ -9,6 +9,7 @@ import type { ReloadOutcome } from '../control/events.ts';
 import type { TrialOutcome } from '../control/trials.ts';
 import type { DrainOutcome, DrainRequest, EndpointName } from '../control/drains.ts';
 import type { Assets } from './assets.ts';
+import type { AuditEntry } from './audit-entry.ts';
 import type { EndpointChange } from '../control/discovery/endpoint-change.ts';
 import type { Budgets } from '../control/budgets.ts';
 import type { SloWaiting } from '../control/history.ts';
@@ -62,6 +63,10 @@ export interface AdminBackend {
   configText(version: number): string | null;
   /** What workers and services have told. */
   readonly telemetry: Telemetry;
+  /** Where the token is kept that the gateway made; null if the config names its tokens. */
+  madeToken(): { readonly file: string | null } | null;
+  /** Has the token that the gateway made be the one that is kept now. Never throws. */
+  renewToken(): Promise<void>;
   /** A line for the audit log. */
-  audit(remote: string, action: string, outcome: string): void;
+  audit(entry: AuditEntry): void;
 }

@@ -108,7 +108,7 @@ test('what fails on the way is not taken for whole', async (t) => {
 });
 
 test('over the admin API: a page in chunks, and for HEAD its head alone', async (t) => {
-  const policy: AdminPolicy = { grants: [{ role: 'metrics', token: null }], loopbackName: '127.0.0.1' };
+  const policy: AdminPolicy = { grants: [{ role: 'metrics', token: null }], loopbackName: '127.0.0.1', made: null };
   const snapshot = { listeners: [], services: [], routes: [], limits: [], cell: createCell(1, PROCESS_SLOTS) };
   const state = { version: '1', startedAt: '', configVersion: 1, reloads: {}, limits: [], stores: [], workers: [] };
   const process = { nodeVersion: 'v24' };

@@ -4,6 +4,7 @@ import { afterEach, test } from 'node:test';
 import { adminBackend } from '../../../test/admin-backend.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { ChangeLog } from '../control/change-log.ts';
+import type { AuditEntry } from './audit-entry.ts';
 import type { AdminBackend } from './backend.ts';
 import type { AdminPolicy } from './guard.ts';
 import { LiveFeed } from './live-feed.ts';
@@ -22,6 +23,7 @@ const policy: AdminPolicy = {
     { role: 'read', token: readToken },
   ],
   loopbackName: '127.0.0.1',
+  made: null,
 };
 
 const notAsked = (): never => assert.fail('not asked for');
@@ -126,7 +128,7 @@ test('a version of the config that is not kept, or is no number, is not found', 
 
 test('an answer that cannot be sent is a line of the audit log and no end of the process', async () => {
   const audits: string[] = [];
-  const audit = (_remote: string, action: string, outcome: string): void => void audits.push(`${action} → ${outcome}`);
+  const audit = ({ action, outcome }: AuditEntry): void => void audits.push(`${action} → ${outcome}`);
   const fails = (): never => {
     throw new Error('no state');
   };

@@ -5,15 +5,17 @@
  * - *DNS rebinding*: a page in the operator's browser whose name suddenly resolves to loopback. Its Host field names
  *   the page's host, so on loopback a request that shows no token must name an IP address, `localhost` or the configured
  *   host.
- * - *CSRF*: a page that posts here. Browsers say where a request comes from (Origin, Sec-Fetch-Site); what comes from
- *   elsewhere may not write, and there is no CORS, so it cannot read either.
+ * - *Cross-site requests*: a page that asks here, from another origin, or another port of this machine. Browsers say where a request comes
+ *   from (Origin, Sec-Fetch-Site): it may not change anything, and since there is no CORS it could not read an answer either, so it
+ *   gets none, and cannot use up what others need. A link that somebody follows is no such request.
  * - *Guessing a token*: each is compared by digest, in constant time.
  *
  * `/livez` and `/readyz` need no role: probes of an orchestrator have no token, and the answer is one word.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
-import { adminRoles, type AdminGrant, type AdminRole, mayDo } from '../config/admin-grants.ts';
+import { adminRoles, type AdminGrant, type AdminRole, mayDo, tokenKeys } from '../config/admin-grants.ts';
+import { CLI_AGENT } from './cli-agent.ts';
 import type { AdminAddress } from './listen.ts';
 import type { Problem } from './problem.ts';
 
@@ -27,6 +29,8 @@ export interface AdminPolicy {
   readonly grants: readonly AdminGrant[];
   /** The configured host if it is loopback, which a Host field may name; null elsewhere, where no page can be led to. */
   readonly loopbackName: string | null;
+  /** The gateway made the token for `write`: in which file it is, or null for memory alone. Null if the config names its tokens. */
+  readonly made: { readonly file: string | null } | null;
 }
 
 export interface AdminRequest {
@@ -45,11 +49,12 @@ export interface AdminAccess {
 /** The first reason to refuse, or null. */
 export function guard(request: AdminRequest, access: AdminAccess, policy: AdminPolicy): Problem | null {
   const { shown, free } = grantsOf(request, policy);
+  const known = shown.length > 0 ? 'known' : bearerToken(request) === null ? 'none' : 'unknown';
   return (
     refuseHost(request, shown.length > 0 ? null : policy.loopbackName) ??
-    refuseRole(access.role, [...shown, ...free], shown.length > 0) ??
+    refuseRole(access.role, { held: [...shown, ...free], shown: known, made: policy.made }) ??
     refuseMethod(request, access) ??
-    refuseOrigin(request)
+    refuseOrigin(request, access)
   );
 }
 
@@ -58,6 +63,25 @@ export function roleOf(request: AdminRequest, policy: AdminPolicy): AdminRole | 
   const { shown, free } = grantsOf(request, policy);
   const held = new Set([...shown, ...free].map(({ role }) => role));
   return adminRoles.findLast((role) => held.has(role)) ?? null;
+}
+
+/** Whether it shows a token that is none of this gateway, or is none any more. */
+export function isUnknown(request: AdminRequest, policy: AdminPolicy): boolean {
+  return bearerToken(request) !== null && grantsOf(request, policy).shown.length === 0;
+}
+
+/** Who asks, for the audit log: by what, as it says of itself, and with which token. */
+export function callerOf(request: AdminRequest, policy: AdminPolicy): string {
+  const isCli = fieldValues(request, 'user-agent').some((agent) => agent.startsWith(CLI_AGENT));
+  const isPage = fieldValues(request, 'sec-fetch-site').some((site) => site.toLowerCase() === 'same-origin');
+  const [grant] = grantsOf(request, policy).shown;
+  const token =
+    grant === undefined
+      ? `${isUnknown(request, policy) ? 'unknown' : 'no'} token`
+      : policy.made !== null
+        ? 'made token'
+        : tokenKeys[grant.role];
+  return `${isCli ? 'cli' : isPage ? 'dashboard' : 'api'}, ${token}`;
 }
 
 /** By the token it shows, and to everybody. */
@@ -80,14 +104,26 @@ function refuseHost(request: AdminRequest, loopbackName: string | null): Problem
   return { status: 421, title: 'Misdirected Request', detail };
 }
 
-function refuseRole(needed: AdminRole | null, grants: readonly AdminGrant[], isKnown: boolean): Problem | null {
-  if (needed === null || grants.some(({ role }) => mayDo(role, needed))) return null;
-  if (isKnown) {
+interface Credentials extends Pick<AdminPolicy, 'made'> {
+  readonly held: readonly AdminGrant[];
+  /** Whether a token was shown, and one of them is for it. */
+  readonly shown: 'none' | 'known' | 'unknown';
+}
+
+function refuseRole(needed: AdminRole | null, { held, shown, made }: Credentials): Problem | null {
+  if (needed === null || held.some(({ role }) => mayDo(role, needed))) return null;
+  if (shown === 'known') {
     const detail = `This token is not for that: it needs one for the role “${needed}”.`;
     return { status: 403, title: 'Forbidden', detail };
   }
-  const detail = 'This API needs a token of the config: send “Authorization: Bearer TOKEN”.';
-  return { status: 401, title: 'Unauthorized', detail, headers: { 'WWW-Authenticate': 'Bearer realm="spillway"' } };
+  const how = `send “Authorization: Bearer TOKEN”${shown === 'none' ? '' : '; the one that was sent is not it'}`;
+  const headers = { 'WWW-Authenticate': 'Bearer realm="spillway"' };
+  if (made === null) {
+    return { status: 401, title: 'Unauthorized', detail: `This API needs a token of the config: ${how}.`, headers };
+  }
+  const place = made.file === null ? 'the gateway has in memory alone' : `is in ${made.file}`;
+  const detail = `Changing something needs the token that ${place}: ${how}.`;
+  return { status: 401, title: 'Unauthorized', detail, headers };
 }
 
 function bearerToken(request: AdminRequest): string | null {
@@ -101,15 +137,18 @@ function refuseMethod(request: AdminRequest, { methods }: AdminAccess): Problem 
   return { status: 405, title: 'Method Not Allowed', detail: `This path allows ${allow}.`, headers: { Allow: allow } };
 }
 
-function refuseOrigin(request: AdminRequest): Problem | null {
-  if (request.method === 'GET' || request.method === 'HEAD') return null;
+function refuseOrigin(request: AdminRequest, { role }: AdminAccess): Problem | null {
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  const of = (name: string): string => fieldValues(request, name).join().toLowerCase();
+  const isFollowed = of('sec-fetch-mode') === 'navigate' && of('sec-fetch-dest') === 'document';
+  if (isRead && (role === null || isFollowed)) return null;
   const host = (fieldValues(request, 'host')[0] ?? '').toLowerCase();
   const origins = fieldValues(request, 'origin').map((origin) => origin.toLowerCase());
   const foreign = origins.some((origin) => origin !== `http://${host}` && origin !== `https://${host}`);
   const site = fieldValues(request, 'sec-fetch-site').map((value) => value.toLowerCase());
   const crossSite = site.some((value) => value !== 'same-origin' && value !== 'none');
   if (!foreign && !crossSite) return null;
-  return { status: 403, title: 'Forbidden', detail: 'A page of another origin may not change anything here.' };
+  return { status: 403, title: 'Forbidden', detail: 'A page of another origin may not read or change anything here.' };
 }
 
 /** `host[:port]` to host; null for anything else. */

@@ -139,7 +139,7 @@ export const tableKeys: { readonly [Name in TableName]: readonly (keyof LiveTabl
 /** The process, and the little there is one of. */
 export interface LiveGateway extends Pick<
   GatewayState,
-  'version' | 'phase' | 'pid' | 'startedAt' | 'file' | 'configVersion' | 'pendingRestart' | 'canary'
+  'version' | 'phase' | 'pid' | 'startedAt' | 'file' | 'admin' | 'configVersion' | 'pendingRestart' | 'canary'
 > {
   /** What percentiles are of: `start` is since then, while nobody has looked for half a minute. */
   readonly latenciesOf: 'minute' | 'start';

@@ -8,7 +8,11 @@ import { AdminServer } from './server.ts';
 
 test('a kept request has a line, found by its trace, level and text; what is asked for amiss is told', async (t) => {
   const { whole } = adminBackend();
-  const server = new AdminServer(whole, { grants: [{ role: 'read', token: null }], loopbackName: '127.0.0.1' });
+  const server = new AdminServer(whole, {
+    grants: [{ role: 'read', token: null }],
+    loopbackName: '127.0.0.1',
+    made: null,
+  });
   t.after(() => server.close());
   const bound = await server.listen({ host: '127.0.0.1', port: 0 });
   const address = `http://127.0.0.1:${'port' in bound ? bound.port : 0}/api/logs`;

@@ -34,7 +34,7 @@ async function serve(t: TestContext, grants: readonly AdminGrant[] = [{ role: 'w
     families: () => assert.fail(),
   });
   const { whole } = adminBackend({ telemetry });
-  const server = new AdminServer(whole, { grants, loopbackName: '127.0.0.1' });
+  const server = new AdminServer(whole, { grants, loopbackName: '127.0.0.1', made: null });
   t.after(() => server.close());
   const bound = await server.listen({ host: '127.0.0.1', port: 0 });
   const address = `http://127.0.0.1:${'port' in bound ? bound.port : 0}`;

@@ -14,7 +14,7 @@ import type { ApiAnswer } from './answers.ts';
 import { apiPathNames, findApiPath } from './api.ts';
 import type { AdminBackend } from './backend.ts';
 import { writeChunks } from './chunked-body.ts';
-import { guard, roleOf, type AdminPolicy } from './guard.ts';
+import { callerOf, guard, isUnknown, roleOf, type AdminPolicy, type AdminRequest } from './guard.ts';
 import { listenAdmin, type AdminAddress } from './listen.ts';
 import { problemBody, type Problem } from './problem.ts';
 
@@ -131,11 +131,12 @@ export class AdminServer {
     const matched = findApiPath(path);
     const known = matched?.found;
     const access = known ?? { methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'], role: 'read' as const };
-    const facts = { method: request.method ?? '', rawHeaders: request.rawHeaders };
+    const facts = factsOf(request);
+    if (known?.role === 'write' || request.headers.authorization !== undefined) await this.#backend.renewToken();
     const refusal = guard(facts, access, this.#policy);
     const outcome = refusal === null ? null : `refused: ${refusal.status} ${refusal.title}`;
     if (refusal !== null) {
-      if (known?.role === 'write') this.#backend.audit(remoteOf(request), describe(request), outcome ?? '');
+      if (known?.role === 'write') this.#audit(request, outcome ?? '');
       return problem(refusal);
     }
     if (matched === null || known === undefined) {
@@ -151,8 +152,13 @@ export class AdminServer {
     const query = new URLSearchParams(asked.join('?'));
     const { headers } = request;
     const answer = await known.answer(this.#backend, { ...facts, names, query, body, headers });
-    if (known.role === 'write') this.#backend.audit(remoteOf(request), describe(request), outcomeOf(answer));
+    if (known.role === 'write') this.#audit(request, outcomeOf(answer));
     return answer;
+  }
+
+  #audit(request: IncomingMessage, outcome: string): void {
+    const by = callerOf(factsOf(request), this.#policy);
+    this.#backend.audit({ by, remote: remoteOf(request), action: describe(request), outcome });
   }
 
   #send(request: IncomingMessage, response: ServerResponse, made: ApiAnswer): void {
@@ -183,14 +189,20 @@ export class AdminServer {
     const detail = 'This is a fault of Spillway.';
     if (response.headersSent) response.destroy();
     else this.#send(request, response, problem({ status: 500, title: 'Internal Server Error', detail }));
-    this.#backend.audit(remoteOf(request), describe(request), `failed: ${String(error).slice(0, 200)}`);
+    this.#audit(request, `failed: ${String(error).slice(0, 200)}`);
   }
 
   /** The head says what the caller may do, so that a page need not offer what would be refused. */
   #stream(request: IncomingMessage, response: ServerResponse, answer: Extract<ApiAnswer, { kind: 'stream' }>): void {
-    const role = roleOf({ method: request.method ?? '', rawHeaders: request.rawHeaders }, this.#policy);
-    const { contentType, headers } = answer;
-    response.writeHead(200, { ...everyAnswer, ...headers, 'Content-Type': contentType, 'Spillway-Role': role ?? '' });
+    const facts = factsOf(request);
+    response.writeHead(200, {
+      ...everyAnswer,
+      ...answer.headers,
+      'Content-Type': answer.contentType,
+      'Spillway-Role': roleOf(facts, this.#policy) ?? '',
+      // Where everybody may look, nothing else tells whoever shows one.
+      ...(isUnknown(facts, this.#policy) ? { 'Spillway-Token': 'unknown' } : {}),
+    });
     this.#streams.add(response);
     response.once('close', () => this.#streams.delete(response));
     answer.begin(response);
@@ -223,6 +235,10 @@ function outcomeOf(answer: ApiAnswer): string {
   return answer.kind === 'problem' ? `refused: ${answer.problem.detail}` : 'done';
 }
 
+function factsOf({ method = '', rawHeaders }: IncomingMessage): AdminRequest {
+  return { method, rawHeaders };
+}
+
 function remoteOf(request: IncomingMessage): string {
   const { remoteAddress, remotePort } = request.socket;
   if (remoteAddress !== undefined) return joinAddress(remoteAddress, remotePort ?? 0);
@@ -237,6 +253,11 @@ function describe(request: IncomingMessage): string {
 /** Null if it is too long; what comes after the limit is not kept. */
 function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
   return new Promise((resolve) => {
+    // Its end was told already, to nobody.
+    if (request.destroyed) {
+      resolve(null);
+      return;
+    }
     const chunks: Buffer[] = [];
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {

@@ -10,6 +10,14 @@ export const adminRoles = ['push', 'metrics', 'read', 'write'] as const;
 
 export type AdminRole = (typeof adminRoles)[number];
 
+/** Which key of `admin` holds the token of a role. */
+export const tokenKeys = {
+  write: 'token',
+  read: 'readToken',
+  metrics: 'metricsToken',
+  push: 'pushToken',
+} as const satisfies Record<AdminRole, string>;
+
 /** What each role may do besides its own: who reads must not make up what others read, so `push` is for `push` and `write` alone. */
 const alsoMay: Readonly<Record<AdminRole, readonly AdminRole[]>> = {
   push: [],
@@ -44,14 +52,26 @@ export function adminSecrets({
   return all.flatMap(([role, secret]) => (secret === undefined ? [] : [[role, secret] as const]));
 }
 
-/** Of a valid config. Without a single token the address itself is the guard: it is loopback or a socket. */
+/** Whether the gateway makes the token for changes itself, because the config names none of any kind. */
+export function makesToken(admin: Admin): boolean {
+  return adminSecrets(admin).length === 0;
+}
+
+/**
+ * Of a valid config. Without a single token the address is loopback or a socket: whoever reaches it may look and push, and the token
+ * that the gateway makes comes beside these.
+ */
 export function adminGrants(
   admin: Admin | undefined,
   files: FileSet,
   environment: NodeJS.ProcessEnv,
 ): readonly AdminGrant[] {
   const secrets = admin === undefined ? [] : adminSecrets(admin);
-  if (secrets.length === 0) return [{ role: 'write', token: null }];
+  if (secrets.length === 0)
+    return [
+      { role: 'read', token: null },
+      { role: 'push', token: null },
+    ];
   return secrets.flatMap(([role, secret]): AdminGrant[] => {
     if (secret === 'none') return [{ role, token: null }];
     const read = readSecret(secret, files, environment);

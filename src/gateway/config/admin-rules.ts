@@ -1,6 +1,6 @@
 /** Rules about `admin`: an address of its own, and nobody let in by oversight. */
 import { isLoopback } from './address.ts';
-import { type AdminRole, adminSecrets } from './admin-grants.ts';
+import { adminSecrets, tokenKeys } from './admin-grants.ts';
 import type { MistakeList, Path } from '../../reading/mistakes.ts';
 import type { Parts } from './parts.ts';
 import type { RuleContext } from './rule-context.ts';
@@ -10,13 +10,6 @@ import { readSecret } from './secret.ts';
 
 /** `sockaddr_un` has 108 bytes, one of them for the end. */
 const SOCKET_PATH_BYTES_MAX = 107;
-
-const keys = {
-  write: 'token',
-  read: 'readToken',
-  metrics: 'metricsToken',
-  push: 'pushToken',
-} as const satisfies Record<AdminRole, string>;
 
 export function checkAdmin(parts: Parts, list: MistakeList, context: RuleContext): void {
   const { admin } = parts;
@@ -59,7 +52,7 @@ function checkTokens(admin: Admin, list: MistakeList, { files, environment }: Ru
   const seen = new Map<string, string>();
   for (const [role, secret] of adminSecrets(admin)) {
     if (secret === 'none') continue;
-    const path: Path = ['admin', keys[role]];
+    const path: Path = ['admin', tokenKeys[role]];
     const read = readSecret(secret, files, environment);
     if (!read.ok) {
       list.error(path, { message: read.message, expected: read.expected });
@@ -67,9 +60,9 @@ function checkTokens(admin: Admin, list: MistakeList, { files, environment }: Ru
     }
     if (secret.from === 'file') checkSecrecy(files, secret.path, (_, finding) => list.warning(path, finding));
     const same = seen.get(read.text);
-    seen.set(read.text, keys[role]);
+    seen.set(read.text, tokenKeys[role]);
     if (same === undefined) continue;
-    const message = `${keys[role]} is the same as ${same}, so whoever has the one may do what the other allows`;
+    const message = `${tokenKeys[role]} is the same as ${same}, so whoever has the one may do what the other allows`;
     list.error(path, { message, expected: 'a token of its own' });
   }
 }

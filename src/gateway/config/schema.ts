@@ -17,12 +17,12 @@ import { adminAddress } from './values.ts';
 
 export const adminSchema = section({
   address: adminAddress().describe(
-    'Where metrics, health, state and the admin API are served: `host:port`, or `unix:PATH` for a socket only its owner may use (mode 0600). Loopback and a socket need no token; anything else does.',
+    'Where metrics, health, state and the admin API are served: `host:port`, or `unix:PATH` for a socket only its owner may use (mode 0600). On loopback and a socket whoever reaches it may look, and changes take a token that the gateway makes for itself if none is set here; anything else needs one.',
   ),
   token: secret()
     .optional()
     .describe(
-      'Secret for everything: shown as `Authorization: Bearer …`. Better not written here: `file:PATH` (mode 0600, else a warning) or `env:NAME`. As soon as one token is set, what none opens is closed.',
+      'Secret for everything: shown as `Authorization: Bearer …`. Better not written here: `file:PATH` (mode 0600, else a warning) or `env:NAME`. As soon as one token is set, what none opens is closed. Absent, with no other token: the gateway makes one, in a file of its user.',
     ),
   readToken: secret()
     .optional()
@@ -98,7 +98,7 @@ export const configSchema = section({
   data: file()
     .optional()
     .describe(
-      'Folder in which what was counted is kept, so that budgets and charts outlive the process, and what alerts were told: at most 256 MB, of one gateway at a time. It is made if it is not there. Absent: in memory. Takes effect with the next start.',
+      'Folder in which what was counted is kept, so that budgets and charts outlive the process, what alerts were told, and the admin token if the gateway made it: at most 256 MB, of one gateway at a time. It is made if it is not there. Absent: in memory. Takes effect with the next start.',
     ),
   ledger: file()
     .optional()

@@ -37,7 +37,7 @@ routes:
     # limits: { requestBody: 100mb }
     # upgrade: [websocket]
 
-# Metrics (/metrics), health (/readyz) and state. Other addresses than loopback need a token.
+# Metrics (/metrics), health (/readyz) and state. Changes take a token that the gateway makes; other addresses than loopback need one here.
 admin:
   address: 127.0.0.1:9900
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { authorized } from '../../../test/admin-token.ts';
 import { config, create, folder, origin } from '../../../test/gateway-under-test.ts';
 import { applyRefusal } from './applied-file.ts';
 
@@ -51,11 +52,13 @@ test('a module from elsewhere is not run, and a file from elsewhere not repeated
   const program = `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(ran)}, ''); export default {};`;
   writeFileSync(join(elsewhere, 'next.mjs'), program);
   writeFileSync(join(elsewhere, 'secret.yaml'), 'secret-word: 1\n');
-  const url = `http://${gateway.state().admin!.address}/api/apply`;
+  const { address } = gateway.state().admin!;
+  const url = `http://${address}/api/apply`;
+  const headers = await authorized(address);
   for (const trial of [{}, { canary: '10%', watch: '1m' }]) {
     for (const name of ['next.mjs', 'secret.yaml']) {
       const body = JSON.stringify({ file: join(elsewhere, name), ...trial });
-      const answer = await fetch(url, { method: 'POST', body });
+      const answer = await fetch(url, { method: 'POST', headers, body });
       const text = await answer.text();
       assert.equal(answer.status, 422);
       assert.match(text, /where the config of this gateway is/);

@@ -54,7 +54,7 @@ test('a pass that was needed is audited and in the ledger; one that was not, and
   assert.equal(await frozen.gate.refusal({ kind: 'override', text: 'the fix itself', by: 'ana' }), null);
   assert.deepEqual(frozen.facts, [{ kind: 'passed', pass: 'override', text: 'the fix itself', by: 'ana' }]);
   const [event] = frozen.events;
-  assert.ok(event?.kind === 'audit' && event.remote === 'ana' && event.action === 'override: the fix itself');
+  assert.ok(event?.kind === 'audit' && event.by === 'ana' && event.action === 'override: the fix itself');
   assert.match(event.outcome, /^Let through \(override\) although: shop-up is frozen/);
   assert.equal(await frozen.gate.refusal({ kind: 'rollback', text: '', by: '' }), null);
   assert.equal(frozen.facts.length, 1);

@@ -53,7 +53,13 @@ export class BudgetGate {
     const verdict = this.verdict(service, pass);
     if (verdict === null || pass === null || pass.kind === 'rollback' || verdict.pass === null) return verdict;
     const { kind, text, by } = pass;
-    this.#options.onEvent({ kind: 'audit', remote: by, action: `${kind}: ${text}`, outcome: formatGate(verdict) });
+    this.#options.onEvent({
+      kind: 'audit',
+      remote: null,
+      by,
+      action: `${kind}: ${text}`,
+      outcome: formatGate(verdict),
+    });
     await this.#options.record({ kind: 'passed', pass: kind, text, by });
     return verdict;
   }

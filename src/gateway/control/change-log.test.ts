@@ -68,8 +68,8 @@ test('what happens to a gateway is told in sentences', () => {
     ],
     [{ kind: 'reload', outcome: { kind: 'unchanged', cause: 'file', version: 1 } }, null],
     [
-      { kind: 'audit', remote: '1.2.3.4:5', action: 'POST /api/drain', outcome: 'done' },
-      'audit plain: POST /api/drain by 1.2.3.4:5: done',
+      { kind: 'audit', by: 'cli, made token', remote: '1.2.3.4:5', action: 'POST /api/drain', outcome: 'done' },
+      'audit plain: POST /api/drain by cli, made token, from 1.2.3.4:5: done',
     ],
     [
       { kind: 'worker-lost', lane: 1, reason: 'out of memory', restartInMs: 0 },

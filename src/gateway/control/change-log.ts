@@ -4,6 +4,7 @@
  *
  * Invariants: ids grow by one and are never used again; at most `CHANGES_MAX` are kept, the newest. Cost: a few hundred bytes each.
  */
+import { auditText } from '../admin/audit-entry.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { formatDuration, formatRoughly } from '../../kernel/units.ts';
 import type { GatewayEvent, ReloadOutcome } from './events.ts';
@@ -152,7 +153,7 @@ function changeOfEvent(event: GatewayEvent): NewChange | null {
     case 'worker-replaced':
       return { kind: 'worker', tone: 'good', what: `Worker ${event.lane} was replaced.` };
     case 'audit':
-      return { kind: 'audit', tone: 'plain', what: `${event.action} by ${event.remote}: ${event.outcome}` };
+      return { kind: 'audit', tone: 'plain', what: auditText(event) };
     case 'draining':
       return { kind: 'start', tone: 'plain', what: 'The gateway is ending.' };
     case 'notice':

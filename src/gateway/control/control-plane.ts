@@ -127,7 +127,7 @@ export class ControlPlane {
       force: () => this.#enforcement.force,
     });
     const unread = (error: unknown): void => this.#notice('error', `The live feed cannot be read: ${String(error)}`);
-    this.#admin = new AdminEndpoint({
+    this.#admin = new AdminEndpoint(this.#notice.bind(this), {
       state: () => this.readings.state(),
       endpointStates: (address) => this.readings.endpointStates(address),
       metrics: (exemplars) => this.readings.metrics(exemplars),
@@ -150,7 +150,7 @@ export class ControlPlane {
       wallMs: () => clock.wallMs(),
       configText: (version) => this.#versions.text(version),
       telemetry: this.#telemetry,
-      audit: (remote, action, outcome) => this.#events.emit({ kind: 'audit', remote, action, outcome }),
+      audit: (entry) => this.#events.emit({ kind: 'audit', ...entry }),
     });
     const parts = {
       ...{ clock, admin: this.#admin, discovery: this.#discovery, endpoints: this.#endpoints },
@@ -218,7 +218,8 @@ export class ControlPlane {
     await this.#supervisor.start(force.snapshot);
     this.#checkStarting();
     this.#started = { workers: this.#options.workers === null ? lanes : null, user: force.config.user };
-    this.#becomeUser(force);
+    await this.#becomeUser(force);
+    this.#checkStarting();
     this.#phase = 'running';
     this.#reloads.started();
     await this.#history.start();
@@ -383,10 +384,10 @@ export class ControlPlane {
     if (refusal !== null) this.#notice('warn', `The secret of TLS session tickets could not be changed: ${refusal}`);
   }
 
-  #becomeUser({ config: { user }, snapshot }: InForce): void {
-    if (user === undefined) return;
-    for (const { level, message } of dropNotices(dropRoot(user), user, snapshot.listeners))
-      this.#notice(level, message);
+  async #becomeUser({ config: { user }, snapshot }: InForce): Promise<void> {
+    const notices = user === undefined ? [] : dropNotices(dropRoot(user), user, snapshot.listeners);
+    for (const { level, message } of notices) this.#notice(level, message);
+    await this.#admin.renewToken(); // of that user
   }
 
   #notice(level: Extract<GatewayEvent, { kind: 'notice' }>['level'], message: string): void {

@@ -18,7 +18,7 @@ import type { GatewayEvent, ReloadOutcome } from './events.ts';
 import type { ReloadCause } from './gateway-state.ts';
 import { compileInForce, type InForce, newAddresses, pendingRestart, running, sameConfig } from './in-force.ts';
 import { checkListeners } from './listen-check.ts';
-import { adminPlace, type ConfigReading } from './read-config.ts';
+import type { ConfigReading } from './read-config.ts';
 import type { Moment } from './readings.ts';
 import { hasTls, newTicketSecret } from './ticket-keys.ts';
 import type { Telemetry } from './telemetry.ts';
@@ -78,7 +78,7 @@ export class Enforcement {
     const force = this.#compile(config, files);
     this.#force = force;
     await checkListeners(force.snapshot.listeners);
-    const admin = await this.#options.admin.prepare(adminPlace(config));
+    const admin = await this.#options.admin.prepare(config);
     admin.commit();
     return force;
   }
@@ -114,7 +114,7 @@ export class Enforcement {
       return { ...this.refused(cause, frozen, []), code: 'BUDGET_FROZEN' };
     }
     await checkListeners(newAddresses(before, next));
-    const moved = await admin.prepare(adminPlace(next.config));
+    const moved = await admin.prepare(next.config);
     const outcome = await now().supervisor!.apply(next.snapshot);
     if (outcome.kind === 'refused' || now().phase !== 'running') {
       await moved.abort();
@@ -126,6 +126,7 @@ export class Enforcement {
     this.#tell(before, reading.warnings);
     const { restored } = reading;
     const changes = versions.add(next, before, { cause, restored, wallMs: clock.wallMs() });
+    await admin.renewToken();
     await this.#follow(next);
     const pending = pendingRestart(now().started, next.config);
     return { kind: 'applied', cause, version: versions.current, restored, changes, pendingRestart: pending };

@@ -5,6 +5,7 @@
  * dropped, because telling must never stop the traffic. Nothing here is on the way of a request.
  */
 import type { BreakerPhase } from '../../resilience/breaker-life.ts';
+import type { AuditEntry } from '../admin/audit-entry.ts';
 import type { CanaryState, DrainState, ReloadCause } from './gateway-state.ts';
 
 export type GatewayEvent =
@@ -83,7 +84,7 @@ export type GatewayEvent =
   | { readonly kind: 'worker-lost'; readonly lane: number; readonly reason: string; readonly restartInMs: number }
   | { readonly kind: 'worker-replaced'; readonly lane: number }
   /** A write through the admin API, allowed or refused. */
-  | { readonly kind: 'audit'; readonly remote: string; readonly action: string; readonly outcome: string }
+  | ({ readonly kind: 'audit' } & AuditEntry)
   | { readonly kind: 'draining'; readonly timeoutMs: number }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'notice'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };

@@ -23,7 +23,7 @@ export interface GatewayState {
   readonly uptimeMs: number;
   /** The config file, or null if the config was given as a value. */
   readonly file: string | null;
-  readonly admin: { readonly address: string } | null;
+  readonly admin: AdminState | null;
   readonly listeners: readonly ListenerState[];
   readonly services: readonly ServiceState[];
   readonly routes: readonly RouteState[];
@@ -42,6 +42,13 @@ export interface GatewayState {
   readonly kept: SeriesFilesState | null;
   /** Requests the gateway refused itself, by reason; reasons that never occurred are left out. */
   readonly refusals: Readonly<Record<string, number>>;
+}
+
+export interface AdminState {
+  /** `host:port` as bound, or `unix:PATH`. */
+  readonly address: string;
+  /** Where the token is that the gateway made: a file, absolute, or null for memory alone. Null if the config names its tokens. */
+  readonly madeToken: { readonly file: string | null } | null;
 }
 
 /** Its percentiles are of all that was answered here, by whomever: from the head of a request to the last byte of its answer. */

@@ -90,6 +90,11 @@ export interface Gateway extends AsyncDisposable {
   drainEndpoint(request: DrainRequest): DrainOutcome;
   /** The endpoint serves again. What the config drains, only the config brings back. */
   undrainEndpoint(name: EndpointName): DrainOutcome;
+  /**
+   * The token that changes through the admin API take, if the gateway made it: null if the config names tokens, or no admin API. Whoever
+   * has it may change what runs: it belongs in no log.
+   */
+  adminToken(): string | null;
   /** Opens the access log anew, after it was rotated away. */
   reopenLog(): void;
   state(): GatewayState;
@@ -142,6 +147,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     stop: () => plane.stop(),
     drainEndpoint: (request) => plane.drainEndpoint(request),
     undrainEndpoint: (name) => plane.undrainEndpoint(name),
+    adminToken: () => plane.readings.adminToken,
     reopenLog: () => plane.reopenLog(),
     state: () => plane.readings.state(),
     explain: (request) => plane.explain(request),

@@ -14,7 +14,9 @@ import {
   type Loaded,
 } from '../config/index.ts';
 import { isLoopback } from '../config/address.ts';
+import { makesToken } from '../config/admin-grants.ts';
 import type { AdminPlace } from '../admin/guard.ts';
+import type { HeldToken } from '../admin/token-file.ts';
 
 export interface ConfigSource {
   /** As it was named, or null for a config given as a value. */
@@ -67,11 +69,15 @@ async function reading(name: string, load: () => Promise<Loaded>): Promise<Confi
   }
 }
 
-export function adminPlace({ admin, adminGrants: grants, folder }: Config): AdminPlace | null {
+/** `held` is the token that the gateway has made; null before it has. */
+export function adminPlace({ admin, adminGrants, folder }: Config, held: HeldToken | null): AdminPlace | null {
   if (admin === undefined) return null;
   const { address } = admin;
+  const made = makesToken(admin) ? { file: held?.file ?? null } : null;
+  const isUsed = made !== null && held !== null;
+  const grants = isUsed ? [...adminGrants, { role: 'write' as const, token: held.text }] : adminGrants;
   if (address.kind === 'unix')
-    return { at: { path: resolve(folder, address.path) }, policy: { grants, loopbackName: null } };
+    return { at: { path: resolve(folder, address.path) }, policy: { grants, loopbackName: null, made } };
   const { host, port } = address;
-  return { at: { host, port }, policy: { grants, loopbackName: isLoopback(host) ? host : null } };
+  return { at: { host, port }, policy: { grants, loopbackName: isLoopback(host) ? host : null, made } };
 }

@@ -21,11 +21,11 @@ export interface LiveFacts extends Pick<LiveGateway, 'lastChange' | 'latenciesOf
 }
 
 export function liveState(state: GatewayState, { atMs, slos, lastChange, latenciesOf }: LiveFacts): LiveState {
-  const { version, phase, pid, startedAt, file, configVersion, pendingRestart, canary, reloads } = state;
+  const { version, phase, pid, startedAt, file, admin, configVersion, pendingRestart, canary, reloads } = state;
   return {
     atMs,
     gateway: {
-      ...{ version, phase, pid, startedAt, file, configVersion, pendingRestart, canary },
+      ...{ version, phase, pid, startedAt, file, admin, configVersion, pendingRestart, canary },
       ...{ reloadRefused: reloads.lastReason, lastChange, latenciesOf },
     },
     problems: problemsOf(state, slos),

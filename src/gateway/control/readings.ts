@@ -90,6 +90,11 @@ export class Readings {
     return liveState(state, { atMs: clock.wallMs(), slos: slos(), lastChange: changes.last, latenciesOf });
   }
 
+  /** The token for changes, if the gateway made it; in none of the others. */
+  get adminToken(): string | null {
+    return this.#options.admin.token;
+  }
+
   state(durations: DurationReader = readDurations): GatewayState {
     const { admin, clock, now, reloads, trials, versions } = this.#options;
     const { phase, file, started, supervisor, force } = now();
@@ -102,7 +107,7 @@ export class Readings {
       startedAt: this.#startedAtText,
       uptimeMs: clock.nowMs() - this.#startedAt.nowMs,
       file,
-      admin: admin.address === null ? null : { address: admin.address },
+      admin: admin.address === null ? null : { address: admin.address, madeToken: admin.made },
       listeners: snapshot === null ? [] : readListeners(snapshot, supervisor?.ports ?? {}, durations),
       services: force === null ? [] : this.#services(force, durations),
       routes: snapshot === null ? [] : readRoutes(snapshot, durations),
