@@ -22,14 +22,15 @@ async function compare(page: Page): Promise<void> {
 }
 
 /** Another weight is in force, and a third on trial. */
-async function change(admin: string): Promise<void> {
+async function change(admin: string, token: string): Promise<void> {
   const { file } = (await (await fetch(`${admin}/api/state`)).json()) as { readonly file: string };
   const text = readFileSync(file, 'utf8');
   const apply = async (weight: number, trial: object): Promise<void> => {
     const changed = join(dirname(file), `weight-${weight}.yaml`);
     writeFileSync(changed, text.replace('weight: 1 }', `weight: ${weight} }`));
     const body = JSON.stringify({ file: changed, ...trial });
-    const answer = await fetch(`${admin}/api/apply`, { method: 'POST', body });
+    const headers = { Authorization: `Bearer ${token}` };
+    const answer = await fetch(`${admin}/api/apply`, { method: 'POST', headers, body });
     if (!answer.ok) throw new Error(await answer.text());
   };
   await apply(2, {});
@@ -74,7 +75,7 @@ const pages = await Promise.all(
   }),
 );
 await sleep(WARM_MS);
-await change(admin);
+await change(admin, token);
 process.kill(Number(await (await fetch(pid)).text()));
 await sleep(OUTAGE_MS);
 for (const [at, { name, act, viewport = laptop }] of shots.entries()) {
