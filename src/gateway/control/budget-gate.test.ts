@@ -42,7 +42,7 @@ test('refused with the reason and what passes; open again with the budget', asyn
   const frozen = gateOf([status('shop', -0.5), status('search', 1)]);
   assert.match(
     String(await frozen.gate.refusal(null)),
-    /^shop-up is frozen: 50% of its budget .* Rollbacks pass; a security fix passes with --sec/,
+    /^shop-up is frozen: its budget is overdrawn by 50% .* Rollbacks pass; a security fix passes with --sec/,
   );
   assert.equal(frozen.gate.verdict('search')!.open, true);
   assert.equal(await gateOf([status('shop', 0.01)]).gate.refusal(null), null);
