@@ -68,7 +68,7 @@ export class ToldGateway {
 
   /** With one service of so many endpoints. */
   static async of(endpoints: number): Promise<ToldGateway> {
-    const others = Array.from({ length: endpoints - 1 }, (_, at) => `10.99.0.${at}:80`);
+    const others = Array.from({ length: endpoints - 1 }, (_, at) => `10.99.${Math.floor(at / 250)}.${at % 250}:80`);
     const services = [{ name: 'shop', endpoints: [await origin('a'), ...others] }];
     const { gateway } = create({ config: { ...config('', { admin: { address: '127.0.0.1:0' } }), services } });
     await gateway.start();

@@ -197,15 +197,19 @@ function sorted<Row>(rows: readonly Row[], columns: readonly Column<Row>[], sort
   const column = columns.find(({ id }) => id === by);
   if (column === undefined) return rows;
   const sign = way === 'down' ? -1 : 1;
-  return rows.toSorted((one, other) => compare(column.value(one), column.value(other), sign));
+  return rows
+    .map((row) => ({ row, value: column.value(row) }))
+    .toSorted((one, other) => compare(one.value, other.value, sign))
+    .map(({ row }) => row);
 }
+
+const collator = new Intl.Collator('en', { numeric: true });
 
 /** What is not known comes last, whichever way. */
 function compare(one: Value, other: Value, sign: number): number {
   const [noOne, noOther] = [isNone(one), isNone(other)];
   if (noOne || noOther) return Number(noOne) - Number(noOther);
-  if (typeof one === 'string' && typeof other === 'string')
-    return sign * one.localeCompare(other, 'en', { numeric: true });
+  if (typeof one === 'string' && typeof other === 'string') return sign * collator.compare(one, other);
   return sign * (Number(one) - Number(other));
 }
 

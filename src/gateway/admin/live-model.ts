@@ -225,13 +225,17 @@ export function tableOf<Row extends object>(columns: readonly (keyof Row)[], row
   return Object.fromEntries(columns.map((column) => [column, rows.map((row) => row[column])])) as never;
 }
 
-export function rowsOf<Row extends object>(table: Table<Row>): Row[] {
-  const columns = Object.entries(table) as [string, readonly Cell[]][];
-  const length = columns[0]?.[1].length ?? 0;
-  return Array.from(
-    { length },
-    (_, row) => Object.fromEntries(columns.map(([name, values]) => [name, values[row]])) as Row,
-  );
+const rowsKnown = new WeakMap<object, readonly object[]>();
+
+/** Made once of a table, whoever asks. O(cells). */
+export function rowsOf<Row extends object>(table: Table<Row>): readonly Row[] {
+  let rows = rowsKnown.get(table) as Row[] | undefined;
+  if (rows !== undefined) return rows;
+  const columns = Object.entries(table) as [keyof Row, readonly never[]][];
+  rows = Array.from(columns[0]?.[1] ?? [], () => ({}) as Row);
+  for (const [name, values] of columns) for (let at = 0; at < rows.length; at++) rows[at]![name] = values[at]!;
+  rowsKnown.set(table, rows);
+  return rows;
 }
 
 function tableChange(before: AnyTable, after: AnyTable, keys: readonly string[]): TableChange | null {
