@@ -276,6 +276,7 @@ export class World {
     const place = this.line.indexOf(request);
     assert.ok(place <= 0, `served before ${place} others`);
     if (place === 0) this.line.shift();
+    else if (request.told === 'connecting') assert.equal(this.line.length, 0, 'a place for one who came later');
   }
 
   #end(how: 'answered' | 'broken', request: Request | undefined): void {

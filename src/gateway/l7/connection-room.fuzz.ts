@@ -120,3 +120,34 @@ test('a connection that is not in use is closed for a worker whose requests wait
     [0, 1],
   );
 });
+
+test('a connection that is not in use is closed for one that waits at the same worker and must have a fresh one', () => {
+  const fleet = new Fleet(3, 2);
+  const more: Step = { kind: 'limits', connectionsMax: 3, idleConnectionsMax: 3 };
+  const ask = (reuse: boolean): Step => ({ kind: 'ask', reuse });
+  fleet.take(0, more);
+  for (const kind of ['opened', 'answered'] as const) {
+    for (let i = 0; i < 3 && kind === 'opened'; i++) fleet.take(0, ask(true));
+    for (let i = 0; i < 3; i++) fleet.take(0, { kind, which: 0 });
+  }
+  const [mine, other] = fleet.workers as [World, World];
+  fleet.take(1, ask(true));
+  while (other.line.length > 0) fleet.pass(5);
+  // What this worker has given up it leaves to others for a while, and they take what it closes for itself as well.
+  fleet.take(0, ask(false));
+  fleet.take(1, ask(true));
+  assert.deepEqual([mine.open.length, mine.line.length, fleet.open], [1, 1, 3]);
+  fleet.pass(100);
+  assert.deepEqual([mine.open.length, mine.line.length, mine.opening.size], [0, 0, 1]);
+});
+
+test('a place that became free is for the one who waits, and not for one who comes before the worker has looked', () => {
+  const fleet = new Fleet(1, 2);
+  const ask: Step = { kind: 'ask', reuse: true };
+  fleet.take(0, ask);
+  fleet.take(1, ask);
+  fleet.take(0, { kind: 'refused', which: 0 });
+  fleet.take(1, ask);
+  const { line, opening, requests } = fleet.workers[1]!;
+  assert.deepEqual([line, opening.size], [[requests[1]], 1]);
+});

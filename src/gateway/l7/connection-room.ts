@@ -54,9 +54,9 @@ export class ConnectionRoom implements Deadline {
     return !this.#isBelow(this.connectionsMax + 1);
   }
 
-  /** All places are taken, and requests wait at another worker, or of another config; `own` are the ones that wait here. */
-  isWanted(own: number): boolean {
-    return sumSlot(this.#lanes, slot.queued) > own && !this.#isBelow(this.connectionsMax);
+  /** All places are taken, and requests wait: at another worker, or of another config, if asked where none do. */
+  get isWanted(): boolean {
+    return sumSlot(this.#lanes, slot.queued) > 0 && !this.#isBelow(this.connectionsMax);
   }
 
   /** Somebody else waits who has less than a fair share, this worker has `open`, which is more, and it has not given up one just now. */

@@ -120,7 +120,9 @@ export class Endpoint implements Deadline {
     }
     // Of no use to this waiter, the one that has been idle longest makes room.
     if (!this.#hasPlace) this.#idle[0]?.close();
-    if (this.#takePlace()) {
+    // A place that another worker gave back is seen by whoever comes first, and is for those who wait.
+    if (this.#queue.size > 0) this.#serveQueue();
+    if (this.#queue.size === 0 && this.#takePlace()) {
       this.#connect(waiter);
       return true;
     }
@@ -195,9 +197,12 @@ export class Endpoint implements Deadline {
   /** What other workers do is known by looking: there may be a place for who waits here, or somebody there waits for what is unused here. */
   #lookAround(): boolean {
     this.#serveQueue();
-    if (this.#idle.length > 0 && this.#room?.isWanted(this.#queue.size) === true) {
+    const [oldest] = this.#idle;
+    // Beside an idle one waits only who must have a fresh one: it makes room, as when that request came.
+    if (this.#queue.size > 0) oldest?.close();
+    else if (oldest !== undefined && this.#room?.isWanted === true) {
       this.#room.giveUp();
-      this.#idle[0]?.close();
+      oldest.close();
     }
     return this.#idle.length + this.#queue.size > 0;
   }
