@@ -79,8 +79,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
-    const { buffers, responseHead } = exchange.plane;
-    this.#heads = new ResponseHeads(responseHead, buffers, this);
+    this.#heads = new ResponseHeads(exchange.plane.responseHead, exchange.plane.buffers, this);
   }
 
   get waiting(): boolean {
@@ -138,7 +137,6 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
 
   onConnection(connection: UpstreamConnection, reused: boolean): void {
     const exchange = this.#exchange;
-    const { service } = exchange;
     connection.attempt = this;
     this.answeredBefore = connection.requests++;
     this.upstream = connection;
@@ -146,8 +144,8 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.connectedMs = exchange.plane.nowMs;
     this.#sentMs = this.connectedMs;
     this.#state = SENT;
-    this.#heads.begin(service.responseLimits, exchange.methodId === METHOD_HEAD);
-    this.#arm(service.plan.timeouts.responseHeaderMs);
+    this.#heads.begin(exchange.service.responseLimits, exchange.methodId === METHOD_HEAD);
+    this.#arm(exchange.service.plan.timeouts.responseHeaderMs);
     exchange.onConnected(connection.wire);
   }
 
@@ -279,8 +277,10 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     if (!this.waiting && !(this.#state === SENT && request.done)) return;
     const hadMs = plane.nowMs - (this.waiting ? this.connectingMs : this.#sentMs);
     const result = this.waiting ? trafficResults.connectTimeout : trafficResults.answerTimeout;
-    if (2 * hadMs >= service.plan.timeouts.totalMs) this.endpoint?.record(result, 0);
-    this.#tellBreaker(true, this.#tookMs);
+    if (2 * hadMs >= service.plan.timeouts.totalMs) {
+      this.#learn(result, 0);
+      this.#answered(false);
+    } else this.#tellBreaker(true, this.#tookMs);
   }
 
   /** Tells whoever judges what came of it. `answerMs` is read of an answer. */

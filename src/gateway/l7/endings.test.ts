@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { TRAFFIC_SLOTS, trafficResults } from '../../health/traffic.ts';
+import { Loads } from '../../balance/index.ts';
 import { cellLane } from '../../kernel/cells.ts';
 import { type Bench, eventually, onBoth } from '../../../test/engine/bench.ts';
 import { freePort } from '../../../test/ports.ts';
@@ -290,6 +291,10 @@ onBoth(
     clock.pass(10_200);
     await other.refusal(504, 'total_timeout');
     assert.deepEqual(late(), [2, 0]);
+    const times = new Float64Array(2);
+    const slots = gateway.snapshot.services[0]!.endpoints.map(({ loadSlot }) => loadSlot);
+    new Loads(gateway.snapshot.loads, 0, slots).expect(clock.nowMs(), new Float64Array([1, 1]), times, 0, 2);
+    assert.ok(times[0]! >= 10_000, `whoever balances by time knows it: ${times[0]}`);
   },
 );
 
