@@ -48,6 +48,21 @@ test('more endpoints than can be counted are refused, not lost', () => {
   assert.deepEqual([error?.found, error?.expected], ['65800 endpoints', 'at most 65536']);
 });
 
+test('a limit of an endpoint that each worker is below by itself is a warning', () => {
+  const limited = (connectionsMax: number, workers: number) => {
+    const endpoints = `["a:1", { address: "b:1", connectionsMax: ${connectionsMax} }]`;
+    const services = `[{ name: shop, endpoints: ${endpoints}, limits: { connections: 10, idleConnections: 5 } }]`;
+    return config({ services, rest: `workers: ${workers}` });
+  };
+  says(
+    limited(31, 3),
+    'warning',
+    'this limits nothing. Found 31, expected at most 30',
+    'connections (10) × workers (3)',
+  );
+  assert.deepEqual(lines(limited(30, 3)), []);
+});
+
 test('slow start: a duration, or all of it', () => {
   assert.deepEqual(plan('slowStart: 30s').slowStart, { windowMs: 30_000, floor: 0.1, exponent: 1 });
   assert.deepEqual(plan('slowStart: { window: 1m, floor: 5%, curve: 2 }').slowStart, {

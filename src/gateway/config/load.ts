@@ -4,7 +4,7 @@
  * A config that has errors is null, and what ran before goes on. Everything here may be called again and again: it keeps
  * nothing between calls.
  */
-import { networkInterfaces } from 'node:os';
+import { availableParallelism, networkInterfaces } from 'node:os';
 import { dirname, extname, resolve } from 'node:path';
 import { systemClock } from '../../kernel/clock.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -133,7 +133,12 @@ function check(source: Source, file: string, options: LoadOptions): Loaded {
   const parsed = configSchema.safeParse(value);
   if (!parsed.success) addSchemaMistakes(parsed.error.issues, value, list, configJsonSchema());
   const parts = partsFrom(value, parsed.success ? parsed.data : null);
-  const machine = { ownAddresses: ownAddresses(), accounts: readAccounts(), redisClient: findRedisClient() };
+  const machine = {
+    ownAddresses: ownAddresses(),
+    accounts: readAccounts(),
+    cores: availableParallelism(),
+    redisClient: findRedisClient(),
+  };
   checkRules(parts, list, { files, environment, nowMs: clock.wallMs(), ...machine });
   const values = parsed.success && !list.hasErrors ? parsed.data : null;
   return {

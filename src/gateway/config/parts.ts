@@ -28,6 +28,8 @@ export interface Parts {
   readonly limits: readonly Part<Limit>[];
   readonly zone: string | null;
   readonly user: string | null;
+  /** Null if that is not understood. */
+  readonly workers: ConfigValues['workers'] | null;
   readonly admin: Admin | null;
   readonly accessLog: ConfigValues['accessLog'];
   readonly telemetry: ConfigValues['telemetry'] | null;
@@ -92,7 +94,7 @@ function whole<T>(values: readonly (T & { readonly name?: string | undefined })[
 /** `values` is the whole config if the schema accepts all of it. */
 export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
   if (values !== null) {
-    const { zone = null, user = null, admin = null, accessLog, telemetry } = values;
+    const { zone = null, user = null, admin = null, accessLog, telemetry, workers } = values;
     const { limits, listeners, services, routes, slos, alerts } = values;
     return {
       listeners: whole(listeners),
@@ -101,6 +103,7 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
       limits: whole(limits),
       zone,
       user,
+      workers,
       admin,
       accessLog,
       telemetry,
@@ -110,6 +113,7 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
   }
   const zone = configSchema.shape.zone.safeParse(field(raw, 'zone'));
   const user = configSchema.shape.user.safeParse(field(raw, 'user'));
+  const workers = configSchema.shape.workers.safeParse(field(raw, 'workers'));
   const admin = adminSchema.safeParse(field(raw, 'admin'));
   const accessLog = configSchema.shape.accessLog.safeParse(field(raw, 'accessLog'));
   const telemetry = configSchema.shape.telemetry.safeParse(field(raw, 'telemetry'));
@@ -122,6 +126,7 @@ export function partsFrom(raw: unknown, values: ConfigValues | null): Parts {
     limits: partsOf(raw, 'limits', limitSchema),
     zone: zone.success ? (zone.data ?? null) : null,
     user: user.success ? (user.data ?? null) : null,
+    workers: workers.success ? workers.data : null,
     admin: admin.success ? admin.data : null,
     accessLog: accessLog.success ? accessLog.data : null,
     telemetry: telemetry.success ? telemetry.data : null,

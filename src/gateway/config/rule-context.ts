@@ -11,6 +11,8 @@ export interface RuleContext {
   readonly ownAddresses: readonly string[];
   /** This machine's passwd(5). */
   readonly accounts: string;
+  /** Cores that this process may use. */
+  readonly cores: number;
   /** The package to reach Redis with; null if none is installed. */
   readonly redisClient: string | null;
 }

@@ -25,6 +25,7 @@ export function checkService(
   checkEndpoints(service, path, parts, list, context);
   checkAffinity(service, path, list, context);
   checkTimes(service, path, list);
+  checkRoom(service, path, parts, list, context);
   const { breaker } = service;
   if (breaker !== undefined && breaker.openForMax < breaker.openFor) {
     const message = 'a breaker cannot be open for longer at least than at most';
@@ -65,6 +66,22 @@ function checkEndpoints(service: Service, path: Path, parts: Parts, list: Mistak
   else if (endpoints.length === 0) {
     const message = `service "${name}" has no endpoints`;
     list.error(path, { message, expected: 'endpoints, discovery, or both' });
+  }
+}
+
+/** `limits.connections` is for each worker, and holds beside what an endpoint takes of all. */
+function checkRoom(service: Service, path: Path, { workers }: Parts, list: MistakeList, context: RuleContext): void {
+  if (workers === null) return;
+  const count = workers === 'auto' ? context.cores : workers;
+  const { connections } = service.limits;
+  for (const [index, { connectionsMax = 0 }] of service.endpoints.entries()) {
+    if (connectionsMax <= connections * count) continue;
+    const message = 'limits.connections of the service lets all workers together have fewer, so this limits nothing';
+    list.warning([...path, 'endpoints', index, 'connectionsMax'], {
+      message,
+      found: String(connectionsMax),
+      expected: `at most ${connections * count}: limits.connections (${connections}) × workers (${count})`,
+    });
   }
 }
 
