@@ -56,7 +56,10 @@ test('listener, route, arms with their services, endpoints and limit tell of the
   assert.equal(count('spillway_requests_limited_total', route), 2);
   assert.equal(count('spillway_request_duration_seconds_count', route), 40);
 
-  for (const [service, endpoint] of [['shop', shop], ['next', next]] as const) {
+  for (const [service, endpoint] of [
+    ['shop', shop],
+    ['next', next],
+  ] as const) {
     const answered = by[service];
     assert.equal(count('spillway_arm_requests_total', { service, code_class: '2xx' }), answered);
     assert.equal(count('spillway_arm_duration_seconds_count', { service }), answered);
@@ -67,4 +70,4 @@ test('listener, route, arms with their services, endpoints and limit tell of the
   assert.equal(count('spillway_limit_requests_total', { limit: 'few', outcome: 'allowed' }), 40);
   assert.equal(count('spillway_limit_requests_total', { limit: 'few', outcome: 'refused' }), 2);
   await gateway.stop();
-}); // prettier-ignore
+});
