@@ -14,7 +14,9 @@ const command = ['--conditions=spillway-source', program];
 test('both gateways together admit exactly the limit, with Redis, without it, and when it is back', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'spillway-example-'));
   try {
-    await using running = new CliProcess(command, { executable: process.execPath, environment: { TMPDIR: folder } });
+    // Whoever runs it has a home, in which nothing is left either.
+    const environment = { TMPDIR: folder, HOME: folder, XDG_STATE_HOME: '' };
+    await using running = new CliProcess(command, { executable: process.execPath, environment });
     const { code, out, err } = await running.exit;
     assert.equal(code, 0, `${out}\n${err}`);
     const together = [...out.matchAll(/^ +together: +(\d+); the limit is 100$/gm)].map(([, count]) => count);

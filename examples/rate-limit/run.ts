@@ -9,6 +9,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureServers } from '../../scripts/servers.ts';
 import { RedisServer } from '../../test/servers/redis.ts';
@@ -31,9 +34,10 @@ interface Gateway {
   readonly admin: string;
 }
 
-async function startGateway(redisUrl: string): Promise<Gateway> {
+/** `folder` is where it keeps the token of its admin API. */
+async function startGateway(redisUrl: string, folder: string): Promise<Gateway> {
   const child = spawn(process.execPath, [...process.execArgv, spillwayFile, 'up', configFile], {
-    env: { ...process.env, REDIS_URL: redisUrl },
+    env: { ...process.env, REDIS_URL: redisUrl, STATE_DIRECTORY: folder },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   child.stderr.setEncoding('utf8');
@@ -134,9 +138,10 @@ if (faults.length > 0) {
   process.exitCode = 1;
 } else {
   await using redis = await RedisServer.start();
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-rate-limit-'));
   const gateways: Gateway[] = [];
   try {
-    for (let count = 0; count < 2; count++) gateways.push(await startGateway(redis.url));
+    for (let count = 0; count < 2; count++) gateways.push(await startGateway(redis.url, folder));
     const exact = await run(redis, gateways);
     say(exact ? '\nExactly the limit, each time.' : '\nNot what the limit says.');
     process.exitCode = exact ? 0 : 1;
@@ -145,5 +150,6 @@ if (faults.length > 0) {
     process.exitCode = 1;
   } finally {
     await Promise.all(gateways.map(stop));
+    rmSync(folder, { recursive: true });
   }
 }

@@ -8,6 +8,7 @@ import { chooseFormat, contentTypes } from '../../observe/prometheus.ts';
 import type { ReloadOutcome } from '../control/events.ts';
 import type { TrialOutcome } from '../control/trials.ts';
 import type { DrainOutcome, EndpointName } from '../control/drains.ts';
+import { InTurn } from '../control/in-turn.ts';
 import { routeExemplars } from '../tracing/route-exemplars.ts';
 import { type ApiAnswer, type ApiRequest, badRequest, json } from './answers.ts';
 import { readApplyRequest } from './apply-body.ts';
@@ -170,17 +171,21 @@ function answerWatches(backend: AdminBackend, { names: [stream = ''], body }: Ap
   return { kind: 'problem', problem: { status: 404, title: 'Not Found', detail } };
 }
 
+/** Of what all pages watch, one answer is made in a turn of the event loop: what they ask for together must not hold up others for seconds. */
+const watching = new InTurn();
+
 /** What `GET` gives to whoever may look. */
 async function answerWatched(backend: AdminBackend, path: string, known: KnownAnswer): Promise<Answered> {
-  const [name = '', ...asked] = path.split('?');
-  const query = new URLSearchParams(asked.join('?'));
+  const [name = '', ...rest] = path.split('?');
+  const query = new URLSearchParams(rest.join('?'));
   if (name === '/api/series') return answerSteps(backend, query, known);
   const { found, names = [] } = findApiPath(name) ?? {};
   if (found?.role !== 'read' || !found.methods.includes('GET')) return unwatched(404, `${name} cannot be watched.`);
-  return answerText(
-    await found.answer(backend, { method: 'GET', names, query, body: Buffer.alloc(0), headers: {} }),
-    known,
-  );
+  return watching.run(async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    const asked = { method: 'GET', names, query, body: Buffer.alloc(0), headers: {} };
+    return answerText(await found.answer(backend, asked), known);
+  });
 }
 
 const CHANGES_MAX = 1000;

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
+import { adminBackend } from '../../../test/admin-backend.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
+import { apiPaths } from './api.ts';
 import { LiveFeed } from './live-feed.ts';
 import { type LiveState, tableKeys } from './live-model.ts';
 import { type Answered, type AnswerPath, type KnownAnswer, LiveWatches, sameAnswer } from './live-watches.ts';
@@ -144,6 +146,57 @@ test('what many watch is answered once a second', async () => {
   await settled();
   assert.deepEqual(asked, ['/a', '/a']);
   for (const reader of readers) assert.equal(reader.answers().length, 1);
+});
+
+test('others have their turn between any two answers, however much is watched', async () => {
+  const { live } = feed();
+  let made = 0;
+  const state = (): never => ({ made: ++made }) as never;
+  const { whole } = adminBackend({ live, state });
+  const readers = Array.from({ length: 3 }, () => new Reader());
+  readers.forEach((reader, at) => {
+    live.add(reader, String(at));
+    const paths = (id: number): string[] => Array.from({ length: 8 }, (_, path) => `/api/state?${at}.${id}.${path}`);
+    const body = Buffer.from(JSON.stringify({ watches: [0, 1].map((id) => watch(id, 1, ...paths(id))) }));
+    const request = { method: 'PUT', names: [String(at)], query: new URLSearchParams(), headers: {}, body };
+    void apiPaths['/api/live/{stream}']!.answer(whole, request);
+  });
+  for (let turn = 0; made < 3 * 2 * 8; turn++) {
+    const before = made;
+    await settled();
+    assert.ok(made - before <= 1, `${made - before} in one turn`);
+    assert.ok(turn < 1000);
+  }
+  await settled();
+  for (const reader of readers) assert.equal(reader.answers().length, 2);
+});
+
+test('what is no answer to whoever may look cannot be watched', async () => {
+  const { live } = feed();
+  const { whole } = adminBackend({ live });
+  const reader = new Reader();
+  live.add(reader, 'a');
+  const paths = [
+    '/metrics',
+    '/v1/traces',
+    '/api/reload',
+    '/api/live/a',
+    '/api/live',
+    '/',
+    '/livez',
+    '/api/../metrics',
+    '/api/%',
+    '',
+  ];
+  const watches = paths.map((path, id) => watch(id, 1, path));
+  const body = Buffer.from(JSON.stringify({ watches }));
+  const request = { method: 'PUT', names: ['a'], query: new URLSearchParams(), headers: {}, body };
+  void apiPaths['/api/live/{stream}']!.answer(whole, request);
+  for (let turn = 0; reader.answers().length < paths.length; turn++) {
+    await settled();
+    assert.ok(turn < 1000);
+  }
+  for (const told of reader.answers()) assert.equal((told as { problem: { status: number } }).problem.status, 404);
 });
 
 test('an answer that throws ends the watching of that page and no other, and is told', async () => {

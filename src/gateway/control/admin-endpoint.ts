@@ -24,7 +24,14 @@ export class AdminEndpoint {
   #news: string | null = null;
 
   constructor(onNotice: MadeTokenOptions['onNotice'], backend: Omit<AdminBackend, 'madeToken' | 'renewToken'>) {
-    this.#backend = { ...backend, madeToken: () => this.made, renewToken: () => this.renewToken() };
+    this.#backend = {
+      ...backend,
+      madeToken: () => this.made,
+      // Not before the gateway itself has: until then it may be root, which is to own nothing here.
+      renewToken: async () => {
+        if (this.#token.held !== null) await this.renewToken();
+      },
+    };
     this.#token = new MadeToken({ onNotice });
   }
 

@@ -1,11 +1,24 @@
 /** The token that a gateway makes: where it is kept, what of it is believed, and what becomes of it when its file goes. */
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { adminBackend } from '../../../test/admin-backend.ts';
 import { config as configInput, folder } from '../../../test/gateway-under-test.ts';
 import { type Config, resolveConfig } from '../config/index.ts';
 import { readTokenFile } from '../admin/token-file.ts';
+import { AdminEndpoint } from './admin-endpoint.ts';
 import { MadeToken } from './made-token.ts';
 
 const OTHER_USER = 65_534;
@@ -124,17 +137,71 @@ test('while the file cannot be looked at, the token that is known goes on', asyn
   assert.deepEqual([token.held, notices], [held, []]);
 });
 
-test('the file of another user is not believed, but by root', async () => {
+test('the file of another user is not believed: a command of root may read it, a gateway of root takes no token from it', async () => {
   const ofRoot = '/proc/sys/kernel/ostype';
   await asOther(async () =>
     assert.deepEqual(await readTokenFile(ofRoot), { kind: 'unfit', reason: 'belongs to another user' }),
   );
   if (process.geteuid?.() !== 0) return;
-  const { config, token, file } = await started();
-  const { held } = token;
+  const { config, notices, token, file } = await started();
+  const { text } = token.held!;
   chownSync(file, OTHER_USER, OTHER_USER);
+  assert.deepEqual(await readTokenFile(file), { kind: 'token', text, uid: OTHER_USER });
   await token.renew(config);
-  assert.deepEqual(token.held, held);
+  assert.notEqual(token.held!.text, text);
+  assert.equal(statSync(file).uid, 0);
+  assert.match(notices[0]!, /belongs to another user: the token in it is not used/);
+});
+
+test('a file that is not believed and cannot be replaced is said once, however often it is looked at', async () => {
+  const home = folder();
+  const { make, notices } = tokens({ XDG_STATE_HOME: home });
+  // A folder that is in the way: nobody can write a file over it.
+  mkdirSync(join(home, 'spillway', 'admin-token-127.0.0.1-9900', 'full'), { recursive: true });
+  const token = make();
+  for (let look = 0; look < 3; look++) await token.renew(configAt(home));
+  assert.equal(token.held!.file, null);
+  assert.equal(notices.length, 1);
+  assert.match(notices[0]!, /in memory alone.* is no file with a token, and cannot be written \(E\w+\)/);
+  assert.deepEqual(readdirSync(join(home, 'spillway')), ['admin-token-127.0.0.1-9900'], 'nothing else is left');
+});
+
+test('a home folder that is no absolute path is none', async () => {
+  const { HOME } = process.env;
+  try {
+    for (const home of ['', 'here']) {
+      process.env['HOME'] = home;
+      const { make, notices } = tokens({ XDG_STATE_HOME: home });
+      const token = make();
+      await token.renew(configAt(folder()));
+      assert.deepEqual([token.held!.file, notices.length], [null, 1]);
+      assert.match(notices[0]!, /in memory alone.*this user has no home folder/);
+    }
+  } finally {
+    process.env['HOME'] = HOME;
+  }
+});
+
+test('no call has one made before the gateway does, which may be root until then', async () => {
+  const home = folder();
+  const endpoint = new AdminEndpoint(() => {}, adminBackend().whole);
+  const move = await endpoint.prepare(configAt(home, { admin: { address: '127.0.0.1:0' }, data: 'kept' }));
+  move.commit();
+  const file = join(home, 'kept', 'admin-token');
+  const reload = (token: string) =>
+    fetch(`http://${endpoint.address}/api/reload`, { method: 'POST', headers: { Authorization: `Bearer ${token}` } });
+  try {
+    assert.equal((await fetch(`http://${endpoint.address}/api/token`)).status, 200);
+    assert.equal((await reload('guessed')).status, 401);
+    assert.equal(existsSync(file), false);
+    await endpoint.renewToken();
+    assert.equal((await reload(endpoint.token!)).status, 200);
+    rmSync(file);
+    assert.equal((await reload('guessed')).status, 401);
+    assert.equal(existsSync(file), true, 'from then on each call looks');
+  } finally {
+    await endpoint.close();
+  }
 });
 
 test('where nothing can be written it is in memory, which is said once, with what to do; and kept when it can be', async () => {

@@ -8,7 +8,7 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { formatAdminAddress } from '../admin/listen.ts';
-import { type HeldToken, makeToken, readTokenFile, writeTokenFile } from '../admin/token-file.ts';
+import { type HeldToken, makeToken, readTokenFile, type TokenFile, writeTokenFile } from '../admin/token-file.ts';
 import type { Config } from '../config/index.ts';
 import { adminPlace } from './read-config.ts';
 
@@ -47,7 +47,7 @@ export class MadeToken {
       this.#holdInMemory('this user has no home folder');
       return;
     }
-    const found = await readTokenFile(path);
+    const found = await readOwn(path);
     if (found.kind === 'token') this.#keep(found.text, path);
     else if (found.kind !== 'unreadable') await this.#make(path, found.kind === 'unfit' ? found.reason : null);
     else if (this.#held?.file !== path) this.#holdInMemory(`${path} cannot be read (${found.code})`);
@@ -55,18 +55,21 @@ export class MadeToken {
 
   /** `unfit`: why the file that is there must not be believed. */
   async #make(path: string, unfit: string | null): Promise<void> {
-    const { onNotice } = this.#options;
     const text = this.#inMemory ?? makeToken();
-    if (unfit !== null) onNotice('warn', `${path} ${unfit}: the token in it is not used, and another one is made.`);
     try {
       await writeTokenFile(path, text, { replace: unfit !== null });
     } catch (error) {
       const { code = String(error) } = error as NodeJS.ErrnoException;
-      this.#holdInMemory(`${path} cannot be written (${code})`);
+      // Said as one thing: whoever may look can have this tried as often as they like.
+      this.#holdInMemory(`${path} ${unfit === null ? '' : `${unfit}, and `}cannot be written (${code})`);
       return;
     }
+    if (unfit !== null) {
+      const message = `${path} ${unfit}: the token in it is not used, and another one is made.`;
+      this.#options.onNotice('warn', message);
+    }
     // Another gateway of this user may have been faster.
-    const kept = await readTokenFile(path);
+    const kept = await readOwn(path);
     if (kept.kind === 'token') this.#keep(kept.text, path);
     else this.#holdInMemory(`${path} does not hold what was written into it`);
   }
@@ -94,6 +97,13 @@ export class MadeToken {
   }
 }
 
+/** Root may read what belongs to others, but whose file it is knows what is in it. */
+async function readOwn(path: string): Promise<TokenFile> {
+  const found = await readTokenFile(path);
+  const isForeign = found.kind === 'token' && found.uid !== (process.geteuid?.() ?? found.uid);
+  return isForeign ? { kind: 'unfit', reason: 'belongs to another user' } : found;
+}
+
 /**
  * In the folder under `data`; without one in that of the service, if a service manager gave it one (systemd.exec(5)), else in the user's
  * folder for what programs keep (XDG Base Directory Specification), by the address, as a user may run several. Null if there is none.
@@ -113,7 +123,8 @@ function stateFolder(environment: NodeJS.ProcessEnv): string | null {
   const ofUser = environment['XDG_STATE_HOME'] ?? '';
   if (isAbsolute(ofUser)) return join(ofUser, 'spillway');
   try {
-    return join(homedir(), '.local', 'state', 'spillway');
+    const home = homedir();
+    return isAbsolute(home) ? join(home, '.local', 'state', 'spillway') : null;
   } catch {
     return null; // a user that the machine does not know
   }
