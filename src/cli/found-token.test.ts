@@ -129,9 +129,16 @@ test('on a terminal, and there alone, the address is a link with the token', asy
   await first[Symbol.asyncDispose]();
   const command = [process.execPath, '--conditions=spillway-source', CliProcess.program, 'up', first.file].join(' ');
   await using again = new CliProcess(['-qec', command, '/dev/null'], { executable: 'script' });
-  const [, port, shown] = await again.printed(/admin +http:\/\/127\.0\.0\.1:(\d+)\/#token=(\S+)/, 'out');
-  assert.equal(shown, token);
-  assert.equal(await tokenOf(`127.0.0.1:${port}`), token);
+  const [, pid] = await again.printed(/, pid (\d+)/, 'out');
+  try {
+    const [, port, shown] = await again.printed(/admin +http:\/\/127\.0\.0\.1:(\d+)\/#token=(\S+)/, 'out');
+    assert.equal(shown, token);
+    assert.equal(await tokenOf(`127.0.0.1:${port}`), token);
+  } finally {
+    // It is in a session of its own, and would outlive its terminal.
+    process.kill(Number(pid), 'SIGKILL');
+  }
+  await again.exit;
 });
 
 // Node and the source are to be read by anybody; a user without a name needs a machine where one is root.
@@ -181,7 +188,7 @@ test('no token is shown to whoever pretends to be a gateway, nor another file th
   assert.match(await reasonOf(here, token), /may be used by others/);
   chmodSync(token, 0o600);
   // Nobody listens there.
-  assert.match(await reasonOf({ hostname: '127.0.0.1', port: '1' }, token), /Another user listens there/);
+  assert.match(await reasonOf({ hostname: '127.0.0.1', port: '1' }, token), /Who listens there cannot be seen/);
   if (!isRoot) return;
   // A process of another user that says where a token of ours is, and waits.
   const heard = join(mkdtempSync(join(tmpdir(), 'spillway-other-')), 'heard');

@@ -34,7 +34,8 @@ export async function findToken(place: AdminPlace, file: string): Promise<FoundT
     case 'token': {
       const isTrusted = (uid: number): boolean => uid === 0 || uid === found.uid;
       const users = usersOf(place);
-      const isOurs = users === null || (users.length > 0 && users.every(isTrusted));
+      if (users?.length === 0) return none('Who listens there cannot be seen, so it is not shown.');
+      const isOurs = users === null || users.every(isTrusted);
       return isOurs ? found : none('Another user listens there than the one whose file that is, so it is not shown.');
     }
     case 'absent':

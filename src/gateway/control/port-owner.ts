@@ -30,10 +30,13 @@ export function listeningInodes(table: string, port: number): string[] {
   return listeningRows(table, port).flatMap((row) => row[9] ?? []);
 }
 
-/** The users whose sockets listen on `port`, on any address; null where the system does not tell. */
+/**
+ * The users whose sockets listen on `port`, on any address; null where the system tells nobody. On Linux without these files, as in
+ * a sandbox, they are not known, and none.
+ */
 export function portUsers(port: number): readonly number[] | null {
+  if (process.platform !== 'linux') return null;
   const tables = ['/proc/net/tcp', '/proc/net/tcp6'].map(read);
-  if (tables.every((table) => table === '')) return null;
   return tables.flatMap((table) => listeningRows(table, port).map((row) => Number(row[7])));
 }
 
