@@ -1,5 +1,6 @@
 /** Limits in a real Redis, and what is done to it while they are in use. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, beforeEach, test } from 'node:test';
 
 import type { SpillwayError } from '../../src/kernel/errors.ts';
@@ -276,6 +277,27 @@ test('R6: a key outlives what it says by ten seconds at most, and is given anoth
   assert.ok(second > first);
   await limiter.refund('ann', 500);
   assert.ok((await endAfter(1)) < second, 'and one that is too far comes nearer');
+});
+
+test('the rights that the page of errors names are enough', async () => {
+  const page = await readFile(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+  const [, rights = ''] = /\(Redis: `(.*?)` on the keys of the prefix/.exec(page) ?? [];
+  await server.admin.call('acl', 'setuser', 'limits', 'reset', 'on', 'nopass', '~spillway:*', ...rights.split(' '));
+  await using opened = await clients['ioredis 6'](server.port);
+  await opened.client.call('auth', 'limits', 'any');
+  // Of a state that is as long, and a key that lasts long enough: what is written over takes another right than what is new.
+  const algorithm = tokenBucket({ capacity: 100, refillPerSecond: 1 });
+  const limiter = createLimiter({ name: 'api', algorithm, store: redisStore(opened.client), outage: patient });
+  for (let take = 0; take < 3; take++) {
+    assert.equal((await limiter.take('ann')).source, 'store', limiter.outage?.error.message);
+  }
+  await limiter.refund('ann');
+  const both = await Promise.all(['ann', 'bob'].map((key) => limiter.take(key)));
+  await limiter.reset('ann');
+  assert.deepEqual(
+    [...both, await limiter.peek('ann')].map(({ source }) => source),
+    ['store', 'store', 'store'],
+  );
 });
 
 for (const [lacks, rights] of [
