@@ -5,7 +5,7 @@
  * - Two verbs. One: run a script on some keys. It is sent by its hash. A server that does not know it (restarted, failed over, flushed, a
  *   node of a cluster that was never asked) says so and has done nothing; it is then sent the text, and knows it.
  * - The other: send a command about one key, whose arguments may be bytes, and whose answer may be wanted as bytes.
- * - Calls of one tick go out in their order on one connection, without waiting for each other.
+ * - Calls of one tick go out in their order on one connection, without waiting for each other; one whose script the server did not know is done after them.
  * - A signal says that nobody waits any more: what has not been sent then is not. A call that was sent lasts as long as the client
  *   makes it last; whoever has less time stops waiting.
  * - Errors are coded: `STORE_UNAVAILABLE` if the same call may do later, `STORE_REFUSED` if it will not.

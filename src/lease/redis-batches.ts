@@ -2,7 +2,10 @@
  * What is asked of leases in Redis in one tick, as few calls: claims of which the same is asked go to a script together, which spares client and server
  * most of what a call costs (`npm run bench -- lock --only redis`).
  *
- * - What is asked of one key is done in the order of asking; of different keys, what is given back is done first, and what is claimed last.
+ * - What is asked of one key is done in the order of asking; of different keys, what is given back is done first, and what is claimed last. A call whose
+ *   script the server has to be sent first, or that is asked again for each of its claims, is done after what was asked meanwhile. A claim may
+ *   then find taken what is being given back, and waits until it is told or asks again; and nobody asks for the release of what is still being claimed
+ *   without giving that up (life.ts).
  * - Each claim is decided and answered by itself. If the server refuses a call as a whole, each of its claims is asked for alone: one that nobody
  *   may have must not be an error of the others. What had been done by then is found done; what nobody waits for any more is not asked, for its release
  *   may have gone by.
