@@ -171,7 +171,7 @@ function answerWatches(backend: AdminBackend, { names: [stream = ''], body }: Ap
   return { kind: 'problem', problem: { status: 404, title: 'Not Found', detail } };
 }
 
-/** Of what all pages watch, one answer is made in a turn of the event loop: what they ask for together must not hold up others for seconds. */
+/** Of what all pages watch, one answer is begun in a turn of the event loop: what they ask for together must not hold up others for seconds. */
 const watching = new InTurn();
 
 /** What `GET` gives to whoever may look. */
@@ -181,11 +181,9 @@ async function answerWatched(backend: AdminBackend, path: string, known: KnownAn
   if (name === '/api/series') return answerSteps(backend, query, known);
   const { found, names = [] } = findApiPath(name) ?? {};
   if (found?.role !== 'read' || !found.methods.includes('GET')) return unwatched(404, `${name} cannot be watched.`);
-  return watching.run(async () => {
-    await new Promise((resolve) => setImmediate(resolve));
-    const asked = { method: 'GET', names, query, body: Buffer.alloc(0), headers: {} };
-    return answerText(await found.answer(backend, asked), known);
-  });
+  await watching.run(() => new Promise((resolve) => setImmediate(resolve)));
+  const asked = { method: 'GET', names, query, body: Buffer.alloc(0), headers: {} };
+  return answerText(await found.answer(backend, asked), known);
 }
 
 const CHANGES_MAX = 1000;

@@ -5,9 +5,11 @@ import { test } from 'node:test';
 import { adminBackend } from '../../../test/admin-backend.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { apiPaths } from './api.ts';
+import type { AdminBackend } from './backend.ts';
 import { LiveFeed } from './live-feed.ts';
 import { type LiveState, tableKeys } from './live-model.ts';
 import { type Answered, type AnswerPath, type KnownAnswer, LiveWatches, sameAnswer } from './live-watches.ts';
+import type { Watch } from './watch-model.ts';
 import { readWatches } from './watch-body.ts';
 
 /** Answers with what stands in `now`, as long as it is not what was told before. */
@@ -148,6 +150,12 @@ test('what many watch is answered once a second', async () => {
   for (const reader of readers) assert.equal(reader.answers().length, 1);
 });
 
+function putWatches(backend: AdminBackend, stream: string, watches: readonly Watch[]): void {
+  const body = Buffer.from(JSON.stringify({ watches }));
+  const request = { method: 'PUT', names: [stream], query: new URLSearchParams(), headers: {}, body };
+  void apiPaths['/api/live/{stream}']!.answer(backend, request);
+}
+
 test('others have their turn between any two answers, however much is watched', async () => {
   const { live } = feed();
   let made = 0;
@@ -157,9 +165,11 @@ test('others have their turn between any two answers, however much is watched', 
   readers.forEach((reader, at) => {
     live.add(reader, String(at));
     const paths = (id: number): string[] => Array.from({ length: 8 }, (_, path) => `/api/state?${at}.${id}.${path}`);
-    const body = Buffer.from(JSON.stringify({ watches: [0, 1].map((id) => watch(id, 1, ...paths(id))) }));
-    const request = { method: 'PUT', names: [String(at)], query: new URLSearchParams(), headers: {}, body };
-    void apiPaths['/api/live/{stream}']!.answer(whole, request);
+    putWatches(
+      whole,
+      String(at),
+      [0, 1].map((id) => watch(id, 1, ...paths(id))),
+    );
   });
   for (let turn = 0; made < 3 * 2 * 8; turn++) {
     const before = made;
@@ -169,6 +179,20 @@ test('others have their turn between any two answers, however much is watched', 
   }
   await settled();
   for (const reader of readers) assert.equal(reader.answers().length, 2);
+});
+
+test('an answer that does not come holds up no other page', async () => {
+  const { live } = feed();
+  const { whole } = adminBackend({ live, renewToken: () => new Promise(() => {}) });
+  const readers = [new Reader(), new Reader()];
+  readers.forEach((reader, at) => live.add(reader, String(at)));
+  putWatches(whole, '0', [watch(1, 1, '/api/token')]);
+  putWatches(whole, '1', [watch(1, 1, '/api/state')]);
+  for (let turn = 0; readers[1]!.answers().length === 0; turn++) {
+    await settled();
+    assert.ok(turn < 1000);
+  }
+  assert.deepEqual(readers[0]!.answers(), []);
 });
 
 test('what is no answer to whoever may look cannot be watched', async () => {
@@ -188,10 +212,11 @@ test('what is no answer to whoever may look cannot be watched', async () => {
     '/api/%',
     '',
   ];
-  const watches = paths.map((path, id) => watch(id, 1, path));
-  const body = Buffer.from(JSON.stringify({ watches }));
-  const request = { method: 'PUT', names: ['a'], query: new URLSearchParams(), headers: {}, body };
-  void apiPaths['/api/live/{stream}']!.answer(whole, request);
+  putWatches(
+    whole,
+    'a',
+    paths.map((path, id) => watch(id, 1, path)),
+  );
   for (let turn = 0; reader.answers().length < paths.length; turn++) {
     await settled();
     assert.ok(turn < 1000);
