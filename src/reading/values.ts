@@ -55,7 +55,10 @@ function quantity(kind: Quantity): z.ZodType<number, string> {
       const parsed = kind.parse(text);
       if (parsed.ok && parsed.value >= min && parsed.value <= max) return parsed.value;
       const problem: Problem = parsed.ok ? { expected: `a value ${bounds}` } : parsed;
-      context.addIssue({ code: 'custom', params: { ...problem } });
+      // Nothing that would be refused in its turn.
+      const guess = kind.parse(problem.suggestion ?? '');
+      const isGood = guess.ok && guess.value >= min && guess.value <= max;
+      context.addIssue({ code: 'custom', params: { ...problem, suggestion: isGood ? problem.suggestion : null } });
       return z.NEVER;
     });
 }

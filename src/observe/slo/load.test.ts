@@ -222,6 +222,62 @@ test('a budget of time slices is a share of slices, and refused where slices do 
   says(slices('Timeslices', ', timeSliceTarget: 95, timeSliceWindow: 1m'), /timeSliceTarget/);
 }); // prettier-ignore
 
+const raw = (how: string, query: string): string =>
+  `${openSlo.slice(0, openSlo.indexOf('  ratioMetric:'))}  ratioMetric: { ${how}, raw: { metricSource: { type: Prometheus, spec: { query: '${query}' } } } }\n`;
+
+test('a share that is a metric by itself is its mean, and of what must be said', () => {
+  const errorOf = (text: string): string => {
+    const { indicator } = parseSlos(text, 'f.yaml').slos!.slos[0]!;
+    return indicator.kind === 'ratio' ? indicator.error : '';
+  };
+  assert.equal(errorOf(raw('rawType: failure', 'stale')), 'avg(avg_over_time(stale[$window]))');
+  assert.equal(errorOf(raw('rawType: success', 'fresh')), '1 - (avg(avg_over_time(fresh[$window])))');
+  assert.equal(errorOf(one('    objective: 99%\n').replace('availability: {}', 'ratio: { error: stale }')), 'avg(avg_over_time(stale[$window]))');
+  says(raw('counter: true', 'stale'), /a share is not clear\. Found raw and no rawType/);
+  says(openSlo.replace('counter: true', 'rawType: failure'), /Found bad, total and rawType: failure/);
+}); // prettier-ignore
+
+test('a comment in a query ends with its line', () => {
+  const { slos } = parseSlos(raw('rawType: success', 'avg_over_time(fresh[$window]) # of all'), 'f.yaml');
+  assert.deepEqual(slos!.slos[0]!.indicator, {
+    kind: 'ratio',
+    error: '1 - (avg_over_time(fresh[$window]) # of all\n)',
+  });
+});
+
+test('what OpenSLO leaves out, or writes in another way, is read', () => {
+  const with_ = (use: string): string => openSlo.replace('objectives:', `alertPolicies:${use}\n  objectives:`);
+  assert.deepEqual(parseSlos(with_(''), 'f.yaml').slos!.slos, parseSlos(openSlo, 'f.yaml').slos!.slos);
+  const documents = policy.replace('kind: burnrate, ', '');
+  const named = parseSlos(with_(' [fast]') + documents, 'f.yaml').slos!.slos;
+  assert.deepEqual(parseSlos(`${with_(' [{ alertPolicyRef: fast }]')}${documents}`, 'f.yaml').slos!.slos, named);
+  says(with_(' [{ kind: AlertPolicy }]') + policy, /a policy is not clear. Found neither, expected either alertPolicyRef or spec/);
+  const sliced = (window: string): string => openSlo.replace('Occurrences', 'RatioTimeslices').replace('target: 0.999', `target: 0.999, timeSliceWindow: ${window}`);
+  assert.deepEqual(parseSlos(sliced('2'), 'f.yaml').slos!.slos, parseSlos(sliced('2m'), 'f.yaml').slos!.slos);
+  says(sliced('45.5s'), /Found "45\.5s", expected whole seconds from 30s to 1h/);
+}); // prettier-ignore
+
+test('what is there twice or says two things is refused, in OpenSLO', () => {
+  const indicator = openSlo.slice(openSlo.indexOf('---'));
+  says(openSlo + indicator, /two documents of kind SLI have the same name; the other is in line 14/);
+  const source = '---\napiVersion: openslo/v1\nkind: DataSource\nmetadata: { name: here }\nspec: { type: Datadog }\n';
+  says(openSlo.replaceAll('type: Prometheus,', 'type: Prometheus, metricSourceRef: here,') + source, /only Prometheus is asked. Found "Datadog"/);
+  const of = (which: string, count: string): string => `{ metricSource: { type: Spillway, spec: { count: ${count}, route: ${which} } } }`;
+  const spillway = `${openSlo.slice(0, openSlo.indexOf('    bad:'))}    bad: ${of('a', 'failed')}\n    total: ${of('b', 'all')}\n`;
+  says(spillway, /of the gateway, what failed is counted, and all of the same/);
+  says(openSlo.replace('team: web', `team: ${'x'.repeat(10_240)}`), /labels\.team is not valid.*at most 1000 characters/);
+  says(openSlo.replace('target: 0.999', 'target: 0.99999999999'), /Found 0\.99999999999, expected a percentage above 0% and below 100%/);
+}); // prettier-ignore
+
+test('nothing is suggested that would be refused in its turn', () => {
+  for (const window of ['0', '"0"', '5 days', '1M']) {
+    const { mistakes } = parseSlos(short.replace('objective:', `window: ${window}\n    objective:`), 'f.yaml');
+    assert.match(formatMistake(mistakes[0]!), /expected a whole number of days from 7d to 90d, such as 30d\.$/, window);
+  }
+  says(short.replace('objective:', 'window: 30 days\n    objective:'), /Did you mean 30d\?$/);
+  says(one('    objective: 99%\n').replace('availability: {}', 'latency: { under: "0" }'), /under is not valid\. Found "0", expected [^?]*$/);
+}); // prettier-ignore
+
 test('a module is read as well, with the places of its mistakes', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'spillway-slo-'));
   t.after(() => rmSync(folder, { recursive: true }));

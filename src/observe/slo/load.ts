@@ -100,9 +100,10 @@ function understandStream(documents: readonly unknown[], list: MistakeList): rea
   const parts = new OpenSloParts();
   for (const [at, document] of documents.entries()) {
     const kind = (document as { readonly kind?: unknown } | null)?.kind;
-    const schema = Object.hasOwn(documentSchemas, String(kind))
-      ? documentSchemas[kind as keyof typeof documentSchemas]
-      : null;
+    const schema =
+      typeof kind === 'string' && Object.hasOwn(documentSchemas, kind)
+        ? documentSchemas[kind as keyof typeof documentSchemas]
+        : null;
     if (schema === null) {
       const names = oneOfNames(kind, Object.keys(documentSchemas), 'one of');
       list.error([at, 'kind'], { message: 'a document is not one of OpenSLO v1', found: show(kind), ...names });
@@ -114,7 +115,7 @@ function understandStream(documents: readonly unknown[], list: MistakeList): rea
       const around = { type: 'array', items: z.toJSONSchema(schema, { io: 'input' }) } as const;
       addSchemaMistakes(issues, documents, list, around);
     } else if (parsed.data.kind === 'SLO') slos.push({ document: parsed.data, at });
-    else parts.add(parsed.data, [at, 'spec']);
+    else parts.add(parsed.data, [at], list);
   }
   // What else would be said could come of a document that was not understood.
   if (list.hasErrors) return [];

@@ -4,7 +4,7 @@
  */
 import { type MistakeList, oneOfNames, type Path, show } from '../../reading/mistakes.ts';
 import { alertName, plainTarget, type SloAlerts } from './objective.ts';
-import type { AlertPolicySpec } from './openslo-schema.ts';
+import type { AlertPolicySpec, PolicyUse } from './openslo-schema.ts';
 
 /** Documents of the file that others refer to, by name. */
 export interface AlertDocuments {
@@ -14,17 +14,16 @@ export interface AlertDocuments {
   readonly targets: ReadonlySet<string>;
 }
 
-type PolicyUse = string | { readonly spec: AlertPolicySpec };
-
 export function readAlerts(
-  given: readonly PolicyUse[] | undefined,
+  given: readonly PolicyUse[] | null | undefined,
   path: Path,
   documents: AlertDocuments,
   list: MistakeList,
 ): SloAlerts {
   const all = { name: alertName, page: plainTarget, ticket: plainTarget, failuresMin: 1 };
-  if (given === undefined || given.length === 0) return all;
-  const severities = given.flatMap((use, index) => severitiesOf(use, [...path, index], documents, list));
+  const uses = given ?? [];
+  if (uses.length === 0) return all;
+  const severities = uses.flatMap((use, index) => severitiesOf(use, [...path, index], documents, list));
   const message =
     'alerts come at four burn rates, and not at the thresholds of policies: of those the severity is used, ticket or another';
   list.warning(path, { message }, 'key');
@@ -42,8 +41,14 @@ function severitiesOf(
   { policies, conditions, targets }: AlertDocuments,
   list: MistakeList,
 ): readonly string[] {
-  const named = typeof use === 'string' ? use : '';
-  const policy = typeof use === 'string' ? policies.get(use) : { spec: use.spec, path: [...path, 'spec'] };
+  const { alertPolicyRef, spec: own } = typeof use === 'string' ? { alertPolicyRef: use } : use;
+  if ((alertPolicyRef === undefined) === (own === undefined)) {
+    const found = own === undefined ? 'neither' : 'both';
+    list.error(path, { message: 'a policy is not clear', found, expected: 'either alertPolicyRef or spec' });
+    return [];
+  }
+  const named = alertPolicyRef ?? '';
+  const policy = own === undefined ? policies.get(named) : { spec: own, path: [...path, 'spec'] };
   if (policy === undefined) {
     missing('AlertPolicy', named, { path, names: [...policies.keys()], list });
     return [];

@@ -3,44 +3,57 @@
  * Prometheus rules is in the schema, so that `openslo.ts` says why it is refused; what OpenSLO does not know is a mistake.
  */
 import * as z from 'zod';
-import { duration, expects, flag, list, mapOf, name, oneOf, section, text } from '../../reading/values.ts';
-import { description, judged, query, readObjective, readWindow } from './slo-schema.ts';
+import { expects, flag, list, mapOf, name, oneOf, section, text } from '../../reading/values.ts';
+import { parseDuration } from '../../kernel/units.ts';
+import { description, judged, line, query, type Read, readObjective, readWindow } from './slo-schema.ts';
+import type { QueryKind } from './promql.ts';
 
 const anyKey = text('a name', /\S/, { max: 256 });
+const labelValue = line('a text of one line');
 const metadata = section({
   name: name(),
   displayName: text('a text', /\S/).optional(),
-  labels: mapOf(anyKey, z.union([z.string(), z.array(z.string())]), 64).optional(),
+  labels: mapOf(anyKey, z.union([labelValue, list(labelValue, { what: 'values', max: 64 })]), 64).optional(),
   annotations: mapOf(anyKey, z.string(), 64).optional(),
 });
 
 const base = { apiVersion: z.literal('openslo/v1', expects('openslo/v1')), metadata };
 
-const metricSource = section({
-  metricSource: section({
-    type: oneOf(['Prometheus', 'prometheus', 'Spillway']).optional(),
-    metricSourceRef: name().optional(),
-    spec: section({
-      query: query().optional(),
-      count: oneOf(['all', 'failed']).optional(),
-      service: name().optional(),
-      route: name().optional(),
+const metric = (kind: QueryKind) =>
+  section({
+    metricSource: section({
+      type: oneOf(['Prometheus', 'prometheus', 'Spillway']).optional(),
+      metricSourceRef: name().optional(),
+      spec: section({
+        query: query(kind).optional(),
+        count: oneOf(['all', 'failed']).optional(),
+        service: name().optional(),
+        route: name().optional(),
+      }),
     }),
-  }),
-});
+  });
+const counter = metric('count');
+const share = metric('share');
 
 const indicatorSpec = section({
   description: description().optional(),
-  thresholdMetric: metricSource.optional(),
+  thresholdMetric: share.optional(),
   ratioMetric: section({
     counter: flag().optional(),
-    good: metricSource.optional(),
-    bad: metricSource.optional(),
-    total: metricSource.optional(),
+    good: counter.optional(),
+    bad: counter.optional(),
+    total: counter.optional(),
     rawType: oneOf(['success', 'failure']).optional(),
-    raw: metricSource.optional(),
+    raw: share.optional(),
   }).optional(),
 });
+
+/** Milliseconds of a slice; a number without a unit is of minutes. Rules look back over whole seconds. */
+function readSlice(given: unknown): Read<number> {
+  const parsed = parseDuration(typeof given === 'number' ? `${given}m` : String(given));
+  if (parsed.ok && parsed.value % 1000 === 0 && parsed.value >= 30_000 && parsed.value <= 3_600_000) return parsed;
+  return { ok: false, problem: { expected: 'whole seconds from 30s to 1h, such as 1m, or a number of minutes' } };
+}
 
 const objective = section({
   displayName: text('a text', /\S/).optional(),
@@ -53,7 +66,7 @@ const objective = section({
     readObjective(typeof given === 'number' ? given : Number.NaN),
   ).optional(),
   timeSliceTarget: z.number(expects('a share above 0, at most 1')).gt(0).max(1).optional(),
-  timeSliceWindow: duration({ min: 30_000, max: 3_600_000 }).optional(),
+  timeSliceWindow: judged<number, number | string>(readSlice).optional(),
   compositeWeight: z.unknown().optional(),
   indicator: z.unknown().optional(),
   indicatorRef: z.unknown().optional(),
@@ -63,7 +76,7 @@ const conditionSpec = section({
   description: description().optional(),
   severity: text('a severity, such as page or ticket', /\S/, { max: 64 }),
   condition: section({
-    kind: oneOf(['burnrate']),
+    kind: oneOf(['burnrate']).prefault('burnrate'),
     op: oneOf(['lte', 'lt', 'gte', 'gt']).optional(),
     threshold: z.number(expects('a number')),
     lookbackWindow: text('a duration such as 1h', /^\d+[smhdwMQY]$/),
@@ -101,9 +114,10 @@ const policySpec = section({
 const policyUse = z.union([
   name(),
   section({
+    alertPolicyRef: name().optional(),
     kind: z.literal('AlertPolicy', expects('AlertPolicy')).optional(),
     metadata: metadata.optional(),
-    spec: policySpec,
+    spec: policySpec.optional(),
   }),
 ]);
 
@@ -144,12 +158,13 @@ export const documentSchemas = {
       ),
       budgetingMethod: oneOf(['Occurrences', 'Timeslices', 'RatioTimeslices']).prefault('Occurrences'),
       objectives: list(objective, { what: 'objectives', min: 1, max: 1 }),
-      alertPolicies: list(policyUse, { what: 'alert policies', max: 64 }).optional(),
+      alertPolicies: list(policyUse, { what: 'alert policies', max: 64 }).nullish(),
     }),
   }),
 } as const;
 
 export type IndicatorSpec = z.output<typeof indicatorSpec>;
-export type MetricSource = z.output<typeof metricSource>;
+export type MetricSource = z.output<typeof counter>;
 export type SloDocument = z.output<(typeof documentSchemas)['SLO']>;
+export type PolicyUse = z.output<typeof policyUse>;
 export type AlertPolicySpec = z.output<typeof policySpec>;

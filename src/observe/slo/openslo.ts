@@ -167,10 +167,11 @@ function readSpec(spec: IndicatorSpec, path: Path, around: Around, list: Mistake
 function readThreshold(
   { metricSource }: MetricSource,
   path: Path,
-  { document }: Around,
+  { document, parts }: Around,
   list: MistakeList,
 ): Indicator | null {
-  const { type, spec } = metricSource;
+  const { metricSourceRef, spec } = metricSource;
+  const type = metricSource.type ?? parts.sources.get(metricSourceRef ?? '');
   if (type !== 'Spillway') {
     const message = 'a threshold over a metric of Prometheus counts scrapes and not events';
     const expected = 'a ratioMetric over the buckets of a histogram, or type Spillway';
@@ -193,11 +194,7 @@ type Ratio = NonNullable<IndicatorSpec['ratioMetric']>;
 function readRatio(ratio: Ratio, path: Path, around: Around, list: MistakeList): Indicator | null {
   const { document, parts } = around;
   const given = (['good', 'bad', 'total', 'raw'] as const).filter((key) => ratio[key] !== undefined).join(', ');
-  if (given === 'raw') {
-    const error = queryOf(ratio.raw, [...path, 'raw'], parts, list);
-    if (error === null) return null;
-    return { kind: 'ratio', error: ratio.rawType === 'success' ? `1 - (${error})` : error };
-  }
+  if (ratio.raw !== undefined || ratio.rawType !== undefined) return readRaw(ratio, path, { given, parts, list });
   if (given !== 'good, total' && given !== 'bad, total') {
     const expected = 'good and total, bad and total, or raw';
     list.error(path, { message: 'a ratio is of two counts', found: given || 'nothing', expected });
@@ -216,9 +213,12 @@ function readRatio(ratio: Ratio, path: Path, around: Around, list: MistakeList):
   const counted = bad ?? good;
   if (counted?.metricSource.type === 'Spillway') {
     const { count, service, route } = counted.metricSource.spec;
-    if (bad === undefined || count !== 'failed' || total?.metricSource.spec.count !== 'all') {
-      const message = 'of the gateway, what failed is counted, and all';
-      list.error(path, { message, expected: 'bad with count: failed, and total with count: all' });
+    const all = total?.metricSource;
+    const isOfSame = all?.type === 'Spillway' && all.spec.service === service && all.spec.route === route;
+    if (bad === undefined || count !== 'failed' || all?.spec.count !== 'all' || !isOfSame) {
+      const message = 'of the gateway, what failed is counted, and all of the same';
+      const expected = 'bad with count: failed, and total with count: all and the same service and route';
+      list.error(path, { message, expected });
       return null;
     }
     const requests = { service: service ?? document.spec.service, route: route ?? null };
@@ -228,6 +228,25 @@ function readRatio(ratio: Ratio, path: Path, around: Around, list: MistakeList):
   const whole = queryOf(total, [...path, 'total'], parts, list);
   if (part === null || whole === null) return null;
   return { kind: 'events', bad: bad === undefined ? badOf(part, whole) : part, total: whole, gateway: null };
+}
+
+/** A share by itself; of what, must be said. */
+function readRaw(
+  { raw, rawType }: Ratio,
+  path: Path,
+  { given, parts, list }: { readonly given: string; readonly parts: OpenSloParts; readonly list: MistakeList },
+): Indicator | null {
+  if (given !== 'raw' || rawType === undefined) {
+    const found = `${given || 'nothing'} and ${rawType === undefined ? 'no rawType' : `rawType: ${rawType}`}`;
+    list.error(path, {
+      message: 'a share is not clear',
+      found,
+      expected: 'raw and rawType: failure or success, alone',
+    });
+    return null;
+  }
+  const query = queryOf(raw, [...path, 'raw'], parts, list);
+  return query === null ? null : { kind: 'ratio', error: rawType === 'success' ? `1 - (${query})` : query };
 }
 
 /** PromQL, where a source says that it is of Prometheus, itself or by its data source. */
@@ -240,16 +259,17 @@ function queryOf(
   const { type, metricSourceRef } = source?.metricSource ?? {};
   const referred = metricSourceRef === undefined ? undefined : sources.get(metricSourceRef);
   // One that is described elsewhere and said to be of Prometheus here is.
-  if (type === undefined && referred?.toLowerCase() !== 'prometheus') {
+  const foreign = [type, referred].find((each) => each !== undefined && each.toLowerCase() !== 'prometheus');
+  if (foreign !== undefined || (type ?? referred) === undefined) {
     const at: Path = [...path, 'metricSource'];
-    if (metricSourceRef !== undefined && referred === undefined) {
+    if (foreign === undefined && metricSourceRef !== undefined) {
       const message = `there is no DataSource ${show(metricSourceRef)} in this file, and no type beside it`;
       list.error([...at, 'metricSourceRef'], {
         message,
         ...oneOfNames(metricSourceRef, [...sources.keys()], 'one of'),
       });
     } else {
-      const found = referred === undefined ? 'no type' : show(referred);
+      const found = foreign === undefined ? 'no type' : show(foreign);
       list.error(at, { message: 'only Prometheus is asked', found, expected: 'type: Prometheus' });
     }
     return null;

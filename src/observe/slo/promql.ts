@@ -19,19 +19,32 @@ export function promDuration(seconds: number): string {
   return text === '' ? '0s' : text;
 }
 
+/** What a query of a user gives: a counter that grows, or a share between 0 and 1 by itself. */
+export type QueryKind = 'count' | 'share';
+
 /** What a user's query must be, for messages. */
-export const queryExpected = 'a counter such as http_requests_total{job="shop"}, or an expression over [$window]';
+export const queryExpected: Readonly<Record<QueryKind, string>> = {
+  count: 'a counter such as http_requests_total{job="shop"}, or an expression over [$window]',
+  share: 'a metric that is a share, such as stock_is_stale{job="shop"}, or an expression over [$window]',
+};
+
+/** Of a metric that stands there as it is. */
+const whole: Readonly<Record<QueryKind, (range: string) => string>> = {
+  count: (range) => `sum(rate(${range}))`,
+  share: (range) => `avg(avg_over_time(${range}))`,
+};
 
 const selector = /^[a-zA-Z_:][\w:]*(\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\})?$/;
 
 /**
- * A query of a user as one over `$window`: a counter becomes its rate, summed; Sloth's `{{.window}}` is the same as `$window`.
+ * A query of a user as one over `$window`: a counter becomes its rate, summed, a share its mean; Sloth's `{{.window}}` is the same as `$window`.
  * Null if it says nothing of the time it looks back over, so that it would be the same in all windows.
  */
-export function windowed(query: string): string | null {
+export function windowed(query: string, kind: QueryKind): string | null {
   const text = query.trim().replaceAll(/\{\{\s*\.window\s*\}\}/g, '$window');
-  if (text.includes('$window')) return text;
-  return selector.test(text) ? `sum(rate(${text}[$window]))` : null;
+  // A comment in its last line ends there, and not what is put around it.
+  if (text.includes('$window')) return text.includes('#') ? `${text}\n` : text;
+  return selector.test(text) ? whole[kind](`${text}[$window]`) : null;
 }
 
 /** A query over `$window` for one window. */

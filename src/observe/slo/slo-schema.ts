@@ -3,10 +3,10 @@
  * at two places at once are in `slo-rules.ts`.
  */
 import * as z from 'zod';
-import { parseDuration, parsePercentage } from '../../kernel/units.ts';
+import { formatDuration, parseDuration, parsePercentage } from '../../kernel/units.ts';
 import type { Duration, Percentage } from '../../kernel/units.ts';
 import { count, duration, flag, list, mapOf, name, section, text, type Problem } from '../../reading/values.ts';
-import { queryExpected, windowed } from './promql.ts';
+import { queryExpected, type QueryKind, windowed } from './promql.ts';
 
 const DAY_MS = 86_400_000;
 /** Shorter, and the short window of the fastest alert would hold fewer than two scrapes; longer than what Prometheus keeps. */
@@ -19,7 +19,8 @@ export type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: 
 
 /** A share as OpenSLO (0.999) and Sloth (99.9) have it, of a percentage: without what binary fractions add. */
 export function readObjective(percent: number): Read<number> {
-  if (percent > 0 && percent < 100) return { ok: true, value: Math.round(percent * 1e8) / 1e10 };
+  const share = Math.round(percent * 1e8) / 1e10;
+  if (share > 0 && share < 1) return { ok: true, value: share };
   return { ok: false, problem: { expected: objectiveExpected } };
 }
 
@@ -31,7 +32,10 @@ export function readWindow(given: string): Read<number> {
   if (days !== null && Number.isInteger(days) && days >= WINDOW_DAYS.min && days <= WINDOW_DAYS.max) {
     return { ok: true, value: days * DAY_MS };
   }
-  return { ok: false, problem: { expected: windowExpected, suggestion: parsed.ok ? null : parsed.suggestion } };
+  // Nothing that would be refused in its turn.
+  const guess = parsed.ok || parsed.suggestion === null ? null : readWindow(parsed.suggestion);
+  const suggestion = guess?.ok === true ? formatDuration(guess.value) : null;
+  return { ok: false, problem: { expected: windowExpected, suggestion } };
 }
 
 /** A schema of ours over a value of any kind: what is found is judged in one place, and the answer says what was expected. */
@@ -55,16 +59,16 @@ function objective(): z.ZodType<number, Percentage> {
   });
 }
 
-export function query(): z.ZodType<string, string> {
+export function query(kind: QueryKind): z.ZodType<string, string> {
   return judged((given) => {
-    const value = typeof given === 'string' && given.length <= 4096 ? windowed(given) : null;
-    return value === null ? { ok: false, problem: { expected: queryExpected } } : { ok: true, value };
+    const value = typeof given === 'string' && given.length <= 4096 ? windowed(given, kind) : null;
+    return value === null ? { ok: false, problem: { expected: queryExpected[kind] } } : { ok: true, value };
   });
 }
 
 /** Names that Prometheus lets a label have; `__` is its own. */
 const labelName = text('a label name of letters, digits and underscores', /^(?!__)[A-Za-z_]\w*$/, { max: 64 });
-const line = (what: string) => text(what, /^[^\p{Cc}]+$/u, { max: 1000 });
+export const line = (what: string) => text(what, /^[^\p{Cc}]+$/u, { max: 1000 });
 export const labels = () => mapOf(labelName, line('a text of one line'), 32);
 export const description = () => text('a text', /\S/, { max: 2000 });
 
@@ -91,13 +95,13 @@ const sli = section({
     .optional()
     .describe('Of the gateway: bad is an answer that took longer.'),
   events: section({
-    bad: query().optional().describe('Counts bad events. Either this or `good`.'),
-    good: query().optional().describe('Counts good events.'),
-    total: query().describe('Counts all events.'),
+    bad: query('count').optional().describe('Counts bad events. Either this or `good`.'),
+    good: query('count').optional().describe('Counts good events.'),
+    total: query('count').describe('Counts all events.'),
   })
     .optional()
     .describe('Counters in Prometheus, or PromQL over `$window`.'),
-  ratio: section({ error: query().describe('The share of bad events over `$window`, from 0 to 1.') })
+  ratio: section({ error: query('share').describe('The share of bad events over `$window`, from 0 to 1.') })
     .optional()
     .describe('PromQL that gives the share by itself.'),
 });

@@ -28,8 +28,8 @@ export const slothSchema = section({
       objective: judged<number, number>((given) => readObjective(typeof given === 'number' ? given : Number.NaN)),
       labels: labels().prefault({}),
       sli: section({
-        events: section({ error_query: query(), total_query: query() }).optional(),
-        raw: section({ error_ratio_query: query() }).optional(),
+        events: section({ error_query: query('count'), total_query: query('count') }).optional(),
+        raw: section({ error_ratio_query: query('share') }).optional(),
         plugin: z.unknown().optional(),
       }),
       alerting: section({
