@@ -79,7 +79,7 @@ export class Accounts {
     const bucket = bucketOf(totalMs);
     countListener(exchange.client.listener.lane, status, totalMs, bucket);
     if (status > 0) countStatus(lane, routeSlots.responses1xx, status);
-    if (ending === ENDED_BROKEN) add(lane, routeSlots.broken, 1);
+    if (isBroken(exchange)) add(lane, routeSlots.broken, 1);
     else if (ending === ENDED_ABORTED) add(lane, routeSlots.aborted, 1);
     add(lane, routeSlots.bytesIn, request.bytes);
     add(lane, routeSlots.bytesOut, response.bytes);
@@ -297,12 +297,18 @@ function countListener(lane: Lane, status: number, totalMs: number, bucket: numb
 
 /** What is told of one arm of a split, to be compared with the others. */
 // WHY four parameters: as above.
-function countArm(lane: Lane, { ending, status }: Exchange, totalMs: number, bucket: number): void {
+function countArm(lane: Lane, exchange: Exchange, totalMs: number, bucket: number): void {
+  const { status } = exchange;
   add(lane, armSlots.requests, 1);
   if (status > 0) countStatus(lane, armSlots.responses1xx, status);
-  if (ending === ENDED_BROKEN) add(lane, armSlots.broken, 1);
+  if (isBroken(exchange)) add(lane, armSlots.broken, 1);
   add(lane, armSlots.durationSumMs, totalMs);
   add(lane, armSlots.buckets + bucket, 1);
+}
+
+/** A 5xx is a failure already, and what failed is the sum of both. */
+function isBroken({ ending, status }: Exchange): boolean {
+  return ending === ENDED_BROKEN && status < 500;
 }
 
 /** Of the first line with this name, counted from the first field; -1 if there is none. */

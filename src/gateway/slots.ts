@@ -67,7 +67,7 @@ export const routeSlots = {
   responses3xx: 4,
   responses4xx: 5,
   responses5xx: 6,
-  broken: 7, // the answer began and could not be finished
+  broken: 7, // the answer began and could not be finished; a 5xx is one already
   aborted: 8, // the client left first
   retries: 9,
   bytesIn: 10,

@@ -38,7 +38,7 @@ export const metricNames = {
   spillway_requests_broken_total: {
     type: 'counter',
     labels: route,
-    help: 'Answers that began and could not be finished.',
+    help: 'Answers other than 5xx that began and could not be finished.',
   },
   spillway_requests_aborted_total: { type: 'counter', labels: route, help: 'Requests whose client left first.' },
   spillway_request_retries_total: { type: 'counter', labels: route, help: 'Attempts after one that failed.' },
@@ -58,7 +58,7 @@ export const metricNames = {
   spillway_arm_broken_total: {
     type: 'counter',
     labels: arm,
-    help: 'Answers of an arm that began and could not be finished.',
+    help: 'Answers of an arm, other than 5xx, that began and could not be finished.',
   },
   spillway_arm_duration_seconds: {
     type: 'histogram',

@@ -228,6 +228,7 @@ export interface RouteState extends Percentiles {
   readonly inFlight: number;
   readonly requests: number;
   readonly responses: StatusCounts;
+  /** Answers other than 5xx that began and could not be finished. */
   readonly broken: number;
   readonly aborted: number;
   readonly retries: number;

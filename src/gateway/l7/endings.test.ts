@@ -244,6 +244,14 @@ onBoth('the total ends what goes on and on: the message is broken off', async (b
   assert.equal(gateway.route('broken'), 1);
 });
 
+onBoth('a 5xx that is broken off has failed once', async (bench) => {
+  const { client, server, gateway } = await asked(bench, GET, { serviceTimeouts: { bodyIdleMs: 200 } });
+  server.write('HTTP/1.1 500 Oh\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n');
+  assert.equal(await client.gone(), 'reset');
+  await server.gone();
+  assert.deepEqual([gateway.route('responses5xx'), gateway.route('broken')], [1, 0]);
+});
+
 onBoth('the total ends what has no answer: 504', async (bench) => {
   const { client, server } = await asked(bench, GET, { serviceTimeouts: { totalMs: 200 } });
   await client.refusal(504, 'total_timeout');
