@@ -80,6 +80,7 @@ test('a multi is done in whole or not at all, and says which step it was', async
   await assert.rejects(refused, (error: Error) => {
     assert.ok(isRefusal(error, 'BAD_VERSION'));
     assert.equal((error.cause as { index: number }).index, 1);
+    assert.match(error.message, /multi of 3 \(check \/multi\), step 1: BAD_VERSION/);
     return true;
   });
   assert.notEqual(await session.exists('/multi/e0000000000'), null);

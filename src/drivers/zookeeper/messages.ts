@@ -217,7 +217,7 @@ export const verbs = {
       else body.string(step.path).int(step.version);
     }
     body.int(-1).bool(true).int(-1);
-    return verb(`multi of ${steps.length}`, body, (answer) => readMulti(answer, steps), { writes: true });
+    return verb(multiName(steps), body, (answer) => readMulti(answer, steps), { writes: true });
   },
   auth: (scheme: string, credentials: Uint8Array): Verb<void> =>
     verb('auth', request(ops.auth).int(0).string(scheme).buffer(credentials), nothing, { xid: xids.auth }),
@@ -235,6 +235,12 @@ export interface WatchedPaths {
   readonly data: readonly string[];
   readonly exists: readonly string[];
   readonly children: readonly string[];
+}
+
+/** For messages, with that step of it. */
+export function multiName(steps: readonly Pick<Step, 'op' | 'path'>[], index = 0): string {
+  const step = steps[index];
+  return `multi of ${steps.length}${step === undefined ? '' : ` (${step.op} ${step.path})`}`;
 }
 
 function readMulti(answer: JuteReader, steps: readonly Step[]): MultiAnswer {

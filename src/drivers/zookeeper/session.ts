@@ -19,6 +19,7 @@ import {
   type Acl,
   type CreateFields,
   type Created,
+  multiName,
   refusalName,
   type Stat,
   type Step,
@@ -162,7 +163,7 @@ export class ZookeeperSession implements AsyncDisposable {
     const answer = await this.#call(verbs.multi(steps.map(stepOf)), options);
     // Checked against the steps when it was read.
     if (answer.done) return answer.results as ResultsOf<S>;
-    throw refused(`multi of ${steps.length}`, answer.refusal, answer.index);
+    throw refused(multiName(steps, answer.index), answer.refusal, answer.index);
   }
 
   /** Reads that are asked after it see what was done before it: the server catches up with the leader. */
