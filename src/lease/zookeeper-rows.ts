@@ -18,6 +18,16 @@ export interface Row {
   readonly number: number;
 }
 
+/**
+ * After 2^31 claims under one container ZooKeeper's numbers turn negative or come twice, and who came first cannot be told. So none is served with one of
+ * the last: there is room among them for all that are refused until ZooKeeper has removed the container, which it does when it was empty for a while.
+ */
+const NUMBER_MAX = 2 ** 31 - 2 ** 16;
+
+export function isSpent({ number }: Row): boolean {
+  return number < 0 || number > NUMBER_MAX;
+}
+
 /** What must happen before anything else matters: that a node goes, or that it goes or its claim waits no more; or whatever may make room. */
 export type Awaited = { readonly kind: 'end' | 'turn'; readonly name: string } | { readonly kind: 'room' };
 export const room: Awaited = { kind: 'room' };

@@ -39,7 +39,7 @@ import {
 import { storeError } from './store-error.ts';
 import { hasRoom, holding } from './table.ts';
 import { Unrenewed } from './unrenewed.ts';
-import { type Awaited, awaitedOf, room, type Row, rowOf } from './zookeeper-rows.ts';
+import { type Awaited, awaitedOf, isSpent, room, type Row, rowOf } from './zookeeper-rows.ts';
 import { existing, Watcher } from './zookeeper-watcher.ts';
 
 export interface ZookeeperLeasesOptions extends Pick<
@@ -298,7 +298,7 @@ class ZookeeperLeases implements LeaseStore {
   }
 
   async #answerOf(claim: Claim, node: Node, rows: readonly Row[], signal: AbortSignal): Promise<Answer> {
-    const { id, share, of, ttlMs, queue } = claim;
+    const { key, id, share, of, ttlMs, queue } = claim;
     const place = rows.findIndex(({ name }) => node.path.endsWith(`/${name}`));
     const since = node.session.countsFrom(ttlMs);
     if (place < 0 || since === null) {
@@ -306,6 +306,12 @@ class ZookeeperLeases implements LeaseStore {
       this.#forget(id);
       this.#unsure.add(id);
       return { granted: false, againMs: SOON_MS };
+    }
+    if (isSpent(rows[place]!)) {
+      await deleted(node.session, node.path, signal);
+      this.#forget(id);
+      const message = `ZooKeeper has no more numbers for claims of “${key}”, and begins anew when nobody has had or wanted it for a minute or two.`;
+      throw new SpillwayError('STORE_UNAVAILABLE', message, { retryable: true });
     }
     const before = rows.slice(0, place);
     if (hasRoom(before, share, of)) {

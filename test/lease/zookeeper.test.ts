@@ -204,6 +204,33 @@ test('E4: a node whose creation was not answered is found again, and given back 
   await (await ours.acquire('payment:42', { ttl: '3s', wait: '10s' })).release();
 });
 
+test('where numbers are about to come twice, nobody is granted anything, and nothing is left', async (t) => {
+  const root = fresh();
+  await using store = storeAt(root);
+  const waiting = { signal: AbortSignal.timeout(20_000) };
+  const claim = { key: 'k', id: 'a'.repeat(32), holder: 'me', share: 1, of: 1, ttlMs: 30_000, queue: false };
+  await store.try(claim, waiting);
+  await store.release(claim, waiting);
+  await using session = new ZookeeperSession({ servers: [server.address] });
+  const tryWith = (number: string): ReturnType<LeaseStore['try']> => {
+    const made = async function (this: ZookeeperSession): Promise<unknown> {
+      const path = `${root}/k/${claim.id}-1-1-${number}`;
+      const { stat } = await this.create(path, Buffer.alloc(0), { ephemeral: true });
+      return [
+        { op: 'create', path },
+        { op: 'set', stat: { ...stat, children: 1 } },
+      ];
+    };
+    t.mock.method(ZookeeperSession.prototype, 'multi', made, { times: 1 });
+    return store.try(claim, waiting);
+  };
+  for (const number of ['2147418113', '2147483647', '-2147483648']) {
+    await assert.rejects(tryWith(number), { code: 'STORE_UNAVAILABLE', message: /no more numbers for claims of “k”/ });
+    assert.deepEqual((await session.children(`${root}/k`)).children, []);
+  }
+  assert.ok((await tryWith('2147418112')).granted);
+});
+
 test('a node of ours that an earlier session made is no lease', async () => {
   const root = fresh();
   const store = storeAt(root);
@@ -274,7 +301,10 @@ test('with auth, what is under the root is for whoever has that and nobody else'
   await using theirs = storeAt(root, { auth: { ...auth, credentials: 'bob:secret' } });
   await using others = createLocks(theirs);
   const refused = { code: 'STORE_REFUSED', message: /NO_AUTH/ };
-  await assert.rejects(others.tryAcquire('payment:42', { ttl: '10s' }), refused);
+  await assert.rejects(others.tryAcquire('payment:42', { ttl: '10s' }), {
+    ...refused,
+    message: /create \/.*\/payment%3A42\/.*NO_AUTH/,
+  });
   await assert.rejects(others.tryAcquire('other', { ttl: '10s' }), refused);
   await assert.rejects(theirs.read('payment:42', { signal: AbortSignal.timeout(20_000) }), refused);
   await using stranger = new ZookeeperSession({ servers: [server.address] });
