@@ -11,7 +11,7 @@
  * - With `replicas`, nothing counts as granted or renewed before so many replicas have it (`WAIT`).
  *
  * What it is not: durable. A server that lost its data, or a replica promoted without the last writes, gives a lease away that another holds: the token
- * tells them apart, see docs/guides/locks.md. About 150 bytes a key, 100 more for each other holder and each place.
+ * tells them apart, see docs/guides/locks.md. About 230 bytes a key, with what the server has of it, 100 more for each other holder and each place.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
