@@ -97,10 +97,7 @@ test('no name and no message is more than text of one line, in Slack neither', (
 test('a budget that is overdrawn is said in words', () => {
   const budget = { ...status.budget, minutesLeft: -28.64, share: -0.663 };
   const lines = alertLines(explainAlert({ ...input, status: { ...status, budget, exhaustionMs: 0 } }));
-  assert.ok(
-    lines.some((line) => line.startsWith('The budget of 43.2 min is overdrawn by 28.6 min (66.3%)')),
-    lines.join('\n'),
-  );
+  assert.ok(lines.includes('The budget of 43.2 min is overdrawn by 28.6 min (66.3%).'), lines.join('\n'));
   assert.doesNotMatch(lines.join(), /-\d+(\.\d+)?( of|%)/);
 });
 

@@ -122,8 +122,9 @@ function most(given: readonly Contribution[], kind: Contribution['kind']): reado
 export function alertLines(explanation: AlertExplanation): readonly string[] {
   const { state, severity, summary, budget, exhaustionMs, contributions, changes } = explanation;
   const head = state === 'firing' ? severity.toUpperCase() : 'RESOLVED';
-  const gone =
-    exhaustionMs === null || state === 'resolved' ? '' : `; at this rate gone in ${promDuration(exhaustionMs / 1000)}`;
+  // What is gone already goes no more.
+  const isGoing = exhaustionMs !== null && exhaustionMs > 0 && state === 'firing';
+  const gone = !isGoing ? '' : `; at this rate gone in ${promDuration(exhaustionMs / 1000)}`;
   return [
     `${head} ${summary}`,
     ...(state === 'firing' ? [sharesLine(explanation)] : []),
