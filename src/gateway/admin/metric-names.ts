@@ -24,15 +24,16 @@ export const metricNames = {
     labels: [...route, 'code_class'],
     help: 'Requests answered, by the class of the status; 1xx is an upgrade.',
   },
-  spillway_request_duration_seconds: {
-    type: 'histogram',
-    labels: route,
-    help: 'From the head of a request to the last byte of its answer; without those that a limit refused.',
-  },
+  // Beside the requests that it is taken from: what is read at one time can be subtracted.
   spillway_requests_limited_total: {
     type: 'counter',
     labels: route,
     help: 'Of the requests answered with 4xx, those that a limit refused with 429.',
+  },
+  spillway_request_duration_seconds: {
+    type: 'histogram',
+    labels: route,
+    help: 'From the head of a request to the last byte of its answer; without those that a limit refused.',
   },
   spillway_requests_in_flight: { type: 'gauge', labels: route, help: 'Requests being worked on.' },
   spillway_requests_broken_total: {
