@@ -86,24 +86,38 @@ test('workers together never have more connections than there may be, and nobody
   );
 });
 
+/** `busy` has more to do than it has places for, at all times, until a request of `other` has a turn. */
+function waitForTurn(busy: World, other: World, clock: ManualClock): void {
+  const ask: Step = { kind: 'ask', reuse: true };
+  for (let i = 0; i < 4; i++) busy.take(ask);
+  other.take(ask);
+  assert.equal(other.line.length, 1);
+  for (let passedMs = 0; other.line.length > 0; passedMs += 5) {
+    assert.ok(passedMs < 200, `it waits for ${passedMs} ms`);
+    busy.take({ kind: 'opened', which: 0 });
+    if (busy.served.length > 0) {
+      busy.take({ kind: 'answered', which: 0 });
+      busy.take(ask);
+    }
+    clock.pass(5);
+    assert.ok(busy.open.length + busy.opening.size + other.opening.size <= busy.endpoint.plan.connectionsMax!);
+  }
+  assert.ok(busy.line.length > 0);
+}
+
 test('a worker that is busy without a pause gives up a place for one that has less than its share', () => {
   for (const connectionsMax of [1, 2]) {
-    const fleet = new Fleet(connectionsMax, 2);
-    const [busy, other] = fleet.workers as [World, World];
-    const ask: Step = { kind: 'ask', reuse: true };
-    for (let i = 0; i < connectionsMax + 2; i++) fleet.take(0, ask);
-    fleet.take(1, ask);
-    assert.equal(other.line.length, 1);
-    for (let passedMs = 0; other.line.length > 0; passedMs += 5) {
-      assert.ok(passedMs < 200, `${connectionsMax}: it waits for ${passedMs} ms`);
-      fleet.take(0, { kind: 'opened', which: 0 });
-      if (busy.served.length > 0) {
-        fleet.take(0, { kind: 'answered', which: 0 });
-        fleet.take(0, ask);
-      }
-      fleet.pass(5);
-    }
-    assert.ok(busy.line.length > 0);
+    const { clock, workers } = new Fleet(connectionsMax, 2);
+    waitForTurn(workers[0]!, workers[1]!, clock);
+  }
+});
+
+test('a config on trial has a turn where the one in force is busy without a pause, in the same worker', () => {
+  for (const connectionsMax of [1, 2]) {
+    const clock = new ManualClock();
+    const shared = { cell: createCell(2, ENDPOINT_SLOTS), connectionsMax };
+    const [inForce, onTrial] = [0, 1].map(() => new World({ clock, shared, isLaneShared: true }));
+    waitForTurn(inForce!, onTrial!, clock);
   }
 });
 

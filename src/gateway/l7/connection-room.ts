@@ -59,9 +59,14 @@ export class ConnectionRoom implements Deadline {
     return sumSlot(this.#lanes, slot.queued) > 0 && !this.#isBelow(this.connectionsMax);
   }
 
-  /** Somebody else waits who has less than a fair share, this worker has `open`, which is more, and it has not given up one just now. */
-  mustShare(open: number): boolean {
+  /**
+   * Somebody else waits who has less than a fair share, this worker has `open`, which is more, and it has not given up one just now. Or requests
+   * wait beside the `waiting` ones in this worker, by another config, which has no connection at all.
+   */
+  mustShare(open: number, waiting: number): boolean {
     if (this.#plane.nowMs < this.#gaveUpMs + GIVE_UP_MS) return false;
+    const own = this.#lanes[this.#plane.laneNumber]!;
+    if (own[slot.connections] === open && own[slot.queued]! > waiting) return true;
     const lanes = this.#lanes.filter((lane) => lane[slot.connections]! > 0 || lane[slot.queued]! > 0);
     const share = this.connectionsMax / lanes.length;
     return open > share && lanes.some((lane) => lane[slot.queued]! > 0 && lane[slot.connections]! < share);

@@ -153,7 +153,7 @@ export class Endpoint implements Deadline {
     const waiting = this.#queue.size;
     if (connection.requests >= requestsPerConnectionMax || this.#open > connectionsMax || room?.isOver === true) {
       connection.close();
-    } else if (waiting > 0 && room?.mustShare(this.#open) === true) {
+    } else if (waiting > 0 && room?.mustShare(this.#open, waiting) === true) {
       room.giveUp();
       connection.close();
     } else if (waiting > 0) this.#handOver(connection);
