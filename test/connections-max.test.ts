@@ -8,6 +8,8 @@ import { cleanups, config, create } from './gateway-under-test.ts';
 const WORKERS = 3;
 const CLIENTS = 12;
 const REQUESTS = 8;
+/** Long beside the way there and back, so that all connections are in use at once. */
+const SERVED_MS = 5;
 
 /** Answers a moment later; how many it was working on at most. */
 async function server(): Promise<{ readonly address: string; readonly busy: { most: number } }> {
@@ -18,7 +20,7 @@ async function server(): Promise<{ readonly address: string; readonly busy: { mo
     setTimeout(() => {
       busy.now -= 1;
       response.end('done');
-    }, 1);
+    }, SERVED_MS);
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   cleanups.push(() => {
