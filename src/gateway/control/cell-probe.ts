@@ -72,7 +72,8 @@ export class CellProbe {
   sample(atMs: number): void {
     const { cell, spec } = this.probed;
     this.#lanes ??= cellLanes(cell, spec.slots);
-    for (let slot = 0; slot < this.grown.length; slot++) {
+    // From the last on: what is a part of something is counted after it, in a later slot, and must not be read as more than it is a part of.
+    for (let slot = this.grown.length - 1; slot >= 0; slot--) {
       const now = sumSlot(this.#lanes, slot);
       const before = this.#before[slot]!;
       this.grown[slot] = now < before ? now : now - before;
