@@ -348,3 +348,14 @@ test('a hundred updates leave nothing behind', async () => {
   assert.deepEqual(faults, []);
   await page.close();
 });
+
+test('the axis of a trace has five marks, and one if it took no time', async () => {
+  const { page, faults } = await host.open();
+  const marks = async (durationMs: number): Promise<string[]> => {
+    await show(page, { spans: [span({ spanId: '1'.repeat(16), durationMs })] });
+    return (await page.locator('.ruler i').allTextContents()).map(plain);
+  };
+  assert.deepEqual(await marks(8), ['0', '2.00 ms', '4.00 ms', '6.00 ms', '8.00 ms']);
+  assert.deepEqual(await marks(0), ['0']);
+  assert.deepEqual(faults, []);
+});

@@ -127,7 +127,7 @@ test('all can be done by keys: screens, help, sorting, finding, and a drain that
   assert.equal(await page.evaluate('location.hash'), '');
   await page.keyboard.press('g');
   await page.keyboard.press('b');
-  await page.getByRole('columnheader', { name: 'p99.9' }).waitFor();
+  await page.getByRole('region', { name: 'endpoints' }).getByRole('columnheader', { name: 'p99.9' }).waitFor();
   assert.equal(await page.title(), 'Balancer · Spillway');
   // By Tab alone to what sorts, and to what drains.
   const focused = (): Promise<string> =>

@@ -3,9 +3,16 @@
  * measured after the browser has collected its garbage, is what it held before.
  */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { type PageHeap, readPageHeap } from '../../scripts/page-heap.ts';
+import { createMetrics } from '../../src/observe/index.ts';
+import type { MetricBatch } from '../../src/observe/metrics/collect.ts';
+import { encodeMetrics } from '../../src/observe/otlp/metrics.ts';
+import { folder } from '../gateway-under-test.ts';
 import { noFaults, openPage, type PageUnderTest } from './page-under-test.ts';
+import { pushOtlp } from './push-otlp.ts';
 import { ToldGateway } from './told-gateway.ts';
 
 /** Ten minutes are 600 seconds of news; this is more than an hour of a hundred endpoints. */
@@ -17,6 +24,8 @@ const NEWS_GROWTH_BYTES_MAX = 150_000;
 const CHART_SECONDS = 150;
 /** Answers that are under way just then; those of each second kept would be ten millions. */
 const CHART_GROWTH_BYTES_MAX = 250_000;
+/** Of the other screens, whose lists are as long as before; each answer to what limits watch kept would be 39,000. */
+const OTHERS_GROWTH_BYTES_MAX = 25_000;
 /** All that is drawn of five minutes; with the answers that it was made of it is 390,000. */
 const CHART_FILL_BYTES_MAX = 350_000;
 
@@ -47,24 +56,28 @@ test(`a page holds no more after ${SECONDS} seconds of news`, async () => {
   noFaults(opened);
 });
 
-interface Charts {
+interface Shown {
   readonly opened: PageUnderTest;
   /** A second after the other, each asked for and drawn. */
   readonly read: (seconds: number) => Promise<void>;
   readonly heap: () => Promise<PageHeap>;
 }
 
-/** The charts of a service, of a gateway that has sampled so many seconds. */
-async function chartsOf(told: ToldGateway, sampled: number): Promise<Charts> {
+/** A screen, of a gateway that has sampled so many seconds; `between` two of them something happens. */
+async function shownOf(
+  told: ToldGateway,
+  { sampled, screen, between }: { sampled: number; screen: string; between?: () => Promise<unknown> },
+): Promise<Shown> {
   told.sample(sampled);
   const opened = await openPage(told.address);
   const { page } = opened;
   await page.clock.install({ time: told.wallMs });
-  await page.goto(`http://${told.address}/?anew#/service`);
+  await page.goto(`http://${told.address}/?anew#/${screen}`);
   await page.locator('.link.live').waitFor();
   const cdp = await page.context().newCDPSession(page);
   const read = async (seconds: number): Promise<void> => {
     for (let second = 0; second < seconds; second++) {
+      await between?.();
       await told.tell(1);
       await page.clock.runFor(1000);
       await page.locator('.facts', { hasText: `config ${told.sent} ` }).waitFor();
@@ -73,8 +86,14 @@ async function chartsOf(told: ToldGateway, sampled: number): Promise<Charts> {
     for (let times = 0; times < 3; times++) await page.clock.runFor(100);
   };
   await read(30);
-  await page.getByRole('slider', { name: 'Duration, over time' }).waitFor();
   return { opened, read, heap: () => readPageHeap(cdp) };
+}
+
+/** The charts of a service. */
+async function chartsOf(told: ToldGateway, sampled: number): Promise<Shown> {
+  const shown = await shownOf(told, { sampled, screen: 'service' });
+  await shown.opened.page.getByRole('slider', { name: 'Duration, over time' }).waitFor();
+  return shown;
 }
 
 test(`charts that were full when they were opened hold no more after ${CHART_SECONDS} seconds`, async () => {
@@ -103,3 +122,49 @@ test('charts of a gateway that has just begun fill with five minutes, and hold n
   grewLessThan(CHART_GROWTH_BYTES_MAX, full, await heap());
   noFaults(opened);
 });
+
+/** What each of the others shows of what happens meanwhile. */
+const others: Readonly<Record<string, string>> = {
+  '': '.panel a[href*="shop-availability"]',
+  slo: 'text=shop-availability',
+  traces: 'td a',
+  limits: 'text=daily-report',
+  config: 'text=in force',
+};
+
+for (const [screen, seen] of Object.entries(others)) {
+  test(`#/${screen} holds no more after ${CHART_SECONDS} seconds in each of which it is told something else`, async (t) => {
+    const slos = join(folder(), 'shop.slo.yaml');
+    writeFileSync(slos, 'service: shop\nslos: [{ name: availability, objective: 99%, sli: { availability: {} } }]\n');
+    const told = await ToldGateway.of(1, {
+      slos,
+      limits: [{ name: 'one', algorithm: { type: 'token-bucket', capacity: 1, refillPerSecond: 1 } }],
+      routes: [{ name: 'all', service: 'shop', limits: { requests: ['one'] } }],
+      telemetry: { traces: { sample: '100%' } },
+    });
+    const metrics = createMetrics();
+    const term = metrics
+      .gauge({ name: 'spillway_seat_term', help: 'T.', labels: ['seat', 'holder'] })
+      .bind({ seat: 'daily-report', holder: 'host-1' });
+    let second = 0;
+    const between = async (): Promise<void> => {
+      await (await fetch(`http://${told.real.web}/`)).text();
+      term.set(++second);
+      const batches: MetricBatch[] = [];
+      for await (const batch of metrics.collect()) batches.push(batch);
+      const whose = { service: 'shop', instance: '', resource: {}, startMs: 1 };
+      await pushOtlp(told.real.admin, '/v1/metrics', encodeMetrics(batches, whose));
+    };
+    // As many as any list has.
+    for (let times = 0; times < 120; times++) await between();
+    const { heap, opened, read } = await shownOf(told, { sampled: 400, screen, between });
+    await opened.page.locator(seen).first().waitFor();
+    const before = await heap();
+    const toldBefore = told.told;
+    await read(CHART_SECONDS);
+    const after = await heap();
+    t.diagnostic(`${after.dataBytes - before.dataBytes} B more after ${told.told - toldBefore} answers`);
+    grewLessThan(OTHERS_GROWTH_BYTES_MAX, before, after);
+    noFaults(opened);
+  });
+}

@@ -1,16 +1,18 @@
 /**
  * A gateway for tests of a page that is told thousands of seconds: what the page is made of and its first state are those of a real one, its seconds
- * come as fast as they are read. What is charted of them is answered by the code of the gateway, from series that are sampled in the same seconds.
+ * come as fast as they are read. What is charted of them is answered by the code of the gateway, from series that are sampled in the same seconds;
+ * what else a page asks for, by the real one.
  */
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { LiveChange, LiveState } from '../../src/gateway/admin/live-model.ts';
-import { answerSteps, unwatched } from '../../src/gateway/admin/live-answers.ts';
+import { answerSteps, answerText, unwatched } from '../../src/gateway/admin/live-answers.ts';
 import { type Answered, type KnownAnswer, LiveWatches } from '../../src/gateway/admin/live-watches.ts';
 import { answerSeries } from '../../src/gateway/admin/series-api.ts';
 import { readWatches } from '../../src/gateway/admin/watch-body.ts';
+import type { ConfigInput } from '../../src/gateway/config/index.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { SimulatedClock } from '../../src/kernel/simulated-clock.ts';
 import type { SeriesQuery } from '../../src/observe/series/range.ts';
@@ -49,6 +51,8 @@ const notWatched = (): Promise<Answered> => Promise.resolve(unwatched(404, 'not 
 
 export class ToldGateway {
   address = '';
+  /** Of the real one. */
+  readonly real: { readonly admin: string; readonly web: string };
   /** Seconds that were told. */
   sent = 0;
   /** Of what the page watches: how often it was told. */
@@ -60,19 +64,23 @@ export class ToldGateway {
   readonly #files = filesOfPage();
   #feed: ServerResponse | null = null;
 
-  private constructor(whole: LiveState) {
+  private constructor(real: ToldGateway['real'], whole: LiveState) {
+    this.real = real;
     this.#whole = whole;
     this.#clock = new SimulatedClock(whole.atMs);
     this.#series = createSeries({ clock: this.#clock });
   }
 
-  /** With one service of so many endpoints. */
-  static async of(endpoints: number): Promise<ToldGateway> {
+  /** With one service of so many endpoints; only the first is there. */
+  static async of(endpoints: number, given: Partial<ConfigInput> = {}): Promise<ToldGateway> {
     const others = Array.from({ length: endpoints - 1 }, (_, at) => `10.99.${Math.floor(at / 250)}.${at % 250}:80`);
     const services = [{ name: 'shop', endpoints: [await origin('a'), ...others] }];
-    const { gateway } = create({ config: { ...config('', { admin: { address: '127.0.0.1:0' } }), services } });
+    const { address, gateway } = create({
+      config: { ...config('', { admin: { address: '127.0.0.1:0' } }), services, ...given },
+    });
     await gateway.start();
-    const told = new ToldGateway(await wholeOf(gateway.state().admin!.address));
+    const admin = gateway.state().admin!.address;
+    const told = new ToldGateway({ admin, web: address() }, await wholeOf(admin));
     const server = createServer((request, response) => void told.#answer(request, response));
     await once(server.listen(0, '127.0.0.1'), 'listening');
     cleanups.push(() => {
@@ -125,7 +133,11 @@ export class ToldGateway {
 
   async #watched(path: string, known: KnownAnswer): Promise<Answered> {
     const { pathname, searchParams } = new URL(path, 'http://gateway');
-    return pathname === '/api/series' ? answerSteps(this.#source, searchParams, known) : unwatched(404, 'not here');
+    if (pathname === '/api/series') return answerSteps(this.#source, searchParams, known);
+    const response = await fetch(`http://${this.real.admin}${path}`);
+    const body = await response.text();
+    if (!response.ok) return unwatched(response.status, body);
+    return answerText({ kind: 'answer', status: 200, contentType: 'application/json', body }, known);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -150,7 +162,8 @@ export class ToldGateway {
       if (answer.kind === 'answer') for await (const part of answer.body ?? []) response.write(part);
       response.end();
     } else {
-      response.writeHead(404, { 'Content-Type': 'application/problem+json' }).end('{"detail":"not here"}');
+      const real = await fetch(`http://${this.real.admin}${request.url}`);
+      response.writeHead(real.status, { 'Content-Type': 'application/json' }).end(await real.text());
     }
   }
 
@@ -182,6 +195,7 @@ export class ToldGateway {
     const buckets = Array.from({ length: 12 }, (_, at) => 5 + at + (second % 13));
     const step = { buckets, counts: buckets.map((bucket) => bucket * 3 + (second % 7)), sum: 1.5 + (second % 11) / 7 };
     this.#series.histogram({ name: 'spillway_request_duration_seconds', labels: whose, bounds }).add(atMs, step);
+    this.#series.counter({ name: 'spillway_limit_filled_total', labels: { limit: 'one', filled: `0.${1 + (second % 9)}` } }).add(atMs, 1);
     for (const name of ['spillway_requests_in_flight', 'spillway_endpoint_queued']) {
       this.#series.gauge({ name, labels: whose }).set(atMs, 10 + (second % 17));
     }

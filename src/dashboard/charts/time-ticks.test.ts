@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { timeSpans } from '../series.ts';
 import { timeTicks } from './time-ticks.ts';
 
 const at = (hour: number, minute: number, second = 0): number => new Date(2026, 2, 1, hour, minute, second).getTime();
@@ -35,6 +36,18 @@ test('there is one where the round step is longer than the range, and no label o
   assert.deepEqual(
     timeTicks(at(12, 0), at(12, 4), 150).map(({ text }) => text),
     ['12:02'],
+  );
+});
+
+test('of what the dashboard charts there are two moments at least, also on a phone', () => {
+  const lengths = timeSpans.map(({ spanMs }) => spanMs);
+  const width = fc.integer({ min: 240, max: 1200 });
+  fc.assert(
+    fc.property(fc.constantFrom(...lengths), fc.integer({ min: 0, max: 4e8 }), width, (length, after, px) => {
+      const from = at(0, 0) + after;
+      assert.ok(timeTicks(from, from + length, px).length >= 2);
+    }),
+    { numRuns: 1000 },
   );
 });
 

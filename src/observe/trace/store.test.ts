@@ -94,7 +94,7 @@ test('a list says what a trace was, from all services', () => {
         status: 'error',
         spans: 2,
         errors: 1,
-        services: ['shop', 'gateway'],
+        services: ['gateway', 'shop'],
         kept: 'error',
       },
     ],

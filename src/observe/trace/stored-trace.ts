@@ -98,7 +98,8 @@ export class StoredTrace {
       status: this.errors > 0 ? 'error' : 'ok',
       spans: spans.length,
       errors: this.errors,
-      services: [...new Set(spans.map(({ service }) => service))],
+      // It began where the first did, whatever the clocks of others say.
+      services: [...new Set([first, ...spans].map(({ service }) => service))],
       kept: kept ?? 'sampled',
     };
   }
