@@ -184,10 +184,7 @@ test('an alert says in words that the budget is overdrawn, also of an outage beh
   assert.doesNotMatch(said, /Left of the budget/);
 }); // prettier-ignore
 
-test('of a budget of time slices each slice weighs the same, and none is one without traffic', () => {
-  const folder = mkdtempSync(join(root, 'out-'));
-  const { slos, mistakes } = parseSlos(
-    `apiVersion: openslo/v1
+const slicesDocument = `apiVersion: openslo/v1
 kind: SLO
 metadata: { name: slices }
 spec:
@@ -202,9 +199,11 @@ spec:
         counter: true
         bad: { metricSource: { type: Prometheus, spec: { query: bad } } }
         total: { metricSource: { type: Prometheus, spec: { query: total } } }
-`,
-    'f.yaml',
-  );
+`;
+
+test('of a budget of time slices each slice weighs the same, and none is one without traffic', () => {
+  const folder = mkdtempSync(join(root, 'out-'));
+  const { slos, mistakes } = parseSlos(slicesDocument, 'f.yaml');
   assert.deepEqual(mistakes, []);
   for (const { name, text } of compileSlos(slos!)) writeFileSync(join(folder, name), text);
   passes(promtool, folder, 'check', 'rules', 'shop-slices.rules.yaml');
@@ -218,5 +217,16 @@ spec:
   }];
   const tests = [{ interval: '15s', input_series, promql_expr_test }];
   writeFileSync(join(folder, 'own.yaml'), stringify({ rule_files: ['shop-slices.rules.yaml'], evaluation_interval: '1m', tests }));
+  passes(promtool, folder, 'test', 'rules', 'own.yaml');
+}); // prettier-ignore
+
+test('a time slice of which just enough was good is good, however its rates are rounded', () => {
+  const folder = mkdtempSync(join(root, 'out-'));
+  const { slos } = parseSlos(slicesDocument.replace('bad: {', 'good: {').replace('query: bad', 'query: good'), 'f.yaml');
+  for (const { name, text } of compileSlos(slos!)) writeFileSync(join(folder, name), text);
+  const input_series = [{ series: 'good', values: '0+63x80' }, { series: 'total', values: '0+70x80' }];
+  const labels = '{slo_id="shop-slices", slo_name="slices", slo_service="shop", slo_window="5m"}';
+  const promql_expr_test = [{ expr: 'slo:sli_error:ratio_rate5m', eval_time: '15m', exp_samples: [{ labels: `slo:sli_error:ratio_rate5m${labels}`, value: 0 }] }];
+  writeFileSync(join(folder, 'own.yaml'), stringify({ rule_files: ['shop-slices.rules.yaml'], evaluation_interval: '1m', tests: [{ interval: '15s', input_series, promql_expr_test }] }));
   passes(promtool, folder, 'test', 'rules', 'own.yaml');
 }); // prettier-ignore

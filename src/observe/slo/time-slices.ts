@@ -6,6 +6,9 @@
 import { exact, type Indicator } from './objective.ts';
 import { over, promDuration } from './promql.ts';
 
+/** Shares of rates are rounded: without it a slice of which just enough was good would be bad as often as not. */
+const SLACK = 1e-9;
+
 /** `target`: the share of events of a slice that must be good; null: each slice counts by its share. */
 export function slicedIndicator(indicator: Indicator, sliceS: number, target: number | null): Indicator {
   const share =
@@ -13,6 +16,6 @@ export function slicedIndicator(indicator: Indicator, sliceS: number, target: nu
       ? indicator.error
       : `((${indicator.bad}) or 0 * (${indicator.total})) / ((${indicator.total}) > 0)`;
   const ofSlice = over(share, sliceS);
-  const judged = target === null ? ofSlice : `(${ofSlice}) > bool ${exact(1 - target)}`;
+  const judged = target === null ? ofSlice : `(${ofSlice}) > bool ${exact(1 - target + SLACK)}`;
   return { kind: 'ratio', error: `avg_over_time((${judged})[$window:${promDuration(sliceS)}])` };
 }
