@@ -1,14 +1,14 @@
 /** The sums of each service over its endpoints, as the last line of a backend is in HAProxy's table; percentiles are of its endpoints together. */
 import { h } from 'preact';
 import { rowsOf, type EndpointRow, type ServiceRow } from '../../gateway/admin/live-model.ts';
-import { bytesText, countText, durationText, rateText, shareText } from '../charts/format.ts';
+import { bytesText, countText } from '../charts/format.ts';
 import { live } from '../feed.ts';
 import { beat, lastOf, rowKey, sumOf } from '../history.ts';
 import { hashOf } from '../router.ts';
 import { errorsOf, isOut } from '../traffic.ts';
 import type { View } from '../view.ts';
-import { Sparkline } from './sparkline.ts';
 import { type Column, Table } from './table.ts';
+import { type Traffic, trafficColumns } from './traffic-columns.ts';
 
 /** Of an endpoint, what is added up. */
 const added = [
@@ -17,11 +17,9 @@ const added = [
 ];
 type Added = Readonly<Record<(typeof added)[number], number>>;
 
-interface Total extends Added, Pick<ServiceRow, 'name' | 'balance' | 'p50Ms' | 'p90Ms' | 'p99Ms' | 'p999Ms'> {
+interface Total extends Added, Traffic, Pick<ServiceRow, 'name' | 'balance'> {
   readonly endpoints: number;
   readonly serving: number;
-  readonly perSecond: number | null;
-  readonly errorShare: number | null;
   readonly lately: Float32Array;
   readonly faults: number;
 }
@@ -66,11 +64,6 @@ const count = (id: (typeof added)[number] | 'faults', title: string, group: stri
   value: (row) => row[id],
   show: (row) => h('span', { class: row[id] === 0 ? 'dim' : tone }, countText(row[id])),
 });
-const latency = (id: 'p50Ms' | 'p90Ms' | 'p99Ms' | 'p999Ms', title: string): Column<Total> => ({
-  ...{ id, title, group: 'Latency' },
-  value: (row) => row[id],
-  show: (row) => (row[id] === null ? '–' : durationText(row[id])),
-});
 const bytes = (id: 'bytesSent' | 'bytesReceived', title: string): Column<Total> => ({
   ...{ id, title, group: 'Since the start' },
   value: (row) => row[id],
@@ -90,26 +83,7 @@ const columns: readonly Column<Total>[] = [
     show: ({ endpoints, serving }) =>
       h('span', { class: serving < endpoints ? 'bad' : '' }, `${serving} of ${endpoints}`),
   },
-  {
-    ...{ id: 'rate', title: 'Requests', group: 'Traffic' },
-    value: ({ perSecond }) => perSecond,
-    show: ({ perSecond }) => (perSecond === null ? '–' : rateText(perSecond)),
-  },
-  {
-    ...{ id: 'trend', title: '2 min', group: 'Traffic', help: 'Requests a second in the last two minutes' },
-    value: ({ perSecond }) => perSecond,
-    show: ({ lately }) => h(Sparkline, { values: lately }),
-  },
-  {
-    ...{ id: 'errors', title: 'Errors', group: 'Traffic', help: 'Answers 5xx, in the last half minute' },
-    value: ({ errorShare }) => errorShare,
-    show: ({ errorShare }) =>
-      errorShare === null ? '–' : h('span', { class: errorShare > 0 ? 'bad' : 'dim' }, shareText(errorShare)),
-  },
-  latency('p50Ms', 'p50'),
-  latency('p90Ms', 'p90'),
-  latency('p99Ms', 'p99'),
-  latency('p999Ms', 'p99.9'),
+  ...trafficColumns<Total>(({ lately }) => lately),
   count('inFlight', 'In flight', 'Now'),
   count('queued', 'Queue', 'Now'),
   count('connections', 'Conn.', 'Now'),

@@ -4,20 +4,18 @@
  */
 import { h } from 'preact';
 import { type EndpointRow, rowsOf } from '../../gateway/admin/live-model.ts';
-import { bytesText, countText, dateText, durationText, rateText, shareText } from '../charts/format.ts';
+import { bytesText, countText, dateText, durationText, shareText } from '../charts/format.ts';
 import { ServiceTotals } from '../components/service-totals.ts';
 import { DrainButton } from '../components/drain-button.ts';
-import { Sparkline } from '../components/sparkline.ts';
 import { type Column, Table } from '../components/table.ts';
+import { type Traffic, trafficColumns } from '../components/traffic-columns.ts';
 import { latenciesText, live } from '../feed.ts';
 import { beat, historyOf, meanOf, rowKey } from '../history.ts';
 import { hashOf, place, setQuery } from '../router.ts';
 import { errorsOf, isOut, sharesOf } from '../traffic.ts';
 import type { View } from '../view.ts';
 
-interface Row extends EndpointRow {
-  readonly perSecond: number | null;
-  readonly errorShare: number | null;
+interface Row extends EndpointRow, Traffic {
   /** Of the requests of its service, and of the weights of those that serve; null if nothing is known. */
   readonly share: number | null;
   readonly fair: number | null;
@@ -86,17 +84,11 @@ function withShares(rows: readonly EndpointRow[]): Row[] {
   });
 }
 
-const duration = (ms: number | null): string => (ms === null ? '–' : durationText(ms));
 const count = (id: keyof Row, title: string, group: string, help?: string): Column<Row> => ({
   ...{ id, title, group },
   ...(help === undefined ? {} : { help }),
   value: (row) => row[id],
   show: (row) => zeroDim(Number(row[id])),
-});
-const latency = (id: 'p50Ms' | 'p90Ms' | 'p99Ms' | 'p999Ms', title: string): Column<Row> => ({
-  ...{ id, title, group: 'Latency', help: `${title}, at most 2.2 % off` },
-  value: (row) => row[id],
-  show: (row) => duration(row[id]),
 });
 
 const bytes = (id: 'bytesSent' | 'bytesReceived', title: string, help: string): Column<Row> => ({
@@ -162,27 +154,7 @@ const columns: readonly Column<Row>[] = [
     value: ({ share, fair }) => (share === null || fair === null ? null : Math.abs(share - fair)),
     show: ({ share, fair }) => (share === null || fair === null ? '–' : h(Deviation, { points: (share - fair) * 100 })),
   },
-  {
-    ...{ id: 'rate', title: 'Requests', group: 'Traffic' },
-    value: ({ perSecond }) => perSecond,
-    show: ({ perSecond }) => (perSecond === null ? '–' : rateText(perSecond)),
-  },
-  {
-    ...{ id: 'trend', title: '2 min', group: 'Traffic', help: 'Requests a second in the last two minutes' },
-    value: ({ perSecond }) => perSecond,
-    show: ({ service, address }) =>
-      h(Sparkline, { values: historyOf(rowKey('endpoints', service, address), 'requests') }),
-  },
-  {
-    ...{ id: 'errors', title: 'Errors', group: 'Traffic', help: 'Answers 5xx, in the last half minute' },
-    value: ({ errorShare }) => errorShare,
-    show: ({ errorShare }) =>
-      errorShare === null ? '–' : h('span', { class: errorShare > 0 ? 'bad' : 'dim' }, shareText(errorShare)),
-  },
-  latency('p50Ms', 'p50'),
-  latency('p90Ms', 'p90'),
-  latency('p99Ms', 'p99'),
-  latency('p999Ms', 'p99.9'),
+  ...trafficColumns<Row>(({ service, address }) => historyOf(rowKey('endpoints', service, address), 'requests')),
   count('inFlight', 'In flight', 'Now'),
   count('queued', 'Queue', 'Now', 'Requests that wait for a connection'),
   count('connections', 'Conn.', 'Now', 'Connections to it, idle ones too'),
