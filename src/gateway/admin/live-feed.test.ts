@@ -1,32 +1,9 @@
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
+import { LiveReader } from '../../../test/live-reader.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
-import { type LiveClient, LiveFeed } from './live-feed.ts';
+import { LiveFeed } from './live-feed.ts';
 import { type LiveState, tableKeys } from './live-model.ts';
-
-let streams = 0;
-
-/** A reader that takes what it is given, or does not. */
-class Reader extends EventEmitter implements LiveClient {
-  /** A name of its own. */
-  readonly stream = String(streams++);
-  readonly texts: string[] = [];
-  takes = true;
-
-  write(text: string): boolean {
-    this.texts.push(text);
-    return this.takes;
-  }
-
-  destroy(): void {
-    this.emit('close');
-  }
-
-  events(): string[] {
-    return this.texts.map((text) => /^event: (\w+)\ndata: .*\n\n$/.exec(text)?.[1] ?? text);
-  }
-}
 
 function feed() {
   const clock = new SimulatedClock();
@@ -47,7 +24,7 @@ test('tells the whole at once, then the news each second, and reads nothing whil
   const { clock, live, reads } = feed();
   clock.pass(10_000);
   assert.equal(reads(), 0);
-  const reader = new Reader();
+  const reader = new LiveReader();
   live.add(reader, reader.stream);
   assert.deepEqual(reader.events(), ['whole']);
   clock.pass(3000);
@@ -58,7 +35,7 @@ test('tells the whole at once, then the news each second, and reads nothing whil
   assert.equal(reads(), before);
   assert.equal(live.clients, 0);
   // What it knew is of an hour ago: whoever looks next is told of now.
-  const next = new Reader();
+  const next = new LiveReader();
   live.add(next, next.stream);
   assert.equal(reads(), before + 1);
   assert.deepEqual(next.events(), ['whole']);
@@ -66,7 +43,7 @@ test('tells the whole at once, then the news each second, and reads nothing whil
 
 test('reads once a second, however many look', () => {
   const { clock, live, reads } = feed();
-  const readers = Array.from({ length: 64 }, () => new Reader());
+  const readers = Array.from({ length: 64 }, () => new LiveReader());
   for (const reader of readers) live.add(reader, reader.stream);
   assert.equal(live.isFull, true);
   assert.equal(reads(), 1);
@@ -79,7 +56,7 @@ test('reads once a second, however many look', () => {
 
 test('of one that reads too slowly nothing is kept: it misses what it cannot take, and is told the whole then', () => {
   const { clock, live } = feed();
-  const [slow, quick] = [new Reader(), new Reader()];
+  const [slow, quick] = [new LiveReader(), new LiveReader()];
   live.add(slow, slow.stream);
   live.add(quick, quick.stream);
   slow.takes = false;
@@ -104,7 +81,7 @@ test('of one that reads too slowly nothing is kept: it misses what it cannot tak
 
 test('more than fits into a buffer at once is no reason to tell the whole again', () => {
   const { clock, live } = feed();
-  const reader = new Reader();
+  const reader = new LiveReader();
   reader.takes = false;
   live.add(reader, reader.stream);
   for (let second = 0; second < 3; second++) {
@@ -116,7 +93,7 @@ test('more than fits into a buffer at once is no reason to tell the whole again'
 
 test('one that takes nothing any more is cut, and its place is free', () => {
   const { clock, live } = feed();
-  const reader = new Reader();
+  const reader = new LiveReader();
   reader.takes = false;
   live.add(reader, reader.stream);
   clock.pass(29_000);
@@ -128,16 +105,16 @@ test('one that takes nothing any more is cut, and its place is free', () => {
 
 test('a state that cannot be read ends the watching and not the thread, and is told; whoever comes later is told the whole', () => {
   const { clock, faults, live, state } = feed();
-  const readers = [new Reader(), new Reader()];
+  const readers = [new LiveReader(), new LiveReader()];
   for (const reader of readers) live.add(reader, reader.stream);
   state.isBroken = true;
   clock.pass(1000);
   assert.equal(live.clients, 0);
   assert.match(String(faults), /^Error: no state$/);
-  assert.throws(() => live.add(new Reader(), 'a'), /no state/);
+  assert.throws(() => live.add(new LiveReader(), 'a'), /no state/);
   assert.equal(live.clients, 0);
   state.isBroken = false;
-  const next = new Reader();
+  const next = new LiveReader();
   live.add(next, next.stream);
   clock.pass(1000);
   assert.deepEqual(next.events(), ['whole', 'change']);

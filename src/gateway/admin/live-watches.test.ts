@@ -1,8 +1,8 @@
 /** What a page watches: told when it is another, the newest to one that was slow, and by the stream of the feed. */
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import { adminBackend } from '../../../test/admin-backend.ts';
+import { LiveReader } from '../../../test/live-reader.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { apiPaths } from './api.ts';
 import type { AdminBackend } from './backend.ts';
@@ -75,26 +75,6 @@ test('a problem is told once, and what is told after it is the whole', async () 
   assert.deepEqual(told, [whole, { id: 1, problem: { status: 503, detail: 'not now' } }, whole]);
 });
 
-class Reader extends EventEmitter {
-  readonly texts: string[] = [];
-  takes = true;
-
-  write(text: string): boolean {
-    this.texts.push(text);
-    return this.takes;
-  }
-
-  destroy(): void {
-    this.emit('close');
-  }
-
-  answers(): unknown[] {
-    return this.texts.flatMap((text) =>
-      text.startsWith('event: answers') ? [JSON.parse(text.split('data: ')[1]!)] : [],
-    );
-  }
-}
-
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function feed() {
@@ -110,7 +90,7 @@ function feed() {
 test('a page that takes nothing is asked nothing for, and told the newest when it takes something again', async () => {
   const { clock, live } = feed();
   const { answer, asked, now } = answers();
-  const reader = new Reader();
+  const reader = new LiveReader();
   live.add(reader, 'a');
   assert.equal(live.watch('b', [], answer), false);
   assert.equal(live.watch('a', [watch(1, 1, '/a')], answer), true);
@@ -137,7 +117,7 @@ test('a page that takes nothing is asked nothing for, and told the newest when i
 test('what many watch is answered once a second', async () => {
   const { clock, live } = feed();
   const { answer, asked } = answers();
-  const readers = Array.from({ length: 10 }, () => new Reader());
+  const readers = Array.from({ length: 10 }, () => new LiveReader());
   readers.forEach((reader, at) => {
     live.add(reader, String(at));
     live.watch(String(at), [watch(1, 1, '/a')], answer);
@@ -161,7 +141,7 @@ test('others have their turn between any two answers, however much is watched', 
   let made = 0;
   const state = (): never => ({ made: ++made }) as never;
   const { whole } = adminBackend({ live, state });
-  const readers = Array.from({ length: 3 }, () => new Reader());
+  const readers = Array.from({ length: 3 }, () => new LiveReader());
   readers.forEach((reader, at) => {
     live.add(reader, String(at));
     const paths = (id: number): string[] => Array.from({ length: 8 }, (_, path) => `/api/state?${at}.${id}.${path}`);
@@ -184,7 +164,7 @@ test('others have their turn between any two answers, however much is watched', 
 test('an answer that does not come holds up no other page', async () => {
   const { live } = feed();
   const { whole } = adminBackend({ live, renewToken: () => new Promise(() => {}) });
-  const readers = [new Reader(), new Reader()];
+  const readers = [new LiveReader(), new LiveReader()];
   readers.forEach((reader, at) => live.add(reader, String(at)));
   putWatches(whole, '0', [watch(1, 1, '/api/token')]);
   putWatches(whole, '1', [watch(1, 1, '/api/state')]);
@@ -198,7 +178,7 @@ test('an answer that does not come holds up no other page', async () => {
 test('what is no answer to whoever may look cannot be watched', async () => {
   const { live } = feed();
   const { whole } = adminBackend({ live });
-  const reader = new Reader();
+  const reader = new LiveReader();
   live.add(reader, 'a');
   const paths = [
     '/metrics',
@@ -226,7 +206,7 @@ test('what is no answer to whoever may look cannot be watched', async () => {
 
 test('an answer that throws ends the watching of that page and no other, and is told', async () => {
   const { clock, faults, live } = feed();
-  const [good, bad] = [new Reader(), new Reader()];
+  const [good, bad] = [new LiveReader(), new LiveReader()];
   live.add(good, 'good');
   live.add(bad, 'bad');
   live.watch('bad', [watch(1, 1, '/a')], () => Promise.reject(new Error('no answer')));
@@ -239,7 +219,7 @@ test('an answer that throws ends the watching of that page and no other, and is 
 
 test('what is gone while it is answered is told nothing', async () => {
   const { live } = feed();
-  const reader = new Reader();
+  const reader = new LiveReader();
   live.add(reader, 'a');
   const made = Promise.withResolvers<Answered>();
   live.watch('a', [watch(1, 1, '/a')], (_path: string, _known: KnownAnswer) => made.promise);
