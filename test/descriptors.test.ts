@@ -36,7 +36,7 @@ setInterval(() => {
 }, 10);
 `;
 
-test('without a file descriptor left no worker is lost', async () => {
+test('RFC 9112 §9.4: without a file descriptor left no worker is lost', async () => {
   const limited = ['-c', 'ulimit -n 200; exec "$0" "$@"', process.execPath, '--conditions=spillway-source', '--input-type=module', '-e', program]; // prettier-ignore
   const child = spawn('sh', limited, { stdio: ['ignore', 'pipe', 'inherit'] });
   cleanups.push(() => child.kill('SIGKILL'));

@@ -39,3 +39,27 @@ test('docs/guides/locks.md prints the safety matrix that the tests show; if not:
   const { is, shouldBe } = guideWithMatrix();
   assert.equal(is, shouldBe);
 });
+
+/** `RFC 9112 §6.1, §6.3` is both. */
+function sectionsIn(text: string): Set<string> {
+  const lists = text.matchAll(/\b(RFC \d+|PROXY protocol|Trace Context)((?:,? §[\d.]*\d)+)/g);
+  return new Set(
+    [...lists].flatMap(([, standard, list = '']) => list.match(/§[\d.]+/g)!.map((at) => `${standard} ${at}`)),
+  );
+}
+
+/** Of a test file, all but its comments: a section in a comment is in no title. */
+const code = (path: string): string => read(path).replaceAll(/^\s*(?:\/\*|\*|\/\/).*$/gm, '');
+
+test('docs/security.md names no section of a standard that is in the title of none of the tests it names for it', () => {
+  const faults: string[] = [];
+  for (const row of read('docs/security.md').matchAll(
+    /^\| (?<what>.+?) \| .+? \| (?<source>.*?) ?\| (?<tests>.+) \|$/gm,
+  )) {
+    const { what, source, tests } = row.groups as Record<'what' | 'source' | 'tests', string>;
+    const files = [...tests.matchAll(/\]\(\.\.\/([^)]+)\)/g)].map(([, path]) => code(path!));
+    const shown = sectionsIn(files.join('\n'));
+    for (const section of sectionsIn(source)) if (!shown.has(section)) faults.push(`${what}: ${section}`);
+  }
+  assert.deepEqual(faults, []);
+});

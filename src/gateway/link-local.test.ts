@@ -3,7 +3,7 @@ import dns, { type LookupAddress } from 'node:dns';
 import { mock, test, type TestContext } from 'node:test';
 import { isLinkLocal, lookupFor } from './link-local.ts';
 
-test('metadata and link-local addresses are known in every family', () => {
+test('RFC 3927 §2.7, RFC 4291 §2.5.6: metadata and link-local addresses are known in every family', () => {
   const yes = [
     '169.254.169.254',
     '169.254.0.1',

@@ -67,7 +67,7 @@ test('one slip gives few mistakes', () => {
   assert.ok(complaints('a: "\n'.repeat(100)).length <= 5);
 });
 
-test('a file made to exhaust is refused: size, nesting, aliases of aliases', () => {
+test('RFC 8259 §9: a file made to exhaust is refused: size, nesting, aliases of aliases', () => {
   assert.deepEqual(complaints('x'.repeat(2 ** 20 + 1)), ['1:1 the file is larger than 1 MB']);
   for (const deep of ['[', '{a: ', '- ', '? ', '[{a: ']) {
     assert.match(complaints(deep.repeat(50_000))[0] ?? '', /nested more than 100 levels/, deep);

@@ -156,7 +156,7 @@ test('docs/access-log.md tells of each key a line can have, and of no other', ()
 });
 
 describe('what a client sends cannot leave its string', () => {
-  test('quotes, backslashes, line ends, terminal codes and bytes beyond ASCII', () => {
+  test('RFC 8259 §7: quotes, backslashes, line ends, terminal codes and bytes beyond ASCII', () => {
     const evil = '"},\\"\x1b[2J\x00\x7f\x9b\xff';
     const line = lineOf(
       recordOf(get(`/${evil}?${evil}`, `User-Agent: ${evil}`, `Referer: ${evil}`), {
@@ -168,7 +168,7 @@ describe('what a client sends cannot leave its string', () => {
     assert.equal(line['query'], evil);
   });
 
-  test('any bytes: one valid, bounded line', () => {
+  test('RFC 8259 §7: any bytes: one valid, bounded line', () => {
     const bytes = fc.uint8Array({ maxLength: 3000 });
     const piece = fc.oneof(
       bytes,
@@ -260,7 +260,7 @@ describe('bounds', () => {
     assert.equal(lineOf(recordOf(get('/'), { userAgentOffset: 3 }))['userAgent'], '');
   });
 
-  test('other fields are never looked at', () => {
+  test('RFC 9110 §17.8: other fields are never looked at', () => {
     const text = textOf(
       recordOf(
         get(
@@ -277,7 +277,7 @@ describe('bounds', () => {
   });
 });
 
-describe('redaction of query parameters', () => {
+describe('redaction of query parameters (RFC 9110 §17.9)', () => {
   const query = (text: string, ...names: string[]): unknown => lineOf(recordOf(get(`/?${text}`)), names)['query'];
 
   test('values of the named parameters become *, whatever the case or encoding of the name', () => {

@@ -11,15 +11,15 @@ const table: readonly (readonly [string, boolean, string, readonly string[], num
   ['HEAD is a read', false, 'HEAD /api/state', [], 200],
   ['the name localhost is fine', false, 'GET /api/state', ['Host: localhost:9900'], 200],
   ['an IPv6 address is fine', false, 'GET /api/state', ['Host: [::1]:9900'], 200],
-  ['DNS rebinding: the name of a page is not', false, 'GET /api/state', ['Host: evil.example'], 421],
-  ['DNS rebinding: not even for probes', false, 'GET /readyz', ['Host: evil.example:9900'], 421],
+  ['RFC 9110 §7.2, DNS rebinding: the name of a page is not', false, 'GET /api/state', ['Host: evil.example'], 421],
+  ['RFC 9110 §7.2, DNS rebinding: not even for probes', false, 'GET /readyz', ['Host: evil.example:9900'], 421],
   ['a name that only begins like an address', false, 'GET /api/state', ['Host: 127.0.0.1.evil.example'], 421],
-  ['two Host fields', false, 'GET /api/state', ['Host: localhost', 'Host: evil.example'], 400],
+  ['RFC 9110 §7.2: two Host fields', false, 'GET /api/state', ['Host: localhost', 'Host: evil.example'], 400],
   ['a Host field with user information', false, 'GET /api/state', ['Host: evil@localhost'], 400],
   ['an empty Host field', false, 'GET /api/state', ['Host:'], 400],
   ['CSRF: a write from a page elsewhere', false, 'POST /api/reload', ['Origin: https://evil.example'], 401],
-  ['CSRF: with the token', false, 'POST /api/reload', [bearer, 'Origin: https://evil.example'], 403],
-  ['CSRF: a write from a sandboxed page', false, 'POST /api/reload', [bearer, 'Origin: null'], 403],
+  ['RFC 6454 §7, CSRF: with the token', false, 'POST /api/reload', [bearer, 'Origin: https://evil.example'], 403],
+  ['RFC 6454 §7, CSRF: a write from a sandboxed page', false, 'POST /api/reload', [bearer, 'Origin: null'], 403],
   [
     'CSRF: another port of this machine is elsewhere',
     false,
@@ -36,7 +36,7 @@ const table: readonly (readonly [string, boolean, string, readonly string[], num
   ],
   ['a page elsewhere may not ask what would be', false, 'POST /api/explain', ['Origin: https://evil.example'], 403],
   ['a page elsewhere may not push', false, 'POST /v1/traces', ['Origin: https://evil.example'], 403],
-  ['a page elsewhere may not read', false, 'GET /api/state', ['Origin: https://evil.example'], 403],
+  ['RFC 6454 §7: a page elsewhere may not read', false, 'GET /api/state', ['Origin: https://evil.example'], 403],
   [
     'nor by a script or an image',
     false,
@@ -75,14 +75,14 @@ const table: readonly (readonly [string, boolean, string, readonly string[], num
   ['a path there is not', false, 'GET /etc/passwd', [], 404],
   ['a path that is a property of every object', false, 'GET constructor', [], 400],
   ['another such', false, 'GET /__proto__', [], 404],
-  ['a token is needed', true, 'GET /api/state', [], 401],
+  ['RFC 6750 §3: a token is needed', true, 'GET /api/state', [], 401],
   ['a token is needed for metrics', true, 'GET /metrics', [], 401],
   ['a token is needed to learn which paths there are', true, 'GET /nowhere', [], 401],
   ['a wrong token', true, 'GET /api/state', ['Authorization: Bearer a-secret-of-some-lengthX'], 401],
   ['a token of another length', true, 'GET /api/state', ['Authorization: Bearer x'], 401],
-  ['two tokens', true, 'GET /api/state', [bearer, bearer], 401],
+  ['RFC 6750 §2: two tokens', true, 'GET /api/state', [bearer, bearer], 401],
   ['a token by another scheme', true, 'GET /api/state', [`Authorization: Basic ${secret}`], 401],
-  ['a token in the query', true, `GET /api/state?token=${secret}`, [], 401],
+  ['RFC 6750 §5.3: a token in the query', true, `GET /api/state?token=${secret}`, [], 401],
   ['the token', true, 'GET /api/state', [bearer], 200],
   ['the scheme in any case', true, 'GET /api/state', [`authorization: bearer ${secret}`], 200],
   ['with a token any name may be used', true, 'GET /api/state', [bearer, 'Host: gateway.internal:9900'], 200],
@@ -128,7 +128,7 @@ test('whatever is not a read is a change, but for what only asks, and for teleme
   assert.deepEqual(free.toSorted(), ['/api/explain', '/api/live/{stream}', '/v1/logs', '/v1/metrics', '/v1/traces']);
 });
 
-test('a token gives a role, and a role what the lower ones may', async () => {
+test('RFC 6750 §3.1: a token gives a role, and a role what the lower ones may', async () => {
   const grants = [
     { role: 'write', token: secret },
     { role: 'read', token: readSecret },

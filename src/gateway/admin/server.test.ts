@@ -62,7 +62,7 @@ test('a write is audited with what became of it', async () => {
   ]);
 });
 
-test('a body over the limit is 413, a head over it 431', async () => {
+test('RFC 6585 §5, RFC 9110 §15.5.14: a body over the limit is 413, a head over it 431', async () => {
   const { port } = await serve();
   assert.equal((await request(port, 'POST /api/explain', [], 'x'.repeat(70_000))).status, 413);
   assert.equal((await request(port, 'GET /livez', [`A: ${'a'.repeat(20_000)}`])).status, 431);
@@ -158,7 +158,7 @@ test('a refused reload is 422 with every problem', async () => {
   assert.deepEqual(audits, ['POST /api/reload → refused: a mistake']);
 });
 
-test('junk, a client that leaves and a connection that says nothing do not hurt', async () => {
+test('RFC 9112 §9.5: junk, a client that leaves and a connection that says nothing do not hurt', async () => {
   const { port } = await serve();
   assert.equal((await send({ port }, '\x16\x03\x01\r\n\r\n')).status, 400);
   const socket = connect({ host: '127.0.0.1', port });

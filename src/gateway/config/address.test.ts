@@ -48,7 +48,7 @@ test('what is no address is refused, with a suggestion where there is one', () =
   }
 });
 
-test('other spellings of an IPv4 address are refused, so that none passes a check as a name', () => {
+test('RFC 3986 §7.4: other spellings of an IPv4 address are refused, so that none passes a check as a name', () => {
   for (const host of ['2852039166', '0xa9fea9fe', '169.254.43518', '127.1', '0251.0376.0251.0376', '0x7f.1', 'a.0x1']) {
     assert.equal(read(`${host}:80`), null, host);
   }

@@ -22,7 +22,7 @@ test('says what the config says, with its defaults', () => {
   assert.match(text, /balance:/);
 });
 
-test('holds no secret, wherever one may be written', () => {
+test('RFC 6750 §5.3: holds no secret, wherever one may be written', () => {
   const text = textOf({
     ...base,
     services: [

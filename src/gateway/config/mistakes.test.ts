@@ -143,7 +143,7 @@ test('addresses of listeners: the same twice is an error, one inside another a w
   assert.deepEqual(lines(two('127.0.0.1:80', '127.0.0.2:80')), []);
 });
 
-test('an endpoint that is this gateway is a loop', () => {
+test('RFC 9110 §7.6.3: an endpoint that is this gateway is a loop', () => {
   const shop = (endpoint: string, listeners = '[{ name: web, address: ":8080" }]') =>
     config({ listeners, services: `[{ name: shop, endpoints: ["${endpoint}"] }]` });
   says(shop('localhost:8080'), 'this endpoint is the gateway itself (listeners[0])');

@@ -124,7 +124,7 @@ test('a key that TLS refuses although it belongs: 512 bits', () => {
   assert.match(lines('{ certificate: weak.pem, key: weak.key }').join('\n'), /TLS does not accept weak\.key/);
 });
 
-test('a key that others may read is a warning', () => {
+test('RFC 9325 §7: a key that others may read is a warning', () => {
   write('open.key', first.keyPem, 0o644);
   const found = lines('{ certificate: first.pem, key: open.key }');
   assert.equal(found.length, 1);

@@ -75,7 +75,7 @@ test('rewrites', () => {
   says(regex('^/(?<a>[0-9]{600})', '/{a}'), 'more than 500 parts: repeat less, or give no names');
 });
 
-test('fields that are not to be changed, and values that would break out', () => {
+test('RFC 9110 §5.5: fields that are not to be changed, and values that would break out', () => {
   const request = (text: string) => route(`service: shop, requestHeaders: { ${text} }`);
   const answer = (text: string) => route(`service: shop, responseHeaders: { ${text} }`);
   for (const name of ['Content-Length', 'transfer-encoding', 'Connection', 'Upgrade', 'TE', 'Trailer']) {

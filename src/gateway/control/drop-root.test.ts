@@ -23,11 +23,14 @@ function dropping(user: string): string {
 
 const isRoot = process.getuid?.() === 0;
 
-test(isRoot ? 'root is given up for good, by every thread' : 'without root there is nothing to give up', () => {
-  const seen = JSON.parse(dropping('4711')) as Record<string, unknown>;
-  if (!isRoot) return assert.equal(seen['kind'], 'not-root');
-  assert.deepEqual(seen, { kind: 'dropped', ids: [4711, 4711], inThread: [4711, 4711], groups: [4711], back: false });
-});
+test(
+  isRoot ? 'RFC 9110 §17.2: root is given up for good, by every thread' : 'without root there is nothing to give up',
+  () => {
+    const seen = JSON.parse(dropping('4711')) as Record<string, unknown>;
+    if (!isRoot) return assert.equal(seen['kind'], 'not-root');
+    assert.deepEqual(seen, { kind: 'dropped', ids: [4711, 4711], inThread: [4711, 4711], groups: [4711], back: false });
+  },
+);
 
 test('a user that does not exist or is root is refused', () => {
   const expected = isRoot ? 'USER_FAILED' : '';

@@ -149,7 +149,7 @@ test('a stop in the middle of a drain cuts what is running', async () => {
   await Promise.all([cut, drained]);
 });
 
-test('a killed worker is replaced while the other serves', async () => {
+test('RFC 9112 §9.5: a killed worker is replaced while the other serves', async () => {
   const worker = mortalWorker(2);
   const { gateway, get, next } = create({ config: config(await origin('one')), workerEntry: worker.entry });
   await gateway.start();
@@ -167,7 +167,7 @@ test('a killed worker is replaced while the other serves', async () => {
 
 const isRoot = process.getuid?.() === 0;
 
-test(`root is given up once the listeners are bound${isRoot ? '' : ' (here: there is none to give up)'}`, async () => {
+test(`RFC 9110 §17.2: root is given up once the listeners are bound${isRoot ? '' : ' (here: there is none to give up)'}`, async () => {
   const own = new URL('./gateway.ts', import.meta.url).href;
   const given = config(await origin('one'), { user: '4711' });
   const script = `

@@ -151,7 +151,7 @@ for (const [where, listener] of [
   ['before a PROXY header', { proxyProtocol: 'required', trustedProxies: ['127.0.0.1'] }],
   ['before a PROXY header and a TLS handshake', { tls, proxyProtocol: 'required', trustedProxies: ['127.0.0.1'] }],
 ] as const) {
-  onBoth(`a connection counts from the accept on, ${where}`, async (bench) => {
+  onBoth(`RFC 9112 §9.4: a connection counts from the accept on, ${where}`, async (bench) => {
     const gateway = await served(bench, { listener, timeouts, limits: { connectionsMax: 2 } });
     const open = [await bench.client(gateway), await bench.client(gateway)];
     await eventually('both are in', () => gateway.listener('connections') === 2);
@@ -170,7 +170,7 @@ for (const [where, listener] of [
   ['in the clear', {}],
   ['with TLS', { tls }],
 ] as const) {
-  onBoth(`one address has as many connections as it may, ${where}`, async (bench) => {
+  onBoth(`RFC 9112 §9.4: one address has as many connections as it may, ${where}`, async (bench) => {
     const gateway = await served(bench, { listener, timeouts, limits: { connectionsPerIpMax: 2 } });
     const [first] = [await bench.client(gateway), await bench.client(gateway)];
     await eventually('both are in', () => gateway.listener('connections') === 2);
@@ -182,7 +182,7 @@ for (const [where, listener] of [
     await eventually('another is in', () => gateway.listener('connections') === 2);
   });
 
-  onBoth(`clients behind a trusted proxy are not taken for one, ${where}`, async (bench) => {
+  onBoth(`RFC 9112 §9.4: clients behind a trusted proxy are not taken for one, ${where}`, async (bench) => {
     const gateway = await served(bench, {
       listener: { ...listener, trustedProxies: ['127.0.0.1'] },
       timeouts,
@@ -192,7 +192,7 @@ for (const [where, listener] of [
     await eventually('all are in', () => gateway.listener('connections') === 3);
   });
 
-  onBoth(`the client that a PROXY header names is the one that counts, ${where}`, async (bench) => {
+  onBoth(`RFC 9112 §9.4: the client that a PROXY header names is the one that counts, ${where}`, async (bench) => {
     const gateway = await served(bench, {
       listener: { ...listener, proxyProtocol: 'required', trustedProxies: ['127.0.0.1'] },
       limits: { connectionsPerIpMax: 1 },
@@ -225,7 +225,7 @@ async function shaken(peer: Peer, gateway: TestGateway): Promise<void> {
   await eventually('the handshake is counted', () => gateway.listener('handshakes') === before + 1);
 }
 
-onBoth('a place is given back once, wherever a TLS connection ends', async (bench) => {
+onBoth('RFC 9112 §9.5: a place is given back once, wherever a TLS connection ends', async (bench) => {
   const gateway = await served(bench, { listener: { tls }, timeouts });
   const { port } = gateway;
   const garbage = (await bench.client(gateway)).write('GET / HTTP/1.1\r\n\r\n');
@@ -256,12 +256,15 @@ for (const [how, leave] of [
   ['a FIN within its hello', (client: Peer) => client.write(hello).end()],
   ['a reset within its hello', (client: Peer) => client.write(hello).reset()],
 ] as const) {
-  onBoth(`a client that leaves before the handshake has ended is not waited for: ${how}`, async (bench) => {
-    const gateway = await served(bench, { listener: { tls }, timeouts: { handshakeMs: 3_600_000 } });
-    leave(await bench.client(gateway));
-    await eventually('it has failed', () => gateway.listener('handshakeFailures') === 1);
-    await eventually('it is out', () => gateway.listener('connections') === 0);
-  });
+  onBoth(
+    `RFC 9112 §9.5: a client that leaves before the handshake has ended is not waited for: ${how}`,
+    async (bench) => {
+      const gateway = await served(bench, { listener: { tls }, timeouts: { handshakeMs: 3_600_000 } });
+      leave(await bench.client(gateway));
+      await eventually('it has failed', () => gateway.listener('handshakeFailures') === 1);
+      await eventually('it is out', () => gateway.listener('connections') === 0);
+    },
+  );
 }
 
 onBoth('a drain ends handshakes and headers that have not arrived, and counts none as failed', async (bench) => {

@@ -79,41 +79,47 @@ function watchMemory(gateway: TestGateway): { mostBytes: number; stop(): void } 
 }
 
 for (const framing of ['length', 'chunked'] as const) {
-  onBoth(`300 MB through a slow reader cost no more than a few buffers: response, ${framing}`, async (bench) => {
-    const bytes = 300 * MB;
-    const { origin, gateway, client } = await bench.line();
-    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-    const server = await origin.accept();
-    await server.request();
-    const startRss = process.memoryUsage().rss;
-    const watch = watchMemory(gateway);
-    server.write(`HTTP/1.1 200 OK\r\n${framingField(framing, bytes)}\r\n\r\n`);
-    const poured = pourBody(server, new ByteStream(1, bytes), framing, 256 * 1024);
-    await drainBody(client, new ByteStream(1, bytes), framing, 2 * MB);
-    await poured;
-    watch.stop();
-    assert.ok(watch.mostBytes <= 512 * 1024, `${watch.mostBytes} bytes were lent out`);
-    const grown = process.memoryUsage().rss - startRss;
-    assert.ok(grown < 150 * MB, `the process has grown by ${Math.round(grown / MB)} MB`);
-  });
+  onBoth(
+    `RFC 9110 §17.5: 300 MB through a slow reader cost no more than a few buffers: response, ${framing}`,
+    async (bench) => {
+      const bytes = 300 * MB;
+      const { origin, gateway, client } = await bench.line();
+      client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      const server = await origin.accept();
+      await server.request();
+      const startRss = process.memoryUsage().rss;
+      const watch = watchMemory(gateway);
+      server.write(`HTTP/1.1 200 OK\r\n${framingField(framing, bytes)}\r\n\r\n`);
+      const poured = pourBody(server, new ByteStream(1, bytes), framing, 256 * 1024);
+      await drainBody(client, new ByteStream(1, bytes), framing, 2 * MB);
+      await poured;
+      watch.stop();
+      assert.ok(watch.mostBytes <= 512 * 1024, `${watch.mostBytes} bytes were lent out`);
+      const grown = process.memoryUsage().rss - startRss;
+      assert.ok(grown < 150 * MB, `the process has grown by ${Math.round(grown / MB)} MB`);
+    },
+  );
 
-  onBoth(`300 MB into a slow server cost no more than a few buffers: request, ${framing}`, async (bench) => {
-    const bytes = 300 * MB;
-    const { origin, gateway, client } = await bench.line();
-    const startRss = process.memoryUsage().rss;
-    const watch = watchMemory(gateway);
-    client.write(`PUT / HTTP/1.1\r\nHost: a\r\n${framingField(framing, bytes)}\r\n\r\n`);
-    const poured = pourBody(client, new ByteStream(2, bytes), framing, 256 * 1024);
-    const server = await origin.accept();
-    await drainBody(server, new ByteStream(2, bytes), framing, 2 * MB);
-    await poured;
-    watch.stop();
-    server.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
-    assert.equal((await client.response()).status, 200);
-    assert.ok(watch.mostBytes <= 512 * 1024, `${watch.mostBytes} bytes were lent out`);
-    const grown = process.memoryUsage().rss - startRss;
-    assert.ok(grown < 150 * MB, `the process has grown by ${Math.round(grown / MB)} MB`);
-  });
+  onBoth(
+    `RFC 9110 §17.5: 300 MB into a slow server cost no more than a few buffers: request, ${framing}`,
+    async (bench) => {
+      const bytes = 300 * MB;
+      const { origin, gateway, client } = await bench.line();
+      const startRss = process.memoryUsage().rss;
+      const watch = watchMemory(gateway);
+      client.write(`PUT / HTTP/1.1\r\nHost: a\r\n${framingField(framing, bytes)}\r\n\r\n`);
+      const poured = pourBody(client, new ByteStream(2, bytes), framing, 256 * 1024);
+      const server = await origin.accept();
+      await drainBody(server, new ByteStream(2, bytes), framing, 2 * MB);
+      await poured;
+      watch.stop();
+      server.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      assert.equal((await client.response()).status, 200);
+      assert.ok(watch.mostBytes <= 512 * 1024, `${watch.mostBytes} bytes were lent out`);
+      const grown = process.memoryUsage().rss - startRss;
+      assert.ok(grown < 150 * MB, `the process has grown by ${Math.round(grown / MB)} MB`);
+    },
+  );
 }
 
 onBoth('a reader that stops holds the server back', async (bench) => {
@@ -290,24 +296,27 @@ onBoth('refusals to a client that does not read are held back, not piled up', as
 });
 
 for (const framing of ['length', 'chunked'] as const) {
-  onBoth(`connections that carried a long body keep no memory while they are idle, ${framing}`, async (bench) => {
-    const { client, origin, gateway } = await bench.line();
-    const field = framing === 'length' ? `Content-Length: ${MB}` : 'Transfer-Encoding: chunked';
-    // Twice on the same connections: what was given back is asked for again.
-    for (let round = 0; round < 2; round += 1) {
-      const body = new ByteStream(round, MB);
-      client.write(`PUT / HTTP/1.1\r\nHost: a\r\n${field}\r\n\r\n`);
-      const sent = pourBody(client, body, framing, 100_000);
-      const server = origin.connections[0] ?? (await origin.accept());
-      await drainBody(server, new ByteStream(round, MB), framing);
-      await sent;
-      server.write(`HTTP/1.1 200 OK\r\n${field}\r\n\r\n`);
-      const answered = pourBody(server, new ByteStream(round, MB), framing, 100_000);
-      await drainBody(client, new ByteStream(round, MB), framing);
-      await answered;
-      await eventually('both are idle', () => gateway.endpoint('idle') === 1);
-      assert.equal(gateway.bufferedBytes, 0);
-    }
-    assert.equal(origin.connections.length, 1);
-  });
+  onBoth(
+    `RFC 9110 §17.5: connections that carried a long body keep no memory while they are idle, ${framing}`,
+    async (bench) => {
+      const { client, origin, gateway } = await bench.line();
+      const field = framing === 'length' ? `Content-Length: ${MB}` : 'Transfer-Encoding: chunked';
+      // Twice on the same connections: what was given back is asked for again.
+      for (let round = 0; round < 2; round += 1) {
+        const body = new ByteStream(round, MB);
+        client.write(`PUT / HTTP/1.1\r\nHost: a\r\n${field}\r\n\r\n`);
+        const sent = pourBody(client, body, framing, 100_000);
+        const server = origin.connections[0] ?? (await origin.accept());
+        await drainBody(server, new ByteStream(round, MB), framing);
+        await sent;
+        server.write(`HTTP/1.1 200 OK\r\n${field}\r\n\r\n`);
+        const answered = pourBody(server, new ByteStream(round, MB), framing, 100_000);
+        await drainBody(client, new ByteStream(round, MB), framing);
+        await answered;
+        await eventually('both are idle', () => gateway.endpoint('idle') === 1);
+        assert.equal(gateway.bufferedBytes, 0);
+      }
+      assert.equal(origin.connections.length, 1);
+    },
+  );
 }

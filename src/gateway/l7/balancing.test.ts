@@ -93,7 +93,7 @@ const sticky: Changes = {
   endpoint: (index) => ({ pin: pins[index]! }),
 };
 
-onBoth('affinity: the first answer pins, and the cookie is honoured from then on', async (bench) => {
+onBoth('RFC 6265 §4.1.2, affinity: the first answer pins, and the cookie is honoured from then on', async (bench) => {
   const { client } = await pair(bench, sticky);
   client.write(get());
   const first = await client.response();
@@ -116,7 +116,7 @@ onBoth('affinity: who is pinned to a server that is down is balanced and pinned 
   assert.match(fieldOf(moved, 'set-cookie') ?? '', /^seat=pin-of-one;/);
 });
 
-onBoth('affinity: what nobody has given out is no pin, whatever its size', async (bench) => {
+onBoth('RFC 6265 §8.6, affinity: what nobody has given out is no pin, whatever its size', async (bench) => {
   const { client } = await pair(bench, sticky);
   for (const value of ['', 'pin-of-two', 'x'.repeat(4000), '%00', '1']) {
     client.write(get(`Cookie: seat=${value}\r\n`));

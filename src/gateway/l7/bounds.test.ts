@@ -4,6 +4,8 @@ import { eventually, onBoth } from '../../../test/engine/bench.ts';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer } from '../../../test/engine/origin.ts';
+import type { Peer } from '../../../test/engine/peer.ts';
+import { freePort } from '../../../test/ports.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
@@ -95,3 +97,26 @@ onBoth(
     assert.equal(origin.connections.length, 1);
   },
 );
+
+onBoth('RFC 9209 §4: a refusal tells nothing of the servers, whatever is wrong with them', async (bench) => {
+  const absent = await freePort();
+  const { client, origin, gateway } = await bench.line({ serviceTimeouts: { responseHeaderMs: 200 } });
+  const told = (text: string): void =>
+    assert.doesNotMatch(text, new RegExp(`127\\.0\\.0\\.1|${origin.port}|${absent}|ECONN|inside|shop|stack`, 'i'));
+  const raw = async (asked: Peer, status: number, code: string): Promise<void> => {
+    asked.write(GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+    if (asked === client) {
+      const server = await origin.accept();
+      await server.request();
+      server.write('HTTP/1.1 200 OK\r\nX-Inside: inside-9\r\nno field\r\n\r\n');
+    }
+    await asked.until('the end', () => asked.ended);
+    assert.match(asked.text, new RegExp(`^HTTP/1\\.1 ${status} .*"code":"${code}"`, 's'));
+    told(asked.text);
+  };
+  await raw(client, 502, 'upstream_protocol');
+  const silent = await bench.client(gateway);
+  await raw(silent, 504, 'upstream_timeout');
+  const deaf = await bench.client(await bench.gateway([absent], { attemptsMax: 1 }));
+  await raw(deaf, 502, 'connect_failed');
+});

@@ -11,22 +11,25 @@ import { answer } from '../../../test/engine/origin.ts';
 
 const HEAD = 'PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n';
 
-onBoth('an early answer arrives although the server is gone when more of the body comes', async (bench) => {
-  const { origin, client } = await bench.line();
-  client.write(HEAD);
-  const server = await origin.accept();
-  await server.until('a head', () => server.text.includes('\r\n\r\n'));
-  // In one turn, so that the gateway finds the body first and then, on writing it, the reset.
-  client.write(Buffer.alloc(1000));
-  server.write(answer('too much', '', '413 Content Too Large'));
-  server.reset();
-  const got = await client.response();
-  if (bench.transport === 'net') assert.equal(got.status, 502);
-  else assert.deepEqual([got.status, got.body.toString()], [413, 'too much']);
-  assert.equal(await client.gone(), 'end');
-});
+onBoth(
+  'RFC 9112 §9.5: an early answer arrives although the server is gone when more of the body comes',
+  async (bench) => {
+    const { origin, client } = await bench.line();
+    client.write(HEAD);
+    const server = await origin.accept();
+    await server.until('a head', () => server.text.includes('\r\n\r\n'));
+    // In one turn, so that the gateway finds the body first and then, on writing it, the reset.
+    client.write(Buffer.alloc(1000));
+    server.write(answer('too much', '', '413 Content Too Large'));
+    server.reset();
+    const got = await client.response();
+    if (bench.transport === 'net') assert.equal(got.status, 502);
+    else assert.deepEqual([got.status, got.body.toString()], [413, 'too much']);
+    assert.equal(await client.gone(), 'end');
+  },
+);
 
-onBoth('an early answer that was cut off is not passed on as whole', async (bench) => {
+onBoth('RFC 9112 §8: an early answer that was cut off is not passed on as whole', async (bench) => {
   const { origin, client } = await bench.line();
   client.write(HEAD);
   const server = await origin.accept();

@@ -36,18 +36,21 @@ async function asked(bench: Bench, request = GET, changes: Changes = {}): Promis
 
 // — The client says that it will send no more (RFC 9112 §9.6)
 
-onBoth('a client that half-closes behind its request gets its answer, and then the end', async (bench) => {
-  const { client, server } = await asked(bench);
-  client.end();
-  server.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello');
-  await client.until('the start', () => client.text.endsWith('hello'));
-  server.write('world');
-  const response = await client.response();
-  assert.equal(response.body.toString(), 'helloworld');
-  assert.equal(await client.gone(), 'end');
-});
+onBoth(
+  'RFC 9112 §9.6: a client that half-closes behind its request gets its answer, and then the end',
+  async (bench) => {
+    const { client, server } = await asked(bench);
+    client.end();
+    server.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello');
+    await client.until('the start', () => client.text.endsWith('hello'));
+    server.write('world');
+    const response = await client.response();
+    assert.equal(response.body.toString(), 'helloworld');
+    assert.equal(await client.gone(), 'end');
+  },
+);
 
-onBoth('a client that half-closes is not waited for without end', async (bench) => {
+onBoth('RFC 9112 §9.6: a client that half-closes is not waited for without end', async (bench) => {
   const { client, server, gateway } = await asked(bench, GET, { timeouts: { halfCloseMs: 200 } });
   client.end();
   assert.equal(await client.gone(), 'reset');
@@ -84,7 +87,7 @@ for (const [when, prepare] of [
     },
   ],
 ] as const) {
-  onBoth(`a client that is gone ${when}: the server is let go, and not blamed`, async (bench) => {
+  onBoth(`RFC 9112 §9.5: a client that is gone ${when}: the server is let go, and not blamed`, async (bench) => {
     const line = await asked(bench);
     await prepare(line);
     line.client.reset();
@@ -96,14 +99,14 @@ for (const [when, prepare] of [
   });
 }
 
-onBoth('a client that is gone within its body: the server is let go', async (bench) => {
+onBoth('RFC 9112 §9.5: a client that is gone within its body: the server is let go', async (bench) => {
   const { client, server, gateway } = await asked(bench, `${UPLOAD}start`);
   client.reset();
   await server.gone();
   await eventually('it is counted', () => gateway.route('aborted') === 1);
 });
 
-onBoth('a client that is gone while its connection is made: the attempt is cancelled', async (bench) => {
+onBoth('RFC 9112 §9.5: a client that is gone while its connection is made: the attempt is cancelled', async (bench) => {
   await using port = await deafPort();
   const gateway = await bench.gateway([port.number]);
   const client = await bench.client(gateway);
@@ -158,7 +161,7 @@ onBoth('RFC 9112 §8: a head that is broken off is a 502', async (bench) => {
   assert.equal(gateway.endpoint('resets'), 1);
 });
 
-onBoth('a chunked body that is malformed within is broken off', async (bench) => {
+onBoth('RFC 9112 §8: a chunked body that is malformed within is broken off', async (bench) => {
   const { client, server, gateway } = await asked(bench);
   server.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nstart\r\n');
   await client.until('the start', () => client.text.includes('start'));
@@ -170,16 +173,19 @@ onBoth('a chunked body that is malformed within is broken off', async (bench) =>
 
 // — Time is up
 
-onBoth('a server that does not accept: connect_timeout, and the endpoint is the one to blame', async (bench) => {
-  await using port = await deafPort();
-  const gateway = await bench.gateway([port.number], { serviceTimeouts: { connectMs: 200 }, attemptsMax: 1 });
-  const client = await bench.client(gateway);
-  client.write(GET);
-  const refusal = await client.refusal(504, 'connect_timeout');
-  assert.equal(fieldOf(refusal, 'connection'), undefined, 'the client may go on');
-  assert.equal(gateway.endpoint('timeouts'), 1);
-  assert.equal(gateway.endpoint('connections'), 0);
-});
+onBoth(
+  'RFC 9110 §15.6.5: a server that does not accept: connect_timeout, and the endpoint is the one to blame',
+  async (bench) => {
+    await using port = await deafPort();
+    const gateway = await bench.gateway([port.number], { serviceTimeouts: { connectMs: 200 }, attemptsMax: 1 });
+    const client = await bench.client(gateway);
+    client.write(GET);
+    const refusal = await client.refusal(504, 'connect_timeout');
+    assert.equal(fieldOf(refusal, 'connection'), undefined, 'the client may go on');
+    assert.equal(gateway.endpoint('timeouts'), 1);
+    assert.equal(gateway.endpoint('connections'), 0);
+  },
+);
 
 onBoth('a server that does not accept: another one is asked', async (bench) => {
   await using port = await deafPort();
@@ -194,7 +200,7 @@ onBoth('a server that does not accept: another one is asked', async (bench) => {
   assert.equal(gateway.route('retries'), 1);
 });
 
-onBoth('no head of an answer in time: 504, once, and the server is let go', async (bench) => {
+onBoth('RFC 9110 §15.6.5: no head of an answer in time: 504, once, and the server is let go', async (bench) => {
   const { client, server, gateway } = await asked(bench, GET, { serviceTimeouts: { responseHeaderMs: 200 } });
   server.write('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 O');
   await client.refusal(504, 'upstream_timeout');
@@ -203,7 +209,7 @@ onBoth('no head of an answer in time: 504, once, and the server is let go', asyn
   assert.equal(gateway.route('retries'), 0, 'it may be at work on it');
 });
 
-onBoth('a server that stops taking the body is late, not the client', async (bench) => {
+onBoth('RFC 9110 §15.6.5: a server that stops taking the body is late, not the client', async (bench) => {
   const { client, server, gateway } = await asked(bench, UPLOAD.replace('100000', '900000000'), {
     serviceTimeouts: { bodyIdleMs: 300 },
   });
@@ -218,14 +224,14 @@ onBoth('a server that stops taking the body is late, not the client', async (ben
   assert.equal(gateway.endpoint('timeouts'), 1);
 });
 
-onBoth('a client whose body stops coming is late: 408', async (bench) => {
+onBoth('RFC 9110 §15.5.9: a client whose body stops coming is late: 408', async (bench) => {
   const { client, server, gateway } = await asked(bench, `${UPLOAD}start`, { timeouts: { bodyIdleMs: 200 } });
   await client.refusal(408, 'body_timeout');
   await server.gone();
   assert.equal(gateway.endpoint('timeouts'), 0);
 });
 
-onBoth('an answer whose body stops coming is broken off', async (bench) => {
+onBoth('RFC 9112 §8: an answer whose body stops coming is broken off', async (bench) => {
   const { client, server, gateway } = await asked(bench, GET, { serviceTimeouts: { bodyIdleMs: 200 } });
   server.write(STARTED);
   assert.equal(await client.gone(), 'reset');
@@ -252,7 +258,7 @@ onBoth('a 5xx that is broken off has failed once', async (bench) => {
   assert.deepEqual([gateway.route('responses5xx'), gateway.route('broken')], [1, 0]);
 });
 
-onBoth('the total ends what has no answer: 504', async (bench) => {
+onBoth('RFC 9110 §15.6.5: the total ends what has no answer: 504', async (bench) => {
   const { client, server } = await asked(bench, GET, { serviceTimeouts: { totalMs: 200 } });
   await client.refusal(504, 'total_timeout');
   await server.gone();
@@ -306,7 +312,7 @@ onBoth(
   },
 );
 
-onBoth('half a request head in time, and no more: 408', async (bench) => {
+onBoth('RFC 9110 §15.5.9: half a request head in time, and no more: 408', async (bench) => {
   const { client, origin } = await bench.line({ timeouts: { headerMs: 200 } });
   client.write('GET / HTTP/1.1\r\nHo');
   await client.refusal(408, 'header_timeout');
@@ -314,7 +320,7 @@ onBoth('half a request head in time, and no more: 408', async (bench) => {
   assert.equal(origin.connections.length, 0);
 });
 
-onBoth('a client that is idle between requests is let go without a word', async (bench) => {
+onBoth('RFC 9112 §9.5: a client that is idle between requests is let go without a word', async (bench) => {
   const { client, server } = await asked(bench, GET, { timeouts: { idleMs: 200 } });
   server.write(answer());
   await client.response();
@@ -322,7 +328,7 @@ onBoth('a client that is idle between requests is let go without a word', async 
   assert.equal(client.text, '');
 });
 
-onBoth('a client that takes nothing of its answer is let go, and the server with it', async (bench) => {
+onBoth('RFC 9112 §9.5: a client that takes nothing of its answer is let go, and the server with it', async (bench) => {
   const { client, server, gateway } = await asked(bench, GET, { timeouts: { writeIdleMs: 200 } });
   client.pause();
   server.write('HTTP/1.1 200 OK\r\nContent-Length: 900000000\r\n\r\n');

@@ -188,7 +188,7 @@ describe('from a trusted proxy', () => {
   const trusted = ['10.0.0.0/8', '2001:db8:aaaa::/48'];
   const chain = (...fields: string[]): Result => forward({ peer: '10.0.0.1', trusted, fields });
 
-  test('the chain is continued and the client is the rightmost address that is not trusted', () => {
+  test('RFC 7239 §5.2: the chain is continued and the client is the rightmost address that is not trusted', () => {
     const { sent, client } = chain('X-Forwarded-For: 6.6.6.6, 198.51.100.7, 10.2.3.4');
     assert.deepEqual(sent['x-forwarded-for'], ['6.6.6.6, 198.51.100.7, 10.2.3.4, 10.0.0.1']);
     assert.deepEqual(sent['x-real-ip'], ['198.51.100.7']);
@@ -233,7 +233,7 @@ describe('from a trusted proxy', () => {
     }
   });
 
-  test('a chain is bounded', () => {
+  test('RFC 9110 §17.5: a chain is bounded', () => {
     const long = Array.from({ length: 200 }, (_, hop) => `10.0.1.${hop}`).join(', ');
     const { sent, client } = chain(`X-Forwarded-For: ${long}`);
     assert.equal(sent['x-forwarded-for']?.[0]?.split(', ').length, 33);
@@ -262,7 +262,7 @@ describe('from a trusted proxy', () => {
     assert.match(twice.requestId, /^[0-9a-f]{32}$/);
   });
 
-  test('X-Real-IP is always ours', () => {
+  test('RFC 7239 §8.1: X-Real-IP is always ours', () => {
     assert.deepEqual(chain('X-Real-IP: 6.6.6.6').sent['x-real-ip'], ['10.0.0.1']);
   });
 

@@ -168,7 +168,7 @@ test('RFC 9110 §7.6.1: what belongs to the connection is dropped, with what Con
   assert.deepEqual(listedNames(head), ['x-zhop', 'te']);
 });
 
-test('Connection options beyond reason are refused, not worked through', () => {
+test('RFC 9110 §7.6.1: Connection options beyond reason are refused, not worked through', () => {
   const options = Array.from({ length: 40 }, (_, i) => `x${i}`).join(',');
   assert.equal(request(`GET / HTTP/1.1\r\nHost: a\r\nConnection: ${options}\r\n\r\n`).verdict, 'bad_connection_option');
 });
@@ -215,7 +215,7 @@ test('RFC 9110 §10.1.1: Expect counts only with a body and in HTTP/1.1, and els
   }
 });
 
-test('an underscore in a name is refused, or dropped by option, also beside its twin', () => {
+test('RFC 9110 §17.10: an underscore in a name is refused, or dropped by option, also beside its twin', () => {
   const text = 'GET / HTTP/1.1\r\nHost: a\r\nX_A: 1\r\nX-A: 2\r\n_: 3\r\nContent_Length: 4\r\n\r\n';
   assert.equal(request(text).verdict, 'underscore_name');
   const head = accepted(text, { underscoresInNames: 'drop' });
@@ -234,7 +234,7 @@ test('a chunked request has no length', () => {
   assert.deepEqual(kept(head), ['Host: a']);
 });
 
-test('the largest length is exact, and leading zeros do not matter', () => {
+test('RFC 9110 §8.6: the largest length is exact, and leading zeros do not matter', () => {
   assert.equal(
     accepted('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0009007199254740991\r\n\r\n').contentLength,
     Number.MAX_SAFE_INTEGER,

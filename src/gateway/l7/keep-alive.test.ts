@@ -142,7 +142,7 @@ onBoth('RFC 9112 §9.3: a server of HTTP/1.0 is kept alive only if it says so', 
   assert.equal(gateway.endpoint('reuses'), 1);
 });
 
-onBoth('the last answer that the limit of requests allows says close', async (bench) => {
+onBoth('RFC 9112 §9.6: the last answer that the limit of requests allows says close', async (bench) => {
   const { origin, client, gateway } = await bench.line({ limits: { requestsPerConnectionMax: 3 } });
   origin.serve(({ target }, connection) => {
     connection.write(answer(target));

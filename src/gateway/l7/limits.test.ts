@@ -136,7 +136,7 @@ onBoth('RFC 9110 §15.5.9: a head that trickles in has as long as one that stops
   await client.refusal(408, 'header_timeout');
 });
 
-onBoth('a client that connects and says nothing is let go without a word', async (bench) => {
+onBoth('RFC 9112 §9.5: a client that connects and says nothing is let go without a word', async (bench) => {
   const clock = new ManualClock();
   const { client, gateway } = await bench.line({ timeouts: { headerMs: HEADER_MS } }, clock);
   await eventually('it is in', () => gateway.listener('connections') === 1);
@@ -147,28 +147,31 @@ onBoth('a client that connects and says nothing is let go without a word', async
   assert.equal(client.receivedBytes, 0);
 });
 
-onBoth('between requests a connection is kept for its idle time, and let go without a word', async (bench) => {
-  const clock = new ManualClock();
-  const { origin, client, gateway } = await bench.line({ timeouts: { headerMs: 1000, idleMs: 50_000 } }, clock);
-  origin.serve((_request, connection) => {
-    connection.write(answer('ok'));
-  });
-  for (let i = 0; i < 2; i += 1) {
-    await client.write(lines()).response();
-    clock.nearly(50_000);
-  }
-  assert.equal(gateway.listener('connections'), 1);
-  clock.over();
-  assert.equal(await client.gone(), 'end');
-  assert.equal(client.text, '');
-});
+onBoth(
+  'RFC 9112 §9.5: between requests a connection is kept for its idle time, and let go without a word',
+  async (bench) => {
+    const clock = new ManualClock();
+    const { origin, client, gateway } = await bench.line({ timeouts: { headerMs: 1000, idleMs: 50_000 } }, clock);
+    origin.serve((_request, connection) => {
+      connection.write(answer('ok'));
+    });
+    for (let i = 0; i < 2; i += 1) {
+      await client.write(lines()).response();
+      clock.nearly(50_000);
+    }
+    assert.equal(gateway.listener('connections'), 1);
+    clock.over();
+    assert.equal(await client.gone(), 'end');
+    assert.equal(client.text, '');
+  },
+);
 
 for (const [what, rate, piece, isSlow] of [
   ['that brings less than it must is late', 500, 499 * 5, true],
   ['that brings enough is not, however long it takes', 500, 500 * 5, false],
   ['may be as slow as it likes where no rate is asked', 0, 1, false],
 ] as const) {
-  onBoth(`a body ${what}`, async (bench) => {
+  onBoth(`RFC 9110 §15.5.9: a body ${what}`, async (bench) => {
     const clock = new ManualClock();
     const { origin, client } = await bench.line(
       { limits: { requestBodyRateMin: rate }, timeouts: { bodyIdleMs: 30_000 } },

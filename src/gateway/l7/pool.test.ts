@@ -40,7 +40,7 @@ onBoth('a server that says close is not asked again on that connection (RFC 9112
   await (await origin.accept()).request();
 });
 
-onBoth('a server that closes an idle connection is not asked on it', async (bench) => {
+onBoth('RFC 9112 §9.5: a server that closes an idle connection is not asked on it', async (bench) => {
   const { origin, gateway, client } = await bench.line();
   client.write(get('/a'));
   const first = await origin.accept();
@@ -56,7 +56,7 @@ onBoth('a server that closes an idle connection is not asked on it', async (benc
   assert.equal((await client.response()).status, 200);
 });
 
-onBoth('an unused connection is closed after its idle time', async (bench) => {
+onBoth('RFC 9112 §9.5: an unused connection is closed after its idle time', async (bench) => {
   const { origin, gateway, client } = await bench.line({ serviceTimeouts: { idleMs: 200 } });
   client.write(get('/a'));
   const server = await origin.accept();
@@ -68,31 +68,34 @@ onBoth('an unused connection is closed after its idle time', async (bench) => {
   await eventually('it is let go', () => gateway.endpoint('connections') === 0);
 });
 
-onBoth('no more connections are kept than the limit says, and none is used more often', async (bench) => {
-  const { origin, gateway } = await bench.line({
-    serviceLimits: { idleConnectionsMax: 2, requestsPerConnectionMax: 3 },
-  });
-  const clients = await Promise.all(Array.from({ length: 5 }, async () => await bench.client(gateway)));
-  for (const client of clients) client.write(get('/'));
-  const servers = await Promise.all(clients.map(async () => await origin.accept()));
-  for (const server of servers) await server.request();
-  for (const server of servers) server.write(answer());
-  for (const client of clients) await client.response();
-  await eventually('three are closed', () => servers.filter(({ ended }) => ended).length === 3);
-  assert.equal(gateway.endpoint('idle'), 2);
-  for (let i = 0; i < 4; i += 1) {
-    clients[0]!.write(get('/'));
-    await eventually('one is asked', () => servers.some(({ received }) => received.length > 0));
-    const asked = servers.find(({ received }) => received.length > 0)!;
-    await asked.request();
-    asked.write(answer());
-    await clients[0]!.response();
-  }
-  await eventually('all are closed, after three requests each', () => servers.every(({ ended }) => ended));
-  assert.equal(gateway.endpoint('connects'), 5);
-});
+onBoth(
+  'RFC 9112 §9.4: no more connections are kept than the limit says, and none is used more often',
+  async (bench) => {
+    const { origin, gateway } = await bench.line({
+      serviceLimits: { idleConnectionsMax: 2, requestsPerConnectionMax: 3 },
+    });
+    const clients = await Promise.all(Array.from({ length: 5 }, async () => await bench.client(gateway)));
+    for (const client of clients) client.write(get('/'));
+    const servers = await Promise.all(clients.map(async () => await origin.accept()));
+    for (const server of servers) await server.request();
+    for (const server of servers) server.write(answer());
+    for (const client of clients) await client.response();
+    await eventually('three are closed', () => servers.filter(({ ended }) => ended).length === 3);
+    assert.equal(gateway.endpoint('idle'), 2);
+    for (let i = 0; i < 4; i += 1) {
+      clients[0]!.write(get('/'));
+      await eventually('one is asked', () => servers.some(({ received }) => received.length > 0));
+      const asked = servers.find(({ received }) => received.length > 0)!;
+      await asked.request();
+      asked.write(answer());
+      await clients[0]!.response();
+    }
+    await eventually('all are closed, after three requests each', () => servers.every(({ ended }) => ended));
+    assert.equal(gateway.endpoint('connects'), 5);
+  },
+);
 
-onBoth('requests beyond the connections wait in line, in order', async (bench) => {
+onBoth('RFC 9112 §9.4: requests beyond the connections wait in line, in order', async (bench) => {
   const { origin, gateway } = await bench.line({ serviceLimits: { connectionsMax: 1 } });
   const clients = await Promise.all(Array.from({ length: 4 }, async () => await bench.client(gateway)));
   for (const [i, client] of clients.entries()) {
@@ -142,7 +145,7 @@ onBoth('a client that leaves the line is not waited for', async (bench) => {
   assert.equal(gateway.route('aborted'), 1);
 });
 
-onBoth('a full line is refused at once, a long wait in the end', async (bench) => {
+onBoth('RFC 9112 §9.4: a full line is refused at once, a long wait in the end', async (bench) => {
   const { origin, gateway, client } = await bench.line({
     serviceLimits: { connectionsMax: 1, queueMax: 1 },
     serviceTimeouts: { queueMs: 300 },

@@ -59,7 +59,7 @@ function named(header: Buffer): Named {
 
 const nobody = { address: null, port: 0 };
 
-test('version 1 (§2.1): the source of a TCP4 and of a TCP6 line, and none of an UNKNOWN one', () => {
+test('PROXY protocol §2.1: version 1, the source of a TCP4 and of a TCP6 line, and none of an UNKNOWN one', () => {
   const cases: readonly (readonly [string, Named])[] = [
     ['PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n', { address: '192.0.2.1', port: 56_324 }],
     ['PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n', { address: '255.255.255.255', port: 65_535 }],
@@ -79,7 +79,7 @@ test('version 1 (§2.1): the source of a TCP4 and of a TCP6 line, and none of an
   assert.equal(cases.at(-1)![0].length, 107, 'the longest that there may be');
 });
 
-test('version 1: anything that is not exactly in form is bad', () => {
+test('PROXY protocol §2.1: version 1, anything that is not exactly in form is bad', () => {
   const lines = [
     'GET / HTTP/1.1\r\n',
     'proxy TCP4 192.0.2.1 198.51.100.2 1 2\r\n',
@@ -120,7 +120,7 @@ test('version 1: anything that is not exactly in form is bad', () => {
   for (const line of lines) assert.equal(read(v1(line)).kind, 'bad', line);
 });
 
-test('version 2 (§2.2): the source over IPv4 and IPv6, with extensions behind it', () => {
+test('PROXY protocol §2.2: version 2, the source over IPv4 and IPv6, with extensions behind it', () => {
   const extensions = [...tlv(0x04, []), ...tlv(0x02, [...v1('shop.example')]), ...tlv(0x20, [1, 0, 0, 0, 0])];
   const cases: readonly (readonly [Buffer, Named])[] = [
     [v2(0x21, 0x11, four), { address: '192.0.2.1', port: 56_324 }],
@@ -146,7 +146,7 @@ test('version 2 (§2.2): the source over IPv4 and IPv6, with extensions behind i
   }
 });
 
-test('version 2: a wrong signature, version, command, family or length is bad', () => {
+test('PROXY protocol §2.2: version 2, a wrong signature, version, command, family or length is bad', () => {
   const wrong: readonly (readonly [string, Buffer])[] = [
     ['version 1 in a binary header', v2(0x11, 0x11, four)],
     ['version 3', v2(0x31, 0x11, four)],

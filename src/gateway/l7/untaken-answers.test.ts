@@ -85,7 +85,7 @@ onBoth('and one whose gateway drains', async (bench) => {
 });
 
 onBoth(
-  'a client that takes its answers slowly is not idle meanwhile; one that takes nothing is cut off',
+  'RFC 9112 §9.5: a client that takes its answers slowly is not idle meanwhile; one that takes nothing is cut off',
   async (bench) => {
     const line = await stuck(bench);
     const { client, clock, gateway } = line;

@@ -234,7 +234,7 @@ for (const [what, request] of plain) {
   });
 }
 
-onBoth('an upgrade that the route does not allow is not passed on', async (bench) => {
+onBoth('RFC 9110 §7.8: an upgrade that the route does not allow is not passed on', async (bench) => {
   const { origin, client } = await bench.line({ route: { upgrade: [] } });
   client.write(upgradeRequest());
   const server = await origin.accept();
@@ -244,7 +244,7 @@ onBoth('an upgrade that the route does not allow is not passed on', async (bench
   await server.gone();
 });
 
-onBoth('an upgrade with a body is a request with a body', async (bench) => {
+onBoth('RFC 9110 §7.8: an upgrade with a body is a request with a body', async (bench) => {
   const { origin, client } = await bench.line();
   client.write(`${upgradeRequest({ 'Content-Length': '5' }, 'POST /chat HTTP/1.1')}hello`);
   const server = await origin.accept();
@@ -308,7 +308,7 @@ for (const keep of [true, false]) {
   );
 }
 
-onBoth('an upgrade that the server refuses is answered, and both connections close', async (bench) => {
+onBoth('RFC 9110 §7.8: an upgrade that the server refuses is answered, and both connections close', async (bench) => {
   const { origin, client } = await bench.line();
   // What hides behind the handshake is no request, on neither side.
   client.write(`${upgradeRequest()}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n`);

@@ -17,7 +17,7 @@ const path = fc.array(fc.oneof(byte, sign), { maxLength: 20 }).map((signs) => `/
 const RULES = { escapedSlashes: 'reject', mergeSlashes: false } as const;
 const NAMES = pathNames({ path: '/{id}/*', pathRegex: null });
 
-test('a field is one line, and holds nothing but what may be seen', () => {
+test('RFC 9110 §5.5: a field is one line, and holds nothing but what may be seen', () => {
   const value = '{id}|{rest}|{/rest}|{path}|{host}|{query}|{client}';
   const edits = new FieldEdits({ set: [{ name: 'X-A', value }], add: [], remove: [] }, NAMES);
   fc.assert(
@@ -28,7 +28,7 @@ test('a field is one line, and holds nothing but what may be seen', () => {
   );
 });
 
-test('a redirect to a path stays on this host, and its line is one', () => {
+test('RFC 3986 §4.2: a redirect to a path stays on this host, and its line is one', () => {
   for (const to of ['/{rest}', '{path}', '/{id}', '/{rest}?next={path}&{query}']) {
     const answer = new RouteAnswer({ kind: 'redirect', status: 308, to }, null, NAMES);
     fc.assert(

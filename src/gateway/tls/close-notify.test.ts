@@ -111,7 +111,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   });
 }
 
-onBoth('closeNotify: optional takes the FIN for the end', async (bench) => {
+onBoth('RFC 8446 §6.1, closeNotify: optional takes the FIN for the end', async (bench) => {
   await using upstream = await serve(untilClose, 'FIN alone', 'TLSv1.3');
   const client = await ask(bench, upstream, 'optional');
   assert.equal((await client.response()).body.toString(), body);

@@ -130,7 +130,7 @@ describe('the certificate is chosen by server name (RFC 6066 §3)', () => {
     assert.match((await shake(server.port, { servername: '' })).names, /^DNS:shop/));
 });
 
-test('unknownSni reject: no handshake for an unknown name, or none', async () => {
+test('RFC 6066 §3: unknownSni reject: no handshake for an unknown name, or none', async () => {
   await using server = await Server.start(planOf({ unknownSni: 'reject' }));
   assert.match((await shake(server.port, { servername: 'shop.example' })).names, /^DNS:shop/);
   for (const servername of ['unknown.example', '']) {
@@ -148,7 +148,7 @@ test('an ECDSA and an RSA certificate for the same name: the client gets what it
   assert.match((await shake(server.port, { ...with12, ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' })).cipher, /ECDSA/);
 });
 
-describe('versions, ciphers, ALPN (RFC 9325 §3, §4)', () => {
+describe('versions, ciphers, ALPN (RFC 9325 §3.1, §4.2)', () => {
   let server: Server;
   before(async () => (server = await Server.start(planOf())));
   after(() => server[Symbol.asyncDispose]());
@@ -188,7 +188,25 @@ describe('versions, ciphers, ALPN (RFC 9325 §3, §4)', () => {
     assert.match(await refused(server.port, { ALPNProtocols: ['h2'] }), /NO_APPLICATION_PROTOCOL/);
   });
 
-  test('a client cannot renegotiate', async () => {
+  test('RFC 8470 §3, RFC 9325 §3.3: no early data and no compression are offered', async () => {
+    const args = ['s_client', '-connect', `127.0.0.1:${server.port}`, '-comp'];
+    for (const version of ['-tls1_2', '-tls1_3']) {
+      const client = spawn('openssl', [...args, version], { stdio: 'pipe' });
+      let output = '';
+      client.stdout.on('data', (chunk) => (output += String(chunk)));
+      client.stderr.resume();
+      client.stdin.on('error', () => {});
+      // What the server says comes behind the tickets, and they say how much may be sent early.
+      while (!output.includes('hello')) await once(client.stdout, 'data');
+      client.stdin.end('Q\n');
+      await once(client, 'close');
+      assert.match(output, /Compression: NONE/);
+      const early = [...output.matchAll(/Max Early Data: (\d+)/g)].map(([, bytes]) => bytes);
+      assert.deepEqual(new Set(early), new Set(version === '-tls1_3' ? ['0'] : []));
+    }
+  });
+
+  test('RFC 9325 §3.5: a client cannot renegotiate', async () => {
     const client = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${server.port}`, '-tls1_2'], { stdio: 'pipe' });
     let output = '';
     let asked = false;
@@ -223,7 +241,7 @@ describe('sessions', () => {
     for (const options of versions) assert.equal(await resume(one, two, options), true);
   });
 
-  test('do not cross to another listener, or to other authorities for client certificates', async () => {
+  test('RFC 8446 §2.2, RFC 6066 §3: do not cross to another listener, or to other authorities for client certificates', async () => {
     await using one = await Server.start(planOf());
     await using other = await Server.start(planOf(), 'internal');
     const cert = clientPair.certificatePem;
@@ -243,7 +261,7 @@ describe('sessions', () => {
     await refused(mutual.port, { servername: 'shop.example', session });
   });
 
-  test('end with their ticket keys', async () => {
+  test('RFC 5077 §5.5: end with their ticket keys', async () => {
     await using one = await Server.start(planOf());
     await using two = await Server.start(planOf({ ticketKeys: new Uint8Array(48).fill(8) }));
     for (const options of versions) assert.equal(await resume(one, two, options), false);
@@ -290,7 +308,7 @@ describe('another plan', () => {
     socket.destroy();
   });
 
-  test('that cannot be used changes nothing', async () => {
+  test('RFC 9325 §7: that cannot be used changes nothing', async () => {
     await using server = await Server.start(planOf());
     const bad = { ...shop, keyPem: wild.keyPem };
     assert.throws(() => server.contexts.apply(planOf({ certificates: [bad] })), /key values mismatch/);
@@ -298,7 +316,7 @@ describe('another plan', () => {
   });
 });
 
-test('bytes that are no handshake end the connection, not the server', async () => {
+test('RFC 8446 §5: bytes that are no handshake end the connection, not the server', async () => {
   await using server = await Server.start(planOf());
   const socket = net.connect(server.port, '127.0.0.1');
   socket.on('error', () => {});

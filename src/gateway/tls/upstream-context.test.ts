@@ -193,7 +193,7 @@ describe('sessions (RFC 8446 §2.2)', () => {
   }
 });
 
-describe('bytes before the end of the handshake', () => {
+describe('bytes before the end of the handshake (RFC 8446 §5)', () => {
   test('a server that speaks first in the clear is left, and none of its bytes is taken for an answer', async () => {
     const server = net.createServer((socket) => {
       socket.on('error', () => {});

@@ -136,17 +136,20 @@ const hostile = [
   '',
 ] as const;
 
-onBoth('a traceparent that is none, or of somebody who is not trusted, is not believed', async (bench) => {
-  for (const listener of [trusted, {}]) {
-    const { origin, gateway, client } = await bench.line({ traces: all, listener });
-    const contexts = told(origin, () => answer('ok'));
-    const lines = listener === trusted ? hostile : [...hostile, `00-${CALLER}-${CALLER_SPAN}-01`];
-    for (const text of lines) assert.equal(await ask(client, `traceparent: ${text}`), 200);
-    await eventually('all are kept', () => gateway.spans.length === 2 * lines.length);
-    for (const { traceId, flags } of contexts) assert.deepEqual([traceId === CALLER, flags], [false, 1]);
-    for (const { parentId, kind } of gateway.spans) assert.equal(parentId === null, kind === 'server');
-  }
-});
+onBoth(
+  'Trace Context §3.2: a traceparent that is none, or of somebody who is not trusted, is not believed',
+  async (bench) => {
+    for (const listener of [trusted, {}]) {
+      const { origin, gateway, client } = await bench.line({ traces: all, listener });
+      const contexts = told(origin, () => answer('ok'));
+      const lines = listener === trusted ? hostile : [...hostile, `00-${CALLER}-${CALLER_SPAN}-01`];
+      for (const text of lines) assert.equal(await ask(client, `traceparent: ${text}`), 200);
+      await eventually('all are kept', () => gateway.spans.length === 2 * lines.length);
+      for (const { traceId, flags } of contexts) assert.deepEqual([traceId === CALLER, flags], [false, 1]);
+      for (const { parentId, kind } of gateway.spans) assert.equal(parentId === null, kind === 'server');
+    }
+  },
+);
 
 onBoth('a retry: both attempts are there with their reason, and each endpoint has its own parent', async (bench) => {
   const [one, two] = [await bench.origin(), await bench.origin()];
