@@ -55,6 +55,9 @@ function readSlice(given: unknown): Read<number> {
   return { ok: false, problem: { expected: 'whole seconds from 30s to 1h, such as 1m, or a number of minutes' } };
 }
 
+/** As many as a file of the short form may have. */
+const OBJECTIVES_MAX = 100;
+
 const objective = section({
   displayName: text('a text', /\S/).optional(),
   op: oneOf(['lte', 'lt', 'gte', 'gt']).optional(),
@@ -157,7 +160,7 @@ export const documentSchemas = {
         { what: 'windows', min: 1, max: 1 },
       ),
       budgetingMethod: oneOf(['Occurrences', 'Timeslices', 'RatioTimeslices']).prefault('Occurrences'),
-      objectives: list(objective, { what: 'objectives', min: 1, max: 1 }),
+      objectives: list(objective, { what: 'objectives', min: 1, max: OBJECTIVES_MAX }),
       alertPolicies: list(policyUse, { what: 'alert policies', max: 64 }).nullish(),
     }),
   }),
@@ -165,6 +168,7 @@ export const documentSchemas = {
 
 export type IndicatorSpec = z.output<typeof indicatorSpec>;
 export type MetricSource = z.output<typeof counter>;
+export type ObjectiveSpec = z.output<typeof objective>;
 export type SloDocument = z.output<(typeof documentSchemas)['SLO']>;
 export type PolicyUse = z.output<typeof policyUse>;
 export type AlertPolicySpec = z.output<typeof policySpec>;
