@@ -242,6 +242,22 @@ async function turnsOf<Chunk>(page: AsyncIterable<Chunk>): Promise<{ chunks: Chu
   return { chunks, turns };
 }
 
+test('what a route counts is of one moment, though a flood grows while the page is made', () => {
+  const given = metricsInput();
+  const lanes = given.snapshot.routes.map(({ cell }) => cellLane(cell, ROUTE_SLOTS, 1));
+  let text = '';
+  for (const step of formatMetrics(gatewayMetrics(given), 'prometheus')) {
+    text += step.text;
+    for (const lane of lanes) for (const slot of ['responses4xx', 'limited'] as const) lane[routeSlots[slot]]! += 1000;
+  }
+  const samples = parseExposition(text, 'prometheus').flatMap((family) => family.samples);
+  const values = (name: string, isWanted: (labels: Record<string, string>) => boolean = () => true): number[] =>
+    samples.filter((sample) => sample.name === name && isWanted(sample.labels)).map(({ value }) => value);
+  const asked = values('spillway_requests_total', ({ code_class }) => code_class === '4xx');
+  assert.ok(asked.length === lanes.length && asked.at(-1)! > 0, `the last route was asked ${asked.at(-1)} times`);
+  assert.deepEqual(values('spillway_requests_limited_total'), asked);
+});
+
 test('the page of a large gateway comes in bits of a bounded size, after each of which the event loop turns', async () => {
   const { chunks, turns } = await turnsOf(inChunks(formatMetrics(manyRoutes(), 'openmetrics')));
   const widest = Math.max(...chunks.map((chunk) => chunk.split('\n').length - 1));

@@ -11,7 +11,7 @@ import type { SloStatus } from '../../observe/slo/live/status.ts';
 import type { DiscoveryState, EndpointState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
 import type { Exported } from '../control/exported.ts';
 import { storesOf } from '../control/read-limits.ts';
-import { reader } from '../control/read-cell.ts';
+import { reader, readNow } from '../control/read-cell.ts';
 import { readStatuses } from '../control/read-state.ts';
 import {
   ARM_SLOTS,
@@ -104,9 +104,12 @@ interface Subject {
   readonly count: (slot: number) => number;
 }
 
-/** Whoever leaves the config and comes again has a new cell, and counts from nothing. */
-function subject(labels: Labels, cell: Cell, slots: number): Subject {
-  return { labels, sinceMs: cellBornMs(cell), count: reader(cell, slots) };
+/**
+ * Whoever leaves the config and comes again has a new cell, and counts from nothing. Its numbers, those before its buckets, are of the moment at which
+ * it is made: all series of a thing agree, though a page is made in many turns.
+ */
+function subject(labels: Labels, cell: Cell, slots: number, numbers = slots): Subject {
+  return { labels, sinceMs: cellBornMs(cell), count: readNow(cell, slots, numbers) };
 }
 
 type Name = keyof MetricNames;
@@ -132,7 +135,12 @@ function statusSamples(subjects: Iterable<Subject>, first: number): Samples {
 
 function routeSeries(snapshot: Snapshot): Series {
   const subjects = lazily(snapshot.routes, (route) =>
-    subject({ route: route.name, service: serviceNameOf(snapshot, route) }, route.cell, ROUTE_SLOTS),
+    subject(
+      { route: route.name, service: serviceNameOf(snapshot, route) },
+      route.cell,
+      ROUTE_SLOTS,
+      routeSlots.buckets,
+    ),
   );
   return {
     spillway_requests_total: statusSamples(subjects, routeSlots.responses1xx),
@@ -151,7 +159,7 @@ function routeSeries(snapshot: Snapshot): Series {
 }
 
 function armSeries(snapshot: Snapshot): Series {
-  const subjects = armsOf(snapshot).map(({ labels, cell }) => subject(labels, cell, ARM_SLOTS));
+  const subjects = armsOf(snapshot).map(({ labels, cell }) => subject(labels, cell, ARM_SLOTS, armSlots.buckets));
   return {
     spillway_arm_requests_total: statusSamples(subjects, armSlots.responses1xx),
     ...slotSeries(subjects, { spillway_arm_broken_total: armSlots.broken }),
@@ -163,7 +171,7 @@ function mirrorSeries(snapshot: Snapshot): Series {
     const mirror = shaping?.mirror ?? null;
     if (mirror === null) return [];
     const service = snapshot.services[mirror.service]?.name ?? '';
-    return [subject({ route: name, service }, cell, ROUTE_SLOTS)];
+    return [subject({ route: name, service }, cell, ROUTE_SLOTS, routeSlots.buckets)];
   });
   return slotSeries(subjects, {
     spillway_mirrored_requests_total: routeSlots.mirrored,
@@ -173,7 +181,9 @@ function mirrorSeries(snapshot: Snapshot): Series {
 }
 
 function storeSeries(snapshot: Snapshot, { stores }: MetricsInput['state']): Series {
-  const subjects = storesOf(snapshot).map(({ name, cell }) => subject({ store: name }, cell, STORE_SLOTS));
+  const subjects = storesOf(snapshot).map(({ name, cell }) =>
+    subject({ store: name }, cell, STORE_SLOTS, storeSlots.buckets),
+  );
   return {
     spillway_store_up: stores.map(({ name, downFor }) => ({ labels: { store: name }, value: downFor === 0 ? 1 : 0 })),
     ...slotSeries(subjects, {
@@ -192,7 +202,9 @@ function refusalSamples(snapshot: Snapshot): Sample[] {
 }
 
 function listenerSeries(snapshot: Snapshot): Series {
-  const subjects = snapshot.listeners.map(({ id, cell }) => subject({ listener: id }, cell, LISTENER_SLOTS));
+  const subjects = snapshot.listeners.map(({ id, cell }) =>
+    subject({ listener: id }, cell, LISTENER_SLOTS, listenerSlots.buckets),
+  );
   const encrypted = subjects.filter((_, index) => snapshot.listeners[index]?.tls !== null);
   return {
     ...slotSeries(subjects, {
@@ -238,7 +250,7 @@ function discoverySeries({ snapshot, discovery }: MetricsInput): Series {
 
 function endpointSeries(snapshot: Snapshot): Series {
   const subjects = lazily(endpointsOf(snapshot), ({ service, endpoint: { id, cell } }) => ({
-    ...subject({ service, endpoint: id }, cell, ENDPOINT_SLOTS),
+    ...subject({ service, endpoint: id }, cell, ENDPOINT_SLOTS, endpointSlots.buckets),
     cell,
   }));
   return {
