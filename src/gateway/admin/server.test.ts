@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { adminBackend } from '../../../test/admin-backend.ts';
+import { SpillwayError } from '../../kernel/errors.ts';
 import type { ReloadOutcome } from '../control/events.ts';
 import { AdminServer } from './server.ts';
 
@@ -130,6 +131,27 @@ test('a listener that does not exist is the caller’s mistake, a fault of ours 
   assert.equal(fault.status, 500);
   assert.doesNotMatch(fault.body, /inner secret/);
   assert.match(audits[0] ?? '', /failed: Error: inner secret/);
+});
+
+test('what the gateway cannot do yet, or no longer, is told with a code, and is no fault', async () => {
+  const early = () => {
+    throw new SpillwayError('GATEWAY_STATE', 'The gateway is starting.');
+  };
+  const { port, audits } = await serve({}, { reload: early, apply: early, drain: early, metrics: early });
+  const asked = [
+    ['POST /api/reload', ''],
+    ['POST /api/apply', '{"file":"/etc/next.yaml","canary":"10%","watch":"60s"}'],
+    ['POST /api/drain', '{"endpoint":"10.0.0.1:80"}'],
+    ['GET /metrics', ''],
+  ] as const;
+  for (const [line, body] of asked) {
+    const answer = await request(port, line, [bearer], body);
+    const { status, code, detail } = JSON.parse(answer.body) as Record<string, unknown>;
+    assert.deepEqual([answer.status, status, code], [503, 503, 'GATEWAY_STATE'], answer.body);
+    assert.match(String(detail), /^The gateway is starting\. .* \/readyz/);
+    assert.match(answer.head, /^retry-after: 1\r$/im);
+    assert.match(audits.at(-1) ?? '', /refused: The gateway is starting/);
+  }
 });
 
 test('a rollback names a version or none', async () => {

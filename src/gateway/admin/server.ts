@@ -9,6 +9,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
+import { SpillwayError } from '../../kernel/errors.ts';
 import { joinAddress } from '../config/address.ts';
 import type { ApiAnswer } from './answers.ts';
 import { apiPathNames, findApiPath } from './api.ts';
@@ -186,10 +187,11 @@ export class AdminServer {
 
   /** An answer could not be made, or not to its end: then the caller sees that it is not whole. */
   #broken(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    const early = isGatewayState(error) ? problem(notNow(error)) : null;
     const detail = 'This is a fault of Spillway.';
     if (response.headersSent) response.destroy();
-    else this.#send(request, response, problem({ status: 500, title: 'Internal Server Error', detail }));
-    this.#audit(request, `failed: ${String(error).slice(0, 200)}`);
+    else this.#send(request, response, early ?? problem({ status: 500, title: 'Internal Server Error', detail }));
+    this.#audit(request, early === null ? `failed: ${String(error).slice(0, 200)}` : outcomeOf(early));
   }
 
   /** The head says what the caller may do, so that a page need not offer what would be refused. */
@@ -223,6 +225,16 @@ const everyAnswer = {
 
 function problem(value: Problem): ApiAnswer {
   return { kind: 'problem', problem: value };
+}
+
+function isGatewayState(error: unknown): error is SpillwayError {
+  return error instanceof SpillwayError && error.code === 'GATEWAY_STATE';
+}
+
+/** The admin address answers before there is a config in force, and still while the gateway ends. */
+function notNow({ code, message }: SpillwayError): Problem {
+  const detail = `${message} Ask again when GET /readyz answers 200.`;
+  return { status: 503, title: 'Not now', detail, headers: { 'Retry-After': '1' }, members: { code } };
 }
 
 /** A path may have a way of its own to say no. */

@@ -236,12 +236,12 @@ export class ControlPlane {
   }
 
   #checkStarting(): void {
-    if (this.#phase === 'starting') return;
-    throw new SpillwayError('GATEWAY_STATE', 'The gateway was stopped while it started.');
+    if (this.#phase !== 'starting') throw new SpillwayError('GATEWAY_STATE', 'It was stopped while it started.');
   }
 
   async reload(cause: ReloadCause, source: ConfigSource | null, pass: Pass | null = null): Promise<ReloadOutcome> {
-    return this.#ask({ kind: 'read', cause, source, pass });
+    this.#checkRunning();
+    return this.#queue.ask({ kind: 'read', cause, source, pass });
   }
 
   /** Another config: on all connections, or on trial first. */
@@ -251,7 +251,7 @@ export class ControlPlane {
     pass: Pass | null = null,
   ): Promise<ReloadOutcome | TrialOutcome> {
     if (trial === null) return this.reload('admin', source, pass);
-    if (this.#phase !== 'running') return { kind: 'refused', reason: `The gateway is ${this.#phase}.`, problems: [] };
+    this.#checkRunning();
     const request = { source, ...trial, pass };
     return this.#turn.run(async () => this.#enforcement.try(await source.read(this.#options.clock), request));
   }
@@ -262,7 +262,7 @@ export class ControlPlane {
    * `WORKER_FAILED`: it is known, not in force yet, and put in force again until it is.
    */
   async changeEndpoints(service: string, change: EndpointChange): Promise<number> {
-    if (this.#phase !== 'running') throw new SpillwayError('GATEWAY_STATE', `The gateway is ${this.#phase}.`);
+    this.#checkRunning();
     this.#discovery.change(service, change, this.#enforcement.inForce().config);
     const refusal = await this.#finds.put();
     if (refusal !== null) throw new SpillwayError('WORKER_FAILED', refusal);
@@ -279,12 +279,12 @@ export class ControlPlane {
 
   /** Null goes back to the version before the one in force. */
   async rollback(version: number | null): Promise<ReloadOutcome> {
-    return this.#ask({ kind: 'restore', cause: 'rollback', version });
+    this.#checkRunning();
+    return this.#queue.ask({ kind: 'restore', cause: 'rollback', version });
   }
 
-  #ask(job: Job): Promise<ReloadOutcome> {
-    if (this.#phase === 'running') return this.#queue.ask(job);
-    throw new SpillwayError('GATEWAY_STATE', `A ${this.#phase} gateway cannot be reloaded.`);
+  #checkRunning(): void {
+    if (this.#phase !== 'running') throw new SpillwayError('GATEWAY_STATE', `The gateway is ${this.#phase}.`);
   }
 
   /** Null takes the config's own timeout. */

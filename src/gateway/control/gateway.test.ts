@@ -13,6 +13,8 @@ test('starts, serves, says where, drains and ends; each only once', async () => 
     config: config(await origin('one'), { admin: { address: '127.0.0.1:0' } }),
   });
   assert.equal(gateway.state().phase, 'new');
+  const trial = { share: 0.1, watchMs: 1000 };
+  await assert.rejects(gateway.apply({ file: 'next.yaml', trial }), { code: 'GATEWAY_STATE' });
   await gateway.start();
   assert.ok(gateway.state().workers.every(({ heapBytes }) => heapBytes > 1e6));
   await assert.rejects(gateway.start(), { code: 'GATEWAY_STATE' });
