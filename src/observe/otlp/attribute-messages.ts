@@ -48,8 +48,10 @@ export const scope = new MessageType({
   attributes: [3, () => keyValue, 'repeated'],
 });
 
+/** One without a name is none: a collector may refuse all that is sent with it. */
 export function toKeyValues(attributes: Attributes): KeyValue[] {
-  return Object.entries(attributes).map(([key, value]) => ({ key, value: toAnyValue(value) }));
+  const named = Object.entries(attributes).filter(([key]) => key !== '');
+  return named.map(([key, value]) => ({ key, value: toAnyValue(value) }));
 }
 
 function toAnyValue(value: AttributeValue): AnyValue {

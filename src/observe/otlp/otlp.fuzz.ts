@@ -16,8 +16,9 @@ const number = fc.oneof(
   fc.maxSafeInteger(),
   fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
 );
+const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
 const attributes = fc
-  .uniqueArray(fc.tuple(text, fc.oneof(text, number, fc.boolean())), { maxLength: 6, selector: ([key]) => key })
+  .uniqueArray(fc.tuple(name, fc.oneof(text, number, fc.boolean())), { maxLength: 6, selector: ([key]) => key })
   .map((pairs) => Object.fromEntries(pairs));
 // Multiples of 2^-11 ms, which are whole nanoseconds nowhere but equal themselves after rounding to them.
 const ms = fc.integer({ min: 0, max: 2 ** 52 }).map((steps) => steps / 2 ** 11);
@@ -62,6 +63,17 @@ test('spans come back as they were, by protobuf and by JSON', () => {
       const expected = comparable({ spans: byService, rejected: 0 });
       assert.deepEqual(comparable(decodeTraces(encodeTraces(spans))), expected);
       assert.deepEqual(comparable(decodeTraces(encodeTracesJson(spans))), expected);
+    }),
+  );
+});
+
+test('an attribute without a name is none, and nobody is sent one', () => {
+  fc.assert(
+    fc.property(span, (one) => {
+      const nameless = { ...one, attributes: { '': 'of nothing', ...one.attributes } };
+      for (const encode of [encodeTraces, encodeTracesJson]) {
+        assert.deepEqual(decodeTraces(encode([nameless])).spans[0]?.attributes, one.attributes);
+      }
     }),
   );
 });
