@@ -3,7 +3,8 @@
  *
  * A key is gone when it would say nothing any more: its value has ended, and its lease too. Scripts (redis/*.lua) go by the server's own clock. About
  * 150 bytes a key beside its text; what a server does without room is its `maxmemory-policy`: `allkeys-lfu` or `volatile-ttl` are good ones, for every
- * key has an end. In a cluster each key is where its name says.
+ * key has an end. One that evicts nothing goes on answering what it knows and who is to load what it does not, and keeps nothing new. In a cluster
+ * each key is where its name says.
  *
  * What it is not: durable. A failover may bring a deleted value back until its end, if the replica had not heard of the delete.
  */
@@ -52,7 +53,7 @@ class RedisCache implements SharedCache {
   }
 
   async fill(key: string, token: string, value: SharedValue, waiting: Waiting): Promise<boolean> {
-    return (await this.#fill(key, token, value, waiting)) === 1;
+    return (await this.#fill(key, token, value, waiting)) !== 0;
   }
 
   async release(key: string, token: string, waiting: Waiting): Promise<void> {

@@ -11,7 +11,7 @@ class ScriptedStore implements SharedCache {
   readonly calls: string[] = [];
   readonly beyondMs: number[] = [];
   answer: SharedAnswer | Error = { is: 'leased' };
-  fills = true;
+  fills: boolean | Error = true;
 
   async ask(_key: string, { beyondMs }: { readonly beyondMs: number }): Promise<SharedAnswer> {
     this.beyondMs.push(beyondMs);
@@ -175,6 +175,32 @@ test('a fill that is refused is for who waits, and kept nowhere', async () => {
   const { cache } = world({ shared: { store } });
   assert.equal(await cache.get('k', () => 'old'), 'old');
   assert.equal(cache.peek('k'), undefined);
+});
+
+test('a fill that has no answer may have been refused: it is for who waits, and kept nowhere', async () => {
+  const store = new ScriptedStore();
+  store.fills = new Error('connection lost');
+  const { cache, clock } = world({ shared: { store } });
+  assert.equal(await cache.get('k', () => 'perhaps old'), 'perhaps old');
+  assert.equal(cache.peek('k'), undefined);
+  assert.match(cache.outage!.error.message, /connection lost/);
+  assert.equal(await cache.get('k', () => 'new'), 'new');
+  assert.equal(cache.peek('k'), 'new', 'loaded while the store is known to be out, and so without a lease');
+  assert.equal(clock.timers, 0);
+});
+
+test('a set that is done after it was said not to be is taken back', async () => {
+  const store = new ScriptedStore();
+  const late = Promise.withResolvers<void>();
+  store.set = () => late.promise;
+  const { cache, clock } = world({ shared: { store } });
+  const set = assert.rejects(cache.set('k', 'v'), (error) => isCoded(error, 'STORE_UNAVAILABLE'));
+  clock.pass(500);
+  await set;
+  assert.deepEqual(store.calls, []);
+  late.resolve();
+  await turn();
+  assert.deepEqual(store.calls, ['delete']);
 });
 
 test('a text that cannot be read is as good as none', async () => {

@@ -104,7 +104,13 @@ export class SharedTier {
   async set(key: string, value: unknown, freshMs: number): Promise<void> {
     // Before the call: what cannot be written is no failure of the store.
     const shared = { text: encode(value), freshMs, tookMs: 0 };
-    await this.#call((waiting) => this.#options.store.set(this.#keyOf(key), shared, waiting));
+    let asked: Promise<void> | null = null;
+    try {
+      await this.#call((waiting) => (asked = this.#options.store.set(this.#keyOf(key), shared, waiting)));
+    } catch (error) {
+      void this.#undoLate(key, asked);
+      throw error;
+    }
   }
 
   async delete(key: string): Promise<void> {
@@ -123,8 +129,9 @@ export class SharedTier {
       const shared = { text: encode(value), freshMs, tookMs };
       if (request.isOver() || request.isOutdated()) return loaded;
       isFilled = true;
-      // If the store is out, `outage` says so, and the value is as good.
-      const kept = await this.#call((waiting) => store.fill(name, token, shared, waiting)).catch(() => true);
+      // If the store is out, `outage` says so. Nobody knows then whether it would have been refused, for the key was changed elsewhere meanwhile: it
+      // is good for who waits, and not kept.
+      const kept = await this.#call((waiting) => store.fill(name, token, shared, waiting)).catch(() => false);
       return { ...loaded, freshMs, outdated: !kept };
     } finally {
       if (!isFilled) this.#release(key, token);
@@ -170,6 +177,17 @@ export class SharedTier {
       if (answer?.is === 'leased') this.#release(key, token);
     } catch {
       // It has failed, and was said to.
+    }
+  }
+
+  /** A value that was said not to be set, and is after all: another may have been set since. Whoever asks next loads it. */
+  async #undoLate(key: string, asked: Promise<void> | null): Promise<void> {
+    try {
+      if (asked === null) return;
+      await asked;
+      await this.delete(key);
+    } catch {
+      // It has failed, and was said to; or it is there until its end.
     }
   }
 

@@ -41,10 +41,11 @@ export interface SharedCache {
   /** What metrics call it. */
   readonly name: string;
   ask(key: string, ask: LeaseAsk, waiting: Waiting): Promise<SharedAnswer>;
-  /** Whether it was kept: false if the token is not that of the key any more. */
+  /** False if the token is not that of the key any more: nothing is kept then. What there is no room for is not kept either, and true. */
   fill(key: string, token: string, value: SharedValue, waiting: Waiting): Promise<boolean>;
   /** Gives the lease back; if it is not the token's any more, nothing. What was known stays. */
   release(key: string, token: string, waiting: Waiting): Promise<void>;
+  /** Without room for it, nothing is known of the key. */
   set(key: string, value: SharedValue, waiting: Waiting): Promise<void>;
   delete(key: string, waiting: Waiting): Promise<void>;
 }

@@ -6,8 +6,9 @@
  *   node of a cluster that was never asked) says so and has done nothing; it is then sent the text, and knows it.
  * - The other: send a command about one key, whose arguments may be bytes, and whose answer may be wanted as bytes.
  * - Calls of one tick go out in their order on one connection, without waiting for each other; one whose script the server did not know is done after them.
- * - A signal says that nobody waits any more: what has not been sent then is not. A call that was sent lasts as long as the client
- *   makes it last; whoever has less time stops waiting.
+ * - A signal says that nobody waits any more: what has not been sent then is not, also not when a connection is back. A call that was sent
+ *   lasts as long as the client makes it last; whoever has less time stops waiting. One whose connection is lost before the answer is sent again
+ *   by ioredis on the next, unless that is made with `autoResendUnfulfilledCommands: false`.
  * - Errors are coded: `STORE_UNAVAILABLE` if the same call may do later, `STORE_REFUSED` if it will not.
  *
  * In a cluster, the client finds the node by the first key and follows it when it moves; all keys of a call must be in one slot.
@@ -40,6 +41,8 @@ interface IoredisPipeline {
 /** What is used of `new Redis()` and `new Cluster()` of ioredis. */
 export interface IoredisClient {
   readonly isCluster: boolean;
+  /** `ready` if what is called is sent at once. */
+  readonly status: string;
   /** The socket of a connection; none before it is made, nor in a cluster. */
   readonly stream?: Pick<Writable, 'cork' | 'uncork' | 'writableCorked'> | undefined;
   call(command: string, ...args: Argument[]): Promise<unknown>;
@@ -98,6 +101,9 @@ interface Send {
   (key: string, command: Command, waiting: Waiting, bytes?: boolean): Promise<unknown>;
 }
 
+/** Hands a command to a client. */
+type Give = (command: Command, bytes: boolean) => Promise<unknown>;
+
 /** To node-redis: `$` begins a string. */
 const asBytes = { typeMapping: { [0x24]: Buffer } };
 
@@ -148,21 +154,55 @@ function gatherer(firstWrite: number): (client: IoredisClient) => void {
   };
 }
 
-function senderOf(client: RedisClient, firstWrite: number): { readonly cluster: boolean; readonly send: Send } {
+/**
+ * ioredis keeps what it is given while it is not connected and sends it when it is, to whomever it still matters. So it is given a PING then, which
+ * does no harm whenever it is sent, and its fate is that of the calls: when it is answered, those that are still waited for go out, in their order.
+ */
+function sendOfIoredis(client: IoredisClient, give: Give): Send {
+  let held = 0;
+  let connected: Promise<void> | null = null;
+  const connect = async (): Promise<void> => {
+    try {
+      await client.call('ping');
+    } catch (error) {
+      // Whoever may not call PING is connected too.
+      if (wordOf(messageOf(error)) === null) throw error;
+    }
+  };
+  const hold = async (command: Command, { signal }: Waiting, bytes: boolean): Promise<unknown> => {
+    held += 1;
+    let sent: Promise<unknown>;
+    try {
+      await (connected ??= connect());
+      signal.throwIfAborted();
+      // Whoever comes next is held only until this is sent, and not until it is answered.
+      sent = give(command, bytes);
+    } finally {
+      held -= 1;
+      if (held === 0) connected = null;
+    }
+    return sent;
+  };
+  return (_key, command, waiting, bytes = false) =>
+    client.status === 'ready' && held === 0 ? give(command, bytes) : hold(command, waiting, bytes);
+}
+
+function senderOf(
+  client: RedisClient,
+  { firstWrite, unanswered }: { readonly firstWrite: number; readonly unanswered: Unanswered },
+): { readonly cluster: boolean; readonly send: Send } {
   // Whoever writes JavaScript may hand in anything.
   if (client !== null && typeof client === 'object') {
     if ('pipeline' in client) {
       if (client.isCluster) {
-        return { cluster: true, send: (_key, command, _waiting, bytes = false) => viaPipeline(client, command, bytes) };
+        return { cluster: true, send: sendOfIoredis(client, (command, bytes) => viaPipeline(client, command, bytes)) };
       }
       const gather = gatherer(firstWrite);
-      return {
-        cluster: false,
-        send: (_key, command, _waiting, bytes = false) => {
-          gather(client);
-          return bytes ? client.callBuffer(...command) : client.call(...command);
-        },
+      const give: Give = (command, bytes) => {
+        gather(client);
+        return bytes ? client.callBuffer(...command) : client.call(...command);
       };
+      return { cluster: false, send: sendOfIoredis(client, give) };
     }
     if ('masters' in client) {
       return {
@@ -174,10 +214,11 @@ function senderOf(client: RedisClient, firstWrite: number): { readonly cluster: 
     if (typeof client.sendCommand === 'function') {
       return {
         cluster: false,
-        // One that is connected sends at once; only what it keeps for later could still be taken back.
+        // One that is connected sends at once, unless the server does not read what it was sent before; only what is kept for later could
+        // still be taken back, and a signal costs nearly a microsecond.
         send: (_key, command, waiting, bytes = false) => {
           if (bytes) return client.sendCommand(command, { abortSignal: waiting.signal, ...asBytes });
-          if (client.isReady) return client.sendCommand(command);
+          if (client.isReady && unanswered.calls === 1) return client.sendCommand(command);
           return client.sendCommand(command, { abortSignal: waiting.signal });
         },
       };
@@ -218,7 +259,7 @@ export class RedisDriver {
   readonly #unanswered = new Unanswered('Redis', UNANSWERED_MAX);
 
   constructor(client: RedisClient, { firstWrite = FIRST_WRITE }: RedisDriverOptions = {}) {
-    ({ cluster: this.cluster, send: this.#send } = senderOf(client, firstWrite));
+    ({ cluster: this.cluster, send: this.#send } = senderOf(client, { firstWrite, unanswered: this.#unanswered }));
   }
 
   /** What the script returns; integers as numbers. */
@@ -279,9 +320,13 @@ export function isReply(error: unknown): boolean {
   return error instanceof SpillwayError && error.cause instanceof Error && wordOf(error.cause.message) !== null;
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 function redisError(error: unknown, what = 'a script'): SpillwayError {
   if (error instanceof SpillwayError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const word = wordOf(message);
   if (word !== null && refusals.has(word)) {
     return new SpillwayError('STORE_REFUSED', `Redis refused ${what}: ${message}`, { cause: error });

@@ -14,6 +14,10 @@ export class Unanswered {
     this.#max = max;
   }
 
+  get calls(): number {
+    return this.#calls;
+  }
+
   /** Before a call; throws if too many are open already. */
   begin(): void {
     if (this.#calls >= this.#max) {

@@ -44,7 +44,7 @@ function takeOf(pieces: ReadonlyMap<string, string>): string {
 function kernelOf(kind: Kind): string {
   const pieces = piecesOf(kind);
   const functions = [
-    `take = function(raw, p1, p2, p3, cost, times, holder, look)\n${takeOf(pieces)}return granted, remaining, retry, reset, text\nend,\n`,
+    `take = function(raw, p1, p2, p3, cost, times, holder, look)\n${takeOf(pieces)}return granted, remaining, retry, reset, text, whole\nend,\n`,
   ];
   for (const verb of ['refund', 'release', 'renew']) {
     const piece = pieces.get(verb);

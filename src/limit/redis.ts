@@ -4,7 +4,7 @@
  * - All that one tick asks is one script call (in a cluster, one for each slot), decided at one moment of the server's own clock, in
  *   microseconds, by the same arithmetic as in memory (redis/*.lua). Takes of different keys by one limit, or one alone, have a script of
  *   their own, which does nothing that only other questions need.
- * - One string a key, with an end: it is gone ten seconds after it says nothing any more. About 190 bytes, with what the server has of it; 8 more for each take of a
+ * - One string a key, with an end: it is gone a window after it says nothing any more, or ten seconds. About 190 bytes, with what the server has of it; 8 more for each take of a
  *   `slidingLog`, 16 for each slot of `concurrency`.
  * - Only a server that can write decides: a replica, or one whose memory is full, is a store that is down.
  *

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 
 import fc from 'fast-check';
+import { Redis } from 'ioredis';
 import { type Cache, type CacheOptions, createCache, type LoadContext, redisCache } from 'spillway/cache';
 import { createMetrics } from 'spillway/observe';
 import type { RedisClient } from '../../src/drivers/redis.ts';
@@ -127,6 +128,54 @@ for (const [name, open] of Object.entries(clients)) {
     );
   });
 }
+
+test('a set that was refused without a connection is not done when there is one again, however patient the client', async () => {
+  await using line = await Relay.open(server.port);
+  const client = new Redis(line.port, { maxRetriesPerRequest: null, retryStrategy: () => 20 });
+  client.on('error', () => {});
+  try {
+    const shared = { store: redisCache(client), deadline: 50, wait: '60s' } as const;
+    const cache = process(client, { shared });
+    const isSet = (key: string): Promise<boolean> => cache.set(key, 'v').then(() => true, () => false); // prettier-ignore
+    while (!(await isSet('warm')));
+    line.refuse();
+    line.reset();
+    while (client.status === 'ready') await new Promise((resolve) => setImmediate(resolve));
+    for (let nth = 0; nth < 5; nth++) assert.equal(await isSet('refused'), false);
+    await line.accept();
+    while (!(await isSet('done')));
+    const keys = await server.admin.keys('*');
+    assert.deepEqual(keys.toSorted(), ['spillway:cache:products:done', 'spillway:cache:products:warm']);
+  } finally {
+    client.disconnect();
+  }
+});
+
+test('a server that is full goes on answering what it knows and who is to load; what there is no room for is not known, and nothing old in its place', async () => {
+  await using own = await RedisServer.start({ args: ['--maxmemory-policy', 'noeviction'] });
+  await using opened = await clients['ioredis 6'](own.port);
+  const [one, other] = [process(opened.client), process(opened.client)];
+  for (const key of ['read', 'set', 'deleted']) await one.set(key, 'before');
+  await own.admin.config('SET', 'maxmemory', '1');
+  assert.equal(await other.get('read', fails), 'before');
+  await one.set('set', 'new');
+  await one.delete('deleted');
+  const row = Promise.withResolvers<string>();
+  const loading = one.get('miss', () => row.promise);
+  const begun = async (): Promise<boolean> => (await own.admin.hget('shop:cache:products:miss', 'token')) !== null;
+  while (!(await begun())) await new Promise((resolve) => setImmediate(resolve));
+  const waiting = other.get('miss', () => 'loaded by the next');
+  row.resolve('loaded');
+  assert.equal(await loading, 'loaded');
+  assert.equal(one.peek('miss'), 'loaded', 'here it is kept');
+  assert.equal(await waiting, 'loaded by the next', 'who waited loads it after that, for it is not there');
+  assert.deepEqual(await own.admin.keys('*'), ['shop:cache:products:read']);
+  assert.equal(await other.get('read', fails), 'before');
+  assert.deepEqual([one.outage, other.outage], [null, null]);
+  await own.admin.config('SET', 'maxmemory', '0');
+  await one.set('set', 'newer');
+  assert.equal(await other.get('set', fails), 'newer');
+});
 
 test('in a cluster too, each key on its own node', async () => {
   await using cluster = await RedisCluster.start();

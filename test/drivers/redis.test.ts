@@ -1,9 +1,10 @@
-/** How calls of Redis leave: what one tick asks is few writes by ioredis, the first of them short, and one by node-redis. */
+/** How calls of Redis leave: what one tick asks is few writes by ioredis, the first of them short, and one by node-redis; and that what was given up never does. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { createClient } from 'redis';
+import { createClient as createClient5 } from 'redis-5';
 import { type RedisClient, RedisDriver, RedisScript } from '../../src/drivers/redis.ts';
 import { RedisServer } from '../servers/redis.ts';
 
@@ -49,4 +50,105 @@ test('calls of one tick leave in few writes', async (t) => {
       client.destroy();
     }
   });
+});
+
+const push = new RedisScript("return redis.call('RPUSH', KEYS[1], ARGV[1])");
+const io = { maxRetriesPerRequest: null, retryStrategy: () => 20 };
+const node = (port: number) => ({
+  url: `redis://127.0.0.1:${port}`,
+  socket: { reconnectStrategy: () => 20 },
+});
+
+interface Patient {
+  readonly client: RedisClient;
+  readonly ready: () => boolean;
+  readonly close: () => void;
+}
+
+function ofIoredis(client: Redis | Redis5): Patient {
+  (client as Redis).on('error', () => {});
+  return { client, ready: () => client.status === 'ready', close: () => client.disconnect() };
+}
+
+async function ofNodeRedis(client: ReturnType<typeof createClient | typeof createClient5>): Promise<Patient> {
+  (client as ReturnType<typeof createClient>).on('error', () => {});
+  await client.connect();
+  return { client, ready: () => client.isReady, close: () => client.destroy() };
+}
+
+/** Clients that never give up by themselves. */
+const patient: Record<string, (port: number) => Promise<Patient>> = {
+  'ioredis 6': async (port) => ofIoredis(new Redis(port, io)),
+  'ioredis 5': async (port) => ofIoredis(new Redis5(port, io)),
+  'node-redis 6': (port) => ofNodeRedis(createClient(node(port))),
+  'node-redis 5': (port) => ofNodeRedis(createClient5(node(port))),
+};
+
+test('without a connection nothing is sent but what is still waited for when there is one again, in its order', async (t) => {
+  for (const [name, open] of Object.entries(patient)) {
+    await t.test(name, async () => {
+      await using server = await RedisServer.start();
+      const { client, ready, close } = await open(server.port);
+      try {
+        const driver = new RedisDriver(client);
+        const call = (value: string, signal = waiting.signal): Promise<unknown> =>
+          driver.command({ command: ['rpush', 'list', value], key: 'list', waiting: { signal } });
+        await call('first');
+        await server.kill();
+        while (ready()) await new Promise((resolve) => setImmediate(resolve));
+        const abort = new AbortController();
+        const givenUp = assert.rejects(call('given up', abort.signal));
+        const others = ['second', 'third'].map((value) => call(value));
+        abort.abort(new Error('no patience'));
+        await server.restart();
+        others.push(call('fourth'));
+        await Promise.all([givenUp, ...others]);
+        assert.deepEqual(await server.admin.lrange('list', 0, -1), ['second', 'third', 'fourth']);
+      } finally {
+        close();
+      }
+    });
+  }
+});
+
+test('a user of the server that may not call PING is no obstacle', async () => {
+  await using server = await RedisServer.start();
+  await server.admin.call('acl', 'setuser', 'worker', 'on', 'nopass', '~*', '+@all', '-ping', '-info');
+  const client = new Redis(server.port, { username: 'worker', password: 'any', enableReadyCheck: false });
+  try {
+    const driver = new RedisDriver(client);
+    assert.equal(await driver.run({ script, keys: ['key'], args: ['v'], waiting }), 'v');
+  } finally {
+    client.disconnect();
+  }
+});
+
+test('what a server that reads nothing was not sent is not sent later', async (t) => {
+  for (const name of ['node-redis 6', 'node-redis 5']) {
+    await t.test(name, async () => {
+      await using server = await RedisServer.start({ args: ['--proto-max-bulk-len', '64mb'] });
+      const { client, close } = await patient[name]!(server.port);
+      try {
+        const driver = new RedisDriver(client);
+        const abort = new AbortController();
+        // More than the sockets between them hold.
+        const text = 'v'.repeat(1 << 20);
+        await driver.run({ script: push, keys: ['list'], args: ['first'], waiting });
+        server.freeze();
+        const run = (value: string): Promise<unknown> =>
+          driver.run({ script: push, keys: ['list'], args: [value], waiting: { signal: abort.signal } });
+        const calls = Array.from({ length: 32 }, () => run(text).catch(() => {}));
+        await new Promise((resolve) => setImmediate(resolve));
+        calls.push(run('last').catch(() => {}));
+        abort.abort(new Error('no patience'));
+        server.thaw();
+        await Promise.all(calls);
+        const values = await server.admin.lrange('list', 0, -1);
+        assert.equal(values[0], 'first');
+        assert.ok(!values.includes('last'), 'which was behind more than was sent');
+      } finally {
+        close();
+      }
+    });
+  }
 });

@@ -180,6 +180,7 @@ test('L3: clocks of clients that are far apart change nothing in the order of to
 
 test('L4: a node that came back empty is given the lease by the next renewal, and its ballot', async () => {
   await using one = await open(ports(5));
+  await warmUp(one.store);
   const claim = claimOf();
   const token = await granted(one.store, claim);
   await until(async () => (await nodesWith(claim)) === 5);
@@ -191,6 +192,7 @@ test('L4: a node that came back empty is given the lease by the next renewal, an
 
 test('a renewal brings back nothing that a majority does not hold', async () => {
   await using one = await open(ports(5));
+  await warmUp(one.store);
   const claim = claimOf();
   await granted(one.store, claim);
   await until(async () => (await nodesWith(claim)) === 5);
@@ -201,6 +203,7 @@ test('a renewal brings back nothing that a majority does not hold', async () => 
 
 test('a renewal takes no node on which another had it since', async () => {
   await using one = await open(ports(5));
+  await warmUp(one.store);
   await using two = await open(ports(5));
   const claim = claimOf();
   await granted(one.store, claim);

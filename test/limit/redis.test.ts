@@ -9,8 +9,10 @@ import {
   concurrency,
   createLimiter,
   fixedWindow,
+  gcra,
   redisStore,
   slidingLog,
+  slidingWindow,
   tokenBucket,
 } from '../../src/limit/index.ts';
 import { RedisServer } from '../servers/redis.ts';
@@ -109,6 +111,10 @@ for (const [name, open] of Object.entries(clients)) {
     await using line = await Relay.open(server.port);
     line.delay(100);
     await using far = await open(line.port);
+    // What is given up before there is a connection is not sent at all.
+    await createLimiter({ name: 'api', algorithm: hundred, store: redisStore(far.client), outage: patient }).peek(
+      'ann',
+    );
     const before = await scriptCalls();
     const outage = { answer: 'closed', deadline: 20 } as const;
     const jobs = createLimiter({ name: 'jobs', algorithm: slots, store: redisStore(far.client), outage });
@@ -277,6 +283,30 @@ test('R6: a key outlives what it says by ten seconds at most, and is given anoth
   assert.ok(second > first);
   await limiter.refund('ann', 500);
   assert.ok((await endAfter(1)) < second, 'and one that is too far comes nearer');
+});
+
+test('R6: a key of a short window outlives what it says by no more than another', async () => {
+  await using opened = await clients['ioredis 6'](server.port);
+  const short = { limit: 100, per: '1s' } as const;
+  const algorithms = [
+    tokenBucket({ capacity: 100, refillPerSecond: 100 }),
+    gcra(short),
+    fixedWindow(short),
+    slidingWindow(short),
+    slidingLog(short),
+    concurrency({ limit: 100, lease: '1s' }),
+  ];
+  for (const algorithm of algorithms) {
+    const limiter = createLimiter({ name: 'short', algorithm, store: redisStore(opened.client), outage: patient });
+    // Alone, and among others.
+    for (const keys of [['ann'], ['ann', 'bob', 'cid']]) {
+      await Promise.all(keys.map((key) => limiter.take(key, { cost: 90 })));
+      await Promise.all(keys.map((key) => limiter.peek(key)));
+    }
+    // Two windows of the sliding counter say something, and a third is for the next.
+    for (const key of await server.admin.keys('spillway:short:*'))
+      assert.ok((await server.admin.pttl(key)) <= 3001, key);
+  }
 });
 
 test('the rights that the page of errors names are enough', async () => {

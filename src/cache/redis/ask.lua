@@ -1,6 +1,7 @@
-#!lua
+#!lua flags=allow-oom
 -- What is known of a key; if that is nothing, or too little is left of it, whether to load it is the turn of who asks.
 -- KEYS: the key. ARGV: a token, how long a lease lasts in ms, how much must be left of the value in ms.
+-- It runs also when memory is full: what is known is read then as ever, and a lease is small, has an end, and keeps a herd away.
 -- Returns {1, ms left, ms it took to load, text}, or {2} with the lease, or {3, ms that another's lease lasts}.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,6 +1,7 @@
 -- concurrency.ts. State: for each slot that was ever used, when its lease ends and its holder. Parameters: limit, lease.
 --@ state
 local limit, lease = p1, p2
+local whole = lease
 local s = {}
 if raw and #raw % 16 == 8 then
   for at = 9, #raw, 16 do s[#s + 1], s[#s + 2] = unpack_from('<dd', raw, at) end

@@ -19,16 +19,16 @@ local function answer(granted, remaining, retry, reset)
   said = said + 4
 end
 
-local function write(key, raw, text, reset)
+local function write(key, raw, text, reset, whole)
   --@ keep
   states[key] = NO_END .. text
 end
 
 local function take(key, part, look)
   local raw = states[key]
-  local granted, remaining, retry, reset, text =
+  local granted, remaining, retry, reset, text, whole =
     part.take(raw, part.p1, part.p2, part.p3, part.cost, part.times, part.holder, look)
-  if text then write(key, raw, text, reset) end
+  if text then write(key, raw, text, reset, whole) end
   answer(granted, remaining, retry, reset)
 end
 
@@ -39,7 +39,10 @@ local function change(key, part, verb)
     return answer(0, 0, 0, 0)
   end
   local text, done = part.kernel[verb](raw, part.p1, part.p2, part.p3, part.cost, part.holder)
-  if text then write(key, raw, text, select(4, part.take(NO_END .. text, part.p1, part.p2, part.p3, 0, 1, 0, true))) end
+  if text then
+    local _, _, _, reset, _, whole = part.take(NO_END .. text, part.p1, part.p2, part.p3, 0, 1, 0, true)
+    write(key, raw, text, reset, whole)
+  end
   answer(done and 1 or 0, 0, 0, 0)
 end
 

@@ -1,6 +1,7 @@
 -- fixed-window.ts. State: when the window began, how much was taken in it. Parameters: limit, window.
 --@ state
 local limit, window = p1, p2
+local whole = window
 local start, taken = now - fmod(now, window), 0
 if raw and #raw == 24 then
   local began, counted = unpack_from('<dd', raw, 9)

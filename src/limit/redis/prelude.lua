@@ -7,7 +7,7 @@
 -- What they find: raw (the string of the key: its end in ms, which is keep.lua's, and from the ninth byte on the state; or false if there is
 -- none), now (in µs), p1 to p3 (the algorithm's parameters), cost, times, holder, look (takes nothing).
 -- The pieces of a kernel, each after those before it, and what they set:
---   state                      what raw says as of now; text, the new state, where that is another
+--   state                      what raw says as of now; text, the new state, where that is another; whole, the µs of a window or a lease
 --   room                       limit, room and price, by which fit.lua grants
 --   take                       remaining, retry, reset in µs, never being NEVER; text if something is taken
 --   refund, release, renew     after state alone: text, and whether it was done
@@ -19,8 +19,9 @@ local pack, unpack_from = struct.pack, struct.unpack
 local NEVER = -1
 -- The end of who has none yet.
 local NO_END = '\0\0\0\0\0\0\0\0'
--- How much longer a key is kept than it says something. A second end need not be given then to a key that is in use all the time, and to
--- give one is half of what a write costs.
+-- How much longer a key is kept than it says something, at most: as long again as its window, so that of short ones there are no more than twice
+-- the keys that there must be. A second end need not be given then to a key that is in use all the time, and to give one is half of what a
+-- write costs.
 local LONGER_MS = 10000
 local end_ms, end_text
 local time = redis.call('TIME')

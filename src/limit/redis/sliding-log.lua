@@ -2,6 +2,7 @@
 -- It is read where it is needed and never taken apart: of 10,000 times, a take looks at 14.
 --@ state
 local limit, window = p1, p2
+local whole = window
 local log = raw and #raw >= 8 and #raw % 8 == 0 and raw or NO_END
 local function nth(n) return (unpack_from('<d', log, #log - 8 * n + 1)) end
 -- How many are inside the window.

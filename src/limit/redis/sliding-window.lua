@@ -1,6 +1,7 @@
 -- sliding-window.ts. State: when the window began, taken in it, taken in the one before. Parameters: limit, window, step.
 --@ state
 local limit, window, step = p1, p2, p3
+local whole = window
 local start, current, previous = now - fmod(now, window), 0, 0
 if raw and #raw == 32 then
   local began, in_it, before = unpack_from('<ddd', raw, 9)

@@ -2,6 +2,7 @@
 --@ state
 local limit, unit, refill = p1, p2, p3
 local full, owed = limit * unit, 0
+local whole = full / refill
 if raw and #raw == 32 then
   local at, of
   owed, at, of = unpack_from('<ddd', raw, 9)
