@@ -2,12 +2,14 @@
  * `spillway up`: runs the gateway until a signal ends it.
  *
  * What people read goes to stderr, so that stdout holds nothing but the access log, if the config sends it there.
- * Signals: the first SIGINT or SIGTERM drains, a second ends now; SIGHUP reloads; SIGUSR2 opens the access log anew.
+ * Signals: the first SIGINT or SIGTERM drains, a second ends now; SIGHUP reloads, unless it says that the terminal is gone: then it
+ * drains, for nobody could end it by Ctrl-C any more; SIGUSR2 opens the access log anew.
  */
 import type { Gateway, GatewayEvent } from '../gateway/index.ts';
 import type { Command, CommandIo } from './command.ts';
 import { chooseConfig } from './config-file.ts';
 import { exitCodes, type ExitCode, signalExitCodes } from './exit-codes.ts';
+import { isKeptTerminal, terminalEnd } from './standard-terminal.ts';
 import { eventLines, screenLines, wallTime } from './up-text.ts';
 
 /** Ctrl-C under npx arrives twice, from the terminal and passed on by npm; nobody presses it twice this fast. */
@@ -23,7 +25,8 @@ export const upCommand: Command = {
         'folder. Prints what runs, then a line for each thing that changes, on stderr. A changed file is applied ' +
         'when it is valid; a bad one changes nothing.',
       'Signals: Ctrl-C (SIGINT) or SIGTERM takes no new work, finishes what is running and ends; a second one ' +
-        'ends now. SIGHUP reads the config again. SIGUSR2 opens the access log anew, after it was rotated away.',
+        'ends now. SIGHUP reads the config again, and where it comes because the terminal was closed it is as Ctrl-C. ' +
+        'SIGUSR2 opens the access log anew, after it was rotated away.',
     ],
     options: {},
     positionalsMax: 1,
@@ -68,9 +71,9 @@ export async function runGateway(
   }
 }
 
-/** The token that the gateway made, on a terminal alone: what is printed elsewhere is a log, and others read it. */
+/** The token that the gateway made, on a person's terminal alone: what is printed elsewhere is a log, and others read it. */
 export function shownToken(gateway: Gateway, { err }: CommandIo): string | null {
-  return err.isTerminal ? gateway.adminToken() : null;
+  return err.isTerminal && !isKeptTerminal() ? gateway.adminToken() : null;
 }
 
 /** Node waits for its threads at the end, also in `exit`: without one that does not end, only a signal ends the process. */
@@ -113,10 +116,11 @@ class Signals {
   #askedAtMs: number | null = null;
   /** A reload was asked for before the gateway ran. */
   #reloadLater = false;
+  readonly #isTerminalGone = terminalEnd();
   readonly #handlers = {
     SIGINT: () => this.#leave('SIGINT'),
     SIGTERM: () => this.#leave('SIGTERM'),
-    SIGHUP: () => this.#reload(),
+    SIGHUP: () => (this.#isTerminalGone() ? this.#leaveOnce() : this.#reload()),
     SIGUSR2: () => this.#gateway?.reopenLog(),
     // The launcher in a clone of the repository is gone.
     disconnect: () => this.#leave('SIGTERM'),
@@ -163,6 +167,11 @@ class Signals {
     }
     this.#askedAtMs = this.#clock.nowMs();
     if (gateway !== null) this.#endGateway(gateway);
+  }
+
+  /** The kernel, the shell and a launcher may all tell of the end of a terminal: that is one end, and no hurry. */
+  #leaveOnce(): void {
+    if (this.#askedAtMs === null) this.#leave('SIGTERM');
   }
 
   #endGateway(gateway: Gateway): void {

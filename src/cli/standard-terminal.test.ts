@@ -1,0 +1,112 @@
+/** `spillway up` on a real terminal that goes away, and off one: real processes and a pseudo-terminal of `script`. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, test } from 'node:test';
+import { CliProcess } from '../../test/cli-process.ts';
+import { isKeptTerminal } from './standard-terminal.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'spillway-terminal-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const file = join(folder, 'spillway.yaml');
+const origin = createServer().listen(0, '127.0.0.1');
+await once(origin, 'listening');
+after(() => {
+  origin.close().closeAllConnections();
+});
+writeFileSync(
+  file,
+  `listeners: [{ name: web, address: "127.0.0.1:0" }]
+services: [{ name: shop, endpoints: ["127.0.0.1:${(origin.address() as AddressInfo).port}"] }]
+routes: [{ service: shop }]
+workers: 1
+`,
+);
+
+/**
+ * A shell on a terminal of its own, which tells its job of the end of the terminal, as shells do, and says by a pipe how that ended: to it
+ * the kernel tells it, and not to the job.
+ */
+function onTerminal(name: string, how: string, redirections: string) {
+  const pipe = join(folder, name);
+  execFileSync('mkfifo', [pipe]);
+  const up = `${how} ${process.execPath} --conditions=spillway-source ${CliProcess.program} up ${file} ${redirections}`;
+  const environment = { SHELL: '/bin/sh' };
+  const shell = `trap 'kill -HUP $!' HUP; ${up} & wait $!; wait $!; echo $? > ${pipe}`;
+  const args = ['-qc', shell, '/dev/null'];
+  return { terminal: new CliProcess(args, { executable: 'script', environment }), ended: readFile(pipe, 'utf8') };
+}
+
+test('a terminal that goes is as SIGTERM: what runs is finished, and then the gateway ends', async (t) => {
+  const { terminal, ended } = onTerminal('closed', '', '');
+  await using _ = terminal;
+  const [, pid] = await terminal.printed(/, pid (\d+)/, 'out');
+  let isOver = false;
+  // It would outlive its terminal, and this test.
+  t.after(() => isOver || process.kill(Number(pid), 'SIGKILL'));
+  const [, web] = await terminal.printed(/listener +web +(http:\/\/[\d.:]+)/, 'out');
+  await terminal.printed(/Ctrl-C drains/, 'out');
+  process.kill(Number(pid), 'SIGHUP');
+  await terminal.printed(/nothing changed/i, 'out');
+  const asked = get(web!);
+  const answered = once(asked, 'response');
+  const [, held] = (await once(origin, 'request')) as [IncomingMessage, ServerResponse];
+  terminal.child.kill('SIGKILL');
+  await eventuallyRefused(Number(new URL(web!).port));
+  held.end('hello');
+  const [response] = (await answered) as [IncomingMessage];
+  assert.deepEqual([await text(response), response.headers.connection], ['hello', 'close']);
+  assert.equal(await ended, '0\n');
+  isOver = true;
+});
+
+test('off the terminal, as by nohup, the end of the terminal is a SIGHUP like any other', async () => {
+  const log = join(folder, 'log');
+  execFileSync('mkfifo', [log]);
+  const { terminal, ended } = onTerminal('kept', 'nohup', `> ${log} 2>&1`);
+  await using _ = terminal;
+  let seen = '';
+  for await (const chunk of createReadStream(log, 'utf8')) {
+    const before = seen;
+    seen += String(chunk);
+    const comes = (line: RegExp): boolean => line.test(seen) && !line.test(before);
+    if (comes(/Ctrl-C drains/)) terminal.child.kill('SIGKILL');
+    if (comes(/nothing changed/i)) process.kill(Number(/, pid (\d+)/.exec(seen)![1]), 'SIGTERM');
+  }
+  assert.match(seen, /nothing changed[^]*stopped/i);
+  assert.equal(await ended, '0\n');
+});
+
+test('the terminal of process 1 is that of a container, and what is printed there is kept', () => {
+  const stat = (terminal: number): string => `7 (a (b) c) S 1 7 7 ${terminal} 7 4194304 0`;
+  const isKept = (own: number, first: number): boolean => isKeptTerminal((pid) => stat(pid === '1' ? first : own));
+  assert.equal(isKept(34816, 34816), true, 'docker run -t');
+  assert.equal(isKept(34817, 34816), false, 'docker exec -t');
+  assert.equal(isKept(34816, 0), false, 'on a machine');
+  assert.equal(isKept(0, 0), false, 'a service');
+  assert.equal(
+    isKeptTerminal(() => ''),
+    false,
+    'where there is no /proc',
+  );
+});
+
+/** Asks until nobody listens there any more. */
+async function eventuallyRefused(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1');
+    const outcome = await Promise.race([once(socket, 'connect'), once(socket, 'error')]).catch(
+      (error: NodeJS.ErrnoException) => error.code,
+    );
+    socket.on('error', () => {}).destroy();
+    if (outcome === 'ECONNREFUSED') return;
+  }
+}
