@@ -101,6 +101,12 @@ export class BreakerLife {
     }
   }
 
+  /** Another generation of the trial: what is out of it counts for nothing any more, what has ended does. */
+  renewTrial(): void {
+    if (this.#state.phase !== 'half-open') return;
+    this.#state = { ...this.#state, generation: this.#state.generation + 1 };
+  }
+
   /** Nobody goes until `reset`. */
   isolate(reason: string, nowMs: number): void {
     this.#enter('isolated', { reason, openings: 0 }, nowMs);

@@ -6,21 +6,14 @@ import * as fc from 'fast-check';
 import { createCell } from '../../kernel/cells.ts';
 import type { BreakerPolicy } from '../../resilience/breaker-policy.ts';
 import { BREAKER_SLOTS } from '../slots.ts';
-import {
-  NO_PASS,
-  publishBreaker,
-  readTrial,
-  recoverPermits,
-  ServiceBreaker,
-  TRIAL_CALLS_MAX,
-} from './service-breaker.ts';
+import { NO_PASS, publishBreaker, readTrial, renewTrial, ServiceBreaker, TRIAL_CALLS_MAX } from './service-breaker.ts';
 
 function policy(trialCalls: number): BreakerPolicy {
   const times = { windowMs: 1000, openMs: 1000, openMaxMs: 1000, trialMs: 1000 };
   return { ...times, callsMin: 1, failureRatio: 0.5, slow: { overMs: 10, ratio: 1 }, failuresInRow: null, trialCalls };
 }
 
-type Step = { readonly what: 'ask' } | { readonly what: 'recover' } | { readonly what: 'next' } | Ending;
+type Step = { readonly what: 'ask' } | { readonly what: 'renew' } | { readonly what: 'next' } | Ending;
 interface Ending {
   readonly what: 'end' | 'give back';
   readonly which: number;
@@ -39,7 +32,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     }),
     weight: 6,
   },
-  fc.record({ what: fc.constantFrom('recover' as const, 'next' as const) }),
+  fc.record({ what: fc.constantFrom('renew' as const, 'next' as const) }),
 );
 
 test('permits and results are those of the history of this trial alone, whatever hands of earlier ones do', () => {
@@ -49,7 +42,8 @@ test('permits and results are those of the history of this trial alone, whatever
       const breaker = new ServiceBreaker(plan, 1);
       let generation = 13; // over the end of its four bits soon
       let trial = { calls: 0, failures: 0, slow: 0, out: 0 };
-      let passes: { pass: number; generation: number }[] = [];
+      let takes = 0;
+      const passes: { pass: number; generation: number }[] = [];
       const begin = (): void => {
         generation += 1;
         trial = { calls: 0, failures: 0, slow: 0, out: 0 };
@@ -58,10 +52,9 @@ test('permits and results are those of the history of this trial alone, whatever
       begin();
       for (const step of steps) {
         if (step.what === 'next') begin();
-        else if (step.what === 'recover') {
-          recoverPermits(plan.cell);
-          // What was given back may still be ended by who had it, as if it were another's: here it is forgotten.
-          passes = passes.filter((one) => one.generation !== generation);
+        else if (step.what === 'renew') {
+          generation += 1;
+          renewTrial(plan.cell, generation);
           trial = { ...trial, out: 0 };
         } else if (step.what === 'ask') {
           const pass = breaker.ask();
@@ -69,6 +62,7 @@ test('permits and results are those of the history of this trial alone, whatever
           if (pass === NO_PASS) continue;
           passes.push({ pass, generation });
           trial = { ...trial, out: trial.out + 1 };
+          takes += 1;
         } else if (passes.length > 0) {
           const [one] = passes.splice(step.which % passes.length, 1);
           if (step.what === 'end') breaker.end(one!.pass, step.failed, step.slow ? 10 : 9);
@@ -83,7 +77,7 @@ test('permits and results are those of the history of this trial alone, whatever
             };
           }
         }
-        assert.deepEqual(readTrial(plan.cell), trial);
+        assert.deepEqual(readTrial(plan.cell), { ...trial, takes });
       }
     }),
   );

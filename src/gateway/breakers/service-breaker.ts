@@ -4,14 +4,17 @@
  *
  * - The `STATE` word is a generation and a phase. A worker reads it when an attempt begins, which is the attempt's *pass*, and again when it has
  *   ended: what began in another state counts for nothing.
+ * - While it is closed the `ROW` word has how many attempts have failed since a good one. A row that is full stays so until control has seen it.
  * - In a trial the `TRIAL` word has how many permits were taken and what came of them, and changes by compare-and-swap, so that all workers
  *   together let go no more than there are. It has the end of its generation too: a hand that comes while the state changes cannot change the
  *   trial that begins.
  *
  * Invariant: a pass is handed back once, by `end` or `giveBack`. Cost of an attempt while it is closed: a read, a comparison and an addition. 64 B, and 64 B
- * a lane. What it is not: a list of who has a permit. Those of a worker that died are given back by control (`recoverPermits`).
+ * a lane. What it is not: a list of who has a permit. Of a trial in which nothing was taken and nothing ended for long, all that are out are
+ * of dead workers or of attempts that take that long: control begins another generation of it without them (`renewTrial`), in which their passes
+ * are worth nothing.
  */
-import type { CallCounts } from '../../resilience/breaker-policy.ts';
+import type { BreakerPolicy, CallCounts } from '../../resilience/breaker-policy.ts';
 import type { BreakerPhase } from '../../resilience/breaker-life.ts';
 import { type Cell, cellHeader, cellLane, type Lane } from '../../kernel/cells.ts';
 import { BREAKER_SLOTS, breakerSlots } from '../slots.ts';
@@ -21,7 +24,13 @@ const STATE = 0;
 const TRIAL = 1;
 /** How many calls a trial has: of two configs with the breaker one decides. 0 while nobody has said. */
 const CALLS = 2;
-/** A float64 in the header: until when it is open. */
+/** Failures in a row. */
+const ROW = 3;
+/** How many of them open it, as `CALLS`; 0: no row does. */
+const ROW_MAX = 6;
+/** How often a permit was taken, of all trials. */
+const TAKES = 7;
+/** A float64, the words 4 and 5 in the header: until when it is open. */
 const UNTIL_AT = 16;
 
 const phases = ['closed', 'open', 'half-open', 'isolated'] as const satisfies readonly BreakerPhase[];
@@ -45,6 +54,9 @@ const [SLOW_AT, FAILURES_AT, ENDED_AT, TAKEN_AT, TAG_AT] = [0, 1, 2, 3, 4].map((
 const TAG_MASK = 15;
 /** What fits a count. */
 export const TRIAL_CALLS_MAX = 100;
+
+/** No row need be longer. */
+export const FAILURES_IN_ROW_MAX = 1_000_000;
 
 /** No attempt may begin. */
 export const NO_PASS = -1;
@@ -96,6 +108,7 @@ export class ServiceBreaker {
       const slots = breakerSlots;
       this.#count(failed ? (isSlow ? slots.failedSlowly : slots.failed) : isSlow ? slots.slow : slots.good);
       if ((pass & PHASE_MASK) === HALF_OPEN) this.#endPermit(pass, failed, isSlow);
+      else if (this.#header[ROW_MAX] !== 0) this.#endInRow(failed);
     }
   }
 
@@ -114,7 +127,19 @@ export class ServiceBreaker {
 
   #takePermit(state: number): boolean {
     const trialCalls = Atomics.load(this.#header, CALLS) || this.plan.policy.trialCalls;
-    return this.#change(state, (word) => (counted(word, TAKEN_AT) < trialCalls ? word + (1 << TAKEN_AT) : null));
+    if (!this.#change(state, (word) => (counted(word, TAKEN_AT) < trialCalls ? word + (1 << TAKEN_AT) : null)))
+      return false;
+    Atomics.add(this.#header, TAKES, 1);
+    return true;
+  }
+
+  #endInRow(failed: boolean): void {
+    const header = this.#header;
+    for (;;) {
+      const before = Atomics.load(header, ROW);
+      if (before >= header[ROW_MAX]! || (!failed && before === 0)) return;
+      if (Atomics.compareExchange(header, ROW, before, failed ? before + 1 : 0) === before) return;
+    }
   }
 
   #endPermit(pass: number, failed: boolean, slow: boolean): void {
@@ -145,20 +170,36 @@ export function publishBreaker(cell: Cell, { phase, generation, untilMs }: Publi
   const kept = generation & GENERATION_MASK;
   untilOf(cell)[0] = untilMs;
   if (phase === 'half-open') Atomics.store(header, TRIAL, tagOf(kept) << TAG_AT);
+  Atomics.store(header, ROW, 0);
   Atomics.store(header, STATE, (kept << PHASE_BITS) | phases.indexOf(phase));
 }
 
-/** Of this trial, and of those that come. */
-export function publishTrialCalls(cell: Cell, calls: number): void {
-  Atomics.store(cellHeader(cell), CALLS, calls);
+/** By what it goes from now on, whatever else a worker's own config says: calls of a trial, failures in a row. */
+export function publishPolicy(cell: Cell, { trialCalls, failuresInRow }: BreakerPolicy): void {
+  const header = cellHeader(cell);
+  Atomics.store(header, CALLS, trialCalls);
+  Atomics.store(header, ROW_MAX, failuresInRow ?? 0);
+}
+
+/** How many attempts have failed since a good one; 0 unless it is closed and goes by that. */
+export function readRow(cell: Cell): number {
+  return Atomics.load(cellHeader(cell), ROW);
 }
 
 export function publishedPhase(cell: Cell): BreakerPhase {
   return phases[Atomics.load(cellHeader(cell), STATE) & PHASE_MASK]!;
 }
 
-/** What is known of the trial, and how many permits are out. */
-export function readTrial(cell: Cell): CallCounts & { readonly out: number } {
+export interface Trial extends CallCounts {
+  /** Permits that are out. */
+  readonly out: number;
+  /** Grows with each permit that is taken. */
+  readonly takes: number;
+}
+
+/** What is known of the trial. */
+export function readTrial(cell: Cell): Trial {
+  const takes = Atomics.load(cellHeader(cell), TAKES);
   const word = Atomics.load(cellHeader(cell), TRIAL);
   const calls = counted(word, ENDED_AT);
   return {
@@ -166,17 +207,22 @@ export function readTrial(cell: Cell): CallCounts & { readonly out: number } {
     failures: counted(word, FAILURES_AT),
     slow: counted(word, SLOW_AT),
     out: counted(word, TAKEN_AT) - calls,
+    takes,
   };
 }
 
-/** Gives back the permits that are out: who had them is gone, or takes its time. */
-export function recoverPermits(cell: Cell): void {
+/** Another generation of the trial, with what is known of it and all of its other permits: those that are out are worth nothing any more. */
+export function renewTrial(cell: Cell, generation: number): void {
   const header = cellHeader(cell);
+  const kept = generation & GENERATION_MASK;
   for (;;) {
     const before = Atomics.load(header, TRIAL);
-    const out = counted(before, TAKEN_AT) - counted(before, ENDED_AT);
-    if (Atomics.compareExchange(header, TRIAL, before, (before - (out << TAKEN_AT)) | 0) === before) return;
+    const ended = counted(before, ENDED_AT);
+    const results = before & ((1 << TAKEN_AT) - 1);
+    const after = (tagOf(kept) << TAG_AT) | (ended << TAKEN_AT) | results;
+    if (Atomics.compareExchange(header, TRIAL, before, after) === before) break;
   }
+  Atomics.store(header, STATE, (kept << PHASE_BITS) | HALF_OPEN);
 }
 
 function counted(word: number, at: number): number {

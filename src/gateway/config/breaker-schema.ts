@@ -2,7 +2,7 @@
 import type * as z from 'zod';
 import type { BreakerPolicy } from '../../resilience/breaker-policy.ts';
 import { count, duration, percentage, section } from '../../reading/values.ts';
-import { TRIAL_CALLS_MAX } from '../breakers/service-breaker.ts';
+import { FAILURES_IN_ROW_MAX, TRIAL_CALLS_MAX } from '../breakers/service-breaker.ts';
 
 export const breakerSchema = section({
   // Below half, retries and the other endpoints carry it.
@@ -14,6 +14,11 @@ export const breakerSchema = section({
   window: duration({ min: 1000, max: 600_000 }).prefault('10s').describe('How far back attempts are looked at.'),
   // One in twenty is 5 %: with fewer, chance opens it.
   requests: count(1, 1_000_000).prefault(20).describe('With fewer attempts in the window no share of them opens it.'),
+  failuresInRow: count(1, FAILURES_IN_ROW_MAX)
+    .optional()
+    .describe(
+      'Attempts that fail without a good one between them, over all workers, that open it, however few there are in the window. Absent: no row is long enough.',
+    ),
   slow: section({
     over: duration().describe(
       'An attempt that takes so long, to the first byte of its answer or to its failure, is slow.',
@@ -42,13 +47,13 @@ type Given = z.output<typeof breakerSchema>;
 
 /** `trialMs`: how long the permit of an attempt may be out. */
 export function compileBreaker(given: Given, trialMs: number): BreakerPolicy {
-  const { failureRate, window, requests, slow, openFor, openForMax, halfOpen } = given;
+  const { failureRate, window, requests, failuresInRow, slow, openFor, openForMax, halfOpen } = given;
   return {
     windowMs: window,
     callsMin: requests,
     failureRatio: failureRate,
     slow: slow === undefined ? null : { overMs: slow.over, ratio: slow.rate },
-    failuresInRow: null,
+    failuresInRow: failuresInRow ?? null,
     openMs: openFor,
     openMaxMs: openForMax,
     trialCalls: halfOpen,

@@ -30,13 +30,21 @@ test('there is none unless it is asked for, and nothing more need be said', () =
 
 test('all that can be said, and the cell is the same in each version', () => {
   const one = breakerOf(
-    'breaker: { failureRate: 20%, window: 30s, requests: 5, slow: { over: 500ms, rate: 80% }, openFor: 1s, openForMax: 2s, halfOpen: 9 }',
+    'breaker: { failureRate: 20%, window: 30s, requests: 5, failuresInRow: 3, slow: { over: 500ms, rate: 80% }, openFor: 1s, openForMax: 2s, halfOpen: 9 }',
   );
-  const { callsMin, failureRatio, openMaxMs, openMs, slow, trialCalls, windowMs } = one!.policy;
+  const { callsMin, failureRatio, failuresInRow, openMaxMs, openMs, slow, trialCalls, windowMs } = one!.policy;
   assert.deepEqual(
-    { callsMin, failureRatio, openMaxMs, openMs, slow, trialCalls, windowMs },
+    { callsMin, failureRatio, failuresInRow, openMaxMs, openMs, slow, trialCalls, windowMs },
     {
-      ...{ callsMin: 5, failureRatio: 0.2, openMs: 1000, openMaxMs: 2000, trialCalls: 9, windowMs: 30_000 },
+      ...{
+        callsMin: 5,
+        failureRatio: 0.2,
+        failuresInRow: 3,
+        openMs: 1000,
+        openMaxMs: 2000,
+        trialCalls: 9,
+        windowMs: 30_000,
+      },
       slow: { overMs: 500, ratio: 0.8 },
     },
   );
@@ -47,4 +55,5 @@ test('what means nothing is refused', () => {
   says(service('breaker: { openFor: 2m }'), 'openForMax (1m) at least openFor (2m)');
   says(service('breaker: { slow: { over: 1s } }'), 'rate');
   says(service('breaker: { halfOpen: 101 }'), '100');
+  says(service('breaker: { failuresInRow: 0 }'), '1');
 });

@@ -113,6 +113,60 @@ test('a permit that is given back is another’s, and one of a worker that died 
   assert.equal(phase(), 'closed');
 });
 
+test('a permit whose attempt takes too long is another’s, and its end is then nobody’s', () => {
+  const { clock, told, one, two, attempts, phase } = watched(planOf({ trialCalls: 1 }));
+  attempts(4, true);
+  clock.pass(5050);
+  // One that is given back and taken anew all the time is no silence, though there is always one out.
+  let pass = one.ask();
+  for (let time = 0; time < 40; time++) {
+    clock.pass(1000);
+    assert.equal(two.ask(), NO_PASS);
+    one.giveBack(pass);
+    pass = one.ask();
+  }
+  clock.pass(30_050);
+  const other = two.ask();
+  assert.notEqual(other, NO_PASS);
+  one.end(pass, true, 70_000);
+  one.giveBack(pass);
+  assert.equal(one.ask(), NO_PASS, 'there is one permit, and the other has it');
+  clock.pass(50);
+  assert.equal(phase(), 'half-open');
+  two.end(other, false, 5);
+  clock.pass(50);
+  assert.equal(phase(), 'closed');
+  assert.equal(told.length, 3, 'going on without a permit is no change');
+});
+
+test('so many failures in a row open it, of all workers together, however few attempts there are', () => {
+  const { clock, told, one, two, attempts, phase } = watched(planOf({ callsMin: 1000, failuresInRow: 3 }));
+  attempts(2, true);
+  one.end(one.ask(), false, 5);
+  attempts(2, true);
+  clock.pass(50);
+  assert.equal(phase(), 'closed');
+  const old = one.ask();
+  two.end(two.ask(), true, 5);
+  // A good one behind a row that is full undoes nothing, also if both come before control looks.
+  two.end(two.ask(), false, 5);
+  clock.pass(50);
+  assert.equal(phase(), 'open');
+  assert.equal(told.at(-1), 'shop open: 3 calls in a row failed');
+  clock.pass(5000);
+  for (const worker of [one, two]) worker.end(worker.ask(), false, 5);
+  clock.pass(50);
+  assert.equal(phase(), 'closed');
+  // What began in another state is in no row of this one.
+  one.end(old, true, 5);
+  attempts(2, true);
+  clock.pass(50);
+  assert.equal(phase(), 'closed');
+  attempts(1, true);
+  clock.pass(50);
+  assert.equal(phase(), 'open');
+});
+
 test('a reload keeps what is known, and the first of two configs says by what it goes', () => {
   const plan = planOf();
   const { breakers, clock, told, attempts, phase } = watched(plan);

@@ -3,15 +3,22 @@
  * of which workers read (breakers/service-breaker.ts).
  *
  * Invariants: one timer for all, and none without breakers; what is known of a service survives a reload as long as it has a breaker; of what was
- * counted only what came while it was closed is in its window. Permits of which nothing is heard for `trialMs` are given back: a worker that died
- * had them. Cost: a look is O(services × lanes), some microseconds a hundred; a breaker opens up to `LOOK_MS` late.
+ * counted only what came while it was closed is in its window. A trial in which no permit was taken and none has ended for `trialMs` goes on
+ * without those that are out: a worker that died had them, or an attempt that takes that long. Cost: a look is O(services × lanes), some microseconds a hundred; a breaker opens up to `LOOK_MS` late.
  */
 import { type Cell, cellLanes, type Lane, sumSlot } from '../../kernel/cells.ts';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import { BreakerLife, type BreakerPhase } from '../../resilience/breaker-life.ts';
 import type { CallCounts } from '../../resilience/breaker-policy.ts';
-import { publishBreaker, publishTrialCalls, readTrial, recoverPermits } from '../breakers/service-breaker.ts';
+import {
+  publishBreaker,
+  publishPolicy,
+  readRow,
+  readTrial,
+  renewTrial,
+  type Trial,
+} from '../breakers/service-breaker.ts';
 import { BREAKER_SLOTS, breakerSlots } from '../slots.ts';
 import type { BreakerPlan, ServicePlan } from '../snapshot.ts';
 import type { GatewayEvent } from './events.ts';
@@ -50,11 +57,11 @@ interface Watched {
   /** What is counted that has been looked at. */
   seen: CallCounts;
   /** The trial as it was when something last became of it. */
-  trial: ReturnType<typeof readTrial>;
+  trial: Trial;
   trialMs: number;
 }
 
-const NOTHING: ReturnType<typeof readTrial> = { calls: 0, failures: 0, slow: 0, out: 0 };
+const NOTHING: Trial = { calls: 0, failures: 0, slow: 0, out: 0, takes: 0 };
 
 export class Breakers {
   readonly #options: BreakersOptions;
@@ -97,7 +104,7 @@ export class Breakers {
   #watch(old: Watched | undefined, { cell, policy }: BreakerPlan): Watched {
     const { clock, random } = this.#options;
     const nowMs = clock.nowMs();
-    publishTrialCalls(cell, policy.trialCalls);
+    publishPolicy(cell, policy);
     if (old?.cell === cell) {
       old.life.change(policy, nowMs);
       return old;
@@ -117,26 +124,33 @@ export class Breakers {
       watched.life.turn(nowMs);
       if (watched.life.state.phase === 'closed') this.#count(watched, nowMs);
       else if (before.phase === 'half-open') this.#judge(watched, nowMs);
-      if (watched.life.state !== before) this.#enter(service, watched, nowMs);
+      if (watched.life.state.phase !== before.phase) this.#enter(service, watched, nowMs);
     }
   }
 
   #count(watched: Watched, nowMs: number): void {
-    const { lanes, life, seen } = watched;
+    const { cell, lanes, life, seen } = watched;
     const now = countsOf(lanes);
     watched.seen = now;
     const calls = now.calls - seen.calls;
-    if (calls > 0) life.count({ calls, failures: now.failures - seen.failures, slow: now.slow - seen.slow }, 0, nowMs);
+    const row = readRow(cell);
+    // A row is full a moment after its last attempt is counted, or before.
+    if (calls > 0 || row > 0) {
+      life.count({ calls, failures: now.failures - seen.failures, slow: now.slow - seen.slow }, row, nowMs);
+    }
   }
 
   #judge(watched: Watched, nowMs: number): void {
     const { cell, life, trial: before } = watched;
     const trial = readTrial(cell);
-    if (trial.calls !== before.calls || trial.out !== before.out) {
+    life.judgeTrial(trial, nowMs);
+    if (trial.calls !== before.calls || trial.out !== before.out || trial.takes !== before.takes) {
       watched.trial = trial;
       watched.trialMs = nowMs;
-    } else if (trial.out > 0 && nowMs - watched.trialMs >= life.policy.trialMs) recoverPermits(cell);
-    life.judgeTrial(trial, nowMs);
+    } else if (life.state.phase === 'half-open' && trial.out > 0 && nowMs - watched.trialMs >= life.policy.trialMs) {
+      life.renewTrial();
+      renewTrial(cell, life.state.generation);
+    }
   }
 
   #enter(service: string, watched: Watched, nowMs: number): void {
