@@ -5,7 +5,8 @@
  * the file in which a gateway on this machine keeps the one that it made.
  */
 import { readFileSync } from 'node:fs';
-import { request as httpRequest, type RequestOptions } from 'node:http';
+import { Agent, request as httpRequest, type RequestOptions } from 'node:http';
+import type { Socket } from 'node:net';
 import { urlToHttpOptions } from 'node:url';
 import { CLI_AGENT } from '../gateway/admin/cli-agent.ts';
 import { SpillwayError } from '../kernel/errors.ts';
@@ -83,18 +84,40 @@ function readToken(file: string | null, environment: NodeJS.ProcessEnv): string 
  */
 export async function changeByAdmin(target: AdminTarget, path: string, body: unknown): Promise<AdminAnswer> {
   if (target.token !== null) return askAdmin(target, path, body);
-  const answer = await askAdmin(target, '/api/token');
+  using line = new Line();
+  const answer = await ask(target, '/api/token', undefined, line);
   const file = (answer.body as { readonly madeToken?: { readonly file?: unknown } } | null)?.madeToken?.file;
-  if (answer.status !== 200 || typeof file !== 'string') return askAdmin(target, path, body);
-  const found = await findToken(placeOf(target.address, path), file);
-  if (found.kind === 'token') return askAdmin({ ...target, token: found.text }, path, body);
+  if (answer.status !== 200 || typeof file !== 'string') return await ask(target, path, body, line);
+  const { hostname, socketPath } = placeOf(target.address, path);
+  const found = await findToken({ hostname, socketPath: socketPath ?? undefined, connection: line.socket ?? {} }, file);
+  if (found.kind === 'token') return await ask({ ...target, token: found.text }, path, body, line);
   throw refused(target.address, `Changing something needs the token that it made. ${found.reason}`);
 }
 
 /** A GET, or with a body a POST. Throws ADMIN_UNREACHABLE if nothing answers, or what answers is not the admin API. */
-export async function askAdmin(target: AdminTarget, path: string, body?: unknown): Promise<AdminAnswer> {
+export function askAdmin(target: AdminTarget, path: string, body?: unknown): Promise<AdminAnswer> {
+  return ask(target, path, body, null);
+}
+
+/** One connection for several requests, and never another: who is at its other end stays who it was. */
+class Line {
+  readonly agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  socket: Socket | null = null;
+
+  /** False if it is another connection than before. */
+  take(socket: Socket): boolean {
+    this.socket ??= socket;
+    return this.socket === socket;
+  }
+
+  [Symbol.dispose](): void {
+    this.agent.destroy();
+  }
+}
+
+async function ask(target: AdminTarget, path: string, body: unknown, line: Line | null): Promise<AdminAnswer> {
   const place = placeOf(target.address, path);
-  const { status, text } = await send(place, body === undefined ? null : JSON.stringify(body), target);
+  const { status, text } = await send(place, body === undefined ? null : JSON.stringify(body), target, line);
   try {
     return { status, body: JSON.parse(text) };
   } catch {
@@ -115,23 +138,28 @@ function send(
   place: RequestOptions,
   body: string | null,
   target: AdminTarget,
+  line: Line | null,
 ): Promise<{ status: number; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
   const method = body === null ? 'GET' : 'POST';
   const headers: Record<string, string> = {
     'Content-Type': 'application/json',
-    Connection: 'close',
+    Connection: line === null ? 'close' : 'keep-alive',
     'User-Agent': `${CLI_AGENT}${packageVersion()}`,
   };
   if (target.token !== null) headers['Authorization'] = `Bearer ${target.token}`;
   const fail = (error: NodeJS.ErrnoException): void => reject(unreachable(target, reasonOf(error), error));
   let request: ReturnType<typeof httpRequest>;
   try {
-    request = httpRequest({ ...place, method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const agent = line === null ? {} : { agent: line.agent };
+    request = httpRequest({ ...place, ...agent, method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (error) {
     throw new UsageError(`the admin token cannot be sent (${error instanceof Error ? error.message : String(error)})`);
   }
   request.on('error', fail);
+  request.on('socket', (socket) => {
+    if (line?.take(socket) === false) request.destroy(new Error('it closed the connection on which it had answered'));
+  });
   request.on('response', (response) => {
     const chunks: Buffer[] = [];
     let bytes = 0;

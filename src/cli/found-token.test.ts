@@ -1,6 +1,9 @@
 /** Who may change a running gateway that no token was set for: real processes, of its user and of another. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -168,15 +171,19 @@ test('no token is shown to whoever pretends to be a gateway, nor another file th
   await using running = await up();
   const token = join(folder, 'a-token');
   writeFileSync(token, `${await tokenOf(running.admin)}\n`, { mode: 0o600 });
-  const { port } = new URL(`http://${running.admin}`);
-  assert.equal((await findToken({ hostname: '127.0.0.1', port }, token)).kind, 'token');
+  const connection = connect(Number(new URL(`http://${running.admin}`).port), '127.0.0.1');
+  // Who has answered has accepted.
+  connection.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await once(connection, 'data');
+  after(() => connection.destroy());
+  assert.equal((await findToken({ hostname: '127.0.0.1', connection }, token)).kind, 'token');
   const reasonOf = async (place: Parameters<typeof findToken>[0], file: string): Promise<string> => {
     const found = await findToken(place, file);
     return found.kind === 'none' ? found.reason : found.kind;
   };
-  const here = { hostname: '127.0.0.1', port };
-  assert.match(await reasonOf({ hostname: '192.0.2.1', port }, token), /not on this machine/);
-  assert.match(await reasonOf({ hostname: 'shop.example', port }, token), /not on this machine/);
+  const here = { hostname: '127.0.0.1', connection };
+  assert.match(await reasonOf({ hostname: '192.0.2.1', connection }, token), /not on this machine/);
+  assert.match(await reasonOf({ hostname: 'shop.example', connection }, token), /not on this machine/);
   assert.match(await reasonOf(here, 'a-token'), /no absolute path/);
   assert.match(await reasonOf(here, join(folder, 'none')), /There is no file/);
   const secret = join(folder, 'secret');
@@ -185,8 +192,24 @@ test('no token is shown to whoever pretends to be a gateway, nor another file th
   chmodSync(token, 0o644);
   assert.match(await reasonOf(here, token), /may be used by others/);
   chmodSync(token, 0o600);
-  // Nobody listens there.
-  assert.match(await reasonOf({ hostname: '127.0.0.1', port: '1' }, token), /Who listens there cannot be seen/);
+  // There is no such connection.
+  const gone = { localAddress: '127.0.0.1', localPort: 1, remoteAddress: '127.0.0.1', remotePort: 1 };
+  assert.match(await reasonOf({ hostname: '127.0.0.1', connection: gone }, token), /Who answers there cannot be seen/);
+  // One that wants another connection for the token: who is there then may be another.
+  let [connections, asked] = [0, 0];
+  const fickle = createServer((request, response) => {
+    asked += 1;
+    response.setHeader('Connection', 'close');
+    response.end(JSON.stringify({ madeToken: { file: token } }));
+    if (request.headers.authorization !== undefined) asked += 100;
+  });
+  fickle.on('connection', () => (connections += 1)).listen(join(folder, 'fickle.sock'));
+  await once(fickle, 'listening');
+  after(() => fickle.close());
+  const { code: left, err: why } = await runCli(['reload', '--admin', `unix:${join(folder, 'fickle.sock')}`]);
+  assert.equal(left, exitCodes.unreachable, why);
+  assert.match(why, /it closed the connection on which it had answered/);
+  assert.equal(asked, 1, `on ${connections} connections`);
   if (!isRoot) return;
   // A process of another user that says where a token of ours is, and waits.
   const heard = join(mkdtempSync(join(tmpdir(), 'spillway-other-')), 'heard');
@@ -202,7 +225,7 @@ test('no token is shown to whoever pretends to be a gateway, nor another file th
   const [listening] = await other.printed(/\d+/, 'out');
   const { code, err } = await runCli(['reload', '--admin', `127.0.0.1:${listening}`]);
   assert.equal(code, exitCodes.unreachable, err);
-  assert.match(err, /Another user listens there than the one whose file that is/);
+  assert.match(err, /Another user answers there than the one whose file that is/);
   assert.equal(existsSync(heard), false);
 });
 

@@ -2,14 +2,15 @@
  * The token of a gateway that made one for itself, for whoever may read its file: the gateway says where it is, and nothing needs to be
  * typed.
  *
- * What answers there may be anybody's who waits for a token to be shown. So it must be on this machine, its socket must belong to the
- * user whose file it is, or to root (where the system tells, as Linux does), and of the file nothing is believed but a token of ours.
+ * What answers there may be anybody's who waits for a token to be shown. So it must be on this machine, the other end of the connection on
+ * which it answered must be of the user whose file it is, or of root (where the system tells, as Linux does), the token goes out on that
+ * connection and no other, and of the file nothing is believed but a token of ours.
  */
 import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { readTokenFile } from '../gateway/admin/token-file.ts';
 import { isLoopback } from '../gateway/config/address.ts';
-import { portUsers } from '../gateway/control/port-owner.ts';
+import { acceptedBy, type Ends } from './connection-user.ts';
 import { printable } from './terminal.ts';
 
 export type FoundToken =
@@ -17,11 +18,11 @@ export type FoundToken =
   /** `reason` is a sentence. */
   | { readonly kind: 'none'; readonly reason: string };
 
-/** Where a gateway answered: a port, or a socket. */
+/** Where a gateway answered: on a connection to a port of `hostname`, or on a socket. */
 export interface AdminPlace {
   readonly hostname?: string | null | undefined;
-  readonly port?: string | number | null | undefined;
   readonly socketPath?: string | undefined;
+  readonly connection: Ends;
 }
 
 /** `file` is what the gateway there has named. */
@@ -32,11 +33,10 @@ export async function findToken(place: AdminPlace, file: string): Promise<FoundT
   const found = await readTokenFile(file);
   switch (found.kind) {
     case 'token': {
-      const isTrusted = (uid: number): boolean => uid === 0 || uid === found.uid;
-      const users = usersOf(place);
-      if (users?.length === 0) return none('Who listens there cannot be seen, so it is not shown.');
-      const isOurs = users === null || users.every(isTrusted);
-      return isOurs ? found : none('Another user listens there than the one whose file that is, so it is not shown.');
+      const user = userOf(place);
+      if (user === 'unseen') return none('Who answers there cannot be seen, so it is not shown.');
+      const isOurs = user === 'untold' || user === 0 || user === found.uid;
+      return isOurs ? found : none('Another user answers there than the one whose file that is, so it is not shown.');
     }
     case 'absent':
       return none(`There is no file ${printable(file)} here.`);
@@ -53,9 +53,7 @@ function none(reason: string): FoundToken {
   return { kind: 'none', reason };
 }
 
-/** Whose sockets listen there; null where that is not told. */
-function usersOf({ port, socketPath }: AdminPlace): readonly number[] | null {
-  if (socketPath === undefined) return portUsers(Number(port ?? 80));
-  const stat = statSync(socketPath, { throwIfNoEntry: false });
-  return stat === undefined ? [] : [stat.uid];
+function userOf({ socketPath, connection }: AdminPlace): ReturnType<typeof acceptedBy> {
+  if (socketPath === undefined) return acceptedBy(connection);
+  return statSync(socketPath, { throwIfNoEntry: false })?.uid ?? 'unseen';
 }

@@ -1,8 +1,8 @@
 /**
- * Who listens on a TCP port: which process, for the message that says the port is taken, and which users, for whoever is about to show
- * a token there. Linux only, read from /proc: other systems give null, and so do, of processes, those of other users (unless asked by root).
+ * Which process listens on a TCP port, for the message that says the port is taken. Linux only, read from /proc: other systems give
+ * null, and so do processes of other users (unless asked by root).
  *
- * Runs once, on the way to a failed start or in a command; bounded by the number of open files on the machine.
+ * Runs once, on the way to a failed start; bounded by the number of open files on the machine.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -25,26 +25,11 @@ export function portOwner(port: number): PortOwner | null {
   return pid === undefined ? null : { pid: Number(pid), command: commandOf(read(`/proc/${pid}/cmdline`)) };
 }
 
-/** Inodes of the sockets that listen on `port` in the text of a /proc/net/tcp table. */
+/** Inodes of the sockets that listen on `port` in the text of a /proc/net/tcp table, which is in the kernel's docs, proc_net_tcp. */
 export function listeningInodes(table: string, port: number): string[] {
-  return listeningRows(table, port).flatMap((row) => row[9] ?? []);
-}
-
-/**
- * The users whose sockets listen on `port`, on any address; null where the system tells nobody. On Linux without these files, as in
- * a sandbox, they are not known, and none.
- */
-export function portUsers(port: number): readonly number[] | null {
-  if (process.platform !== 'linux') return null;
-  const tables = ['/proc/net/tcp', '/proc/net/tcp6'].map(read);
-  return tables.flatMap((table) => listeningRows(table, port).map((row) => Number(row[7])));
-}
-
-/** As in the kernel's docs, proc_net_tcp. */
-function listeningRows(table: string, port: number): string[][] {
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const rows = table.split('\n').map((line) => line.trim().split(/\s+/));
-  return rows.filter((row) => row[1]?.endsWith(wanted) && row[3] === LISTEN);
+  return rows.filter((row) => row[1]?.endsWith(wanted) && row[3] === LISTEN).flatMap((row) => row[9] ?? []);
 }
 
 /** Of a command line as the kernel shows it. Its name for the process would not do: that of Node's is `MainThread`. */
