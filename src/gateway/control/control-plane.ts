@@ -1,6 +1,6 @@
 /**
  * The control thread's whole: its parts, its life from start to stop, and what may be asked of it, one thing at a time. How a
- * config is put in force is `enforcement.ts`; what a caller sees of it is `gateway.ts`; what it says of itself, `readings.ts`.
+ * config is put in force is `enforcement.ts`, which one it is `replacement.ts`; what a caller sees of it is `gateway.ts`; what it says of itself, `readings.ts`.
  */
 import { resolve } from 'node:path';
 import type { Clock, Timer } from '../../kernel/clock.ts';
@@ -27,10 +27,10 @@ import type { CanaryState, GatewayPhase, ReloadCause } from './gateway-state.ts'
 import { History } from './history.ts';
 import { type InForce, type Started, workersOf } from './in-force.ts';
 import { InTurn } from './in-turn.ts';
-import { LatestWins } from './latest-wins.ts';
 import { type ConfigReading, type ConfigSource, fileSource } from './read-config.ts';
 import { type Moment, Readings } from './readings.ts';
 import { ReloadHistory } from './reload-history.ts';
+import { Replacement } from './replacement.ts';
 import { Supervisor } from './supervisor.ts';
 import { type TrialOutcome, type TrialRequest, Trials } from './trials.ts';
 import { Telemetry } from './telemetry.ts';
@@ -47,17 +47,6 @@ export interface ControlPlaneOptions {
   readonly workerEntry: URL;
 }
 
-type Job =
-  /** Null reads the same source again. */
-  | {
-      readonly kind: 'read';
-      readonly cause: ReloadCause;
-      readonly source: ConfigSource | null;
-      readonly pass: Pass | null;
-    }
-  /** Null is the version before the one in force. */
-  | { readonly kind: 'restore'; readonly cause: 'rollback'; readonly version: number | null };
-
 type Trial = Pick<TrialRequest, 'share' | 'watchMs'>;
 
 export class ControlPlane {
@@ -72,7 +61,7 @@ export class ControlPlane {
   readonly #discovery: Discovery;
   readonly #files: WatchFiles;
   readonly #admin: AdminEndpoint;
-  readonly #queue: LatestWins<Job, ReloadOutcome>;
+  readonly #replacement: Replacement;
   readonly #finds: FoundEndpoints;
   readonly #history: History;
   readonly #telemetry: Telemetry;
@@ -80,7 +69,6 @@ export class ControlPlane {
   readonly #turn = new InTurn();
   /** What it says of itself. */
   readonly readings: Readings;
-  #source: ConfigSource;
   #phase: GatewayPhase = 'new';
   #supervisor: Supervisor | null = null;
   #started: Started = { workers: null, user: undefined };
@@ -91,7 +79,6 @@ export class ControlPlane {
   constructor(options: ControlPlaneOptions) {
     const { clock, random } = options;
     this.#options = options;
-    this.#source = options.source;
     this.#reloads = new ReloadHistory(clock);
     const notice = (message: string): void => this.#notice('warn', message);
     this.#telemetry = new Telemetry({ clock, random, notice, families: (of) => this.readings.metrics(of) });
@@ -106,7 +93,6 @@ export class ControlPlane {
       onChange: () => this.#found(),
     });
     this.#files = new WatchFiles({ clock, onChange: () => this.#fileChanged() });
-    this.#queue = new LatestWins((job) => this.#turn.run(() => this.#reload(job)));
     this.#finds = new FoundEndpoints({
       clock,
       apply: () => this.#turn.run(() => this.#enforcement.again()),
@@ -118,7 +104,7 @@ export class ControlPlane {
       // Not by the queue: it takes nobody's place, and nobody takes its.
       promote: ({ source, pass }, isOnTrial) =>
         this.#turn.run(async () =>
-          isOnTrial() ? this.#reload({ kind: 'read', cause: 'canary', source, pass }) : null,
+          isOnTrial() ? this.#replacement.run({ kind: 'read', cause: 'canary', source, pass }) : null,
         ),
       onChange: (trial, next) => this.#trialChanged(trial, next),
     });
@@ -159,6 +145,13 @@ export class ControlPlane {
     };
     const frozen = (pass: Pass | null): Promise<string | null> => this.#history.budgets.gate.refusal(pass);
     this.#enforcement = new Enforcement({ ...parts, watch: (files) => this.#watch(files), onEvent, frozen });
+    this.#replacement = new Replacement(options.source, {
+      ...{ clock, turn: this.#turn, versions: this.#versions, enforcement: this.#enforcement },
+      onOutcome: (outcome) => {
+        this.#reloads.record(outcome);
+        this.#events.emit({ kind: 'reload', outcome });
+      },
+    });
     this.readings = new Readings({
       ...parts,
       changes: this.#changes,
@@ -171,7 +164,7 @@ export class ControlPlane {
   #now(): Moment {
     const { force, trial } = this.#enforcement;
     return {
-      ...{ phase: this.#phase, file: this.#source.file, started: this.#started },
+      ...{ phase: this.#phase, file: this.#replacement.source.file, started: this.#started },
       ...{ supervisor: this.#supervisor, force, trial },
     };
   }
@@ -194,9 +187,9 @@ export class ControlPlane {
 
   async #start(): Promise<void> {
     const { clock, random, workerEntry, watch } = this.#options;
-    const { file } = this.#source;
-    if (watch && file !== null) await this.#files.watch([resolve(file)]);
-    const reading = await this.#source.read(clock);
+    const { source } = this.#replacement;
+    if (watch && source.file !== null) await this.#files.watch([resolve(source.file)]);
+    const reading = await source.read(clock);
     if (reading.kind === 'refused') throw configError(reading);
     const lanes = this.#options.workers ?? workersOf(reading.config);
     await this.#discovery.prepare(reading.config);
@@ -232,7 +225,8 @@ export class ControlPlane {
   /** A change while the gateway starts is looked at once it runs; one while it ends, not at all. */
   #fileChanged(): void {
     if (this.#phase === 'starting') this.#changedEarly = true;
-    if (this.#phase === 'running') void this.#queue.ask({ kind: 'read', cause: 'file', source: null, pass: null });
+    if (this.#phase === 'running')
+      void this.#replacement.ask({ kind: 'read', cause: 'file', source: null, pass: null });
   }
 
   #checkStarting(): void {
@@ -241,7 +235,7 @@ export class ControlPlane {
 
   async reload(cause: ReloadCause, source: ConfigSource | null, pass: Pass | null = null): Promise<ReloadOutcome> {
     this.#checkRunning();
-    return this.#queue.ask({ kind: 'read', cause, source, pass });
+    return this.#replacement.ask({ kind: 'read', cause, source, pass });
   }
 
   /** Another config: on all connections, or on trial first. */
@@ -280,7 +274,7 @@ export class ControlPlane {
   /** Null goes back to the version before the one in force. */
   async rollback(version: number | null): Promise<ReloadOutcome> {
     this.#checkRunning();
-    return this.#queue.ask({ kind: 'restore', cause: 'rollback', version });
+    return this.#replacement.ask({ kind: 'restore', cause: 'rollback', version });
   }
 
   #checkRunning(): void {
@@ -341,30 +335,10 @@ export class ControlPlane {
     await this.#admin.close();
   }
 
-  /** Its turn has come. */
-  async #reload(job: Job): Promise<ReloadOutcome> {
-    const outcome = await this.#tryReload(job)
-      .finally(() => this.#enforcement.retainSources())
-      .catch((error: unknown): ReloadOutcome => {
-        const reason = error instanceof Error ? error.message : String(error);
-        return this.#enforcement.refused(job.cause, reason, []);
-      });
-    if (outcome.kind !== 'refused' && job.kind === 'read') this.#source = job.source ?? this.#source;
-    this.#reloads.record(outcome);
-    this.#events.emit({ kind: 'reload', outcome });
-    return outcome;
-  }
-
   /** Endpoints were found, or are gone; what is found while the gateway starts is looked at once it runs. */
   #found(): void {
     if (this.#phase !== 'running') return;
     this.#finds.changed();
-  }
-
-  async #tryReload(job: Job): Promise<ReloadOutcome> {
-    const source = job.kind === 'read' ? (job.source ?? this.#source) : this.#versions.source(job.version);
-    const pass: Pass | null = job.kind === 'read' ? job.pass : { kind: 'rollback', text: '', by: '' };
-    return this.#enforcement.replace(await source.read(this.#options.clock), job.cause, pass);
   }
 
   #trialChanged(trial: CanaryState, next: InForce | null): void {
