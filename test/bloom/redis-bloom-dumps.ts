@@ -1,7 +1,7 @@
 /**
- * What RedisBloom 2 answers to `BF.SCANDUMP`, whole, and which of a thousand absent keys it takes for present: recorded from a module
- * of its sources (sb.c, bloom.c, murmurhash2.c) cut down to the BF commands. To repeat it with yours: redis-bloom.test.ts makes each of
- * these filters anew in the module that docs/hacking.md says how to name, and compares every byte.
+ * What RedisBloom 2 answers to `BF.SCANDUMP`, whole, and which of a thousand absent keys it takes for present. A module compiled from its
+ * own sources (bloom.c at 0aeb4b2, sb.c at 03077b4, the BF commands of rebloom.c at 0087f47) has these bytes and answers. To repeat it with
+ * yours: redis-bloom.test.ts makes each of these filters anew in the module that docs/hacking.md says how to name, and compares every byte.
  */
 import { chainImage, decodeChain, openRedisBloomCopy, type RedisBloomCopy } from '../../src/bloom/chain.ts';
 
