@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { angleOf, EARTH_RADIUS_M, haversine, haversineOf } from './measure.ts';
+import { angleOf, distanceM, EARTH_RADIUS_M, haversine, haversineOf } from './measure.ts';
+import type { Position } from './position.ts';
 
 const lat = fc.double({ min: -90, max: 90, noNaN: true });
 const lon = fc.double({ min: -180, max: 180, noNaN: true });
@@ -17,6 +18,19 @@ test('a quarter of a great circle is a quarter, at the equator and over a pole',
     [90, 7, 0, 99],
   ] as const) {
     assert.ok(Math.abs(distanceM(latA, lonA, latB, lonB) - quarter) < 1e-6);
+  }
+});
+
+test('between what is no position there is no distance', () => {
+  const here = { lat: 1, lon: 1 };
+  for (const none of [
+    null,
+    { lat: 91, lon: 0 },
+    { lat: 0, lon: Number.NaN },
+    { lat: '1', lon: 0 },
+  ] as unknown as Position[]) {
+    assert.throws(() => distanceM(none, here), { code: 'OPTIONS_INVALID', message: /^The first position / });
+    assert.throws(() => distanceM(here, none), { code: 'OPTIONS_INVALID', message: /^The second position / });
   }
 });
 

@@ -17,7 +17,7 @@
  * C. F. F. Karney, "Algorithms for geodesics", J. Geodesy 87 (2013).
  */
 import { checkKeys, invalid } from '../kernel/options.ts';
-import type { Position } from './position.ts';
+import { checkPosition, type Position } from './position.ts';
 
 /** The mean radius of the Earth (IUGG), in metres. */
 export const EARTH_RADIUS_M = 6_371_008.8;
@@ -107,5 +107,7 @@ export function geodesic(wgs84: GeodesicSolver): Measure {
 
 /** Metres between two positions on the mean sphere. */
 export function distanceM(a: Position, b: Position): number {
+  checkPosition('The first position', a);
+  checkPosition('The second position', b);
   return EARTH_RADIUS_M * angleOf(haversineOf(a.lat, a.lon, b.lat, b.lon));
 }

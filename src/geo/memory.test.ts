@@ -8,6 +8,7 @@ import { geoContract } from '../testing/geo-contract.ts';
 import type { Placed } from './geo-index.ts';
 import { geodesic } from './measure.ts';
 import { memoryStore } from './memory.ts';
+import type { Position } from './position.ts';
 
 const everywhere = { south: -90, west: -180, north: 90, east: 180 };
 const here = { lat: 1, lon: 1 };
@@ -92,6 +93,7 @@ test('what cannot be meant is refused, and what is not wanted any more is not do
   const store = memoryStore({ capacity: 2 });
   await assert.rejects(store.set('', here), invalid);
   await assert.rejects(store.set('a', { lat: 91, lon: 0 }), invalid);
+  await assert.rejects(store.set('a', null as unknown as Position), { ...invalid, message: /^“a” is null/ });
   const signal = AbortSignal.abort(new Error('no longer wanted'));
   await assert.rejects(store.set('a', here, { signal }), /no longer wanted/);
   await assert.rejects(store.nearest(here, 1, { signal }), /no longer wanted/);

@@ -16,7 +16,7 @@ import type { Collector } from './collector.ts';
 import type { GeoIndex } from './geo-index.ts';
 import { CAPACITY_MAX, createMovingMemory, MovingTable, refused, UNITS } from './moving-table.ts';
 import { checkId, checkStill, createMutable, type MutableGeoIndex } from './mutable-index.ts';
-import { boxContains, checkPosition, type Box } from './position.ts';
+import { boxContains, checkPosition, isPosition, type Box } from './position.ts';
 import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
 
 /** Things that share a cell: between these nothing is changed. A wide range, so that cells are seldom made anew. */
@@ -340,7 +340,7 @@ function checkMoves(ids: Uint32Array, lats: Float64Array, lons: Float64Array, ca
     checkId(ids[at]!, capacity);
     const lat = lats[at]!;
     const lon = lons[at]!;
-    if (!(lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180)) checkPosition(`Position ${at}`, { lat, lon });
+    if (!isPosition(lat, lon)) checkPosition(`Position ${at}`, { lat, lon });
   }
 }
 

@@ -9,6 +9,7 @@ import { seededRandom } from '../kernel/random.ts';
 import { hardPosition, hardWorld } from '../testing/geo-world.ts';
 import { geodesic } from './measure.ts';
 import { createPoints, openPoints, type Points } from './points.ts';
+import type { Position } from './position.ts';
 
 const invalid = { code: 'OPTIONS_INVALID' };
 const here = { lat: 48.2, lon: 16.37 };
@@ -68,6 +69,11 @@ test('bad points are refused by their number', () => {
   const misspelt: object = { share: true };
   assert.throws(() => createPoints([here], misspelt), { ...invalid, message: /no option “share”/ });
   assert.throws(() => openPoints(createPoints([here]).memory, misspelt), invalid);
+  for (const none of [null, { lat: '1', lon: 2 }] as unknown as Position[]) {
+    assert.throws(() => createPoints([here, none]), { ...invalid, message: /^Point 1 / });
+  }
+  const texts = ['1'] as unknown as number[];
+  assert.throws(() => createPoints({ lats: texts, lons: [0] }), { ...invalid, message: /Point 0 has latitude "1"/ });
   assert.throws(() => createPoints({ lats: [0], lons: [] }), { ...invalid, message: /1 lats and 0 lons/ });
   for (const id of [-1, 1.5, 2 ** 32, Number.NaN]) {
     assert.throws(() => createPoints({ lats: [0], lons: [0], ids: [id] }), { ...invalid, message: /Point 0 has id/ });

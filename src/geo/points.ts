@@ -16,7 +16,7 @@ import type { GeoIndex } from './geo-index.ts';
 import { fillPointsTable, type PointColumns } from './points-build.ts';
 import { createPointsTable, MARGIN, openPointsTable, POINTS_MAX, sealPointsTable, SPLIT_UNIT } from './points-table.ts';
 import type { PointsTable } from './points-table.ts';
-import { checkPosition, type Box, type Position } from './position.ts';
+import { checkPosition, isPosition, type Box, type Position } from './position.ts';
 import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
 
 const DEGREE = Math.PI / 180;
@@ -141,6 +141,7 @@ function pointsOf(table: PointsTable, options: MeasureOptions): Points {
 function columnsOf(points: readonly Position[] | PointColumns): PointColumns {
   if (!Array.isArray(points)) return points as PointColumns;
   const positions = points as readonly Position[];
+  for (const [at, position] of positions.entries()) checkPosition(`Point ${at}`, position);
   return { lats: positions.map(({ lat }) => lat), lons: positions.map(({ lon }) => lon) };
 }
 
@@ -154,7 +155,7 @@ function checkColumns({ lats, lons, ids }: PointColumns): number {
   for (let at = 0; at < length; at++) {
     const lat = lats[at]!;
     const lon = lons[at]!;
-    if (!(lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180)) checkPosition(`Point ${at}`, { lat, lon });
+    if (!isPosition(lat, lon)) checkPosition(`Point ${at}`, { lat, lon });
     const id = ids === undefined ? at : ids[at]!;
     if (id >>> 0 !== id) throw invalid(`Point ${at} has id ${String(id)}; expected a whole number below 2^32.`);
   }

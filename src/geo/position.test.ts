@@ -1,7 +1,7 @@
 /** What is no position, box, distance or count is refused by name; boxes across the antimeridian. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { boxContains, checkBox, checkCount, checkDistance, checkPosition } from './position.ts';
+import { boxContains, checkBox, checkCount, checkDistance, checkPosition, type Position } from './position.ts';
 
 const invalid = { code: 'OPTIONS_INVALID' };
 
@@ -14,6 +14,15 @@ test('what is no position is refused', () => {
   }
   for (const lon of [Number.NaN, 180.0001, -181]) {
     assert.throws(() => checkPosition('The centre', { lat: 0, lon }), { ...invalid, message: /longitude/ });
+  }
+  // A database gives a decimal as a text, and JSON what was put into it.
+  const text = { lat: '1', lon: 2 } as unknown as Position;
+  assert.throws(() => checkPosition('The centre', text), { ...invalid, message: /The centre has latitude "1"/ });
+  for (const none of [null, undefined, 7, '1,2']) {
+    assert.throws(() => checkPosition('The centre', none as unknown as Position), {
+      ...invalid,
+      message: /expected { lat, lon } in degrees/,
+    });
   }
   checkPosition('The centre', { lat: -90, lon: 180 });
 });

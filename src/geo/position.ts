@@ -21,22 +21,43 @@ export interface Box {
   readonly east: number;
 }
 
+/** A text is refused too, such as databases give for a number: it compares as one, and adds as a text. */
+function isBetween(value: number, least: number, most: number): boolean {
+  return typeof value === 'number' && value >= least && value <= most;
+}
+
+export function isPosition(lat: number, lon: number): boolean {
+  return isBetween(lat, -90, 90) && isBetween(lon, -180, 180);
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}
+
 function checkLat(what: string, lat: number): void {
-  if (lat >= -90 && lat <= 90) return;
-  throw invalid(`${what} has latitude ${String(lat)}; expected degrees from -90 to 90.`);
+  if (isBetween(lat, -90, 90)) return;
+  throw invalid(`${what} has latitude ${shown(lat)}; expected degrees from -90 to 90.`);
 }
 
 function checkLon(what: string, lon: number): void {
-  if (lon >= -180 && lon <= 180) return;
-  throw invalid(`${what} has longitude ${String(lon)}; expected degrees from -180 to 180.`);
+  if (isBetween(lon, -180, 180)) return;
+  throw invalid(`${what} has longitude ${shown(lon)}; expected degrees from -180 to 180.`);
 }
 
-export function checkPosition(what: string, { lat, lon }: Position): void {
-  checkLat(what, lat);
-  checkLon(what, lon);
+function checkObject(what: string, given: unknown, expected: string): void {
+  if (typeof given === 'object' && given !== null) return;
+  throw invalid(`${what} is ${shown(given)}; expected ${expected} in degrees.`);
 }
 
-export function checkBox({ south, west, north, east }: Box): void {
+export function checkPosition(what: string, position: Position): void {
+  checkObject(what, position, '{ lat, lon }');
+  checkLat(what, position.lat);
+  checkLon(what, position.lon);
+}
+
+export function checkBox(box: Box): void {
+  checkObject('The box', box, '{ south, west, north, east }');
+  const { south, west, north, east } = box;
   checkLat('The south of the box', south);
   checkLat('The north of the box', north);
   checkLon('The west of the box', west);
@@ -47,14 +68,14 @@ export function checkBox({ south, west, north, east }: Box): void {
 
 /** A distance: 0 or more, infinite for no bound. */
 export function checkDistance(what: string, distanceM: number): void {
-  if (distanceM >= 0) return;
-  throw invalid(`${what} is ${String(distanceM)}; expected metres, 0 or more.`);
+  if (isBetween(distanceM, 0, Number.POSITIVE_INFINITY)) return;
+  throw invalid(`${what} is ${shown(distanceM)}; expected metres, 0 or more.`);
 }
 
 /** How many are asked for: a whole number of at least 1, infinite for all. */
 export function checkCount(what: string, count: number): void {
   if (count === Number.POSITIVE_INFINITY || (Number.isSafeInteger(count) && count >= 1)) return;
-  throw invalid(`${what} is ${String(count)}; expected a whole number of at least 1.`);
+  throw invalid(`${what} is ${shown(count)}; expected a whole number of at least 1.`);
 }
 
 /** True if a longitude is on the way from `west` eastward to `east`. */

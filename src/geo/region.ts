@@ -72,8 +72,10 @@ function eastward(from: Position, to: Position, name: string): number {
 }
 
 function cornersOf(ring: Ring, name: string): Position[] {
+  if (!Array.isArray(ring))
+    throw invalid(`${name} is no list; expected [outer, ...holes], each a list of { lat, lon }.`);
   const corners: Position[] = [];
-  for (const corner of ring) {
+  for (const corner of ring as Ring) {
     checkPosition(`A corner of ${name}`, corner);
     const before = corners.at(-1);
     const lon = wrapLon(corner.lon);
@@ -224,7 +226,9 @@ function keeps(ring: PreparedRing, lat: number, lon: number): boolean {
  * console.log(region.contains(5, -179), region.contains(5, 0)); // true false
  */
 export function createRegion(polygon: Polygon): Region {
-  if (polygon.length === 0) throw invalid('The polygon has no ring; expected the outer ring, then holes.');
+  if (!Array.isArray(polygon) || polygon.length === 0) {
+    throw invalid('The polygon has no ring; expected the outer ring, then holes.');
+  }
   const rings = polygon.map((ring, index) => prepare(ring, index));
   const { bounds } = rings[0]!;
   return {

@@ -96,6 +96,8 @@ export class ServerStore implements GeoStore {
   }
 
   async set(id: string, position: Position, options: StoreCallOptions = {}): Promise<void> {
+    checkId(id);
+    checkPosition(`“${id}”`, position);
     await this.setMany([{ id, lat: position.lat, lon: position.lon }], options);
   }
 

@@ -157,6 +157,12 @@ export function geoContract<Id extends number | string>(subject: GeoSubject<Id>)
           () => index.within({ lat: 91, lon: 0 }, 1),
           () => index.within({ lat: Number.NaN, lon: 0 }, 1),
           () => index.within({ lat: 0, lon: 181 }, 1),
+          // As they come from JSON and from databases.
+          () => index.within({ lat: '1', lon: 0 } as unknown as Position, 1),
+          () => index.nearest({ lat: 1, lon: '0' } as unknown as Position, 1),
+          () => index.within(null as unknown as Position, 1),
+          () => index.within(here, '1' as unknown as number),
+          () => index.inBox(null as unknown as Box),
           () => index.within(here, -1),
           () => index.within(here, Number.NaN),
           () => index.within(here, 1, { limit: 0 }),
@@ -170,6 +176,9 @@ export function geoContract<Id extends number | string>(subject: GeoSubject<Id>)
           () => index.inBox({ south: 1, west: 0, north: 0, east: 1 }),
           () => index.inPolygon([]),
           () => index.inPolygon([[here, here, here]]),
+          () => index.inPolygon(null as unknown as Polygon),
+          // A ring where a list of rings belongs.
+          () => index.inPolygon([here, { lat: 1, lon: 0 }, { lat: 0, lon: 1 }] as unknown as Polygon),
         ];
         for (const call of calls) {
           await assert.rejects(async () => call(), { code: 'OPTIONS_INVALID' }, String(call));
