@@ -25,6 +25,11 @@ const alive: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   '#/limits': async (page) => {
     await page.getByRole('row', { name: /^127\.0\.0\.1 reports \d/ }).waitFor();
     await page.getByRole('row', { name: /^daily-report server \d+ \d+ .* 3$/ }).waitFor();
+    await page.getByRole('row', { name: /^mails shop (?:full|≤) / }).waitFor();
+    await page
+      .getByRole('row', { name: /^shelf:\d server \d+ / })
+      .first()
+      .waitFor();
   },
   '#/config': (page) => page.getByRole('row', { name: /^1 in force/ }).waitFor(),
 };

@@ -3,6 +3,7 @@
  * Gauges can go down and belong to a living thread; counters only grow. docs/metrics.md names the series each becomes.
  */
 import type { Lane } from '../kernel/cells.ts';
+import { FILLED, filledText } from '../limit/filled.ts';
 import { BUCKETS } from './durations.ts';
 
 /** Header words of an endpoint's cell, written by control. */
@@ -111,11 +112,10 @@ export const limitSlots = {
   byClosed: 7,
   filled: 8, // FILLED slots from here: by how much of it the key had used then, in tenths
 } as const;
-export const FILLED = 10;
 export const LIMIT_SLOTS = 8 + FILLED;
 /** As metrics name them: `0.1` is up to a tenth. */
 export const filledSlots = Array.from({ length: FILLED }, (_, tenth) => ({
-  filled: String((tenth + 1) / FILLED),
+  filled: filledText(tenth),
   slot: limitSlots.filled + tenth,
 }));
 

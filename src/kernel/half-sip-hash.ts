@@ -23,6 +23,15 @@ export function createHashSecret(random: Random): HashSecret {
 const WIDE = 0xee;
 const [INIT_2, INIT_3] = [0x6c796765, 0x74656462] as const;
 
+/** The two words of a hash as 16 hexadecimal digits. */
+export function hashDigits(upper: number, lower: number): string {
+  return digits(upper) + digits(lower);
+}
+
+function digits(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, '0');
+}
+
 /** The 64 bits of a key's hash, in two signed words. */
 export function halfSipHash(key: string, secret: HashSecret, out: Int32Array): void {
   const { length } = key;

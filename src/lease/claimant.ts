@@ -245,7 +245,7 @@ export class Claimant implements Lease {
 
   /** Of a claim that was never granted, nothing ends. */
   #witnessEnd(end: LeaseEnd): void {
-    if (this.#token !== 0n) this.#witness?.ended(this.key, end, this.#clock.nowMs() - this.#sinceMs);
+    if (this.#token !== 0n) this.#witness?.ended(this.key, end, this.#clock.nowMs() - this.#sinceMs, this.#token);
   }
 
   #lost(why: string, cause?: Error | null): SpillwayError {

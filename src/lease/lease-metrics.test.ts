@@ -168,6 +168,69 @@ test('ids in names make no series, nor more than a bound of them where they do; 
   );
 });
 
+test('the locks that are held longest: since when, by whom, with which token; by name only where it is asked for', async () => {
+  const clock = new SimulatedClock();
+  const metrics = createMetrics();
+  const store = storeAt(clock);
+  await using shown = createLocks(store, { holder: 'ann', metrics, metricsName: kindOf, showNames: true });
+  await using hashed = createLocks(store, { holder: 'bob', metrics });
+  const told = async (): Promise<[string, number][]> =>
+    Object.entries(await samples(metrics)).flatMap(([name, value]) => {
+      const [, labels] = /^lock_held_since_timestamp_seconds\{(.*)\}$/.exec(name) ?? [];
+      return labels === undefined ? [] : [[labels.replaceAll(/\w+="([^"]*)"/g, '$1'), value] as [string, number]];
+    });
+  const sinceS = clock.wallMs() / 1000;
+  const first = await shown.acquire('order:1', { ttl: '10s' });
+  const reader = await shown.acquire('stock', { ttl: '10s', mode: 'read' });
+  const other = await shown.acquire('stock', { ttl: '10s', mode: 'read' });
+  // Had and given back at once: no series.
+  await (await shown.acquire('order:2', { ttl: '10s' })).release();
+  assert.deepEqual(await told(), []);
+  await pass(clock, 1500);
+  const second = await hashed.acquire('secret', { ttl: '10s' });
+  await pass(clock, 1500);
+  const rows = await told();
+  assert.deepEqual(rows.slice(0, 3), [
+    [`order,memory,order:1,ann,${first.token}`, sinceS],
+    [`stock,memory,stock,ann,${reader.token}`, sinceS],
+    [`stock,memory,stock,ann,${other.token}`, sinceS],
+  ]);
+  assert.match(rows[3]![0], new RegExp(`^,memory,[0-9a-f]{16},bob,${second.token}$`));
+  assert.equal(rows[3]![1], sinceS + 1.5);
+
+  await first.release();
+  await second.release();
+  assert.deepEqual(
+    (await told()).map(([labels]) => labels),
+    rows.slice(1, 3).map(([labels]) => labels),
+  );
+  store.renew = () => Promise.resolve({ held: false });
+  await pass(clock, 5000);
+  assert.deepEqual(await told(), []);
+});
+
+test('of a thousand locks that are held, the twenty of longest are told, and the next when one of these is given back', async () => {
+  const clock = new SimulatedClock();
+  const metrics = createMetrics();
+  await using locks = createLocks(storeAt(clock), { metrics, showNames: true });
+  const leases = [];
+  for (let at = 0; at < 1000; at++) leases.push(await locks.acquire(`order:${at}`, { ttl: '1h' }));
+  await pass(clock, 2000);
+  const told = async (): Promise<number[]> =>
+    Object.keys(await samples(metrics))
+      .flatMap((name) => /^lock_held_since.*,name="order:(\d+)"/.exec(name)?.[1] ?? [])
+      .map(Number)
+      .toSorted((a, b) => a - b);
+  assert.deepEqual(
+    await told(),
+    Array.from({ length: 20 }, (_, at) => at),
+  );
+  await leases[3]!.release();
+  assert.equal((await told()).length, 19);
+  await pass(clock, 500);
+  assert.deepEqual((await told()).slice(2), [2, ...Array.from({ length: 17 }, (_, at) => at + 4)]);
+});
+
 test('who leads a seat, in which term, since when; and who only campaigns does not', async () => {
   const clock = new SimulatedClock();
   const metrics = createMetrics();

@@ -19,7 +19,9 @@ export interface LeaseWitness {
   asked(key: string): void;
   answered(key: string, outcome: AskOutcome, tookMs: number): void;
   granted(key: string, token: bigint): void;
-  ended(key: string, end: LeaseEnd, heldMs: number): void;
+  ended(key: string, end: LeaseEnd, heldMs: number, token: bigint): void;
+  /** A quarter of a second has passed; told while anything is asked for or held. */
+  look?(): void;
 }
 
 /**
@@ -31,7 +33,8 @@ export function unfailing(witness: LeaseWitness): LeaseWitness {
     asked: (key) => quietly(() => witness.asked(key)),
     answered: (key, outcome, tookMs) => quietly(() => witness.answered(key, outcome, tookMs)),
     granted: (key, token) => quietly(() => witness.granted(key, token)),
-    ended: (key, end, heldMs) => quietly(() => witness.ended(key, end, heldMs)),
+    ended: (key, end, heldMs, token) => quietly(() => witness.ended(key, end, heldMs, token)),
+    look: () => quietly(() => witness.look?.()),
   };
 }
 
@@ -91,7 +94,7 @@ export class LeaseMetrics implements LeaseWitness {
   }
 
   #of(key: string): Bound {
-    const name = this.#named(key);
+    const name = this.nameOf(key);
     const known = this.#bound.get(name);
     if (known !== undefined) return known;
     const bound = this.#bind(name);
@@ -100,7 +103,7 @@ export class LeaseMetrics implements LeaseWitness {
   }
 
   /** What becomes of a lock does not depend on what it is called: that code is the user's, and is called while the lock is granted or lost. */
-  #named(key: string): string {
+  nameOf(key: string): string {
     try {
       const name: unknown = this.#nameOf(key);
       return typeof name === 'string' ? name : '';

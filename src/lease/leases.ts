@@ -227,6 +227,7 @@ export class Leases implements AsyncDisposable {
       const aheadMs = clock.wallMs() - clock.nowMs();
       if (Math.abs(aheadMs - this.#aheadMs) > STEP_MS) for (const claimant of this.#claimants) claimant.check();
       this.#aheadMs = aheadMs;
+      this.#witness?.look?.();
     });
   }
 

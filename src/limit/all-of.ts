@@ -106,7 +106,7 @@ function together(all: readonly Wish[], decisions: readonly (Decision | null)[])
     const decision = decisions[index]!;
     // Who would have let it pass decided nothing when another refused.
     if (decision === null || (!told.allowed && decision.allowed)) continue;
-    all[index]!.limiter.tally.count(decision);
+    all[index]!.limiter.tally.count(decision, all[index]!.key);
     shadowed ||= decision.shadowed;
   }
   // Field by field: to spread an object takes ten times as long.

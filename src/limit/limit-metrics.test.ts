@@ -59,6 +59,90 @@ test('of several limits at once, each that decided is counted', () => {
   assert.deepEqual(decisions(metrics), { 'user allowed store': 1, 'all allowed store': 1, 'all refused store': 1 });
 });
 
+/** The series of a metric, as its labels' values with its value. */
+async function shownOf(metrics: Metrics, name: string): Promise<Record<string, number>> {
+  const found = (await page(metrics)).matchAll(new RegExp(`^${name}\\{(.*)\\} (\\S+)$`, 'gm'));
+  return Object.fromEntries(
+    [...found].map(([, labels = '', value]) => [labels.replaceAll(/\w+="([^"]*)"/g, '$1'), Number(value)]),
+  );
+}
+
+test('how full a limit was is counted by tenths, as the key that asked had used it', async () => {
+  const metrics = createMetrics();
+  const limiter = createLimiter({ name: 'api', algorithm: fixedWindow({ limit: 20, per: '1h' }), metrics });
+  for (const cost of [1, 1, 1, 9, 8, 1]) limiter.takeSync('ann', cost);
+  limiter.takeSync('bob');
+  limiter.takeSync('cid', 0);
+  assert.deepEqual(await shownOf(metrics, 'spillway_limit_filled_total'), {
+    'api,0.1': 4,
+    'api,0.2': 1,
+    'api,0.6': 1,
+    'api,1': 2,
+  });
+});
+
+test('of a store that nobody could ask, nobody knows how full the limit was', async () => {
+  const metrics = createMetrics();
+  const store = new DistantStore();
+  store.failure = new Error('gone');
+  for (const answer of ['open', 'closed'] as const) {
+    await createLimiter({ name: answer, algorithm: two, store, outage: { answer }, metrics }).take('ann');
+  }
+  assert.deepEqual(await shownOf(metrics, 'spillway_limit_filled_total'), {});
+});
+
+test('who is refused most is told, as a hash or, where it is asked for, as it is; also in shadow mode', async () => {
+  const metrics = createMetrics();
+  const limiters = [
+    createLimiter({ name: 'hashed', algorithm: two, metrics }),
+    createLimiter({ name: 'shown', algorithm: two, metrics, showKeys: true }),
+    createLimiter({ name: 'shadow', algorithm: two, metrics, showKeys: true, shadow: true }),
+  ];
+  for (const limiter of limiters) {
+    for (const key of ['ann', 'ann', 'bob', 'ann', 'ann', 'ann', 'bob', 'bob']) limiter.takeSync(key);
+  }
+  const told = Object.entries(await shownOf(metrics, 'spillway_limit_most_refused'));
+  assert.deepEqual(
+    told.map(([labels, value]) => [labels.replace(/[0-9a-f]{16}/, '#'), value]),
+    [['hashed,#', 3], ['hashed,#', 1], ['shown,ann', 3], ['shown,bob', 1], ['shadow,ann', 3], ['shadow,bob', 1]],
+  ); // prettier-ignore
+  assert.equal(new Set(told.map(([labels]) => labels)).size, 6);
+  assert.doesNotMatch(await page(metrics), /hashed.*(?:ann|bob)/);
+});
+
+test('of a flood of keys only those stand out that are refused more than others, and about as often as it is said', async () => {
+  const metrics = createMetrics();
+  const limiter = createLimiter({
+    name: 'api',
+    algorithm: fixedWindow({ limit: 1, per: '1h' }),
+    metrics,
+    showKeys: true,
+  });
+  let refused = 0;
+  // Twice, for the first is not refused.
+  for (let client = 0; client < 20_000; client++) {
+    for (let take = 0; take < 2; take++) limiter.takeSync(`client-${client}`);
+    if (client % 4 === 0) refused += Number(!limiter.takeSync('loud').allowed);
+  }
+  const told = await shownOf(metrics, 'spillway_limit_most_refused');
+  assert.deepEqual(Object.keys(told), ['api,loud']);
+  // Drawn: four standard deviations of one in eight.
+  const spread = 4 * Math.sqrt(7 * refused);
+  assert.ok(Math.abs(told['api,loud']! - refused) < spread, `${told['api,loud']} of ${refused} ± ${spread}`);
+});
+
+test('keys that are refused most come and go in as many rows as there are', async () => {
+  const metrics = createMetrics();
+  const limiters = Array.from({ length: 30 }, (_, at) =>
+    createLimiter({ name: `limit-${at}`, algorithm: fixedWindow({ limit: 1, per: '1h' }), metrics }),
+  );
+  for (const limiter of limiters) {
+    for (let key = 0; key < 16; key++) for (let take = 0; take < 2; take++) limiter.takeSync(`key-${key}`);
+  }
+  assert.equal(Object.keys(await shownOf(metrics, 'spillway_limit_most_refused')).length, 320);
+  assert.deepEqual(await shownOf(metrics, 'spillway_metrics_refused_total'), { series: 0, memory: 0, value: 0 });
+});
+
 test('what a client can choose is no label', async () => {
   const metrics = createMetrics();
   const limiter = createLimiter({ name: 'api', algorithm: two, metrics });

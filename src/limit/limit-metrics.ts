@@ -1,15 +1,18 @@
 /**
- * What limiters count where somebody wants it counted: decisions, by their outcome and who decided, and calls to stores; and what they tell the span
- * that runs. The key of a limiter is never a label nor an attribute: there are as many as there are clients, and who sends the request chooses it.
+ * What limiters count where somebody wants it counted: decisions, by their outcome and who decided, and by how full the limit was; the keys that are
+ * refused most; and calls to stores; and what they tell the span that runs. The key of a limiter is no label of what is counted nor an attribute: there
+ * are as many as there are clients, and who sends the request chooses it. Of the few that are refused most the hash is one (most-refused.ts).
  *
  * Invariant: a decision does not depend on who counts it: what metrics or traces of a user's own throw goes no further.
- * Series: 18 a limiter at most, three a store. Cost of a decision: a property, an element and an addition
+ * Series: 28 a limiter at most and 16 rows, three a store. Cost of a decision: a comparison, two elements and two additions
  * (`npm run bench -- observe --only patterns`).
  */
 import type { Counter, Histogram } from '../observe/metrics/instruments.ts';
 import type { Family, MetricsSink } from '../observe/metrics/metrics.ts';
 import { type CurrentSpan, tellSpan } from '../kernel/current-span.ts';
 import type { Decision, DecisionSource } from './decision.ts';
+import { filledText, tenthOf } from './filled.ts';
+import { MostRefused } from './most-refused.ts';
 
 const outcomes = ['allowed', 'refused', 'shadowed'] as const;
 
@@ -17,34 +20,69 @@ function outcomeOf({ allowed, shadowed }: Decision): 0 | 1 | 2 {
   return shadowed ? 2 : allowed ? 0 : 1;
 }
 
+/** The counters of decisions from one source, by outcome. */
+interface OfSource {
+  readonly source: DecisionSource;
+  readonly counters: (Counter | undefined)[];
+  /** Whether it knew how full the limit was. */
+  readonly knows: boolean;
+}
+
 export class DecisionMetrics {
   readonly #family: Family<Counter, number, 'limit' | 'outcome' | 'source'>;
   readonly #limit: string;
-  readonly #bound: { [source in DecisionSource]?: (Counter | undefined)[] } = {};
+  readonly #sources = new Map<DecisionSource, OfSource>();
+  /** Of the last decision: mostly that of the next one, and then nothing need be looked up. */
+  #last: OfSource = { source: 'store', counters: [], knows: true };
+  readonly #filled: Family<Counter, number, 'limit' | 'filled'>;
+  /** By the tenth. */
+  readonly #tenths: (Counter | undefined)[] = [];
+  readonly #refused: MostRefused | null;
 
-  constructor(metrics: MetricsSink, limit: string) {
+  constructor(metrics: MetricsSink, limit: string, showKeys: boolean) {
     this.#limit = limit;
+    this.#sources.set('store', this.#last);
     this.#family = metrics.counter({
       name: 'spillway_limit_decisions_total',
       help: 'Decisions of a limiter: allowed, refused, or shadowed (let through only because it is in shadow mode), and who decided.',
       labels: ['limit', 'outcome', 'source'],
     });
+    this.#filled = metrics.counter({
+      name: 'spillway_limit_filled_total',
+      help: 'Decisions of a limiter, by how much of it their key had used then: up to 0.1 of it, 0.2 … 1. Not those that nobody could count.',
+      labels: ['limit', 'filled'],
+    });
+    this.#refused = MostRefused.in(metrics, limit, showKeys);
   }
 
-  count(decision: Decision): void {
-    const { source } = decision;
+  count(decision: Decision, key: string): void {
+    const of = decision.source === this.#last.source ? this.#last : this.#turnTo(decision.source);
     const outcome = outcomeOf(decision);
     try {
-      const counter = this.#bound[source]?.[outcome] ?? this.#bind(source, outcome);
-      counter.add();
+      (of.counters[outcome] ?? this.#bind(of, outcome)).add();
+      if (of.knows) {
+        const tenth = tenthOf(decision);
+        (this.#tenths[tenth] ?? this.#bindTenth(tenth)).add();
+      }
+      if (outcome !== 0) this.#refused?.count(key);
     } catch {
       // WHY nothing is said: the metrics, where it could be said, are what failed.
     }
   }
 
-  #bind(source: DecisionSource, outcome: 0 | 1 | 2): Counter {
-    const counters = (this.#bound[source] ??= []);
+  #turnTo(source: DecisionSource): OfSource {
+    const of = this.#sources.get(source) ?? { source, counters: [], knows: source !== 'open' && source !== 'closed' };
+    this.#sources.set(source, of);
+    this.#last = of;
+    return of;
+  }
+
+  #bind({ counters, source }: OfSource, outcome: 0 | 1 | 2): Counter {
     return (counters[outcome] = this.#family.bind({ limit: this.#limit, outcome: outcomes[outcome], source }));
+  }
+
+  #bindTenth(tenth: number): Counter {
+    return (this.#tenths[tenth] = this.#filled.bind({ limit: this.#limit, filled: filledText(tenth) }));
   }
 }
 

@@ -54,9 +54,15 @@ export interface LimiterOptions<A extends Algorithm = Algorithm, S extends Store
   readonly reserve?: number;
   /**
    * Where to count: the metrics of `spillway/observe`, or whatever has `counter`, `gauge` and `histogram` as they do. Counted are decisions by
-   * limiter, outcome and source, and how long calls to a remote store take; never by key. See docs/metrics.md. @defaultValue nowhere
+   * limiter, outcome and source, and by how full it was, and how long calls to a remote store take; of the few keys that are refused most, how often,
+   * where there are `rows` too. See docs/metrics.md. @defaultValue nowhere
    */
   readonly metrics?: MetricsSink;
+  /**
+   * With `metrics`: whether the keys that are refused most are told as they are. Otherwise each is 16 hexadecimal digits of a hash with a secret of this
+   * limiter, so that two processes tell one key by different digits. @defaultValue false
+   */
+  readonly showKeys?: boolean;
   /**
    * The traces of `spillway/observe`: each decision is an event `limit` of the span that is current then, with the limiter's name, the outcome and who
    * decided; never the key. @defaultValue nowhere
@@ -173,9 +179,20 @@ export function createLimiter<const A extends Algorithm, S extends Store = Local
     'knownRefusals',
     'reserve',
     'metrics',
+    'showKeys',
     'traces',
   ]);
-  const { name, algorithm, shadow = false, outage, knownRefusals, reserve, metrics, traces } = options;
+  const {
+    name,
+    algorithm,
+    shadow = false,
+    outage,
+    knownRefusals,
+    reserve,
+    metrics,
+    showKeys = false,
+    traces,
+  } = options;
   const store: Store = options.store ?? memoryStore();
   if (!NAME.test(name)) {
     throw invalid(`createLimiter: name is “${name}”; expected 1 to 64 of the characters a-z A-Z 0-9 _ . -`);
@@ -195,6 +212,7 @@ export function createLimiter<const A extends Algorithm, S extends Store = Local
       knownRefusals: knownRefusals ?? true,
       reserve: reserve === undefined ? null : readReserve(reserve, algorithm),
       metrics: metrics ?? null,
+      showKeys,
       events,
     });
     return limiter as unknown as LimiterOf<A, S>;
@@ -205,6 +223,6 @@ export function createLimiter<const A extends Algorithm, S extends Store = Local
         'outage, knownRefusals and reserve are for remote ones.',
     );
   }
-  const decisions = metrics === undefined ? null : new DecisionMetrics(metrics, name);
+  const decisions = metrics === undefined ? null : new DecisionMetrics(metrics, name, showKeys);
   return new LocalLimiter({ name, algorithm, store, shadow, metrics: decisions, events }) as unknown as LimiterOf<A, S>;
 }

@@ -79,14 +79,14 @@ export class LocalLimiter {
   takeSync(key: string, cost = 1): Decision | LeaseDecision {
     checkKey(key);
     checkAmount('cost', cost);
-    return this.tally.count(this.#take(key, cost, 1));
+    return this.tally.count(this.#take(key, cost, 1), key);
   }
 
   takeUpToSync(key: string, amount: number): Decision {
     checkKey(key);
     checkAmount('amount', amount);
     if (this.#leases) throw invalid(`takeUpTo: limiter “${this.name}” has leases, which are taken whole.`);
-    return this.tally.count(this.#take(key, 1, amount));
+    return this.tally.count(this.#take(key, 1, amount), key);
   }
 
   peekSync(key: string, cost = 1): Decision {
@@ -146,7 +146,7 @@ export class LocalLimiter {
       giveBack: () => undefined,
       leases: () => this.#leases,
     });
-    return this.tally.count(await this.#waiting.wait(key, readWait(options)));
+    return this.tally.count(await this.#waiting.wait(key, readWait(options)), key);
   }
 
   async reset(key: string): Promise<void> {

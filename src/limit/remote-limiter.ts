@@ -34,6 +34,7 @@ export interface RemoteLimiterOptions {
   /** How many are taken ahead; null for none. */
   readonly reserve: number | null;
   readonly metrics: MetricsSink | null;
+  readonly showKeys: boolean;
   readonly events: DecisionEvents | null;
 }
 
@@ -60,9 +61,9 @@ export class RemoteLimiter {
   #waiting: Waiting | null = null;
 
   constructor(options: RemoteLimiterOptions) {
-    const { name, algorithm, store, shadow, outages, knownRefusals, reserve, metrics, events } = options;
+    const { name, algorithm, store, shadow, outages, knownRefusals, reserve, metrics, showKeys, events } = options;
     this.name = name;
-    this.tally = new Tally(metrics === null ? null : new DecisionMetrics(metrics, name), events);
+    this.tally = new Tally(metrics === null ? null : new DecisionMetrics(metrics, name, showKeys), events);
     this.#algorithm = algorithm;
     this.#leases = hasLeases(algorithm);
     this.store = store;
@@ -135,7 +136,7 @@ export class RemoteLimiter {
         'lease' in decision ? this.release(of, Number(decision.lease)) : this.refund(of, cost),
       leases: () => this.#leases,
     });
-    return this.tally.count(await this.#waiting.wait(key, readWait(options)));
+    return this.tally.count(await this.#waiting.wait(key, readWait(options)), key);
   }
 
   async reset(key: string): Promise<void> {
@@ -215,7 +216,7 @@ export class RemoteLimiter {
         decision = this.withoutStore(error, () => this.ofFallback(local()), cost * times);
       }
     }
-    return counted ? this.tally.count(decision) : decision;
+    return counted ? this.tally.count(decision, key) : decision;
   }
 
   /** Takes one of what is here, or one from the store and, if nobody has asked yet, more with it. */

@@ -22,12 +22,12 @@ export class Tally {
     this.#events = events;
   }
 
-  /** Counts a decision and hands it on. */
-  count<D extends Decision>(decision: D): D {
+  /** Counts a decision about a key and hands it on. */
+  count<D extends Decision>(decision: D, key: string): D {
     if (decision.shadowed) this.#shadowed += 1;
     else if (decision.allowed) this.#allowed += 1;
     else this.#refused += 1;
-    this.#metrics?.count(decision);
+    this.#metrics?.count(decision, key);
     this.#events?.tell(decision);
     return decision;
   }

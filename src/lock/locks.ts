@@ -13,11 +13,11 @@ import { checkDuration, checkInteger, checkKeys, invalid } from '../kernel/optio
 import type { Random } from '../kernel/random.ts';
 import type { Duration } from '../kernel/units.ts';
 import type { Lease } from '../lease/lease.ts';
-import { LeaseMetrics } from '../lease/lease-metrics.ts';
 import { Leases } from '../lease/leases.ts';
 import { type LeaseStore, WHOLE } from '../lease/store.ts';
 import type { MetricsSink } from '../observe/metrics/metrics.ts';
 import { LeaseGroup } from './lease-group.ts';
+import { LockMetrics } from './lock-metrics.ts';
 
 export interface LocksOptions {
   /** Who this is, for people and for `read`: at most 256 bytes. @defaultValue host name and process id */
@@ -32,7 +32,8 @@ export interface LocksOptions {
   readonly random?: Random;
   /**
    * Where to count: the metrics of `spillway/observe`, or whatever has `counter`, `gauge` and `histogram` as they do. Counted are how long it took
-   * to have a lock, or not; how long it was held, and how that ended; who waits, and who holds. See docs/metrics.md. @defaultValue nowhere
+   * to have a lock, or not; how long it was held, and how that ended; who waits, and who holds; and, where there are `rows` too, of those held longest
+   * since when and with which token. See docs/metrics.md. @defaultValue nowhere
    */
   readonly metrics?: MetricsSink;
   /**
@@ -40,6 +41,11 @@ export interface LocksOptions {
    * few: `(name) => name.split(':')[0]`. Beyond a hundred or so they are counted together. @defaultValue all locks without a name
    */
   readonly metricsName?: (name: string) => string;
+  /**
+   * With `metrics`: whether the locks that are held are told by their names. Otherwise a name is 16 hexadecimal digits of a hash with a secret of these
+   * locks. @defaultValue false
+   */
+  readonly showNames?: boolean;
 }
 
 export interface TryOptions {
@@ -244,13 +250,10 @@ function waitOf({ wait = WAIT_DEFAULT }: { readonly wait?: Duration | number }):
 
 /** Locks in a store of `spillway/lease`, which disposing of them leaves open. */
 export function createLocks(store: LeaseStore, options: LocksOptions = {}): Locks {
-  checkKeys('createLocks', options, ['holder', 'timeout', 'random', 'metrics', 'metricsName']);
+  checkKeys('createLocks', options, ['holder', 'timeout', 'random', 'metrics', 'metricsName', 'showNames']);
   const { holder = `${hostname()}:${process.pid}`, timeout = TIMEOUT_DEFAULT, random } = options;
   const timeoutMs = checkDuration('createLocks: timeout', timeout, 1, 60_000);
-  const witness = metricsOf(store, options);
+  const { metrics, metricsName: nameOf = () => '', showNames = false } = options;
+  const witness = metrics === undefined ? null : new LockMetrics({ metrics, store, holder, nameOf, showNames });
   return new StoreLocks(new Leases({ store, timeoutMs, witness, ...(random === undefined ? {} : { random }) }), holder);
-}
-
-function metricsOf({ name }: LeaseStore, { metrics, metricsName = () => '' }: LocksOptions): LeaseMetrics | null {
-  return metrics === undefined ? null : new LeaseMetrics({ metrics, thing: 'lock', store: name, nameOf: metricsName });
 }

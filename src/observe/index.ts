@@ -13,10 +13,10 @@ export { alertsOn, eventRates, failureShare, type EventRates, type Moment, type 
 export type { SloInput } from './slo/slo-schema.ts';
 export { createLogs, type Logger, type Logs, type LogsOptions } from './log/logs.ts';
 export { RecentLogs, type LogQuery, type LogRecord } from './log/recent.ts';
-export type { HistogramOptions, MetricOptions } from './metrics/definition.ts';
+export type { HistogramOptions, MetricOptions, RowsOptions } from './metrics/definition.ts';
 export type { Counter, Gauge, Histogram } from './metrics/instruments.ts';
 export { createMetrics, type Exposition, type Family } from './metrics/metrics.ts';
-export type { LabelValues, Metrics, MetricsOptions, MetricsSink } from './metrics/metrics.ts';
+export type { LabelValues, Metrics, MetricsOptions, MetricsSink, Row, Rows } from './metrics/metrics.ts';
 export { HistogramReading } from './metrics/reading.ts';
 export { extractContext, injectContext, type IncomingFields } from './context/header-fields.ts';
 export { currentContext, runInContext } from './context/work-context.ts';

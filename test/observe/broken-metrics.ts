@@ -6,5 +6,11 @@ export function brokenMetrics(): MetricsSink {
     throw new Error('no more series');
   };
   const family = { bind: () => ({ add: fail, set: fail, observe: fail }) };
-  return { counter: () => family, gauge: () => family, histogram: () => family } as unknown as MetricsSink;
+  const rows = { open: () => ({ set: fail, close: fail }) };
+  return {
+    counter: () => family,
+    gauge: () => family,
+    histogram: () => family,
+    rows: () => rows,
+  } as unknown as MetricsSink;
 }

@@ -34,6 +34,10 @@ function recording(rows: Set<string>): MetricsSink {
       note('histogram', options);
       return metrics.histogram(options);
     },
+    rows(options) {
+      note('gauge', options);
+      return metrics.rows(options);
+    },
   };
 }
 

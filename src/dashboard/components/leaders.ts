@@ -1,9 +1,9 @@
-/** Who leads what since when and in which term, and which locks are held and waited for, as services tell that push their metrics here. */
-import { h } from 'preact';
+/** Who leads what since when and in which term, which locks are held and waited for, and who holds them since when, as services tell that push their metrics here. */
+import { Fragment, h } from 'preact';
 import type { FoundSeries } from '../../gateway/control/received-metrics.ts';
 import { countText, durationText } from '../charts/format.ts';
 import { live } from '../feed.ts';
-import { type LockRow, locksOf, type SeatRow, seatsOf } from '../../gateway/control/leaders.ts';
+import { type HeldRow, heldOf, type LockRow, locksOf, type SeatRow, seatsOf } from '../../gateway/control/leaders.ts';
 import type { View } from '../view.ts';
 import { useWatched } from '../watched.ts';
 import { type Column, Table } from './table.ts';
@@ -18,24 +18,40 @@ export function Leaders(): View {
   const rows = value ?? [];
   const seats = seatsOf(rows);
   const locks = locksOf(rows);
-  return h('div', { class: 'columns' }, [
-    h('section', { class: 'panel' }, [
-      h('header', {}, h('h2', {}, 'Leaders')),
-      problem === null ? null : h('p', { class: 'bad' }, problem.message),
-      h(Table<SeatRow>, {
-        ...{ id: 'a', label: 'seats and who leads', columns: seatColumns, rows: seats },
-        keyOf: ({ seat }) => seat,
-        classOf: ({ holder }) => (holder === null ? 'out' : ''),
-        empty: 'No service that pushes its metrics here holds elections.',
-      }),
+  const held = heldOf(rows);
+  const untold = locks.reduce((sum, lock) => sum + lock.held, 0) - held.length;
+  return h(Fragment, {}, [
+    h('div', { class: 'columns' }, [
+      h('section', { class: 'panel' }, [
+        h('header', {}, h('h2', {}, 'Leaders')),
+        problem === null ? null : h('p', { class: 'bad' }, problem.message),
+        h(Table<SeatRow>, {
+          ...{ id: 'a', label: 'seats and who leads', columns: seatColumns, rows: seats },
+          keyOf: ({ seat }) => seat,
+          classOf: ({ holder }) => (holder === null ? 'out' : ''),
+          empty: 'No service that pushes its metrics here holds elections.',
+        }),
+      ]),
+      h('section', { class: 'panel' }, [
+        h('header', {}, h('h2', {}, 'Locks')),
+        h(Table<LockRow>, {
+          ...{ id: 'o', label: 'locks', columns: lockColumns, rows: locks },
+          keyOf: ({ lock, store, service }) => `${service} ${lock} ${store}`,
+          empty: 'No service that pushes its metrics here uses locks.',
+        }),
+      ]),
     ]),
     h('section', { class: 'panel' }, [
-      h('header', {}, h('h2', {}, 'Locks')),
-      h(Table<LockRow>, {
-        ...{ id: 'o', label: 'locks', columns: lockColumns, rows: locks },
-        keyOf: ({ lock, store, service }) => `${service} ${lock} ${store}`,
-        empty: 'No service that pushes its metrics here uses locks.',
+      h('header', {}, [
+        h('h2', {}, 'Locks held longest'),
+        h('span', { class: 'dim' }, 'names as hashes, unless their services show them'),
+      ]),
+      h(Table<HeldRow>, {
+        ...{ id: 'q', label: 'locks that are held longest', columns: heldColumns, rows: held },
+        keyOf: ({ name, service, store, token }) => `${service} ${store} ${name} ${token}`,
+        empty: 'No service that pushes its metrics here holds a lock for a second.',
       }),
+      untold > 0 && held.length > 0 ? h('p', { class: 'dim' }, `And ${countText(untold)} more.`) : null,
     ]),
   ]);
 }
@@ -51,11 +67,32 @@ const seatColumns: readonly Column<SeatRow>[] = [
   {
     ...{ id: 'since', title: 'For' },
     value: ({ sinceMs }) => sinceMs,
-    show: ({ sinceMs }) =>
-      sinceMs === null ? '–' : durationText(Math.max(0, (live.value?.atMs ?? sinceMs) - sinceMs)),
+    show: ({ sinceMs }) => (sinceMs === null ? '–' : sinceText(sinceMs)),
   },
   { id: 'candidates', title: 'Candidates', value: ({ candidates }) => candidates },
 ];
+
+function sinceText(sinceMs: number): string {
+  return durationText(Math.max(0, (live.value?.atMs ?? sinceMs) - sinceMs));
+}
+
+const text = (id: 'lock' | 'service' | 'store', title: string): Column<HeldRow> => ({
+  ...{ id, title, kind: 'text' },
+  value: (row) => row[id],
+});
+
+const heldColumns: readonly Column<HeldRow>[] = [
+  { id: 'name', title: 'Name', kind: 'text', value: ({ name }) => name, show: ({ name }) => h('code', {}, name) },
+  { id: 'holder', title: 'Held by', kind: 'text', value: ({ holder }) => holder, show: ({ holder }) => h('code', {}, holder) },
+  {
+    ...{ id: 'since', title: 'For', value: ({ sinceMs }) => -sinceMs },
+    show: ({ sinceMs }) => h('span', { title: `Since ${new Date(sinceMs).toISOString()}` }, sinceText(sinceMs)),
+  },
+  { id: 'token', title: 'Token', help: 'The fencing token of this hold', value: ({ token }) => token },
+  text('lock', 'Lock'),
+  text('service', 'Service'),
+  text('store', 'Store'),
+]; // prettier-ignore
 
 const lockColumns: readonly Column<LockRow>[] = [
   { id: 'lock', title: 'Lock', kind: 'text', value: ({ lock }) => lock, show: ({ lock }) => h('b', {}, lock) },

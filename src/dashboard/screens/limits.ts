@@ -1,15 +1,26 @@
-/** Limits: each policy, how full it is, how much it lets pass and refuses, where it counts, and whom it refuses most; the stores; what the gateway refuses itself. */
+/**
+ * Limits: each policy, how full it is, how much it lets pass and refuses, where it counts, and whom it refuses most, of the gateway and of services; who
+ * leads and who holds locks; stores, breakers and caches; what the gateway refuses itself.
+ */
 import { h } from 'preact';
 import { type LimitRow, type RefusalRow, type RefusedRow, rowsOf } from '../../gateway/admin/live-model.ts';
 import type { StoreState } from '../../gateway/control/gateway-state.ts';
-import { countText, durationText, rateText, shareText } from '../charts/format.ts';
+import { countText, durationText, rateText } from '../charts/format.ts';
 import { Leaders } from '../components/leaders.ts';
+import { FullnessBar, RefusedBar } from '../components/limit-bars.ts';
 import { Sparkline } from '../components/sparkline.ts';
 import { type Column, Table } from '../components/table.ts';
-import { ToldPolicies } from '../components/told-policies.ts';
+import {
+  AllBreakers,
+  CachesOfServices,
+  LimitsOfServices,
+  RefusedByServices,
+  useTold,
+} from '../components/told-policies.ts';
 import { live } from '../feed.ts';
 import { beat, historyOf, meanOf, rowKey } from '../history.ts';
-import { type Filled, filledOf } from '../limits-filled.ts';
+import type { Fullness } from '../../limit/filled.ts';
+import { filledOf } from '../limits-filled.ts';
 import { seriesPath } from '../series.ts';
 import type { SeriesAnswer } from '../../gateway/admin/series-answer.ts';
 import type { View } from '../view.ts';
@@ -24,6 +35,7 @@ export function Limits(): View {
   const { value: filled } = useWatched(FILLED_EVERY_S, [filledPath], ([answer]: readonly [SeriesAnswer]) =>
     filledOf(answer),
   );
+  const told = useTold();
   const { limits, refused, refusals, stores } = live.value!.tables;
   return h('div', { class: 'screen' }, [
     h('section', { class: 'panel' }, [
@@ -39,6 +51,7 @@ export function Limits(): View {
         empty: 'The config has no limit; see “limits” in the guide.',
       }),
     ]),
+    h(LimitsOfServices, { told }),
     h('div', { class: 'columns' }, [
       h('section', { class: 'panel' }, [
         h('header', {}, [
@@ -51,6 +64,7 @@ export function Limits(): View {
           keyOf: ({ limit, key }) => `${limit} ${key}`,
         }),
       ]),
+      h(RefusedByServices, { told }),
       h('section', { class: 'panel' }, [
         h('header', {}, h('h2', {}, 'Refused by the gateway')),
         h(Table<RefusalRow>, {
@@ -59,6 +73,9 @@ export function Limits(): View {
           keyOf: ({ reason }) => reason,
         }),
       ]),
+    ]),
+    h(Leaders, {}),
+    h('div', { class: 'columns' }, [
       h('section', { class: 'panel' }, [
         h('header', {}, h('h2', {}, 'Stores')),
         h(Table<StoreState>, {
@@ -72,9 +89,9 @@ export function Limits(): View {
           empty: 'No limit counts in a store: all count in this process.',
         }),
       ]),
+      h(AllBreakers, { told }),
+      h(CachesOfServices, { told }),
     ]),
-    h(Leaders, {}),
-    h(ToldPolicies, {}),
   ]);
 }
 
@@ -88,7 +105,7 @@ function lately(name: string, of: 'requests' | 'errors'): number | null {
 
 const rate = (perSecond: number | null): string => (perSecond === null ? '–' : rateText(perSecond));
 
-const limitColumns = (filled: ReadonlyMap<string, Filled>): readonly Column<LimitRow>[] => [
+const limitColumns = (filled: ReadonlyMap<string, Fullness>): readonly Column<LimitRow>[] => [
   {
     ...{ id: 'name', title: 'Limit', kind: 'text' },
     value: ({ name }) => name,
@@ -112,12 +129,12 @@ const limitColumns = (filled: ReadonlyMap<string, Filled>): readonly Column<Limi
       help: 'How much of it the key had used that had used most, in the last minute',
     },
     value: ({ name }) => filled.get(name)?.most ?? null,
-    show: ({ name }) => h(Fullness, { filled: filled.get(name) ?? null }),
+    show: ({ name }) => h(FullnessBar, { fullness: filled.get(name) ?? null }),
   },
   {
     ...{ id: 'refused', title: 'Refused', help: 'Of these; in shadow mode, those that would have been' },
     value: ({ name }) => share(lately(name, 'errors'), lately(name, 'requests')),
-    show: ({ name }) => h(Pressure, { refused: share(lately(name, 'errors'), lately(name, 'requests')) }),
+    show: ({ name }) => h(RefusedBar, { refused: share(lately(name, 'errors'), lately(name, 'requests')) }),
   },
   {
     ...{ id: 'trend', title: '2 min', help: 'Refused a second' },
@@ -164,35 +181,6 @@ function decidedBy({ byCache, byClosed, byFallback, byOpen, byStore, store }: Li
     closed: byClosed,
   });
   return parts.flatMap(([who, count]) => (count === 0 ? [] : [`${who} ${countText(count)}`])).join(', ');
-}
-
-/** From here on the next requests may be refused. */
-const NEARLY_FULL = 0.9;
-
-function Fullness({ filled }: { readonly filled: Filled | null }): View {
-  if (filled === null) return h('span', { class: 'dim' }, '–');
-  const { most, usual } = filled;
-  const tone = most >= NEARLY_FULL ? 'warn' : '';
-  const title = `Half of the requests met a key that had used at most ${shareText(usual)}`;
-  return h('span', { title }, h(Bar, { share: most, tone, text: most === 1 ? 'full' : `≤ ${shareText(most)}` }));
-}
-
-/** What is refused. */
-function Pressure({ refused }: { readonly refused: number | null }): View {
-  if (refused === null) return h('span', { class: 'dim' }, '–');
-  return h(Bar, { share: refused, tone: refused > 0 ? 'bad' : 'dim', text: shareText(refused) });
-}
-
-/** A bar, and the number. */
-function Bar(props: { readonly share: number; readonly tone: string; readonly text: string }): View {
-  const { share, text, tone } = props;
-  return h('span', { class: 'pressure' }, [
-    h('svg', { width: 48, height: 8, 'aria-hidden': 'true' }, [
-      h('rect', { class: 'ground', width: 48, height: 8, rx: 2 }),
-      h('rect', { class: tone, width: 48 * share, height: 8, rx: 2 }),
-    ]),
-    h('span', { class: tone }, text),
-  ]);
 }
 
 const keyColumns: readonly Column<RefusedRow>[] = [

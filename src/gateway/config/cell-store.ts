@@ -11,7 +11,7 @@ import { type Cell, createCell } from '../../kernel/cells.ts';
 import { type Clock, systemClock } from '../../kernel/clock.ts';
 import { createRandom } from '../../kernel/random.ts';
 import { type Algorithm, createSharedMemory } from '../../limit/index.ts';
-import { createRefusedKeys } from '../limits/refused-keys.ts';
+import { createRefusedKeys } from '../../limit/refused-keys.ts';
 import {
   ARM_SLOTS,
   BREAKER_SLOTS,

@@ -5,7 +5,7 @@
 
 import type { Condition, HealthCause } from '../../health/index.ts';
 import type { SeriesFilesState } from '../../observe/series/series-files.ts';
-import type { RefusedKey } from '../limits/refused-keys.ts';
+import type { RefusedKey } from '../../limit/refused-keys.ts';
 import type { EndpointOrigin } from '../snapshot.ts';
 import type { Percentiles } from './read-durations.ts';
 

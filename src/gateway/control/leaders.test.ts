@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ReceivedSeries } from './received-metrics.ts';
-import { locksOf, seatsOf } from './leaders.ts';
+import { heldOf, locksOf, seatsOf } from './leaders.ts';
 
 function told(name: string, instance: string, labels: Record<string, string>, value: number): ReceivedSeries {
   return { service: 'shop', instance, name, type: 'gauge', unit: '', labels, value, atMs: 0 };
@@ -33,4 +33,19 @@ test('what processes hold and wait for is added up, by lock, service and store',
     { lock: 'order', service: 'shop', store: 'redis', held: 3, waiting: 5 },
     { lock: 'order', service: 'shop', store: 'sqlite', held: 4, waiting: 0 },
   ]);
+});
+
+test('locks that are held are those that are told still, the longest first', () => {
+  const held = (name: string, token: string, sinceS: number, atMs: number): ReceivedSeries => {
+    const labels = { lock: 'order', store: 'redis', name, holder: 'a', token };
+    return { ...told('spillway_lock_held_since_timestamp_seconds', 'a', labels, sinceS), atMs };
+  };
+  const series = [held('order:1', '7', 30, 9), held('order:2', '5', 20, 9), held('order:3', '4', 10, 8)];
+  const whose = { lock: 'order', service: 'shop', store: 'redis', holder: 'a' };
+  assert.deepEqual(heldOf(series), [
+    { ...whose, name: 'order:2', token: '5', sinceMs: 20_000 },
+    { ...whose, name: 'order:1', token: '7', sinceMs: 30_000 },
+  ]);
+  const other = { ...told('spillway_lock_waiting', 'a', {}, 0), atMs: 10 };
+  assert.deepEqual(heldOf([...series, other]), []);
 });

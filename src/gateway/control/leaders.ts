@@ -1,5 +1,6 @@
 /** Seats, locks and breakers as rows, from the last values that services pushed. Pure: each process tells of itself, and a row is what they say together. O(n). */
 import type { ReceivedSeries } from './received-metrics.ts';
+import { stillTold } from './still-told.ts';
 
 export interface SeatRow {
   readonly seat: string;
@@ -17,6 +18,18 @@ export interface LockRow {
   readonly store: string;
   readonly held: number;
   readonly waiting: number;
+}
+
+/** One that is held now. */
+export interface HeldRow {
+  /** Or a hash of it. */
+  readonly name: string;
+  readonly lock: string;
+  readonly service: string;
+  readonly store: string;
+  readonly holder: string;
+  readonly token: string;
+  readonly sinceMs: number;
 }
 
 /** Of one process: each judges by its own calls. */
@@ -63,6 +76,16 @@ export function locksOf(series: readonly ReceivedSeries[]): LockRow[] {
     const { lock = '', store = '' } = labels as Readonly<Record<string, string>>;
     return { lock, service, store, held: sum('spillway_lock_held'), waiting: sum('spillway_lock_waiting') };
   });
+}
+
+/** Those that are held longest, the longest first. */
+export function heldOf(series: readonly ReceivedSeries[]): HeldRow[] {
+  return stillTold(series, 'spillway_lock_held_since_timestamp_seconds')
+    .map(({ labels, service, value }) => {
+      const { holder = '', lock = '', name = '', store = '', token = '' } = labels;
+      return { name, lock, service, store, holder, token, sinceMs: 1000 * (value ?? 0) };
+    })
+    .toSorted((one, other) => one.sinceMs - other.sinceMs);
 }
 
 /** Those that are in a state: of each, one series is 1. */

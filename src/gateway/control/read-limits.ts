@@ -2,7 +2,7 @@
 import { limitSlots, LIMIT_SLOTS, STORE_SLOTS, storeSlots } from '../slots.ts';
 import { describeAlgorithm, describeKey, describeOutage } from '../limits/describe.ts';
 import type { StorePlan } from '../limits/stores.ts';
-import { topRefusedKeys } from '../limits/refused-keys.ts';
+import { topRefusedKeys } from '../../limit/refused-keys.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { LimitState, StoreState } from './gateway-state.ts';
 import { readDurations } from './read-durations.ts';

@@ -51,6 +51,35 @@ test('what comes late is not taken for newer; a time that was wrong is forgotten
   assert.equal(value(), 1);
 });
 
+test('of a counter, what it was half a minute to a minute ago', () => {
+  const clock = new ManualClock();
+  const metrics = new ReceivedMetrics(clock);
+  const tell = (name: string, value: number, startMs = -3_600_000, instance = 'a'): unknown => {
+    const timeMs = clock.nowMs();
+    const told = record(name, {}, value, instance, timeMs);
+    metrics.add([{ ...told, type: 'counter', points: [{ ...told.points[0]!, startMs }] }]);
+    return metrics.find('').series.find((series) => series.name === name && series.instance === instance)?.was;
+  };
+  assert.equal(tell('a', 100), null, 'an old process that is heard first');
+  clock.pass(10_000);
+  assert.equal(tell('a', 110), 100);
+  assert.equal(tell('new', 5), 0, 'of a process that is known');
+  assert.equal(tell('young', 7, clock.nowMs() - 1000, 'b'), 0);
+  const was: unknown[] = [];
+  for (let value = 120; value <= 190; value += 10) {
+    clock.pass(10_000);
+    was.push(tell('a', value));
+  }
+  // At 10 s a step, three to five steps ago.
+  assert.deepEqual(was, [100, 100, 110, 110, 110, 140, 140, 140]);
+  clock.pass(10_000);
+  assert.equal(tell('a', 3), 0, 'it began anew');
+  clock.pass(61_000);
+  assert.deepEqual(metrics.find('a').series.map(({ value, was: before }) => [value, before]), [[3, 3]]); // prettier-ignore
+  metrics.add([record('gauge', {}, 1)]);
+  assert.equal('was' in metrics.find('gauge').series[0]!, false);
+});
+
 test('of a histogram, how many and how much', () => {
   const metrics = new ReceivedMetrics(new ManualClock());
   const value = { count: 3, sum: 7, bounds: [1], counts: [1, 2], exemplars: [] };

@@ -1,5 +1,10 @@
-/** Limits and caches as rows, from the last values that services pushed. Pure: each process counts its own, and a row is what they say together. O(n). */
+/**
+ * Limits, whom they refuse, and caches as rows, from the last values that services pushed. Pure: each process counts its own, and a row is what they say
+ * together. O(n).
+ */
+import { type Fullness, fullnessOf } from '../../limit/filled.ts';
 import type { ReceivedSeries } from './received-metrics.ts';
+import { stillTold } from './still-told.ts';
 
 /** Since the start of the processes that count. */
 export interface ToldLimit {
@@ -11,6 +16,18 @@ export interface ToldLimit {
   readonly shadowed: number;
   /** Who decided how often: `memory`, `store`, `fallback`, … */
   readonly sources: Readonly<Record<string, number>>;
+  /** Of the last minute or less; null where nothing is known of before. */
+  readonly lately: { readonly asked: number; readonly refused: number } | null;
+  /** Lately; null if nobody met it. */
+  readonly fullness: Fullness | null;
+}
+
+/** Since the start of the processes that count; a key that is told as a hash is told by each process as another. */
+export interface ToldRefused {
+  readonly key: string;
+  readonly limit: string;
+  readonly service: string;
+  readonly refused: number;
 }
 
 export interface ToldCache {
@@ -30,14 +47,48 @@ export interface ToldCache {
 
 export function toldLimits(series: readonly ReceivedSeries[]): ToldLimit[] {
   const told = series.filter(({ name, labels }) => name === 'spillway_limit_decisions_total' && 'outcome' in labels);
+  const filled = Map.groupBy(
+    series.filter(({ name }) => name === 'spillway_limit_filled_total'),
+    (one) => keyOf(one, 'limit'),
+  );
   return [...Map.groupBy(told, (one) => keyOf(one, 'limit')).values()].map((members) => {
     const [{ labels, service }] = members as [ReceivedSeries];
     const sources: Record<string, number> = {};
     for (const { labels: { source = '' }, value } of members) sources[source] = (sources[source] ?? 0) + (value ?? 0); // prettier-ignore
     const of = (outcome: string): number => sum(members.filter((one) => one.labels['outcome'] === outcome));
     const counts = { allowed: of('allowed'), refused: of('refused'), shadowed: of('shadowed') };
-    return { limit: labels['limit'] ?? '', service, ...counts, sources };
+    const fullness = fullnessOf(
+      (filled.get(keyOf(members[0]!, 'limit')) ?? []).map((one) => ({
+        filled: one.labels['filled'] ?? '',
+        count: newOf(one),
+      })),
+    );
+    return { limit: labels['limit'] ?? '', service, ...counts, sources, lately: latelyOf(members), fullness };
   });
+}
+
+function latelyOf(members: readonly ReceivedSeries[]): ToldLimit['lately'] {
+  if (members.every(({ was }) => typeof was !== 'number')) return null;
+  const sumOf = (of: readonly ReceivedSeries[]): number => of.reduce((all, one) => all + newOf(one), 0);
+  return { asked: sumOf(members), refused: sumOf(members.filter(({ labels }) => labels['outcome'] !== 'allowed')) };
+}
+
+/** By how much it has grown lately; nothing where that is not known. */
+function newOf({ value, was }: ReceivedSeries): number {
+  return value === null || typeof was !== 'number' ? 0 : value - was;
+}
+
+/** Those that are refused most, the most first. */
+export function toldRefused(series: readonly ReceivedSeries[]): ToldRefused[] {
+  const told = stillTold(series, 'spillway_limit_most_refused');
+  const whose = ({ labels, service }: ReceivedSeries): string =>
+    JSON.stringify([service, labels['limit'], labels['key']]);
+  return [...Map.groupBy(told, whose).values()]
+    .map((members) => {
+      const [{ labels, service }] = members as [ReceivedSeries];
+      return { key: labels['key'] ?? '', limit: labels['limit'] ?? '', service, refused: sum(members) };
+    })
+    .toSorted((one, other) => other.refused - one.refused);
 }
 
 const hits = ['hit', 'absent'];

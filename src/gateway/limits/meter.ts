@@ -14,9 +14,10 @@ import {
   type SyncLimiter,
   type SyncRates,
 } from '../../limit/index.ts';
-import { FILLED, LIMIT_SLOTS, limitSlots } from '../slots.ts';
+import { tenthOf } from '../../limit/filled.ts';
+import { RefusedKeys } from '../../limit/refused-keys.ts';
+import { LIMIT_SLOTS, limitSlots } from '../slots.ts';
 import { algorithmOf, floorName, isClaimed, type LimitPlan } from './plan.ts';
-import { RefusedKeys } from './refused-keys.ts';
 import { clientKey, createKeyReader, type KeyReader } from './request-key.ts';
 
 /** A limiter whose store answers at once. */
@@ -107,14 +108,6 @@ export class Meter<L extends LocalLimiter | RemoteLimiter = LocalLimiter | Remot
     if ('takeSync' in limiter) limiter.refundSync?.(key, amount);
     else limiter.refund?.(key, amount).catch(() => {});
   }
-}
-
-/** In which tenth of the limit its use is now: 0 up to a tenth of it, 9 above nine. */
-function tenthOf({ limit, remaining }: Decision): number {
-  const filled = FILLED * (limit - remaining);
-  // Nearly always, and without a division.
-  if (filled <= limit) return 0;
-  return Math.min(FILLED, Math.ceil(filled / limit)) - 1;
 }
 
 /**

@@ -33,6 +33,12 @@ export interface HistogramOptions<Label extends string = never> extends MetricOp
   readonly range?: readonly [min: number, max: number];
 }
 
+/** Of a gauge whose series come and go. */
+export interface RowsOptions<Label extends string = never> extends Omit<MetricOptions<Label>, 'seriesMax'> {
+  /** The most rows that are open at once in each thread, from 1 to 1,000. */
+  readonly rowsMax: number;
+}
+
 export type MetricType = 'counter' | 'gauge' | 'histogram';
 
 /** As it is written down for other threads. */
@@ -41,6 +47,8 @@ export interface Definition {
   readonly type: MetricType;
   readonly labels: readonly string[];
   readonly seriesMax: number;
+  /** Its series come and go: rows.ts. */
+  readonly isRows: boolean;
   readonly help: string;
   readonly bounds: readonly number[];
   readonly range: readonly [number, number];
@@ -50,6 +58,8 @@ export interface Definition {
 export const SCALE = 4;
 const SERIES_DEFAULT = 1000;
 const SERIES_MAX = 1_000_000;
+/** Each is looked at when another is opened. */
+const ROWS_MAX = 1000;
 const LABELS_MAX = 16;
 /** Longer than any name or route that people write; a series of ten such labels is still some kilobytes. */
 const LENGTH_MAX = 256;
@@ -80,10 +90,17 @@ export function defineMetric(type: MetricType, options: HistogramOptions<string>
     type,
     labels: [...labels],
     seriesMax,
+    isRows: false,
     help,
     bounds: isHistogram ? checkBounds(`${what} ${name}`, options.bounds ?? BOUNDS_DEFAULT) : [],
     range: isHistogram ? checkRange(`${what} ${name}`, options.range ?? RANGE_DEFAULT) : [0, 0],
   };
+}
+
+export function defineRows({ rowsMax, ...options }: RowsOptions<string>): Definition {
+  const definition = defineMetric('gauge', options);
+  const seriesMax = checkInteger(`metrics.rows ${definition.name}: rowsMax`, rowsMax, 1, ROWS_MAX);
+  return { ...definition, isRows: true, seriesMax };
 }
 
 /** The family that a name belongs to in OpenMetrics: two metrics may not share it. */
@@ -96,11 +113,11 @@ export function bucketBounds({ bounds, range }: Definition): number[] {
   return [...bounds, ...exponentialBounds(...range, SCALE)];
 }
 
-/** A label's value as it is kept: well-formed Unicode of at most 256 characters, the last of them … if it was cut. */
-export function labelValue(value: string | number): string {
+/** A label's value as it is kept: well-formed Unicode of at most so many characters, the last of them … if it was cut. */
+export function labelValue(value: string | number, lengthMax = LENGTH_MAX): string {
   const text = typeof value === 'string' ? value : String(value);
-  if (text.length <= LENGTH_MAX) return text.toWellFormed();
-  const cut = text.slice(0, LENGTH_MAX - CUT_MARK.length);
+  if (text.length <= lengthMax) return text.toWellFormed();
+  const cut = text.slice(0, lengthMax - CUT_MARK.length);
   // A pair that the cut has divided is one character too many, not half of one.
   return (/[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut).toWellFormed() + CUT_MARK;
 }

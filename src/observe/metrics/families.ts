@@ -8,6 +8,7 @@ import { newestExemplar } from './exemplar.ts';
 import { ownFamilies } from './own-metrics.ts';
 import { readCounts, readSum } from './read.ts';
 import type { Metric, Registry } from './registry.ts';
+import { rowSamples } from './rows.ts';
 
 /** Records that are looked at before others have their turn. */
 const RECORDS_MAX = 256;
@@ -31,7 +32,12 @@ function* familiesOf(registry: Registry): Generator<MetricFamily> {
   yield* ownFamilies(registry.arena);
 }
 
-function* numbersOf({ arena }: Registry, { series }: Metric): Generator<Sample> {
+function* numbersOf({ arena }: Registry, { definition, series }: Metric): Generator<Sample> {
+  if (definition.isRows) {
+    const lines = [...series.values()].flatMap((row) => row.lines);
+    yield* rowSamples(arena, definition.labels, lines);
+    return;
+  }
   for (const one of series.values()) {
     yield { labels: one.labels, pairs: one.pairs, value: readSum(arena, one, 0) };
   }

@@ -13,12 +13,23 @@ import { pageOf } from '../exposition.ts';
 import { chooseFormat, contentTypes } from '../prometheus.ts';
 import { Arena, createArenaMemory } from './arena.ts';
 import { collect, type MetricBatch } from './collect.ts';
-import { defineMetric, type HistogramOptions, labelValue, type MetricOptions } from './definition.ts';
+import {
+  defineMetric,
+  defineRows,
+  type HistogramOptions,
+  labelValue,
+  type MetricOptions,
+  type RowsOptions,
+} from './definition.ts';
 import { showing } from './families.ts';
 import { Counter, Gauge, Histogram, nowhere, type Place } from './instruments.ts';
 import { readCounts, readSum } from './read.ts';
 import { HistogramReading } from './reading.ts';
 import { type Metric, OVERFLOW, Registry, type Series } from './registry.ts';
+import { Rows } from './rows.ts';
+
+export type { Row } from './rows.ts';
+export type { Rows };
 
 export interface MetricsOptions {
   /** The memory of another thread's metrics, to count in: its `metrics.shared`. @defaultValue new memory */
@@ -101,6 +112,17 @@ export class Metrics {
       (series) => readSum(this.#arena, series, 0),
       addUp,
     );
+  }
+
+  /**
+   * What there is at the moment and has names without end: the locks that are held, the keys that are refused most. A row is opened with its labels,
+   * set, and closed, and then its place is the next one's.
+   */
+  rows<const Label extends string = never>(options: RowsOptions<Label>): Rows<Label> {
+    const metric = this.#registry.define(defineRows(options));
+    const { labels, seriesMax } = metric.definition;
+    const lineOf = (row: number): number => this.#registry.bind(metric, `[${row}]`);
+    return new Rows({ arena: this.#arena, labels, rowsMax: seriesMax, lineOf });
   }
 
   /** How values are spread: durations, sizes. Quantiles of it are right to 2.2 %, over any series and threads together. */
@@ -199,8 +221,8 @@ export class Metrics {
   }
 }
 
-/** Where a pattern counts: what it needs of metrics, so that any that have this will do. */
-export type MetricsSink = Pick<Metrics, 'counter' | 'gauge' | 'histogram'>;
+/** Where a pattern counts: what it needs of metrics, so that any that have this will do. What is told in rows is not where there are none. */
+export type MetricsSink = Pick<Metrics, 'counter' | 'gauge' | 'histogram'> & Partial<Pick<Metrics, 'rows'>>;
 
 /**
  * Metrics of this process.

@@ -12,8 +12,9 @@ import { type Arena, NO_OWNER } from './arena.ts';
 import { bucketBounds, type Definition, familyOf } from './definition.ts';
 import { exemplarSlots } from './exemplar.ts';
 import { ExponentialLayout } from './exponential.ts';
+import { ROW_SLOTS } from './rows.ts';
 
-/** What the text of the overflow series is; every other is a JSON list of label values. */
+/** What the text of the overflow series is; every other is a JSON list of label values, or of a row of rows.ts its number. */
 export const OVERFLOW = 'null';
 
 export interface Series {
@@ -42,7 +43,9 @@ export class Metric {
     const isHistogram = definition.type === 'histogram';
     this.buckets = isHistogram ? new Buckets(bucketBounds(definition)) : null;
     this.exponential = this.buckets === null ? null : new ExponentialLayout(definition.range, this.buckets.bounds);
-    this.slots = this.buckets === null ? 1 : this.buckets.bounds.length + 1 + exemplarSlots(definition.bounds.length);
+    const numbers = definition.isRows ? ROW_SLOTS : 1;
+    this.slots =
+      this.buckets === null ? numbers : this.buckets.bounds.length + 1 + exemplarSlots(definition.bounds.length);
   }
 }
 
@@ -84,7 +87,7 @@ export class Registry {
     }
   }
 
-  /** The line of this thread's record of a series; -1 if the metric has too many, 0 if there is no memory left. */
+  /** The line of this thread's record of a series or row; -1 if the metric has too many, 0 if there is no memory left. */
   bind(metric: Metric, text: string): number {
     let line = 0;
     while (true) {
@@ -159,7 +162,9 @@ export class Registry {
       return;
     }
     const values = JSON.parse(text) as readonly string[] | null;
-    const { labels: names } = metric.definition;
+    const { isRows, labels } = metric.definition;
+    // What a row is called is in its record, and another thing each time.
+    const names = isRows ? [] : labels;
     const pairs =
       values === null ? [['overflow', 'true'] as const] : names.map((name, at) => [name, values[at]!] as const);
     metric.series.set(text, { labels: Object.fromEntries(pairs), pairs: formatPairs(pairs), lines: [line] });

@@ -25,6 +25,7 @@ const program = `
       },
       hold() {
         metrics.gauge({ name: 'g', help: 'G.' }).bind().set(5);
+        metrics.rows({ name: 'r', help: 'R.', labels: ['x'], rowsMax: 2 }).open({ x: 'held' }, 5);
         metrics.counter({ name: 'c_total', help: 'C.' }).bind().add(5);
         metrics.histogram({ name: 's', help: 'S.' }).bind().observe(5);
       },
@@ -59,20 +60,26 @@ test('eight threads: no update is lost, and a metric has no more series than it 
 
 test('twenty workers, one after the other, each killed: counts stay, gauges do not, and memory does not grow', async () => {
   const metrics = createMetrics({ memoryBytes: '64kb' });
+  const page = async (): Promise<string> => {
+    let text = '';
+    for await (const chunk of metrics.expose().body) text += chunk;
+    return text;
+  };
   const run = async (): Promise<void> => {
     const workerData = { job: 'hold', shared: metrics.shared, module };
     const worker = new Worker(program, { eval: true, workerData });
     metrics.watch(worker);
     await once(worker, 'message');
     assert.equal(metrics.gauge({ name: 'g', help: 'G.' }).read(), 5);
+    assert.match(await page(), /^r\{x="held"\} 5$/m);
     await worker.terminate();
     assert.equal(metrics.gauge({ name: 'g', help: 'G.' }).read(), 0);
+    assert.doesNotMatch(await page(), /^r\{/m);
   };
   for (let round = 0; round < 20; round++) await run();
   assert.equal(metrics.counter({ name: 'c_total', help: 'C.' }).read(), 100);
   assert.equal(metrics.histogram({ name: 's', help: 'S.' }).read().count, 20);
-  let text = '';
-  for await (const chunk of metrics.expose().body) text += chunk;
+  const text = await page();
   assert.match(text, /refused_total\{cause="memory"\} 0\n/);
   assert.ok(Number(/^spillway_metrics_memory_bytes (\d+)$/m.exec(text)?.[1]) < 8 * 1024, text);
 });

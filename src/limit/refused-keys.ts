@@ -1,21 +1,22 @@
 /**
- * Who is refused most: a few keys for each limit and worker, in memory that control reads without asking.
+ * Who is refused most: a few keys for each limit and thread, in memory that any thread reads without asking.
  *
  * The space-saving sketch: a key that is there counts up; a new one takes the place of the least and begins at its count. So
  * however many keys come, the memory is the same, a key with more than 1/`PLACES` of the refusals is always there, and a count is
- * too high by at most its `over`. Keys are told as 64 bits of a hash with a secret of this process, or, where the config asks
- * for it, as they are.
+ * too high by at most its `over`. Keys are told as 64 bits of a hash with a secret of this memory, or, where it is asked
+ * for, as they are.
  *
  *     [ secret: 2 × int32, rest of 64 B ][ lane: version int32, –; PLACES × (count, over: float64; hash 2 × int32; length int32, –; 48 B) ] …
  *
- * Invariant: a lane has one writer; its version is odd while it writes, so a reader that saw two equal even versions saw one state.
- * Cost: a hash and a scan of `PLACES` numbers for each refusal; nothing for what is allowed.
+ * Invariant: a lane has one writer; its version is odd while a place becomes another key's, so a reader that saw two equal even versions saw no key with
+ * the count of another. A count that grows is one store.
+ * Cost: a hash and a scan of `PLACES` numbers for each refusal, a comparison where it is the key of the last one; nothing for what is allowed.
  * Source: A. Metwally, D. Agrawal, A. El Abbadi, "Efficient Computation of Frequent and Top-k Elements in Data Streams" (2005).
  */
-import { createHashSecret, halfSipHash } from '../../kernel/half-sip-hash.ts';
-import type { Random } from '../../kernel/random.ts';
+import { createHashSecret, halfSipHash, hashDigits } from '../kernel/half-sip-hash.ts';
+import type { Random } from '../kernel/random.ts';
 
-const PLACES = 16;
+export const PLACES = 16;
 const TEXT_BYTES = 48;
 const HEADER_BYTES = 64;
 const PLACE_BYTES = 8 + 8 + 8 + 8 + TEXT_BYTES;
@@ -42,7 +43,7 @@ export function createRefusedKeys(lanes: number, random: Random): SharedArrayBuf
   return memory;
 }
 
-/** What one worker counts. */
+/** What one thread counts. */
 export class RefusedKeys {
   readonly #secret: Int32Array;
   readonly #version: Int32Array;
@@ -50,6 +51,8 @@ export class RefusedKeys {
   readonly #words: Int32Array;
   readonly #bytes: Buffer;
   readonly #hash = new Int32Array(2);
+  #lastKey = '';
+  #lastPlace = 0;
 
   constructor(memory: SharedArrayBuffer, lane: number) {
     const at = HEADER_BYTES + lane * LANE_BYTES;
@@ -60,46 +63,67 @@ export class RefusedKeys {
     this.#bytes = Buffer.from(memory, at + 64, PLACES * PLACE_BYTES);
   }
 
-  /** `shown` says whether the key may be told as it is. */
-  count(key: string, shown: boolean): void {
-    halfSipHash(key, this.#secret, this.#hash);
-    const [upper, lower] = this.#hash as unknown as [number, number];
-    Atomics.add(this.#version, 0, 1);
-    this.#countAt(this.#place(upper, lower), { upper, lower, text: shown ? key : '' });
-    Atomics.add(this.#version, 0, 1);
+  /**
+   * `shown` says whether the key may be told as it is; `times` how many refusals this one stands for. Returns the place of the key, which was another's
+   * before if it is new there: `surely` is `times` then.
+   */
+  count(key: string, shown: boolean, times = 1): number {
+    if (key !== this.#lastKey || key === '') {
+      halfSipHash(key, this.#secret, this.#hash);
+      const [upper, lower] = this.#hash as unknown as [number, number];
+      this.#lastPlace = this.#place(upper, lower) ?? this.#give({ upper, lower, text: shown ? key : '' });
+      this.#lastKey = key;
+    }
+    this.#numbers[(this.#lastPlace * PLACE_BYTES) / 8 + COUNT_AT]! += times;
+    return this.#lastPlace;
   }
 
-  /** Where the key is, or else the least of all. */
-  #place(upper: number, lower: number): number {
-    let least = 0;
+  /** How often the key in this place was refused at least. */
+  surely(place: number): number {
+    return this.#countOf(place) - this.over(place);
+  }
+
+  /** How much of what is counted there may have been others'. */
+  over(place: number): number {
+    return this.#numbers[(place * PLACE_BYTES) / 8 + OVER_AT]!;
+  }
+
+  /** Of the key in this place, as it is told. */
+  hash(place: number): string {
+    const word = (place * PLACE_BYTES) / 4;
+    return hashDigits(this.#words[word + UPPER_AT]!, this.#words[word + LOWER_AT]!);
+  }
+
+  /** Where the key is; null if it is not. */
+  #place(upper: number, lower: number): number | null {
     for (let place = 0; place < PLACES; place++) {
       const word = (place * PLACE_BYTES) / 4;
       if (this.#words[word + UPPER_AT] === upper && this.#words[word + LOWER_AT] === lower) return place;
-      if (this.#countOf(place) < this.#countOf(least)) least = place;
     }
+    return null;
+  }
+
+  /** Has a new key begin where the count is the least of all. */
+  #give({ upper, lower, text }: { upper: number; lower: number; text: string }): number {
+    let least = 0;
+    for (let place = 1; place < PLACES; place++) if (this.#countOf(place) < this.#countOf(least)) least = place;
+    const word = (least * PLACE_BYTES) / 4;
+    Atomics.add(this.#version, 0, 1);
+    this.#numbers[(least * PLACE_BYTES) / 8 + OVER_AT] = this.#countOf(least);
+    this.#words[word + UPPER_AT] = upper;
+    this.#words[word + LOWER_AT] = lower;
+    this.#words[word + LENGTH_AT] =
+      text === '' ? 0 : this.#bytes.write(text, least * PLACE_BYTES + TEXT_AT, TEXT_BYTES);
+    Atomics.add(this.#version, 0, 1);
     return least;
   }
 
   #countOf(place: number): number {
     return this.#numbers[(place * PLACE_BYTES) / 8 + COUNT_AT]!;
   }
-
-  #countAt(place: number, { upper, lower, text }: { upper: number; lower: number; text: string }): void {
-    const number = (place * PLACE_BYTES) / 8;
-    const word = (place * PLACE_BYTES) / 4;
-    const isSame = this.#words[word + UPPER_AT] === upper && this.#words[word + LOWER_AT] === lower;
-    if (!isSame) {
-      this.#numbers[number + OVER_AT] = this.#countOf(place);
-      this.#words[word + UPPER_AT] = upper;
-      this.#words[word + LOWER_AT] = lower;
-    }
-    const at = place * PLACE_BYTES + TEXT_AT;
-    this.#words[word + LENGTH_AT] = this.#bytes.write(text, at, TEXT_BYTES);
-    this.#numbers[number + COUNT_AT]! += 1;
-  }
 }
 
-/** The keys that were refused most often, all workers together; the most first. */
+/** The keys that were refused most often, all threads together; the most first. */
 export function topRefusedKeys(memory: SharedArrayBuffer, most: number): RefusedKey[] {
   const lanes = (memory.byteLength - HEADER_BYTES) / LANE_BYTES;
   const byHash = new Map<string, RefusedKey>();
@@ -141,15 +165,11 @@ function readLane(memory: SharedArrayBuffer, lane: number): Place[] {
     if (refused === 0) continue;
     const from = place * PLACE_BYTES + TEXT_AT;
     places.push({
-      hash: hex(words[word + UPPER_AT]!) + hex(words[word + LOWER_AT]!),
+      hash: hashDigits(words[word + UPPER_AT]!, words[word + LOWER_AT]!),
       text: Buffer.from(copy.subarray(from, from + words[word + LENGTH_AT]!)).toString(),
       refused,
       over: numbers[number + OVER_AT]!,
     });
   }
   return places;
-}
-
-function hex(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, '0');
 }

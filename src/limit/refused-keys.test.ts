@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createRandom } from '../../kernel/random.ts';
+import { createRandom } from '../kernel/random.ts';
 import { createRefusedKeys, RefusedKeys, topRefusedKeys } from './refused-keys.ts';
 
 const LANES = 3;
