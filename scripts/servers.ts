@@ -136,6 +136,14 @@ export function redisBloomPath(): string | null {
   throw new Error(`SPILLWAY_REDISBLOOM is ${named}, and no such file is there`);
 }
 
+/** The server of tests and benchmarks of Redis: that of `SPILLWAY_REDIS`, such as a `valkey-server`, or the one that is installed. */
+export function redisPath(): string {
+  const named = process.env['SPILLWAY_REDIS'];
+  if (named === undefined) return serverPath('redis');
+  if (existsSync(named)) return named;
+  throw new Error(`SPILLWAY_REDIS is ${named}, and no such file is there`);
+}
+
 function missing(names: readonly ServerName[]): ServerName[] {
   return names.filter((name) => {
     const { commands, files = [] }: Server = servers[name];

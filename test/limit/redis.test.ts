@@ -342,7 +342,9 @@ for (const [lacks, rights] of [
     const outage = { answer: 'closed', deadline: '30s' } as const;
     const limiter = createLimiter({ name: 'api', algorithm: hundred, store, outage });
     const refused = (error: SpillwayError): boolean =>
-      error.code === 'STORE_REFUSED' && !error.retryable && /NOPERM|can't run this command/.test(error.message);
+      error.code === 'STORE_REFUSED' &&
+      !error.retryable &&
+      /NOPERM|can't run this command|has no permissions/.test(error.message);
     assert.equal((await limiter.take('ann')).source, 'closed');
     assert.ok(refused(limiter.outage!.error), limiter.outage!.error.message);
     const part = { name: 'api', algorithm: hundred, key: 'ann', cost: 1, times: 1, holder: 0 };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { Redis } from 'ioredis';
 
-import { serverPath } from '../../scripts/servers.ts';
+import { redisPath } from '../../scripts/servers.ts';
 import type { FakeClock } from '../faults/faketime.ts';
 import { freePort } from '../ports.ts';
 import { ServerProcess } from './server-process.ts';
@@ -38,7 +38,7 @@ export class RedisServer {
     const cluster = busPort === undefined ? [] : ['--cluster-enabled', 'yes', '--cluster-port', String(busPort)];
     const primary = replicaOf === undefined ? [] : ['--replicaof', '127.0.0.1', String(replicaOf)];
     this.#process = new ServerProcess({
-      command: [serverPath('redis'), ...place, '--save', '', ...cluster, ...primary, ...args],
+      command: [redisPath(), ...place, '--save', '', ...cluster, ...primary, ...args],
       environment: clock?.environment ?? {},
       ready: /Ready to accept connections/,
     });
