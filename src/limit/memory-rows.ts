@@ -97,6 +97,8 @@ export class MemoryRows implements Rows {
   readonly shared = false;
   readonly #secret: HashSecret;
   readonly #hash = new Int32Array(2);
+  /** Whose hash that is: who takes from several limits asks for a key twice, and a limit on everybody has but one. */
+  #hashed = '';
   readonly #stride: number;
   readonly #segmentRows: number;
   readonly #keysMax: number;
@@ -110,6 +112,7 @@ export class MemoryRows implements Rows {
 
   constructor({ width, keysMax, random, idle, nowUs, forgotten }: MemoryRowsOptions) {
     this.#secret = createHashSecret(random);
+    halfSipHash(this.#hashed, this.#secret, this.#hash);
     this.#stride = 1 + width;
     this.#segmentRows = segmentRows(width);
     this.#keysMax = keysMax;
@@ -135,7 +138,10 @@ export class MemoryRows implements Rows {
 
   enter(key: string, create: boolean): number {
     const hash = this.#hash;
-    halfSipHash(key, this.#secret, hash);
+    if (key !== this.#hashed) {
+      halfSipHash(key, this.#secret, hash);
+      this.#hashed = key;
+    }
     const upper = hash[0]!;
     const lower = hash[1]! | OCCUPIED | RECENT;
     const segment = this.#directory[upper >>> (32 - this.#depth)]!;

@@ -71,19 +71,21 @@ class ThreadMemory implements MemoryStore {
   }
 
   takeAll(parts: readonly LocalPart[]): boolean {
-    // One thread: nothing comes between these lines, and what there is room for there still is a moment later.
+    // One thread: nothing comes between these lines, and one moment is that of all.
+    const nowUs = this.#time.nowUs();
     let room = true;
     for (let index = 0; index < parts.length; index++) {
       const { counters, key, ask, out } = parts[index]!;
+      ask.nowUs = nowUs;
       // The last is looked at by taking from it, if that is all that is missing.
-      if (room && index === parts.length - 1) counters.take(key, ask, out);
-      else counters.peek(key, ask, out);
+      if (room && index === parts.length - 1) (counters as RowCounters).takeAt(key, ask, out);
+      else (counters as RowCounters).peekAt(key, ask, out);
       room &&= out.granted === ask.times;
     }
     if (!room) return false;
     for (let index = 0; index < parts.length - 1; index++) {
       const { counters, key, ask, out } = parts[index]!;
-      counters.take(key, ask, out);
+      (counters as RowCounters).takeAt(key, ask, out);
     }
     return true;
   }

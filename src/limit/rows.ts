@@ -48,10 +48,27 @@ export class RowCounters<R extends Rows = Rows> implements Counters {
     } while (!rows.leave(true));
   }
 
-  peek(key: string, ask: Ask, out: Outcome): void {
+  /** As `take`, at the moment that `ask` says, of rows that are of this thread alone. */
+  takeAt(key: string, ask: Ask, out: Outcome): void {
     const { rows } = this;
-    const at = rows.enter(key, false);
+    const at = rows.enter(key, true);
+    this.#algorithm.take(rows.numbers, at, ask, out);
+    rows.leave(true);
+  }
+
+  peek(key: string, ask: Ask, out: Outcome): void {
+    const at = this.rows.enter(key, false);
     ask.nowUs = this.#time.nowUs();
+    this.#look(at, ask, out);
+  }
+
+  /** As `peek`, at the moment that `ask` says. */
+  peekAt(key: string, ask: Ask, out: Outcome): void {
+    this.#look(this.rows.enter(key, false), ask, out);
+  }
+
+  #look(at: number, ask: Ask, out: Outcome): void {
+    const { rows } = this;
     if (at < 0) {
       this.#algorithm.peek(this.#untouched, 0, ask, out);
       return;
