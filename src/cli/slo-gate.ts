@@ -7,7 +7,7 @@ import { SpillwayError } from '../kernel/errors.ts';
 import { formatDuration, parseDuration } from '../kernel/units.ts';
 import { loadSlos } from '../observe/index.ts';
 import { formatGate, type GateStanding, type GateVerdict, judgeGate, passAdvice } from '../observe/slo/gate.ts';
-import { errorBudget, type Slo, sloId } from '../observe/slo/objective.ts';
+import { errorBudget, type Slo, sloId, windowLengthMs } from '../observe/slo/objective.ts';
 import { budgetLevel } from '../observe/slo/policy.ts';
 import { promDuration, quoted } from '../observe/slo/promql.ts';
 import { labelNames } from '../observe/slo/rule-labels.ts';
@@ -57,7 +57,7 @@ async function askFor(file: string | undefined, args: Arguments, io: CommandIo):
   const { slos, mistakes } = await loadSlos(file, { clock: io.clock });
   for (const mistake of mistakes) io.err.line(printable(formatMistake(mistake)));
   if (slos === null) return null;
-  return judgeGate(await ofPrometheus(slos.slos, prometheus ?? '', args));
+  return judgeGate(await ofPrometheus(slos.slos, prometheus ?? '', args, io));
 }
 
 /** It answers 200, or 409 (frozen) or 503 (not known) with the same in a problem document. */
@@ -117,7 +117,12 @@ function ofFile(path: string, args: Arguments, { clock }: CommandIo): readonly G
   throw new SpillwayError('OPTIONS_INVALID', `${path} has no objective of ${service}; it has those of ${names}.`);
 }
 
-async function ofPrometheus(slos: readonly Slo[], address: string, args: Arguments): Promise<readonly GateStanding[]> {
+async function ofPrometheus(
+  slos: readonly Slo[],
+  address: string,
+  args: Arguments,
+  { clock }: CommandIo,
+): Promise<readonly GateStanding[]> {
   const style = args.text('labels') ?? 'spillway';
   if (style !== 'spillway' && style !== 'sloth')
     throw new UsageError(`--labels is spillway or sloth, and not ${style}`);
@@ -146,7 +151,7 @@ async function ofPrometheus(slos: readonly Slo[], address: string, args: Argumen
     }
     const { policy } = slo;
     const isKnown = policy.historyMs === 0 || known.get(policy.historyMs)?.has(sloId(slo)) === true;
-    const minutesLeft = (share * errorBudget(slo) * slo.windowMs) / 60_000;
+    const minutesLeft = (share * errorBudget(slo) * windowLengthMs(slo, clock.wallMs())) / 60_000;
     return {
       ...{ id: sloId(slo), policy, budget: { share, minutesLeft } },
       // Of how many events that is its rules do not say.

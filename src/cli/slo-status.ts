@@ -1,8 +1,7 @@
 /** `spillway slo status`: how the objectives of a running gateway stand, for people and for programs. */
-import { formatDuration } from '../kernel/units.ts';
 import { standing } from '../observe/slo/gate.ts';
 import { formatObjective } from '../observe/slo/objective.ts';
-import type { AlertStatus, SloStatus } from '../observe/slo/live/status.ts';
+import { type AlertStatus, type SloStatus, windowFromMs } from '../observe/slo/live/status.ts';
 import { promDuration } from '../observe/slo/promql.ts';
 import { adminRefusal, adminTarget, askAdmin } from './admin-client.ts';
 import { type Arguments, type CommandIo, UsageError } from './command.ts';
@@ -34,7 +33,7 @@ export async function status(file: string | undefined, args: Arguments, io: Comm
 
 /** Pure. */
 function statusLines(status: SloStatus, paint: Paint): readonly string[] {
-  const { id, objective, windowMs, measures, good, bad, budget, level, exhaustionMs, timeToPageMs } = status;
+  const { id, objective, window, measures, good, bad, budget, level, exhaustionMs, timeToPageMs } = status;
   const { minutes, minutesLeft, eventsLeft, share } = budget;
   const { unknown } = standing(status);
   const isUnknown = level === 'ok' && unknown !== null;
@@ -44,7 +43,7 @@ function statusLines(status: SloStatus, paint: Paint): readonly string[] {
     share < 0
       ? `overdrawn by ${percent(-share)}, ${round(-minutesLeft)} min beyond its ${round(minutes)}, ${round(-eventsLeft)} failures too many`
       : `${percent(share)} left, ${round(minutesLeft)} of ${round(minutes)} min, ${round(eventsLeft)} failures`;
-  const over = `${formatObjective(objective)} over ${formatDuration(windowMs)}`;
+  const over = `${formatObjective(objective)} over ${window}`;
   return [
     `${paint('strong', id)}: ${over}, ${measures}`,
     `  budget  ${paint(tone, left)}${judged}`,
@@ -66,8 +65,10 @@ function statusLines(status: SloStatus, paint: Paint): readonly string[] {
   ];
 }
 
-function known({ sinceMs, atMs, windowMs }: SloStatus): string {
-  if (sinceMs === null || atMs - sinceMs >= windowMs - 600_000) return '';
+function known(status: SloStatus): string {
+  const { sinceMs, atMs, period } = status;
+  const since = period === null ? '' : ` since ${new Date(period.fromMs).toISOString()}`;
+  if (sinceMs === null || sinceMs <= windowFromMs(status) + 600_000) return since;
   return ` in ${timeText(atMs - sinceMs)}, which is all that is known`;
 }
 

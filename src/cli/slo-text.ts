@@ -1,14 +1,16 @@
 /** What `spillway slo check` says of an objective, in lines for people. Pure. */
 import type { AlertVerdict, SloVerdict } from '../observe/index.ts';
+import type { CalendarVerdict } from '../observe/slo/judge.ts';
 import { formatObjective } from '../observe/slo/objective.ts';
 import { formatPolicy } from '../observe/slo/policy.ts';
 import { promDuration } from '../observe/slo/promql.ts';
 import type { Paint } from './terminal.ts';
 
 export function verdictLines(verdict: SloVerdict, rate: number | null, paint: Paint): readonly string[] {
-  const { id, objective, windowDays, underS, policy, alerts, detection, canPage } = verdict;
+  const { id, objective, windowDays, calendar, underS, policy, alerts, detection, canPage } = verdict;
   return [
-    paint('strong', `${id}: ${formatObjective(objective)} over ${windowDays} days`),
+    paint('strong', `${id}: ${formatObjective(objective)} over ${calendar?.window ?? `${windowDays} days`}`),
+    ...(calendar === null ? [] : calendarLines(calendar, windowDays)),
     ...(underS === null ? [] : [`  bad     an answer that takes longer than ${round(underS * 1000, 3)} ms`]),
     `  budget  ${budgetText(verdict, rate)}`,
     `  policy  ${formatPolicy(policy)}`,
@@ -23,6 +25,16 @@ export function verdictLines(verdict: SloVerdict, rate: number | null, paint: Pa
     ...lowTraffic(verdict, paint),
     ...(canPage ? [] : [paint('bad', '  nothing that fails could wake anybody')]),
     '',
+  ];
+}
+
+function calendarLines({ start, alertDays, turnS, knownUntilMs }: CalendarVerdict, days: number): readonly string[] {
+  const until =
+    knownUntilMs === null ? '' : `, and the periods until ${new Date(knownUntilMs).toISOString().slice(0, 10)}`;
+  return [
+    `  window  begins anew as from ${start}, with a whole budget; of ${days} days below`,
+    `  alerts  look back over windows that roll, as of ${alertDays} days, and not only to the beginning of a period`,
+    `  rules   know when a period begins to ${promDuration(turnS)}${until}`,
   ];
 }
 

@@ -21,7 +21,15 @@ test('told that it is on, then that it is over', async () => {
     sinceMs: nowMs - 60_000,
   };
   const status = {
-    ...{ id: 'shop-up', service: 'shop', name: 'up', objective: 0.999, windowMs: 30 * 86_400_000, level: 'ok' },
+    ...{
+      id: 'shop-up',
+      service: 'shop',
+      name: 'up',
+      objective: 0.999,
+      windowMs: 30 * 86_400_000,
+      window: '30d',
+      level: 'ok',
+    },
     budget: { minutes: 43.2, minutesLeft: 20, events: 1000, eventsLeft: 500, share: 0.5 },
     exhaustionMs: 3_600_000,
   } as SloStatus;

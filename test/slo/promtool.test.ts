@@ -230,3 +230,30 @@ test('a time slice of which just enough was good is good, however its rates are 
   writeFileSync(join(folder, 'own.yaml'), stringify({ rule_files: ['shop-slices.rules.yaml'], evaluation_interval: '1m', tests: [{ interval: '15s', input_series, promql_expr_test }] }));
   passes(promtool, folder, 'test', 'rules', 'own.yaml');
 }); // prettier-ignore
+
+test('a threshold is a share of the time that values were beyond it, and amounts are measured by their mean', () => {
+  const of = (indicator: string, objectives: string): string =>
+    `${slicesDocument.slice(0, slicesDocument.indexOf('      ratioMetric'))}      ${indicator}\n`.replace('Timeslices', 'Occurrences').replace(/objectives: .*/, `objectives: [${objectives}]`);
+  const source = (query: string): string => `{ metricSource: { type: Prometheus, spec: { query: ${query} } } }`;
+  const above = of(`thresholdMetric: ${source('age * (age / age)')}`, '{ displayName: fresh, op: lte, value: 60, target: 0.9 }, { displayName: newest, op: lt, value: 50, target: 0.5 }');
+  const amounts = of(`ratioMetric: { counter: false, good: ${source('workers_well')}, total: ${source('sum(workers)')} }`, '{ target: 0.9 }');
+  // Of two one is 70 from the tenth minute on; what the query makes of the third is no number.
+  const input_series = [
+    { series: 'age{of="a"}', values: '50x80' }, { series: 'age{of="b"}', values: '10x40 70x40' }, { series: 'age{of="c"}', values: '0x80' },
+    { series: 'workers_well', values: '4x20 3x60' }, { series: 'workers{zone="a"}', values: '3x80' }, { series: 'workers{zone="b"}', values: '1x80' },
+  ];
+  const shares = [['fresh', 0.5], ['newest', 1], ['', 0.25]] as const;
+  for (const [name, value] of shares) {
+    const folder = mkdtempSync(join(root, 'out-'));
+    const { slos, mistakes } = parseSlos(name === '' ? amounts : above, 'f.yaml');
+    assert.deepEqual(mistakes, []);
+    for (const file of compileSlos(slos!)) writeFileSync(join(folder, file.name), file.text);
+    const id = name === '' ? 'shop-slices' : `shop-slices-${name}`;
+    passes(promtool, folder, 'check', 'rules', `${id}.rules.yaml`);
+    passes(promtool, folder, 'test', 'rules', `${id}.test.yaml`);
+    const expr = `round(sum without (slo_id, slo_name, slo_service, slo_window) (slo:sli_error:ratio_rate5m{slo_id="${id}"}), 0.01)`;
+    const promql_expr_test = [{ expr, eval_time: '18m', exp_samples: [{ labels: '{}', value }] }];
+    writeFileSync(join(folder, 'own.yaml'), stringify({ rule_files: [`${id}.rules.yaml`], evaluation_interval: '1m', tests: [{ interval: '15s', input_series, promql_expr_test }] }));
+    passes(promtool, folder, 'test', 'rules', 'own.yaml');
+  }
+}); // prettier-ignore

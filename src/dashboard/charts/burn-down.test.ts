@@ -26,6 +26,8 @@ function statusOf(rates: readonly (number | null)[], given: Partial<SloStatus> =
     service: 'shop',
     name: 'availability',
     measures: 'answers of shop',
+    window: '30d',
+    period: null,
     atMs: 1e12,
     sinceMs: null,
     good: 0,

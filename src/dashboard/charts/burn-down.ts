@@ -15,11 +15,11 @@ export interface SloSteps {
   readonly bad: readonly (number | null)[];
 }
 
-/** Part of the budget that is left after each step; 1 before anything was counted. */
-export function budgetLeft({ good, bad }: Omit<SloSteps, 'times'>, objective: number): number[] {
+/** Part of the budget that is left after each step; 1 before anything was counted. `passed` is the part of the window that they are of. */
+export function budgetLeft({ good, bad }: Omit<SloSteps, 'times'>, objective: number, passed = 1): number[] {
   let events = 0;
   for (const [at, count] of good.entries()) events += (count ?? 0) + (bad[at] ?? 0);
-  const allowed = events * errorBudget({ objective });
+  const allowed = (events * errorBudget({ objective })) / passed;
   let spent = 0;
   return good.map((_, at) => {
     spent += bad[at] ?? 0;
@@ -57,10 +57,11 @@ function isLong({ alerts, windowMs }: SloStatus, windowS: number): boolean {
   return windowS >= windowMs / 1000 / 720;
 }
 
-/** How far to look ahead: until the worst of the cone is at zero and a little on, at least a fifth of the window and at most all of it. */
+/** How far to look ahead: until the worst of the cone is at zero and a little on, at least a fifth of the window and at most all of it, or what is left of a period. */
 export function horizonMs(status: SloStatus): number {
   const rates = status.burn.map(({ value }) => value ?? 0);
   const worst = Math.max(0, ...rates);
   const empty = worst === 0 ? 0 : (Math.max(0, status.budget.share) / worst) * status.windowMs;
-  return Math.min(status.windowMs, Math.max(status.windowMs / 5, empty * 1.2));
+  const { period, atMs, windowMs } = status;
+  return Math.min(period === null ? windowMs : period.toMs - atMs, Math.max(windowMs / 5, empty * 1.2));
 }

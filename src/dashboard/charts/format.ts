@@ -5,6 +5,8 @@
  * objective is about. A greater value is never shown as a smaller one. Pure; for people, and not to be read back.
  */
 
+import type { SloStatus } from '../../observe/slo/live/status.ts';
+
 const NONE = '–';
 /** Between a number and its unit: they stay on one line. */
 const GAP = '\u00a0';
@@ -158,4 +160,9 @@ export function dateText(wallMs: number): string {
   if (Number.isNaN(date.getTime())) return NONE;
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   return `${day}${GAP}${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+/** The window of an objective: `in 30 d`, `each month (Europe/Berlin)`. */
+export function windowText({ window, windowMs, period }: Pick<SloStatus, 'window' | 'windowMs' | 'period'>): string {
+  return period === null ? `in ${durationText(windowMs)}` : window;
 }

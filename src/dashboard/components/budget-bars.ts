@@ -2,7 +2,7 @@
 import { h } from 'preact';
 import type { SloAnswer } from '../../gateway/admin/slo-api.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
-import { budgetText, durationText, shareText } from '../charts/format.ts';
+import { budgetText, durationText, shareText, windowText } from '../charts/format.ts';
 import { hashOf } from '../router.ts';
 import { SloNotYet } from './slo-not-yet.ts';
 import type { View } from '../view.ts';
@@ -27,14 +27,14 @@ export function BudgetBars(): View | null {
   ]);
 }
 
-function Bar({ slo: { alerts, budget, exhaustionMs, id, objective, windowMs } }: { readonly slo: SloStatus }): View {
+function Bar({ slo: { alerts, budget, exhaustionMs, id, objective, ...slo } }: { readonly slo: SloStatus }): View {
   const isFiring = alerts.some(({ state }) => state === 'firing');
   const tone = isFiring || budget.share <= 0 ? 'bad' : budget.share < 0.25 ? 'warn' : 'good';
   const left = budgetText(budget.share) + (budget.share >= 0 ? ' left' : '');
   const gone = exhaustionMs === null || exhaustionMs <= 0 ? '' : `, gone in ${durationText(exhaustionMs)} at this rate`;
   return h('a', { href: hashOf('slo', { id }) }, [
     h('b', {}, id),
-    h('span', { class: 'dim' }, `${shareText(objective)} in ${durationText(windowMs)}`),
+    h('span', { class: 'dim' }, `${shareText(objective)} ${windowText(slo)}`),
     h('svg', { viewBox: '0 0 200 10', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, [
       h('rect', { class: 'ground', width: 200, height: 10 }),
       h('rect', { class: tone, width: 200 * Math.max(0, Math.min(1, budget.share)), height: 10 }),

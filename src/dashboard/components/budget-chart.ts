@@ -1,7 +1,7 @@
 /** The burn-down of a budget and its cone, from what was counted in each step of the window. */
 import { h } from 'preact';
 import type { SeriesAnswer } from '../../gateway/admin/series-answer.ts';
-import type { SloStatus } from '../../observe/slo/live/status.ts';
+import { type SloStatus, windowFromMs } from '../../observe/slo/live/status.ts';
 import { changes } from '../changes.ts';
 import { budgetLeft, horizonMs, projection } from '../charts/burn-down.ts';
 import { LineChart } from '../charts/line-chart.ts';
@@ -52,7 +52,9 @@ export function BudgetChart({ status }: { readonly status: SloStatus }): View {
 }
 
 /** The window, or as much of it as something is known of: whole hours, so that it is seldom another. */
-function spanOf({ windowMs, atMs, sinceMs }: SloStatus): TimeSpan {
+function spanOf(status: SloStatus): TimeSpan {
+  const { windowMs, atMs } = status;
+  const sinceMs = status.sinceMs === null ? null : Math.max(status.sinceMs, windowFromMs(status));
   const known = Math.ceil((atMs - (sinceMs ?? atMs) + 1) / HOUR_MS) * HOUR_MS;
   const spanMs = Math.min(windowMs, known);
   const kept = spanMs <= HOUR_MS ? 1000 : spanMs <= DAY_MS ? 10_000 : 300_000;
@@ -62,13 +64,17 @@ function spanOf({ windowMs, atMs, sinceMs }: SloStatus): TimeSpan {
 /** The past as it was counted, ending at what the status says is left; then what the cone says, step by step. */
 function dataOf(status: SloStatus, answer: SeriesAnswer, spanMs: number): ChartData {
   const { fromMs, stepMs, sampled } = answer;
-  const [all, bad] = ['all', 'bad'].map((outcome) => countsOf(answer, { outcome }));
+  const times = sampled.map((_, at) => fromMs + at * stepMs);
+  const beginMs = windowFromMs(status);
+  const since = sampled.findIndex((isKnown, at) => isKnown && times[at]! >= beginMs);
+  const [all, bad] = ['all', 'bad'].map((outcome) =>
+    countsOf(answer, { outcome }).map((count, at) => (times[at]! < beginMs ? 0 : count)),
+  );
   const good = all!.map((count, at) => count - bad![at]!);
-  const since = Math.max(0, sampled.indexOf(true));
-  const left = budgetLeft({ good, bad: bad! }, status.objective);
-  const times = left.map((_, at) => fromMs + at * stepMs);
+  const passed = (status.atMs - beginMs) / status.windowMs;
+  const left = budgetLeft({ good, bad: bad! }, status.objective, passed);
   const past = left.map((share, at): number | null =>
-    at < since ? null : at === left.length - 1 ? status.budget.share : share,
+    since < 0 || at < since ? null : at === left.length - 1 ? status.budget.share : share,
   );
   const ahead = projection(status, Math.min(horizonMs(status), spanMs));
   const steps = ahead === null ? 0 : Math.floor((ahead.times.at(-1)! - ahead.times[0]!) / stepMs);

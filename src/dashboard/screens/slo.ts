@@ -8,7 +8,7 @@ import { standing } from '../../observe/slo/gate.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
 import { formatObjective } from '../../observe/slo/objective.ts';
 import { BulletBars, burnText } from '../charts/bullet-bars.ts';
-import { budgetText, countText, dateText, durationText, shareText } from '../charts/format.ts';
+import { budgetText, countText, dateText, durationText, shareText, windowText } from '../charts/format.ts';
 import { Asking } from '../components/asking.ts';
 import { BudgetChart } from '../components/budget-chart.ts';
 import { SloLedger } from '../components/slo-ledger.ts';
@@ -165,8 +165,8 @@ function levelText(status: SloStatus): string {
 }
 
 function Objective({ status }: { readonly status: SloStatus }): View {
-  const { id, budget, good, bad, windowMs, sinceMs, exhaustionMs } = status;
-  const days = Math.round(windowMs / 86_400_000);
+  const { id, budget, good, bad, period, sinceMs, exhaustionMs } = status;
+  const anew = period === null ? '' : ` The budget begins anew on ${dateText(period.toMs)}.`;
   return h('div', { class: 'screen' }, [
     h('section', { class: 'panel' }, [
       h('header', {}, [h('h2', {}, id), h('span', { class: toneOf(status) }, levelText(status))]),
@@ -174,7 +174,7 @@ function Objective({ status }: { readonly status: SloStatus }): View {
         tile(
           'Budget left',
           budgetText(budget.share),
-          `of ${durationText(budget.minutes * 60_000)} a total outage could take in ${days} d`,
+          `of ${durationText(budget.minutes * 60_000)} a total outage could take ${windowText(status)}`,
         ),
         tile('Minutes left', durationText(budget.minutesLeft * 60_000), 'of a total outage'),
         tile('Failures left', eventsText(status), `${countText(bad)} of ${countText(good + bad)} failed so far`),
@@ -187,7 +187,7 @@ function Objective({ status }: { readonly status: SloStatus }): View {
       ]),
       sinceMs === null
         ? h('p', { class: 'dim' }, 'Nothing has been counted yet.')
-        : h('p', { class: 'dim' }, `Counted since ${dateText(sinceMs)}.`),
+        : h('p', { class: 'dim' }, `Counted since ${dateText(sinceMs)}.${anew}`),
     ]),
     h(BudgetChart, { status }),
     h('section', { class: 'panel' }, [

@@ -76,6 +76,7 @@ function statusOf(id: string, firing: readonly number[], sinceMs: number): SloSt
       name: 'up',
       objective: 0.999,
       windowMs: 30 * 86_400_000,
+      window: '30d',
       level: 'ok',
       exhaustionMs: null,
     },

@@ -4,7 +4,7 @@ import type { MistakeList, Path } from '../../reading/mistakes.ts';
 import { show } from '../../reading/mistakes.ts';
 import { KEPT_DAYS } from '../../observe/series/resolutions.ts';
 import { parseSlos } from '../../observe/slo/load.ts';
-import { gatewayIndicatorOf, type Slo, sloId } from '../../observe/slo/objective.ts';
+import { formatWindow, gatewayIndicatorOf, type Slo, sloId } from '../../observe/slo/objective.ts';
 import type { Parts } from './parts.ts';
 import type { RuleContext } from './rule-context.ts';
 import type { FileSet } from './pem.ts';
@@ -46,7 +46,7 @@ export function checkObjectives(parts: Parts, list: MistakeList, { files }: Rule
 function checkWindow(slo: Slo, path: Path, list: MistakeList): void {
   const days = slo.windowMs / DAY_MS;
   if (gatewayIndicatorOf(slo) === null || days <= KEPT_DAYS) return;
-  const message = `the objective ${sloId(slo)} is over ${days}d, of which the gateway knows the last ${KEPT_DAYS}d: failures before that are not in its budget`;
+  const message = `the objective ${sloId(slo)} is over ${formatWindow(slo)}, of which the gateway knows the last ${KEPT_DAYS}d: failures before that are not in its budget`;
   list.warning(path, { message, expected: `a window of at most ${KEPT_DAYS}d, or this one by Prometheus` });
 }
 

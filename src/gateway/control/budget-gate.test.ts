@@ -16,7 +16,7 @@ function status(service: string, share: number): SloStatus {
   return {
     id: `${service}-up`,
     service,
-    ...{ policy: defaultPolicy, good: 1000, bad: 1, sinceMs: 0, atMs: 30 * 86_400_000 },
+    ...{ policy: defaultPolicy, good: 1000, bad: 1, sinceMs: 0, atMs: 30 * 86_400_000, period: null },
     level: budgetLevel(defaultPolicy, share),
     budget,
   } as SloStatus;

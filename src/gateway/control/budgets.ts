@@ -14,7 +14,7 @@ import { Ledger } from '../../observe/slo/ledger/ledger.ts';
 import { readFact } from '../../observe/slo/ledger/read-fact.ts';
 import { type Spending, spendings } from '../../observe/slo/ledger/spendings.ts';
 import type { CountedStep } from '../../observe/slo/ledger/recorder.ts';
-import type { SloStatus } from '../../observe/slo/live/status.ts';
+import { type SloStatus, windowFromMs } from '../../observe/slo/live/status.ts';
 import { type Slo, sloId } from '../../observe/slo/objective.ts';
 import { Alerting } from '../alerts/alerting.ts';
 import { beganMs, type Contributions } from '../alerts/contributions.ts';
@@ -127,8 +127,8 @@ export class Budgets {
     const nowMs = this.#options.clock.wallMs();
     const wanted = (this.#options.statuses() ?? []).filter(({ id }) => slo === null || id === slo);
     return {
-      spendings: wanted.flatMap(({ id, windowMs }) =>
-        spendings(entries, id, { fromMs: nowMs - windowMs, toMs: nowMs }),
+      spendings: wanted.flatMap((status) =>
+        spendings(entries, status.id, { fromMs: windowFromMs({ ...status, atMs: nowMs }), toMs: nowMs }),
       ),
       entries: entries
         .filter((entry) => slo === null || !('slo' in entry) || entry.slo === null || entry.slo === slo)

@@ -5,7 +5,8 @@
  * its burn rate in a long window, so that it is worth waking for, and in a short one, so that it ends soon after its cause.
  * For 30 days these are 14.4 (1 h and 5 min, 2 % of the budget), 6 (6 h and 30 min, 5 %), 3 (1 d and 2 h, 10 %) and 1 (3 d and
  * 6 h, 10 %). For other windows of an objective the factors stay and the windows of the alerts grow or shrink with it, so that an
- * alert means the same part of the budget.
+ * alert means the same part of the budget. They always roll: who is woken does not depend on the day of the month. So of a calendar an objective has the alerts of its nominal window,
+ * of a day those of a week, of a year those of 90 days.
  */
 import { errorBudget, exact, type Slo } from './objective.ts';
 
@@ -32,16 +33,27 @@ const kinds = [
   { severity: 'ticket', burn: 1, budgetShare: 0.1 },
 ] as const;
 
+export const DAY_MS = 86_400_000;
+/** Shorter, and the short window of the fastest alert would hold fewer than two scrapes; longer than what Prometheus keeps. */
+export const WINDOW_DAYS = { min: 7, max: 90 } as const;
 /** Four scrapes of every 30 s: with fewer than two there is no rate at all. */
 const SHORT_S_MIN = 120;
+
+/** The window of which an objective has the alerts. */
+export function alertedMs({ windowMs }: Pick<Slo, 'windowMs'>): number {
+  return Math.min(Math.max(windowMs, WINDOW_DAYS.min * DAY_MS), WINDOW_DAYS.max * DAY_MS);
+}
 
 /** The four alerts of an objective, the most urgent first, those that can never fire included. */
 export function burnAlerts(slo: Pick<Slo, 'objective' | 'windowMs'>): readonly BurnAlert[] {
   const budget = errorBudget(slo);
-  return kinds.map(({ severity, burn, budgetShare }): BurnAlert => {
-    const longS = Math.round(((slo.windowMs / 1000) * budgetShare) / burn);
+  const windowS = slo.windowMs / 1000;
+  const alertsS = alertedMs(slo) / 1000;
+  return kinds.map(({ severity, burn, budgetShare: share }): BurnAlert => {
+    const longS = Math.round((alertsS * share) / burn);
     const threshold = exact(burn * budget);
     const shortS = Math.max(Math.round(longS / 12), SHORT_S_MIN);
+    const budgetShare = exact((share * alertsS) / windowS);
     return { severity, burn, budgetShare, longS, shortS, threshold, reachable: threshold < 1 };
   });
 }

@@ -56,7 +56,17 @@ const counted = (good: number, bad: number, knownMs: number | null, policy = def
   const share = good + bad === 0 ? 1 : 1 - bad / (good + bad) / 0.001;
   const budget = { share, minutesLeft: share * 43.2 };
   const level = budgetLevel(policy, share, { knownMs: knownMs ?? 0, events: 0.001 * (good + bad) });
-  return evaluated({ id: 'shop-up', policy, level, budget, good, bad, sinceMs: knownMs && 1e9 - knownMs, atMs: 1e9 });
+  return evaluated({
+    id: 'shop-up',
+    policy,
+    level,
+    budget,
+    good,
+    bad,
+    sinceMs: knownMs && 1e9 - knownMs,
+    atMs: 1e9,
+    period: null,
+  });
 };
 
 test('what is not known is neither yes nor frozen, whatever share seems to be left', () => {

@@ -28,7 +28,7 @@ export type GateStanding = Pick<SloStatus, 'id' | 'policy' | 'level'> & {
 };
 
 /** What an evaluation says of an objective. */
-export type Evaluated = Pick<SloStatus, 'id' | 'policy' | 'level' | 'good' | 'bad' | 'sinceMs' | 'atMs'> &
+export type Evaluated = Pick<SloStatus, 'id' | 'policy' | 'level' | 'good' | 'bad' | 'sinceMs' | 'atMs' | 'period'> &
   Pick<GateStanding, 'budget'>;
 
 export function standing({ id, policy, level, budget, ...counted }: Evaluated): GateStanding {
@@ -43,10 +43,12 @@ export function newStanding(id: string, policy: BudgetPolicy): GateStanding {
 
 function unknownOf(
   { freeze, historyMs }: BudgetPolicy,
-  { good, bad, sinceMs, atMs }: Pick<SloStatus, 'good' | 'bad' | 'sinceMs' | 'atMs'>,
+  { good, bad, sinceMs, atMs, period }: Pick<SloStatus, 'good' | 'bad' | 'sinceMs' | 'atMs' | 'period'>,
 ): string | null {
   if (freeze === null) return null;
-  if (sinceMs === null || good + bad <= 0) return 'nothing was counted in its window';
+  // Of a period that has just begun nothing is a whole budget.
+  const isNew = period !== null && atMs - period.fromMs < historyMs;
+  if (sinceMs === null || (good + bad <= 0 && !isNew)) return 'nothing was counted in its window';
   const knownMs = Math.max(0, atMs - sinceMs);
   if (knownMs >= historyMs) return null;
   return `${formatDuration(Math.floor(knownMs / 1000) * 1000)} of its window is known, and it takes ${formatDuration(historyMs)}`;

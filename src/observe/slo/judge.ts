@@ -3,8 +3,10 @@
  * before somebody is told, how little traffic makes one failure a page. Pure arithmetic; the time between two scrapes
  * and between two evaluations comes on top.
  */
-import { type BurnAlert, burnAlerts } from './burn-alerts.ts';
-import { errorBudget, exact, sloId, type Slo } from './objective.ts';
+import { alertedMs, alertWindowsS, type BurnAlert, burnAlerts, DAY_MS } from './burn-alerts.ts';
+import { type Calendar, formatStart } from './calendar.ts';
+import { errorBudget, exact, formatWindow, sloId, type Slo } from './objective.ts';
+import { knownUntilMs } from './period-rules.ts';
 import type { BudgetPolicy } from './policy.ts';
 
 /** What fails, from a total outage to one request in a hundred. */
@@ -30,7 +32,10 @@ export interface SloVerdict {
   readonly id: string;
   readonly objective: number;
   readonly sla: number | null;
+  /** Of a calendar, what stands for each of its periods: 30 for a month. */
   readonly windowDays: number;
+  /** Null: the window rolls. */
+  readonly calendar: CalendarVerdict | null;
   /** Of a latency that the gateway counts: how long an answer may take, by the bound that stands for it; else null. */
   readonly underS: number | null;
   readonly budget: {
@@ -49,6 +54,20 @@ export interface SloVerdict {
   readonly detection: readonly Detection[];
   /** False if nothing that fails could wake anybody. */
   readonly canPage: boolean;
+}
+
+/** What is other than with a window that rolls. */
+export interface CalendarVerdict {
+  /** `each month (Europe/Berlin)` */
+  readonly window: string;
+  /** `2026-01-01 00:00:00`, by the clocks of the zone. */
+  readonly start: string;
+  /** The window that rolls whose alerts it has. */
+  readonly alertDays: number;
+  /** What Prometheus counts for a new period although it was before. */
+  readonly turnS: number;
+  /** Until when compiled rules know the periods, wall time; null: for ever. */
+  readonly knownUntilMs: number | null;
 }
 
 export interface Traffic {
@@ -76,6 +95,7 @@ export function judgeSlo(slo: Slo, { rate }: Traffic): SloVerdict {
     objective: slo.objective,
     sla: slo.sla,
     windowDays: windowS / 86_400,
+    calendar: slo.calendar === null ? null : judgeCalendar(slo, slo.calendar),
     underS: gateway?.kind === 'latency' ? gateway.boundS : null,
     budget: {
       share,
@@ -88,6 +108,16 @@ export function judgeSlo(slo: Slo, { rate }: Traffic): SloVerdict {
     alerts,
     detection,
     canPage: detection.some(({ pageS }) => pageS !== null),
+  };
+}
+
+function judgeCalendar(slo: Slo, calendar: Calendar): CalendarVerdict {
+  return {
+    window: formatWindow(slo),
+    start: formatStart(calendar),
+    alertDays: alertedMs(slo) / DAY_MS,
+    turnS: alertWindowsS(slo)[0] ?? 0,
+    knownUntilMs: knownUntilMs(calendar),
   };
 }
 

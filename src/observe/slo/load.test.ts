@@ -146,8 +146,6 @@ test('what is measured must be one thing, and look back over the window', () => 
   says(sli('{ latency: { under: 220ms } }'), /^f\.yaml:4:30: .*Found 220ms, .*200ms or 250ms/);
   says(sloth.replace(/events:\n.*\n.*\n/, 'plugin: { id: x }\n'), /plugins of Sloth are programs/);
   says(openSlo.replace('indicatorRef: orders', 'indicatorRef: order'), /no SLI "order".*Did you mean orders\?/);
-  says(openSlo.replace('counter: true', 'counter: false'), /^f\.yaml:17:14: what is counted is how counters grow/);
-  says(openSlo.replace('isRolling: true', 'isRolling: false'), /windows are rolling/);
   says(openSlo.replace('kind: SLI', 'kind: SLJ'), /^f\.yaml:13:7: .*Did you mean SLI\?/);
   says(openSlo.replace('openslo/v1', 'openslo/v1alpha'), /expected openslo\/v1/);
   says(sloth.replace('prometheus/v1', 'prometheus/v2'), /expected prometheus\/v1/);
@@ -267,32 +265,6 @@ test('what is there twice or says two things is refused, in OpenSLO', () => {
   says(spillway, /of the gateway, what failed is counted, and all of the same/);
   says(openSlo.replace('team: web', `team: ${'x'.repeat(10_240)}`), /labels\.team is not valid.*at most 1000 characters/);
   says(openSlo.replace('target: 0.999', 'target: 0.99999999999'), /Found 0\.99999999999, expected a percentage above 0% and below 100%/);
-}); // prettier-ignore
-
-test('each objective of an SLO is one of its own, by a name that its place in the list has no part in', () => {
-  const of = (...objectives: string[]) => openSlo.replace('[{ target: 0.999 }]', `[${objectives.join(', ')}]`);
-  const named = (text: string): (string | number | null)[][] => {
-    const { slos, mistakes } = parseSlos(text, 'f.yaml');
-    assert.deepEqual(mistakes, []);
-    return slos!.slos.map(({ name, objective, description }) => [name, objective, description]);
-  };
-  const good = '{ displayName: Good Enough!, target: 0.99 }';
-  const most = '{ targetPercent: 99.9 }';
-  const expected = [['orders-good-enough', 0.99, 'Good Enough!: Orders arrive.'], ['orders-99.9', 0.999, 'Orders arrive.']];
-  const without = (text: string): string => text.replace(/, annotations: .*99.5% }/, '');
-  assert.deepEqual(named(without(of(good, most))), expected);
-  assert.deepEqual(named(without(of(most, good))), expected.toReversed());
-  assert.deepEqual(named(without(of(good))), [['orders', ...expected[0]!.slice(1)]]);
-  says(of('{ displayName: a b, target: 0.999 }', '{ displayName: A B, target: 0.9999 }'), /^f\.yaml:10:\d+: two objectives have the same name; the other is in line 10\. Found "orders-a-b"/);
-  says(of('{ target: 0.999 }', '{ target: 0.999 }'), /two objectives have the same name.*Found "orders-99\.9"/);
-  says(of('{ target: 0.999 }', '{ target: 0.99 }'), /^f\.yaml:3:\d+: the SLA is not looser than the SLO.*less than the objective of 99%/);
-  says(of('{ target: 0.999 }', '{ displayName: b }'), /^f\.yaml:10:\d+: an objective has either target/);
-  says(of('{ target: 0.999, indicatorRef: orders }', '{ target: 0.9999 }'), /^f\.yaml:10:\d+: indicatorRef of an objective is for composites/);
-  const within = (value: number, target: number): string => `{ op: lte, value: ${value}, target: ${target} }`;
-  const latency = `${without(of(within(0.2, 0.99), within(0.5, 0.999))).split('  ratioMetric')[0]}  thresholdMetric: { metricSource: { type: Spillway, spec: {} } }\n`;
-  const { slos } = parseSlos(latency, 'f.yaml');
-  assert.deepEqual(slos!.slos.map(({ name, indicator }) => [name, indicator.kind === 'events' && indicator.gateway?.kind === 'latency' ? indicator.gateway.boundS : null]), [['orders-0.2-99', 0.2], ['orders-0.5-99.9', 0.5]]);
-  says(latency.replace('value: 0.5', 'value: 0.22'), /^f\.yaml:10:\d+: the gateway does not count by this threshold/);
 }); // prettier-ignore
 
 test('nothing is suggested that would be refused in its turn', () => {

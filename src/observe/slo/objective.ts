@@ -4,6 +4,8 @@
  * Three kinds of file mean the same and become this: OpenSLO v1, Sloth's `prometheus/v1`, and what `defineSlo` takes.
  * Shares are between 0 and 1: an objective of 100 % has no budget to spend, and one of 0 % promises nothing.
  */
+import { formatDuration } from '../../kernel/units.ts';
+import { type Calendar, formatEvery, periodAt } from './calendar.ts';
 import type { GatewayIndicator } from './gateway-indicator.ts';
 import type { BudgetPolicy } from './policy.ts';
 
@@ -13,8 +15,10 @@ export interface Slo {
   readonly description: string | null;
   /** 0.999 is 99.9 %. */
   readonly objective: number;
-  /** Whole days. */
+  /** Whole days; of a calendar, what stands for all of its periods: 30 for a month. */
   readonly windowMs: number;
+  /** Null: the window rolls. Else the budget is one of the period that it is now. */
+  readonly calendar: Calendar | null;
   /** What is promised to others beside it, always less. */
   readonly sla: number | null;
   /** On every rule and alert. */
@@ -73,6 +77,18 @@ export function sloId({ service, name }: Pick<Slo, 'service' | 'name'>): string 
 /** The gateway's own counters that it is measured by; null: only Prometheus can. */
 export function gatewayIndicatorOf({ indicator }: Pick<Slo, 'indicator'>): GatewayIndicator | null {
   return indicator.kind === 'events' ? indicator.gateway : null;
+}
+
+/** A window in words, after `over`: `30d`, `each month (Europe/Berlin)`. */
+export function formatWindow({ windowMs, calendar }: Pick<Slo, 'windowMs' | 'calendar'>): string {
+  return calendar === null ? formatDuration(windowMs) : `${formatEvery(calendar)} (${calendar.timeZone})`;
+}
+
+/** How long it is at a moment. */
+export function windowLengthMs({ windowMs, calendar }: Pick<Slo, 'windowMs' | 'calendar'>, atMs: number): number {
+  if (calendar === null) return windowMs;
+  const { fromMs, toMs } = periodAt(calendar, atMs);
+  return toMs - fromMs;
 }
 
 /** 1 − objective, without what binary fractions add: 0.001, not 0.0010000000000000009. */

@@ -2,13 +2,14 @@
  * What an OpenSLO document measures. A ratio is the same for each objective of an SLO; of a threshold each has its own, so what comes of a document is
  * an indicator for an objective.
  *
- * Read: `ratioMetric` over Prometheus. Of ours: a metric source of type `Spillway`, the gateway's own counters. Refused, with the reason: thresholds over
- * gauges, ratios of gauges, and data sources of other kinds.
+ * Read: `ratioMetric` and `thresholdMetric` over Prometheus. Of ours: a metric source of type `Spillway`, the gateway's own counters. Refused, with the
+ * reason: data sources of other kinds.
  */
 import { formatPath, type MistakeList, oneOfNames, type Path, show } from '../../reading/mistakes.ts';
 import type { Indicator } from './objective.ts';
 import type { OpenSloParts } from './openslo-parts.ts';
 import type { IndicatorSpec, MetricSource, ObjectiveSpec, SloDocument } from './openslo-schema.ts';
+import { isOfMoment, queryExpected, type QueryKind, shareBeyond, windowed } from './promql.ts';
 import { badOf, fromGateway, latencyIndicator } from './slo-rules.ts';
 
 /** `at` leads to the objective. Null: a mistake was told. */
@@ -57,28 +58,40 @@ function readSpec(spec: IndicatorSpec, path: Path, around: Around, list: Mistake
   return null;
 }
 
-/** `Spillway` only: its histogram has the times of all requests, where a gauge of Prometheus has one value a scrape. */
+/** Of the gateway the times of all requests, by its histogram; of Prometheus a value at each moment, so it is time that is good or bad. */
 function readThreshold(
-  { metricSource }: MetricSource,
+  metric: MetricSource,
   path: Path,
   { document, parts }: Around,
   list: MistakeList,
 ): IndicatorOf | null {
-  const { metricSourceRef, spec } = metricSource;
-  const type = metricSource.type ?? parts.sources.get(metricSourceRef ?? '');
-  if (type !== 'Spillway') {
-    const message = 'a threshold over a metric of Prometheus counts scrapes and not events';
-    const expected = 'a ratioMetric over the buckets of a histogram, or type Spillway';
-    list.error([...path, 'metricSource', 'type'], { message, found: show(type), expected });
+  const { type, metricSourceRef, spec } = metric.metricSource;
+  if ((type ?? parts.sources.get(metricSourceRef ?? '')) === 'Spillway') {
+    const requests = { service: spec.service ?? document.spec.service, route: spec.route ?? null };
+    return ({ op, value }, at) => {
+      if ((op === 'lt' || op === 'lte') && value !== undefined && value > 0) {
+        return latencyIndicator(requests, value * 1000, (finding) => list.error([...at, 'value'], finding));
+      }
+      const message = `the objective of ${document.metadata.name} does not say how long an answer may take`;
+      list.error(at, { message, expected: 'op: lte and a value in seconds, such as 0.2' });
+      return null;
+    };
+  }
+  const query = queryOf(metric, path, parts, list);
+  if (query === null) return null;
+  if (!isOfMoment(query)) {
+    const message = 'a threshold is for a value of each moment, and this looks back over a window';
+    list.error([...path, 'metricSource', 'spec', 'query'], {
+      message,
+      found: show(query),
+      expected: 'no $window in it',
+    });
     return null;
   }
-  const requests = { service: spec.service ?? document.spec.service, route: spec.route ?? null };
   return ({ op, value }, at) => {
-    if ((op === 'lt' || op === 'lte') && value !== undefined && value > 0) {
-      return latencyIndicator(requests, value * 1000, (finding) => list.error([...at, 'value'], finding));
-    }
-    const message = `the objective of ${document.metadata.name} does not say how long an answer may take`;
-    list.error(at, { message, expected: 'op: lte and a value in seconds, such as 0.2' });
+    if (op !== undefined && value !== undefined) return { kind: 'ratio', error: shareBeyond(query, op, value) };
+    const message = `the objective of ${document.metadata.name} does not say what is good`;
+    list.error(at, { message, expected: 'op: lte, lt, gte or gt, and a value' });
     return null;
   };
 }
@@ -92,15 +105,6 @@ function readRatio(ratio: Ratio, path: Path, around: Around, list: MistakeList):
   if (given !== 'good, total' && given !== 'bad, total') {
     const expected = 'good and total, bad and total, or raw';
     list.error(path, { message: 'a ratio is of two counts', found: given || 'nothing', expected });
-    return null;
-  }
-  if (ratio.counter === false) {
-    const message = 'what is counted is how counters grow, and a metric that goes up and down is none';
-    list.error([...path, 'counter'], {
-      message,
-      found: 'false',
-      expected: 'true, or raw with the share of bad events',
-    });
     return null;
   }
   const { good, bad, total } = ratio;
@@ -118,8 +122,9 @@ function readRatio(ratio: Ratio, path: Path, around: Around, list: MistakeList):
     const requests = { service: service ?? document.spec.service, route: route ?? null };
     return fromGateway({ kind: 'availability', requests });
   }
-  const part = queryOf(counted, [...path, bad === undefined ? 'good' : 'bad'], parts, list);
-  const whole = queryOf(total, [...path, 'total'], parts, list);
+  const kind = ratio.counter === false ? 'amount' : 'count';
+  const part = windowedOf(counted, [...path, bad === undefined ? 'good' : 'bad'], { kind, parts, list });
+  const whole = windowedOf(total, [...path, 'total'], { kind, parts, list });
   if (part === null || whole === null) return null;
   return { kind: 'events', bad: bad === undefined ? badOf(part, whole) : part, total: whole, gateway: null };
 }
@@ -139,8 +144,24 @@ function readRaw(
     });
     return null;
   }
-  const query = queryOf(raw, [...path, 'raw'], parts, list);
+  const query = windowedOf(raw, [...path, 'raw'], { kind: 'share', parts, list });
   return query === null ? null : { kind: 'ratio', error: rawType === 'success' ? `1 - (${query})` : query };
+}
+
+/** As it looks back over `$window`. */
+function windowedOf(
+  source: MetricSource | undefined,
+  path: Path,
+  { kind, parts, list }: { readonly kind: QueryKind; readonly parts: OpenSloParts; readonly list: MistakeList },
+): string | null {
+  const text = queryOf(source, path, parts, list);
+  const query = text === null ? null : windowed(text, kind);
+  if (text !== null && query === null) {
+    const at: Path = [...path, 'metricSource', 'spec', 'query'];
+    const message = `${formatPath(at)} is not valid`;
+    list.error(at, { message, found: show(text), expected: queryExpected[kind] });
+  }
+  return query;
 }
 
 /** PromQL, where a source says that it is of Prometheus, itself or by its data source. */

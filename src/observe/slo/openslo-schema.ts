@@ -5,8 +5,7 @@
 import * as z from 'zod';
 import { expects, flag, list, mapOf, name, oneOf, section, text } from '../../reading/values.ts';
 import { parseDuration } from '../../kernel/units.ts';
-import { description, judged, line, query, type Read, readObjective, readWindow } from './slo-schema.ts';
-import type { QueryKind } from './promql.ts';
+import { description, judged, line, type Read, readObjective } from './slo-schema.ts';
 
 const anyKey = text('a name', /\S/, { max: 256 });
 const labelValue = line('a text of one line');
@@ -19,32 +18,29 @@ const metadata = section({
 
 const base = { apiVersion: z.literal('openslo/v1', expects('openslo/v1')), metadata };
 
-const metric = (kind: QueryKind) =>
-  section({
-    metricSource: section({
-      type: oneOf(['Prometheus', 'prometheus', 'Spillway']).optional(),
-      metricSourceRef: name().optional(),
-      spec: section({
-        query: query(kind).optional(),
-        count: oneOf(['all', 'failed']).optional(),
-        service: name().optional(),
-        route: name().optional(),
-      }),
+const metric = section({
+  metricSource: section({
+    type: oneOf(['Prometheus', 'prometheus', 'Spillway']).optional(),
+    metricSourceRef: name().optional(),
+    spec: section({
+      query: text('PromQL', /\S/, { max: 4096 }).optional(),
+      count: oneOf(['all', 'failed']).optional(),
+      service: name().optional(),
+      route: name().optional(),
     }),
-  });
-const counter = metric('count');
-const share = metric('share');
+  }),
+});
 
 const indicatorSpec = section({
   description: description().optional(),
-  thresholdMetric: share.optional(),
+  thresholdMetric: metric.optional(),
   ratioMetric: section({
     counter: flag().optional(),
-    good: counter.optional(),
-    bad: counter.optional(),
-    total: counter.optional(),
+    good: metric.optional(),
+    bad: metric.optional(),
+    total: metric.optional(),
     rawType: oneOf(['success', 'failure']).optional(),
-    raw: share.optional(),
+    raw: metric.optional(),
   }).optional(),
 });
 
@@ -153,12 +149,15 @@ export const documentSchemas = {
       indicatorRef: name().optional(),
       timeWindow: list(
         section({
-          duration: judged<number, string>((given) => readWindow(String(given))),
+          duration: z.union([z.string(), z.number()], expects('a duration such as 30d, 4w or 1M')),
           isRolling: flag().optional(),
-          calendar: z.unknown().optional(),
+          calendar: section({
+            startTime: text('a date and a time such as 2026-01-01 00:00:00', /\S/, { max: 64 }),
+            timeZone: text('the name of a time zone, such as Europe/Berlin', /\S/, { max: 64 }),
+          }).optional(),
         }),
         { what: 'windows', min: 1, max: 1 },
-      ),
+      ).optional(),
       budgetingMethod: oneOf(['Occurrences', 'Timeslices', 'RatioTimeslices']).prefault('Occurrences'),
       objectives: list(objective, { what: 'objectives', min: 1, max: OBJECTIVES_MAX }),
       alertPolicies: list(policyUse, { what: 'alert policies', max: 64 }).nullish(),
@@ -167,7 +166,7 @@ export const documentSchemas = {
 } as const;
 
 export type IndicatorSpec = z.output<typeof indicatorSpec>;
-export type MetricSource = z.output<typeof counter>;
+export type MetricSource = z.output<typeof metric>;
 export type ObjectiveSpec = z.output<typeof objective>;
 export type SloDocument = z.output<(typeof documentSchemas)['SLO']>;
 export type PolicyUse = z.output<typeof policyUse>;

@@ -1,16 +1,14 @@
 /** How the budget of an OpenSLO objective is counted: by events, or by slices of time, which all weigh the same. */
 import type { MistakeList, Path } from '../../reading/mistakes.ts';
 import { alertWindowsS } from './burn-alerts.ts';
-import type { Indicator } from './objective.ts';
+import type { Indicator, Slo } from './objective.ts';
 import type { ObjectiveSpec, SloDocument } from './openslo-schema.ts';
 import { promDuration } from './promql.ts';
 import { slicedIndicator } from './time-slices.ts';
 
-interface Sliced {
+interface Sliced extends Pick<Slo, 'objective' | 'windowMs'> {
   readonly method: SloDocument['spec']['budgetingMethod'];
   readonly given: ObjectiveSpec;
-  readonly objective: number;
-  readonly windowMs: number;
 }
 
 export function readSlices(indicator: Indicator, sliced: Sliced, at: Path, list: MistakeList): Indicator | null {

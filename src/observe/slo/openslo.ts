@@ -1,9 +1,8 @@
 /**
  * From the documents of an OpenSLO v1 file to objectives. One file is one service; indicators may stand inside or beside.
  *
- * Read: rolling windows, all three budgeting methods, what is measured over Prometheus (`openslo-indicator.ts`), and of alert policies the severities
- * (`openslo-alerts.ts`). Of ours: the annotations `spillway/sla` and `spillway/policy-warn`, `-review`, `-freeze`, `-history`. Refused, with the reason: what needs a
- * calendar, composites, and data sources of other kinds.
+ * Read: windows that roll and those of a calendar (`openslo-window.ts`), all three budgeting methods, what is measured over Prometheus (`openslo-indicator.ts`), and of alert policies the severities
+ * (`openslo-alerts.ts`). Of ours: the annotations `spillway/sla` and `spillway/policy-warn`, `-review`, `-freeze`, `-history`. Refused, with the reason: composites and data sources of other kinds.
  */
 import { parsePercentage } from '../../kernel/units.ts';
 import { type MistakeList, oneOfNames, type Path, show } from '../../reading/mistakes.ts';
@@ -13,6 +12,7 @@ import { readIndicator } from './openslo-indicator.ts';
 import type { OpenSloParts } from './openslo-parts.ts';
 import type { ObjectiveSpec, SloDocument } from './openslo-schema.ts';
 import { readSlices } from './openslo-slices.ts';
+import { readTimeWindow } from './openslo-window.ts';
 import { type BudgetPolicy, policyKeys, policyOf } from './policy.ts';
 import type { Placed } from './slo-rules.ts';
 import { readBudgetShare, readHistory, readObjective } from './slo-schema.ts';
@@ -52,12 +52,11 @@ function objectivesOf(
   const path: Path = [at, 'spec'];
   const metadataAt: Path = [at, 'metadata'];
   const { metadata, spec } = document;
-  refuseCalendar(spec, path, list);
-  const windowMs = spec.timeWindow[0]?.duration ?? 0;
+  const window = readTimeWindow(spec.timeWindow ?? [], [...path, 'timeWindow'], list);
   const indicatorOf = readIndicator(document, path, parts, list);
   const shared = {
     service: spec.service,
-    windowMs,
+    ...window,
     alerts: readAlerts(spec.alertPolicies, [...path, 'alertPolicies'], parts, list),
     sla: readSla(document, metadataAt, list),
     labels: readLabels(document, metadataAt, list),
@@ -72,7 +71,7 @@ function objectivesOf(
     const counted = indicatorOf?.(given, objectiveAt) ?? null;
     if (objective === null || counted === null) return [];
     const { budgetingMethod: method } = spec;
-    const indicator = readSlices(counted, { method, given, objective, windowMs }, objectiveAt, list);
+    const indicator = readSlices(counted, { method, given, objective, ...window }, objectiveAt, list);
     if (indicator === null) return [];
     const description = [given.displayName, spec.description ?? metadata.displayName].filter(
       (text) => text !== undefined,
@@ -103,14 +102,6 @@ function partName({ displayName = '', value }: ObjectiveSpec, objective: number)
 
 function nameAt({ displayName }: ObjectiveSpec, path: Path): Path {
   return displayName === undefined ? path : [...path, 'displayName'];
-}
-
-function refuseCalendar(spec: SloDocument['spec'], path: Path, list: MistakeList): void {
-  const [window] = spec.timeWindow;
-  if (window?.isRolling !== false && window?.calendar === undefined) return;
-  const message =
-    'windows are rolling: one of a calendar starts with a full budget on its first day, whatever was before';
-  list.error([...path, 'timeWindow', 0], { message, expected: 'isRolling: true and no calendar' });
 }
 
 /** Of v2alpha: v1 has a weight nowhere, and not what a whole is made of its parts. */

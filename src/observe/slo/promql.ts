@@ -19,18 +19,20 @@ export function promDuration(seconds: number): string {
   return text === '' ? '0s' : text;
 }
 
-/** What a query of a user gives: a counter that grows, or a share between 0 and 1 by itself. */
-export type QueryKind = 'count' | 'share';
+/** What a query of a user gives: a counter that grows, an amount that goes up and down, or a share between 0 and 1 by itself. */
+export type QueryKind = 'count' | 'amount' | 'share';
 
 /** What a user's query must be, for messages. */
 export const queryExpected: Readonly<Record<QueryKind, string>> = {
   count: 'a counter such as http_requests_total{job="shop"}, or an expression over [$window]',
+  amount: 'a metric such as jobs_waiting{queue="mail"}, or an expression',
   share: 'a metric that is a share, such as stock_is_stale{job="shop"}, or an expression over [$window]',
 };
 
 /** Of a metric that stands there as it is. */
 const whole: Readonly<Record<QueryKind, (range: string) => string>> = {
   count: (range) => `sum(rate(${range}))`,
+  amount: (range) => `sum(avg_over_time(${range}))`,
   share: (range) => `avg(avg_over_time(${range}))`,
 };
 
@@ -42,12 +44,40 @@ const selector = /^[a-zA-Z_:][\w:]*(\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\})?$/;
  */
 export function windowed(query: string, kind: QueryKind): string | null {
   const text = query.trim().replaceAll(/\{\{\s*\.window\s*\}\}/g, '$window');
-  // A comment in its last line ends there, and not what is put around it.
-  if (text.includes('$window')) return text.includes('#') ? `${text}\n` : text;
-  return selector.test(text) ? whole[kind](`${text}[$window]`) : null;
+  if (text.includes('$window')) return ended(text);
+  if (selector.test(text)) return whole[kind](`${text}[$window]`);
+  return kind === 'amount' && text !== '' ? meanOf(ended(text)) : null;
 }
 
-/** A query over `$window` for one window. */
+/** A comment in its last line ends there, and not what is put around it. */
+function ended(text: string): string {
+  return text.includes('#') ? `${text}\n` : text;
+}
+
+/** How often a query is asked for what it gives at a moment: as often as the shortest window of all needs to have four of them. */
+const MOMENT_S = 30;
+
+/** The mean over `$window` of what a query gives at each moment. */
+function meanOf(query: string): string {
+  return `avg_over_time((${query})[$window:${promDuration(MOMENT_S)}])`;
+}
+
+export type Comparison = 'lte' | 'lt' | 'gte' | 'gt';
+
+const beyond: Readonly<Record<Comparison, string>> = { lte: '>', lt: '>=', gte: '<', gt: '<=' };
+
+/**
+ * The share of moments of `$window` at which a value is not as it should be; of several series, the mean of theirs. What is not a number, as a
+ * quantile of nothing, is no moment.
+ */
+export function shareBeyond(query: string, op: Comparison, value: number): string {
+  return meanOf(`avg(((${ended(query.trim())}) >= -Inf) ${beyond[op]} bool ${value})`);
+}
+
+/** Whether a query gives a value of a moment: it does not look back over the window itself. */
+export function isOfMoment(query: string): boolean {
+  return !/\$window|\{\{\s*\.window\s*\}\}/.test(query);
+}
 export function over(query: string, seconds: number): string {
   return query.replaceAll('$window', promDuration(seconds));
 }

@@ -1,5 +1,6 @@
 /** The answer of `GET /api/slo` as somebody kept it in a file: as much of it as a gate goes by. Pure. */
 import { type GateStanding, standing } from './gate.ts';
+import type { Period } from './calendar.ts';
 import { budgetLevel, budgetLevels, type BudgetPolicy } from './policy.ts';
 
 export type KeptStatus = GateStanding & { readonly service: string; readonly atMs: number };
@@ -25,7 +26,17 @@ export function readStatuses(text: string): readonly KeptStatus[] | string {
 }
 
 function readStatus(given: unknown): KeptStatus | string {
-  const { id, service, atMs, sinceMs, good, bad, budget, policy } = (given ?? {}) as Partial<Record<string, unknown>>;
+  const {
+    id,
+    service,
+    atMs,
+    sinceMs,
+    good,
+    bad,
+    budget,
+    policy,
+    period = null,
+  } = (given ?? {}) as Partial<Record<string, unknown>>;
   const { share, minutesLeft, events } = (budget ?? {}) as Partial<Record<string, unknown>>;
   if (typeof id !== 'string') return 'id';
   if (typeof service !== 'string') return 'service';
@@ -37,14 +48,20 @@ function readStatus(given: unknown): KeptStatus | string {
   if (!isNumber(minutesLeft)) return 'budget.minutesLeft';
   if (!isNumber(events)) return 'budget.events';
   if (!isPolicy(policy)) return 'policy with warn, review, freeze and historyMs';
+  if (period !== null && !isPeriod(period)) return 'period with fromMs and toMs';
   // What was decided then is not taken for granted: it is decided again.
   const level = budgetLevel(policy, share, { knownMs: sinceMs === null ? 0 : atMs - sinceMs, events });
-  const counted = { good, bad, sinceMs, atMs };
+  const counted = { good, bad, sinceMs, atMs, period };
   return { ...standing({ id, policy, level, budget: { share, minutesLeft }, ...counted }), service, atMs };
 }
 
 function isNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
+}
+
+function isPeriod(value: unknown): value is Period {
+  const { fromMs, toMs } = (value ?? {}) as Partial<Record<string, unknown>>;
+  return isNumber(fromMs) && isNumber(toMs);
 }
 
 function isPolicy(value: unknown): value is BudgetPolicy {

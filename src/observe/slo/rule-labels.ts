@@ -8,13 +8,29 @@ export interface LabelNames {
   readonly service: string;
   readonly slo: string;
   readonly window: string;
+  /** When the period of a calendar began, in seconds. */
+  readonly period: string;
   /** A series with value 1 and what is known of an objective as labels. */
   readonly info: string;
 }
 
 export const labelNames: Readonly<Record<LabelStyle, LabelNames>> = {
-  spillway: { id: 'slo_id', service: 'slo_service', slo: 'slo_name', window: 'slo_window', info: 'slo_info' },
-  sloth: { id: 'sloth_id', service: 'sloth_service', slo: 'sloth_slo', window: 'sloth_window', info: 'sloth_slo_info' },
+  spillway: {
+    id: 'slo_id',
+    service: 'slo_service',
+    slo: 'slo_name',
+    window: 'slo_window',
+    period: 'slo_period',
+    info: 'slo_info',
+  },
+  sloth: {
+    id: 'sloth_id',
+    service: 'sloth_service',
+    slo: 'sloth_slo',
+    window: 'sloth_window',
+    period: 'sloth_period',
+    info: 'sloth_slo_info',
+  },
 };
 
 export type RuleLabels = Readonly<Record<string, string>>;

@@ -6,8 +6,9 @@
  * much as any other; without traffic there is no share, and no alert; a counter of failures that does not exist yet is
  * none. One group an objective, evaluated in order, so that an alert sees what was recorded at the same moment.
  */
-import { alertWindowsS, type BurnAlert, firingAlerts } from './burn-alerts.ts';
-import { errorBudget, formatObjective, sloId, type Slo } from './objective.ts';
+import { alertWindowsS, type BurnAlert, DAY_MS, firingAlerts } from './burn-alerts.ts';
+import { errorBudget, formatObjective, formatWindow, sloId, type Slo } from './objective.ts';
+import { periodQueries, periodRecords, type PeriodSums, periodSums } from './period-rules.ts';
 import { over, promDuration, quoted } from './promql.ts';
 import { idLabels, type LabelNames, type RuleLabels } from './rule-labels.ts';
 
@@ -34,6 +35,7 @@ export function ruleGroup(slo: Slo, names: LabelNames): RuleGroup {
   return {
     name: `slo-${sloId(slo)}`,
     rules: [
+      ...periodRules(slo, names),
       ...shareRules(slo, names),
       ...budgetRules(slo, names),
       ...alerts.map((each) => alertRule(slo, each, names)),
@@ -50,8 +52,21 @@ export function failuresRecord(seconds: number): string {
   return `slo:sli_bad:increase${promDuration(seconds)}`;
 }
 
-function periodS({ windowMs }: Slo): number {
-  return windowMs / 1000;
+/** The share of failures over the window of an objective. */
+function periodRecord({ windowMs, calendar }: Slo): string {
+  return calendar === null ? shareRecord(windowMs / 1000) : 'slo:sli_error:ratio_period';
+}
+
+/** As the label that tells windows apart has it. */
+function periodLabel({ windowMs, calendar }: Slo): string {
+  return calendar?.every ?? promDuration(windowMs / 1000);
+}
+
+/** When the period began that it is now, how long it is, and how much of it has passed; nothing of a window that rolls. */
+function periodRules(slo: Slo, names: LabelNames): readonly RecordingRule[] {
+  if (slo.calendar === null) return [];
+  const labels = { ...slo.labels, ...idLabels(slo, names) };
+  return periodQueries(slo.calendar, selector(slo, names)).map(([record, expr]) => ({ record, expr, labels }));
 }
 
 /** The share of failures over each window of the alerts, and over that of the objective. */
@@ -59,30 +74,43 @@ function shareRules(slo: Slo, names: LabelNames): readonly RecordingRule[] {
   const { indicator } = slo;
   const labels = { ...slo.labels, ...idLabels(slo, names) };
   const [shortest = 0, ...longer] = alertWindowsS(slo);
-  const period = periodS(slo);
+  const own = selector(slo, names);
+  const period = slo.calendar === null ? null : periodSums(slo.calendar, own, names.period);
+  const { stamped, current } = period ?? rolling;
+  const range = promDuration(period?.longestS ?? slo.windowMs / 1000);
   const share = (seconds: number, expr: string): RecordingRule => ({
     record: shareRecord(seconds),
     expr,
     labels: { ...labels, [names.window]: promDuration(seconds) },
   });
+  const whole = (expr: string): RecordingRule => ({
+    record: periodRecord(slo),
+    expr,
+    labels: { ...labels, [names.window]: periodLabel(slo) },
+  });
   if (indicator.kind === 'ratio') {
-    const mean = `avg_over_time(${shareRecord(shortest)}${selector(slo, names)}[${promDuration(period)}])`;
     const windows = [shortest, ...longer].map((seconds) => share(seconds, over(indicator.error, seconds)));
-    return [...windows, share(period, `sum without (${names.window}) (${mean})`)];
+    const shares = `${shareRecord(shortest)}${own}`;
+    const ofPeriod = `slo:period_error:ratio_rate${promDuration(shortest)}`;
+    const kept = period === null ? [] : [{ record: ofPeriod, expr: stamped(shares), labels }];
+    const mean = `avg_over_time(${period === null ? shares : `${ofPeriod}${own}`}[${range}])`;
+    return [...windows, ...kept, whole(`sum without (${names.window}) (${current(mean)})`)];
   }
   const { bad, total } = indicator;
   const ratio = (seconds: number): string => over(`((${bad}) or 0 * (${total})) / ((${total}) > 0)`, seconds);
   const [badRate, totalRate] = ['bad', 'total'].map((what) => `slo:sli_${what}:rate${promDuration(shortest)}`);
-  const sum = (rate: string | undefined): string =>
-    `sum_over_time(${rate}${selector(slo, names)}[${promDuration(period)}])`;
+  const sum = (rate: string | undefined): string => current(`sum_over_time(${rate}${own}[${range}])`);
   return [
-    { record: badRate ?? '', expr: over(`(${bad}) or 0 * (${total})`, shortest), labels },
-    { record: totalRate ?? '', expr: over(total, shortest), labels },
+    { record: badRate ?? '', expr: stamped(over(`(${bad}) or 0 * (${total})`, shortest)), labels },
+    { record: totalRate ?? '', expr: stamped(over(total, shortest)), labels },
     ...[shortest, ...longer].map((seconds) => share(seconds, ratio(seconds))),
-    share(period, `${sum(badRate)} / (${sum(totalRate)} > 0)`),
+    whole(`${sum(badRate)} / (${sum(totalRate)} > 0)`),
     ...failureRules(slo, labels),
   ];
 }
+
+/** All that is recorded is of the one window there is. */
+const rolling: Pick<PeriodSums, 'stamped' | 'current'> = { stamped: (query) => query, current: (query) => query };
 
 function failureRules(slo: Slo, labels: RuleLabels): readonly RecordingRule[] {
   const { indicator, alerts } = slo;
@@ -105,15 +133,15 @@ function budgetRules(slo: Slo, names: LabelNames): readonly RecordingRule[] {
     expr,
     labels: { ...labels, ...more },
   });
-  const burnOf = (seconds: number): string =>
-    `sum without (${names.window}) (${shareRecord(seconds)}${own}) / ${budget}`;
+  const burnOf = (record: string): string => `sum without (${names.window}) (${record}${own}) / ${budget}`;
+  const days = slo.calendar === null ? `vector(${slo.windowMs / DAY_MS})` : `${periodRecords.length}${own} / 86400`;
   return [
     rule('slo:objective:ratio', `vector(${slo.objective})`),
     rule('slo:error_budget:ratio', `vector(${budget})`),
-    rule('slo:time_period:days', `vector(${periodS(slo) / 86_400})`),
-    rule('slo:current_burn_rate:ratio', burnOf(shortest)),
-    rule('slo:period_burn_rate:ratio', burnOf(periodS(slo))),
-    rule('slo:period_error_budget_remaining:ratio', `1 - slo:period_burn_rate:ratio${own}`),
+    rule('slo:time_period:days', days),
+    rule('slo:current_burn_rate:ratio', burnOf(shareRecord(shortest))),
+    rule('slo:period_burn_rate:ratio', burnOf(periodRecord(slo))),
+    rule('slo:period_error_budget_remaining:ratio', `1 - slo:period_burn_rate:ratio${own}${elapsedPart(slo, own)}`),
     ...slaRules(slo, names, rule),
     rule(names.info, 'vector(1)', {
       objective: formatObjective(slo.objective),
@@ -122,17 +150,23 @@ function budgetRules(slo: Slo, names: LabelNames): readonly RecordingRule[] {
   ];
 }
 
+/** At a burn rate of 1 a budget lasts for its whole period: when a part of that has passed, no more than this part can be gone. */
+function elapsedPart({ calendar }: Slo, own: string): string {
+  return calendar === null ? '' : ` * ${periodRecords.elapsed}${own}`;
+}
+
 function slaRules(
   slo: Slo,
   names: LabelNames,
   rule: (record: string, expr: string) => RecordingRule,
 ): readonly RecordingRule[] {
   if (slo.sla === null) return [];
-  const share = `sum without (${names.window}) (${shareRecord(periodS(slo))}${selector(slo, names)})`;
+  const own = selector(slo, names);
+  const share = `sum without (${names.window}) (${periodRecord(slo)}${own})`;
   const budget = errorBudget({ objective: slo.sla });
   return [
     rule('slo:sla_objective:ratio', `vector(${slo.sla})`),
-    rule('slo:sla_error_budget_remaining:ratio', `1 - ${share} / ${budget}`),
+    rule('slo:sla_error_budget_remaining:ratio', `1 - ${share} / ${budget}${elapsedPart(slo, own)}`),
   ];
 }
 
@@ -146,7 +180,7 @@ function alertRule(slo: Slo, alert: BurnAlert, names: LabelNames): AlertingRule 
   if (failuresMin > 1) both.push(`${failuresRecord(longS)}${own} >= ${failuresMin - 0.5}`);
   const { labels, annotations } = slo.alerts[severity];
   const name = `${slo.service}/${slo.name}`;
-  const lasts = promDuration(periodS(slo) / burn);
+  const lasts = promDuration(slo.windowMs / 1000 / burn);
   const budget = `slo:period_error_budget_remaining:ratio{${names.id}=%q}`;
   const left = [
     said(`${budget} >= 0`, names, 'Left of the budget: '),
@@ -161,7 +195,7 @@ function alertRule(slo: Slo, alert: BurnAlert, names: LabelNames): AlertingRule 
       summary: `${name} spends its error budget more than ${burn} times too fast`,
       description:
         `{{ $value | humanizePercentage }} failed in the last ${promDuration(longS)}, and more than ${formatObjective(threshold)} in the last ` +
-        `${promDuration(shortS)}; the objective is ${formatObjective(slo.objective)} over ${promDuration(periodS(slo))}. ` +
+        `${promDuration(shortS)}; the objective is ${formatObjective(slo.objective)} over ${formatWindow(slo)}. ` +
         `${formatObjective(budgetShare)} of the budget or more went in this window; a whole one lasts less than ${lasts} at this rate.${left}`,
       ...annotations,
     },

@@ -28,7 +28,12 @@ export function fromShortForm({ service, labels, policy, slos }: SloValues, list
           : [...path, 'policy', level],
     };
     const merged = policyOf(policy, given.policy);
-    return [{ slo: { service, name, description, objective, windowMs: window, sla, ...own, policy: merged }, at }];
+    return [
+      {
+        slo: { service, name, description, objective, windowMs: window, calendar: null, sla, ...own, policy: merged },
+        at,
+      },
+    ];
   });
 }
 

@@ -4,8 +4,9 @@
  * It is what the generated tests expect of the rules, and so it shares no text with them: samples and arithmetic here, PromQL
  * there, and `promtool` in between.
  */
-import { type BurnAlert, firingAlerts } from './burn-alerts.ts';
-import type { Slo } from './objective.ts';
+import { alertWindowsS, type BurnAlert, firingAlerts } from './burn-alerts.ts';
+import { periodAt } from './calendar.ts';
+import { errorBudget, type Slo } from './objective.ts';
 import { type CounterSample, counterRate } from './prometheus-rate.ts';
 
 /** A counter, and how often its growth is part of what failed and of all. */
@@ -45,6 +46,24 @@ export function eventRates(counters: readonly SloCounter[], lengthS: number, mom
 export function failureShare(counters: readonly SloCounter[], lengthS: number, moment: Moment): number | null {
   const rates = eventRates(counters, lengthS, moment);
   return rates === null || rates.total <= 0 ? null : rates.bad / rates.total;
+}
+
+/**
+ * What is left of the budget of the period that it is now, of rates that were recorded each `stepS` from 0 on; null without traffic, and of
+ * a window that rolls.
+ */
+export function periodLeft(slo: Slo, counters: readonly SloCounter[], moment: Moment, stepS: number): number | null {
+  if (slo.calendar === null) return null;
+  const [shortestS = 0] = alertWindowsS(slo);
+  const { fromMs, toMs } = periodAt(slo.calendar, moment.atS * 1000);
+  const sum = { bad: 0, total: 0 };
+  for (let atS = Math.max(0, Math.ceil(fromMs / 1000 / stepS) * stepS); atS <= moment.atS; atS += stepS) {
+    const rates = eventRates(counters, shortestS, { ...moment, atS });
+    sum.bad += rates?.bad ?? 0;
+    sum.total += rates?.total ?? 0;
+  }
+  const passed = (moment.atS * 1000 - fromMs) / (toMs - fromMs);
+  return sum.total <= 0 ? null : 1 - (sum.bad / sum.total / errorBudget(slo)) * passed;
 }
 
 /** The alerts of an objective that are on. */

@@ -6,11 +6,9 @@ import * as z from 'zod';
 import { formatDuration, parseDuration, parsePercentage } from '../../kernel/units.ts';
 import type { Duration, Percentage } from '../../kernel/units.ts';
 import { count, duration, flag, list, mapOf, name, section, text, type Problem } from '../../reading/values.ts';
+import { DAY_MS, WINDOW_DAYS } from './burn-alerts.ts';
 import { queryExpected, type QueryKind, windowed } from './promql.ts';
 
-const DAY_MS = 86_400_000;
-/** Shorter, and the short window of the fastest alert would hold fewer than two scrapes; longer than what Prometheus keeps. */
-const WINDOW_DAYS = { min: 7, max: 90 };
 const windowExpected = `a whole number of days from ${WINDOW_DAYS.min}d to ${WINDOW_DAYS.max}d, such as 30d`;
 const objectiveExpected =
   'a percentage above 0% and below 100%, such as 99.9%; at 100% there is no budget, and the first failure breaks it';

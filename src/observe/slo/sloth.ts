@@ -63,6 +63,7 @@ export function fromSloth(values: Values, list: MistakeList): readonly Placed[] 
       description: given.description ?? null,
       objective: given.objective,
       windowMs: WINDOW_MS,
+      calendar: null,
       sla: null,
       labels: { ...values.labels, ...given.labels },
       indicator,

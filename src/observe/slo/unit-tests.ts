@@ -12,7 +12,7 @@ import { promDuration, quoted } from './promql.ts';
 import { idLabels, type LabelNames } from './rule-labels.ts';
 import { failuresRecord, ruleGroup, shareRecord } from './rules.ts';
 import { type Scenario, scenariosOf, stepS } from './scenarios.ts';
-import { alertsForSure } from './simulate.ts';
+import { alertsForSure, periodLeft, type SloCounter } from './simulate.ts';
 import { gatewaySeries, notation, seriesName } from './test-series.ts';
 
 interface ExpressionTest {
@@ -77,7 +77,10 @@ export function scenarioTest({ slo, gateway, names, scenario }: ScenarioTest): R
     name: `${sloId(slo)}: ${scenario.name}`,
     interval: promDuration(step),
     input_series: counters.map((counter) => ({ series: counter.name, values: notation(counter.values) })),
-    promql_expr_test: moments(states).map(({ at, state }) => expectation(slo, at * step, state, names)),
+    promql_expr_test: [
+      ...moments(states).map(({ at, state }) => expectation(slo, at * step, state, names)),
+      ...budgetExpectation(slo, counters, (scenario.steps.length - 1) * step, names),
+    ],
   };
 }
 
@@ -123,6 +126,21 @@ function fedShares(slo: Slo, names: LabelNames): RuleTest {
       return expectation(slo, (phase * STEPS_A_PHASE + STEPS_A_PHASE - 1) * step, key(on), names);
     }),
   };
+}
+
+/** Of a calendar, what is left at a moment: as much as both kinds of windows leave in doubt. */
+function budgetExpectation(
+  slo: Slo,
+  counters: readonly SloCounter[],
+  atS: number,
+  names: LabelNames,
+): readonly ExpressionTest[] {
+  const [closed, open] = [false, true].map((leftOpen) => periodLeft(slo, counters, { atS, leftOpen }, stepS(slo)));
+  if (closed === null || closed === undefined || open === null || open === undefined) return [];
+  const slack = Math.abs(closed - open) + 1e-6 * Math.max(1, Math.abs(closed));
+  const left = `slo:period_error_budget_remaining:ratio{${names.id}=${quoted(sloId(slo))}}`;
+  const expr = `count(abs(${left} - (${closed})) <= ${slack})`;
+  return [{ expr, eval_time: promDuration(atS), exp_samples: [{ labels: '{}', value: 1 }] }];
 }
 
 const STEPS_A_PHASE = 4;

@@ -15,6 +15,7 @@ const alert: AlertStatus = {
 
 const status: SloStatus = {
   ...{ id: 'shop-up', service: 'shop', name: 'up', objective: 0.999, windowMs: 30 * 86_400_000, measures: 'answers' },
+  ...{ window: '30d', period: null },
   ...{ atMs: at('07:03:00'), sinceMs: 0, good: 0, bad: 0, burn: [], alerts: [alert], timeToPageMs: 0 },
   budget: { minutes: 43.2, minutesLeft: 28.5, events: 1000, eventsLeft: 660, share: 0.66 },
   ...{

@@ -44,6 +44,8 @@ export interface AlertExplanation {
   readonly windows: readonly { readonly seconds: number; readonly share: number | null }[];
   readonly objective: number;
   readonly windowMs: number;
+  /** In words, after `over`. */
+  readonly window: string;
   readonly budget: Pick<SloStatus['budget'], 'share' | 'minutes' | 'minutesLeft'>;
   readonly level: SloStatus['level'];
   /** Until the budget is gone at this rate; null: it is not within a window of the objective. */
@@ -73,7 +75,7 @@ const SLACK_MS = 15_000;
 
 export function explainAlert(input: ExplanationInput): AlertExplanation {
   const { status, alert, state, nowMs, beganMs } = input;
-  const { id, service, name, objective, windowMs, budget, level, exhaustionMs } = status;
+  const { id, service, name, objective, windowMs, window, budget, level, exhaustionMs } = status;
   const sinceMs = alert.sinceMs ?? nowMs;
   const fromMs = beganMs ?? sinceMs;
   return {
@@ -95,7 +97,7 @@ export function explainAlert(input: ExplanationInput): AlertExplanation {
       { seconds: alert.longS, share: alert.longShare },
       { seconds: alert.shortS, share: alert.shortShare },
     ],
-    ...{ objective, windowMs },
+    ...{ objective, windowMs, window },
     budget: { share: budget.share, minutes: budget.minutes, minutesLeft: budget.minutesLeft },
     contributions: (['route', 'endpoint'] as const).flatMap((kind) => most(input.contributions, kind)),
     changes: input.changes
@@ -141,13 +143,13 @@ function budgetText({ minutes, minutesLeft, share }: AlertExplanation['budget'])
   return `${number(minutesLeft)} of ${number(minutes)} min are left (${part})`;
 }
 
-function sharesLine({ windows, objective, windowMs }: AlertExplanation): string {
+function sharesLine({ windows, objective, window }: AlertExplanation): string {
   const shares = windows.map(
     ({ seconds, share }) =>
       `${share === null ? 'nothing' : formatPercentage(Number(share.toFixed(4)))} in the last ${promDuration(seconds)}`,
   );
   const allowed = formatObjective(errorBudget({ objective }));
-  return `Failed: ${shares.join(', ')}; ${allowed} may (${formatObjective(objective)} over ${promDuration(windowMs / 1000)}).`;
+  return `Failed: ${shares.join(', ')}; ${allowed} may (${formatObjective(objective)} over ${window}).`;
 }
 
 function timesLine({ beganMs, sinceMs, endedMs }: AlertExplanation): string {

@@ -16,7 +16,8 @@ import { invalid } from '../../../kernel/options.ts';
 import { formatDuration } from '../../../kernel/units.ts';
 import type { CounterSeries, Series } from '../../series/series.ts';
 import { alertWindowsS, type BurnAlert, burnAlerts, firingAlerts } from '../burn-alerts.ts';
-import { errorBudget, exact, gatewayIndicatorOf, type Slo, sloId } from '../objective.ts';
+import { type Period, periodAt } from '../calendar.ts';
+import { errorBudget, exact, formatWindow, gatewayIndicatorOf, type Slo, sloId } from '../objective.ts';
 import { budgetLevel } from '../policy.ts';
 import { type AlertMoment, firstPhase, nextPhase } from './alert-phase.ts';
 import { exhaustion, secondsToFire } from './outlook.ts';
@@ -57,6 +58,8 @@ interface Live {
   readonly bad: CounterSeries;
   readonly since: { all: number; bad: number; wallMs: number; nowMs: number };
   readonly phases: Map<number, AlertMoment>;
+  /** Of a calendar, that of the last evaluation. */
+  period: Period | null;
   status: SloStatus | null;
 }
 
@@ -92,7 +95,10 @@ export class SloEvaluator {
         const known = before.get(id);
         const isSame = known !== undefined && measuresOf(known.slo) === measuresOf(slo);
         const live = isSame ? known : this.#begin(slo);
-        return [id, Object.assign(live, { slo, alerts: firingAlerts(slo), windowsS: alertWindowsS(slo) })];
+        return [
+          id,
+          Object.assign(live, { slo, alerts: firingAlerts(slo), windowsS: alertWindowsS(slo), period: null }),
+        ];
       }),
     );
   }
@@ -143,34 +149,32 @@ export class SloEvaluator {
     const counted = { id: sloId(slo), measures: measuresOf(slo) };
     const since = { all: 0, bad: 0, nowMs: this.#clock.nowMs(), wallMs: this.#clock.wallMs() };
     const counters = { all: eventsOf(series, counted, 'all'), bad: eventsOf(series, counted, 'bad') };
-    return { slo, alerts: [], windowsS: [], ...counters, since, phases: new Map(), status: null };
+    return { slo, alerts: [], windowsS: [], ...counters, since, phases: new Map(), period: null, status: null };
   }
 
   #evaluate(id: string, live: Live, { nowMs, wallMs }: Moment): SloStatus {
     const { slo, alerts, windowsS, phases } = live;
-    const windowS = slo.windowMs / 1000;
     const excluded = this.#options.excluded?.(id) ?? [];
     // The second of this moment is the last one of every window.
     const toMs = Math.floor(wallMs / 1000) * 1000 + 1000;
     const counts = new Map(
-      [...windowsS, windowS].map((seconds) => [
-        seconds,
-        countIn(live, { fromMs: toMs - seconds * 1000, toMs }, excluded),
-      ]),
+      windowsS.map((seconds) => [seconds, countIn(live, { fromMs: toMs - seconds * 1000, toMs }, excluded)]),
     );
     const count = (seconds: number): WindowCount => counts.get(seconds) ?? { bad: 0, total: 0 };
-    const share = (seconds: number): number | null => {
-      const { bad, total } = count(seconds);
-      return total <= 0 ? null : bad / total;
-    };
+    const share = (seconds: number): number | null => shareOf(count(seconds));
+    const period = periodOf(live, wallMs);
+    const fromMs = period?.fromMs ?? toMs - slo.windowMs;
+    const windowMs = period === null ? slo.windowMs : period.toMs - period.fromMs;
+    // All of a window that rolls. A burn rate of 1 spends a budget in a whole period, and no more than this part of it so far.
+    const passed = (toMs - fromMs) / windowMs;
     const firstMs = live.all.firstMs();
-    const sinceMs = firstMs === null ? null : Math.max(firstMs, toMs - slo.windowMs);
+    const sinceMs = firstMs === null ? null : Math.max(firstMs, Math.min(fromMs, toMs - slo.windowMs));
     const knownS = sinceMs === null ? 0 : (toMs - sinceMs) / 1000;
     const budget = errorBudget(slo);
-    const failing = share(windowS);
-    const left = failing === null ? 1 : exact(1 - failing / budget);
-    const hour = alerts[0]?.longS ?? windowsS.at(-1) ?? windowS;
-    const hourShare = share(hour);
+    const whole = countIn(live, { fromMs, toMs }, excluded);
+    const failing = shareOf(whole);
+    const left = failing === null ? 1 : exact(1 - (failing / budget) * passed);
+    const hourShare = share(alerts[0]?.longS ?? windowsS.at(-1) ?? 0);
     const burnOf = (failed: number | null): number | null => (failed === null ? null : failed / budget);
     const isAbove = (seconds: number, threshold: number): boolean => (share(seconds) ?? 0) > threshold;
     const { failuresMin } = slo.alerts;
@@ -193,11 +197,12 @@ export class SloEvaluator {
       const windows = { long: count(alert.longS), short: count(alert.shortS) };
       return secondsToFire({ alert, ...windows, ...known, failuresMin }) ?? [];
     });
-    const { bad, total } = count(windowS);
-    const minutes = exact((budget * windowS) / 60);
-    const events = budget * total;
+    const { bad, total } = whole;
+    const minutes = exact((budget * windowMs) / 60_000);
+    const events = (budget * total) / passed;
     return {
-      ...{ id, service: slo.service, name: slo.name, objective: slo.objective, windowMs: slo.windowMs },
+      ...{ id, service: slo.service, name: slo.name, objective: slo.objective },
+      ...{ windowMs, window: formatWindow(slo), period },
       ...{ measures: measuresOf(slo), atMs: wallMs, sinceMs, good: Math.max(0, total - bad), bad },
       budget: { minutes, minutesLeft: minutes * left, events, eventsLeft: events - bad, share: left },
       ...{ policy: slo.policy, level: budgetLevel(slo.policy, left, { knownMs: knownS * 1000, events }) },
@@ -212,7 +217,10 @@ export class SloEvaluator {
         };
       }),
       alerts: states,
-      exhaustionMs: exhaustion(left, burnOf(hourShare), slo.windowMs),
+      exhaustionMs: exhaustion(left, burnOf(hourShare), {
+        windowMs,
+        untilMs: period === null ? windowMs : period.toMs - wallMs,
+      }),
       timeToPageMs: pages.length === 0 ? null : Math.round(Math.min(...pages) * 1000),
     };
   }
@@ -230,6 +238,19 @@ export function eventsOf(
   outcome: 'all' | 'bad',
 ): CounterSeries {
   return series.counter({ name: SLO_EVENTS, labels: { slo: id, measures, outcome } });
+}
+
+/** Null without events. */
+function shareOf({ bad, total }: WindowCount): number | null {
+  return total <= 0 ? null : bad / total;
+}
+
+/** Asked of the calendar once a period, or if the clock was set. */
+function periodOf(live: Live, atMs: number): Period | null {
+  const { calendar } = live.slo;
+  const isNow = live.period !== null && live.period.fromMs <= atMs && atMs < live.period.toMs;
+  if (calendar !== null && !isNow) live.period = periodAt(calendar, atMs);
+  return live.period;
 }
 
 function countIn({ all, bad }: Live, { fromMs, toMs }: TimeRange, excluded: readonly TimeRange[]): WindowCount {

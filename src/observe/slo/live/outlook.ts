@@ -29,8 +29,13 @@ export function secondsToFire(outlook: Outlook): number | null {
   return Math.max(until(long, longS), until(short, shortS), enough, secondsToProof(outlook, rate));
 }
 
-/** Milliseconds until the budget is gone at a burn rate, if nothing of it came back; null: not within the window of the objective. */
-export function exhaustion(leftShare: number, burn: number | null, windowMs: number): number | null {
+/** Milliseconds until the budget is gone at a burn rate, if nothing of it came back; null: not within `untilMs` from now on. */
+export function exhaustion(
+  leftShare: number,
+  burn: number | null,
+  { windowMs, untilMs }: { readonly windowMs: number; readonly untilMs: number },
+): number | null {
   if (leftShare <= 0) return 0;
-  return burn === null || burn < leftShare ? null : (leftShare * windowMs) / burn;
+  if (burn === null || burn * untilMs < leftShare * windowMs) return null;
+  return (leftShare * windowMs) / burn;
 }

@@ -5,6 +5,7 @@
  * Shares, burn rates and alerts mean what the compiled rules mean by them, once a service is not young any more: without traffic there is no share and no alert.
  */
 import type { Severity } from '../burn-alerts.ts';
+import type { Period } from '../calendar.ts';
 import type { BudgetLevel, BudgetPolicy } from '../policy.ts';
 
 export interface SloStatus {
@@ -14,12 +15,17 @@ export interface SloStatus {
   readonly name: string;
   /** 0.999 is 99.9 %. */
   readonly objective: number;
+  /** Of a calendar, how long the period is that it is now. */
   readonly windowMs: number;
+  /** The same in words, after `over`: `30d`, `each month (Europe/Berlin)`. */
+  readonly window: string;
+  /** Of a calendar, that which it is now; null: the window rolls. */
+  readonly period: Period | null;
   /** What is measured, in words: `answers of shop within 196.608ms`. */
   readonly measures: string;
   /** Wall time that this is about. */
   readonly atMs: number;
-  /** Wall time of the first events that are known, at most a window ago; null: none yet. */
+  /** Wall time of the first events that are known, at most a window ago, be that of this period or of one before; null: none yet. */
   readonly sinceMs: number | null;
   /** Events of the window, those of excluded times left out. */
   readonly good: number;
@@ -43,7 +49,7 @@ export interface BudgetStatus {
   readonly minutes: number;
   /** Below zero if more is gone than there was; so are the others. */
   readonly minutesLeft: number;
-  /** Failures that the events of the window allow. */
+  /** Failures that the events of the window allow; of a period that goes on, those that it will have if they come as they did. */
   readonly events: number;
   readonly eventsLeft: number;
   /** Part that is left: 1 is all of it. 1 too if nothing was counted yet. */
@@ -78,4 +84,9 @@ export interface AlertStatus {
   /** Share of events that failed in its windows; null without events. */
   readonly longShare: number | null;
   readonly shortShare: number | null;
+}
+
+/** Wall time at which the window began. */
+export function windowFromMs({ atMs, windowMs, period }: Pick<SloStatus, 'atMs' | 'windowMs' | 'period'>): number {
+  return period?.fromMs ?? atMs - windowMs;
 }
