@@ -141,7 +141,8 @@ function pointsOf(table: PointsTable, options: MeasureOptions): Points {
 function columnsOf(points: readonly Position[] | PointColumns): PointColumns {
   if (!Array.isArray(points)) return points as PointColumns;
   const positions = points as readonly Position[];
-  for (const [at, position] of positions.entries()) checkPosition(`Point ${at}`, position);
+  const none = positions.findIndex((position) => typeof position !== 'object' || position === null);
+  if (none >= 0) checkPosition(`Point ${none}`, positions[none]!);
   return { lats: positions.map(({ lat }) => lat), lons: positions.map(({ lon }) => lon) };
 }
 
