@@ -6,7 +6,7 @@
  * written by one call, so who reads beside a writer sees the block before or after, or some of its new bits.
  *
  * Before a chunk of the file is changed for the first time it is compared with its checksum: otherwise the new checksum would be that of
- * the damage as well. Lookups compare nothing but the header.
+ * the damage as well. Lookups compare nothing but the header, unless all was compared when the file was opened (`verify`).
  *
  * What a crash leaves: if the process is killed, everything that was added. If the machine loses power, what was added before
  * the last `sync`. Before the first write the header says that the checksums lag behind; whoever adds next finds that and
@@ -21,7 +21,7 @@ import { checkKeys, invalid } from '../kernel/options.ts';
 import { layoutOf, type LayoutName } from './bloom-filter.ts';
 import type { StoredFilter } from './filter.ts';
 import { claimFile, dropClaim, type FileClaim } from '../kernel/file-claim.ts';
-import { chunksOf, fileError, readAll, readHeader, writeAll } from './file-image.ts';
+import { checkAtRest, chunksOf, fileError, readAll, readHeader, writeAll } from './file-image.ts';
 import { type FilterKey, type FilterKeys, hashKey, hashKeys, keyCount } from './filter-key.ts';
 import { CHUNK_BYTES, damaged, encodeHeader, HEADER_BYTES, type ImageHeader, type StoredHeader } from './image.ts';
 import type { Bits, Layout } from './layout.ts';
@@ -118,13 +118,21 @@ class BlockFile implements FilterFile {
     for (const block of blocks) {
       const chunk = Math.floor((block * this.#layout.blockBytes) / CHUNK_BYTES);
       if (this.#stale.has(chunk)) continue;
-      const sum = new Uint8Array(4);
-      await readAll(this.#handle, sum, this.#sumAt(chunk));
-      if (new DataView(sum.buffer).getUint32(0, true) !== (await this.#checksum(chunk))) {
-        throw damaged(`“${this.#path}” from byte ${HEADER_BYTES + chunk * CHUNK_BYTES} on is not as written`);
-      }
+      await this.#checkChunk(chunk);
       this.#stale.add(chunk);
     }
+  }
+
+  async #checkChunk(chunk: number): Promise<void> {
+    const sum = new Uint8Array(4);
+    await readAll(this.#handle, sum, this.#sumAt(chunk));
+    if (new DataView(sum.buffer).getUint32(0, true) === (await this.#checksum(chunk))) return;
+    throw damaged(`“${this.#path}” from byte ${HEADER_BYTES + chunk * CHUNK_BYTES} on is not as written`);
+  }
+
+  /** Compares all of the file with its checksums. */
+  async verify(): Promise<void> {
+    for (const { chunk } of chunksOf(this.#header.bodyBytes)) await this.#checkChunk(chunk);
   }
 
   async #checksum(chunk: number): Promise<number> {
@@ -235,17 +243,26 @@ class BlockFile implements FilterFile {
   }
 }
 
+export interface FilterFileOptions {
+  /** To add as well, which one process at a time may do (`FILTER_BUSY`). @defaultValue false */
+  readonly add?: boolean;
+  /**
+   * Reads the whole file first, about a millisecond for each MiB, and refuses it if it is damaged. A file that somebody adds to, or did when
+   * the process ended, is refused too: its checksums lag behind. @defaultValue false: the header alone is looked at
+   */
+  readonly verify?: boolean;
+}
+
 /**
- * The filter in a file, without loading it; to add to it as well with `add`, which one process at a time may do
- * (`FILTER_BUSY`).
+ * The filter in a file, without loading it.
  *
  * @example
  * await using taken = await openFilterFile('users.bloom');
  * if (!(await taken.has('ada'))) console.log('free');
  */
-export async function openFilterFile(path: string, options: { readonly add?: boolean } = {}): Promise<FilterFile> {
-  checkKeys('openFilterFile', options, ['add']);
-  const { add = false } = options;
+export async function openFilterFile(path: string, options: FilterFileOptions = {}): Promise<FilterFile> {
+  checkKeys('openFilterFile', options, ['add', 'verify']);
+  const { add = false, verify = false } = options;
   let claim: FileClaim | null = null;
   let handle: FileHandle | null = null;
   try {
@@ -253,6 +270,10 @@ export async function openFilterFile(path: string, options: { readonly add?: boo
     handle = await open(path, add ? 'r+' : 'r');
     const header = await readHeader(handle);
     const filter = new BlockFile(path, handle, header, claim);
+    if (verify) {
+      checkAtRest(path, header);
+      await filter.verify();
+    }
     if (add && header.state !== 'adding') {
       await writeAll(handle, encodeHeader(header, 'adding'), 0);
       await handle.sync();

@@ -124,6 +124,16 @@ export async function readHeader(handle: FileHandle): Promise<StoredHeader> {
   return header;
 }
 
+/** Refuses a file whose checksums are not those of its bytes. */
+export function checkAtRest(path: string, { state }: StoredHeader): void {
+  if (state !== 'adding') return;
+  throw new SpillwayError(
+    'FILTER_BUSY',
+    `“${path}” is being added to, or was when a process ended: its checksums lag behind. Look things up with openFilterFile, or open it there to add and close it.`,
+    { retryable: true },
+  );
+}
+
 /** Reads the image of a file into memory. One that was changed or cut is refused, and so is one that is being added to. */
 export async function readImage(path: string, options: LoadOptions = {}): Promise<Image> {
   checkKeys('loadFilter', options, ['shared', 'signal']);
@@ -132,13 +142,7 @@ export async function readImage(path: string, options: LoadOptions = {}): Promis
   try {
     await using handle = await open(path, 'r');
     const header = await readHeader(handle);
-    if (header.state === 'adding') {
-      throw new SpillwayError(
-        'FILTER_BUSY',
-        `“${path}” is being added to, or was when a process ended: its checksums lag behind. Look things up with openFilterFile, or open it there to add and close it.`,
-        { retryable: true },
-      );
-    }
+    checkAtRest(path, header);
     const image = createImage(header, shared);
     const sums = new Uint8Array(image.memory.byteLength - HEADER_BYTES - header.bodyBytes);
     await readAll(handle, sums, HEADER_BYTES + header.bodyBytes);

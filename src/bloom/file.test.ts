@@ -20,6 +20,7 @@ import { createFilter, openFilter, type LayoutName, layouts, loadFilter, loadMem
 import { createCuckooFilter, openCuckooFilter } from './cuckoo.ts';
 import { openFilterFile } from './file-filter.ts';
 import { saveFilter } from './file-image.ts';
+import { HEADER_BYTES } from './image.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'spillway-bloom-'));
 after(() => rmSync(home, { recursive: true }));
@@ -71,6 +72,33 @@ test('a file is asked and added to without loading, with the answers that memory
     }),
     { numRuns: 40 },
   );
+});
+
+test('verify refuses a file with damage anywhere, and one whose checksums lag behind', async () => {
+  const path = join(home, 'verified.bloom');
+  const filter = createFilter({ capacity: 2_000_000 });
+  filter.add('ada');
+  await saveFilter(filter, path);
+  {
+    await using whole = await openFilterFile(path, { verify: true });
+    assert.equal(await whole.has('ada'), true);
+  }
+  const bytes = readFileSync(path);
+  for (const at of [HEADER_BYTES, HEADER_BYTES + 1_500_000, bytes.length - 1]) {
+    const changed = Uint8Array.from(bytes);
+    changed[at]! ^= 1;
+    writeFileSync(path, changed);
+    for (const add of [false, true]) {
+      await assert.rejects(openFilterFile(path, { verify: true, add }), {
+        code: 'FILTER_DAMAGED',
+        message: /as written/,
+      });
+    }
+  }
+  writeFileSync(path, bytes);
+  await using adder = await openFilterFile(path, { add: true, verify: true });
+  await assert.rejects(openFilterFile(path, { verify: true }), { code: 'FILTER_BUSY' });
+  assert.equal(await adder.add('grace'), true);
 });
 
 test('adds that are not waited for lose nothing to each other', async () => {

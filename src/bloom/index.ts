@@ -13,7 +13,7 @@ export {
 } from './bloom-filter.ts';
 export { type CountingFilter, type CountingOptions, createCountingFilter, openCountingFilter } from './counting.ts';
 export { createCuckooFilter, type CuckooOptions, openCuckooFilter } from './cuckoo.ts';
-export { type FilterFile, openFilterFile } from './file-filter.ts';
+export { type FilterFile, type FilterFileOptions, openFilterFile } from './file-filter.ts';
 export { type FileOptions, type LoadOptions, saveFilter } from './file-image.ts';
 export type { AddableFilter, DeletableFilter, Filter, FilterReport, StoredFilter } from './filter.ts';
 export type { FilterKey, FilterKeys, SeedOption } from './filter-key.ts';
