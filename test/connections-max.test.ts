@@ -1,9 +1,12 @@
 /** A real gateway with three workers before a server that takes few connections from all of them together. */
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { cleanups, config, create } from './gateway-under-test.ts';
+import type { ConfigInput } from '../src/gateway/config/index.ts';
+import { eventually } from './engine/bench.ts';
+import { cleanups, config, create, origin } from './gateway-under-test.ts';
 
 const WORKERS = 3;
 const CLIENTS = 12;
@@ -74,4 +77,39 @@ test('beside a full server another gets what it cannot take', async () => {
   }
   assert.equal(small.busy.most, 1);
   assert.ok(large.busy.most > 1);
+});
+
+test('a server that leaves the config and comes back takes no more beside what it still works on', async () => {
+  const held: (() => void)[] = [];
+  const came = new EventEmitter();
+  const http = createServer((_incoming, response) => {
+    held.push(() => response.end('done'));
+    came.emit('request');
+  });
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => {
+    http.close();
+    http.closeAllConnections();
+  });
+  const limited = { address: `127.0.0.1:${(http.address() as AddressInfo).port}`, connectionsMax: 1 };
+  const other = await origin('other');
+  const configOf = (endpoints: NonNullable<ConfigInput['services']>[number]['endpoints']): ConfigInput =>
+    config('', { services: [{ name: 'shop', endpoints, timeouts: { queue: '60s' } }] });
+  const { gateway, address } = create({ workers: WORKERS, config: configOf([limited]) });
+  await gateway.start();
+  const atServer = once(came, 'request');
+  const first = ask(address());
+  await atServer;
+  for (const endpoints of [[other], [limited]]) {
+    assert.equal((await gateway.reload({ config: configOf(endpoints) })).kind, 'applied');
+  }
+  const second = ask(address());
+  await eventually('the second request waits', () => gateway.state().services[0]!.endpoints[0]!.queued === 1);
+  assert.equal(held.length, 1);
+  const next = once(came, 'request');
+  held[0]!();
+  assert.equal(await first, 200);
+  await next;
+  held[1]!();
+  assert.equal(await second, 200);
 });

@@ -6,7 +6,7 @@ import type { Lane } from '../kernel/cells.ts';
 import { FILLED, filledText } from '../limit/filled.ts';
 import { BUCKETS } from './durations.ts';
 
-/** Header words of an endpoint's cell, written by control. */
+/** Header words of an endpoint's cell, written by control unless said. */
 export const HEALTH = 0;
 /** Values of the `HEALTH` word. Unknown endpoints are used: a check that has not run yet is no reason to refuse. */
 export const HEALTH_UNKNOWN = 0;
@@ -26,6 +26,9 @@ export const DRAINING = 1;
 export const CLOSED = 2;
 /** Nobody's new work, and what is under way is cut; tunnels are told goodbye. */
 export const CUT = 3;
+
+/** The header word that has the connections of all workers, who change it themselves (connection-count.ts). */
+export const CONNECTIONS = 2;
 
 /** Header word of the process's cell, written by control: grows whenever the `DRAIN` word of any endpoint changes. */
 export const DRAIN_CHANGES = 0;

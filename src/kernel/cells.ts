@@ -7,7 +7,7 @@
  *
  * Invariant: a lane has one writer, the thread that owns it, so `lane[slot] += 1` needs no atomic instruction; anyone may
  * read. A lane starts on a cache line of its own, so writers do not slow each other. The header is written by the control
- * thread alone and read by all (through Atomics: a health bit must be seen soon).
+ * thread and read by all (through Atomics: a health bit must be seen soon); a word that others write too says so.
  * Whoever makes it may say when, so that a counter that begins anew can be told from one that goes on.
  * Because gauges live in lanes, the lane of a thread that died can be zeroed (`clearGauges`) and the sums are right again.
  *

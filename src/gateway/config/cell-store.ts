@@ -3,29 +3,43 @@
  * names. Each has a cell, and an endpoint a slot in the table of loads besides.
  *
  * Compiling a new config asks for cells by identity and so gets the old ones for what stays; what is known about an endpoint
- * survives a reload. `retain` forgets what a config that has been applied no longer names.
+ * survives a reload. `retain` forgets what a config that has been applied no longer names, but for an endpoint that still has work: one that
+ * is put back meanwhile goes on with it, so what it may have at most is one number.
  */
-import { clearSlot, createLoadTable, type LoadTable, Loads } from '../../balance/index.ts';
+import { clearLane, clearSlot, createLoadTable, type LoadTable, Loads } from '../../balance/index.ts';
 import { createTrafficCell } from '../../health/index.ts';
-import { type Cell, createCell } from '../../kernel/cells.ts';
+import { type Cell, cellLane, cellLanes, createCell, sumSlot } from '../../kernel/cells.ts';
 import { type Clock, systemClock } from '../../kernel/clock.ts';
 import { createRandom } from '../../kernel/random.ts';
 import { type Algorithm, createSharedMemory } from '../../limit/index.ts';
 import { createRefusedKeys } from '../../limit/refused-keys.ts';
+import { clearConnections } from '../connection-count.ts';
 import {
   ARM_SLOTS,
   BREAKER_SLOTS,
+  ENDPOINT_GAUGES,
   ENDPOINT_SLOTS,
   LIMIT_SLOTS,
+  LISTENER_GAUGES,
   LISTENER_SLOTS,
+  PROCESS_GAUGES,
   PROCESS_SLOTS,
+  ROUTE_GAUGES,
   ROUTE_SLOTS,
+  STORE_GAUGES,
   STORE_SLOTS,
 } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
 
 /** Endpoints of all services together. Memory is only taken for those that are there: 40 B and 8 B a worker each. */
 export const ENDPOINTS_MAX = 65_536;
+
+interface Kept {
+  readonly cell: Cell;
+  readonly slots: number;
+  /** Slots [0, gauges) are gauges. */
+  readonly gauges: number;
+}
 
 export class CellStore {
   /** Threads that count: control (lane 0) and the workers. */
@@ -36,7 +50,8 @@ export class CellStore {
   #traffic = new Map<string, Cell>();
   #slots = new Map<string, number>();
   #slotsTaken = 0;
-  #cells = new Map<string, Cell>();
+  #endpoints = new Map<string, Cell>();
+  #cells = new Map<string, Kept>();
   #counters = new Map<string, SharedArrayBuffer>();
   #refusedKeys = new Map<string, SharedArrayBuffer>();
 
@@ -49,7 +64,10 @@ export class CellStore {
   }
 
   endpoint(service: string, endpoint: string): Cell {
-    return this.#cell(endpointKey(service, endpoint), ENDPOINT_SLOTS);
+    const key = endpointKey(service, endpoint);
+    const cell = this.#endpoints.get(key) ?? createCell(this.lanes, ENDPOINT_SLOTS, this.#clock.wallMs());
+    this.#endpoints.set(key, cell);
+    return cell;
   }
 
   /** Where the endpoint's traffic is counted, to be judged. */
@@ -69,7 +87,7 @@ export class CellStore {
   }
 
   route(name: string): Cell {
-    return this.#cell(`route ${name}`, ROUTE_SLOTS);
+    return this.#cell(`route ${name}`, ROUTE_SLOTS, ROUTE_GAUGES);
   }
 
   /** An arm of a split. */
@@ -83,7 +101,7 @@ export class CellStore {
   }
 
   listener(name: string): Cell {
-    return this.#cell(`listener ${name}`, LISTENER_SLOTS);
+    return this.#cell(`listener ${name}`, LISTENER_SLOTS, LISTENER_GAUGES);
   }
 
   limit(name: string): Cell {
@@ -92,7 +110,7 @@ export class CellStore {
 
   /** A store of limits, by its address without the password. */
   store(name: string): Cell {
-    return this.#cell(`store ${name}`, STORE_SLOTS);
+    return this.#cell(`store ${name}`, STORE_SLOTS, STORE_GAUGES);
   }
 
   /** Where the limiter of that name counts by this algorithm; counters that cannot be gone on with are others. */
@@ -110,9 +128,25 @@ export class CellStore {
     return known;
   }
 
-  /** Drops every cell that none of `snapshots` uses. Call it when the workers have all applied them. */
+  /**
+   * Takes the share of a thread out of every gauge. Counters stay: what it counted did happen. Call it when the thread has ended and no other has
+   * its lane yet: until then that is its own.
+   */
+  clearLane(lane: number): void {
+    for (const cell of this.#endpoints.values()) {
+      clearConnections(cell, lane);
+      cellLane(cell, ENDPOINT_SLOTS, lane).fill(0, 0, ENDPOINT_GAUGES);
+    }
+    for (const { cell, slots, gauges } of this.#cells.values()) cellLane(cell, slots, lane).fill(0, 0, gauges);
+    cellLane(this.process, PROCESS_SLOTS, lane).fill(0, 0, PROCESS_GAUGES);
+    clearLane(this.loads, lane);
+  }
+
+  /** Drops every cell that none of `snapshots` uses, unless it is an endpoint's that has work. Call it when the workers have all applied them. */
   retain(...snapshots: readonly Snapshot[]): void {
     const used = new Set(snapshots.flatMap(keysOf));
+    for (const [key, cell] of this.#endpoints) if (hasWork(cell)) used.add(key);
+    this.#endpoints = new Map([...this.#endpoints].filter(([key]) => used.has(key)));
     this.#cells = new Map([...this.#cells].filter(([key]) => used.has(key)));
     this.#traffic = new Map([...this.#traffic].filter(([key]) => used.has(key)));
     this.#slots = new Map([...this.#slots].filter(([key]) => used.has(key)));
@@ -124,7 +158,7 @@ export class CellStore {
   }
 
   get size(): number {
-    return this.#cells.size;
+    return this.#endpoints.size + this.#cells.size;
   }
 
   /** One nobody has. Where requests of its last owner are still under way it is not free: they will count down there. */
@@ -140,13 +174,19 @@ export class CellStore {
     throw new RangeError(`More than ${ENDPOINTS_MAX} endpoints.`);
   }
 
-  #cell(key: string, slots: number): Cell {
+  #cell(key: string, slots: number, gauges = 0): Cell {
     const known = this.#cells.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.cell;
     const cell = createCell(this.lanes, slots, this.#clock.wallMs());
-    this.#cells.set(key, cell);
+    this.#cells.set(key, { cell, slots, gauges });
     return cell;
   }
+}
+
+/** Of an endpoint. */
+function hasWork(cell: Cell): boolean {
+  const lanes = cellLanes(cell, ENDPOINT_SLOTS);
+  return Array.from({ length: ENDPOINT_GAUGES }, (_, gauge) => sumSlot(lanes, gauge)).some((sum) => sum > 0);
 }
 
 function keysOf({ limits, listeners, routes, services }: Snapshot): string[] {

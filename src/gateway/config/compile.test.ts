@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { Authority } from '../../../test/certificates.ts';
 import { anyRequest } from '../../../test/engine/plans.ts';
 import { SpillwayError } from '../../kernel/errors.ts';
+import { ConnectionCount } from '../connection-count.ts';
 import {
   CellStore,
   compileHealthPlans,
@@ -197,6 +198,24 @@ test('what is known survives: cells by identity, for what stays and only for tha
   cells.retain(after);
   assert.equal(cells.size, 4);
   assert.equal(compile(base, cells).services[0]?.endpoints[1]?.cell, after.services[0]?.endpoints[0]?.cell);
+});
+
+test('an endpoint that is gone but has work, and is put back, is the same; what a worker had there that ended is taken off', () => {
+  const cells = new CellStore(3);
+  const before = compile(base, cells).services[0]!.endpoints[0]!;
+  const without = compile({ ...base, services: [{ name: 'shop', endpoints: ['127.0.0.1:9002'] }] }, cells);
+  const [one, other] = [1, 2].map((lane) => new ConnectionCount(before.cell, lane));
+  one!.take(1);
+  cells.retain(without);
+  const again = compile(base, cells).services[0]!.endpoints[0]!;
+  assert.deepEqual([again.cell === before.cell, again.loadSlot], [true, before.loadSlot]);
+  assert.equal(other!.take(1), false);
+  cells.retain(without);
+  cells.clearLane(1);
+  assert.equal(other!.take(1), true);
+  other!.giveBack();
+  cells.retain(without);
+  assert.notEqual(compile(base, cells).services[0]!.endpoints[0]!.cell, before.cell);
 });
 
 test('the same address in two services is two endpoints', () => {

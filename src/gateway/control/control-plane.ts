@@ -202,6 +202,7 @@ export class ControlPlane {
       resourceLimits,
       clock,
       random,
+      clearLane: (lane) => this.#enforcement.clearLane(lane),
       onLost: (lane, reason, restartInMs) => this.#events.emit({ kind: 'worker-lost', lane, reason, restartInMs }),
       onReplaced: (lane) => this.#events.emit({ kind: 'worker-replaced', lane }),
       onRowFull: () => this.#endpoints.health.lookAtTraffic(),

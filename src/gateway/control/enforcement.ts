@@ -190,6 +190,11 @@ export class Enforcement {
     return hasTls(this.inForce().snapshot) ? this.again(newTicketSecret()) : null;
   }
 
+  /** Takes off what a worker that has ended had under way. */
+  clearLane(lane: number): void {
+    this.#cells?.clearLane(lane);
+  }
+
   /** Forgets the sources of endpoints that nobody asks for any more. */
   retainSources(): void {
     const used = [this.inForce(), this.#trial].filter((each) => each !== null);

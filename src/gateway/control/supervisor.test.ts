@@ -84,6 +84,7 @@ function supervise(lanes: number, onNotice: (level: string, message: string) => 
     resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
     clock: impatient,
     random: seededRandom(7),
+    clearLane: (lane) => cells.clearLane(lane),
     onLost: (lane, reason, restartInMs) => events.emit('lost', { lane, reason, restartInMs }),
     onReplaced: (lane) => events.emit('replaced', lane),
     onSpans: () => {},

@@ -14,7 +14,6 @@ import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
 import type { CanaryPlan, Snapshot } from '../snapshot.ts';
-import { clearGauges } from './gauges.ts';
 import type { WorkerState } from './gateway-state.ts';
 import { NoticeNews } from './notice-news.ts';
 import { restartDelayMs, STABLE_MS } from './restart-delay.ts';
@@ -32,6 +31,8 @@ export interface SupervisorOptions {
   readonly resourceLimits: ResourceLimits;
   readonly clock: Clock;
   readonly random: Random;
+  /** Takes off what the thread of a lane had under way that has ended. */
+  readonly clearLane: (lane: number) => void;
   readonly onLost: (lane: number, reason: string, restartInMs: number) => void;
   readonly onReplaced: (lane: number) => void;
   /** A worker has seen an endpoint fail so often in a row that it should be looked at now. */
@@ -221,7 +222,7 @@ export class Supervisor {
     const { clock, random } = this.#options;
     const stable = lane.phase === 'serving' && clock.nowMs() - lane.servingSinceMs >= STABLE_MS;
     lane.thread = null;
-    this.#clearGauges(lane);
+    this.#options.clearLane(lane.number);
     if (this.#ending || (!replace && lane.phase === 'starting')) {
       lane.phase = 'stopped';
       return;
@@ -235,13 +236,6 @@ export class Supervisor {
     // ref: with every worker lost, this timer is what keeps the process there to replace them.
     lane.restart = clock.after(delayMs, () => this.#restart(lane), { ref: true });
     this.#options.onLost(lane.number, reason, delayMs);
-  }
-
-  /** Of everything its thread may have counted in. */
-  #clearGauges(lane: Lane): void {
-    for (const snapshot of [this.#current, this.#next, this.#canary?.snapshot]) {
-      if (snapshot) clearGauges(snapshot, lane.number);
-    }
   }
 
   #restart(lane: Lane): void {
@@ -273,7 +267,7 @@ export class Supervisor {
     const old = lane.thread;
     lane.thread = null;
     await old?.terminate('a new config came');
-    if (old !== null) this.#clearGauges(lane);
+    if (old !== null) this.#options.clearLane(lane.number);
     const answer = await this.#launch(lane, snapshot, { replace: true });
     if (answer.kind === 'applied') return null;
     const error = failure(answer);

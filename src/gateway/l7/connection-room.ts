@@ -1,18 +1,17 @@
 /**
  * The places for connections to an endpoint that says how many it takes, from all workers together (`connectionsMax` of an endpoint).
  *
- * A worker counts what it has open in its lane of the endpoint's cell, as it does anyway, and looks at the sum over all. Whoever opens a connection
- * counts it first and looks then, with a fence between: two that want the last place at the same moment see each other, and both step
- * back. So there are never more than there may be, and those of a worker that died are free when its lane is cleared.
+ * Whoever opens a connection counts it with all others (`ConnectionCount`), so there are never more than there may be, and those of a worker
+ * that died are free when its lane is cleared. What a worker has by itself, and who waits there, is in its lane of the endpoint's cell.
  *
  * No worker can wake another. One whose requests wait looks again each `LOOK_MS`, and so does one that keeps a connection unused, which it
  * closes if others wait. One that is busy closes a connection that it has beyond its share now and then, if another has less than its own.
- * Cost: where no such limit is set, nothing; else a sum over the lanes for a new connection, and for each that is given back.
+ * Cost: where no such limit is set, nothing; else a look at the count for each connection, and at the lanes where requests wait.
  */
-import { cellHeader, cellLanes, type Lane, sumSlot } from '../../kernel/cells.ts';
+import { type Cell, cellLanes, type Lane, sumSlot } from '../../kernel/cells.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
-import { DRAIN, ENDPOINT_SLOTS, endpointSlots as slot } from '../slots.ts';
-import type { EndpointPlan } from '../snapshot.ts';
+import { ENDPOINT_SLOTS, endpointSlots as slot } from '../slots.ts';
+import type { ConnectionCount } from '../connection-count.ts';
 import type { Plane } from './plane.ts';
 
 /** Little beside the time that a connection takes to open over a network, and no load. */
@@ -22,6 +21,16 @@ const LEAVE_MS = 3 * LOOK_MS;
 /** A place changes hands so often at most: each time costs a connection and up to `LOOK_MS` of an unused place. */
 const GIVE_UP_MS = 100;
 
+export interface ConnectionRoomOptions {
+  readonly plane: Plane;
+  readonly count: ConnectionCount;
+  /** The endpoint's. */
+  readonly cell: Cell;
+  readonly connectionsMax: number;
+  /** Looks after those who wait and what is unused; true if there are such still. */
+  readonly look: () => boolean;
+}
+
 export class ConnectionRoom implements Deadline {
   readonly connectionsMax: number;
   deadlineMs = Number.POSITIVE_INFINITY;
@@ -29,34 +38,32 @@ export class ConnectionRoom implements Deadline {
   wheelNext: Deadline | null = null;
   wheelPrevious: Deadline | null = null;
   readonly #plane: Plane;
-  readonly #header: Int32Array;
+  readonly #count: ConnectionCount;
   readonly #lanes: readonly Lane[];
-  /** Looks after those who wait and what is unused; true if there are such still. */
   readonly #look: () => boolean;
   #gaveUpMs = Number.NEGATIVE_INFINITY;
 
-  constructor(plane: Plane, { cell }: EndpointPlan, connectionsMax: number, look: () => boolean) {
+  constructor({ plane, count, cell, connectionsMax, look }: ConnectionRoomOptions) {
     this.connectionsMax = connectionsMax;
     this.#plane = plane;
-    this.#header = cellHeader(cell);
+    this.#count = count;
     this.#lanes = cellLanes(cell, ENDPOINT_SLOTS);
     this.#look = look;
   }
 
   /** There is a place, and it is not left to another worker. */
   get isFree(): boolean {
-    return this.#plane.nowMs >= this.#gaveUpMs + LEAVE_MS && this.#isBelow(this.connectionsMax);
+    return this.#plane.nowMs >= this.#gaveUpMs + LEAVE_MS && !this.#isFull;
   }
 
-  /** There are more connections than places. Asked after one was counted. */
+  /** There are more connections than places: it had more before. */
   get isOver(): boolean {
-    Atomics.add(this.#header, DRAIN, 0); // changes nothing: the fence
-    return !this.#isBelow(this.connectionsMax + 1);
+    return this.#count.total > this.connectionsMax;
   }
 
   /** All places are taken, and requests wait: at another worker, or of another config, if asked where none do. */
   get isWanted(): boolean {
-    return sumSlot(this.#lanes, slot.queued) > 0 && !this.#isBelow(this.connectionsMax);
+    return sumSlot(this.#lanes, slot.queued) > 0 && this.#isFull;
   }
 
   /**
@@ -92,7 +99,7 @@ export class ConnectionRoom implements Deadline {
     if (this.#look()) this.watch();
   }
 
-  #isBelow(bound: number): boolean {
-    return sumSlot(this.#lanes, slot.connections) < bound;
+  get #isFull(): boolean {
+    return this.#count.total >= this.connectionsMax;
   }
 }

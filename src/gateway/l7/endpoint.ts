@@ -16,6 +16,7 @@ import { cellHeader, cellLane, type Lane } from '../../kernel/cells.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { CUT, DRAIN, ENDPOINT_SLOTS, endpointSlots as slot, SERVING } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
+import { ConnectionCount } from '../connection-count.ts';
 import { ConnectionRoom } from './connection-room.ts';
 import type { Plane } from './plane.ts';
 import type { Service } from './service.ts';
@@ -59,6 +60,8 @@ export class Endpoint implements Deadline {
   readonly #queue = new Map<Waiter, boolean>();
   /** Connections, those being opened included. */
   #open = 0;
+  /** The same with those of all workers. */
+  readonly #count: ConnectionCount;
   #retired = false;
   /** It was retired, and its time is over. */
   #ended = false;
@@ -78,6 +81,7 @@ export class Endpoint implements Deadline {
     this.plan = plan;
     this.lane = cellLane(plan.cell, ENDPOINT_SLOTS, plane.laneNumber);
     this.#header = cellHeader(plan.cell);
+    this.#count = new ConnectionCount(plan.cell, plane.laneNumber);
     this.#recorder = recorderOf(this);
     this.#room = this.#roomOf(null);
   }
@@ -141,7 +145,7 @@ export class Endpoint implements Deadline {
     if (waiter.opening !== null) {
       waiter.opening.cancel();
       waiter.opening = null;
-      this.#opened(-1);
+      this.#givePlaceBack();
       this.#serveQueue();
     }
   }
@@ -168,7 +172,7 @@ export class Endpoint implements Deadline {
       this.#idle.splice(at, 1);
       this.#add(slot.idle, -1);
     }
-    this.#opened(-1);
+    this.#givePlaceBack();
     this.#serveQueue();
   }
 
@@ -185,11 +189,12 @@ export class Endpoint implements Deadline {
 
   /** `before`, if the limit is what it was. */
   #roomOf(before: ConnectionRoom | null): ConnectionRoom | null {
-    const { connectionsMax } = this.plan;
+    const { cell, connectionsMax } = this.plan;
     if (before?.connectionsMax === connectionsMax) return before;
     before?.discard();
     if (connectionsMax === null) return null;
-    const room = new ConnectionRoom(this.plane, this.plan, connectionsMax, () => this.#lookAround());
+    const look = (): boolean => this.#lookAround();
+    const room = new ConnectionRoom({ plane: this.plane, count: this.#count, cell, connectionsMax, look });
     if (this.#idle.length + this.#queue.size > 0) room.watch();
     return room;
   }
@@ -282,11 +287,16 @@ export class Endpoint implements Deadline {
 
   /** Counts one connection more, if there may be one. */
   #takePlace(): boolean {
-    if (!this.#hasPlace) return false;
-    this.#opened(1);
-    if (this.#room?.isOver !== true) return true;
-    this.#opened(-1); // another worker wanted the last place at the same moment
-    return false;
+    if (!this.#hasPlace || !this.#count.take(this.plan.connectionsMax ?? Number.POSITIVE_INFINITY)) return false;
+    this.#open += 1;
+    this.#changed();
+    return true;
+  }
+
+  #givePlaceBack(): void {
+    this.#open -= 1;
+    this.#count.giveBack();
+    this.#changed();
   }
 
   /** Its place is taken. */
@@ -315,7 +325,7 @@ export class Endpoint implements Deadline {
   }
 
   #noConnection(waiter: Waiter, code: string): void {
-    this.#opened(-1);
+    this.#givePlaceBack();
     this.#serveQueue();
     waiter.onNoConnection(code);
   }
@@ -333,12 +343,6 @@ export class Endpoint implements Deadline {
     waiter.queuedAt = null;
     this.#queue.delete(waiter);
     this.#add(slot.queued, -1);
-    this.#changed();
-  }
-
-  #opened(change: number): void {
-    this.#open += change;
-    this.#add(slot.connections, change);
     this.#changed();
   }
 
