@@ -181,7 +181,7 @@ export class Plain {
     return into;
   }
 
-  /** Names and values that take turns, as in `rawHeaders` or `Object.entries`, are seen as such. */
+  /** Names and values that take turns, as in `rawHeaders` or `Object.entries`, are seen as such, and what follows `--name`, as in `argv`. */
   #items(list: Iterable<unknown>, length: number, paths: Paths): unknown[] {
     const items: unknown[] = [];
     let before: unknown = null;
@@ -190,7 +190,9 @@ export class Plain {
       const next = paths === null ? null : follow(paths, String(items.length));
       const isHidden =
         next?.some(({ isEnd }) => isEnd) === true ||
-        (length % 2 === 0 && items.length % 2 === 1 && typeof before === 'string' && this.#isSecret(before, item));
+        (typeof before === 'string' &&
+          (before.startsWith('--') || (length % 2 === 0 && items.length % 2 === 1)) &&
+          this.#isSecret(before, item));
       items.push(isHidden ? HIDDEN : (this.value(item, next) ?? null));
       before = item;
     }

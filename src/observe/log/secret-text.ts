@@ -1,7 +1,7 @@
 /**
  * Secrets within a text, where their form gives them away: the password of a URL, `token=…` of a query, `"password":"…"` of JSON that became
- * a string, `password: '…'` of an object that was printed, `Authorization: …` of a head, `Bearer …`. What has no form, as a password in a
- * sentence, nobody finds.
+ * a string, `password: '…'` of an object that was printed, `Authorization: …` of a head, `Bearer …`, `--password …` of a command, `PASSWORD '…'` of SQL,
+ * a signed token (JWT), a private key (PEM). What has no form, as a password in a sentence, nobody finds.
  *
  * Cost: a text is looked through once; if something in it could be such a form, once more for each of them. Linear in its length.
  */
@@ -9,7 +9,8 @@ import type { SecretNames } from './secret-names.ts';
 
 export const HIDDEN = '[redacted]';
 
-const SUSPICIOUS = /[=@:]|[Bb]earer|BEARER/;
+/** One sign that each of the forms has and few texts: to look for words here made it three times as long. */
+const SUSPICIOUS = /[=@:'J-]|[Bb]earer|BEARER/;
 /** `://user:password@`, also with an `@` in the password. */
 const URL_PASSWORD = /(:\/\/[^\s/:]*:)[^\s/]*@/g;
 /** The name of a member of JSON, also of JSON within JSON. A run of backslashes is begun at its first only: from each it is quadratic. */
@@ -25,13 +26,25 @@ const PAIR = /(?<![\w.[\]%-])([\w.[\]%-]{2,})=("[^"]*"?|'[^']*'?|[^\s&;,"']+)/g;
 const BEARER_WORD = /bearer/i;
 const BEARER = /\b(bearer\s+)[\w.~+/=-]{8,}/gi;
 
+/** `--name value` of a command; one with `=` is a pair. */
+const FLAG = /(?<![\w-])(--[\w-]{2,})(\s+)(?!-)("[^"]*"?|'[^']*'?|\S+)/g;
+/** Of SQL, as in `ALTER ROLE shop PASSWORD '…'`. */
+const SQL_PASSWORD = /\b(password\s+)'[^']*'?/gi;
+const PASSWORD_WORD = /password/i;
+/** The header of a JWT is JSON in base64url, which begins so; what follows is opaque. */
+const SIGNED_TOKEN = /(?<![\w-])eyJ[\w-]{6,}\.[\w-]+\.[\w-]*/g;
+/** To its end, or to that of the text if it is cut. Line ends may be escaped. */
+const PRIVATE_KEY = /-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY)-----[^]*?(?:-----END \1-----|$)/g;
+
 export function withoutSecrets(text: string, names: SecretNames): string {
   if (!SUSPICIOUS.test(text)) return text;
   let open = text;
+  if (text.includes('PRIVATE KEY-----')) open = open.replaceAll(PRIVATE_KEY, `-----BEGIN $1-----${HIDDEN}`);
   if (text.includes('@')) open = open.replaceAll(URL_PASSWORD, `$1${HIDDEN}@`);
   if (text.includes('"')) open = withoutMembers(open, names);
-  if (FIELD_NAME.test(text)) open = open.replaceAll(FIELD, `$1$2${HIDDEN}`);
-  if (QUOTE.test(text)) {
+  const hasColon = text.includes(':');
+  if (hasColon && FIELD_NAME.test(text)) open = open.replaceAll(FIELD, `$1$2${HIDDEN}`);
+  if (hasColon && QUOTE.test(text)) {
     open = open.replaceAll(PRINTED, (whole, name: string, colon: string) =>
       names.has(name) ? `${name}${colon}'${HIDDEN}'` : whole,
     );
@@ -39,6 +52,13 @@ export function withoutSecrets(text: string, names: SecretNames): string {
   if (text.includes('=')) {
     open = open.replaceAll(PAIR, (whole, name: string) => (names.has(decoded(name)) ? `${name}=${HIDDEN}` : whole));
   }
+  if (text.includes('--')) {
+    open = open.replaceAll(FLAG, (whole, flag: string, gap: string) =>
+      names.has(flag) ? `${flag}${gap}${HIDDEN}` : whole,
+    );
+  }
+  if (text.includes("'") && PASSWORD_WORD.test(text)) open = open.replaceAll(SQL_PASSWORD, `$1'${HIDDEN}'`);
+  if (text.includes('eyJ')) open = open.replaceAll(SIGNED_TOKEN, HIDDEN);
   return BEARER_WORD.test(text) ? open.replaceAll(BEARER, `$1${HIDDEN}`) : open;
 }
 

@@ -288,7 +288,24 @@ test('what has a secret name is not in the line, wherever and however it is give
 
 /** Texts that hold a secret in a form that gives it away. */
 const telling = fc
-  .tuple(secretName, fc.constantFrom('url', 'query', 'json', 'json in json', 'printed', 'head', 'bearer', 'form'), text)
+  .tuple(
+    secretName,
+    fc.constantFrom(
+      'url',
+      'query',
+      'json',
+      'json in json',
+      'printed',
+      'head',
+      'bearer',
+      'form',
+      'flag',
+      'sql',
+      'jwt',
+      'pem',
+    ),
+    text,
+  )
   .map(([name, form, around]) => {
     const token = name.replaceAll(' ', '-');
     if (form === 'url') return `${around} postgres://shop:${SECRET}@db/shop ${around}`;
@@ -298,6 +315,10 @@ const telling = fc
     if (form === 'json in json')
       return JSON.stringify({ body: JSON.stringify({ [name]: `"${SECRET}",${SECRET}`, b: 2 }) });
     if (form === 'printed') return inspect({ [token.replaceAll('-', '_')]: SECRET });
+    if (form === 'flag') return `${around} dump --host db --${token} ${SECRET} --x`;
+    if (form === 'sql') return `${around} ALTER ROLE shop PASSWORD '${SECRET}'`;
+    if (form === 'jwt') return `${around} eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.${SECRET}`;
+    if (form === 'pem') return `-----BEGIN RSA PRIVATE KEY-----\n${SECRET}\n${around}`;
     if (form === 'head') return `${around}\r\nAuthorization: Basic ${SECRET}\r\nCookie: a=${SECRET}; b=${SECRET}\r\n`;
     return `${around} Bearer ${SECRET}`;
   });
