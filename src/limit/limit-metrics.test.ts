@@ -143,6 +143,17 @@ test('keys that are refused most come and go in as many rows as there are', asyn
   assert.deepEqual(await shownOf(metrics, 'spillway_metrics_refused_total'), { series: 0, memory: 0, value: 0 });
 });
 
+test('in memory one decision in 64 is timed, by nanoseconds', async () => {
+  const metrics = createMetrics();
+  const limiter = createLimiter({ name: 'api', algorithm: two, metrics });
+  for (let take = 0; take <= 128; take++) limiter.takeSync('ann');
+  const shown = await page(metrics);
+  const of = (what: string) =>
+    Number(new RegExp(`^spillway_limit_take_duration_seconds_${what} (.+)$`, 'm').exec(shown)?.[1]);
+  assert.equal(of('count{limit="api"}'), 3);
+  assert.ok(of('sum{limit="api"}') > 0);
+});
+
 test('what a client can choose is no label', async () => {
   const metrics = createMetrics();
   const limiter = createLimiter({ name: 'api', algorithm: two, metrics });

@@ -11,7 +11,7 @@ import type { Decision, LeaseDecision, TakeOptions } from './decision.ts';
 import type { Outage } from './line.ts';
 import type { MetricsSink } from '../observe/metrics/metrics.ts';
 import type { CurrentSpan } from '../kernel/current-span.ts';
-import { DecisionEvents, DecisionMetrics } from './limit-metrics.ts';
+import { DecisionEvents, DecisionMetrics, TakeTimes } from './limit-metrics.ts';
 import { LocalLimiter } from './local-limiter.ts';
 import { memoryStore } from './memory.ts';
 import { checkInteger, checkKeys, invalid } from './options.ts';
@@ -223,6 +223,9 @@ export function createLimiter<const A extends Algorithm, S extends Store = Local
         'outage, knownRefusals and reserve are for remote ones.',
     );
   }
-  const decisions = metrics === undefined ? null : new DecisionMetrics(metrics, name, showKeys);
-  return new LocalLimiter({ name, algorithm, store, shadow, metrics: decisions, events }) as unknown as LimiterOf<A, S>;
+  const counted = metrics !== undefined && {
+    metrics: new DecisionMetrics(metrics, name, showKeys),
+    times: new TakeTimes(metrics, name),
+  };
+  return new LocalLimiter({ name, algorithm, store, shadow, ...counted, events }) as unknown as LimiterOf<A, S>;
 }

@@ -13,7 +13,7 @@ import {
   withLease,
 } from './decision.ts';
 import { drawHolder } from './holder.ts';
-import type { DecisionEvents, DecisionMetrics } from './limit-metrics.ts';
+import type { DecisionEvents, DecisionMetrics, TakeTimes } from './limit-metrics.ts';
 import { checkAmount, checkKey, invalid } from './options.ts';
 import { type Counters, hasLeases, type LocalPart, type LocalStore } from './store.ts';
 import { type LimiterCounts, Tally } from './tally.ts';
@@ -38,6 +38,8 @@ export interface LocalLimiterOptions {
   /** @defaultValue none */
   readonly metrics?: DecisionMetrics | null;
   /** @defaultValue none */
+  readonly times?: TakeTimes | null;
+  /** @defaultValue none */
   readonly events?: DecisionEvents | null;
 }
 
@@ -49,6 +51,7 @@ export class LocalLimiter {
   readonly #ask: Ask = { nowUs: 0, cost: 1, times: 1, holder: 0 };
   readonly #out: Outcome = createOutcome();
   readonly #source: DecisionSource;
+  readonly #times: TakeTimes | null;
   #algorithm: Algorithm;
   #counters: Counters;
   #leases: boolean;
@@ -56,12 +59,13 @@ export class LocalLimiter {
   #waiting: Waiting | null = null;
 
   constructor(options: LocalLimiterOptions) {
-    const { name, algorithm, store, shadow, source = 'store', metrics = null, events = null } = options;
+    const { name, algorithm, store, shadow, source = 'store', metrics = null, times = null, events = null } = options;
     this.name = name;
     this.tally = new Tally(metrics, events);
     this.store = store;
     this.shadow = shadow;
     this.#source = source;
+    this.#times = times;
     this.#algorithm = algorithm;
     this.#counters = store.open(name, algorithm);
     this.#leases = hasLeases(algorithm);
@@ -199,7 +203,9 @@ export class LocalLimiter {
   #take(key: string, cost: number, times: number): Decision | LeaseDecision {
     const out = this.#out;
     const holder = this.#leases ? drawHolder() : 0;
+    const beganMs = this.#times?.begin() ?? -1;
     this.#counters.take(key, this.#fill(cost, times, holder), out);
+    if (beganMs !== -1) this.#times?.ended(beganMs);
     return this.decisionOf(out, out.granted * cost, out.granted > 0 || times === 0, holder);
   }
 

@@ -51,6 +51,7 @@ test('docs/metrics.md lists exactly the series of limits, caches, locks, electio
     store: new DistantStore(),
     metrics,
   });
+  createLimiter({ name: 'a', algorithm: tokenBucket({ capacity: 1, refillPerSecond: 1 }), metrics });
   createCache({ name: 'a', ttl: '1s', metrics });
   await using _locks = createLocks(store, { metrics });
   await using _elections = createElections(store, { metrics });
