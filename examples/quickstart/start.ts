@@ -99,7 +99,7 @@ function whatToTry(origin: string, { file, adminPort, serverPorts }: Setting, to
 
 async function main(): Promise<number> {
   const setting = await choosePorts(process.argv.includes('--free-ports'));
-  // A closed terminal ends the quickstart as Ctrl-C does; for `spillway up` it would mean to reload.
+  // Whoever sends it, it ends the quickstart as Ctrl-C does; for `spillway up` it may mean to reload.
   process.on('SIGHUP', () => process.kill(process.pid, 'SIGTERM'));
   try {
     const { adminPort, folder, serverPorts } = setting;

@@ -210,6 +210,10 @@ test('no token is shown to whoever pretends to be a gateway, nor another file th
   assert.equal(left, exitCodes.unreachable, why);
   assert.match(why, /it closed the connection on which it had answered/);
   assert.equal(asked, 1, `on ${connections} connections`);
+  chmodSync(folder, 0o777);
+  const open = { socketPath: join(folder, 'fickle.sock'), connection: {} };
+  assert.match(await reasonOf(open, token), /Other users can put a socket in place of that one/);
+  chmodSync(folder, 0o700);
   if (!isRoot) return;
   // A process of another user that says where a token of ours is, and waits.
   const heard = join(mkdtempSync(join(tmpdir(), 'spillway-other-')), 'heard');

@@ -3,14 +3,14 @@
  * typed.
  *
  * What answers there may be anybody's who waits for a token to be shown. So it must be on this machine, the other end of the connection on
- * which it answered must be of the user whose file it is, or of root (where the system tells, as Linux does), the token goes out on that
- * connection and no other, and of the file nothing is believed but a token of ours.
+ * which it answered must be of the user whose file it is, or of root (where the system tells, as Linux does; of a unix socket, by who can
+ * have made it), the token goes out on that connection and no other, and of the file nothing is believed but a token of ours.
  */
-import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { readTokenFile } from '../gateway/admin/token-file.ts';
 import { isLoopback } from '../gateway/config/address.ts';
 import { acceptedBy, type Ends } from './connection-user.ts';
+import { socketUser } from './socket-user.ts';
 import { printable } from './terminal.ts';
 
 export type FoundToken =
@@ -33,7 +33,8 @@ export async function findToken(place: AdminPlace, file: string): Promise<FoundT
   const found = await readTokenFile(file);
   switch (found.kind) {
     case 'token': {
-      const user = userOf(place);
+      const user = socketPath === undefined ? acceptedBy(place.connection) : socketUser(socketPath, found.uid);
+      if (user === 'replaceable') return none('Other users can put a socket in place of that one, so it is not shown.');
       if (user === 'unseen') return none('Who answers there cannot be seen, so it is not shown.');
       const isOurs = user === 'untold' || user === 0 || user === found.uid;
       return isOurs ? found : none('Another user answers there than the one whose file that is, so it is not shown.');
@@ -51,9 +52,4 @@ export async function findToken(place: AdminPlace, file: string): Promise<FoundT
 
 function none(reason: string): FoundToken {
   return { kind: 'none', reason };
-}
-
-function userOf({ socketPath, connection }: AdminPlace): ReturnType<typeof acceptedBy> {
-  if (socketPath === undefined) return acceptedBy(connection);
-  return statSync(socketPath, { throwIfNoEntry: false })?.uid ?? 'unseen';
 }
