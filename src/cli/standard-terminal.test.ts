@@ -68,22 +68,23 @@ test('a terminal that goes is as SIGTERM: what runs is finished, and then the ga
   isOver = true;
 });
 
-test('off the terminal, as by nohup, the end of the terminal is a SIGHUP like any other', async () => {
-  const log = join(folder, 'log');
-  execFileSync('mkfifo', [log]);
-  const { terminal, ended } = onTerminal('kept', 'nohup', `> ${log} 2>&1`);
-  await using _ = terminal;
-  let seen = '';
-  for await (const chunk of createReadStream(log, 'utf8')) {
-    const before = seen;
-    seen += String(chunk);
-    const comes = (line: RegExp): boolean => line.test(seen) && !line.test(before);
-    if (comes(/Ctrl-C drains/)) terminal.child.kill('SIGKILL');
-    if (comes(/nothing changed/i)) process.kill(Number(/, pid (\d+)/.exec(seen)![1]), 'SIGTERM');
-  }
-  assert.match(seen, /nothing changed[^]*stopped/i);
-  assert.equal(await ended, '0\n');
-});
+for (const how of ['nohup', 'setsid'])
+  test(`off the terminal by ${how}, its end is a SIGHUP like any other`, async () => {
+    const log = join(folder, `${how}.log`);
+    execFileSync('mkfifo', [log]);
+    const { terminal, ended } = onTerminal(how, how, `< /dev/tty > ${log} 2>&1`);
+    await using _ = terminal;
+    let seen = '';
+    for await (const chunk of createReadStream(log, 'utf8')) {
+      const before = seen;
+      seen += String(chunk);
+      const comes = (line: RegExp): boolean => line.test(seen) && !line.test(before);
+      if (comes(/Ctrl-C drains/)) terminal.child.kill('SIGKILL');
+      if (comes(/nothing changed/i)) process.kill(Number(/, pid (\d+)/.exec(seen)![1]), 'SIGTERM');
+    }
+    assert.match(seen, /nothing changed[^]*stopped/i);
+    assert.equal(await ended, '0\n');
+  });
 
 test('the terminal of process 1 is that of a container, and what is printed there is kept', () => {
   const stat = (terminal: number): string => `7 (a (b) c) S 1 7 7 ${terminal} 7 4194304 0`;

@@ -3,7 +3,7 @@
  *
  * Sources: credentials(7) for controlling terminals, proc_pid_stat(5).
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
 const STANDARD = [0, 1, 2];
@@ -12,11 +12,21 @@ const STANDARD = [0, 1, 2];
  * To be called at the start: which of the standard streams are a terminal then. The answer is true once none of those is one any more: its
  * window was closed, or the line to it broke. The kernel marks a terminal before it sends SIGHUP, so the handler of that signal can tell it
  * from a SIGHUP that somebody sent. Who was started on none, as by a service manager or by nohup, which takes its streams off the terminal,
- * has none that could go.
+ * has none that could go; nor has who is in a session of his own, as by setsid: of the end of what his streams are he is not told.
  */
 export function terminalEnd(): () => boolean {
-  const terminals = STANDARD.filter((fd) => isatty(fd));
+  const terminals = isOfTerminal() ? STANDARD.filter((fd) => isatty(fd)) : [];
   return () => terminals.length > 0 && !terminals.some((fd) => isatty(fd));
+}
+
+/** Its session has a terminal. */
+function isOfTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -9,7 +9,7 @@
  * read. A lane starts on a cache line of its own, so writers do not slow each other. The header is written by the control
  * thread and read by all (through Atomics: a health bit must be seen soon); a word that others write too says so.
  * Whoever makes it may say when, so that a counter that begins anew can be told from one that goes on.
- * Because gauges live in lanes, the lane of a thread that died can be zeroed (`clearGauges`) and the sums are right again.
+ * Because gauges live in lanes, the lane of a thread that died can be zeroed and the sums are right again.
  *
  * Cost: a counter is one load and one store, about 1 ns; a cell is 64 B + lanes × slots × 8 B.
  *

@@ -178,6 +178,8 @@ export function publishBreaker(cell: Cell, { phase, generation, untilMs }: Publi
 export function publishPolicy(cell: Cell, { trialCalls, failuresInRow }: BreakerPolicy): void {
   const header = cellHeader(cell);
   Atomics.store(header, CALLS, trialCalls);
+  // What has come since a row was last counted is not in it.
+  if (Atomics.load(header, ROW_MAX) === 0) Atomics.store(header, ROW, 0);
   Atomics.store(header, ROW_MAX, failuresInRow ?? 0);
 }
 

@@ -185,6 +185,23 @@ test('a reload keeps what is known, and the first of two configs says by what it
   assert.equal(told.length, 1);
 });
 
+test('a row of before is none where no row was counted for a while', () => {
+  const plan = planOf({ callsMin: 1000, failuresInRow: 5 });
+  const { breakers, clock, attempts, phase } = watched(plan);
+  const goBy = (failuresInRow: number | null): void =>
+    breakers.update([{ name: 'shop', breaker: planOf({ callsMin: 1000, failuresInRow }, plan.cell) }]);
+  attempts(4, true);
+  goBy(null);
+  attempts(2, false);
+  goBy(4);
+  clock.pass(50);
+  assert.equal(phase(), 'closed');
+  attempts(3, true);
+  goBy(3);
+  clock.pass(50);
+  assert.equal(phase(), 'open', 'from one length to another it goes on');
+});
+
 test('of two configs the first also says how many calls a trial has, to whoever goes by the other', () => {
   const plan = planOf();
   const { breakers, clock, attempts, phase } = watched(plan);
