@@ -145,7 +145,7 @@ export class CellStore {
   /** Drops every cell that none of `snapshots` uses, unless it is an endpoint's that has work. Call it when the workers have all applied them. */
   retain(...snapshots: readonly Snapshot[]): void {
     const used = new Set(snapshots.flatMap(keysOf));
-    for (const [key, cell] of this.#endpoints) if (hasWork(cell)) used.add(key);
+    for (const [key, cell] of this.#endpoints) if (!used.has(key) && hasWork(cell)) used.add(key);
     this.#endpoints = new Map([...this.#endpoints].filter(([key]) => used.has(key)));
     this.#cells = new Map([...this.#cells].filter(([key]) => used.has(key)));
     this.#traffic = new Map([...this.#traffic].filter(([key]) => used.has(key)));
