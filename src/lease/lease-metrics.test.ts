@@ -168,12 +168,12 @@ test('ids in names make no series, nor more than a bound of them where they do; 
   );
 });
 
-test('the locks that are held longest: since when, by whom, with which token; by name only where it is asked for', async () => {
+test('the locks that are held longest: since when and by whom, by name only where it is asked for, and one that is had anew is no new series', async () => {
   const clock = new SimulatedClock();
   const metrics = createMetrics();
   const store = storeAt(clock);
   await using shown = createLocks(store, { holder: 'ann', metrics, metricsName: kindOf, showNames: true });
-  await using hashed = createLocks(store, { holder: 'bob', metrics });
+  await using nameless = createLocks(store, { holder: 'bob', metrics, metricsName: kindOf });
   const told = async (): Promise<[string, number][]> =>
     Object.entries(await samples(metrics)).flatMap(([name, value]) => {
       const [, labels] = /^lock_held_since_timestamp_seconds\{(.*)\}$/.exec(name) ?? [];
@@ -187,23 +187,33 @@ test('the locks that are held longest: since when, by whom, with which token; by
   await (await shown.acquire('order:2', { ttl: '10s' })).release();
   assert.deepEqual(await told(), []);
   await pass(clock, 1500);
-  const second = await hashed.acquire('secret', { ttl: '10s' });
+  const second = await nameless.acquire('secret:1', { ttl: '10s' });
+  await pass(clock, 500);
+  const third = await nameless.acquire('secret:2', { ttl: '10s' });
   await pass(clock, 1500);
-  const rows = await told();
-  assert.deepEqual(rows.slice(0, 3), [
-    [`order,memory,order:1,ann,${first.token}`, sinceS],
-    [`stock,memory,stock,ann,${reader.token}`, sinceS],
-    [`stock,memory,stock,ann,${other.token}`, sinceS],
-  ]);
-  assert.match(rows[3]![0], new RegExp(`^,memory,[0-9a-f]{16},bob,${second.token}$`));
-  assert.equal(rows[3]![1], sinceS + 1.5);
+  const [ofFirst, ofStock] = [
+    ['order,memory,order:1,ann', sinceS],
+    ['stock,memory,stock,ann', sinceS],
+  ];
+  assert.deepEqual(await told(), [ofFirst, ofStock, ['secret,memory,,bob', sinceS + 1.5]]);
 
-  await first.release();
-  await second.release();
+  for (const lease of [first, second, reader]) await lease.release();
+  assert.deepEqual(await told(), []);
+  await pass(clock, 250);
   assert.deepEqual(
-    (await told()).map(([labels]) => labels),
-    rows.slice(1, 3).map(([labels]) => labels),
+    new Map(await told()),
+    new Map([
+      ['secret,memory,,bob', sinceS + 2],
+      ['stock,memory,stock,ann', sinceS],
+    ]),
   );
+  await third.release();
+  await other.release();
+  await first.release();
+  const again = await shown.acquire('order:1', { ttl: '10s' });
+  await pass(clock, 1500);
+  assert.deepEqual(await told(), [[ofFirst[0], sinceS + 3.75]]);
+  assert.ok(again.token > first.token);
   store.renew = () => Promise.resolve({ held: false });
   await pass(clock, 5000);
   assert.deepEqual(await told(), []);

@@ -32,8 +32,8 @@ export interface LocksOptions {
   readonly random?: Random;
   /**
    * Where to count: the metrics of `spillway/observe`, or whatever has `counter`, `gauge` and `histogram` as they do. Counted are how long it took
-   * to have a lock, or not; how long it was held, and how that ended; who waits, and who holds; and, where there are `rows` too, of those held longest
-   * since when and with which token. See docs/metrics.md. @defaultValue nowhere
+   * to have a lock, or not; how long it was held, and how that ended; who waits, and who holds; and, where there are `rows` too, since when those are held
+   * that are held longest. See docs/metrics.md. @defaultValue nowhere
    */
   readonly metrics?: MetricsSink;
   /**
@@ -42,8 +42,8 @@ export interface LocksOptions {
    */
   readonly metricsName?: (name: string) => string;
   /**
-   * With `metrics`: whether the locks that are held are told by their names. Otherwise a name is 16 hexadecimal digits of a hash with a secret of these
-   * locks. @defaultValue false
+   * With `metrics`: whether of the locks that are held each is told by its name, which is a series for each name that is ever held for a second: for names
+   * of which there are few. Otherwise of all that `metricsName` calls the same the one is told that is held longest. @defaultValue false
    */
   readonly showNames?: boolean;
 }

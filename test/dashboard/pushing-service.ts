@@ -29,4 +29,4 @@ const order = await locks.acquire('order:42', { ttl: '1m' });
 await locks.acquire('stock:7', { ttl: '1m' });
 process.on('message', () => void order.release());
 process.on('disconnect', () => process.exit());
-process.send?.({ token: String(order.token) });
+process.send?.('they are held');

@@ -3,7 +3,15 @@ import { Fragment, h } from 'preact';
 import type { FoundSeries } from '../../gateway/control/received-metrics.ts';
 import { countText, durationText } from '../charts/format.ts';
 import { live } from '../feed.ts';
-import { type HeldRow, heldOf, type LockRow, locksOf, type SeatRow, seatsOf } from '../../gateway/control/leaders.ts';
+import {
+  type HeldRow,
+  heldKey,
+  heldOf,
+  type LockRow,
+  locksOf,
+  type SeatRow,
+  seatsOf,
+} from '../../gateway/control/leaders.ts';
 import type { View } from '../view.ts';
 import { useWatched } from '../watched.ts';
 import { type Column, Table } from './table.ts';
@@ -44,11 +52,11 @@ export function Leaders(): View {
     h('section', { class: 'panel' }, [
       h('header', {}, [
         h('h2', {}, 'Locks held longest'),
-        h('span', { class: 'dim' }, 'names as hashes, unless their services show them'),
+        h('span', { class: 'dim' }, 'of each lock, or of each name where its service shows them'),
       ]),
       h(Table<HeldRow>, {
         ...{ id: 'q', label: 'locks that are held longest', columns: heldColumns, rows: held },
-        keyOf: ({ name, service, store, token }) => `${service} ${store} ${name} ${token}`,
+        keyOf: heldKey,
         empty: 'No service that pushes its metrics here holds a lock for a second.',
       }),
       untold > 0 && held.length > 0 ? h('p', { class: 'dim' }, `And ${countText(untold)} more.`) : null,
@@ -82,13 +90,12 @@ const text = (id: 'lock' | 'service' | 'store', title: string): Column<HeldRow> 
 });
 
 const heldColumns: readonly Column<HeldRow>[] = [
-  { id: 'name', title: 'Name', kind: 'text', value: ({ name }) => name, show: ({ name }) => h('code', {}, name) },
+  { id: 'name', title: 'Name', kind: 'text', value: ({ name }) => name, show: ({ name }) => (name === '' ? '–' : h('code', {}, name)) },
   { id: 'holder', title: 'Held by', kind: 'text', value: ({ holder }) => holder, show: ({ holder }) => h('code', {}, holder) },
   {
     ...{ id: 'since', title: 'For', value: ({ sinceMs }) => -sinceMs },
     show: ({ sinceMs }) => h('span', { title: `Since ${new Date(sinceMs).toISOString()}` }, sinceText(sinceMs)),
   },
-  { id: 'token', title: 'Token', help: 'The fencing token of this hold', value: ({ token }) => token },
   text('lock', 'Lock'),
   text('service', 'Service'),
   text('store', 'Store'),

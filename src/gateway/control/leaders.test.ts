@@ -36,15 +36,15 @@ test('what processes hold and wait for is added up, by lock, service and store',
 });
 
 test('locks that are held are those that are told still, the longest first', () => {
-  const held = (name: string, token: string, sinceS: number, atMs: number): ReceivedSeries => {
-    const labels = { lock: 'order', store: 'redis', name, holder: 'a', token };
+  const held = (name: string, sinceS: number, atMs: number): ReceivedSeries => {
+    const labels = { lock: 'order', store: 'redis', name, holder: 'a' };
     return { ...told('spillway_lock_held_since_timestamp_seconds', 'a', labels, sinceS), atMs };
   };
-  const series = [held('order:1', '7', 30, 9), held('order:2', '5', 20, 9), held('order:3', '4', 10, 8)];
+  const series = [held('order:1', 30, 9), held('order:2', 25, 9), held('order:2', 20, 9), held('order:3', 10, 8)];
   const whose = { lock: 'order', service: 'shop', store: 'redis', holder: 'a' };
   assert.deepEqual(heldOf(series), [
-    { ...whose, name: 'order:2', token: '5', sinceMs: 20_000 },
-    { ...whose, name: 'order:1', token: '7', sinceMs: 30_000 },
+    { ...whose, name: 'order:2', sinceMs: 20_000 },
+    { ...whose, name: 'order:1', sinceMs: 30_000 },
   ]);
   const other = { ...told('spillway_lock_waiting', 'a', {}, 0), atMs: 10 };
   assert.deepEqual(heldOf([...series, other]), []);

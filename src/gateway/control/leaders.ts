@@ -22,13 +22,12 @@ export interface LockRow {
 
 /** One that is held now. */
 export interface HeldRow {
-  /** Or a hash of it. */
+  /** '' where names are not shown: of all of its lock it is the one that is held longest. */
   readonly name: string;
   readonly lock: string;
   readonly service: string;
   readonly store: string;
   readonly holder: string;
-  readonly token: string;
   readonly sinceMs: number;
 }
 
@@ -80,12 +79,19 @@ export function locksOf(series: readonly ReceivedSeries[]): LockRow[] {
 
 /** Those that are held longest, the longest first. */
 export function heldOf(series: readonly ReceivedSeries[]): HeldRow[] {
-  return stillTold(series, 'spillway_lock_held_since_timestamp_seconds')
+  const rows = stillTold(series, 'spillway_lock_held_since_timestamp_seconds')
     .map(({ labels, service, value }) => {
-      const { holder = '', lock = '', name = '', store = '', token = '' } = labels;
-      return { name, lock, service, store, holder, token, sinceMs: 1000 * (value ?? 0) };
+      const { holder = '', lock = '', name = '', store = '' } = labels;
+      return { name, lock, service, store, holder, sinceMs: 1000 * (value ?? 0) };
     })
     .toSorted((one, other) => one.sinceMs - other.sinceMs);
+  const isFirst = new Set<string>();
+  return rows.filter((row) => isFirst.size < isFirst.add(heldKey(row)).size);
+}
+
+/** Of one that several hold at once and call themselves the same, as readers may, there is one row. */
+export function heldKey({ holder, lock, name, service, store }: HeldRow): string {
+  return JSON.stringify([service, store, lock, name, holder]);
 }
 
 /** Those that are in a state: of each, one series is 1. */

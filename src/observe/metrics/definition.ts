@@ -37,6 +37,8 @@ export interface HistogramOptions<Label extends string = never> extends MetricOp
 export interface RowsOptions<Label extends string = never> extends Omit<MetricOptions<Label>, 'seriesMax'> {
   /** The most rows that are open at once in each thread, from 1 to 1,000. */
   readonly rowsMax: number;
+  /** Which of the rows is shown that have equal labels, as two threads may: the one of the greatest value, or the least. @defaultValue 'greatest' */
+  readonly shown?: 'greatest' | 'least';
 }
 
 export type MetricType = 'counter' | 'gauge' | 'histogram';
@@ -47,8 +49,8 @@ export interface Definition {
   readonly type: MetricType;
   readonly labels: readonly string[];
   readonly seriesMax: number;
-  /** Its series come and go: rows.ts. */
-  readonly isRows: boolean;
+  /** Its series come and go (rows.ts), and which of equal ones is shown; null if they stay. */
+  readonly rows: 'greatest' | 'least' | null;
   readonly help: string;
   readonly bounds: readonly number[];
   readonly range: readonly [number, number];
@@ -90,17 +92,20 @@ export function defineMetric(type: MetricType, options: HistogramOptions<string>
     type,
     labels: [...labels],
     seriesMax,
-    isRows: false,
+    rows: null,
     help,
     bounds: isHistogram ? checkBounds(`${what} ${name}`, options.bounds ?? BOUNDS_DEFAULT) : [],
     range: isHistogram ? checkRange(`${what} ${name}`, options.range ?? RANGE_DEFAULT) : [0, 0],
   };
 }
 
-export function defineRows({ rowsMax, ...options }: RowsOptions<string>): Definition {
+export function defineRows({ rowsMax, shown = 'greatest', ...options }: RowsOptions<string>): Definition {
   const definition = defineMetric('gauge', options);
   const seriesMax = checkInteger(`metrics.rows ${definition.name}: rowsMax`, rowsMax, 1, ROWS_MAX);
-  return { ...definition, isRows: true, seriesMax };
+  if (shown !== 'greatest' && shown !== 'least') {
+    throw invalid(`metrics.rows ${definition.name}: shown is “${String(shown)}”; expected greatest or least.`);
+  }
+  return { ...definition, rows: shown, seriesMax };
 }
 
 /** The family that a name belongs to in OpenMetrics: two metrics may not share it. */

@@ -33,9 +33,9 @@ function* familiesOf(registry: Registry): Generator<MetricFamily> {
 }
 
 function* numbersOf({ arena }: Registry, { definition, series }: Metric): Generator<Sample> {
-  if (definition.isRows) {
+  if (definition.rows !== null) {
     const lines = [...series.values()].flatMap((row) => row.lines);
-    yield* rowSamples(arena, definition.labels, lines);
+    yield* rowSamples(arena, definition, lines);
     return;
   }
   for (const one of series.values()) {

@@ -43,7 +43,7 @@ export class Metric {
     const isHistogram = definition.type === 'histogram';
     this.buckets = isHistogram ? new Buckets(bucketBounds(definition)) : null;
     this.exponential = this.buckets === null ? null : new ExponentialLayout(definition.range, this.buckets.bounds);
-    const numbers = definition.isRows ? ROW_SLOTS : 1;
+    const numbers = definition.rows === null ? 1 : ROW_SLOTS;
     this.slots =
       this.buckets === null ? numbers : this.buckets.bounds.length + 1 + exemplarSlots(definition.bounds.length);
   }
@@ -162,9 +162,9 @@ export class Registry {
       return;
     }
     const values = JSON.parse(text) as readonly string[] | null;
-    const { isRows, labels } = metric.definition;
+    const { labels, rows } = metric.definition;
     // What a row is called is in its record, and another thing each time.
-    const names = isRows ? [] : labels;
+    const names = rows === null ? labels : [];
     const pairs =
       values === null ? [['overflow', 'true'] as const] : names.map((name, at) => [name, values[at]!] as const);
     metric.series.set(text, { labels: Object.fromEntries(pairs), pairs: formatPairs(pairs), lines: [line] });

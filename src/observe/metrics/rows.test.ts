@@ -7,7 +7,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import type { Row } from './rows.ts';
 
 /** What a strict reader finds, as `labels value`. */
-async function shown(metrics: Metrics, name = 'held'): Promise<string[]> {
+async function rowsOf(metrics: Metrics, name = 'held'): Promise<string[]> {
   let page = '';
   for await (const chunk of metrics.expose('application/openmetrics-text').body) page += String(chunk);
   const family = parseExposition(page, 'openmetrics').find((one) => one.name === name);
@@ -19,26 +19,27 @@ const held = { name: 'held', help: 'H.', labels: ['name'], rowsMax: 3 } as const
 test('what is open is shown with its last value, its place is the next one’s, and a handle that was closed changes nothing', async () => {
   const metrics = createMetrics();
   const rows = metrics.rows(held);
-  assert.deepEqual(await shown(metrics), []);
+  assert.deepEqual(await rowsOf(metrics), []);
   const [a, b] = [rows.open({ name: 'a' }, 1)!, rows.open({ name: 'b' }, 2)!];
   a.set(5);
-  assert.deepEqual(await shown(metrics), ['a 5', 'b 2']);
+  assert.deepEqual(await rowsOf(metrics), ['a 5', 'b 2']);
   a.close();
-  assert.deepEqual(await shown(metrics), ['b 2']);
+  assert.deepEqual(await rowsOf(metrics), ['b 2']);
   const c = rows.open({ name: 'c' }, 7)!;
   a.set(9);
   a.close();
-  assert.deepEqual(await shown(metrics), ['b 2', 'c 7']);
+  assert.deepEqual(await rowsOf(metrics), ['b 2', 'c 7']);
   for (const row of [b, c]) row.close();
-  assert.deepEqual(await shown(metrics), []);
+  assert.deepEqual(await rowsOf(metrics), []);
 });
 
 test('any opening, setting and closing, by whichever of two that share them: the page is what is open', async () => {
   const step = fc.record({ name: fc.constantFrom('a', 'b', '"\\\n', '😀', ''), act: fc.constantFrom('open', 'set', 'close') });
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.constantFrom('greatest', 'least'), async (steps, shown) => {
       const metrics = createMetrics({ memoryBytes: '64kb' });
-      const sides = [metrics.rows(held), createMetrics({ shared: metrics.shared }).rows(held)];
+      const options = { ...held, shown };
+      const sides = [metrics.rows(options), createMetrics({ shared: metrics.shared }).rows(options)];
       const open: { name: string; value: number; row: Row }[] = [];
       for (const [at, { name, act }] of steps.entries()) {
         const known = open.findLast((one) => one.name === name);
@@ -54,10 +55,11 @@ test('any opening, setting and closing, by whichever of two that share them: the
           open.splice(open.indexOf(known), 1);
         }
       }
-      // Of equal labels the greatest: a page has a series once.
-      const most = new Map<string, number>();
-      for (const { name, value } of open) most.set(name, Math.max(value, most.get(name) ?? 0));
-      assert.deepEqual(await shown(metrics), [...most].map(([name, value]) => `${name} ${value}`).toSorted());
+      // Of equal labels one: a page has a series once.
+      const which = shown === 'least' ? Math.min : Math.max;
+      const one = new Map<string, number>();
+      for (const { name, value } of open) one.set(name, which(value, one.get(name) ?? value));
+      assert.deepEqual(await rowsOf(metrics), [...one].map(([name, value]) => `${name} ${value}`).toSorted());
     }),
     { numRuns: 60 },
   );
@@ -69,7 +71,7 @@ test('labels of any length have room: they are cut, the same way for all of a ro
   const long = (text: string): string => text.repeat(10_000);
   const row = { a: long('\u0000'), b: long('😀'), c: long('x'), d: 'short' };
   metrics.rows({ name: 'held', help: 'H.', labels, rowsMax: 1 }).open(row, 1);
-  const [line = ''] = await shown(metrics);
+  const [line = ''] = await rowsOf(metrics);
   assert.match(line, /^\0+… (?:😀)+… x+… short 1$/u);
 });
 
@@ -84,10 +86,11 @@ test('a row without a value, without memory, or with a wrong number of rows is r
   open[0]!.set(-1);
   open[0]!.close();
   assert.notEqual(rows.open({ name: 'b' }, 1), null);
-  assert.deepEqual((await shown(metrics, 'spillway_metrics_refused')).toSorted(), ['memory 1', 'series 0', 'value 3']);
+  assert.deepEqual((await rowsOf(metrics, 'spillway_metrics_refused')).toSorted(), ['memory 1', 'series 0', 'value 3']);
   for (const rowsMax of [0, 1001, 1.5]) {
     assert.throws(() => metrics.rows({ ...held, rowsMax }), { code: 'OPTIONS_INVALID' });
   }
+  assert.throws(() => metrics.rows({ ...held, shown: 'all' as 'least' }), { code: 'OPTIONS_INVALID' });
   assert.throws(() => metrics.gauge({ ...({ name: 'held', help: 'H.', labels: ['name'] } as const) }), {
     code: 'METRIC_CONFLICT',
   });
