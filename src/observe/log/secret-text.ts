@@ -18,33 +18,34 @@ const MEMBER = /(?<!\\)(\\*)"([^"\\]{2,})\1"\s*:\s*/g;
 /** A field of a head, to the end of its line. */
 const FIELD = /\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key)(\s*:\s*["']?)(?!\[redacted\])[^\r\n"'\\]+/gi;
 const FIELD_NAME = /authorization|cookie|x-api-key/i;
-/** `name: 'value'`, as objects are printed. */
+/** `name: 'value'`, as objects are printed, and `name = 'value'`. */
 const QUOTE = /['"`]/;
-const PRINTED = /(?<![\w$-])([\w$-]{2,})(\s*:\s*)('[^']*'?|"[^"]*"?|`[^`]*`?)/g;
+const PRINTED = /(?<![\w$-])([\w$-]{2,})(\s*[:=]\s*)('[^']*'?|"[^"]*"?|`[^`]*`?)/g;
 /** `name=value`, of a query, a form, a connection string. */
 const PAIR = /(?<![\w.[\]%-])([\w.[\]%-]{2,})=("[^"]*"?|'[^']*'?|[^\s&;,"']+)/g;
 const BEARER_WORD = /bearer/i;
 const BEARER = /\b(bearer\s+)[\w.~+/=-]{8,}/gi;
 
-/** `--name value` of a command; one with `=` is a pair. */
-const FLAG = /(?<![\w-])(--[\w-]{2,})(\s+)(?!-)("[^"]*"?|'[^']*'?|\S+)/g;
-/** Of SQL, as in `ALTER ROLE shop PASSWORD '…'`. */
-const SQL_PASSWORD = /\b(password\s+)'[^']*'?/gi;
-const PASSWORD_WORD = /password/i;
-/** The header of a JWT is JSON in base64url, which begins so; what follows is opaque. */
-const SIGNED_TOKEN = /(?<![\w-])eyJ[\w-]{6,}\.[\w-]+\.[\w-]*/g;
-/** To its end, or to that of the text if it is cut. Line ends may be escaped. */
-const PRIVATE_KEY = /-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY)-----[^]*?(?:-----END \1-----|$)/g;
+/** `--name value` of a command, also as the list of its words is printed; one with `=` is a pair. */
+const FLAG = /(?<![\w-])(--[\w-]{2,})(\s+(?!-)|["'],\s*(?!["']?-))("[^"]*"?|'[^']*'?|\S+)/g;
+/** Of SQL, as in `ALTER ROLE shop PASSWORD '…'` or `CREATE USER shop IDENTIFIED BY '…'`. */
+const SQL_PASSWORD = /\b((?:password|identified\s+(?:with\s+\S+\s+)?by)\s+)E?'(?:[^']|'')*'?/gi;
+const PASSWORD_WORD = /password|identified/i;
+/** The header of a JWT is JSON in base64url, which begins so; what follows is opaque, of an encrypted one in five parts. Some may be empty. */
+const SIGNED_TOKEN = /(?<![\w-])eyJ[\w-]{6,}(?:\.[\w-]*){2,4}/g;
+/** To its end, or to that of the text if it is cut. Line ends may be escaped or be something else; a sentence about keys has none and no base64. */
+const PRIVATE_KEY =
+  /-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?)-----(?=[\r\n\\]|[^A-Za-z]{0,8}[\w+/]{16})[^]*?(?:-----END \1-----|$)/g;
 
 export function withoutSecrets(text: string, names: SecretNames): string {
   if (!SUSPICIOUS.test(text)) return text;
   let open = text;
-  if (text.includes('PRIVATE KEY-----')) open = open.replaceAll(PRIVATE_KEY, `-----BEGIN $1-----${HIDDEN}`);
+  if (text.includes('PRIVATE KEY')) open = open.replaceAll(PRIVATE_KEY, `-----BEGIN $1-----${HIDDEN}`);
   if (text.includes('@')) open = open.replaceAll(URL_PASSWORD, `$1${HIDDEN}@`);
   if (text.includes('"')) open = withoutMembers(open, names);
   const hasColon = text.includes(':');
   if (hasColon && FIELD_NAME.test(text)) open = open.replaceAll(FIELD, `$1$2${HIDDEN}`);
-  if (hasColon && QUOTE.test(text)) {
+  if ((hasColon || text.includes('=')) && QUOTE.test(text)) {
     open = open.replaceAll(PRINTED, (whole, name: string, colon: string) =>
       names.has(name) ? `${name}${colon}'${HIDDEN}'` : whole,
     );
