@@ -8,7 +8,9 @@
  * - Calls of one tick go out in their order on one connection, without waiting for each other; one whose script the server did not know is done after them.
  * - A signal says that nobody waits any more: what has not been sent then is not, also not when a connection is back. A call that was sent
  *   lasts as long as the client makes it last; whoever has less time stops waiting. One whose connection is lost before the answer is sent again
- *   by ioredis on the next, unless that is made with `autoResendUnfulfilledCommands: false`.
+ *   by ioredis on the next, unless that is made with `autoResendUnfulfilledCommands: false`. What clients keep while they say that they are ready
+ *   cannot be taken back: a cluster of ioredis that of a node which it is not connected to, and node-redis one call alone, at the moment when its
+ *   connection ends.
  * - Errors are coded: `STORE_UNAVAILABLE` if the same call may do later, `STORE_REFUSED` if it will not.
  *
  * In a cluster, the client finds the node by the first key and follows it when it moves; all keys of a call must be in one slot.
@@ -41,10 +43,10 @@ interface IoredisPipeline {
 /** What is used of `new Redis()` and `new Cluster()` of ioredis. */
 export interface IoredisClient {
   readonly isCluster: boolean;
-  /** `ready` if what is called is sent at once. */
+  /** `ready` if what is called is sent at once, where the stream is writable. */
   readonly status: string;
   /** The socket of a connection; none before it is made, nor in a cluster. */
-  readonly stream?: Pick<Writable, 'cork' | 'uncork' | 'writableCorked'> | undefined;
+  readonly stream?: Pick<Writable, 'cork' | 'uncork' | 'writable' | 'writableCorked'> | undefined;
   call(command: string, ...args: Argument[]): Promise<unknown>;
   callBuffer(command: string, ...args: Argument[]): Promise<unknown>;
   pipeline(): IoredisPipeline;
@@ -183,8 +185,9 @@ function sendOfIoredis(client: IoredisClient, give: Give): Send {
     }
     return sent;
   };
-  return (_key, command, waiting, bytes = false) =>
-    client.status === 'ready' && held === 0 ? give(command, bytes) : hold(command, waiting, bytes);
+  // One that the server has ended says that it is ready until it is closed.
+  const sends = (): boolean => held === 0 && client.status === 'ready' && client.stream?.writable !== false;
+  return (_key, command, waiting, bytes = false) => (sends() ? give(command, bytes) : hold(command, waiting, bytes));
 }
 
 function senderOf(

@@ -111,6 +111,39 @@ test('without a connection nothing is sent but what is still waited for when the
   }
 });
 
+test('a connection that the server has ended is none, although ioredis says that it is ready until it is closed', async (t) => {
+  for (const [name, opened] of [
+    ['ioredis 6', (port: number) => new Redis(port, io)],
+    ['ioredis 5', (port: number) => new Redis5(port, io)],
+  ] as const) {
+    await t.test(name, async () => {
+      await using server = await RedisServer.start();
+      const { client, close } = ofIoredis(opened(server.port));
+      try {
+        const driver = new RedisDriver(client);
+        const rpush = (value: string, { signal } = waiting): Promise<unknown> =>
+          driver.command({ command: ['rpush', 'list', value], key: 'list', waiting: { signal } });
+        await rpush('first');
+        const abort = new AbortController();
+        const called = Promise.withResolvers<{ readonly rejected: Promise<void> }>();
+        (client as Redis).stream.once('finish', () => {
+          assert.equal((client as Redis).status, 'ready');
+          called.resolve({ rejected: assert.rejects(rpush('given up', abort)) });
+        });
+        await server.kill();
+        const { rejected } = await called.promise;
+        abort.abort(new Error('no patience'));
+        await server.restart();
+        await rpush('second');
+        await rejected;
+        assert.deepEqual(await server.admin.lrange('list', 0, -1), ['second']);
+      } finally {
+        close();
+      }
+    });
+  }
+});
+
 test('a user of the server that may not call PING is no obstacle', async () => {
   await using server = await RedisServer.start();
   await server.admin.call('acl', 'setuser', 'worker', 'on', 'nopass', '~*', '+@all', '-ping', '-info');
