@@ -21,7 +21,7 @@ import { checkKeys, invalid } from '../kernel/options.ts';
 import { layoutOf, type LayoutName } from './bloom-filter.ts';
 import type { StoredFilter } from './filter.ts';
 import { claimFile, dropClaim, type FileClaim } from '../kernel/file-claim.ts';
-import { checkAtRest, chunksOf, fileError, readAll, readHeader, writeAll } from './file-image.ts';
+import { atRest, chunksOf, type FileOptions, fileError, readAll, readHeader, writeAll } from './file-image.ts';
 import { type FilterKey, type FilterKeys, hashKey, hashKeys, keyCount } from './filter-key.ts';
 import { CHUNK_BYTES, damaged, encodeHeader, HEADER_BYTES, type ImageHeader, type StoredHeader } from './image.ts';
 import type { Bits, Layout } from './layout.ts';
@@ -131,8 +131,11 @@ class BlockFile implements FilterFile {
   }
 
   /** Compares all of the file with its checksums. */
-  async verify(): Promise<void> {
-    for (const { chunk } of chunksOf(this.#header.bodyBytes)) await this.#checkChunk(chunk);
+  async verify(signal: AbortSignal | undefined): Promise<void> {
+    for (const { chunk } of chunksOf(this.#header.bodyBytes)) {
+      signal?.throwIfAborted();
+      await this.#checkChunk(chunk);
+    }
   }
 
   async #checksum(chunk: number): Promise<number> {
@@ -243,7 +246,7 @@ class BlockFile implements FilterFile {
   }
 }
 
-export interface FilterFileOptions {
+export interface FilterFileOptions extends FileOptions {
   /** To add as well, which one process at a time may do (`FILTER_BUSY`). @defaultValue false */
   readonly add?: boolean;
   /**
@@ -261,8 +264,9 @@ export interface FilterFileOptions {
  * if (!(await taken.has('ada'))) console.log('free');
  */
 export async function openFilterFile(path: string, options: FilterFileOptions = {}): Promise<FilterFile> {
-  checkKeys('openFilterFile', options, ['add', 'verify']);
-  const { add = false, verify = false } = options;
+  checkKeys('openFilterFile', options, ['add', 'verify', 'signal']);
+  const { add = false, verify = false, signal } = options;
+  signal?.throwIfAborted();
   let claim: FileClaim | null = null;
   let handle: FileHandle | null = null;
   try {
@@ -270,10 +274,7 @@ export async function openFilterFile(path: string, options: FilterFileOptions = 
     handle = await open(path, add ? 'r+' : 'r');
     const header = await readHeader(handle);
     const filter = new BlockFile(path, handle, header, claim);
-    if (verify) {
-      checkAtRest(path, header);
-      await filter.verify();
-    }
+    if (verify) await atRest(path, handle, () => filter.verify(signal));
     if (add && header.state !== 'adding') {
       await writeAll(handle, encodeHeader(header, 'adding'), 0);
       await handle.sync();

@@ -8,7 +8,7 @@
  */
 import { type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { SpillwayError } from '../kernel/errors.ts';
+import { isCoded, SpillwayError } from '../kernel/errors.ts';
 import { checkKeys } from '../kernel/options.ts';
 import { claimFile, dropClaim } from '../kernel/file-claim.ts';
 import { syncFolder } from '../kernel/sync-folder.ts';
@@ -124,14 +124,33 @@ export async function readHeader(handle: FileHandle): Promise<StoredHeader> {
   return header;
 }
 
-/** Refuses a file whose checksums are not those of its bytes. */
-export function checkAtRest(path: string, { state }: StoredHeader): void {
-  if (state !== 'adding') return;
-  throw new SpillwayError(
+function busy(path: string, cause?: unknown): SpillwayError {
+  return new SpillwayError(
     'FILTER_BUSY',
     `“${path}” is being added to, or was when a process ended: its checksums lag behind. Look things up with openFilterFile, or open it there to add and close it.`,
-    { retryable: true },
+    { retryable: true, cause },
   );
+}
+
+/**
+ * Compares a file with its checksums, or refuses it if they are not those of its bytes. What does not agree because somebody has begun to add
+ * since is no damage.
+ */
+export async function atRest<T>(
+  path: string,
+  handle: FileHandle,
+  compare: (header: StoredHeader) => Promise<T>,
+): Promise<T> {
+  const written = await handle.stat({ bigint: true });
+  const header = await readHeader(handle);
+  if (header.state === 'adding') throw busy(path);
+  try {
+    return await compare(header);
+  } catch (error) {
+    if (!isCoded(error, 'FILTER_DAMAGED')) throw error;
+    const { mtimeNs } = await handle.stat({ bigint: true });
+    throw mtimeNs === written.mtimeNs ? error : busy(path, error);
+  }
 }
 
 /** Reads the image of a file into memory. One that was changed or cut is refused, and so is one that is being added to. */
@@ -141,23 +160,23 @@ export async function readImage(path: string, options: LoadOptions = {}): Promis
   signal?.throwIfAborted();
   try {
     await using handle = await open(path, 'r');
-    const header = await readHeader(handle);
-    checkAtRest(path, header);
-    const image = createImage(header, shared);
-    const sums = new Uint8Array(image.memory.byteLength - HEADER_BYTES - header.bodyBytes);
-    await readAll(handle, sums, HEADER_BYTES + header.bodyBytes);
-    const view = new DataView(sums.buffer);
-    const bytes = new Uint8Array(CHUNK_BYTES);
-    for (const { chunk, at, size } of chunksOf(header.bodyBytes)) {
-      signal?.throwIfAborted();
-      const part = bytes.subarray(0, size);
-      await readAll(handle, part, HEADER_BYTES + at);
-      if (crc32(part) !== view.getUint32(4 * chunk, true)) {
-        throw damaged(`“${path}” from byte ${HEADER_BYTES + at} on is not as written`);
+    return await atRest(path, handle, async (header) => {
+      const image = createImage(header, shared);
+      const sums = new Uint8Array(image.memory.byteLength - HEADER_BYTES - header.bodyBytes);
+      await readAll(handle, sums, HEADER_BYTES + header.bodyBytes);
+      const view = new DataView(sums.buffer);
+      const bytes = new Uint8Array(CHUNK_BYTES);
+      for (const { chunk, at, size } of chunksOf(header.bodyBytes)) {
+        signal?.throwIfAborted();
+        const part = bytes.subarray(0, size);
+        await readAll(handle, part, HEADER_BYTES + at);
+        if (crc32(part) !== view.getUint32(4 * chunk, true)) {
+          throw damaged(`“${path}” from byte ${HEADER_BYTES + at} on is not as written`);
+        }
+        image.body.set(part, at);
       }
-      image.body.set(part, at);
-    }
-    return image;
+      return image;
+    });
   } catch (error) {
     throw fileError('read', path, error);
   }

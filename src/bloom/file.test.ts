@@ -11,6 +11,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -99,6 +100,34 @@ test('verify refuses a file with damage anywhere, and one whose checksums lag be
   await using adder = await openFilterFile(path, { add: true, verify: true });
   await assert.rejects(openFilterFile(path, { verify: true }), { code: 'FILTER_BUSY' });
   assert.equal(await adder.add('grace'), true);
+});
+
+test('a file that somebody begins to add to while it is compared is busy, and not damaged', async (t) => {
+  const path = join(home, 'begun.bloom');
+  await saveFilter(createFilter({ capacity: 2_000_000 }), path);
+  const handle = await open(path);
+  const prototype = Object.getPrototypeOf(handle) as FileHandle;
+  await handle.close();
+  const read = Reflect.get(prototype, 'read') as (...args: unknown[]) => Promise<unknown>;
+  for (const [name, compare] of Object.entries({
+    verify: () => openFilterFile(path, { verify: true }),
+    loadFilter: () => loadFilter(path),
+  })) {
+    await t.test(name, async (t) => {
+      const mock = t.mock.method(prototype, 'read', async function (this: FileHandle, ...args: unknown[]) {
+        if (args.at(3) === HEADER_BYTES) {
+          mock.mock.restore();
+          // Added to and closed again: nothing says any more that it was.
+          await using adder = await openFilterFile(path, { add: true });
+          await adder.addMany(Array.from({ length: 1000 }, (_, nth) => `${name}-${nth}`));
+        }
+        return read.apply(this, args);
+      } as unknown as FileHandle['read']);
+      await assert.rejects(compare(), { code: 'FILTER_BUSY', retryable: true });
+      await using file = await openFilterFile(path, { verify: true });
+      assert.equal(await file.has(`${name}-1`), true);
+    });
+  }
 });
 
 test('adds that are not waited for lose nothing to each other', async () => {
@@ -265,5 +294,6 @@ test('what cannot be done is refused with a code and the reason', async () => {
   const ended = AbortSignal.abort();
   await assert.rejects(saveFilter(createFilter({ capacity: 10 }), path, { signal: ended }), { name: 'AbortError' });
   await assert.rejects(loadFilter(path, { signal: ended }), { name: 'AbortError' });
+  await assert.rejects(openFilterFile(path, { signal: ended, add: true, verify: true }), { name: 'AbortError' });
   assert.ok(!readdirSync(home).some((name) => name.startsWith('refused.bloom.')));
 });
