@@ -94,6 +94,8 @@ test('what cannot be meant is refused, and what is not wanted any more is not do
   await assert.rejects(store.set('', here), invalid);
   await assert.rejects(store.set('a', { lat: 91, lon: 0 }), invalid);
   await assert.rejects(store.set('a', null as unknown as Position), { ...invalid, message: /^“a” is null/ });
+  const noThing = [{ id: 'a', ...here }, null] as unknown as Placed<string>[];
+  await assert.rejects(store.setMany(noThing), { ...invalid, message: /^A thing to set is null/ });
   const signal = AbortSignal.abort(new Error('no longer wanted'));
   await assert.rejects(store.set('a', here, { signal }), /no longer wanted/);
   await assert.rejects(store.nearest(here, 1, { signal }), /no longer wanted/);

@@ -72,6 +72,9 @@ test('bad points are refused by their number', () => {
   for (const none of [null, { lat: '1', lon: 2 }] as unknown as Position[]) {
     assert.throws(() => createPoints([here, none]), { ...invalid, message: /^Point 1 / });
   }
+  for (const none of [null, 7, {}, { lats: [1] }] as unknown as Position[][]) {
+    assert.throws(() => createPoints(none), { ...invalid, message: /^The points are no list/ });
+  }
   const texts = ['1'] as unknown as number[];
   assert.throws(() => createPoints({ lats: texts, lons: [0] }), { ...invalid, message: /Point 0 has latitude "1"/ });
   assert.throws(() => createPoints({ lats: [0], lons: [] }), { ...invalid, message: /1 lats and 0 lons/ });

@@ -139,7 +139,11 @@ function pointsOf(table: PointsTable, options: MeasureOptions): Points {
 }
 
 function columnsOf(points: readonly Position[] | PointColumns): PointColumns {
-  if (!Array.isArray(points)) return points as PointColumns;
+  if (!Array.isArray(points)) {
+    const { lats, lons }: Partial<PointColumns> = (points as PointColumns | null) ?? {};
+    if (lats?.length !== undefined && lons?.length !== undefined) return points as PointColumns;
+    throw invalid('The points are no list; expected one of { lat, lon }, or { lats, lons } of numbers.');
+  }
   const positions = points as readonly Position[];
   const none = positions.findIndex((position) => typeof position !== 'object' || position === null);
   if (none >= 0) checkPosition(`Point ${none}`, positions[none]!);

@@ -18,6 +18,13 @@ test('what is no position is refused', () => {
   // A database gives a decimal as a text, and JSON what was put into it.
   const text = { lat: '1', lon: 2 } as unknown as Position;
   assert.throws(() => checkPosition('The centre', text), { ...invalid, message: /The centre has latitude "1"/ });
+  // As queries are parsed: ?lat=1&lat=2, and ?lat[a]=1.
+  for (const [lat, message] of [
+    [['1'], /latitude a list/],
+    [Object.create(null), /latitude an object/],
+  ] as [number, RegExp][]) {
+    assert.throws(() => checkPosition('The centre', { lat, lon: 2 }), { ...invalid, message });
+  }
   for (const none of [null, undefined, 7, '1,2']) {
     assert.throws(() => checkPosition('The centre', none as unknown as Position), {
       ...invalid,

@@ -31,6 +31,8 @@ export function isPosition(lat: number, lon: number): boolean {
 }
 
 function shown(value: unknown): string {
+  // Not every object has a text, and that of a list of one is that of what is in it.
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
@@ -44,7 +46,7 @@ function checkLon(what: string, lon: number): void {
   throw invalid(`${what} has longitude ${shown(lon)}; expected degrees from -180 to 180.`);
 }
 
-function checkObject(what: string, given: unknown, expected: string): void {
+export function checkObject(what: string, given: unknown, expected: string): void {
   if (typeof given === 'object' && given !== null) return;
   throw invalid(`${what} is ${shown(given)}; expected ${expected} in degrees.`);
 }

@@ -24,6 +24,7 @@ import {
   checkBox,
   checkCount,
   checkDistance,
+  checkObject,
   checkPosition,
   type Position,
 } from './position.ts';
@@ -103,6 +104,7 @@ export class ServerStore implements GeoStore {
 
   async setMany(placed: readonly Placed<string>[], { signal }: StoreCallOptions = {}): Promise<void> {
     for (const each of placed) {
+      checkObject('A thing to set', each, '{ id, lat, lon }');
       checkId(each.id);
       checkPosition(`“${each.id}”`, each);
     }
