@@ -240,9 +240,11 @@ test('a threshold is a share of the time that values were beyond it, and amounts
   // Of two one is 70 from the tenth minute on; what the query makes of the third is no number.
   const input_series = [
     { series: 'age{of="a"}', values: '50x80' }, { series: 'age{of="b"}', values: '10x40 70x40' }, { series: 'age{of="c"}', values: '0x80' },
+    // Those of the third zone are there for a minute of the last five, and weigh no more than that.
+    { series: 'workers_well{zone="c"}', values: '_x55 8x3 stale' }, { series: 'workers{zone="c"}', values: '_x55 8x3 stale' },
     { series: 'workers_well', values: '4x20 3x60' }, { series: 'workers{zone="a"}', values: '3x80' }, { series: 'workers{zone="b"}', values: '1x80' },
   ];
-  const shares = [['fresh', 0.5], ['newest', 1], ['', 0.25]] as const;
+  const shares = [['fresh', 0.5], ['newest', 1], ['', 0.18]] as const;
   for (const [name, value] of shares) {
     const folder = mkdtempSync(join(root, 'out-'));
     const { slos, mistakes } = parseSlos(name === '' ? amounts : above, 'f.yaml');
@@ -256,4 +258,41 @@ test('a threshold is a share of the time that values were beyond it, and amounts
     writeFileSync(join(folder, 'own.yaml'), stringify({ rule_files: [`${id}.rules.yaml`], evaluation_interval: '1m', tests: [{ interval: '15s', input_series, promql_expr_test }] }));
     passes(promtool, folder, 'test', 'rules', 'own.yaml');
   }
+}); // prettier-ignore
+
+test('a budget is one, whatever labels its objective had before', () => {
+  const labelled = (team: string): SloFile =>
+    read({
+      service: 'shop',
+      labels: { team },
+      slos: [
+        { name: 'paid', objective: '90%', window: '7d', sli: { events: { bad: 'a', total: 'b' } } },
+        { name: 'share', objective: '50%', window: '7d', sli: { ratio: { error: 'a_share' } } },
+      ],
+    });
+  const folder = folderOf(labelled('new'));
+  const files = ['paid', 'share'].map((name) => `shop-${name}.rules.yaml`);
+  // What was recorded before, by the rules as they were then, for an hour.
+  const before = labelled('old').slos.flatMap((slo) =>
+    ruleGroup(slo, labelNames.spillway).rules.flatMap((rule) => {
+      if (!('record' in rule) || !/:(rate|ratio_rate)2m$/.test(rule.record)) return [];
+      const labels = Object.entries(rule.labels).map(([name, value]) => `${name}="${value}"`);
+      return [{ series: `${rule.record}{${labels.join(', ')}}`, values: `${/total/.test(rule.record) ? 4 : 0.4}x60 stale` }];
+    }),
+  );
+  assert.equal(before.length, 4);
+  const input_series = [
+    ...before,
+    { series: 'a', values: '_x65 0+24x60' },
+    { series: 'b', values: '_x65 0+240x60' },
+    { series: 'a_share', values: '_x65 0.4x60' },
+  ];
+  const left = (name: string, share: number) => ({
+    expr: `abs(sum without (slo_id, slo_name, slo_service, team) (slo:period_error_budget_remaining:ratio{slo_id="shop-${name}"}) - ${share}) < bool 0.001`,
+    eval_time: '2h',
+    exp_samples: [{ labels: '{}', value: 1 }],
+  });
+  const promql_expr_test = [left('paid', 0), left('share', 0.2)];
+  writeFileSync(join(folder, 'own.yaml'), stringify({ rule_files: files, evaluation_interval: '1m', tests: [{ interval: '1m', input_series, promql_expr_test }] }));
+  passes(promtool, folder, 'test', 'rules', 'own.yaml');
 }); // prettier-ignore

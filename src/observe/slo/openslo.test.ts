@@ -49,12 +49,16 @@ test('each objective of an SLO is one of its own, by a name that its place in th
   says(of('{ displayName: a b, target: 0.999 }', '{ displayName: A B, target: 0.9999 }'), /^f\.yaml:10:\d+: two objectives have the same name; the other is in line 10\. Found "orders-a-b"/);
   says(of('{ target: 0.999 }', '{ target: 0.999 }'), /two objectives have the same name.*Found "orders-99\.9"/);
   says(of('{ target: 0.999 }', '{ target: 0.99 }'), /^f\.yaml:3:\d+: the SLA is not looser than the SLO.*less than the objective of 99%/);
+  const reserved = parseSlos(of('{ target: 0.999 }', '{ target: 0.9999 }').replace('team:', 'severity:'), 'f.yaml');
+  assert.deepEqual(reserved.mistakes.map(({ message }) => message), ['the label severity is one that rules and alerts have already']);
   says(of('{ target: 0.999 }', '{ displayName: b }'), /^f\.yaml:10:\d+: an objective has either target/);
   says(of('{ target: 0.999, indicatorRef: orders }', '{ target: 0.9999 }'), /^f\.yaml:10:\d+: indicatorRef of an objective is for composites/);
   const within = (value: number, target: number): string => `{ op: lte, value: ${value}, target: ${target} }`;
   const latency = `${without(of(within(0.2, 0.99), within(0.5, 0.999))).split('  ratioMetric')[0]}  thresholdMetric: { metricSource: { type: Spillway, spec: {} } }\n`;
   const { slos } = parseSlos(latency, 'f.yaml');
   assert.deepEqual(slos!.slos.map(({ name, indicator }) => [name, indicator.kind === 'events' && indicator.gateway?.kind === 'latency' ? indicator.gateway.boundS : null]), [['orders-0.2-99', 0.2], ['orders-0.5-99.9', 0.5]]);
+  const { slos: great } = parseSlos(latency.replace(' type: Spillway, spec: {} ', ' type: Prometheus, spec: { query: lag } ').replace('0.5', '1e21'), 'f.yaml');
+  assert.deepEqual(great!.slos.map(({ name }) => name), ['orders-0.2-99', 'orders-1e21-99.9']);
   says(latency.replace('value: 0.5', 'value: 0.22'), /^f\.yaml:10:\d+: the gateway does not count by this threshold/);
 }); // prettier-ignore
 
@@ -109,8 +113,8 @@ test('a threshold over a metric of Prometheus is a share of time, for each objec
 test('what goes up and down is measured by its mean, and not by how it grows', () => {
   const amounts = (good: string): string => openSlo.replace('counter: true', 'counter: false').replace(/bad: .*/, `good: { metricSource: { type: Prometheus, spec: { query: '${good}' } } }`);
   const indicatorOf = (good: string) => parseSlos(amounts(good), 'f.yaml').slos!.slos[0]!.indicator;
-  const total = 'sum(avg_over_time(orders_total[$window]))';
-  assert.deepEqual(indicatorOf('up{job="a"}'), { kind: 'events', bad: `(${total}) - (sum(avg_over_time(up{job="a"}[$window])))`, total, gateway: null });
+  const total = 'avg_over_time((sum(orders_total))[$window:30s])';
+  assert.deepEqual(indicatorOf('up{job="a"}'), { kind: 'events', bad: `(${total}) - (avg_over_time((sum(up{job="a"}))[$window:30s]))`, total, gateway: null });
   assert.deepEqual(indicatorOf('sum(up == 1)'), { kind: 'events', bad: `(${total}) - (avg_over_time((sum(up == 1))[$window:30s]))`, total, gateway: null });
   says(openSlo.replace("'orders_total{ok=\"no\"}'", "'rate(orders_total[5m])'"), /^f\.yaml:18:\d+: .*query is not valid\. Found "rate\(orders_total\[5m\]\)", expected a counter such as/);
 }); // prettier-ignore

@@ -97,7 +97,8 @@ function partName({ displayName = '', value }: ObjectiveSpec, objective: number)
   const trimmed = called.slice(0, NAME_MAX).replaceAll(/^-+|-+$/g, '');
   if (trimmed !== '') return trimmed;
   const share = formatObjective(objective).slice(0, -1);
-  return value === undefined ? share : `${value}-${share}`;
+  // Of 1e+21 the sign is none that names have.
+  return value === undefined ? share : `${String(value).replace('+', '')}-${share}`;
 }
 
 function nameAt({ displayName }: ObjectiveSpec, path: Path): Path {

@@ -9,7 +9,7 @@
  * that clocks skip or show twice is up to that hour early or late. Offsets are known for ten years, and for ever where they do not change; `check` says until when.
  * Days of months by the algorithm `days_from_civil` of Howard Hinnant, for the years 1970 to 2099.
  */
-import { type Calendar, offsetMs } from './calendar.ts';
+import { type Calendar, offsetMs, type Period } from './calendar.ts';
 import { quoted } from './promql.ts';
 
 /** A zone has this offset from a moment on. */
@@ -23,8 +23,17 @@ const DAY_S = 86_400;
 const KNOWN_FROM_S = Date.UTC(2025, 0, 1) / 1000;
 const KNOWN_UNTIL_S = Date.UTC(2036, 0, 1) / 1000;
 
-/** The first is that of 1970, where the tests of promtool take place. */
+/** A file may have a hundred objectives, and there are some hundred zones. */
+const found = new Map<string, readonly Offset[]>();
+
 function offsetsOf(timeZone: string): readonly Offset[] {
+  const offsets = found.get(timeZone) ?? findOffsets(timeZone);
+  found.set(timeZone, offsets);
+  return offsets;
+}
+
+/** The first is that of 1970, where the tests of promtool take place. */
+function findOffsets(timeZone: string): readonly Offset[] {
   const at = (second: number): number => offsetMs(timeZone, second * 1000) / 1000;
   const offsets: Offset[] = [{ fromS: 0, offsetS: at(0) }];
   for (let dayS = KNOWN_FROM_S; dayS < KNOWN_UNTIL_S; dayS += DAY_S) {
@@ -46,6 +55,11 @@ function offsetsOf(timeZone: string): readonly Offset[] {
 export function knownUntilMs({ timeZone }: Calendar): number | null {
   const isSame = offsetsOf(timeZone).every(({ fromS }) => fromS <= KNOWN_FROM_S);
   return isSame ? null : KNOWN_UNTIL_S * 1000;
+}
+
+/** Whether rules know a period of 1970 or about: they have one offset for all of that time. */
+export function isKnownInTests({ timeZone }: Calendar, { fromMs, toMs }: Period): boolean {
+  return [fromMs, toMs].every((ms) => offsetMs(timeZone, ms) === offsetMs(timeZone, 0));
 }
 
 /** The offset at a moment that PromQL gives, by the changes that come up to it. */
@@ -134,7 +148,8 @@ export interface PeriodSums {
 
 /** `label` is that of a period. */
 export function periodSums({ unit, count }: Calendar, own: string, label: string): PeriodSums {
-  const now = `count_values(${quoted(label)}, ${record.start}${own})`;
+  // One, also beside what was recorded just before with labels that the objective has no more.
+  const now = `count_values(${quoted(label)}, max(${record.start}${own}))`;
   // 31 days a month, and what clocks that are set back add to it.
   const days = unit === 'day' ? count : 31 * count;
   return {

@@ -30,10 +30,11 @@ export const queryExpected: Readonly<Record<QueryKind, string>> = {
 };
 
 /** Of a metric that stands there as it is. */
-const whole: Readonly<Record<QueryKind, (range: string) => string>> = {
-  count: (range) => `sum(rate(${range}))`,
-  amount: (range) => `sum(avg_over_time(${range}))`,
-  share: (range) => `avg(avg_over_time(${range}))`,
+const whole: Readonly<Record<QueryKind, (metric: string) => string>> = {
+  count: (metric) => `sum(rate(${metric}[$window]))`,
+  // What was there for a minute weighs a minute: the sum of each moment, and not of means.
+  amount: (metric) => meanOf(`sum(${metric})`),
+  share: (metric) => `avg(avg_over_time(${metric}[$window]))`,
 };
 
 const selector = /^[a-zA-Z_:][\w:]*(\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\})?$/;
@@ -45,7 +46,7 @@ const selector = /^[a-zA-Z_:][\w:]*(\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\})?$/;
 export function windowed(query: string, kind: QueryKind): string | null {
   const text = query.trim().replaceAll(/\{\{\s*\.window\s*\}\}/g, '$window');
   if (text.includes('$window')) return ended(text);
-  if (selector.test(text)) return whole[kind](`${text}[$window]`);
+  if (selector.test(text)) return whole[kind](text);
   return kind === 'amount' && text !== '' ? meanOf(ended(text)) : null;
 }
 

@@ -77,6 +77,8 @@ function shareRules(slo: Slo, names: LabelNames): readonly RecordingRule[] {
   const own = selector(slo, names);
   const period = slo.calendar === null ? null : periodSums(slo.calendar, own, names.period);
   const { stamped, current } = period ?? rolling;
+  // What is summed up over the window has no label that may be another before it ends: else there would be two sums of one name.
+  const lasting = idLabels(slo, names);
   const range = promDuration(period?.longestS ?? slo.windowMs / 1000);
   const share = (seconds: number, expr: string): RecordingRule => ({
     record: shareRecord(seconds),
@@ -92,17 +94,20 @@ function shareRules(slo: Slo, names: LabelNames): readonly RecordingRule[] {
     const windows = [shortest, ...longer].map((seconds) => share(seconds, over(indicator.error, seconds)));
     const shares = `${shareRecord(shortest)}${own}`;
     const ofPeriod = `slo:period_error:ratio_rate${promDuration(shortest)}`;
-    const kept = period === null ? [] : [{ record: ofPeriod, expr: stamped(shares), labels }];
-    const mean = `avg_over_time(${period === null ? shares : `${ofPeriod}${own}`}[${range}])`;
-    return [...windows, ...kept, whole(`sum without (${names.window}) (${current(mean)})`)];
+    const kept = period === null ? [] : [{ record: ofPeriod, expr: stamped(shares), labels: lasting }];
+    const series = period === null ? shares : `${ofPeriod}${own}`;
+    const without = [names.window, ...Object.keys(slo.labels)].join(', ');
+    const all = (what: string): string =>
+      `sum without (${without}) (${current(`${what}_over_time(${series}[${range}])`)})`;
+    return [...windows, ...kept, whole(`${all('sum')} / ${all('count')}`)];
   }
   const { bad, total } = indicator;
   const ratio = (seconds: number): string => over(`((${bad}) or 0 * (${total})) / ((${total}) > 0)`, seconds);
   const [badRate, totalRate] = ['bad', 'total'].map((what) => `slo:sli_${what}:rate${promDuration(shortest)}`);
   const sum = (rate: string | undefined): string => current(`sum_over_time(${rate}${own}[${range}])`);
   return [
-    { record: badRate ?? '', expr: stamped(over(`(${bad}) or 0 * (${total})`, shortest)), labels },
-    { record: totalRate ?? '', expr: stamped(over(total, shortest)), labels },
+    { record: badRate ?? '', expr: stamped(over(`(${bad}) or 0 * (${total})`, shortest)), labels: lasting },
+    { record: totalRate ?? '', expr: stamped(over(total, shortest)), labels: lasting },
     ...[shortest, ...longer].map((seconds) => share(seconds, ratio(seconds))),
     whole(`${sum(badRate)} / (${sum(totalRate)} > 0)`),
     ...failureRules(slo, labels),

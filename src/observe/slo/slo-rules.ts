@@ -30,9 +30,12 @@ export function checkSlos(placed: readonly Placed[], list: MistakeList): void {
     checkSla(slo, at.sla, list);
     checkPolicy(slo, at.policy, { list, told });
     for (const label of Object.keys(slo.labels)) {
-      if (!reserved.test(label)) continue;
+      const path = [...at.labels, label];
+      // Objectives of one SLO have the same.
+      if (!reserved.test(label) || told.has(path.join('\n'))) continue;
+      told.add(path.join('\n'));
       const message = `the label ${label} is one that rules and alerts have already`;
-      list.error([...at.labels, label], { message, expected: 'another name' }, 'key');
+      list.error(path, { message, expected: 'another name' }, 'key');
     }
   }
 }

@@ -7,7 +7,9 @@
  * the left) and 3 (open) agree, so that both pass.
  */
 import { alertWindowsS, type BurnAlert, burnAlerts, firingAlerts } from './burn-alerts.ts';
+import { periodAt } from './calendar.ts';
 import { type Indicator, sloId, type Slo } from './objective.ts';
+import { isKnownInTests } from './period-rules.ts';
 import { promDuration, quoted } from './promql.ts';
 import { idLabels, type LabelNames } from './rule-labels.ts';
 import { failuresRecord, ruleGroup, shareRecord } from './rules.ts';
@@ -135,6 +137,8 @@ function budgetExpectation(
   atS: number,
   names: LabelNames,
 ): readonly ExpressionTest[] {
+  const { calendar } = slo;
+  if (calendar === null || !isKnownInTests(calendar, periodAt(calendar, atS * 1000))) return [];
   const [closed, open] = [false, true].map((leftOpen) => periodLeft(slo, counters, { atS, leftOpen }, stepS(slo)));
   if (closed === null || closed === undefined || open === null || open === undefined) return [];
   const slack = Math.abs(closed - open) + 1e-6 * Math.max(1, Math.abs(closed));
