@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { shareText } from '../../src/dashboard/charts/format.ts';
+import { dateText, shareText } from '../../src/dashboard/charts/format.ts';
 import type { ConfigInput } from '../../src/gateway/config/index.ts';
 import type { SloStatus } from '../../src/observe/slo/live/status.ts';
 import { runCli } from '../cli-process.ts';
@@ -99,6 +99,30 @@ test('what is left, how fast it goes and which alerts fire is what the gateway s
     .getByRole('link', { name: /shop-quick/ })
     .click();
   await page.getByRole('heading', { name: 'shop-quick' }).waitFor();
+  noFaults(opened);
+});
+
+test('of a budget of a calendar it is said when it begins anew', async () => {
+  const file = join(folder(), 'shop.slo.yaml');
+  const source = (count: string): string => `{ metricSource: { type: Spillway, spec: { count: ${count} } } }`;
+  writeFileSync(
+    file,
+    `apiVersion: openslo/v1
+kind: SLO
+metadata: { name: availability }
+spec:
+  service: shop
+  timeWindow: [{ duration: 1M, calendar: { startTime: 2026-01-01 00:00:00, timeZone: Asia/Kathmandu } }]
+  objectives: [{ target: 0.99 }]
+  indicator: { spec: { ratioMetric: { bad: ${source('failed')}, total: ${source('all')} } } }
+`,
+  );
+  const { admin, send, status } = await shop({ slos: file });
+  await send('/', 5);
+  const { period } = await status(5);
+  const opened = await openPage(admin, '#/slo?id=shop-availability');
+  await opened.page.getByText(`The budget begins anew on ${plain(dateText(period!.toMs))}.`).waitFor();
+  await opened.page.getByText(/a total outage could take each month \(Asia\/Kathmandu\)$/).waitFor();
   noFaults(opened);
 });
 
