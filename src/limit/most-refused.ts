@@ -4,7 +4,8 @@
  * A key has a row when more than half of what the sketch has counted in its place was its own: so of keys that come once, however many, none is told, and
  * there is no new series for each. Where another key is refused than the last time, only one in `EACH` of these is looked at, and counts for all: a
  * flood of refusals is when there is least time. So a count is right on average, and to within some `EACH` for a key that was refused a few times.
- * Cost of a refusal: a comparison, and every `EACH`th time that of the sketch, a hash and a look at 16 numbers; nothing for what is allowed.
+ * Cost of a refusal: a comparison and, of the same key as before, two additions; of another, every `EACH`th time that of the sketch, a hash and a look at
+ * 16 numbers. Nothing for what is allowed.
  */
 import { createRandom } from '../kernel/random.ts';
 import type { MetricsSink } from '../observe/metrics/metrics.ts';
@@ -13,9 +14,8 @@ import { createRefusedKeys, PLACES, RefusedKeys } from './refused-keys.ts';
 
 /** All keys of twenty limiters. */
 const ROWS_MAX = 320;
-/** A power of two. */
 const EACH = 8;
-/** So many are all looked at: where few are refused, each matters and none costs anything. */
+/** So many are all looked at that are of another key: where few are refused, each matters and none costs anything. */
 const ALL_OF_FIRST = 256;
 
 interface Place {
@@ -32,7 +32,11 @@ export class MostRefused {
   readonly #keys = new RefusedKeys(createRefusedKeys(1, this.#random), 0);
   readonly #places: Place[] = Array.from({ length: PLACES }, () => ({ row: null, askFrom: 1 }));
   #last = '';
+  /** Of the last key. */
+  #row: Row | null = null;
   #looked = 0;
+  /** How many are passed over until the next that is looked at. */
+  #skip = 0;
 
   private constructor(rows: Rows<'limit' | 'key'>, limit: string, showKeys: boolean) {
     this.#rows = rows;
@@ -52,18 +56,24 @@ export class MostRefused {
   }
 
   count(key: string): void {
-    let times = 1;
-    if (key !== this.#last && this.#looked >= ALL_OF_FIRST) {
-      // Drawn, so that no order of keys is in step with it.
-      if ((this.#random.int32() & (EACH - 1)) !== 0) return;
-      times = EACH;
+    if (key === this.#last) {
+      // Nearly always, where one asks too often.
+      if (this.#row !== null) this.#row.set(this.#keys.again());
+      else this.#look(key, 1);
+    } else if (this.#looked < ALL_OF_FIRST) {
+      this.#looked += 1;
+      this.#look(key, 1);
+    } else if (this.#skip > 0) {
+      this.#skip -= 1;
+    } else {
+      // Drawn, so that no order of keys is in step with it: from none to twice the mean.
+      this.#skip = Math.floor(this.#random.unit() * (2 * EACH - 1));
+      this.#look(key, EACH);
     }
-    this.#last = key;
-    this.#looked += 1;
-    this.#look(key, times);
   }
 
   #look(key: string, times: number): void {
+    this.#last = key;
     const at = this.#keys.count(key, this.#showKeys, times);
     const place = this.#places[at]!;
     const surely = this.#keys.surely(at);
@@ -79,5 +89,6 @@ export class MostRefused {
       // Where there is no room.
       place.askFrom = 2 * surely;
     }
+    this.#row = place.row;
   }
 }

@@ -53,6 +53,8 @@ export class RefusedKeys {
   readonly #hash = new Int32Array(2);
   #lastKey = '';
   #lastPlace = 0;
+  /** Of that place, in float64. */
+  #lastNumber = 0;
 
   constructor(memory: SharedArrayBuffer, lane: number) {
     const at = HEADER_BYTES + lane * LANE_BYTES;
@@ -72,10 +74,18 @@ export class RefusedKeys {
       halfSipHash(key, this.#secret, this.#hash);
       const [upper, lower] = this.#hash as unknown as [number, number];
       this.#lastPlace = this.#place(upper, lower) ?? this.#give({ upper, lower, text: shown ? key : '' });
+      this.#lastNumber = (this.#lastPlace * PLACE_BYTES) / 8;
       this.#lastKey = key;
     }
-    this.#numbers[(this.#lastPlace * PLACE_BYTES) / 8 + COUNT_AT]! += times;
+    this.#numbers[this.#lastNumber + COUNT_AT]! += times;
     return this.#lastPlace;
+  }
+
+  /** The key that was counted last once more, which is not compared again: how often it was refused at least. */
+  again(): number {
+    const count = this.#numbers[this.#lastNumber + COUNT_AT]! + 1;
+    this.#numbers[this.#lastNumber + COUNT_AT] = count;
+    return count - this.#numbers[this.#lastNumber + OVER_AT]!;
   }
 
   /** How often the key in this place was refused at least. */
