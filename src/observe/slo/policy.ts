@@ -2,7 +2,7 @@
  * What follows when the budget runs low: a warning, a review of what is deployed, a freeze, each from some share of the
  * budget left on down. Pure.
  *
- * A level holds for what is left over the rolling window, so it ends by itself, when what was spent leaves the window. A budget is a
+ * A level holds for what is left over the window, so it ends by itself, when what was spent leaves the window or a new period begins. A budget is a
  * share of what was counted: while that is little, one failure is many times what may fail, so nothing freezes until enough is known.
  */
 import { formatDuration, formatPercentage } from '../../kernel/units.ts';
