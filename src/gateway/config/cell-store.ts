@@ -47,9 +47,12 @@ export class CellStore {
   readonly process: Cell;
   readonly loads: LoadTable;
   readonly #clock: Pick<Clock, 'wallMs'>;
+  readonly #allLoads: Loads;
   #traffic = new Map<string, Cell>();
   #slots = new Map<string, number>();
-  #slotsTaken = 0;
+  /** Of `loads`, those that endpoints have. */
+  #taken = new Set<number>();
+  #lastSlot = -1;
   #endpoints = new Map<string, Cell>();
   #cells = new Map<string, Kept>();
   #counters = new Map<string, SharedArrayBuffer>();
@@ -61,6 +64,7 @@ export class CellStore {
     this.#clock = clock;
     this.process = createCell(lanes, PROCESS_SLOTS, clock.wallMs());
     this.loads = createLoadTable(ENDPOINTS_MAX, lanes);
+    this.#allLoads = new Loads(this.loads, 0);
   }
 
   endpoint(service: string, endpoint: string): Cell {
@@ -150,6 +154,7 @@ export class CellStore {
     this.#cells = new Map([...this.#cells].filter(([key]) => used.has(key)));
     this.#traffic = new Map([...this.#traffic].filter(([key]) => used.has(key)));
     this.#slots = new Map([...this.#slots].filter(([key]) => used.has(key)));
+    this.#taken = new Set(this.#slots.values());
     const limits = snapshots.flatMap((snapshot) => snapshot.limits);
     const counting = new Set(limits.flatMap(({ memory, floor }) => [memory, floor]));
     this.#counters = new Map([...this.#counters].filter(([, memory]) => counting.has(memory)));
@@ -161,14 +166,17 @@ export class CellStore {
     return this.#endpoints.size + this.#cells.size;
   }
 
-  /** One nobody has. Where requests of its last owner are still under way it is not free: they will count down there. */
+  /**
+   * One nobody has, looked for from the last one on: all have been taken once after so many endpoints that came and went. Where requests of its
+   * last owner are still under way it is not free: they will count down there.
+   */
   #freeSlot(): number {
-    if (this.#slotsTaken < ENDPOINTS_MAX) return this.#slotsTaken++;
-    const taken = new Set(this.#slots.values());
-    const loads = new Loads(this.loads, 0);
-    for (let slot = 0; slot < ENDPOINTS_MAX; slot++) {
-      if (taken.has(slot) || loads.inFlight(slot) > 0) continue;
+    for (let at = 1; at <= ENDPOINTS_MAX; at++) {
+      const slot = (this.#lastSlot + at) % ENDPOINTS_MAX;
+      if (this.#taken.has(slot) || this.#allLoads.inFlight(slot) > 0) continue;
       clearSlot(this.loads, slot);
+      this.#taken.add(slot);
+      this.#lastSlot = slot;
       return slot;
     }
     throw new RangeError(`More than ${ENDPOINTS_MAX} endpoints.`);

@@ -345,7 +345,7 @@ export class ControlPlane {
   #trialChanged(trial: CanaryState, next: InForce | null): void {
     this.#enforcement.trialChanged(next);
     // Not at once: it may have ended for a config that is about to be put in force, whose sources are there already.
-    void this.#turn.run(async () => this.#enforcement.retainSources());
+    void this.#turn.run(async () => this.#enforcement.retain());
     this.#events.emit({ kind: 'canary', trial });
   }
 

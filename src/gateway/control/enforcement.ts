@@ -142,6 +142,14 @@ export class Enforcement {
 
   /** Another config on a share of the connections. */
   async try(reading: ConfigReading, request: TrialRequest): Promise<TrialOutcome> {
+    return this.#try(reading, request)
+      .finally(() => this.retain())
+      .catch((error: unknown) => {
+        return { kind: 'refused', reason: error instanceof Error ? error.message : String(error), problems: [] };
+      });
+  }
+
+  async #try(reading: ConfigReading, request: TrialRequest): Promise<TrialOutcome> {
     if (reading.kind === 'refused') return { kind: 'refused', reason: reading.reason, problems: reading.problems };
     const { discovery, trials } = this.#options;
     const before = this.inForce();
@@ -162,6 +170,10 @@ export class Enforcement {
 
   /** The config in force once more, with the endpoints that are known now. Null, or why it could not. */
   async again(ticketSecret = this.#ticketSecret): Promise<string | null> {
+    return this.#again(ticketSecret).finally(() => this.retain());
+  }
+
+  async #again(ticketSecret: Uint8Array): Promise<string | null> {
     const { now, onEvent, trials } = this.#options;
     const before = this.inForce();
     if (now().phase !== 'running') return null;
@@ -195,10 +207,11 @@ export class Enforcement {
     this.#cells?.clearLane(lane);
   }
 
-  /** Forgets the sources of endpoints that nobody asks for any more. */
-  retainSources(): void {
+  /** Forgets what only configs have that are over or were refused: cells, and sources of endpoints. Whoever asked for one calls it. */
+  retain(): void {
     const used = [this.inForce(), this.#trial].filter((each) => each !== null);
     this.#options.discovery.retain(used.map(({ config }) => config));
+    this.#cells?.retain(...used.map(({ snapshot }) => snapshot));
   }
 
   /** What only renews certificates and secrets is no change that a budget could be spent by. */
@@ -221,7 +234,6 @@ export class Enforcement {
     const { endpoints, now, telemetry, watch } = this.#options;
     if (now().phase !== 'running') return;
     telemetry.apply(force.config);
-    this.#cells?.retain(force.snapshot, ...(this.#trial === null ? [] : [this.#trial.snapshot]));
     endpoints.update(this.inForce(), this.#trial);
     await watch(force.files);
   }

@@ -6,6 +6,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { config, create, folder, origin } from '../../../test/gateway-under-test.ts';
+import type { ReloadOutcome } from './events.ts';
+import type { TrialOutcome } from './trials.ts';
+
+const reasonOf = (outcome: ReloadOutcome | TrialOutcome): string => (outcome.kind === 'refused' ? outcome.reason : '');
 
 test('a given config is changed by giving another, and nothing of a refused one stays', async () => {
   const [one, two] = [await origin('one'), await origin('two')];
@@ -31,6 +35,25 @@ test('a given config is changed by giving another, and nothing of a refused one 
   assert.deepEqual([count, bad, lastOutcome], [1, 1, 'refused']);
 });
 
+test('endpoints of refused configs, on trial or not, are forgotten: there is room for others', async () => {
+  const one = await origin('one');
+  const { gateway, get } = create({ workers: 1, config: config(one) });
+  await gateway.start();
+  const file = join(folder(), 'next.yaml');
+  const listeners = [{ name: 'taken', address: one }];
+  // More of them than there can be at once.
+  for (let time = 0; time < 8; time++) {
+    const endpoints = Array.from({ length: 9000 }, (_, at) => `10.${time}.${at >> 8}.${at & 255}:80`);
+    const refused = config('', { services: [{ name: 'shop', endpoints }], listeners });
+    writeFileSync(file, JSON.stringify(refused));
+    const trial = { share: 0.1, watchMs: 1000 };
+    const outcome = await (time % 2 === 0 ? gateway.reload({ config: refused }) : gateway.apply({ file, trial }));
+    assert.match(reasonOf(outcome), /^Listener taken cannot listen on .* in use/);
+  }
+  assert.equal((await gateway.reload({ config: config(await origin('two')) })).kind, 'applied');
+  assert.equal(await get(), 'two');
+});
+
 test('a reload that cannot bind a new listener changes nothing, not even the admin address', async () => {
   const [one, two] = [await origin('one'), await origin('two')];
   const { gateway, get } = create({ config: config(one, { admin: { address: '127.0.0.1:0' } }) });
@@ -43,7 +66,7 @@ test('a reload that cannot bind a new listener changes nothing, not even the adm
   const outcome = await gateway.reload({
     config: config(two, { listeners, admin: { address: 'localhost:0' } }),
   });
-  assert.match(outcome.kind === 'refused' ? outcome.reason : '', /^Listener taken cannot listen on .* in use/);
+  assert.match(reasonOf(outcome), /^Listener taken cannot listen on .* in use/);
   assert.deepEqual([await get(), gateway.state().admin!.address, gateway.state().configVersion], ['one', admin, 1]);
 });
 

@@ -57,7 +57,7 @@ export class Replacement {
   async run(job: ReplacementJob): Promise<ReloadOutcome> {
     const { enforcement, onOutcome } = this.#parts;
     const outcome = await this.#try(job)
-      .finally(() => enforcement.retainSources())
+      .finally(() => enforcement.retain())
       .catch((error: unknown): ReloadOutcome => {
         const reason = error instanceof Error ? error.message : String(error);
         return enforcement.refused(job.cause, reason, []);

@@ -264,6 +264,8 @@ test('a worker that was lost while a config was applied comes back with the new 
   const replaced = once(events, 'replaced');
   assert.deepEqual(await supervisor.apply(snapshot(2)), { kind: 'applied' });
   await replaced;
+  // It may have come back with the old one, and is brought up to date then.
+  while (versions(2)[1] !== 2) await new Promise(setImmediate);
   assert.deepEqual(versions(2), [2, 2]);
 });
 
