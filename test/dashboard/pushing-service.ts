@@ -26,7 +26,7 @@ const locks = createLocks(memoryLeases(), {
   showNames: true,
 });
 const order = await locks.acquire('order:42', { ttl: '1m' });
-await locks.acquire('stock:7', { ttl: '1m' });
+await locks.acquire(`stock:${'7'.repeat(200)}`, { ttl: '1m' });
 process.on('message', () => void order.release());
 process.on('disconnect', () => process.exit());
 process.send?.('they are held');

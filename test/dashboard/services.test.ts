@@ -27,12 +27,17 @@ test('limits: those of a service, how full they are and whom they refuse; its lo
   await rows('keys that services refuse most', /^[0-9a-f]{16} searches cart 5$/).waitFor();
   const held = rows('locks that are held longest', /^order:42 host-1 \S+.\S+ order cart memory$/);
   await held.waitFor();
-  await rows('locks that are held longest', /^stock:7 host-1 /).waitFor();
+  const long = rows('locks that are held longest', /^stock:7{200} host-1 /);
+  await long.waitFor();
+  // It is cut, and told whole to whoever points at it; no other column is pushed out of sight.
+  assert.equal(await long.getByTitle(/^stock:7{200}$/).count(), 1);
+  const region = opened.page.getByRole('region', { name: 'locks that are held longest', exact: true });
+  assert.equal(await region.evaluate((element) => element.scrollWidth <= element.clientWidth), true);
   assert.doesNotMatch((await opened.page.textContent('main'))!, /secret/);
 
   service.send('give it back');
   await held.waitFor({ state: 'detached' });
   await rows('locks', /^order cart memory 0 0$/).waitFor();
-  await rows('locks that are held longest', /^stock:7 /).waitFor();
+  await rows('locks that are held longest', /^stock:7+ /).waitFor();
   noFaults(opened);
 });

@@ -168,11 +168,16 @@ function Heading({
   );
 }
 
+/** A text that may be too long for its column. */
+const LONG = 24;
+
 function cell<Row>({ kind, value, show }: Column<Row>, row: Row): View {
+  const content = value(row);
+  const title = typeof content === 'string' && content.length > LONG ? content : undefined;
   return h(
     'td',
-    { class: kind === 'text' ? 'text' : undefined },
-    show === undefined ? String(value(row) ?? '–') : show(row),
+    { class: kind === 'text' ? 'text' : undefined, title },
+    show === undefined ? String(content ?? '–') : show(row),
   );
 }
 
