@@ -90,7 +90,7 @@ export class DecisionMetrics {
 /** To read the clock twice takes as long as a take in memory: one in so many is timed. */
 const TIMED_EVERY = 64;
 
-/** How long a limiter in memory takes: usually some tens of nanoseconds, and as long as it has to wait for other threads or for memory. */
+/** How long a limiter in memory takes: usually a few hundred nanoseconds, and as long as it has to wait for other threads or for memory. */
 export class TakeTimes {
   readonly #took: Histogram;
   /** Until the next that is timed; the first is. */

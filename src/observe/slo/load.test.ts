@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { formatMistake } from '../../reading/mistakes.ts';
 import { loadSlos, parseSlos, resolveSlos } from './load.ts';
+import { openSlo } from '../../../test/slo/open-slo.ts';
 
 const DAY_MS = 86_400_000;
 const lines = (text: string): string[] => parseSlos(text, 'f.yaml').mistakes.map(formatMistake);
@@ -32,27 +33,6 @@ slos:
         error_query: sum(rate(orders_total{ok="no"}[{{.window}}]))
         total_query: sum(rate(orders_total[{{ .window }}]))
     alerting: { name: OrdersFail, page_alert: { labels: { tier: one } }, ticket_alert: { disable: true } }
-`;
-
-const openSlo = `apiVersion: openslo/v1
-kind: SLO
-metadata: { name: orders, labels: { team: web }, annotations: { spillway/sla: 99.5% } }
-spec:
-  service: shop
-  description: Orders arrive.
-  indicatorRef: orders
-  timeWindow: [{ duration: 4w, isRolling: true }]
-  budgetingMethod: Occurrences
-  objectives: [{ target: 0.999 }]
----
-apiVersion: openslo/v1
-kind: SLI
-metadata: { name: orders }
-spec:
-  ratioMetric:
-    counter: true
-    bad: { metricSource: { type: Prometheus, spec: { query: 'orders_total{ok="no"}' } } }
-    total: { metricSource: { type: Prometheus, spec: { query: orders_total } } }
 `;
 
 const short = `service: shop

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatMistake } from '../../reading/mistakes.ts';
 import { parseSlos } from './load.ts';
+import { openSlo } from '../../../test/slo/open-slo.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -10,27 +11,6 @@ function says(text: string, pattern: RegExp): void {
   const all = parseSlos(text, 'f.yaml').mistakes.map(formatMistake).join('\n');
   assert.match(all, new RegExp(pattern.source, `${pattern.flags}m`));
 }
-
-const openSlo = `apiVersion: openslo/v1
-kind: SLO
-metadata: { name: orders, labels: { team: web }, annotations: { spillway/sla: 99.5% } }
-spec:
-  service: shop
-  description: Orders arrive.
-  indicatorRef: orders
-  timeWindow: [{ duration: 4w, isRolling: true }]
-  budgetingMethod: Occurrences
-  objectives: [{ target: 0.999 }]
----
-apiVersion: openslo/v1
-kind: SLI
-metadata: { name: orders }
-spec:
-  ratioMetric:
-    counter: true
-    bad: { metricSource: { type: Prometheus, spec: { query: 'orders_total{ok="no"}' } } }
-    total: { metricSource: { type: Prometheus, spec: { query: orders_total } } }
-`;
 
 test('each objective of an SLO is one of its own, by a name that its place in the list has no part in', () => {
   const of = (...objectives: string[]) => openSlo.replace('[{ target: 0.999 }]', `[${objectives.join(', ')}]`);
