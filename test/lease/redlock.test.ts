@@ -205,12 +205,15 @@ test('a renewal takes no node on which another had it since', async () => {
   await using one = await open(ports(5));
   await warmUp(one.store);
   await using two = await open(ports(5));
+  await warmUp(two.store);
   const claim = claimOf();
   await granted(one.store, claim);
   await until(async () => (await nodesWith(claim)) === 5);
   for (const { admin } of servers) await admin.del('spillway:redlock:k');
   const other = claimOf();
   await granted(two.store, other);
+  // A node that has not heard of the other yet would rightly be given the lease once more.
+  await until(async () => (await nodesWith(other)) === 5);
   await two.store.release(other, waiting);
   assert.deepEqual(await one.store.renew(claim, waiting), { held: false });
   assert.equal(await nodesWith(claim), 0);
