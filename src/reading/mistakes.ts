@@ -86,7 +86,7 @@ export function oneOfNames(
   };
 }
 
-// A file of a thousand mistakes is one mistake made a thousand times: nobody reads further.
+// Of errors, and of warnings. A file of a thousand mistakes is one mistake made a thousand times: nobody reads further.
 const MISTAKES_MAX = 200;
 
 /** Collects mistakes with their places. */
@@ -95,7 +95,8 @@ export class MistakeList {
   readonly #locate: Locate;
   readonly #mistakes: Mistake[] = [];
   readonly #misread: Path[] = [];
-  #left = 0;
+  /** Also those that are not told. */
+  readonly #counts = { error: 0, warning: 0 };
 
   constructor(file: string, locate: Locate) {
     this.#file = file;
@@ -152,9 +153,11 @@ export class MistakeList {
       (a, b) => order(a).localeCompare(order(b)) || a.line - b.line || a.column - b.column,
     );
     const last = sorted.at(-1);
-    if (this.#left === 0 || last === undefined) return sorted;
-    const rest = { message: `and ${this.#left} more`, path: '', found: null, expected: null, suggestion: null };
-    return [...sorted, { ...last, ...rest, severity: 'error' }];
+    const { error, warning } = this.#counts;
+    const left = error + warning - sorted.length;
+    if (left === 0 || last === undefined) return sorted;
+    const rest = { message: `and ${left} more`, path: '', found: null, expected: null, suggestion: null };
+    return [...sorted, { ...last, ...rest, severity: error > MISTAKES_MAX ? 'error' : 'warning' }];
   }
 
   #rule(severity: Mistake['severity'], path: Path, finding: Finding, part: 'key' | 'value'): void {
@@ -179,8 +182,9 @@ export class MistakeList {
   }
 
   #push(mistake: Mistake): void {
-    if (this.#mistakes.length < MISTAKES_MAX) this.#mistakes.push(mistake);
-    else this.#left++;
+    // Of each kind by itself: an error behind any number of warnings still keeps the config from being used.
+    this.#counts[mistake.severity] += 1;
+    if (this.#counts[mistake.severity] <= MISTAKES_MAX) this.#mistakes.push(mistake);
   }
 }
 
