@@ -40,7 +40,7 @@ export async function serve(policy: Partial<AdminPolicy> = {}, given: Partial<Ad
 }
 
 /** Enough for `/metrics`. */
-export const metrics = (): never => {
+export const metrics = async (): Promise<never> => {
   const state = {
     version: '',
     startedAt: '',
@@ -57,6 +57,7 @@ export const metrics = (): never => {
     state,
     discovery: [],
     breakers: [],
+    endpoints: { named: [], others: [] },
     exported: null,
     slos: [],
     process,

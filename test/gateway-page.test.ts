@@ -6,6 +6,7 @@ import { serverPath } from '../scripts/servers.ts';
 import { AdminServer } from '../src/gateway/admin/server.ts';
 import { gatewayMetrics, type MetricsInput } from '../src/gateway/admin/metrics.ts';
 import { bucketOf } from '../src/gateway/durations.ts';
+import type { ConfigInput } from '../src/gateway/config/index.ts';
 import { ENDPOINT_SLOTS, endpointSlots, ROUTE_SLOTS, routeSlots } from '../src/gateway/slots.ts';
 import { cellLane } from '../src/kernel/cells.ts';
 import { seededRandom } from '../src/kernel/random.ts';
@@ -98,11 +99,14 @@ test('promtool and the parser of Prometheus in Python find nothing to say agains
 
 test('a Prometheus that keeps native histograms and one that reads text have the same of it, and the finer quantiles', async () => {
   const { given, valuesMs } = busyInput();
-  const admin = new AdminServer(adminBackend({ metrics: (exemplars) => gatewayMetrics(given, exemplars) }).whole, {
-    grants: [{ role: 'write', token: null }],
-    loopbackName: '127.0.0.1',
-    made: null,
-  });
+  const admin = new AdminServer(
+    adminBackend({ metrics: async (exemplars) => gatewayMetrics(given, exemplars) }).whole,
+    {
+      grants: [{ role: 'write', token: null }],
+      loopbackName: '127.0.0.1',
+      made: null,
+    },
+  );
   cleanups.push(() => admin.close());
   const bound = await admin.listen({ host: '127.0.0.1', port: 0 });
   const address = 'port' in bound ? `127.0.0.1:${bound.port}` : assert.fail();
@@ -143,6 +147,70 @@ test('a Prometheus that keeps native histograms and one that reads text have the
       assert.ok(isWithin, `p${100 * q}: ${found} is not from ${from} to ${to}`);
     }
   }
+});
+
+test('of more endpoints than are named the others of a service are one: no sum lacks any, over reloads, to Prometheus and to who reads protobuf', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const at = await Promise.all(names.map((name) => origin(name)));
+  const of = (endpoints: readonly string[], room: number): ConfigInput =>
+    config(at[0]!, {
+      admin: { address: '127.0.0.1:0' },
+      services: [{ name: 'shop', endpoints: [...endpoints], balance: 'round-robin' }],
+      telemetry: { metrics: { endpoints: room } },
+    });
+  const { gateway, get } = create({ workers: 1, config: of(at, 2) });
+  await gateway.start();
+  const answers: string[] = [];
+  for (let n = 0; n < 20; n++) answers.push(await get());
+  const url = `http://${gateway.state().admin!.address}/metrics`;
+  const name = 'spillway_endpoint_requests_total';
+  const read = async (headers: Record<string, string> = {}): Promise<Map<string, number>> => {
+    const answer = await fetch(url, { headers });
+    const text = await answer.text();
+    const samples = parseExposition(text, 'prometheus').flatMap((family) => family.samples);
+    const shown = samples.filter((one) => one.name === name && one.labels['code_class'] === '2xx');
+    return new Map(shown.map(({ labels, value }) => [labels['endpoint'] ?? `overflow=${labels['overflow']}`, value]));
+  };
+  const counted = (...which: string[]): number => answers.filter((answer) => which.includes(answer)).length;
+  // An answer is counted once it has been sent.
+  let first = await read();
+  while ([...first.values()].reduce((sum, count) => sum + count, 0) < answers.length) first = await read();
+  assert.deepEqual(
+    [...first],
+    [
+      [at[0], counted('a')],
+      [at[1], counted('b')],
+      ['overflow=true', counted('c', 'd', 'e')],
+    ],
+  );
+  const page = readClientPage(
+    Buffer.from(await (await fetch(url, { headers: { Accept: protobufAsked } })).arrayBuffer()),
+  );
+  const others = page.histograms
+    .get('spillway_upstream_duration_seconds')!
+    .find(({ labels }) => labels['overflow'] === 'true');
+  assert.equal(others?.count, counted('c', 'd', 'e'));
+
+  await using prometheus = await PrometheusServer.start(new URL(url).host);
+  await prometheus.scraped();
+  assert.deepEqual(await prometheus.query(`sum by (service) (${name})`), [[{ service: 'shop' }, 20]]);
+  assert.deepEqual(await prometheus.query(`min by (service) (spillway_endpoint_up)`), [[{ service: 'shop' }, 1]]);
+
+  // One of the others goes: what it counted stays with them. Then one that is named does, and the next has its room.
+  assert.equal((await gateway.reload({ config: of(at.slice(0, 4), 2) })).kind, 'applied');
+  assert.equal((await read()).get('overflow=true'), counted('c', 'd', 'e'));
+  assert.equal((await gateway.reload({ config: of(at.slice(1, 4), 2) })).kind, 'applied');
+  assert.deepEqual(
+    [...(await read())],
+    [
+      [at[1], counted('b')],
+      [at[2], counted('c')],
+      ['overflow=true', counted('c', 'd', 'e')],
+    ],
+  );
+  // There is more room: it is used at once.
+  assert.equal((await gateway.reload({ config: of(at.slice(1, 4), 3) })).kind, 'applied');
+  assert.deepEqual([...(await read()).keys()], [at[1], at[2], at[3], 'overflow=true']);
 });
 
 test('a running gateway answers who asks for protobuf with it: what was counted, and the traces that are kept', async () => {

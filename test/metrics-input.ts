@@ -2,7 +2,9 @@
 import type { MetricsInput } from '../src/gateway/admin/metrics.ts';
 import { CellStore, compileSnapshot, resolveConfig } from '../src/gateway/config/index.ts';
 import type { BreakerState, DiscoveryState, EndpointState } from '../src/gateway/control/gateway-state.ts';
+import { NamedEndpoints } from '../src/gateway/control/named-endpoints.ts';
 import { readLimits, readStores } from '../src/gateway/control/read-limits.ts';
+import { atOnce } from '../src/kernel/steps.ts';
 import type { SloStatus } from '../src/observe/slo/live/status.ts';
 
 const { config } = resolveConfig({
@@ -71,8 +73,8 @@ const changes: EndpointState['changes'] = [
   { to: 'down', cause: 'status', count: 2 },
 ];
 
-/** Two routes, two endpoints, two limits, two workers that have counted nothing yet; something to say in each family, but those of TLS. */
-export function metricsInput(): MetricsInput {
+/** Two routes, two endpoints, of whom so many are named, two limits, two workers that have counted nothing yet; something to say in each family, but those of TLS. */
+export function metricsInput(named = 2): MetricsInput {
   const options = { version: 3, cells: new CellStore(3), ticketSecret: new Uint8Array(32), pseudonym: 'p' };
   const snapshot = compileSnapshot(config!, options);
   const state: MetricsInput['state'] = {
@@ -108,6 +110,7 @@ export function metricsInput(): MetricsInput {
     snapshot,
     state,
     discovery: [discovery],
+    endpoints: atOnce(new NamedEndpoints(healthChanges).read(snapshot, named)),
     breakers: [{ service: 'shop', bornMs: Date.UTC(2026, 0), state: breaker }],
     exported,
     slos: [slo],

@@ -7,26 +7,35 @@ import { pageOf } from '../../src/observe/exposition.ts';
 import type { PageFormat } from '../../src/observe/prometheus.ts';
 import { gatewayMetrics, type MetricsInput } from '../../src/gateway/admin/metrics.ts';
 import { CellStore, compileSnapshot, resolveConfig } from '../../src/gateway/config/index.ts';
+import { NamedEndpoints, SUMS_TURN_MS } from '../../src/gateway/control/named-endpoints.ts';
 import { readLimits, readStores } from '../../src/gateway/control/read-limits.ts';
 import { bucketOf } from '../../src/gateway/durations.ts';
 import { ROUTE_SLOTS, routeSlots } from '../../src/gateway/slots.ts';
 import { cellLane } from '../../src/kernel/cells.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
+import { inTurns } from '../../src/kernel/steps.ts';
 import { cpuNs } from '../cpu-time.ts';
 
 const ROUNDS = 15;
 const LANES = 5;
+const OF_A_SERVICE = 10_000;
+/** As by default: what the others count is added up first. */
+const NAMED = 1000;
 /** Of each route: they fall in some 60 buckets. */
 const DURATIONS = 300;
 
-function gatewayOf(routes: number, endpoints: number): MetricsInput {
+function gatewayOf(routes: number, endpoints: number): Omit<MetricsInput, 'endpoints'> {
   const { config } = resolveConfig({
     listeners: [{ name: 'web', address: '127.0.0.1:0' }],
-    services: [
-      { name: 'shop', endpoints: Array.from({ length: endpoints }, (_, n) => `10.0.${n >> 8}.${n & 255}:80`) },
-    ],
-    routes: Array.from({ length: routes }, (_, n) => ({ name: `r${n}`, match: { path: `/r${n}` }, service: 'shop' })),
+    services: Array.from({ length: Math.ceil(endpoints / OF_A_SERVICE) }, (_, service) => ({
+      name: `shop${service}`,
+      endpoints: Array.from(
+        { length: Math.min(OF_A_SERVICE, endpoints) },
+        (__, n) => `10.${service}.${n >> 8}.${n & 255}:80`,
+      ),
+    })),
+    routes: Array.from({ length: routes }, (_, n) => ({ name: `r${n}`, match: { path: `/r${n}` }, service: 'shop0' })),
   });
   const options = { version: 1, cells: new CellStore(LANES), ticketSecret: new Uint8Array(32), pseudonym: 'p' };
   const snapshot = compileSnapshot(config!, options);
@@ -47,7 +56,7 @@ function gatewayOf(routes: number, endpoints: number): MetricsInput {
       workers: [],
       reloads: { applied: 0, refused: 0, lastAt: null, lastOutcome: null, lastReason: null },
     },
-    discovery: [null],
+    discovery: snapshot.services.map(() => null),
     exported: null,
     slos: [],
     healthChanges: () => [],
@@ -55,8 +64,13 @@ function gatewayOf(routes: number, endpoints: number): MetricsInput {
   };
 }
 
+interface Asked {
+  readonly given: Omit<MetricsInput, 'endpoints'>;
+  readonly named: NamedEndpoints;
+}
+
 /** One page: its bytes, and `turnsMs` lowered to what each turn of the event loop took that makes it. */
-async function timedPage(given: MetricsInput, format: PageFormat, turnsMs: number[]): Promise<number> {
+async function timedPage({ given, named }: Asked, format: PageFormat, turnsMs: number[]): Promise<number> {
   let turn = 0;
   let beganMs = systemClock.nowMs();
   const ended = (): void => {
@@ -70,7 +84,8 @@ async function timedPage(given: MetricsInput, format: PageFormat, turnsMs: numbe
     next = setImmediate(again);
   });
   let bytes = 0;
-  for await (const chunk of pageOf(gatewayMetrics(given), format)) bytes += Buffer.byteLength(chunk);
+  const endpoints = await inTurns(named.read(given.snapshot, NAMED), { clock: systemClock, turnMs: SUMS_TURN_MS });
+  for await (const chunk of pageOf(gatewayMetrics({ ...given, endpoints }), format)) bytes += Buffer.byteLength(chunk);
   ended();
   clearImmediate(next);
   return bytes;
@@ -82,14 +97,16 @@ export async function gatewayPagePart(): Promise<void> {
     [1000, 10],
     [10, 1000],
     [1000, 1000],
+    [10, 50_000],
   ] as const) {
     const given = gatewayOf(routes, endpoints);
+    const named = new NamedEndpoints(() => []);
     for (const format of ['prometheus', 'protobuf'] as const) {
       const turnsMs: number[] = [];
       let [bestNs, bytes] = [Infinity, 0];
       for (let round = 0; round < ROUNDS; round++) {
         const before = cpuNs();
-        bytes = await timedPage(given, format, turnsMs);
+        bytes = await timedPage({ given, named }, format, turnsMs);
         bestNs = Math.min(bestNs, cpuNs() - before);
       }
       process.stdout.write(

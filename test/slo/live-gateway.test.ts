@@ -161,3 +161,23 @@ test('what no gateway can evaluate, and what it does not have, is a warning; a f
   assert.match(bad.out + bad.err, /gone\.yaml:3:8: the file .*a\.slo\.yaml does not exist/);
   assert.match(bad.out + bad.err, /gone\.yaml:3:20: the gateway reads objectives from YAML or JSON/);
 });
+
+test('more objectives than are evaluated each second are refused', async () => {
+  const names = Array.from({ length: 11 }, (_, n) => `many${n}.json`);
+  for (const [n, name] of names.entries()) {
+    const slos = Array.from({ length: 100 }, (__, at) => ({
+      name: `o${at}`,
+      objective: '99%',
+      sli: { availability: {} },
+    }));
+    writeFileSync(join(folder, name), JSON.stringify({ service: `s${n}`, slos }));
+  }
+  const many = join(folder, 'many.yaml');
+  writeFileSync(
+    many,
+    `listeners: [{ name: web, address: "127.0.0.1:0" }]\nroutes: [{ respond: { status: 200 } }]\nslos: [${names.join(', ')}]\n`,
+  );
+  const { out, err, code } = await runCli(['check', many]);
+  assert.equal(code, 1);
+  assert.match(out + err, /many\.yaml:3:7: .*Found 1100 objectives, expected at most 1000/);
+});

@@ -140,10 +140,10 @@ async function answerToken(backend: AdminBackend): Promise<ApiAnswer> {
   return json(200, { madeToken: backend.madeToken() });
 }
 
-function answerMetrics(backend: AdminBackend, { headers }: ApiRequest): ApiAnswer {
+async function answerMetrics(backend: AdminBackend, { headers }: ApiRequest): Promise<ApiAnswer> {
   const format = chooseFormat(headers.accept);
   const exemplars = routeExemplars(format === 'prometheus' ? [] : backend.telemetry.traces.spans());
-  const body = pageOf(backend.metrics(exemplars), format);
+  const body = pageOf(await backend.metrics(exemplars), format);
   return { kind: 'answer', status: 200, contentType: contentTypes[format], body };
 }
 

@@ -24,7 +24,7 @@ export interface AdminBackend {
   /** Of one address, in each service that has it; empty if none has. */
   endpointStates(address: string): readonly EndpointOfService[];
   /** What `/metrics` shows. */
-  metrics(exemplars: RouteExemplars): Iterable<MetricFamily>;
+  metrics(exemplars: RouteExemplars): Promise<Iterable<MetricFamily>>;
   /** Null if this process can still serve; else why it should be started anew. */
   notAlive(): string | null;
   /** Null if new work is welcome; else why not. */

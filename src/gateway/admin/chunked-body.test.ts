@@ -117,12 +117,13 @@ test('over the admin API: a page in chunks, and for HEAD its head alone', async 
     state,
     discovery: [],
     breakers: [],
+    endpoints: { named: [], others: [] },
     exported: null,
     slos: [],
     healthChanges: () => [],
     process,
   };
-  const metrics = () => gatewayMetrics(input as unknown as MetricsInput);
+  const metrics = async () => gatewayMetrics(input as unknown as MetricsInput);
   const server = new AdminServer({ metrics, audit() {} } as unknown as AdminBackend, policy);
   t.after(() => server.close());
   const bound = await server.listen({ host: '127.0.0.1', port: 0 });

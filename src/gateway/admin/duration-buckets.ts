@@ -1,5 +1,6 @@
 /** The durations of a cell as `/metrics` shows them: by bounds in round numbers, each with a trace that can be opened, if one is kept. */
 import { type Cell, cellBornMs } from '../../kernel/cells.ts';
+import type { HistogramReading } from '../../observe/metrics/reading.ts';
 import type { Bucket, Exemplar, HistogramSample } from '../../observe/prometheus.ts';
 import { type DurationSlots, readDurations } from '../control/read-durations.ts';
 import { exponentialDurations } from '../durations.ts';
@@ -19,13 +20,21 @@ export interface TimedSpec {
  */
 export const endpointBoundsMs = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000] as const;
 
+type Shown = Omit<HistogramSample, 'labels'>;
+type BucketExemplars = readonly (Exemplar | undefined)[];
+
 /** What is at or below each bound that is shown, and all of it. */
-export function durations(
-  cell: Cell,
-  { laneSlots, slots, boundsMs }: TimedSpec,
-  exemplars: readonly (Exemplar | undefined)[] = [],
-): Omit<HistogramSample, 'labels'> {
-  const { bounds, counts, count, sum: sumMs } = readDurations([cell], laneSlots, slots);
+export function durations(cell: Cell, { laneSlots, slots, boundsMs }: TimedSpec, exemplars?: BucketExemplars): Shown {
+  return shownDurations(readDurations([cell], laneSlots, slots), boundsMs, cellBornMs(cell), exemplars);
+}
+
+/** The same of a reading in ms, by some of its bounds. */
+export function shownDurations(
+  { bounds, counts, count, sum: sumMs }: HistogramReading,
+  boundsMs: readonly number[],
+  sinceMs: number,
+  exemplars: BucketExemplars = [],
+): Shown {
   const buckets: Bucket[] = [];
   const show = (leMs: number, below: number): void => {
     // A route that left and came again counts from nothing, and its traces are kept.
@@ -40,5 +49,5 @@ export function durations(
   }
   show(Number.POSITIVE_INFINITY, count);
   const sum = sumMs / 1000;
-  return { sinceMs: cellBornMs(cell), buckets, sum, exponential: () => exponentialDurations.of(counts, sum) };
+  return { sinceMs, buckets, sum, exponential: () => exponentialDurations.of(counts, sum) };
 }

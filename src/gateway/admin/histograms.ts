@@ -1,7 +1,10 @@
 /** The histograms of `/metrics`: durations of everything whose cell has them, each with the bounds that are shown of it. */
+import { HistogramReading } from '../../observe/metrics/reading.ts';
 import type { HistogramSample } from '../../observe/prometheus.ts';
 import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
+import type { EndpointSeries, OtherEndpoints } from '../control/named-endpoints.ts';
 import { storesOf } from '../control/read-limits.ts';
+import { BUCKETS, durationBuckets } from '../durations.ts';
 import {
   ARM_SLOTS,
   armSlots,
@@ -16,9 +19,9 @@ import {
 } from '../slots.ts';
 import { serviceNameOf, type Snapshot } from '../snapshot.ts';
 import type { RouteExemplars } from '../tracing/route-exemplars.ts';
-import { durations, endpointBoundsMs, type TimedSpec } from './duration-buckets.ts';
+import { durations, endpointBoundsMs, shownDurations, type TimedSpec } from './duration-buckets.ts';
 import type { MetricNames } from './metric-names.ts';
-import { armsOf, each, endpointsOf } from './metric-subjects.ts';
+import { armsOf, each, labelsOfNamed, labelsOfOthers } from './metric-subjects.ts';
 
 export type Histograms = {
   readonly [
@@ -35,7 +38,10 @@ const timed = {
 } as const satisfies Record<string, TimedSpec>;
 
 /** `exemplars` are of routes. */
-export function histograms(snapshot: Snapshot, exemplars: RouteExemplars): Histograms {
+export function histograms(
+  { snapshot, endpoints }: { readonly snapshot: Snapshot; readonly endpoints: EndpointSeries },
+  exemplars: RouteExemplars,
+): Histograms {
   return {
     spillway_request_duration_seconds: each(snapshot.routes, (route) => [
       {
@@ -46,8 +52,10 @@ export function histograms(snapshot: Snapshot, exemplars: RouteExemplars): Histo
     spillway_arm_duration_seconds: each(armsOf(snapshot), ({ labels, cell }) => [
       { labels, ...durations(cell, timed.arm) },
     ]),
-    spillway_upstream_duration_seconds: each(endpointsOf(snapshot), ({ service, endpoint: { id, cell } }) => [
-      { labels: { service, endpoint: id }, ...durations(cell, timed.endpoint) },
+    spillway_upstream_duration_seconds: each([...endpoints.named, ...endpoints.others], (of) => [
+      'endpoint' in of
+        ? { labels: labelsOfNamed(of), ...durations(of.endpoint.cell, timed.endpoint) }
+        : { labels: labelsOfOthers(of), ...shownDurations(readingOf(of), endpointBoundsMs, of.sinceMs) },
     ]),
     spillway_listener_duration_seconds: each(snapshot.listeners, ({ id, cell }) => [
       { labels: { listener: id }, ...durations(cell, timed.listener) },
@@ -56,4 +64,13 @@ export function histograms(snapshot: Snapshot, exemplars: RouteExemplars): Histo
       { labels: { store: name }, ...durations(cell, timed.store) },
     ]),
   };
+}
+
+function readingOf({ counts }: OtherEndpoints): HistogramReading {
+  const { buckets, durationSumMs } = endpointSlots;
+  return new HistogramReading(
+    durationBuckets.bounds,
+    counts.subarray(buckets, buckets + BUCKETS),
+    counts[durationSumMs]!,
+  );
 }

@@ -5,11 +5,13 @@ import { parseExposition } from '../../../test/exposition-parser.ts';
 import { metricsInput } from '../../../test/metrics-input.ts';
 import { span } from '../../../test/observe/spans.ts';
 import { cellHeader, cellLane } from '../../kernel/cells.ts';
+import { atOnce } from '../../kernel/steps.ts';
 import { inChunks, LINES_MAX } from '../../observe/page.ts';
 import { formatMetrics, type MetricFamily, type MetricFormat } from '../../observe/prometheus.ts';
 import { protobufPage } from '../../observe/protobuf-page.ts';
 import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
 import type { SpanRecord } from '../../observe/trace/span-record.ts';
+import { NamedEndpoints } from '../control/named-endpoints.ts';
 import { bucketOf, durationBuckets } from '../durations.ts';
 import {
   ENDPOINT_SLOTS,
@@ -66,6 +68,38 @@ test('both formats are accepted by a strict reader, every family shows its decla
     const { labels } = metricNames[name as keyof typeof metricNames];
     for (const sample of samples) assert.deepEqual(Object.keys(sample.labels), [...labels], name);
   }
+});
+
+test('endpoints that are not named are one series in each family, with the label of the overflow in place of theirs', () => {
+  const given = metricsInput(0);
+  for (const [at, { cell }] of given.snapshot.services[0]!.endpoints.entries()) {
+    const lane = cellLane(cell, ENDPOINT_SLOTS, 1);
+    lane[endpointSlots.responses2xx] = 10 + at;
+    lane[endpointSlots.durationSumMs] = 500;
+    lane[endpointSlots.buckets + bucketOf(30)] = 1 + at;
+  }
+  // They are added up before the page is made.
+  const summed = { ...given, endpoints: atOnce(new NamedEndpoints(given.healthChanges).read(given.snapshot, 0)) };
+  const families = gatewayMetrics(summed);
+  for (const { name, samples } of families) {
+    const { labels } = metricNames[name as keyof typeof metricNames];
+    if (!(labels as readonly string[]).includes('endpoint')) continue;
+    const expected = labels.map((label) => (label === 'endpoint' ? 'overflow' : label));
+    for (const sample of samples) {
+      assert.deepEqual(Object.keys(sample.labels), expected, name);
+      assert.deepEqual([sample.labels['service'], sample.labels['overflow']], ['shop', 'true']);
+    }
+  }
+  const value = read(summed);
+  const others = { service: 'shop', overflow: 'true' };
+  assert.equal(value('spillway_endpoint_requests_total', { ...others, code_class: '2xx' }), 21);
+  assert.equal(value('spillway_upstream_duration_seconds_count', others), 3);
+  assert.equal(value('spillway_upstream_duration_seconds_sum', others), 1);
+  assert.equal(value('spillway_upstream_duration_seconds_bucket', { ...others, le: '0.025' }), 0);
+  assert.equal(value('spillway_upstream_duration_seconds_bucket', { ...others, le: '0.05' }), 3);
+  assert.equal(value('spillway_endpoint_health_changes_total', { ...others, to: 'down', cause: 'status' }), 2);
+  assert.equal(value('spillway_endpoint_up', others), 1);
+  assert.equal(value('spillway_service_endpoints', { service: 'shop' }), 2);
 });
 
 test('counters of all workers are summed, per route, endpoint and reason', () => {

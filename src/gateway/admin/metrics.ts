@@ -4,23 +4,18 @@
  *
  * Samples are made when a reader comes to them, one thing at a time: a scrape of 50,000 series is no work at one stretch.
  */
-import { cellBornMs, cellHeader, cellLanes, type Cell } from '../../kernel/cells.ts';
+import { cellBornMs, cellLanes } from '../../kernel/cells.ts';
 import type { Labels, MetricFamily, Sample } from '../../observe/prometheus.ts';
 import type { OtlpCounts } from '../../observe/otlp/channel.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
-import type { DiscoveryState, EndpointState, GatewayState, StatusCounts } from '../control/gateway-state.ts';
+import type { DiscoveryState, EndpointState, GatewayState } from '../control/gateway-state.ts';
 import type { Exported } from '../control/exported.ts';
+import type { EndpointSeries } from '../control/named-endpoints.ts';
 import { storesOf } from '../control/read-limits.ts';
-import { reader, readNow } from '../control/read-cell.ts';
-import { readStatuses } from '../control/read-state.ts';
+import { reader } from '../control/read-cell.ts';
 import {
   ARM_SLOTS,
   armSlots,
-  DRAIN,
-  ENDPOINT_SLOTS,
-  endpointSlots,
-  HEALTH,
-  HEALTH_DOWN,
   LISTENER_SLOTS,
   listenerSlots,
   PROCESS_SLOTS,
@@ -28,17 +23,27 @@ import {
   refusals,
   ROUTE_SLOTS,
   routeSlots,
-  SERVING,
   STORE_SLOTS,
   storeSlots,
 } from '../slots.ts';
 import { serviceNameOf, type Snapshot } from '../snapshot.ts';
 import type { RouteExemplars } from '../tracing/route-exemplars.ts';
 import { breakerSamples, type CountedBreaker } from './breaker-samples.ts';
+import { endpointSamples } from './endpoint-samples.ts';
 import { type Histograms, histograms } from './histograms.ts';
 import { limitSamples } from './limit-samples.ts';
-import { metricNames, type MetricNames } from './metric-names.ts';
-import { armsOf, each, endpointsOf, lazily } from './metric-subjects.ts';
+import { metricNames } from './metric-names.ts';
+import {
+  armsOf,
+  each,
+  lazily,
+  type Samples,
+  type Series,
+  slotSeries,
+  statusSamples,
+  type Subject,
+  subject,
+} from './metric-subjects.ts';
 import { sloSamples } from './slo-samples.ts';
 
 export interface MetricsInput {
@@ -50,6 +55,7 @@ export interface MetricsInput {
   /** Of each service, in the order of the snapshot. */
   readonly discovery: readonly (DiscoveryState | null)[];
   readonly breakers: readonly CountedBreaker[];
+  readonly endpoints: EndpointSeries;
   /** To a collector; null if there is none. */
   readonly exported: Exported | null;
   /** Empty without `slos`. */
@@ -67,9 +73,6 @@ export interface MetricsInput {
   };
 }
 
-type Samples = Iterable<Sample>;
-type Series = Readonly<Record<string, Samples>>;
-
 /** `exemplars` are shown by formats that have room for them. */
 export function gatewayMetrics(input: MetricsInput, exemplars: RouteExemplars = new Map()): MetricFamily[] {
   const { snapshot, state } = input;
@@ -83,53 +86,15 @@ export function gatewayMetrics(input: MetricsInput, exemplars: RouteExemplars = 
     ...listenerSeries(snapshot),
     ...discoverySeries(input),
     ...breakerSamples(input.breakers),
-    ...endpointSeries(snapshot),
-    spillway_endpoint_health_changes_total: healthSamples(input),
+    ...endpointSamples(input.endpoints, input.healthChanges),
     ...sloSamples(input.slos),
     ...workerSeries(snapshot, state),
     ...processSeries(input),
   };
-  const shown = histograms(snapshot, exemplars);
+  const shown = histograms(input, exemplars);
   return Object.entries(metricNames).map(([name, { type, help }]): MetricFamily => {
     if (type === 'histogram') return { name, type, help, samples: shown[name as keyof Histograms] };
     return { name, type, help, samples: series[name] ?? [] };
-  });
-}
-
-/** One sample for each thing, of one slot in each thing's cell. */
-interface Subject {
-  readonly labels: Labels;
-  /** As a sample has it. */
-  readonly sinceMs: number;
-  readonly count: (slot: number) => number;
-}
-
-/**
- * Whoever leaves the config and comes again has a new cell, and counts from nothing. Its numbers, those before its buckets, are of the moment at which
- * it is made: all series of a thing agree, though a page is made in many turns.
- */
-function subject(labels: Labels, cell: Cell, slots: number, numbers = slots): Subject {
-  return { labels, sinceMs: cellBornMs(cell), count: readNow(cell, slots, numbers) };
-}
-
-type Name = keyof MetricNames;
-
-function slotSeries(subjects: Iterable<Subject>, slots: Readonly<Partial<Record<Name, number>>>, factor = 1): Series {
-  const series = Object.entries(slots).map(([name, slot]) => [
-    name,
-    each(subjects, ({ labels, sinceMs, count }) => [{ labels, sinceMs, value: count(slot) * factor }]),
-  ]);
-  return Object.fromEntries(series) as Series;
-}
-
-function statusSamples(subjects: Iterable<Subject>, first: number): Samples {
-  return each(subjects, ({ labels, sinceMs, count }) => {
-    const classes = Object.entries(readStatuses(count, first) satisfies StatusCounts);
-    return classes.map(([code_class, value]) => ({
-      labels: { ...labels, code_class },
-      sinceMs,
-      value: value as number,
-    }));
   });
 }
 
@@ -246,56 +211,6 @@ function discoverySeries({ snapshot, discovery }: MetricsInput): Series {
     spillway_discovery_age_seconds: ofEach(({ ageMs }) => (ageMs === null ? null : ageMs / 1000)),
     spillway_discovery_failing: ofEach(({ problem }) => (problem === null ? 0 : 1)),
   };
-}
-
-function endpointSeries(snapshot: Snapshot): Series {
-  const subjects = lazily(endpointsOf(snapshot), ({ service, endpoint: { id, cell } }) => ({
-    ...subject({ service, endpoint: id }, cell, ENDPOINT_SLOTS, endpointSlots.buckets),
-    cell,
-  }));
-  return {
-    spillway_endpoint_up: each(subjects, ({ labels, cell }) => [{ labels, value: isDown(cell) ? 0 : 1 }]),
-    spillway_endpoint_draining: each(subjects, ({ labels, cell }) => [{ labels, value: isServing(cell) ? 0 : 1 }]),
-    spillway_endpoint_requests_total: statusSamples(subjects, endpointSlots.responses1xx),
-    ...slotSeries(subjects, {
-      spillway_endpoint_in_flight: endpointSlots.inFlight,
-      spillway_endpoint_tunnels: endpointSlots.tunnels,
-      spillway_endpoint_requests_cut_total: endpointSlots.requestsCut,
-      spillway_endpoint_tunnels_cut_total: endpointSlots.tunnelsCut,
-      spillway_endpoint_queued: endpointSlots.queued,
-      spillway_upstream_connections: endpointSlots.connections,
-      spillway_upstream_idle_connections: endpointSlots.idle,
-      spillway_upstream_connects_total: endpointSlots.connects,
-      spillway_upstream_connect_failures_total: endpointSlots.connectFailures,
-      spillway_upstream_reuses_total: endpointSlots.reuses,
-      spillway_upstream_tls_handshakes_total: endpointSlots.tlsHandshakes,
-      spillway_upstream_timeouts_total: endpointSlots.timeouts,
-      spillway_upstream_resets_total: endpointSlots.resets,
-      spillway_upstream_protocol_errors_total: endpointSlots.protocolErrors,
-      spillway_upstream_retries_total: endpointSlots.retries,
-      spillway_upstream_sent_bytes_total: endpointSlots.bytesSent,
-      spillway_upstream_received_bytes_total: endpointSlots.bytesReceived,
-    }),
-  };
-}
-
-/** Only what has happened: an endpoint could become five things for some fifteen reasons. */
-function healthSamples({ snapshot, healthChanges }: MetricsInput): Samples {
-  return each(endpointsOf(snapshot), ({ service, endpoint: { id, cell } }) =>
-    healthChanges(service, id).map(({ to, cause, count }) => ({
-      labels: { service, endpoint: id, to, cause },
-      sinceMs: cellBornMs(cell),
-      value: count,
-    })),
-  );
-}
-
-function isDown(cell: Cell): boolean {
-  return Atomics.load(cellHeader(cell), HEALTH) === HEALTH_DOWN;
-}
-
-function isServing(cell: Cell): boolean {
-  return Atomics.load(cellHeader(cell), DRAIN) === SERVING;
 }
 
 function workerSeries(snapshot: Snapshot, { workers }: MetricsInput['state']): Series {

@@ -48,6 +48,23 @@ test('more endpoints than can be counted are refused, not lost', () => {
   assert.deepEqual([error?.found, error?.expected], ['65800 endpoints', 'at most 65536']);
 });
 
+test('more arms than have metrics of their own are refused', () => {
+  const arms = Array.from({ length: 32 }, (_, at) => ({ service: 'a', weight: 1, name: `arm${at}` }));
+  const routes = (count: number) =>
+    Array.from({ length: count }, (_, at) => ({ name: `r${at}`, match: { path: `/${at}` }, split: { arms } }));
+  const errors = (count: number) =>
+    resolveConfig({
+      listeners: [{ name: 'web', address: '127.0.0.1:8080' }],
+      services: [{ name: 'a', endpoints: ['127.0.0.1:9001'] }],
+      routes: routes(count),
+    }).mistakes.filter(({ severity }) => severity === 'error');
+  assert.deepEqual(errors(312), []);
+  assert.deepEqual(
+    errors(313).map(({ found, expected }) => [found, expected]),
+    [['10016 arms', 'at most 10000']],
+  );
+});
+
 test('a limit of an endpoint that each worker is below by itself is a warning', () => {
   const limited = (connectionsMax: number, workers: number) => {
     const endpoints = `["a:1", { address: "b:1", connectionsMax: ${connectionsMax} }]`;

@@ -10,6 +10,8 @@ import type { RuleContext } from './rule-context.ts';
 import type { FileSet } from './pem.ts';
 
 const DAY_MS = 86_400_000;
+/** Of all files. */
+const OBJECTIVES_MAX = 1000;
 
 export function checkObjectives(parts: Parts, list: MistakeList, { files }: RuleContext): void {
   const first = new Map<string, string>();
@@ -40,6 +42,9 @@ export function checkObjectives(parts: Parts, list: MistakeList, { files }: Rule
       checkWindow(slo, path, list);
     }
   }
+  if (first.size <= OBJECTIVES_MAX) return;
+  const message = 'the files together have more objectives than are evaluated each second';
+  list.error(['slos'], { message, found: `${first.size} objectives`, expected: `at most ${OBJECTIVES_MAX}` });
 }
 
 /** What only Prometheus evaluates is warned of already. */

@@ -17,6 +17,9 @@ import { checkRoutes } from './route-rules.ts';
 import { checkService } from './service-rules.ts';
 import { checkTelemetry } from './telemetry-rules.ts';
 
+/** As many as there may be routes: each has series of its own. */
+const ARMS_MAX = 10_000;
+
 export function checkRules(parts: Parts, list: MistakeList, context: RuleContext): void {
   checkNames(parts.listeners, 'listeners', list);
   checkNames(parts.services, 'services', list);
@@ -52,11 +55,16 @@ function checkNames(items: readonly Part<unknown>[], section: string, list: Mist
   }
 }
 
-function checkSize({ services }: Parts, list: MistakeList): void {
+function checkSize({ services, routes }: Parts, list: MistakeList): void {
   const endpoints = services.reduce((sum, { value }) => sum + (value?.endpoints.length ?? 0), 0);
-  if (endpoints <= ENDPOINTS_MAX) return;
-  const message = 'all services together have more endpoints than there is memory set aside for';
-  list.error(['services'], { message, found: `${endpoints} endpoints`, expected: `at most ${ENDPOINTS_MAX}` });
+  if (endpoints > ENDPOINTS_MAX) {
+    const message = 'all services together have more endpoints than there is memory set aside for';
+    list.error(['services'], { message, found: `${endpoints} endpoints`, expected: `at most ${ENDPOINTS_MAX}` });
+  }
+  const arms = routes.reduce((sum, { value }) => sum + (value?.split?.arms.length ?? 0), 0);
+  if (arms <= ARMS_MAX) return;
+  const message = 'all routes together have more arms than have metrics of their own';
+  list.error(['routes'], { message, found: `${arms} arms`, expected: `at most ${ARMS_MAX}` });
 }
 
 function checkZones({ services, zone }: Parts, list: MistakeList): void {

@@ -50,7 +50,18 @@ function headers() {
   );
 }
 
+const ENDPOINTS_NAMED = 1000;
+
 export const telemetrySchema = section({
+  metrics: section({
+    endpoints: count(0, 65_536)
+      .prefault(ENDPOINTS_NAMED)
+      .describe(
+        'How many endpoints have series of their own in `/metrics` and in pushes, 42 lines each. What the others of a service count together has the label `overflow="true"` in place of the endpoint’s, so sums over a service are whole.',
+      ),
+  })
+    .prefault({})
+    .describe('What `/metrics` shows.'),
   traces: section({
     sample: percentage()
       .prefault('1%')

@@ -18,9 +18,12 @@ const says = (text: string, pattern: RegExp): void => {
   assert.doesNotMatch(said, /do-not-tell/);
 };
 
-test('traces: defaults, and off without a word', () => {
-  assert.deepEqual(parsed('  traces: {}').config!.telemetry, { traces: { sample: 0.01, slow: 1000, perSecond: 100 } });
-  assert.deepEqual(parseConfig(base).config!.telemetry, {});
+test('traces: defaults, and off without a word; of metrics how many endpoints are named', () => {
+  const traces = { sample: 0.01, slow: 1000, perSecond: 100 };
+  assert.deepEqual(parsed('  traces: {}').config!.telemetry, { metrics: { endpoints: 1000 }, traces });
+  assert.deepEqual(parseConfig(base).config!.telemetry, { metrics: { endpoints: 1000 } });
+  assert.deepEqual(parsed('  metrics: { endpoints: 0 }').config!.telemetry, { metrics: { endpoints: 0 } });
+  says('  metrics: { endpoints: -1 }', /endpoints/);
   says('  traces: { sample: 110% }', /sample/);
   says('  traces: { slow: 0s }', /slow/);
   says('  traces: { persecond: 5 }', /perSecond/);

@@ -4,6 +4,7 @@
  */
 import { cellBornMs } from '../../kernel/cells.ts';
 import type { Clock } from '../../kernel/clock.ts';
+import { inTurns } from '../../kernel/steps.ts';
 import { packageVersion } from '../../kernel/version.ts';
 import type { SeriesFilesState } from '../../observe/series/series-files.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
@@ -16,8 +17,10 @@ import type { ChangeLog } from './change-log.ts';
 import type { ConfigVersions } from './config-versions.ts';
 import type { Discovery } from './discovery/discovery.ts';
 import type { EndpointWatch } from './endpoint-watch.ts';
-import type { DiscoveryState, EndpointOfService, GatewayPhase, GatewayState } from './gateway-state.ts';
+import type { DiscoveryState, EndpointOfService, EndpointState, GatewayPhase, GatewayState } from './gateway-state.ts';
+import { InTurn } from './in-turn.ts';
 import { type InForce, pendingRestart, running, type Started } from './in-force.ts';
+import { NamedEndpoints, SUMS_TURN_MS } from './named-endpoints.ts';
 import { type DurationReader, readDurations } from './read-durations.ts';
 import { readLimits, readStores } from './read-limits.ts';
 import {
@@ -71,6 +74,8 @@ export interface ReadingsOptions {
 export class Readings {
   readonly #options: ReadingsOptions;
   readonly #recent: RecentDurations;
+  readonly #named: NamedEndpoints;
+  readonly #naming = new InTurn();
   readonly #version = packageVersion();
   readonly #startedAt: { readonly wallMs: number; readonly nowMs: number; readonly processMs: number };
 
@@ -78,6 +83,7 @@ export class Readings {
     const { clock } = options;
     this.#options = options;
     this.#recent = new RecentDurations(clock);
+    this.#named = new NamedEndpoints(changesIn(options.endpoints));
     const wallMs = clock.wallMs();
     this.#startedAt = { wallMs, nowMs: clock.nowMs(), processMs: wallMs - 1000 * process.uptime() };
   }
@@ -135,11 +141,15 @@ export class Readings {
   }
 
   /** What `/metrics` shows and a push sends. */
-  metrics(exemplars: RouteExemplars): MetricFamily[] {
+  async metrics(exemplars: RouteExemplars): Promise<MetricFamily[]> {
+    const { clock, endpoints, now, reloads, telemetry, versions } = this.#options;
+    const { config, snapshot } = running(now().force);
+    const max = config.telemetry.metrics.endpoints;
+    const series = await this.#naming.run(() =>
+      inTurns(this.#named.read(snapshot, max), { clock, turnMs: SUMS_TURN_MS }),
+    );
+    const { supervisor } = now();
     const { user, system } = process.cpuUsage();
-    const { endpoints, now, reloads, telemetry, versions } = this.#options;
-    const { force, supervisor } = now();
-    const { config, snapshot } = running(force);
     const input = {
       snapshot,
       state: {
@@ -157,9 +167,10 @@ export class Readings {
         if (state === null) return [];
         return [{ service: service.name, bornMs: cellBornMs(service.breaker!.cell), state }];
       }),
+      endpoints: series,
       exported: telemetry.exported,
       slos: this.#options.slos(),
-      healthChanges: (service: string, endpoint: string) => endpoints.health.known(service, endpoint).changes,
+      healthChanges: changesIn(endpoints),
       process: {
         residentBytes: residentBytes(),
         cpuSeconds: (user + system) / 1e6,
@@ -205,6 +216,10 @@ export class Readings {
     const { discovery } = this.#options;
     return config.services.map((service) => discovery.state(service, config));
   }
+}
+
+function changesIn({ health }: Pick<EndpointWatch, 'health'>) {
+  return (service: string, endpoint: string): EndpointState['changes'] => health.known(service, endpoint).changes;
 }
 
 /** It is in a file, which cannot be opened when there is no descriptor left; all else can be told then. */

@@ -44,7 +44,7 @@ export interface TelemetryOptions {
   readonly random: Random;
   readonly notice: (message: string) => void;
   /** What `/metrics` shows, as of now. Asked once a config is in force. */
-  readonly families: (exemplars: RouteExemplars) => Iterable<MetricFamily>;
+  readonly families: (exemplars: RouteExemplars) => Promise<Iterable<MetricFamily>>;
 }
 
 /** Where traces go, and metrics if it says how often. */
@@ -99,8 +99,14 @@ export class Telemetry {
     const instance = `${hostname()}:${process.pid}`;
     const resource = { 'service.instance.id': instance };
     const exporter = createOtlpExporter({ ...targets, resource, clock, random, onProblem: notice });
-    const now = (): Iterable<MetricFamily> => families(routeExemplars(this.traces.spans()));
-    const counted = { collect: () => collect(now(), clock.wallMs()), startMs: this.#beganMs, clock };
+    const { traces } = this;
+    const counted = {
+      async *collect() {
+        yield* collect(await families(routeExemplars(traces.spans())), clock.wallMs());
+      },
+      startMs: this.#beganMs,
+      clock,
+    };
     const push =
       metricsEveryMs === null
         ? null
