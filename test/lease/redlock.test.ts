@@ -82,15 +82,15 @@ async function relaysTo(count: number): Promise<Relays> {
 }
 
 /**
- * Until every node has granted and given back: then it is connected, and knows both scripts. A grant waits for most of them only, and a node that does not
- * know the script when those have answered is not told it: so it is asked anew, and waited for longer.
+ * Until each of its nodes has granted and given back: then it is connected, and knows both scripts. A grant waits for most of them only, and a node that
+ * does not know the script when those have answered is not told it: so it is asked anew, and waited for longer.
  */
-async function warmUp(store: LeaseStore): Promise<void> {
+async function warmUp(store: LeaseStore, nodes = servers.length): Promise<void> {
   let everywhere = false;
   for (let looks = 8; !everywhere; looks *= 2) {
     const claim = claimOf();
     await granted(store, claim);
-    for (let look = 0; look < looks && !everywhere; look++) everywhere = (await nodesWith(claim)) === servers.length;
+    for (let look = 0; look < looks && !everywhere; look++) everywhere = (await nodesWith(claim)) === nodes;
     await store.release(claim, waiting);
     await until(async () => (await nodesWith(claim)) === 0);
   }
@@ -246,9 +246,14 @@ for (const count of [3, 4]) {
 
 test('two halves of an even number both fail, and the next try wins', async () => {
   await using one = await open(ports(4));
+  await warmUp(one.store, 4);
   for (const server of servers.slice(0, 2)) await occupy(server);
+  const ballots = () => Promise.all(servers.slice(2, 4).map(({ admin }) => admin.get('spillway:ballot')));
+  const before = await ballots();
   const claim = claimOf();
   assert.equal((await one.store.try(claim, waiting)).granted, false);
+  // A node that has yet to grant it would give it back behind the next try.
+  await until(async () => (await ballots()).every((ballot, at) => ballot !== before[at]));
   await until(async () => (await nodesWith(claim)) === 0);
   await servers[0]!.admin.del('spillway:redlock:k');
   await granted(one.store, claimOf());
