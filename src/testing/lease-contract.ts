@@ -25,7 +25,7 @@ export interface LeaseStoreSubject {
   readonly name: string;
   /** Servers with nothing in them. */
   readonly open: () => LeaseStoresUnderTest | Promise<LeaseStoresUnderTest>;
-  /** A ttl that suits it: long beside a round trip, short for those who wait for the test. @defaultValue 600, or its least */
+  /** A ttl that suits it: long beside a round trip, short for those who wait for its end. @defaultValue 600, or its least */
   readonly ttlMs?: number;
   /** Whether it can tell those who wait and those who observe. @defaultValue true */
   readonly notifies?: boolean;
@@ -39,11 +39,14 @@ export interface LeaseStoreSubject {
 }
 
 const TTL_MS = 600;
+/** What nobody waits for the end of lasts so many ttls, so that a busy machine ends none of it. */
+const LASTING_TTLS = 10;
+
 /** The cases for a subject; what its limits say it cannot do is not asked of it. */
 export function leaseStoreContract(subject: LeaseStoreSubject): ContractCase[] {
   const { notifies = true, shares = true, queue = true, ordered = false } = subject;
   const fresh =
-    (run: (processes: LeaseProcesses) => Promise<void>): (() => Promise<void>) =>
+    (run: (processes: LeaseProcesses) => Promise<void>, ttls = LASTING_TTLS): (() => Promise<void>) =>
     async () => {
       const under = await subject.open();
       try {
@@ -53,7 +56,8 @@ export function leaseStoreContract(subject: LeaseStoreSubject): ContractCase[] {
           const [{ limits }] = stores as [LeaseStore];
           const { shares: hasShares, queue: hasQueue, ordered: isOrdered } = limits;
           assert.deepEqual([hasShares, hasQueue, isOrdered], [shares, queue, ordered], 'the limits of the store');
-          await run(new LeaseProcesses(stores, Math.max(subject.ttlMs ?? TTL_MS, limits.ttlMsMin)));
+          const ttlMs = Math.max(subject.ttlMs ?? TTL_MS, limits.ttlMsMin);
+          await run(new LeaseProcesses(stores, Math.min(ttls * ttlMs, limits.ttlMsMax)));
         } finally {
           // Twice is as good as once.
           for (const store of [...stores, ...stores]) await store[Symbol.asyncDispose]();
@@ -62,14 +66,15 @@ export function leaseStoreContract(subject: LeaseStoreSubject): ContractCase[] {
         await under.close?.();
       }
     };
+  const ending = (run: (processes: LeaseProcesses) => Promise<void>) => fresh(run, 1);
   const clauses: Clauses = {
     'grants a key to one, whose token is greater than all before': fresh(checkExclusive),
     'grants to exactly one of many that ask at once': fresh(checkCrowd),
     'answers the same when it is asked again by who holds': fresh(checkAgain),
     'takes back nothing that another holds, however often it is asked': fresh(checkRelease),
-    'keeps a lease for its ttl and then gives it to another, who waits': fresh(checkExpiry),
-    'keeps a lease that is renewed': fresh(checkRenewal),
-    'brings back nothing by a renewal': fresh(checkNoReturn),
+    'keeps a lease for its ttl and then gives it to another, who waits': ending(checkExpiry),
+    'keeps a lease that is renewed': ending(checkRenewal),
+    'brings back nothing by a renewal': ending(checkNoReturn),
     'keeps keys apart, whatever is in them': fresh(checkNames),
     'says who holds': fresh(checkRead),
     'lets whoever waits have it after it is given back': fresh(checkWait),
@@ -82,7 +87,7 @@ export function leaseStoreContract(subject: LeaseStoreSubject): ContractCase[] {
     ...(queue
       ? {
           'serves those who wait in the order of their coming, and nobody before them': fresh(checkOrder),
-          'forgets the place of one who gives up, and of one who asks no more': fresh(checkPlaces),
+          'forgets the place of one who gives up, and of one who asks no more': ending(checkPlaces),
         }
       : {}),
     ...(ordered ? { 'grants what is asked together with the release before it': fresh(checkHandOver) } : {}),
@@ -286,24 +291,22 @@ async function checkHandOver(processes: LeaseProcesses): Promise<void> {
 }
 
 async function checkOrder(processes: LeaseProcesses): Promise<void> {
-  // Long, so that nobody’s place is forgotten on a busy machine.
-  const ttlMs = Math.min(processes.ttlMs * 10, processes.at(0).limits.ttlMsMax);
-  const holder = processes.claim({ ttlMs });
+  const holder = processes.claim();
   await processes.granted(0, holder);
   const served: string[] = [];
   const waits: Promise<unknown>[] = [];
-  const inLine = [1, 2, 0, 2, 1].map((process) => ({ process, claim: processes.claim({ queue: true, ttlMs }) }));
+  const inLine = [1, 2, 0, 2, 1].map((process) => ({ process, claim: processes.claim({ queue: true }) }));
   for (const { process, claim } of inLine) {
     await processes.busy(process, claim);
     const turn = processes.wait(process, claim).then(async () => {
       served.push(claim.id);
-      await processes.busy(0, processes.claim({ ttlMs }));
+      await processes.busy(0, processes.claim());
       await processes.release(process, claim);
     });
     waits.push(turn);
   }
   await processes.release(0, holder);
-  await processes.busy(0, processes.claim({ ttlMs }));
+  await processes.busy(0, processes.claim());
   await Promise.all(waits);
   assert.deepEqual(
     served,
@@ -312,7 +315,7 @@ async function checkOrder(processes: LeaseProcesses): Promise<void> {
 }
 
 async function checkPlaces(processes: LeaseProcesses): Promise<void> {
-  const holder = processes.claim();
+  const holder = processes.claim({ ttlMs: LASTING_TTLS * processes.ttlMs });
   await processes.granted(0, holder);
   const [leaves, dies] = [processes.claim({ queue: true }), processes.claim({ queue: true })];
   await processes.busy(1, leaves);
@@ -324,12 +327,11 @@ async function checkPlaces(processes: LeaseProcesses): Promise<void> {
 }
 
 async function checkWriter(processes: LeaseProcesses): Promise<void> {
-  const ttlMs = Math.min(processes.ttlMs * 10, processes.at(0).limits.ttlMsMax);
-  const [reader, writer] = [processes.claim({ share: 1, ttlMs }), processes.claim({ queue: true, ttlMs })];
+  const [reader, writer] = [processes.claim({ share: 1 }), processes.claim({ queue: true })];
   await processes.granted(0, reader);
   await processes.busy(1, writer);
-  await processes.busy(2, processes.claim({ share: 1, ttlMs }));
-  const late = [processes.claim({ share: 1, queue: true, ttlMs }), processes.claim({ share: 1, queue: true, ttlMs })];
+  await processes.busy(2, processes.claim({ share: 1 }));
+  const late = [processes.claim({ share: 1, queue: true }), processes.claim({ share: 1, queue: true })];
   for (const claim of late) await processes.busy(2, claim);
   await processes.release(0, reader);
   const { token } = await processes.wait(1, writer);
