@@ -80,7 +80,8 @@ test('whoever deletes a key of a lease ends it at the next renewal', async () =>
   const { client } = countedClient(server.url);
   await using store = etcdLeases(client, { prefix });
   await using elections = createElections(store);
-  const term = await elections.campaign('scheduler', { ttl: '1s' });
+  // Renewed after two seconds, and its own until long after.
+  const term = await elections.campaign('scheduler', { ttl: '6s' });
   const lost = new Promise((resolve) => term.signal.addEventListener('abort', resolve));
   await client.delete({ key: `${prefix}/`, rangeEnd: `${prefix}0` });
   await lost;
@@ -249,12 +250,12 @@ test('the rights that the guide names are enough, and without them it is refused
   {
     await using store = etcdLeases(client);
     await using locks = createLocks(store);
-    const held = await locks.acquire('payment:42', { ttl: '1s' });
+    const held = await locks.acquire('payment:42', { ttl: '10s' });
     const seen = Promise.withResolvers<void>();
     const end = store.watch('payment:42', null, seen.resolve);
     await seen.promise;
     end();
-    const next = locks.acquire('payment:42', { ttl: '1s', wait: '10s' });
+    const next = locks.acquire('payment:42', { ttl: '10s', wait: '30s' });
     await held.release();
     await (await next).release();
   }

@@ -202,7 +202,7 @@ test('L12: a question that waited for longer than anybody for its answer takes n
   });
   await hanging.query('ROLLBACK');
   hanging.release();
-  await processes.granted(0, processes.claim());
+  await processes.granted(0, processes.claim({ ttlMs: 60_000 }));
 });
 
 test('L12: a question that was held up on its way takes nothing when it comes', async () => {
@@ -293,7 +293,7 @@ test('a key that somebody holds up holds up no other', async () => {
 });
 
 test('a statement of a claim whose time is over waits for nothing any more', async () => {
-  const processes = await open(300);
+  const processes = await open(2000);
   const mine = processes.claim();
   await processes.granted(0, mine);
   const hanging = await pool.connect();

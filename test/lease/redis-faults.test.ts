@@ -46,7 +46,7 @@ test('L2: what is granted after most of its ttl is given back', async () => {
   await using relay = await Relay.open(server.port);
   await using one = await openStore(relay.port);
   const leases = new Leases({ store: one.store, timeoutMs: 10_000 });
-  await (await leases.acquire({ key: 'warm', holder: 'me', ttlMs: 1000, waitMs: 0 }))!.release();
+  await (await leases.acquire({ key: 'warm', holder: 'me', ttlMs: 60_000, waitMs: 0 }))!.release();
   relay.hold('toClient');
   const late = leases.acquire({ key: 'k', holder: 'me', ttlMs: 1000, waitMs: 0 });
   const sentMs = systemClock.nowMs();
@@ -59,9 +59,10 @@ test('L2: what is granted after most of its ttl is given back', async () => {
 test('L10: one that was granted and not heard of is given back, whether it was aborted or out of time', async () => {
   await using relay = await Relay.open(server.port);
   await using one = await openStore(relay.port);
-  const leases = new Leases({ store: one.store, timeoutMs: 300 });
-  await (await leases.acquire({ key: 'warm', holder: 'me', ttlMs: 60_000, waitMs: 0 }))!.release();
+  const patient = new Leases({ store: one.store, timeoutMs: 60_000 });
+  await (await patient.acquire({ key: 'warm', holder: 'me', ttlMs: 60_000, waitMs: 0 }))!.release();
   for (const how of ['aborted', 'out of time']) {
+    const leases = how === 'aborted' ? patient : new Leases({ store: one.store, timeoutMs: 2000 });
     const stop = new AbortController();
     relay.hold('toClient');
     const acquired = leases.acquire({ key: 'k', holder: 'me', ttlMs: 60_000, waitMs: 0, signal: stop.signal });

@@ -144,7 +144,7 @@ test('a listening connection is made when something first waits, one for all, an
 
 test('without listening, a place is kept and nobody is told', async () => {
   await using one = await openStore(server.port, { listen: false });
-  const [first, second] = [claimOf({ ttlMs: 3000 }), claimOf({ ttlMs: 300, queue: true })];
+  const [first, second] = [claimOf(), claimOf({ ttlMs: 3000, queue: true })];
   await granted(one.store, first);
   await server.admin.config('RESETSTAT');
   const leases = new Leases({ store: one.store, timeoutMs: 5000 });

@@ -189,7 +189,7 @@ test('E4: a node whose creation was not answered is found again, and given back 
   await using relay = await Relay.open(server.port);
   await using far = storeAt(root, { servers: [`127.0.0.1:${relay.port}`] });
   await using near = storeAt(root);
-  await using theirs = createLocks(far, { timeout: '1s' });
+  await using theirs = createLocks(far, { timeout: '10s' });
   await using ours = createLocks(near);
   await (await theirs.acquire('payment:42', { ttl: '3s' })).release();
   const lost = relay.loseNextReply({ containing: 'payment%3A42', then: 'reset' });
