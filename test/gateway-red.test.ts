@@ -15,7 +15,7 @@ test('listener, route, arms with their services, endpoints and limit tell of the
         { name: 'shop', endpoints: [shop] },
         { name: 'next', endpoints: [next] },
       ],
-      limits: [{ name: 'few', algorithm: { type: 'fixed-window', limit: 40, per: '1d' } }],
+      limits: [{ name: 'few', algorithm: { type: 'fixed-window', limit: 40, per: '366d' } }],
       routes: [
         {
           name: 'all',

@@ -12,7 +12,7 @@ type LimitInput = NonNullable<ConfigInput['limits']>[number];
 
 const few = (limit: number, more: Partial<LimitInput> = {}): LimitInput => ({
   name: 'few',
-  algorithm: { type: 'fixed-window', limit, per: '1d' },
+  algorithm: { type: 'fixed-window', limit, per: '366d' },
   ...more,
 });
 
@@ -69,7 +69,7 @@ test('workers that share the load admit exactly the limit, and say whom they ref
   const [state] = gateway.state().limits;
   assert.deepEqual(state, {
     name: 'few',
-    algorithm: 'fixed-window 100 per 1d',
+    algorithm: 'fixed-window 100 per 366d',
     key: 'client',
     shadow: false,
     store: null,
@@ -161,10 +161,10 @@ test('explain says which limits a request meets, as what it counts, and what is 
   assert.match(after.refusal?.detail ?? '', /Limit all has 2 of 5 left/);
   const paint = (_tone: string, text: string): string => text;
   const lines = explanationLines(after, 'the gateway', paint).join('\n');
-  assert.match(lines, /✓ few \(fixed-window 2 per 1d, by header:X-Api-Key\): counts as k, 1 of 2 left/);
-  assert.match(lines, /✗ all \(fixed-window 5 per 1d, by everybody, takes 3\): counts as \*, 2 of 5 left, again in/);
+  assert.match(lines, /✓ few \(fixed-window 2 per 366d, by header:X-Api-Key\): counts as k, 1 of 2 left/);
+  assert.match(lines, /✗ all \(fixed-window 5 per 366d, by everybody, takes 3\): counts as \*, 2 of 5 left, again in/);
   const screen = screenLines(gateway.state(), paint, null).join('\n');
-  assert.match(screen, /limit +few +fixed-window 2 per 1d +by header:X-Api-Key\n +all /);
+  assert.match(screen, /limit +few +fixed-window 2 per 366d +by header:X-Api-Key\n +all /);
 });
 
 test('a worker that is killed takes no slot with it for longer than a lease', async () => {

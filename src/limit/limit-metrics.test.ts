@@ -7,7 +7,7 @@ import { brokenMetrics } from '../../test/observe/broken-metrics.ts';
 import { createMetrics, createTraces, createTraceStore, type Metrics } from '../observe/index.ts';
 import { allOf, concurrency, createLimiter, fixedWindow, memoryStore, tokenBucket } from './index.ts';
 
-const two = fixedWindow({ limit: 2, per: '1h' });
+const two = fixedWindow({ limit: 2, per: '366d' });
 
 /** What was counted, as `limit outcome source` with how often. */
 function decisions(metrics: Metrics): Record<string, number> {
@@ -52,7 +52,7 @@ test('of several limits at once, each that decided is counted', () => {
   const metrics = createMetrics();
   const store = memoryStore();
   const user = createLimiter({ name: 'user', algorithm: two, store, metrics });
-  const all = createLimiter({ name: 'all', algorithm: fixedWindow({ limit: 1, per: '1h' }), store, metrics });
+  const all = createLimiter({ name: 'all', algorithm: fixedWindow({ limit: 1, per: '366d' }), store, metrics });
   const both = allOf(user, all);
   both.takeSync(['ann', 'all']);
   both.takeSync(['ann', 'all']);
@@ -69,7 +69,7 @@ async function shownOf(metrics: Metrics, name: string): Promise<Record<string, n
 
 test('how full a limit was is counted by tenths, as the key that asked had used it', async () => {
   const metrics = createMetrics();
-  const limiter = createLimiter({ name: 'api', algorithm: fixedWindow({ limit: 20, per: '1h' }), metrics });
+  const limiter = createLimiter({ name: 'api', algorithm: fixedWindow({ limit: 20, per: '366d' }), metrics });
   for (const cost of [1, 1, 1, 9, 8, 1]) limiter.takeSync('ann', cost);
   limiter.takeSync('bob');
   limiter.takeSync('cid', 0);
@@ -114,7 +114,7 @@ test('of a flood of keys only those stand out that are refused more than others,
   const metrics = createMetrics();
   const limiter = createLimiter({
     name: 'api',
-    algorithm: fixedWindow({ limit: 1, per: '1h' }),
+    algorithm: fixedWindow({ limit: 1, per: '366d' }),
     metrics,
     showKeys: true,
   });
@@ -134,7 +134,7 @@ test('of a flood of keys only those stand out that are refused more than others,
 test('keys that are refused most come and go in as many rows as there are', async () => {
   const metrics = createMetrics();
   const limiters = Array.from({ length: 30 }, (_, at) =>
-    createLimiter({ name: `limit-${at}`, algorithm: fixedWindow({ limit: 1, per: '1h' }), metrics }),
+    createLimiter({ name: `limit-${at}`, algorithm: fixedWindow({ limit: 1, per: '366d' }), metrics }),
   );
   for (const limiter of limiters) {
     for (let key = 0; key < 16; key++) for (let take = 0; take < 2; take++) limiter.takeSync(`key-${key}`);

@@ -9,10 +9,10 @@ import { instrument } from 'spillway/observe/instrument';
 
 const [, , admin = ''] = process.argv;
 const { metrics } = instrument({ service: 'cart', instance: 'cart-1', otlp: admin, every: '1s' });
-const five = fixedWindow({ limit: 5, per: '1d' });
+const five = fixedWindow({ limit: 5, per: '366d' });
 const logins = createLimiter({ name: 'logins', algorithm: five, metrics, showKeys: true });
 const searches = createLimiter({ name: 'searches', algorithm: five, metrics });
-const idle = createLimiter({ name: 'idle', algorithm: fixedWindow({ limit: 10, per: '1d' }), metrics });
+const idle = createLimiter({ name: 'idle', algorithm: fixedWindow({ limit: 10, per: '366d' }), metrics });
 for (let take = 0; take < 10; take++) {
   await logins.take('ann');
   await searches.take('secret');

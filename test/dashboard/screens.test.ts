@@ -199,7 +199,7 @@ test('balancer: a token that may only look is offered nothing that changes', asy
 test('limits: how full each is, by the key that has used the most of it', async () => {
   const limit = (name: string, share: number) => ({
     ...{ name, key: 'header:X-Api-Key' },
-    algorithm: { type: 'fixed-window', limit: share, per: '1d' },
+    algorithm: { type: 'fixed-window', limit: share, per: '366d' },
   }) as const;
   const { gateway, address } = create({
     config: {
