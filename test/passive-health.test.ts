@@ -56,7 +56,7 @@ async function running(count: number, health: NonNullable<Service['health']>, se
         {
           name: 'shop',
           endpoints,
-          health: { active: { path: '/health', interval: '200ms', timeout: '200ms' }, ...health },
+          health: { active: { path: '/health', interval: '1s', timeout: '1s' }, ...health },
           ...service,
         },
       ],
@@ -208,7 +208,7 @@ test('fail-open: when too few are left, health is not believed, loudly; and is a
   const { gateway, servers, address, told, get } = await running(4, {
     passive: 'off',
     failOpen: '60%',
-    active: { path: '/', interval: '100ms', timeout: '100ms', unhealthyAfter: 1, expect: { status: [200] } },
+    active: { path: '/', interval: '1s', timeout: '1s', unhealthyAfter: 1, expect: { status: [200] } },
   });
   const opened = told('fail-open', ({ reason }) => reason !== null);
   for (const one of servers.slice(1)) one.mood = 'fails';

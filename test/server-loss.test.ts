@@ -138,7 +138,7 @@ type Of<Kind extends GatewayEvent['kind']> = Extract<GatewayEvent, { readonly ki
 /** A third fails until it is noticed, of traffic that has only just begun: no ten seconds are behind it. */
 const usual = {
   // What checks do alone; passive-health.test.ts has the rest.
-  health: { passive: 'off', active: { path: '/health', interval: '200ms', timeout: '200ms' } },
+  health: { passive: 'off', active: { path: '/health', interval: '1s', timeout: '1s', unhealthyAfter: 1 } },
   retries: { budget: { share: '50%', min: 100 } },
 };
 
