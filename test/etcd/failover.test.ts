@@ -100,9 +100,9 @@ test('a server that hangs is left: by a call in its share of the time, by a watc
   assert.ok(event?.kind === 'put' && Buffer.from(event.kv.value).toString() === '2');
   await watch.return();
   await using fresh = new EtcdClient({ endpoints, random: { unit: () => 0, int32: () => 0 } });
-  assert.equal((await fresh.range({ key: 'a' }, { timeoutMs: 900 })).count, 1);
+  assert.equal((await fresh.range({ key: 'a' }, { timeoutMs: 3000 })).count, 1);
   // From then on it is not asked first.
-  assert.ok((await fresh.put({ key: 'a', value: '3' }, { timeoutMs: 900 })).revision > 0n);
+  assert.ok((await fresh.put({ key: 'a', value: '3' }, { timeoutMs: 3000 })).revision > 0n);
 });
 
 test('a server that has lost its leader says so and is left; nothing was done, so a change is made elsewhere', async () => {
@@ -119,8 +119,8 @@ test('a server that has lost its leader says so and is left; nothing was done, s
     const error: unknown = await client.put({ key: 'a', value: '2' }, { timeoutMs: 700 }).catch((failure) => failure);
     if ((error as SpillwayError).code !== 'STORE_UNSURE') break;
   }
-  await assert.rejects(client.put({ key: 'a', value: '3' }, { timeoutMs: 300 }), unavailable);
-  await assert.rejects(client.keepAlive(1n, { timeoutMs: 300 }), unavailable);
+  await assert.rejects(client.put({ key: 'a', value: '3' }, { timeoutMs: 2000 }), unavailable);
+  await assert.rejects(client.keepAlive(1n, { timeoutMs: 2000 }), unavailable);
   leader.thaw();
   frozen!.thaw();
   assert.ok((await client.put({ key: 'a', value: '4' })).revision > 0n);

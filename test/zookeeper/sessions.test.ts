@@ -125,7 +125,7 @@ test('a session whose leader is killed goes on', async () => {
 test('a session expires by its own clock while no server can be reached, and its watches say so', async () => {
   await using all = new AsyncDisposableStack();
   const cut = (await lines()).map((line) => all.use(line));
-  await using session = new ZookeeperSession({ servers: cut.map(({ port }) => local(port)), sessionTimeoutMs: 1000 });
+  await using session = new ZookeeperSession({ servers: cut.map(({ port }) => local(port)), sessionTimeoutMs: 4000 });
   await using other = observe();
   await session.create('/cut', nothing, { ephemeral: true });
   const told = Promise.withResolvers<WatchEvent>();
@@ -148,7 +148,7 @@ test('a session expires by its own clock while no server can be reached, and its
 test('E4: a session that expires while it is disconnected is followed by another, whose own the old node is not', async () => {
   await using line = await Relay.open(ensemble.servers[0]!.port);
   await using other = observe();
-  const options = { servers: [local(line.port)], sessionTimeoutMs: 1000 };
+  const options = { servers: [local(line.port)], sessionTimeoutMs: 4000 };
   await using first = new ZookeeperSession(options);
   await first.create('/seat', nothing, { ephemeral: true });
   line.cut();
@@ -202,7 +202,7 @@ test('a create whose answer was lost may have been done, is not done twice, and 
 test('a follower that hears no leader does not keep a session alive', async () => {
   const leader = await ensemble.leader();
   const follower = ensemble.servers.find((server) => server !== leader)!;
-  await using session = new ZookeeperSession({ servers: [follower.address], sessionTimeoutMs: 1000 });
+  await using session = new ZookeeperSession({ servers: [follower.address], sessionTimeoutMs: 4000 });
   await session.ping();
   leader.freeze();
   try {
@@ -215,10 +215,10 @@ test('a follower that hears no leader does not keep a session alive', async () =
 
 test('a call that no server can be asked for fails in time, with nothing done', async () => {
   await using session = new ZookeeperSession({ servers: ['127.0.0.1:1'] });
-  await assert.rejects(session.get('/', { timeoutMs: 50 }), {
+  await assert.rejects(session.get('/', { timeoutMs: 2000 }), {
     code: 'STORE_UNAVAILABLE',
     retryable: true,
-    message: 'get / was not sent within 50 ms: 127.0.0.1:1 refuses connections: nothing listens there.',
+    message: 'get / was not sent within 2000 ms: 127.0.0.1:1 refuses connections: nothing listens there.',
   });
   assert.deepEqual([session.state, session.heardAt], ['opening', null]);
   const stopped = new AbortController();
