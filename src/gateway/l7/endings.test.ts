@@ -190,7 +190,7 @@ onBoth(
 onBoth('a server that does not accept: another one is asked', async (bench) => {
   await using port = await deafPort();
   const origin = await bench.origin();
-  const gateway = await bench.gateway([port.number, origin], { serviceTimeouts: { connectMs: 200 } });
+  const gateway = await bench.gateway([port.number, origin], { serviceTimeouts: { connectMs: 1000 } });
   origin.serve((_request, connection) => {
     connection.write(answer('here'));
   });
@@ -266,7 +266,7 @@ onBoth('RFC 9110 §15.6.5: the total ends what has no answer: 504', async (bench
 
 onBoth('the total is for all attempts together', async (bench) => {
   await using port = await deafPort();
-  const changes = { serviceTimeouts: { totalMs: 300 }, endpoint: (index: number) => ({ priority: index }) };
+  const changes = { serviceTimeouts: { totalMs: 1500 }, endpoint: (index: number) => ({ priority: index }) };
   const gateway = await bench.gateway([await freePort(), port.number], changes);
   const client = await bench.client(gateway);
   client.write(GET);
