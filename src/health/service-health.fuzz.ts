@@ -1,9 +1,8 @@
 /**
- * Healthy services, 1,000 of them and others in each run, none alike: unequal machines, skewed loads, long tails, caches that hit every other
+ * Healthy services, 1,000 of them and others with another seed, none alike: unequal machines, skewed loads, long tails, caches that hit every other
  * time, a few errors that everyone has. The default rules eject nobody. And in each of them, one that goes bad is out in time.
  */
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { seededRandom, type Random } from '../kernel/random.ts';
@@ -108,10 +107,9 @@ function firstEjection(service: Service, answerOf: Answer, requests = REQUESTS) 
 }
 
 test('of 1,000 healthy services at most two have an endpoint ejected, by chance', () => {
-  const seed = randomInt(2 ** 31);
-  const services = fc.sample(fc.oneof(hardService, anyService), { seed, numRuns: 1_000 });
+  const services = fc.sample(fc.oneof(hardService, anyService), 1_000);
   const ejected = services.filter((service) => firstEjection(service, healthy(service)) !== null);
-  assert.ok(ejected.length <= 2, `seed ${seed}: ${JSON.stringify(ejected)}`);
+  assert.ok(ejected.length <= 2, JSON.stringify(ejected));
 });
 
 test('one that fails all, fails half, or is six times as slow is out in time, and it is the one', () => {
