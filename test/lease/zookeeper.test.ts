@@ -288,7 +288,8 @@ test('watches end with what they were for, also of a node that was gone before i
       await (await own.acquire('payment:42', { ttl: '30s', wait: '60s' })).release();
   });
   await Promise.all(turns);
-  assert.equal(await watches(), before);
+  // What a session that is over has watched is forgotten with its connection, a moment later.
+  while ((await watches()) > before);
   await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
 });
 
