@@ -17,7 +17,7 @@ export interface PickContext {
   readonly eligible: Uint8Array;
   /** 32 bits of a hash of the work's key, for algorithms that hash; signed or not, only the bits count. 0 without a key. */
   keyHash: number;
-  /** Monotonic, for algorithms that weigh latency. */
+  /** Monotonic, for algorithms that weigh latency, or trust for a while what they have seen. */
   nowMs: number;
   /**
    * How warm each endpoint is: above 0, and 1 when it takes its full share. Null while all are warm, which is nearly

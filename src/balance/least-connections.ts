@@ -6,7 +6,7 @@
  * several gateways the counts are partial, and each may send its next request to the same server that looks idle. Its weakness: a
  * server that fails fast looks idle. Health checks, or `peak-ewma`, see that.
  *
- * Cost: that of `LeastCost`, O(n).
+ * Cost and how exact it is between threads: see `LeastCost`.
  */
 import type { Balancer, BalancerOptions } from './balancer.ts';
 import { InFlightCost } from './cost.ts';
@@ -15,5 +15,5 @@ import { createLoads } from './loads.ts';
 import { checkedWeights } from './weights.ts';
 
 export function createLeastConnections({ weights, loads = createLoads(weights.length) }: BalancerOptions): Balancer {
-  return new LeastCost(weights.length, new InFlightCost(checkedWeights(weights), loads));
+  return new LeastCost(weights.length, loads, new InFlightCost(checkedWeights(weights)));
 }

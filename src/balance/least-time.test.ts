@@ -10,7 +10,7 @@ function expectedPick(loads: Loads, weights: readonly number[], context: PickCon
   const { length } = weights;
   const times = new Float64Array(length);
   const factors = Float64Array.from(weights, (weight, index) => 1 / weight / (context.ramp?.[index] ?? 1));
-  loads.expect(context.nowMs, factors, times, 0, length);
+  loads.expect(context, factors, times, 0, length);
   let [best, least] = [-1, Number.POSITIVE_INFINITY];
   for (let step = 0; step < length; step++) {
     const index = (from + step) % length;

@@ -8,7 +8,7 @@ import { clearLane, clearSlot, createLoads, createLoadTable, Loads, type LoadTab
 /** How long an answer is expected to take. */
 function estimateMs(loads: Loads, index: number, nowMs: number): number {
   const times = new Float64Array(loads.length).fill(-1);
-  loads.expect(nowMs, new Float64Array(loads.length).fill(1), times, index, index + 1);
+  loads.expect({ nowMs }, new Float64Array(loads.length).fill(1), times, index, index + 1);
   assert.ok(times.every((time, at) => (at === index ? time >= 0 : time === -1)));
   return times[index]!;
 }

@@ -18,7 +18,7 @@
  * back, so a server that hangs is seen before its first timeout. An endpoint is forgotten with time only while nothing
  * waits there: what waits is the probe.
  *
- * Cost: 40 B a slot and 8 B a slot and lane; no allocation (`npm run bench -- pick`). What a look at latencies needs is worked out when an
+ * Cost: 40 B a slot, 64 B a lane, 8 B a slot and lane; no allocation (`npm run bench -- pick`). What a look at latencies needs is worked out when an
  * answer comes, and lies together.
  */
 
@@ -34,6 +34,12 @@ const UNKNOWN_MS = 1000;
 /** The share of a sample in the failure average: a server that begins to fail is out of favour within a few requests. */
 const FAILURE_GAIN = 1 / 8;
 const LINE_BYTES = 64;
+
+/** A lane begins with how many pieces of work its thread has ended, and the slots of the last ones by their number; counts follow. */
+const ENDED = 0;
+const LAST_ENDED = 8;
+export const LAST_ENDED_MAX = 8;
+const COUNTS = LINE_BYTES / 4;
 
 /** The numbers of a slot's estimate: these. */
 const WIDTH = 4;
@@ -72,16 +78,20 @@ function columnsOf({ buffer, slots }: LoadTable): Columns {
   };
 }
 
-/** A thread's part of the counts: in flight at 2 × slot, waiting at 2 × slot + 1. */
+function laneBytes(slots: number): number {
+  return LINE_BYTES + lines(slots * 8);
+}
+
+/** A thread's part: what it has ended, then of each slot what it has in flight and what of that waits. */
 function laneOf({ buffer, slots, lanes }: LoadTable, lane: number): Int32Array {
   if (lane < 0 || lane >= lanes) throw new RangeError(`Lane ${lane} of a table that has ${lanes}.`);
   const totals = lines(slots * WIDTH * 8) + 2 * lines(slots * 4);
-  return new Int32Array(buffer, totals + lane * lines(slots * 8), slots * 2);
+  return new Int32Array(buffer, totals + lane * laneBytes(slots), COUNTS + slots * 2);
 }
 
 /** A zeroed table of `slots` endpoints for `lanes` threads. */
 export function createLoadTable(slots: number, lanes: number): LoadTable {
-  const bytes = lines(slots * WIDTH * 8) + lanes * lines(slots * 8) + 2 * lines(slots * 4);
+  const bytes = lines(slots * WIDTH * 8) + lanes * laneBytes(slots) + 2 * lines(slots * 4);
   return { buffer: new SharedArrayBuffer(bytes), slots, lanes };
 }
 
@@ -90,8 +100,8 @@ export function clearLane(table: LoadTable, lane: number): void {
   const { inFlight, waiting } = columnsOf(table);
   const part = laneOf(table, lane);
   for (let slot = 0; slot < table.slots; slot++) {
-    Atomics.sub(inFlight, slot, part[2 * slot]!);
-    Atomics.sub(waiting, slot, part[2 * slot + 1]!);
+    Atomics.sub(inFlight, slot, part[COUNTS + 2 * slot]!);
+    Atomics.sub(waiting, slot, part[COUNTS + 2 * slot + 1]!);
   }
   part.fill(0);
 }
@@ -122,6 +132,8 @@ export class Loads {
   /** What is in flight by index: the table itself where the slots follow each other, else room for a copy. */
   readonly #row: Int32Array;
   readonly #scattered: boolean;
+  /** By slot; null where they follow each other. */
+  readonly #indexes: ReadonlyMap<number, number> | null;
   readonly #waiting: Int32Array;
   readonly #estimates: Float64Array;
 
@@ -135,6 +147,7 @@ export class Loads {
     this.#inFlight = columns.inFlight;
     const first = slots[0] ?? 0;
     this.#scattered = slots.some((slot, index) => slot !== first + index);
+    this.#indexes = this.#scattered ? new Map(slots.map((slot, index) => [slot, index])) : null;
     this.#row = this.#scattered ? new Int32Array(slots.length) : columns.inFlight.subarray(first, first + slots.length);
     this.#waiting = columns.waiting;
     this.#estimates = columns.estimates;
@@ -148,9 +161,9 @@ export class Loads {
   started(index: number, nowMs: number): void {
     const slot = this.#slots[index]!;
     Atomics.add(this.#inFlight, slot, 1);
-    this.#lane[2 * slot]! += 1;
+    this.#lane[COUNTS + 2 * slot]! += 1;
     const before = Atomics.add(this.#waiting, slot, 1);
-    this.#lane[2 * slot + 1]! += 1;
+    this.#lane[COUNTS + 2 * slot + 1]! += 1;
     if (before > 0) return;
     const estimates = this.#estimates;
     const at = WIDTH * slot;
@@ -182,14 +195,31 @@ export class Loads {
   abandoned(index: number): void {
     const slot = this.#slots[index]!;
     Atomics.sub(this.#waiting, slot, 1);
-    this.#lane[2 * slot + 1]! -= 1;
+    this.#lane[COUNTS + 2 * slot + 1]! -= 1;
   }
 
   /** The work is over. */
   finished(index: number): void {
     const slot = this.#slots[index]!;
+    const lane = this.#lane;
     Atomics.sub(this.#inFlight, slot, 1);
-    this.#lane[2 * slot]! -= 1;
+    lane[COUNTS + 2 * slot]! -= 1;
+    const number = lane[ENDED]!;
+    lane[LAST_ENDED + (number & (LAST_ENDED_MAX - 1))] = slot;
+    lane[ENDED] = number + 1;
+  }
+
+  /** How many pieces of work this thread has ended, over all views of the table; of 32 bits, and begins again when they are full. */
+  get ended(): number {
+    return this.#lane[ENDED]!;
+  }
+
+  /** Where it ended the piece of this number, one of the last `LAST_ENDED_MAX`: -1 for an endpoint of another service. */
+  endedAt(number: number): number {
+    const slot = this.#lane[LAST_ENDED + (number & (LAST_ENDED_MAX - 1))]!;
+    if (this.#indexes !== null) return this.#indexes.get(slot) ?? -1;
+    const index = slot - this.#slots[0]!;
+    return index >= 0 && index < this.#slots.length ? index : -1;
   }
 
   /** Requests in flight at an endpoint, by all threads. */
@@ -207,9 +237,11 @@ export class Loads {
 
   /**
    * How long the next answer of each endpoint from `from` up to `to` is expected to take, in ms times its factor: into `times`, by
-   * index. 0 if nothing is known of it or all is forgotten.
+   * index. 0 if nothing is known of it or all is forgotten. The time comes in an object: a fraction that is handed over is allocated, unless
+   * the engine inlines the call.
    */
-  expect(nowMs: number, factors: Float64Array, times: Float64Array, from: number, to: number): void {
+  expect(now: { readonly nowMs: number }, factors: Float64Array, times: Float64Array, from: number, to: number): void {
+    const { nowMs } = now;
     const slots = this.#slots;
     const estimates = this.#estimates;
     const waiting = this.#waiting;

@@ -19,5 +19,5 @@ import { checkedWeights } from './weights.ts';
 export function createPeakEwma(options: BalancerOptions): Balancer {
   const { random = createRandom(), loads = createLoads(options.weights.length) } = options;
   const weights = checkedWeights(options.weights);
-  return new TwoChoices(new WeightedSampler(weights, random), new LatencyCost(weights, loads));
+  return new TwoChoices(new WeightedSampler(weights, random), loads, new LatencyCost(weights, loads));
 }

@@ -11,17 +11,19 @@
 import { createRandom } from '../kernel/random.ts';
 import type { Balancer, BalancerOptions, PickContext } from './balancer.ts';
 import { type Cost, InFlightCost } from './cost.ts';
-import { createLoads } from './loads.ts';
+import { createLoads, type Loads } from './loads.ts';
 import { WeightedSampler } from './weighted-sampler.ts';
 import { checkedWeights } from './weights.ts';
 
 /** The cheaper of two; of equals the one drawn first. */
 export class TwoChoices implements Balancer {
   readonly #sampler: WeightedSampler;
+  readonly #loads: Loads;
   readonly #cost: Cost;
 
-  constructor(sampler: WeightedSampler, cost: Cost) {
+  constructor(sampler: WeightedSampler, loads: Loads, cost: Cost) {
     this.#sampler = sampler;
+    this.#loads = loads;
     this.#cost = cost;
   }
 
@@ -31,12 +33,17 @@ export class TwoChoices implements Balancer {
     if (first < 0) return -1;
     const second = this.#sampler.draw(eligible, first);
     if (second < 0) return first;
-    return this.#cost.cheapest(context, second, second + 1, first);
+    const loads = this.#loads;
+    const cost = this.#cost;
+    cost.look(context, first, first + 1);
+    cost.look(context, second, second + 1);
+    const { alone } = cost;
+    return (loads.inFlight(second) + 1) * alone[second]! < (loads.inFlight(first) + 1) * alone[first]! ? second : first;
   }
 }
 
 export function createTwoChoices(options: BalancerOptions): Balancer {
   const { random = createRandom(), loads = createLoads(options.weights.length) } = options;
   const weights = checkedWeights(options.weights);
-  return new TwoChoices(new WeightedSampler(weights, random), new InFlightCost(weights, loads));
+  return new TwoChoices(new WeightedSampler(weights, random), loads, new InFlightCost(weights));
 }

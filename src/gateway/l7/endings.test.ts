@@ -307,7 +307,7 @@ onBoth(
     assert.deepEqual(late(), [2, 0]);
     const times = new Float64Array(2);
     const slots = gateway.snapshot.services[0]!.endpoints.map(({ loadSlot }) => loadSlot);
-    new Loads(gateway.snapshot.loads, 0, slots).expect(clock.nowMs(), new Float64Array([1, 1]), times, 0, 2);
+    new Loads(gateway.snapshot.loads, 0, slots).expect({ nowMs: clock.nowMs() }, new Float64Array([1, 1]), times, 0, 2);
     assert.ok(times[0]! >= 10_000, `whoever balances by time knows it: ${times[0]}`);
   },
 );
