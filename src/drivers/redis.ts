@@ -120,13 +120,13 @@ async function viaPipeline(client: IoredisClient, command: Command, bytes: boole
   return result;
 }
 
-/** Calls of a tick in its first write, and by how much each further one is longer: a thousand are five writes. */
+/** Calls of a tick that are gathered for a first write, and by how much each further one is longer: a thousand are five writes. */
 const FIRST_WRITE = 8;
 const WRITE_GROWTH = 4;
 
 /**
  * What ioredis sends in one tick leaves in few writes; by itself it writes each command alone, which costs both sides a system call for each. The
- * first is short, so that the server begins while the others are made: in a single write, whoever is answered at once asks at once
+ * first ones are short, so that the server begins while the others are made: in a single write, whoever is answered at once asks at once
  * again, and client and server wait for each other.
  */
 function gatherer(firstWrite: number): (client: IoredisClient) => void {
@@ -201,8 +201,10 @@ function senderOf(
         return { cluster: true, send: sendOfIoredis(client, (command, bytes) => viaPipeline(client, command, bytes)) };
       }
       const gather = gatherer(firstWrite);
+      const gathersAll = firstWrite === Infinity;
       const give: Give = (command, bytes) => {
-        gather(client);
+        // A call beside which nothing is asked leaves at once.
+        if (unanswered.calls > 1 || gathersAll) gather(client);
         return bytes ? client.callBuffer(...command) : client.call(...command);
       };
       return { cluster: false, send: sendOfIoredis(client, give) };

@@ -61,17 +61,23 @@ export class Claimant implements Lease {
   }
 
   /** The lease, or null if the wait was over before it was free. */
-  async acquire(signal: AbortSignal | undefined): Promise<Lease | null> {
-    const onAbort = (): void => this.abandon(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
+  acquire(signal: AbortSignal | undefined): Promise<Lease | null> {
+    if (signal !== undefined) return this.#acquireUntil(signal);
+    this.#do(this.#life.start(this.#now()));
+    return this.#granted.promise;
+  }
+
+  async #acquireUntil(signal: AbortSignal): Promise<Lease | null> {
+    const onAbort = (): void => this.abandon(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
     this.#do(this.#life.start(this.#now()));
     try {
       const lease = await this.#granted.promise;
       // Given back again by then, if it was granted at all.
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       return lease;
     } finally {
-      signal?.removeEventListener('abort', onAbort);
+      signal.removeEventListener('abort', onAbort);
     }
   }
 

@@ -152,7 +152,8 @@ test('whatever becomes of a claim, its caller is told once, it is counted once, 
         await steps();
         assert.ok(next !== null, 'the turn was not passed');
         await (next as Lease).release();
-      } else await close();
+      }
+      await close();
       await steps();
       assert.deepEqual(await memory.read('k', { signal: new AbortController().signal }), []);
       assert.equal(counts.held, 0, 'what was granted has ended');

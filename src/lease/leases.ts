@@ -80,7 +80,7 @@ export class Leases implements AsyncDisposable {
   readonly #ids = new ClaimIds();
   // Of all claims.
   readonly #onRoundTrip = (ms: number): void => this.#measure(ms);
-  readonly #onOver = (claimant: Claimant): void => this.#forget(claimant);
+  readonly #onOver = (claimant: Claimant): void => void this.#claimants.delete(claimant);
   #closed: SpillwayError | null = null;
   #look: Timer | null = null;
   #aheadMs = 0;
@@ -97,18 +97,20 @@ export class Leases implements AsyncDisposable {
    * The lease, or null if the wait was over before it was free. One that is granted too late is claimed anew while there is time, twice at most.
    * Rejects with the store's error, `LEASE_LATE`, or the signal's reason.
    */
-  async acquire(request: LeaseRequest): Promise<Lease | null> {
-    this.#check(request);
-    return await (this.#witness === null ? this.#acquire(request) : this.#acquireBefore(this.#witness, request));
+  acquire(request: LeaseRequest): Promise<Lease | null> {
+    return this.#witness === null ? this.#acquire(request) : this.#acquireBefore(this.#witness, request);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= new SpillwayError('LEASES_CLOSED', `The leases in ${this.store.name} are closed.`);
     for (const claimant of this.#claimants) claimant.abandon(this.#closed);
     await Promise.all([...this.#claimants].map((claimant) => claimant.release()));
+    this.#endLooking();
   }
 
   async #acquireBefore(witness: LeaseWitness, request: LeaseRequest): Promise<Lease | null> {
+    // Here too: what means nothing is nothing to count.
+    this.#check(request);
     const { key, signal } = request;
     const { clock } = this.store;
     const askedMs = clock.nowMs();
@@ -130,6 +132,7 @@ export class Leases implements AsyncDisposable {
   }
 
   async #acquire(request: LeaseRequest): Promise<Lease | null> {
+    this.#check(request);
     const { key, waitMs, signal } = request;
     if (waitMs === 0) return await this.#claim(request, 0);
     const { clock } = this.store;
@@ -228,11 +231,12 @@ export class Leases implements AsyncDisposable {
       if (Math.abs(aheadMs - this.#aheadMs) > STEP_MS) for (const claimant of this.#claimants) claimant.check();
       this.#aheadMs = aheadMs;
       this.#witness?.look?.();
+      // Not as soon as the last is over: whoever is alone would begin and end it with each lease.
+      this.#endLooking();
     });
   }
 
-  #forget(claimant: Claimant): void {
-    this.#claimants.delete(claimant);
+  #endLooking(): void {
     if (this.#claimants.size > 0) return;
     this.#look?.clear();
     this.#look = null;

@@ -80,8 +80,10 @@ class Batch {
     return asked.answer.promise;
   }
 
-  answer(answers: readonly unknown[]): void {
-    for (const [at, { answer }] of this.#asked.entries()) answer.resolve(answers[at]);
+  /** Its own begin at `from`. */
+  answer(answers: readonly unknown[], from: number): void {
+    let at = from;
+    for (const { answer } of this.#asked) answer.resolve(answers[at++]);
   }
 
   fail(error: unknown): void {
@@ -123,10 +125,15 @@ class Call {
       return this.#question;
     };
     try {
-      const answers = await driver.run({ script: this.#script, ...this.#question, waiting: this.#waiting, again });
-      if (!Array.isArray(answers) || answers.length !== this.#count) throw strange(answers, this.#count);
+      const { keys, args } = this.#question;
+      const answers = await driver.run({ script: this.#script, keys, args, waiting: this.#waiting, again });
+      const count = this.#count;
+      if (!Array.isArray(answers) || answers.length !== count) throw strange(answers, count);
       let from = 0;
-      for (const batch of this.#batches) batch.answer(answers.slice(from, (from += batch.count)));
+      for (const batch of this.#batches) {
+        batch.answer(answers, from);
+        from += batch.count;
+      }
     } catch (error) {
       if (this.#count > 1 && isCoded(error, 'STORE_REFUSED')) this.#sendEach(driver);
       else for (const batch of this.#batches) batch.fail(error);
@@ -134,16 +141,19 @@ class Call {
   }
 
   get #count(): number {
-    return this.#batches.reduce((sum, { count }) => sum + count, 0);
+    let count = 0;
+    for (const batch of this.#batches) count += batch.count;
+    return count;
   }
 
   get #question(): Question {
-    const [first, ...others] = this.#batches;
-    const { keys, args } = first!.question;
-    for (const { question } of others) {
+    const [first, second] = this.#batches as [Batch, Batch?];
+    const { keys, args } = first.question;
+    if (second !== undefined) {
+      const { question } = second;
       keys.push(...question.keys);
       // Where one verb ends and the other begins.
-      args.push(...question.args, String(first!.count));
+      args.push(...question.args, String(first.count));
     }
     return { keys, args };
   }
@@ -204,7 +214,7 @@ export class RedisBatches {
   /** What the script answers for the claim, whose key Redis has by this name. */
   ask(verb: BatchVerb, claim: Claim, key: string, waiting: Waiting): Promise<unknown> {
     let batch = this.#open.get(verb) ?? null;
-    if ((batch !== null && !batch.takes(claim)) || this.#isAskedLater(verb, key)) {
+    if (this.#isToFlush && ((batch !== null && !batch.takes(claim)) || this.#isAskedLater(verb, key))) {
       this.flush();
       batch = null;
     }
