@@ -37,6 +37,13 @@ test('calls of one tick leave in few writes', async (t) => {
       try {
         // 1, 8, 32 and 59 calls.
         await check(server, client, 4);
+        const driver = new RedisDriver(client);
+        const ask = (): Promise<unknown> => driver.run({ script, keys: ['key'], args: ['1'], waiting });
+        const first = ask();
+        assert.equal(client.stream.writableCorked, 0, 'one beside which nothing is asked leaves at once');
+        const second = ask();
+        assert.equal(client.stream.writableCorked, 1, 'what follows is gathered');
+        await Promise.all([first, second]);
       } finally {
         client.disconnect();
       }
