@@ -53,7 +53,8 @@ test('a process killed while it writes leaves the old file or the new one, and n
   const path = join(home, 'saved.bloom');
   const found = new Set<number>();
   let begun = 0;
-  for (let round = 0; round < 8; round++) {
+  // Until one was killed while it wrote, too.
+  for (let round = 0; round < 8 || begun === 0; round++) {
     await using writer = start('save', path);
     await writer.line();
     await steps(round * 97);
@@ -63,7 +64,6 @@ test('a process killed while it writes leaves the old file or the new one, and n
     found.add(filter.capacity);
     for (let key = 0; key < filter.capacity; key++) assert.ok(filter.has(`key-${key}`), `key-${key}`);
   }
-  assert.ok(begun > 0, 'some were killed while they wrote');
   assert.ok([...found].every((capacity) => capacity === 100_000 || capacity === 200_000));
   await saveFilter(createFilter({ capacity: 10 }), path);
   assert.deepEqual(readdirSync(home), ['saved.bloom']);
