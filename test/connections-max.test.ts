@@ -12,7 +12,7 @@ const WORKERS = 3;
 const CLIENTS = 12;
 const REQUESTS = 8;
 /** Long beside the way there and back, so that all connections are in use at once. */
-const SERVED_MS = 5;
+const SERVED_MS = 20;
 
 /** Answers a moment later; how many it was working on at most. */
 async function server(): Promise<{ readonly address: string; readonly busy: { most: number } }> {
