@@ -46,6 +46,11 @@ export async function openToChange(address: string, hash: string): Promise<PageU
   return openPage(address, `#token=${await tokenOf(address)}${hash.slice(1)}`);
 }
 
+/** How much a page holds. */
+export async function elementsOf(page: Page): Promise<number> {
+  return Number(await page.evaluate(`document.querySelectorAll('*').length`));
+}
+
 export function noFaults({ faults }: PageUnderTest): void {
   assert.deepEqual(faults, []);
 }
