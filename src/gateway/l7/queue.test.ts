@@ -95,7 +95,7 @@ onBoth('a connection has its own time to open, counted from the end of the wait 
   const origin = await bench.origin(); // accepts, and says nothing to a TLS handshake
   const gateway = await bench.gateway([origin], {
     serviceLimits: { connectionsMax: 1 },
-    serviceTimeouts: { connectMs: 300 },
+    serviceTimeouts: { connectMs: 1500 },
     attemptsMax: 1,
   });
   await gateway.changeServices(() => ({ tls: { ...anyTls, closeNotify: 'required' } }));
