@@ -10,7 +10,7 @@ export interface CountQuestion {
   readonly path: string;
   readonly counter: string;
   readonly times: number;
-  readonly ttl: '500ms' | '1s' | '20s';
+  readonly ttl: '2s' | '20s';
 }
 
 await answerQuestions(async (question) => {

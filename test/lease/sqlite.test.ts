@@ -88,7 +88,7 @@ test('L14: four processes count to four hundred under the lock and lose nothing'
 
 test('L1: what a process held that is killed, or stands still, is another’s when its time is over, and it finds out', async () => {
   const path = fresh();
-  const question: CountQuestion = { verb: 'hold', path, counter: '', times: 0, ttl: '500ms' };
+  const question: CountQuestion = { verb: 'hold', path, counter: '', times: 0, ttl: '2s' };
   await using dies = worker();
   await using sleeps = worker();
   let last = 0n;
@@ -115,7 +115,7 @@ test('processes that are killed in the middle leave a sound file, and the others
   const locks = createLocks(sqliteLeases(path));
   for (let round = 0; round < 4; round++) {
     await using doomed = worker();
-    const question: CountQuestion = { verb: 'count', path, counter, times: 1_000_000, ttl: '1s' };
+    const question: CountQuestion = { verb: 'count', path, counter, times: 1_000_000, ttl: '2s' };
     doomed.ask(question).catch(() => {});
     const from = readFileSync(counter, 'utf8');
     while (readFileSync(counter, 'utf8') === from) await new Promise((resolve) => setImmediate(resolve));
