@@ -46,6 +46,8 @@ const screens = {
 for (const [name, screen] of Object.entries(screens)) {
   test(`on ${name} the map is drawn, and all four answer alike`, async () => {
     const page = await browser.newPage(screen);
+    // Only to end a hang: a busy machine may take its time.
+    page.setDefaultTimeout(100_000);
     const faults: string[] = [];
     page.on('pageerror', (error) => faults.push(String(error)));
     page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
@@ -65,9 +67,14 @@ for (const [name, screen] of Object.entries(screens)) {
       const answer = page.waitForResponse((response) => response.url().includes(question));
       if ('hasTouch' in screen) await page.touchscreen.tap(180, 250);
       else await page.mouse.move(500, 420);
-      assert.equal(((await (await answer).json()) as { alike: boolean }).alike, true);
+      const { alike, answers } = (await (await answer).json()) as { alike: boolean; answers: { count: number }[] };
+      assert.equal(alike, true);
+      // The page shows it a moment after its browser has it.
+      const counts = answers.map(({ count }) => String(count));
+      await page.waitForFunction(
+        `[...document.querySelectorAll('#answers td:nth-child(2)')].map(({ textContent }) => textContent).join() === '${counts}'`,
+      );
       await page.waitForSelector('#verdict.alike');
-      const counts = await page.locator('#answers td:nth-child(2)').allTextContents();
       assert.equal(counts.length, 4);
       assert.equal(new Set(counts).size, 1);
       assert.match(counts[0]!, found);
