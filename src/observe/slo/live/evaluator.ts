@@ -20,15 +20,10 @@ import { type Period, periodAt } from '../calendar.ts';
 import { errorBudget, exact, formatWindow, gatewayIndicatorOf, type Slo, sloId } from '../objective.ts';
 import { budgetLevel } from '../policy.ts';
 import { type AlertMoment, firstPhase, nextPhase } from './alert-phase.ts';
+import { apart, ClockSettings, type Moment, type TimeRange, wallOf } from './clock-settings.ts';
 import { exhaustion, secondsToFire } from './outlook.ts';
 import type { AlertStatus, SloStatus } from './status.ts';
 import { isProven, type WindowCount } from './known-window.ts';
-
-export interface TimeRange {
-  readonly fromMs: number;
-  /** Not included. */
-  readonly toMs: number;
-}
 
 /** What was counted since the evaluation before; times are wall times. */
 export interface SloStep extends TimeRange {
@@ -57,20 +52,13 @@ interface Live {
   readonly all: CounterSeries;
   readonly bad: CounterSeries;
   readonly since: { all: number; bad: number; wallMs: number; nowMs: number };
+  /** When the first of it was counted, by the clock that is never set; null: nothing was. */
+  beganNowMs: number | null;
   readonly phases: Map<number, AlertMoment>;
   /** Of a calendar, that of the last evaluation. */
   period: Period | null;
   status: SloStatus | null;
 }
-
-/** By both clocks: the one that is never set, and the one on the wall. */
-interface Moment {
-  readonly nowMs: number;
-  readonly wallMs: number;
-}
-
-/** The clocks of a machine come apart by less between two evaluations, unless one is set. */
-const CLOCK_SET_MS = 1000;
 
 /** What is counted of objectives: a budget is no better than what is left of these. */
 export const SLO_EVENTS = 'spillway_slo_events';
@@ -78,11 +66,13 @@ export const SLO_EVENTS = 'spillway_slo_events';
 export class SloEvaluator {
   readonly #options: SloEvaluatorOptions;
   readonly #clock: Clock;
+  readonly #settings: ClockSettings;
   #live = new Map<string, Live>();
 
   constructor(options: SloEvaluatorOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#settings = new ClockSettings({ nowMs: this.#clock.nowMs(), wallMs: this.#clock.wallMs() });
     this.replace(options.slos);
   }
 
@@ -118,6 +108,7 @@ export class SloEvaluator {
   /** How each of them stands now; moves their alerts on. Once a second is right. */
   evaluate(): readonly SloStatus[] {
     const [nowMs, wallMs] = [this.#clock.nowMs(), this.#clock.wallMs()];
+    this.#settings.look({ nowMs, wallMs });
     return [...this.#live].map(([id, live]) => {
       const { since, slo } = live;
       const fromMs = wallOf(since, { nowMs, wallMs });
@@ -139,6 +130,21 @@ export class SloEvaluator {
     });
   }
 
+  /** How long there has been anything to count; null: nothing was counted. A clock that is set makes it neither longer nor shorter. */
+  #knownMs(live: Live, { nowMs, toMs }: { readonly nowMs: number; readonly toMs: number }): number | null {
+    const firstMs = live.all.firstMs();
+    if (firstMs === null) {
+      live.beganNowMs = null;
+      return null;
+    }
+    const passedMs = this.#settings.passedMs(firstMs, toMs);
+    // Set back, the clock has times again that were before the first; it is known from the looks before.
+    const beganNowMs = this.#settings.isSet ? live.beganNowMs : null;
+    const knownMs = beganNowMs === null ? passedMs : Math.max(passedMs, nowMs - beganNowMs);
+    live.beganNowMs = nowMs - knownMs;
+    return knownMs;
+  }
+
   /** As of the last evaluation. */
   get statuses(): readonly SloStatus[] {
     return [...this.#live.values()].flatMap(({ status }) => (status === null ? [] : [status]));
@@ -149,7 +155,8 @@ export class SloEvaluator {
     const counted = { id: sloId(slo), measures: measuresOf(slo) };
     const since = { all: 0, bad: 0, nowMs: this.#clock.nowMs(), wallMs: this.#clock.wallMs() };
     const counters = { all: eventsOf(series, counted, 'all'), bad: eventsOf(series, counted, 'bad') };
-    return { slo, alerts: [], windowsS: [], ...counters, since, phases: new Map(), period: null, status: null };
+    const known = { beganNowMs: null, phases: new Map(), period: null, status: null };
+    return { slo, alerts: [], windowsS: [], ...counters, since, ...known };
   }
 
   #evaluate(id: string, live: Live, { nowMs, wallMs }: Moment): SloStatus {
@@ -158,7 +165,7 @@ export class SloEvaluator {
     // The second of this moment is the last one of every window.
     const toMs = Math.floor(wallMs / 1000) * 1000 + 1000;
     const counts = new Map(
-      windowsS.map((seconds) => [seconds, countIn(live, { fromMs: toMs - seconds * 1000, toMs }, excluded)]),
+      windowsS.map((seconds) => [seconds, countIn(live, this.#settings.pieces(seconds * 1000, toMs), excluded)]),
     );
     const count = (seconds: number): WindowCount => counts.get(seconds) ?? { bad: 0, total: 0 };
     const share = (seconds: number): number | null => shareOf(count(seconds));
@@ -167,11 +174,13 @@ export class SloEvaluator {
     const windowMs = period === null ? slo.windowMs : period.toMs - period.fromMs;
     // All of a window that rolls. A burn rate of 1 spends a budget in a whole period, and no more than this part of it so far.
     const passed = (toMs - fromMs) / windowMs;
-    const firstMs = live.all.firstMs();
-    const sinceMs = firstMs === null ? null : Math.max(firstMs, Math.min(fromMs, toMs - slo.windowMs));
+    const knownMs = this.#knownMs(live, { nowMs, toMs });
+    const sinceMs = knownMs === null ? null : Math.max(toMs - knownMs, Math.min(fromMs, toMs - slo.windowMs));
     const knownS = sinceMs === null ? 0 : (toMs - sinceMs) / 1000;
     const budget = errorBudget(slo);
-    const whole = countIn(live, { fromMs, toMs }, excluded);
+    // A period of a calendar is one of the clock on the wall, as it is now.
+    const pieces = period === null ? this.#settings.pieces(slo.windowMs, toMs) : [{ fromMs, toMs }];
+    const whole = countIn(live, pieces, excluded);
     const failing = shareOf(whole);
     const left = failing === null ? 1 : exact(1 - (failing / budget) * passed);
     const hourShare = share(alerts[0]?.longS ?? windowsS.at(-1) ?? 0);
@@ -253,33 +262,19 @@ function periodOf(live: Live, atMs: number): Period | null {
   return live.period;
 }
 
-function countIn({ all, bad }: Live, { fromMs, toMs }: TimeRange, excluded: readonly TimeRange[]): WindowCount {
-  const count = { bad: bad.total(fromMs, toMs), total: all.total(fromMs, toMs) };
-  for (const range of apart(excluded)) {
-    const [from, to] = [Math.max(fromMs, range.fromMs), Math.min(toMs, range.toMs)];
-    if (from >= to) continue;
-    count.bad -= bad.total(from, to);
-    count.total -= all.total(from, to);
+function countIn({ all, bad }: Live, pieces: readonly TimeRange[], excluded: readonly TimeRange[]): WindowCount {
+  const count = { bad: 0, total: 0 };
+  for (const { fromMs, toMs } of pieces) {
+    count.bad += bad.total(fromMs, toMs);
+    count.total += all.total(fromMs, toMs);
+    for (const range of apart(excluded)) {
+      const [from, to] = [Math.max(fromMs, range.fromMs), Math.min(toMs, range.toMs)];
+      if (from >= to) continue;
+      count.bad -= bad.total(from, to);
+      count.total -= all.total(from, to);
+    }
   }
   return { bad: Math.max(0, count.bad), total: Math.max(0, count.total) };
-}
-
-/** A moment of before, by the wall clock as it is now: it may have been set since. */
-function wallOf(then: Moment, now: Moment): number {
-  const passedMs = now.nowMs - then.nowMs;
-  const isSet = Math.abs(now.wallMs - then.wallMs - passedMs) > CLOCK_SET_MS;
-  return isSet ? now.wallMs - passedMs : then.wallMs;
-}
-
-/** Without those parts that two of them have in common. */
-function apart(ranges: readonly TimeRange[]): readonly TimeRange[] {
-  const joined: { fromMs: number; toMs: number }[] = [];
-  for (const { fromMs, toMs } of ranges.toSorted((one, other) => one.fromMs - other.fromMs)) {
-    const last = joined.at(-1);
-    if (last !== undefined && fromMs <= last.toMs) last.toMs = Math.max(last.toMs, toMs);
-    else joined.push({ fromMs, toMs });
-  }
-  return joined;
 }
 
 /** What is counted, in words; another text is another thing, of which nothing is known yet. */
