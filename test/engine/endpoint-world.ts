@@ -100,7 +100,10 @@ class Request implements Waiter, Sender {
 export type Step =
   | { readonly kind: 'ask'; readonly reuse: boolean }
   /** Of what is there, the one at this number. */
-  | { readonly kind: 'opened' | 'refused' | 'answered' | 'broken' | 'lost' | 'left'; readonly which: number }
+  | {
+      readonly kind: 'opened' | 'refused' | 'answered' | 'answeredNow' | 'broken' | 'lost' | 'left';
+      readonly which: number;
+    }
   | { readonly kind: 'limits'; readonly connectionsMax: number; readonly idleConnectionsMax: number }
   | { readonly kind: 'drain'; readonly word: number }
   | { readonly kind: 'retire' };
@@ -112,7 +115,19 @@ export const steps = fc.array(
     {
       weight: 40,
       arbitrary: fc.record({
-        kind: fc.constantFrom('opened', 'opened', 'refused', 'answered', 'answered', 'broken', 'lost', 'left' as const),
+        kind: fc.constantFrom(
+          ...([
+            'opened',
+            'opened',
+            'refused',
+            'answered',
+            'answered',
+            'answeredNow',
+            'broken',
+            'lost',
+            'left',
+          ] as const),
+        ),
         which,
       }),
     },
@@ -159,6 +174,8 @@ export class World {
   readonly opening = new Set<(opened: boolean) => void>();
   readonly wires: SilentWire[] = [];
   readonly requests: Request[] = [];
+  /** On these an answer has just ended. */
+  readonly settling = new Set<Wire>();
   /** In the order in which they came. */
   readonly line: Request[] = [];
   retired = false;
@@ -232,6 +249,7 @@ export class World {
         at([...this.opening], step.which)?.(step.kind === 'opened');
         break;
       case 'answered':
+      case 'answeredNow':
       case 'broken':
         this.#end(step.kind, at(this.served, step.which));
         break;
@@ -283,12 +301,23 @@ export class World {
     else if (request.told === 'connecting') assert.equal(this.line.length, 0, 'a place for one who came later');
   }
 
-  #end(how: 'answered' | 'broken', request: Request | undefined): void {
+  #end(how: 'answered' | 'answeredNow' | 'broken', request: Request | undefined): void {
     const connection = request?.connection ?? null;
     if (request === undefined || connection === null) return;
     this.#forget(request);
-    if (how === 'answered') this.endpoint.release(connection);
-    else connection.close();
+    if (how === 'broken') {
+      connection.close();
+      return;
+    }
+    connection.attempt = null;
+    this.endpoint.release(connection);
+    this.settling.add(connection.wire);
+    if (how === 'answeredNow') return;
+    // Who waits has it when one turn more is over.
+    const { outbox } = this.endpoint.plane;
+    this.settling.clear();
+    outbox.turned();
+    outbox.turned();
   }
 
   #lose(wire: SilentWire | undefined): void {
@@ -321,7 +350,7 @@ export class World {
   check(): void {
     const { lane } = this.endpoint;
     const open = this.open.length + this.opening.size;
-    const idle = this.open.length - this.served.length;
+    const idle = this.open.filter((wire) => !this.settling.has(wire)).length - this.served.length;
     const { connectionsMax, idleConnectionsMax } = this.plan.limits;
     if (!this.#isLaneShared)
       assert.deepEqual(

@@ -4,7 +4,7 @@
  * Invariants: a connection carries one exchange or is idle, never both; the idle list is last in, first out, so a small set
  * stays warm and the rest times out; a request waits only when `connectionsMax` connections are open or being opened and
  * none is idle, or when all workers together have as many as the endpoint takes (`connection-room.ts`); who waits is served in order, and
- * whoever must have a fresh connection gets one.
+ * whoever must have a fresh connection gets one. One whose answer has just ended settles first (`upstream.ts`), neither idle nor in use.
  * An endpoint that is retired (gone from the config, or connected to in another way) or drains keeps no idle connection: what
  * was sent its way, and waits, is still served, until the drain has no more time: then all of it is cut. One that no config has
  * any more has the time of a drain for it (`endAfter`).
@@ -150,8 +150,18 @@ export class Endpoint implements Deadline {
     }
   }
 
-  /** An exchange is over and left the connection fit for another. */
+  /** An exchange is over and, as far as is known, left the connection fit for another. */
   release(connection: UpstreamConnection): void {
+    connection.settle();
+  }
+
+  /** Some request stands in the queue. */
+  get isAwaited(): boolean {
+    return this.#queue.size > 0;
+  }
+
+  /** Nothing came behind the answer. */
+  settled(connection: UpstreamConnection): void {
     const { connectionsMax, requestsPerConnectionMax } = this.service.plan.limits;
     const room = this.#room;
     const waiting = this.#queue.size;

@@ -24,7 +24,7 @@ export interface Held {
   sendHeld(buffer: Uint8Array<ArrayBuffer>, length: number): void;
 }
 
-/** Something that waits for the end of the turn. */
+/** Something that waits for the end of the turn: told at the end of the one in which it asks. */
 export interface Turned {
   /** It has come, and nothing is held. May call owners back. */
   turned(): void;
@@ -86,9 +86,9 @@ export class Outbox {
     else this.#endTurn();
   }
 
-  /** Tells `wire` of the end of the turn. */
-  tell(wire: Turned): void {
-    this.#turning.push(wire);
+  /** Tells `who` of the end of the turn; at the end, of that of the next. */
+  tell(who: Turned): void {
+    this.#turning.push(who);
     this.#endTurn();
   }
 
@@ -119,7 +119,7 @@ export class Outbox {
     const turning = this.#turning;
     if (turning.length === 0) return;
     this.#turning = [];
-    for (const wire of turning) wire.turned();
+    for (const who of turning) who.turned();
   }
 }
 

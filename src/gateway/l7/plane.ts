@@ -27,6 +27,7 @@ import { HttpDate } from './http-date.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Exchange } from './exchange.ts';
 import { Head } from './head.ts';
+import { Outbox } from './outbox.ts';
 import { Parking } from './parked.ts';
 import { RawTransport } from './raw-transport.ts';
 import { createRouter, type Router } from '../routing/router.ts';
@@ -67,6 +68,8 @@ export class Plane {
   readonly shortWaits: TicklessWheel;
   readonly buffers: Buffers;
   readonly raw: RawTransport | null;
+  /** Says when a turn of the event loop is over; the fast path leaves its writes there too. */
+  readonly outbox: Outbox;
   /** Scratch of the parsers: valid until the next parse. */
   readonly head = new Head();
   readonly responseHead = new Head();
@@ -117,6 +120,7 @@ export class Plane {
     this.buffers = new Buffers(snapshot.memoryBytesMax);
     this.parking = new Parking(snapshot.memoryBytesMax);
     this.raw = options.transport === 'net' ? null : RawTransport.detect(this.buffers);
+    this.outbox = this.raw?.outbox ?? new Outbox(this.buffers);
     this.lane[processSlots.fastPath] = this.raw === null ? 0 : 1;
     this.stores = new Stores({ clock, lane: options.lane, notice: options.notice });
     this.date = new HttpDate(clock);

@@ -4,6 +4,7 @@ import type tls from 'node:tls';
 import { getSystemErrorName } from 'node:util';
 import { type Address, addressFrom } from '../../kernel/ip-address.ts';
 import type { Buffers } from './buffers.ts';
+import type { Outbox } from './outbox.ts';
 import { Insides, isRecord, type StreamHandle, tlsHandle } from './raw-internals.ts';
 import { RawSecureWire } from './raw-secure-wire.ts';
 import { RawWire } from './raw-wire.ts';
@@ -29,6 +30,10 @@ export class RawTransport {
   static detect(buffers: Buffers): RawTransport | null {
     const insides = Insides.find(buffers);
     return insides === null ? null : new RawTransport(insides);
+  }
+
+  get outbox(): Outbox {
+    return this.#insides.outbox;
   }
 
   /** Takes over the connections a listening server accepts. `accept` gets each with its peer. */

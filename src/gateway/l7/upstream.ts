@@ -2,10 +2,13 @@
  * One connection to an endpoint. It passes what happens on its wire to the attempt it carries; while it is idle, anything
  * that arrives ends it: a byte nobody asked for can only be the start of a response that would be taken for the next one's
  * (RFC 9112 §9.2; a socket with surplus bytes is destroyed, never pooled).
+ * When an answer has ended it *settles* first, to the end of that turn of the event loop: a request that stands ready, behind the last in its
+ * client's pipeline or in the queue, would else be sent before anybody could see that the server goes on talking.
  */
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots as slot } from '../slots.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { Turned } from './outbox.ts';
 import type { Wire, WireOwner } from './wire.ts';
 
 /** Whose request a connection carries, and who is told what becomes of it. */
@@ -20,7 +23,7 @@ export interface Sender {
   cut(): void;
 }
 
-export class UpstreamConnection implements WireOwner, Deadline {
+export class UpstreamConnection implements WireOwner, Turned, Deadline {
   readonly endpoint: Endpoint;
   readonly wire: Wire;
   /** An attempt of an exchange, or a mirrored request. */
@@ -32,6 +35,8 @@ export class UpstreamConnection implements WireOwner, Deadline {
   wheelNext: Deadline | null = null;
   wheelPrevious: Deadline | null = null;
   #gone = false;
+  /** Its socket was looked at since the last answer on it ended. */
+  #isPolled = false;
 
   constructor(endpoint: Endpoint, wire: Wire) {
     this.endpoint = endpoint;
@@ -43,6 +48,25 @@ export class UpstreamConnection implements WireOwner, Deadline {
   rest(): void {
     const { plane, service } = this.endpoint;
     plane.wheel.arm(this, plane.nowMs + service.plan.timeouts.idleMs);
+  }
+
+  /** An answer has just ended on it: it is given back to its endpoint, unless more comes. */
+  settle(): void {
+    this.#isPolled = false;
+    this.endpoint.plane.outbox.tell(this);
+  }
+
+  turned(): void {
+    if (this.#gone) return;
+    const { endpoint } = this;
+    // Of this turn the kernel had been asked before the answer ended. Who waits would go along before it is asked again.
+    if (endpoint.isAwaited && !this.#isPolled) {
+      this.#isPolled = true;
+      endpoint.plane.outbox.tell(this);
+      return;
+    }
+    endpoint.plane.tick();
+    endpoint.settled(this);
   }
 
   /** There is work for it, for as long as that takes: a tunnel may take days. */

@@ -1,0 +1,60 @@
+/** A connection whose answer has just ended: nobody's until the event loop has had its turn, because a server may have more to say. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventually, onBoth } from '../../../test/engine/bench.ts';
+import { World } from '../../../test/engine/endpoint-world.ts';
+import { answer } from '../../../test/engine/origin.ts';
+import { endpointSlots as slot } from '../slots.ts';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+onBoth('RFC 9112 §9.2: a second answer to a request is not given to one that was sent behind it', async (bench) => {
+  const { client, origin, gateway } = await bench.line();
+  client.write(GET + GET);
+  const first = await origin.accept();
+  await first.request();
+  first.write(answer('ok'));
+  assert.equal((await client.response()).body.toString(), 'ok');
+  await eventually('another connection', () => origin.connections.length === 2);
+  first.write(answer('evil'));
+  await first.gone();
+  const second = await origin.accept();
+  await second.request();
+  second.write(answer('fine'));
+  assert.equal((await client.response()).body.toString(), 'fine');
+  assert.equal(gateway.endpoint('protocolErrors'), 1);
+});
+
+/** One connection, on which an answer ends while another request waits for it. */
+function answeredWhileAwaited(): World {
+  const world = new World();
+  world.take({ kind: 'limits', connectionsMax: 1, idleConnectionsMax: 1 });
+  world.take({ kind: 'ask', reuse: true });
+  world.take({ kind: 'opened', which: 0 });
+  world.take({ kind: 'ask', reuse: true });
+  world.take({ kind: 'answeredNow', which: 0 });
+  return world;
+}
+
+test('RFC 9112 §9.2: who waits for a connection gets it when its socket was looked at again, one turn later', () => {
+  const { endpoint, requests, wires } = answeredWhileAwaited();
+  const [waiting] = requests;
+  endpoint.plane.outbox.turned();
+  assert.equal(waiting!.told, 'nothing');
+  endpoint.plane.outbox.turned();
+  assert.equal(waiting!.told, 'connected');
+  assert.equal(waiting!.connection?.wire, wires[0]);
+});
+
+test('RFC 9112 §9.2: where there was more behind the answer, who waits gets another connection', () => {
+  const { endpoint, requests, wires } = answeredWhileAwaited();
+  const [waiting] = requests;
+  endpoint.plane.outbox.turned();
+  wires[0]!.owner.onBytes(answer('evil'), 0, 1);
+  assert.equal(waiting!.told, 'connecting');
+  assert.equal(wires[0]!.closed, true);
+  assert.equal(endpoint.lane[slot.protocolErrors], 1);
+  // What was to be told of the end of the turn says nothing of a connection that is gone.
+  endpoint.plane.outbox.turned();
+  assert.equal(waiting!.told, 'connecting');
+});
