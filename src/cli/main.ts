@@ -152,6 +152,7 @@ function report(error: unknown): ExitCode {
     case 'CONFIG_NOT_FOUND':
     case 'ENDPOINTS_INVALID':
     case 'ENDPOINTS_ELSEWHERE':
+    case 'ENDPOINTS_FULL':
     case 'ENDPOINT_UNKNOWN':
     case 'ADMIN_TOKEN_REQUIRED':
     case 'BUDGET_FROZEN':

@@ -37,6 +37,7 @@ export const errorCodes = {
     'A list of endpoints that a service was given has mistakes, or does not fit; the ones before stay.',
   ENDPOINTS_ELSEWHERE:
     'The service does not take its endpoints from whoever gave some: the config names another source.',
+  ENDPOINTS_FULL: 'The endpoints of a new config have no room beside those that are there; the ones before stay.',
   ENDPOINT_UNKNOWN: 'There is no such service, or it was not given such an endpoint.',
   DNS_FAILED: 'No DNS server gave an answer to a question that can be used.',
   ADMIN_UNREACHABLE: 'No running gateway answered on the admin address.',

@@ -10,6 +10,7 @@ import { clearLane, clearSlot, createLoadTable, type LoadTable, Loads } from '..
 import { createTrafficCell } from '../../health/index.ts';
 import { type Cell, cellLane, cellLanes, createCell, sumSlot } from '../../kernel/cells.ts';
 import { type Clock, systemClock } from '../../kernel/clock.ts';
+import { SpillwayError } from '../../kernel/errors.ts';
 import { createRandom } from '../../kernel/random.ts';
 import { type Algorithm, createSharedMemory } from '../../limit/index.ts';
 import { createRefusedKeys } from '../../limit/refused-keys.ts';
@@ -53,6 +54,8 @@ export class CellStore {
   /** Of `loads`, those that endpoints have. */
   #taken = new Set<number>();
   #lastSlot = -1;
+  /** So many are taken by endpoints that are there, and not by those of a config that is being made. */
+  #kept = 0;
   #endpoints = new Map<string, Cell>();
   #cells = new Map<string, Kept>();
   #counters = new Map<string, SharedArrayBuffer>();
@@ -155,6 +158,7 @@ export class CellStore {
     this.#traffic = new Map([...this.#traffic].filter(([key]) => used.has(key)));
     this.#slots = new Map([...this.#slots].filter(([key]) => used.has(key)));
     this.#taken = new Set(this.#slots.values());
+    this.#kept = this.#taken.size;
     const limits = snapshots.flatMap((snapshot) => snapshot.limits);
     const counting = new Set(limits.flatMap(({ memory, floor }) => [memory, floor]));
     this.#counters = new Map([...this.#counters].filter(([, memory]) => counting.has(memory)));
@@ -179,7 +183,19 @@ export class CellStore {
       this.#lastSlot = slot;
       return slot;
     }
-    throw new RangeError(`More than ${ENDPOINTS_MAX} endpoints.`);
+    throw this.#full();
+  }
+
+  /** Every place is taken, or is waited for. */
+  #full(): SpillwayError {
+    const left = ENDPOINTS_MAX - this.#taken.size;
+    const room = ENDPOINTS_MAX - left - this.#kept;
+    return new SpillwayError(
+      'ENDPOINTS_FULL',
+      `There is room for ${ENDPOINTS_MAX} endpoints, and those of before keep their places until the new ones are in force: ${this.#kept} do. ` +
+        `${left} that have left have requests under way. So ${room} new ones can come now: put them in place in several steps, each with no more than that.`,
+      { retryable: left > 0 },
+    );
   }
 
   #cell(key: string, slots: number, gauges = 0): Cell {
