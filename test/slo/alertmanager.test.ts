@@ -5,8 +5,9 @@ import { postJson } from '../../src/gateway/alerts/post-json.ts';
 import { compileSlos, resolveSlos } from '../../src/observe/index.ts';
 import { alertmanagerBody } from '../../src/observe/slo/alerts/bodies.ts';
 import { explainAlert } from '../../src/observe/slo/alerts/explanation.ts';
-import type { AlertStatus, SloStatus } from '../../src/observe/slo/live/status.ts';
+import type { AlertStatus } from '../../src/observe/slo/live/status.ts';
 import { AlertmanagerServer } from '../servers/alertmanager.ts';
+import { halfSpent } from './half-spent.ts';
 
 test('told that it is on, then that it is over', async () => {
   const { slos } = resolveSlos({
@@ -20,19 +21,7 @@ test('told that it is on, then that it is over', async () => {
     ...{ severity: 'page', burn: 14.4, longS: 3600, shortS: 300, state: 'firing', longShare: 0.5, shortShare: 1 },
     sinceMs: nowMs - 60_000,
   };
-  const status = {
-    ...{
-      id: 'shop-up',
-      service: 'shop',
-      name: 'up',
-      objective: 0.999,
-      windowMs: 30 * 86_400_000,
-      window: '30d',
-      level: 'ok',
-    },
-    budget: { minutes: 43.2, minutesLeft: 20, events: 1000, eventsLeft: 500, share: 0.5 },
-    exhaustionMs: 3_600_000,
-  } as SloStatus;
+  const status = halfSpent({ exhaustionMs: 3_600_000 });
   const tell = async (state: 'firing' | 'resolved'): Promise<void> => {
     const known = { status, alert, state, nowMs, beganMs: null, contributions: [], changes: [] };
     const body = JSON.stringify(alertmanagerBody([explainAlert(known)], nowMs));

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { halfSpent } from '../../../test/slo/half-spent.ts';
 import { createRandom } from '../../kernel/random.ts';
 import { SimulatedClock } from '../../kernel/simulated-clock.ts';
 import { type AlertExplanation, explainAlert } from '../../observe/slo/alerts/explanation.ts';
@@ -69,23 +70,13 @@ function statusOf(id: string, firing: readonly number[], sinceMs: number): SloSt
     [14.4, 'page'],
     [3, 'ticket'],
   ] as const;
-  return {
-    ...{
-      id,
-      service: 'shop',
-      name: 'up',
-      objective: 0.999,
-      windowMs: 30 * 86_400_000,
-      window: '30d',
-      level: 'ok',
-      exhaustionMs: null,
-    },
-    budget: { minutes: 43.2, minutesLeft: 20, events: 1000, eventsLeft: 500, share: 0.5 },
+  return halfSpent({
+    id,
     alerts: kinds.map(([burn, severity]) => ({
       ...{ burn, severity, longS: 3600, shortS: 300, sinceMs, longShare: 0.5, shortShare: 0.5 },
       state: firing.includes(burn) ? 'firing' : 'inactive',
     })),
-  } as Partial<SloStatus> as SloStatus;
+  });
 }
 
 function alertingTo(receivers: readonly AlertReceiver[], time = clock()) {
