@@ -1,11 +1,13 @@
 /** An endpoint that drains: no new work, the old is finished; when there is no more time it is cut. Tunnels: drain-tunnel.test.ts. */
 import assert from 'node:assert/strict';
 import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer, type Origin } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
 import type { Changes } from '../../../test/engine/plans.ts';
 import { createCell } from '../../kernel/cells.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import type { ShapingPlan } from '../shaping/plan.ts';
 import { CLOSED, CUT, DRAINING, ENDPOINT_SLOTS, ROUTE_SLOTS, SERVING } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
@@ -22,10 +24,14 @@ interface Pair {
 }
 
 /** The first of two gets the work as long as it takes any; the other answers `other` at once. */
-async function pair(bench: Bench, changes: Changes = {}): Promise<Pair> {
+async function pair(bench: Bench, changes: Changes = {}, clock?: Clock): Promise<Pair> {
   const [first, other] = [await bench.origin(), await bench.origin()];
   other.serve((_, server) => void server.write(answer('other')));
-  const gateway = await bench.gateway([first, other], { endpoint: (index) => ({ priority: index }), ...changes });
+  const gateway = await bench.gateway(
+    [first, other],
+    { endpoint: (index) => ({ priority: index }), ...changes },
+    clock,
+  );
   const ask = async (request: string): Promise<{ client: Peer; server: Peer }> => {
     const client = await bench.client(gateway);
     client.write(request);
@@ -263,6 +269,28 @@ onBoth('what has left the config has the time of a drain, whether an answer has 
   await gateway.changeServices(({ endpoints }) => ({ endpoints: endpoints.slice(1) }));
   assert.notEqual(await begun.client.gone(), 'open');
   assert.equal((await waiting.client.response()).body.toString(), 'other', 'what may be done twice is done elsewhere');
+});
+
+onBoth('what has come back within that time keeps what it had, until it leaves again', async (bench) => {
+  const clock = new ManualClock();
+  const { gateway, ask } = await pair(bench, { drainTimeoutMs: 400 }, clock);
+  const [kept, cut] = [await ask(get()), await ask(get())];
+  for (const { client, server } of [kept, cut]) {
+    server.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ');
+    await client.until('the half', () => client.text.endsWith('half '));
+  }
+  const [service] = gateway.snapshot.services;
+  await gateway.changeServices(() => ({ endpoints: service!.endpoints.slice(1) }));
+  clock.nearly(400);
+  await gateway.changeServices(() => ({ endpoints: service!.endpoints }));
+  clock.over();
+  kept.server.write('whole');
+  assert.equal((await kept.client.response()).body.toString(), 'half whole');
+  await gateway.changeServices(() => ({ endpoints: service!.endpoints.slice(1) }));
+  clock.nearly(400);
+  assert.equal(cut.client.ending, 'open');
+  clock.over();
+  assert.notEqual(await cut.client.gone(), 'open');
 });
 
 onBoth('what only a config on trial has is cut so when the trial is over; what is in force is not', async (bench) => {

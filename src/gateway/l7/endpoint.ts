@@ -7,7 +7,7 @@
  * whoever must have a fresh connection gets one. One whose answer has just ended settles first (`upstream.ts`), neither idle nor in use.
  * An endpoint that is retired (gone from the config, or connected to in another way) or drains keeps no idle connection: what
  * was sent its way, and waits, is still served, until the drain has no more time: then all of it is cut. One that no config has
- * any more has the time of a drain for it (`endAfter`).
+ * any more has the time of a drain for it (`endAfter`), unless one has it again before that is over.
  * Gauges are added to, never set: while a retired endpoint lasts, its successor may count in the same cell.
  * Cost: taking and giving back an idle connection is a pop and a push.
  */
@@ -231,6 +231,11 @@ export class Endpoint implements Deadline {
   endAfter(ms: number): void {
     const { plane } = this;
     if (this.deadlineMs === Number.POSITIVE_INFINITY) plane.wheel.arm(this, plane.nowMs + ms);
+  }
+
+  /** Some config has it again. */
+  endNever(): void {
+    this.plane.wheel.disarm(this);
   }
 
   onDeadline(): void {

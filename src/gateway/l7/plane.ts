@@ -191,7 +191,8 @@ export class Plane {
     const there = new Set(services.flatMap(({ name, endpoints }) => endpoints.map(({ id }) => `${name} ${id}`)));
     for (const endpoint of left) {
       const isThere = there.has(`${endpoint.service.plan.name} ${endpoint.plan.id}`);
-      if (!isThere) endpoint.endAfter(this.snapshot.drainTimeoutMs);
+      if (isThere) endpoint.endNever();
+      else endpoint.endAfter(this.snapshot.drainTimeoutMs);
     }
   }
 
