@@ -2,66 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { SimulatedClock } from '../../../kernel/simulated-clock.ts';
-import { createSeries } from '../../series/series.ts';
-import { resolveSlos } from '../load.ts';
+import { type Input, Live, slosOf } from '../../../../test/slo/live-objective.ts';
 import type { Spent } from '../ledger/entry.ts';
 import { SpendRecorder } from '../ledger/recorder.ts';
-import type { Slo } from '../objective.ts';
-import type { SloInput } from '../slo-schema.ts';
-import { createSloEvaluator, type SloEvaluatorOptions } from './evaluator.ts';
-import type { AlertStatus, SloStatus } from './status.ts';
-
-type Input = SloInput['slos'][number];
-
-function slosOf(...inputs: Partial<Input>[]): readonly Slo[] {
-  const slos = inputs.map((input): Input => ({ name: 'up', objective: '99.9%', sli: { availability: {} }, ...input }));
-  const { slos: file, mistakes } = resolveSlos({ service: 'shop', slos });
-  assert.deepEqual(mistakes, []);
-  return file!.slos;
-}
-
-class Live {
-  readonly clock = new SimulatedClock();
-  readonly series = createSeries({ clock: this.clock });
-  readonly slos: readonly Slo[];
-  readonly evaluator: ReturnType<typeof createSloEvaluator>;
-
-  constructor(input: Partial<Input> = {}, options: Partial<SloEvaluatorOptions> = {}) {
-    const { clock, series } = this;
-    this.slos = slosOf(input);
-    this.evaluator = createSloEvaluator({ slos: this.slos, series, clock, ...options });
-  }
-
-  /** So many seconds, with so many events in each; returns how it stands then. */
-  run(seconds: number, total: number, bad: number): SloStatus {
-    for (let second = 0; second < seconds; second++) this.second(total, bad);
-    return this.evaluator.evaluate()[0]!;
-  }
-
-  second(total: number, bad: number): void {
-    this.clock.pass(1000);
-    this.series.round(this.clock.wallMs());
-    this.evaluator.count('shop-up', { bad, total });
-  }
-
-  /** Seconds until the most urgent alert is in this state, evaluated each second. */
-  until(state: AlertStatus['state'], total: number, bad: number, most = 20_000): number {
-    return this.untilAny(({ alerts }) => alerts[0]?.state === state, { total, bad, most });
-  }
-
-  /** Seconds until it is so, evaluated each second. */
-  untilAny(
-    isSo: (status: SloStatus) => boolean,
-    { total, bad, most = 20_000 }: { total: number; bad: number; most?: number },
-  ): number {
-    for (let seconds = 1; seconds <= most; seconds++) {
-      this.second(total, bad);
-      if (isSo(this.evaluator.evaluate()[0]!)) return seconds;
-    }
-    return Number.POSITIVE_INFINITY;
-  }
-}
+import type { SloStatus } from './status.ts';
 
 test('99.9 % over 30 days is 43.2 minutes, and a total outage pages after 51.8 seconds', () => {
   const live = new Live();
@@ -249,63 +193,6 @@ test('a clock that is set back or leaps ahead blinds nothing for longer than its
     const seconds = live.until('firing', 20, 20);
     assert.ok(seconds <= 110, `${stepMs} ms: ${seconds} s`);
   }
-});
-
-const HOUR_MS = 3_600_000;
-
-test('a clock that is set makes a history no longer and no shorter: what waits for an hour of it waits as long', () => {
-  for (const stepMs of [HOUR_MS, -HOUR_MS, 90_000, -90_000, 24 * HOUR_MS, -24 * HOUR_MS]) {
-    const live = new Live();
-    const young = live.run(600, 10, 0.02);
-    assert.ok(young.alerts.some(({ state }) => state === 'pending'));
-    live.clock.stepWall(stepMs);
-    const set = live.run(1, 10, 0.02);
-    // To a step of what is kept, which is a coarser one where the clock leapt.
-    const knownS = (set.atMs - set.sinceMs!) / 1000;
-    assert.ok(knownS >= 600 && knownS <= 610, `${stepMs} ms: ${knownS} s`);
-    const seconds = live.untilAny(fires, { total: 10, bad: 0.02 });
-    assert.ok(seconds >= 2988 && seconds <= 2999, `${stepMs} ms: ${seconds} s`);
-  }
-});
-
-test('a clock that is set neither begins an alert nor ends one, and spends and gives back nothing', () => {
-  for (const stepMs of [HOUR_MS, -HOUR_MS, 90_000, -90_000, 24 * HOUR_MS, -24 * HOUR_MS]) {
-    const news: string[] = [];
-    const live = new Live(
-      {},
-      { onAlert: (_, { severity, burn, state }) => void news.push(`${severity} ${burn} ${state}`) },
-    );
-    live.run(7200, 20, 0);
-    live.until('firing', 20, 20);
-    const before = live.run(60, 20, 20);
-    news.length = 0;
-    live.clock.stepWall(stepMs);
-    // Nothing comes for a while: what is known is all from before.
-    for (let second = 0; second < 60; second++) live.run(1, 0, 0);
-    assert.deepEqual(news, [], `${stepMs} ms`);
-    const after = live.run(1, 0, 0);
-    assert.deepEqual([after.good, after.bad, after.budget], [before.good, before.bad, before.budget], `${stepMs} ms`);
-    assert.deepEqual(
-      after.alerts.map(({ state }) => state),
-      before.alerts.map(({ state }) => state),
-    );
-    // It ends when it would have, to a step of what is kept so long; set back by less than the window, later by no more than that.
-    const endS = live.until('resolved', 20, 0);
-    assert.ok(endS > 130 && endS <= 250 + 90, `${stepMs} ms: ${endS} s`);
-  }
-});
-
-test('a clock that is set again and again is one that goes on', () => {
-  const live = new Live();
-  live.run(600, 10, 0.02);
-  for (let time = 0; time < 100; time++) {
-    live.clock.stepWall((time % 2 === 0 ? 1 : -1) * 7_000_000);
-    live.run(20, 10, 0.02);
-    assert.equal(fires(live.evaluator.statuses[0]!), false, `${time}`);
-  }
-  const status = live.run(1, 10, 0.02);
-  const knownS = (status.atMs - status.sinceMs!) / 1000;
-  assert.ok(knownS >= 2600 && knownS <= 2610, `${knownS} s`);
 });
 
 test('how soon it would page is when it does, whatever went before', () => {
