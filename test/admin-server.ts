@@ -46,8 +46,6 @@ export const metrics = async (): Promise<never> => {
     startedAt: '',
     configVersion: 0,
     reloads: { applied: 0, refused: 0 },
-    limits: [],
-    stores: [],
     workers: [],
   };
   const snapshot = { listeners: [], services: [], routes: [], limits: [], cell: createCell(1, PROCESS_SLOTS) };

@@ -3,7 +3,7 @@ import type { MetricsInput } from '../src/gateway/admin/metrics.ts';
 import { CellStore, compileSnapshot, resolveConfig } from '../src/gateway/config/index.ts';
 import type { BreakerState, DiscoveryState, EndpointState } from '../src/gateway/control/gateway-state.ts';
 import { NamedEndpoints } from '../src/gateway/control/named-endpoints.ts';
-import { readLimits, readStores } from '../src/gateway/control/read-limits.ts';
+import { systemClock } from '../src/kernel/clock.ts';
 import { atOnce } from '../src/kernel/steps.ts';
 import type { SloStatus } from '../src/observe/slo/live/status.ts';
 
@@ -81,8 +81,6 @@ export function metricsInput(named = 2): MetricsInput {
     version: '1.2.3',
     configVersion: 3,
     startedAt: '2026-01-01T00:00:00.000Z',
-    limits: readLimits(snapshot),
-    stores: readStores(snapshot),
     workers: [1, 2].map((lane) => ({
       lane,
       phase: 'serving',
@@ -110,7 +108,7 @@ export function metricsInput(named = 2): MetricsInput {
     snapshot,
     state,
     discovery: [discovery],
-    endpoints: atOnce(new NamedEndpoints(healthChanges).read(snapshot, named)),
+    endpoints: atOnce(new NamedEndpoints(healthChanges, systemClock).read(snapshot, named)),
     breakers: [{ service: 'shop', bornMs: Date.UTC(2026, 0), state: breaker }],
     exported,
     slos: [slo],

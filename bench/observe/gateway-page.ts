@@ -8,7 +8,6 @@ import type { PageFormat } from '../../src/observe/prometheus.ts';
 import { gatewayMetrics, type MetricsInput } from '../../src/gateway/admin/metrics.ts';
 import { CellStore, compileSnapshot, resolveConfig } from '../../src/gateway/config/index.ts';
 import { NamedEndpoints, SUMS_TURN_MS } from '../../src/gateway/control/named-endpoints.ts';
-import { readLimits, readStores } from '../../src/gateway/control/read-limits.ts';
 import { bucketOf } from '../../src/gateway/durations.ts';
 import { ROUTE_SLOTS, routeSlots } from '../../src/gateway/slots.ts';
 import { cellLane } from '../../src/kernel/cells.ts';
@@ -51,8 +50,6 @@ function gatewayOf(routes: number, endpoints: number): Omit<MetricsInput, 'endpo
       version: '1',
       configVersion: 1,
       startedAt: '2026-01-01T00:00:00.000Z',
-      limits: readLimits(snapshot),
-      stores: readStores(snapshot),
       workers: [],
       reloads: { applied: 0, refused: 0, lastAt: null, lastOutcome: null, lastReason: null },
     },
@@ -100,7 +97,7 @@ export async function gatewayPagePart(): Promise<void> {
     [10, 50_000],
   ] as const) {
     const given = gatewayOf(routes, endpoints);
-    const named = new NamedEndpoints(() => []);
+    const named = new NamedEndpoints(() => [], systemClock);
     for (const format of ['prometheus', 'protobuf'] as const) {
       const turnsMs: number[] = [];
       let [bestNs, bytes] = [Infinity, 0];

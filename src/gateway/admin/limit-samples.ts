@@ -1,35 +1,38 @@
-/** What `/metrics` says of limits and of the stores that they count in. Pure but for reading the cells. */
-import { cellBornMs } from '../../kernel/cells.ts';
-import type { Sample } from '../../observe/prometheus.ts';
-import type { LimitState } from '../control/gateway-state.ts';
-import { reader } from '../control/read-cell.ts';
-import { filledSlots, LIMIT_SLOTS } from '../slots.ts';
+/** What `/metrics` says of limits. Pure but for reading the cells. */
+import { filledSlots, LIMIT_SLOTS, limitSlots } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
+import { each, lazily, type Samples, type Series, type Subject, subject } from './metric-subjects.ts';
 
-/** `states` are those of `limits`, in their order. */
-export function limitSamples(
-  limits: Snapshot['limits'],
-  states: readonly LimitState[],
-): Readonly<Record<string, readonly Sample[]>> {
-  /** The same label of each limit with several values. */
-  const of = (label: string, read: (limit: Snapshot['limits'][number], state: LimitState) => Counts): Sample[] =>
-    limits.flatMap((limit, at) =>
-      read(limit, states[at]!).map(([each, value]) => ({
-        labels: { limit: limit.name, [label]: each },
-        sinceMs: cellBornMs(limit.cell),
-        value,
-      })),
-    );
+type Slots = readonly (readonly [value: string, slot: number])[];
+
+const { allowed, refused, shadowed, byStore, byCache, byFallback, byOpen, byClosed } = limitSlots;
+const outcomes: Slots = Object.entries({ allowed, refused, shadowed });
+const filled: Slots = filledSlots.map(({ filled: tenth, slot }) => [tenth, slot]);
+const sources: Slots = Object.entries({
+  store: byStore,
+  cache: byCache,
+  fallback: byFallback,
+  open: byOpen,
+  closed: byClosed,
+});
+
+export function limitSamples(limits: Snapshot['limits']): Series {
+  const ofAll = limitSubjects(limits);
+  const ofStored = limitSubjects(limits.filter(({ store }) => store !== null));
   return {
-    spillway_limit_requests_total: of('outcome', (_, { allowed, refused, shadowed }) =>
-      Object.entries({ allowed, refused, shadowed }),
-    ),
-    spillway_limit_filled_total: of('filled', ({ cell }) => {
-      const count = reader(cell, LIMIT_SLOTS);
-      return filledSlots.map(({ filled, slot }) => [filled, count(slot)]);
-    }),
-    spillway_limit_decisions_total: of('source', (_, { store }) => Object.entries(store?.decisions ?? {})),
+    spillway_limit_requests_total: labelled(ofAll, 'outcome', outcomes),
+    spillway_limit_filled_total: labelled(ofAll, 'filled', filled),
+    spillway_limit_decisions_total: labelled(ofStored, 'source', sources),
   };
 }
 
-type Counts = readonly (readonly [each: string, value: number])[];
+function limitSubjects(limits: Snapshot['limits']): Iterable<Subject> {
+  return lazily(limits, ({ name, cell }) => subject({ limit: name }, cell, LIMIT_SLOTS));
+}
+
+/** The same label of each limit with several values. */
+function labelled(subjects: Iterable<Subject>, label: string, slots: Slots): Samples {
+  return each(subjects, ({ labels, sinceMs, count }) =>
+    slots.map(([value, slot]) => ({ labels: { ...labels, [label]: value }, sinceMs, value: count(slot) })),
+  );
+}

@@ -48,13 +48,11 @@ import { sloSamples } from './slo-samples.ts';
 
 export interface MetricsInput {
   readonly snapshot: Snapshot;
-  readonly state: Pick<
-    GatewayState,
-    'version' | 'configVersion' | 'startedAt' | 'limits' | 'stores' | 'workers' | 'reloads'
-  >;
+  readonly state: Pick<GatewayState, 'version' | 'configVersion' | 'startedAt' | 'workers' | 'reloads'>;
   /** Of each service, in the order of the snapshot. */
-  readonly discovery: readonly (DiscoveryState | null)[];
-  readonly breakers: readonly CountedBreaker[];
+  readonly discovery: Iterable<DiscoveryState | null>;
+  /** Null: the service has none. */
+  readonly breakers: Iterable<CountedBreaker | null>;
   readonly endpoints: EndpointSeries;
   /** To a collector; null if there is none. */
   readonly exported: Exported | null;
@@ -80,8 +78,8 @@ export function gatewayMetrics(input: MetricsInput, exemplars: RouteExemplars = 
     ...routeSeries(snapshot),
     ...armSeries(snapshot),
     ...mirrorSeries(snapshot),
-    ...limitSamples(snapshot.limits, state.limits),
-    ...storeSeries(snapshot, state),
+    ...limitSamples(snapshot.limits),
+    ...storeSeries(snapshot),
     spillway_refusals_total: refusalSamples(snapshot),
     ...listenerSeries(snapshot),
     ...discoverySeries(input),
@@ -124,7 +122,7 @@ function routeSeries(snapshot: Snapshot): Series {
 }
 
 function armSeries(snapshot: Snapshot): Series {
-  const subjects = armsOf(snapshot).map(({ labels, cell }) => subject(labels, cell, ARM_SLOTS, armSlots.buckets));
+  const subjects = lazily(armsOf(snapshot), ({ labels, cell }) => subject(labels, cell, ARM_SLOTS, armSlots.buckets));
   return {
     spillway_arm_requests_total: statusSamples(subjects, armSlots.responses1xx),
     ...slotSeries(subjects, { spillway_arm_broken_total: armSlots.broken }),
@@ -132,12 +130,11 @@ function armSeries(snapshot: Snapshot): Series {
 }
 
 function mirrorSeries(snapshot: Snapshot): Series {
-  const subjects = snapshot.routes.flatMap(({ name, shaping, cell }): Subject[] => {
+  const mirrored = snapshot.routes.flatMap(({ name: route, shaping, cell }) => {
     const mirror = shaping?.mirror ?? null;
-    if (mirror === null) return [];
-    const service = snapshot.services[mirror.service]?.name ?? '';
-    return [subject({ route: name, service }, cell, ROUTE_SLOTS, routeSlots.buckets)];
+    return mirror === null ? [] : [{ labels: { route, service: snapshot.services[mirror.service]?.name ?? '' }, cell }];
   });
+  const subjects = lazily(mirrored, ({ labels, cell }) => subject(labels, cell, ROUTE_SLOTS, routeSlots.buckets));
   return slotSeries(subjects, {
     spillway_mirrored_requests_total: routeSlots.mirrored,
     spillway_mirrored_dropped_total: routeSlots.mirrorsDropped,
@@ -145,12 +142,12 @@ function mirrorSeries(snapshot: Snapshot): Series {
   });
 }
 
-function storeSeries(snapshot: Snapshot, { stores }: MetricsInput['state']): Series {
-  const subjects = storesOf(snapshot).map(({ name, cell }) =>
+function storeSeries(snapshot: Snapshot): Series {
+  const subjects = lazily(storesOf(snapshot), ({ name, cell }) =>
     subject({ store: name }, cell, STORE_SLOTS, storeSlots.buckets),
   );
   return {
-    spillway_store_up: stores.map(({ name, downFor }) => ({ labels: { store: name }, value: downFor === 0 ? 1 : 0 })),
+    spillway_store_up: each(subjects, ({ labels, count }) => [{ labels, value: count(storeSlots.down) === 0 ? 1 : 0 }]),
     ...slotSeries(subjects, {
       spillway_store_calls_total: storeSlots.calls,
       spillway_store_failures_total: storeSlots.failures,
@@ -189,12 +186,15 @@ function listenerSeries(snapshot: Snapshot): Series {
 }
 
 function discoverySeries({ snapshot, discovery }: MetricsInput): Series {
-  const sources = snapshot.services.flatMap(({ name: service }, index) => {
-    const state = discovery[index] ?? null;
-    return state === null ? [] : [{ service, state }];
-  });
+  function* sources(): Generator<{ readonly service: string; readonly state: DiscoveryState }> {
+    let at = 0;
+    for (const state of discovery) {
+      const service = snapshot.services[at++]?.name ?? '';
+      if (state !== null) yield { service, state };
+    }
+  }
   const ofEach = (read: (state: DiscoveryState) => number | null): Samples =>
-    each(sources, ({ service, state }) => {
+    each(sources(), ({ service, state }) => {
       const value = read(state);
       const sinceMs = Date.parse(state.since);
       return value === null ? [] : [{ labels: { service, source: state.source }, sinceMs, value }];

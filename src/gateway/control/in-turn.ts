@@ -8,3 +8,14 @@ export class InTurn {
     return result;
   }
 }
+
+/** The same job for all who ask, one at a time. Whoever asks while the next waits for its turn shares that one, so no more than one ever waits. */
+export function sharedInTurn<Result>(job: () => Promise<Result>): () => Promise<Result> {
+  const turn = new InTurn();
+  let next: Promise<Result> | null = null;
+  return () =>
+    (next ??= turn.run(() => {
+      next = null;
+      return job();
+    }));
+}

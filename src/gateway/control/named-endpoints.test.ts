@@ -23,14 +23,21 @@ type Changes = EndpointState['changes'];
 /** A config of these services with their endpoints, whose cells stay while they are there. */
 class Fleet {
   readonly #cells = new Map<string, Cell>();
+  /** Those with this have work that does not end: their cells stay when they leave. */
+  readonly #atWork: readonly string[];
   readonly changes = new Map<string, Changes>();
+  nowMs = 1000;
   snapshot = this.of({});
+
+  constructor(...atWork: readonly string[]) {
+    this.#atWork = atWork;
+  }
 
   of(services: Readonly<Record<string, readonly string[]>>): Snapshot {
     const names = new Set(Object.entries(services).flatMap(([service, ids]) => ids.map((id) => `${service} ${id}`)));
     for (const name of this.#cells.keys()) {
       if (names.has(name)) continue;
-      this.#cells.delete(name);
+      if (!this.#atWork.some((id) => name.endsWith(` ${id}`))) this.#cells.delete(name);
       this.changes.delete(name);
     }
     const plans = Object.entries(services).map(([name, ids]) => ({
@@ -43,7 +50,7 @@ class Fleet {
 
   cell(service: string, id: string): Cell {
     const name = `${service} ${id}`;
-    const cell = this.#cells.get(name) ?? createCell(LANES, ENDPOINT_SLOTS, 1000);
+    const cell = this.#cells.get(name) ?? createCell(LANES, ENDPOINT_SLOTS, this.nowMs);
     this.#cells.set(name, cell);
     return cell;
   }
@@ -52,7 +59,9 @@ class Fleet {
     cellLane(this.cell(service, id), ENDPOINT_SLOTS, lane)[endpointSlots[slot]]! += value;
   }
 
-  readonly named = new NamedEndpoints((service, id) => this.changes.get(`${service} ${id}`) ?? []);
+  readonly named = new NamedEndpoints((service, id) => this.changes.get(`${service} ${id}`) ?? [], {
+    wallMs: () => this.nowMs,
+  });
 
   read(max: number): EndpointSeries {
     return atOnce(this.named.read(this.snapshot, max));
@@ -145,6 +154,50 @@ test('more or less room has its effect at once, and brings no old counts to the 
   assert.equal(othersOf(fleet.read(0), 'shop').counts[endpointSlots.connects], 21);
 });
 
+test('who leaves with work under way and comes again counts on where it was: nothing of it is told twice', () => {
+  const fleet = new Fleet('a', 'b');
+  fleet.of({ shop: ['b', 'a'] });
+  fleet.add('shop', 'a', 'responses2xx', 50);
+  fleet.add('shop', 'b', 'responses2xx', 900);
+  assert.deepEqual(namesOf(fleet.read(1)), ['shop b']);
+  fleet.of({ shop: ['c'] });
+  assert.equal(othersOf(fleet.read(1), 'shop').counts[endpointSlots.responses2xx], 50);
+  fleet.of({ shop: ['c', 'a', 'b'] });
+  fleet.add('shop', 'a', 'responses2xx', 1);
+  fleet.read(1);
+  fleet.add('shop', 'a', 'responses2xx', 3);
+  assert.equal(othersOf(fleet.read(1), 'shop').counts[endpointSlots.responses2xx], 53);
+});
+
+test('changes of health are not fewer once an endpoint is known anew, or no more while its page is made', () => {
+  const fleet = new Fleet();
+  fleet.of({ shop: ['a', 'b'] });
+  const down = { to: 'down', cause: 'status' } as const;
+  const told = (): number => othersOf(fleet.read(0), 'shop').changes.reduce((sum, { count }) => sum + count, 0);
+  fleet.changes.set('shop a', [{ ...down, count: 5 }]);
+  assert.equal(told(), 5);
+  // A reload that has begun to count has another config than the page.
+  fleet.changes.delete('shop a');
+  assert.equal(told(), 5);
+  fleet.changes.set('shop a', [{ ...down, count: 2 }]);
+  assert.equal(told(), 7);
+  fleet.of({ shop: ['b'] });
+  assert.equal(told(), 7);
+});
+
+test('since when the others count stays, whoever comes: another start would be another counter', () => {
+  const fleet = new Fleet();
+  fleet.of({ shop: ['old'] });
+  fleet.read(9);
+  fleet.nowMs = 5000;
+  fleet.of({ shop: ['old', 'new'], api: ['x'] });
+  fleet.nowMs = 7000;
+  assert.equal(othersOf(fleet.read(2), 'shop').sinceMs, 5000);
+  const less = fleet.read(0);
+  assert.equal(othersOf(less, 'shop').sinceMs, 5000);
+  assert.equal(othersOf(less, 'api').sinceMs, 7000, 'what it counted before was told by its name');
+});
+
 test('a step is work with one endpoint, so that a page of very many may stop between any two, also after a reload', () => {
   const fleet = new Fleet();
   fleet.of({ shop: Array.from({ length: 500 }, (_, n) => String(n)) });
@@ -172,7 +225,8 @@ const round = fc.record({
 
 test('whoever comes, leaves and comes again: as many are named as fit, they stay, and what others counted only grows, by what they counted', () => {
   const property = fc.property(fc.array(round, { maxLength: 20 }), (rounds) => {
-    const fleet = new Fleet();
+    const fleet = new Fleet('a', 'b', 'c');
+    const told = new Map<string, Float64Array>();
     let max = 3;
     let present = new Set<string>();
     let named = new Set<string>();
@@ -184,6 +238,7 @@ test('whoever comes, leaves and comes again: as many are named as fit, they stay
         const name = `${service} ${id}`;
         if (!present.has(name)) continue;
         fleet.add(service, id, 'bytesSent', count);
+        fleet.add(service, id, 'durationSumMs', count / 7);
         news.set(name, (news.get(name) ?? 0) + count);
       }
       // Others that go away, or are named, take nothing with them.
@@ -216,7 +271,12 @@ test('whoever comes, leaves and comes again: as many are named as fit, they stay
         new Map(series.others.map(({ service, counts }) => [service, counts[endpointSlots.bytesSent]])),
         wanted,
       );
-      for (const { counts } of series.others) assert.ok(counts.every((count, slot) => slot < ENDPOINT_GAUGES || count >= 0)); // prettier-ignore
+      for (const name of told.keys()) if (!wanted.has(name)) told.delete(name);
+      for (const { service, counts } of series.others) {
+        const before = told.get(service) ?? new Float64Array(ENDPOINT_SLOTS);
+        assert.ok(counts.every((count, slot) => slot < ENDPOINT_GAUGES || count >= before[slot]!));
+        told.set(service, counts);
+      }
       [max, named, others] = [room, nowNamed, nowOthers];
       news.clear();
     }

@@ -12,11 +12,11 @@ import { reader } from './read-cell.ts';
 const TOP = 10;
 
 export function readLimits({ limits, listeners, routes }: Snapshot): LimitState[] {
+  const atListeners = usersOf(listeners.map(({ id, requestLimits }) => ({ name: id, requestLimits })));
+  const atRoutes = usersOf(routes);
   return limits.map((plan) => {
     const { name, algorithm, shadow, cell, refusedKeys, store } = plan;
     const count = reader(cell, LIMIT_SLOTS);
-    const names = ({ requestLimits }: Snapshot['listeners'][number] | Snapshot['routes'][number]): boolean =>
-      requestLimits.some(({ limit }) => limit === name);
     return {
       name,
       algorithm: describeAlgorithm(algorithm),
@@ -36,14 +36,23 @@ export function readLimits({ limits, listeners, routes }: Snapshot): LimitState[
                 closed: count(limitSlots.byClosed),
               },
             },
-      listeners: listeners.filter(names).map(({ id }) => id),
-      routes: routes.filter(names).map((route) => route.name),
+      listeners: atListeners.get(name) ?? [],
+      routes: atRoutes.get(name) ?? [],
       allowed: count(limitSlots.allowed),
       refused: count(limitSlots.refused),
       shadowed: count(limitSlots.shadowed),
       topRefused: topRefusedKeys(refusedKeys, TOP),
     };
   });
+}
+
+/** Of each limit, the names of those that have it. */
+function usersOf(
+  all: readonly Pick<Snapshot['routes'][number], 'name' | 'requestLimits'>[],
+): ReadonlyMap<string, readonly string[]> {
+  const uses = all.flatMap(({ name, requestLimits }) => requestLimits.map(({ limit }) => ({ limit, name })));
+  const byLimit = Map.groupBy(uses, ({ limit }) => limit);
+  return new Map([...byLimit].map(([limit, of]) => [limit, of.map(({ name }) => name)]));
 }
 
 /** Each server once, however many limits are counted in it. */

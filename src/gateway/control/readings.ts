@@ -8,6 +8,7 @@ import { inTurns } from '../../kernel/steps.ts';
 import { packageVersion } from '../../kernel/version.ts';
 import type { SeriesFilesState } from '../../observe/series/series-files.ts';
 import type { SloStatus } from '../../observe/slo/live/status.ts';
+import { lazily } from '../admin/metric-subjects.ts';
 import { gatewayMetrics } from '../admin/metrics.ts';
 import type { MetricFamily } from '../../observe/prometheus.ts';
 import type { RouteExemplars } from '../tracing/route-exemplars.ts';
@@ -18,9 +19,9 @@ import type { ConfigVersions } from './config-versions.ts';
 import type { Discovery } from './discovery/discovery.ts';
 import type { EndpointWatch } from './endpoint-watch.ts';
 import type { DiscoveryState, EndpointOfService, EndpointState, GatewayPhase, GatewayState } from './gateway-state.ts';
-import { InTurn } from './in-turn.ts';
+import { sharedInTurn } from './in-turn.ts';
 import { type InForce, pendingRestart, running, type Started } from './in-force.ts';
-import { NamedEndpoints, SUMS_TURN_MS } from './named-endpoints.ts';
+import { type EndpointSeries, NamedEndpoints, SUMS_TURN_MS } from './named-endpoints.ts';
 import { type DurationReader, readDurations } from './read-durations.ts';
 import { readLimits, readStores } from './read-limits.ts';
 import {
@@ -74,8 +75,8 @@ export interface ReadingsOptions {
 export class Readings {
   readonly #options: ReadingsOptions;
   readonly #recent: RecentDurations;
-  readonly #named: NamedEndpoints;
-  readonly #naming = new InTurn();
+  /** What a page has to add up before it is begun, of the config then in force. */
+  readonly #readEndpoints: () => Promise<Pick<InForce, 'config' | 'snapshot'> & { readonly series: EndpointSeries }>;
   readonly #version = packageVersion();
   readonly #startedAt: { readonly wallMs: number; readonly nowMs: number; readonly processMs: number };
 
@@ -83,7 +84,12 @@ export class Readings {
     const { clock } = options;
     this.#options = options;
     this.#recent = new RecentDurations(clock);
-    this.#named = new NamedEndpoints(changesIn(options.endpoints));
+    const named = new NamedEndpoints(changesIn(options.endpoints), clock);
+    this.#readEndpoints = sharedInTurn(async () => {
+      const { config, snapshot } = running(options.now().force);
+      const steps = named.read(snapshot, config.telemetry.metrics.endpoints);
+      return { config, snapshot, series: await inTurns(steps, { clock, turnMs: SUMS_TURN_MS }) };
+    });
     const wallMs = clock.wallMs();
     this.#startedAt = { wallMs, nowMs: clock.nowMs(), processMs: wallMs - 1000 * process.uptime() };
   }
@@ -142,12 +148,8 @@ export class Readings {
 
   /** What `/metrics` shows and a push sends. */
   async metrics(exemplars: RouteExemplars): Promise<MetricFamily[]> {
-    const { clock, endpoints, now, reloads, telemetry, versions } = this.#options;
-    const { config, snapshot } = running(now().force);
-    const max = config.telemetry.metrics.endpoints;
-    const series = await this.#naming.run(() =>
-      inTurns(this.#named.read(snapshot, max), { clock, turnMs: SUMS_TURN_MS }),
-    );
+    const { discovery, endpoints, now, reloads, telemetry, versions } = this.#options;
+    const { config, snapshot, series } = await this.#readEndpoints();
     const { supervisor } = now();
     const { user, system } = process.cpuUsage();
     const input = {
@@ -156,16 +158,13 @@ export class Readings {
         version: this.#version,
         configVersion: versions.current,
         startedAt: this.#startedAtText,
-        limits: readLimits(snapshot),
-        stores: readStores(snapshot),
         workers: readWorkers(snapshot, supervisor?.states() ?? []),
         reloads: reloads.state,
       },
-      discovery: this.#discovery(config),
-      breakers: snapshot.services.flatMap((service) => {
+      discovery: lazily(config.services, (service) => discovery.state(service, config)),
+      breakers: lazily(snapshot.services, (service) => {
         const state = readBreaker(service, endpoints.breakers);
-        if (state === null) return [];
-        return [{ service: service.name, bornMs: cellBornMs(service.breaker!.cell), state }];
+        return state === null ? null : { service: service.name, bornMs: cellBornMs(service.breaker!.cell), state };
       }),
       endpoints: series,
       exported: telemetry.exported,
