@@ -73,7 +73,9 @@ export class PrometheusServer {
     while (true) {
       const { activeTargets } = await this.#ask<{ activeTargets: Target[] }>('/api/v1/targets');
       const [target] = activeTargets;
-      if (target !== undefined && target.health !== 'unknown') return target;
+      const isScraped = target !== undefined && target.health !== 'unknown';
+      // Its health is told a moment before what was scraped is kept, `up` with it.
+      if (isScraped && (await this.query('up')).length > 0) return target;
       await sleep(LOOK_MS);
     }
   }
