@@ -4,7 +4,8 @@
  * Invariants: a connection carries one exchange or is idle, never both; the idle list is last in, first out, so a small set
  * stays warm and the rest times out; a request waits only when `connectionsMax` connections are open or being opened and
  * none is idle, or when all workers together have as many as the endpoint takes (`connection-room.ts`); who waits is served in order, and
- * whoever must have a fresh connection gets one. One whose answer has just ended settles first (`upstream.ts`), neither idle nor in use.
+ * whoever must have a fresh connection gets one. One whose answer has just ended settles first (`upstream.ts`), neither idle nor in use: it is
+ * room for one request, which waits for it beside the queue, where nobody need leave before.
  * An endpoint that is retired (gone from the config, or connected to in another way) or drains keeps no idle connection: what
  * was sent its way, and waits, is still served, until the drain has no more time: then all of it is cut. One that no config has
  * any more has the time of a drain for it (`endAfter`), unless one has it again before that is over.
@@ -58,6 +59,8 @@ export class Endpoint implements Deadline {
   readonly #idle: UpstreamConnection[] = [];
   /** In order of service; true if a connection that served others will do. */
   readonly #queue = new Map<Waiter, boolean>();
+  /** Connections that settle: so many of those in the queue are served in a turn. */
+  #settling = 0;
   /** Connections, those being opened included. */
   #open = 0;
   /** The same with those of all workers. */
@@ -100,9 +103,9 @@ export class Endpoint implements Deadline {
     if (this.#recorder?.record(result, answerMs) === true) this.plane.rowFull();
   }
 
-  /** A request that came now would not stand in the queue. */
+  /** A request that came now would not stand in the queue, or only until a connection has settled. */
   get hasRoom(): boolean {
-    return this.#idle.length > 0 || this.#hasPlace;
+    return this.#idle.length > 0 || this.#settling > this.#queue.size || this.#hasPlace;
   }
 
   /** There may be one connection more. */
@@ -130,7 +133,7 @@ export class Endpoint implements Deadline {
       this.#connect(waiter);
       return true;
     }
-    if (this.#queue.size >= this.service.plan.limits.queueMax) return false;
+    if (this.#queue.size >= this.service.plan.limits.queueMax + this.#settling) return false;
     waiter.queuedAt = this;
     this.#queue.set(waiter, reuse);
     this.#add(slot.queued, 1);
@@ -152,6 +155,7 @@ export class Endpoint implements Deadline {
 
   /** An exchange is over and, as far as is known, left the connection fit for another. */
   release(connection: UpstreamConnection): void {
+    this.#settling += 1;
     connection.settle();
   }
 
@@ -162,6 +166,7 @@ export class Endpoint implements Deadline {
 
   /** Nothing came behind the answer. */
   settled(connection: UpstreamConnection): void {
+    this.#settling -= 1;
     const { connectionsMax, requestsPerConnectionMax } = this.service.plan.limits;
     const room = this.#room;
     const waiting = this.#queue.size;
@@ -177,6 +182,7 @@ export class Endpoint implements Deadline {
   /** A connection is gone, whatever the reason. */
   closed(connection: UpstreamConnection): void {
     this.#connections.delete(connection);
+    if (connection.isSettling) this.#settling -= 1;
     const at = this.#idle.lastIndexOf(connection);
     if (at >= 0) {
       this.#idle.splice(at, 1);

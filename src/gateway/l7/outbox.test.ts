@@ -101,6 +101,7 @@ test('who asks for it is told once when all that was written in the turn has lef
   assert.deepEqual(told, []);
   await nextTurn();
   assert.deepEqual(told, ['early after a1 b2']);
+  assert.deepEqual(sent.texts, ['a1', 'b2', 'c3'], 'what is written at the end of a turn leaves there too');
   await nextTurn();
   await nextTurn();
   assert.deepEqual(told, ['early after a1 b2', 'late after a1 b2 c3']);

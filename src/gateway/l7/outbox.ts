@@ -120,6 +120,8 @@ export class Outbox {
     if (turning.length === 0) return;
     this.#turning = [];
     for (const who of turning) who.turned();
+    // What they wrote, as a request that waited for its connection, is not to lie there for all that the next turn does.
+    this.flush();
   }
 }
 

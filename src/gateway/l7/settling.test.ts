@@ -58,3 +58,29 @@ test('RFC 9112 §9.2: where there was more behind the answer, who waits gets ano
   endpoint.plane.outbox.turned();
   assert.equal(waiting!.told, 'connecting');
 });
+
+onBoth(
+  'RFC 9112 §9.3.2: a pipelined request waits for the connection of the one before it also where nobody may wait',
+  async (bench) => {
+    const { client, origin, gateway } = await bench.line({ serviceLimits: { connectionsMax: 1, queueMax: 0 } });
+    origin.serve((request, server) => void server.write(answer(request.target)));
+    const targets = ['/one', '/two', '/three'];
+    client.write(targets.map((target) => GET.replace('/', target)).join(''));
+    for (const target of targets) assert.equal((await client.response()).body.toString(), target);
+    assert.equal(origin.connections.length, 1);
+    assert.equal(gateway.endpoint('queued'), 0);
+  },
+);
+
+test('an endpoint has room for one request more while a connection settles for which nobody waits', () => {
+  const world = new World();
+  const { endpoint } = world;
+  world.take({ kind: 'limits', connectionsMax: 1, idleConnectionsMax: 1 });
+  world.take({ kind: 'ask', reuse: true });
+  world.take({ kind: 'opened', which: 0 });
+  assert.equal(endpoint.hasRoom, false);
+  world.take({ kind: 'answeredNow', which: 0 });
+  assert.equal(endpoint.hasRoom, true);
+  world.take({ kind: 'ask', reuse: true });
+  assert.equal(endpoint.hasRoom, false);
+});

@@ -34,6 +34,8 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
   wheelSlot = -1;
   wheelNext: Deadline | null = null;
   wheelPrevious: Deadline | null = null;
+  /** An answer has ended on it, and it is not given back yet. */
+  isSettling = false;
   #gone = false;
   /** Its socket was looked at since the last answer on it ended. */
   #isPolled = false;
@@ -52,6 +54,7 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
 
   /** An answer has just ended on it: it is given back to its endpoint, unless more comes. */
   settle(): void {
+    this.isSettling = true;
     this.#isPolled = false;
     this.endpoint.plane.outbox.tell(this);
   }
@@ -65,6 +68,7 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
       endpoint.plane.outbox.tell(this);
       return;
     }
+    this.isSettling = false;
     endpoint.plane.tick();
     endpoint.settled(this);
   }
