@@ -62,3 +62,19 @@ test('a clock that is set again and again is one that goes on', () => {
   const knownS = (status.atMs - status.sinceMs!) / 1000;
   assert.ok(knownS >= 2600 && knownS <= 2610, `${knownS} s`);
 });
+
+test('a clock that is set more often than is kept in mind, as of a machine that sleeps, gives no budget back', () => {
+  for (const stepMs of [8 * HOUR_MS, 2000, -2000, -90_000]) {
+    const live = new Live();
+    live.run(3600, 20, 0.01);
+    const before = live.run(1, 20, 0.01);
+    for (let time = 0; time < 60; time++) {
+      live.clock.stepWall(stepMs);
+      live.run(60, 20, 0);
+    }
+    const after = live.run(1, 20, 0);
+    assert.ok(Math.abs(after.bad - before.bad) < 0.001, `${stepMs} ms: ${after.bad} of ${before.bad} bad ones`);
+    const knownS = (after.atMs - after.sinceMs!) / 1000;
+    assert.ok(knownS >= 7200 && knownS <= 7210, `${stepMs} ms: ${knownS} s`);
+  }
+});

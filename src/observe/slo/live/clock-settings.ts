@@ -5,10 +5,10 @@
  *
  * Where a piece covers times that were there before, as after a clock was set back, what was counted then is counted along, once.
  * Invariants: pieces are apart from one another; of a clock that was never set there is one.
- * Bounded: of more than `SETTINGS_MAX` the oldest are forgotten, with what was before them.
+ * Bounded: of more than `SETTINGS_MAX` the least is taken for time that has passed, as all were if no clock were never set; what was counted stays.
  */
 
-import { resolutions } from '../../series/resolutions.ts';
+import { KEPT_DAYS, resolutions } from '../../series/resolutions.ts';
 
 /** By both clocks: the one that is never set, and the one on the wall. */
 export interface Moment {
@@ -25,8 +25,9 @@ export interface TimeRange {
 /** The clocks of a machine come apart by less between two looks, unless one is set. */
 const CLOCK_SET_MS = 1000;
 const COARSE_MS = resolutions.at(-1)!.stepMs;
-/** A clock that is set each day, for as long as anything is kept: more is a clock that nobody can go by. */
-const SETTINGS_MAX = 35;
+const KEPT_MS = KEPT_DAYS * 86_400_000;
+/** One a day: windows of all objectives are put together of as many pieces, each second. */
+const SETTINGS_MAX = KEPT_DAYS;
 
 /** In whole seconds of the wall clock, as what is counted is kept. */
 interface Setting {
@@ -36,14 +37,16 @@ interface Setting {
   readonly fromMs: number;
   /** From here on it goes on. */
   readonly toMs: number;
+  /** When, by the clock that is never set. */
+  readonly nowMs: number;
 }
 
 export class ClockSettings {
   #looked: Moment;
   /** The newest first. */
   #settings: readonly Setting[] = [];
-  /** Nothing is known of before this wall time, to which the newest of those was set that are forgotten. */
-  #knownFromMs = Number.NEGATIVE_INFINITY;
+  /** By so much those are that are forgotten. */
+  #forgottenMs = 0;
 
   constructor(now: Moment) {
     this.#looked = now;
@@ -59,14 +62,28 @@ export class ClockSettings {
       seenMs: secondAfter(looked.wallMs),
       fromMs: Math.ceil((looked.wallMs + passedMs + 1) / COARSE_MS) * COARSE_MS,
       toMs: secondAfter(now.wallMs - passedMs),
+      nowMs: now.nowMs,
     };
-    const settings = [setting, ...this.#settings];
-    this.#settings = settings.slice(0, SETTINGS_MAX);
-    this.#knownFromMs = settings[SETTINGS_MAX]?.toMs ?? this.#knownFromMs;
+    this.#settings = [setting, ...this.#settings.filter(({ nowMs }) => now.nowMs - nowMs < KEPT_MS)];
+    if (this.#settings.length > SETTINGS_MAX) this.#forgetLeast();
+  }
+
+  /** Of several the oldest, and never the newest: the one after it goes on from the latest that was seen before either. */
+  #forgetLeast(): void {
+    const [newest, ...older] = this.#settings;
+    const least = older.reduce((one, other) => (byMs(other) <= byMs(one) ? other : one));
+    const after = older[older.indexOf(least) - 1] ?? newest!;
+    const both = {
+      ...after,
+      seenMs: Math.max(after.seenMs, least.seenMs),
+      fromMs: Math.max(after.fromMs, least.fromMs),
+    };
+    this.#settings = this.#settings.flatMap((each) => (each === least ? [] : each === after ? both : each));
+    this.#forgottenMs += byMs(least);
   }
 
   get isSet(): boolean {
-    return this.#settings.length > 0;
+    return this.#settings.length > 0 || this.#forgottenMs > 0;
   }
 
   /** The last `ms` before the wall time `toMs`. */
@@ -80,10 +97,10 @@ export class ClockSettings {
       leftMs -= seenMs - setting.toMs;
       [seenMs, endMs] = [setting.seenMs, setting.fromMs];
     }
-    return apart([...pieces, { fromMs: Math.max(seenMs - leftMs, this.#knownFromMs), toMs: endMs }]);
+    return apart([...pieces, { fromMs: seenMs - leftMs, toMs: endMs }]);
   }
 
-  /** Milliseconds from the wall time `fromMs` to `toMs`, which is now; of a time that was there twice, since the second. */
+  /** Milliseconds from the wall time `fromMs` to `toMs`, which is now; of a time that was there twice, since the second. No more than they are. */
   passedMs(fromMs: number, toMs: number): number {
     let passedMs = 0;
     let seenMs = toMs;
@@ -92,7 +109,7 @@ export class ClockSettings {
       passedMs += seenMs - setting.toMs;
       ({ seenMs } = setting);
     }
-    return passedMs + Math.max(0, seenMs - Math.max(fromMs, this.#knownFromMs));
+    return Math.max(0, passedMs + Math.max(0, seenMs - fromMs) - this.#forgottenMs);
   }
 }
 
@@ -114,6 +131,10 @@ export function apart(ranges: readonly TimeRange[]): readonly TimeRange[] {
 
 function isSet(then: Moment, now: Moment): boolean {
   return Math.abs(now.wallMs - then.wallMs - (now.nowMs - then.nowMs)) > CLOCK_SET_MS;
+}
+
+function byMs({ seenMs, toMs }: Setting): number {
+  return Math.abs(toMs - seenMs);
 }
 
 function secondAfter(wallMs: number): number {
