@@ -11,7 +11,7 @@ import type { PickContext } from './balancer.ts';
 import type { Loads } from './loads.ts';
 
 export interface Cost {
-  /** What one piece of work costs by itself, by index, as of the last `look` at each. Infinite for a weight of 0. */
+  /** What one piece of work costs by itself, by index, as of the last `look` at each. For a weight of 0 infinite, or no number. */
   readonly alone: Float64Array;
   /** What that is at least, whoever does it: whoever costs no more cannot be beaten. */
   readonly least: number;

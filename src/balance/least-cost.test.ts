@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { seededRandom } from '../kernel/random.ts';
 import { createPickContext, type PickContext } from './balancer.ts';
 import { createLeastConnections } from './least-connections.ts';
-import { createLoads, createLoadTable, Loads } from './loads.ts';
+import { clearLane, createLoads, createLoadTable, Loads } from './loads.ts';
 
 function costsOf(loads: Loads, weights: readonly number[], { eligible, ramp }: PickContext): number[] {
   return weights.map((weight, index) =>
@@ -218,4 +218,20 @@ function unevenness(length: number, threads: number, isExact: boolean): number {
 test('several threads that pick by turns, with no clock to go by, spread work nearly as evenly as one that knows all', () => {
   const [exact, found] = [unevenness(64, 4, true), unevenness(64, 4, false)];
   assert.ok(found < exact + 0.5, `${found} above the mean, ${exact} where all is known`);
+});
+
+test('a lane that is cleared under a balancer is one that has ended more than is known', () => {
+  const table = createLoadTable(40, 1);
+  const loads = new (class extends Loads {
+    override endedAt(): number {
+      throw new Error('asked for what is not known');
+    }
+  })(table, 0);
+  for (let index = 0; index < 40; index++) for (let made = 0; made < 4; made++) loads.started(index, 0);
+  for (let made = 0; made < 20; made++) loads.finished(made);
+  const balancer = createLeastConnections({ weights: new Array<number>(40).fill(1), loads });
+  // By two picks there is a second.
+  for (let made = 0; made < 2; made++) loads.started(balancer.pick(createPickContext(40)), 0);
+  clearLane(table, 0);
+  assert.ok(balancer.pick(createPickContext(40)) >= 0);
 });

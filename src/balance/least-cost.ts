@@ -1,9 +1,9 @@
 /**
  * The cheapest of all endpoints. Ties go round: a search begins behind the last pick and takes the first of equals, so
- * endpoints that are idle together get work in turn.
+ * endpoints that are idle together get work in turn. Of equals that are at work, the one where some has just ended may be taken again.
  *
- * The numbers are shared and change under a search, so no structure can keep them in order. But work that begins makes its
- * endpoint dearer, and only work that ends makes one cheaper. So after a search nobody costs less than the second of it, but where work has
+ * The numbers are shared and change under a search, so no structure can keep them in order. But between two looks at latencies work that
+ * begins makes its endpoint dearer, and only work that ends makes one cheaper. So after a search nobody costs less than the second of it, but where work has
  * ended since; where this thread ended some is known (`Loads.endedAt`), and whoever of those costs less than the second, or than the last
  * pick, is the cheapest of all. Where nobody does there is another search.
  *
@@ -35,7 +35,6 @@ export class LeastCost implements Balancer {
   readonly #loads: Loads;
   readonly #cost: Cost;
   #lookedMs = Number.NEGATIVE_INFINITY;
-  #searchedMs = Number.NEGATIVE_INFINITY;
   /** How many more picks the last search is good for. */
   #left = 0;
   /** What this thread had ended at the last pick. */
@@ -70,7 +69,6 @@ export class LeastCost implements Balancer {
       cost.look(context, 0, length);
       this.#lookedMs = nowMs;
     }
-    this.#searchedMs = nowMs;
     this.#ended = this.#loads.ended;
     for (let tries = 1; tries <= TRIES_MAX; tries++) {
       this.#best = this.#second = -1;
@@ -94,8 +92,8 @@ export class LeastCost implements Balancer {
     const inFlight = this.#loads.row(from, to);
     for (let index = from | 0; index < to; index = (index + 1) | 0) {
       const cost = ((inFlight[index]! + 1) | 0) * alone[index]!;
-      // Few are cheaper than all before them: of those alone it is asked whether they are eligible.
-      if (cost >= bound || eligible[index] !== 1) continue;
+      // Few are cheaper than all before them: of those alone it is asked whether they are eligible. What is no number is not cheaper.
+      if (!(cost < bound) || eligible[index] !== 1) continue;
       if (cost < bestCost) {
         second = best;
         secondCost = bestCost;
@@ -122,10 +120,11 @@ export class LeastCost implements Balancer {
     const { eligible, nowMs, ramp } = context;
     const loads = this.#loads;
     const cost = this.#cost;
-    const ageMs = nowMs - this.#searchedMs;
+    const ageMs = nowMs - this.#lookedMs;
     const { ended } = loads;
     if (!(ageMs >= 0 && ageMs < AGE_MAX_MS) || ramp !== null) return false;
-    if (((ended - this.#ended) | 0) > LAST_ENDED_MAX) return false;
+    // Fewer than at the last pick is more than are known: the lane has begun anew.
+    if ((ended - this.#ended) >>> 0 > LAST_ENDED_MAX) return false;
     const { alone } = cost;
     const last = this.#best;
     const lastCost = (loads.inFlight(last) + 1) * alone[last]!;

@@ -147,3 +147,39 @@ test('work that another thread begins during a search hides nobody', () => {
   const balancer = createLeastTime({ weights: [1, 1, 1], loads });
   for (let made = 0; made < 5; made++) assert.equal(balancer.pick(createPickContext(3)), 2);
 });
+
+/** Forty endpoints that are known and at work, but for the last, whose weight is 0: four requests each, and the answers of each take a ms more. */
+function atWork() {
+  const weights = Array.from({ length: 40 }, (_, index) => (index < 39 ? 1 : 0));
+  const loads = createLoads(40);
+  for (let index = 0; index < 39; index++) {
+    for (let made = 0; made < 4; made++) loads.started(index, 0);
+    for (let made = 0; made < 4; made++) loads.answered(index, 1 + index, 0, true);
+  }
+  return { loads, balancer: createLeastTime({ weights, loads }), context: createPickContext(40) };
+}
+
+test('among many, that work ends where answers take long is no reason to go there, also beside a weight of 0', () => {
+  const { loads, balancer, context } = atWork();
+  const cost = (index: number): number => (loads.inFlight(index) + 1) * (1 + index);
+  for (let pick = 0; pick < 20; pick++) {
+    loads.finished(38 - (pick % 10));
+    const index = balancer.pick(context);
+    assert.equal(cost(index), Math.min(...Array.from({ length: 39 }, (_, each) => cost(each))), `pick ${pick}`);
+    loads.started(index, 0);
+    loads.answered(index, 1 + index, 0, true);
+  }
+});
+
+test('among many, latency is looked at each millisecond, however lately there was a search', () => {
+  const { loads, balancer, context } = atWork();
+  loads.started(0, 0);
+  const pickAt = (nowMs: number): number => {
+    context.nowMs = nowMs;
+    return balancer.pick(context);
+  };
+  assert.deepEqual([pickAt(500), pickAt(500.9)], [1, 1]);
+  loads.answered(0, 1, 500.9, true);
+  loads.finished(1);
+  assert.equal(pickAt(501), 0);
+});

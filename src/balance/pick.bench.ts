@@ -70,7 +70,7 @@ function row(title: string, name: BalancerName, weightOf: (index: number) => num
 
 for (const name of Object.keys(algorithms) as BalancerName[]) {
   row(name, name, (index) => 1 + (index % 3));
-  // Equal weights have a loop of their own.
+  // The usual ones.
   if (name === 'least-connections') row(`${name}, equal`, name, () => 1);
 }
 process.stdout.write(line(['accounting alone', ...accountNs.map((ns) => ns.toFixed(0))]));
