@@ -1,6 +1,9 @@
 /** An endpoint that drains: no new work, the old is finished; when there is no more time it is cut. Tunnels: drain-tunnel.test.ts. */
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/engine/bench.ts';
+import { World } from '../../../test/engine/endpoint-world.ts';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer, type Origin } from '../../../test/engine/origin.ts';
@@ -11,6 +14,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { ShapingPlan } from '../shaping/plan.ts';
 import { CLOSED, CUT, DRAINING, ENDPOINT_SLOTS, ROUTE_SLOTS, SERVING } from '../slots.ts';
 import type { Snapshot } from '../snapshot.ts';
+import { Endpoint } from './endpoint.ts';
 
 const get = (fields = ''): string => `GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
 const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody';
@@ -269,6 +273,22 @@ onBoth('what has left the config has the time of a drain, whether an answer has 
   await gateway.changeServices(({ endpoints }) => ({ endpoints: endpoints.slice(1) }));
   assert.notEqual(await begun.client.gone(), 'open');
   assert.equal((await waiting.client.response()).body.toString(), 'other', 'what may be done twice is done elsewhere');
+});
+
+test('of many endpoints whose time is over together each is looked at once, not once for each of them', async () => {
+  const { plane, service, plan } = new World().endpoint;
+  const left = Array.from({ length: 20 }, () => new Endpoint(plane, service, plan));
+  let looks = 0;
+  for (const endpoint of left) {
+    endpoint.heedDrain = () => void looks++;
+    plane.busy.add(endpoint);
+    endpoint.retire();
+    endpoint.endAfter(1000);
+  }
+  plane.wheel.advance(plane.nowMs + 2000);
+  await nextTurn();
+  assert.ok(left.every(({ isCut }) => isCut));
+  assert.equal(looks, left.length);
 });
 
 onBoth('what has come back within that time keeps what it had, until it leaves again', async (bench) => {

@@ -246,7 +246,7 @@ export class Endpoint implements Deadline {
 
   onDeadline(): void {
     this.#ended = true;
-    this.plane.heedDrains();
+    this.plane.heedDrainsSoon();
   }
 
   /** A drain may have begun or ended here, or have no more time. */

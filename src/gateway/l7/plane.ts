@@ -93,6 +93,7 @@ export class Plane {
   readonly #free: Exchange[] = [];
   readonly #options: PlaneOptions;
   #rowQuietMs = 0;
+  #heedsSoon = false;
   readonly tracer: Tracer;
   readonly accounts: Accounts;
   readonly date: HttpDate;
@@ -208,6 +209,16 @@ export class Plane {
     this.tick();
     for (const endpoint of [...this.busy]) endpoint.heedDrain();
     for (const tunnel of this.tunnels) if (tunnel.endpoint.isCut) tunnel.leave();
+  }
+
+  /** Once for all whose time is over now: what leaves the config together is cut together. */
+  heedDrainsSoon(): void {
+    if (this.#heedsSoon) return;
+    this.#heedsSoon = true;
+    queueMicrotask(() => {
+      this.#heedsSoon = false;
+      this.heedDrains();
+    });
   }
 
   takeExchange(client: ClientConnection, route: Route, arm: Arm): Exchange {
