@@ -152,6 +152,18 @@ test('whoever was suspended finds out from the wall clock', async () => {
   assert.equal(late.signal.aborted, true, 'without anybody asking');
 });
 
+test('a suspension is noticed also by who has a lease after nobody had one, for however long', async () => {
+  for (const idleMs of [0, 200, 250, 1000]) {
+    const { ask, clock } = leasesAt();
+    await (await held(ask())).release();
+    await pass(clock, idleMs);
+    const lease = await held(ask({ ttlMs: 60_000 }));
+    clock.stepWall(70_000);
+    clock.pass(250);
+    assert.equal(lease.signal.aborted, true, `after ${idleMs} ms`);
+  }
+});
+
 test('a wall clock that is set back makes no lease last longer', async () => {
   const { ask, clock } = leasesAt(new SimulatedClock(), () => ({ renew: () => new Promise<never>(() => {}) }));
   const lease = await held(ask());
