@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConfigInput } from '../src/gateway/config/index.ts';
 import { Authority } from './certificates.ts';
+import { readMessage } from './engine/message.ts';
 import { serve, Watched } from './observe/instrument/instrumented.ts';
 import { cleanups, config, create, folder, origin } from './gateway-under-test.ts';
 
@@ -32,16 +33,25 @@ async function start(
   return built;
 }
 
-/** Sends bytes and reads until the gateway closes. */
-async function raw(address: string, text: string): Promise<string> {
+/** Sends bytes, each text after an answer to the one before, and reads until the gateway closes. */
+async function raw(address: string, ...texts: readonly string[]): Promise<string> {
   const socket = net.connect(Number(address.split(':').at(-1)), '127.0.0.1');
   socket.on('error', () => {});
   cleanups.push(() => socket.destroy());
-  let answer = '';
-  socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
-  socket.write(Buffer.from(text, 'latin1'));
+  const toSend = [...texts];
+  const sendNext = (): void => void socket.write(Buffer.from(toSend.shift() ?? '', 'latin1'));
+  let [answers, rest] = ['', Buffer.alloc(0)];
+  socket.on('data', (chunk) => {
+    answers += chunk.toString('latin1');
+    rest = Buffer.concat([rest, chunk]);
+    const answer = readMessage(rest, { kind: 'response' });
+    if (answer === null) return;
+    rest = rest.subarray(answer.end);
+    sendNext();
+  });
+  sendNext();
   await once(socket, 'close');
-  return answer;
+  return answers;
 }
 
 function assertAddsUp({ total = -1, ...parts }: Readonly<Record<string, number>>): void {
@@ -128,7 +138,7 @@ test('the time to connect and the one for the TLS handshake are told apart, and 
     config: config('', { services, accessLog: { target: file } }),
   });
   await gateway.start();
-  await raw(address(), 'GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  await raw(address(), 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
   await gateway.stop();
   const times = linesIn(file).map(({ ms }) => ms);
   for (const ms of times) assertAddsUp(ms);
@@ -247,7 +257,7 @@ test('a line is about its own request: nothing of the attempts of the one before
   });
   await gateway.start();
   const get = (path: string, fields = ''): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
-  await raw(address(), get('/') + get('/again') + get('/nobody', 'Connection: close\r\n'));
+  await raw(address(), get('/'), get('/again'), get('/nobody', 'Connection: close\r\n'));
   await gateway.stop();
   const about = linesIn(file).map(({ path, reused, attempts, endpoint, ms }) => {
     return [path, reused, attempts, endpoint !== undefined, 'firstByte' in ms];
