@@ -69,7 +69,8 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
       return;
     }
     this.isSettling = false;
-    endpoint.plane.tick();
+    // Whoever waited begins now; to rest, the time at which this turn began will do.
+    if (endpoint.isAwaited) endpoint.plane.tick();
     endpoint.settled(this);
   }
 
