@@ -25,7 +25,9 @@ class SilentWire implements Wire {
   closed = false;
   readonly congested = false;
   readonly pendingBytes = 0;
+  sends = 0;
   write(): boolean {
+    this.sends++;
     return true;
   }
   give(): boolean {

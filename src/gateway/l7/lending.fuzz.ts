@@ -60,6 +60,7 @@ class TestWire implements Wire {
   closed = false;
   reading = true;
   finished = false;
+  sends = 0;
   /** What has left, in order. */
   readonly out: Buffer[] = [];
   readonly #world: World;
@@ -89,6 +90,7 @@ class TestWire implements Wire {
 
   #write(view: Uint8Array, given: Uint8Array<ArrayBuffer> | null): boolean {
     assert.ok(!this.finished, 'a write after the end');
+    this.sends++;
     if (this.closed || (this.#lent.length === 0 && this.#world.chance(0.4))) {
       this.out.push(Buffer.from(view));
       if (given !== null) this.#world.buffers.giveBack(given);

@@ -24,6 +24,7 @@ export class NetWire implements Wire {
   readonly stable = true;
   closed = false;
   congested = false;
+  sends = 0;
   readonly #socket: net.Socket;
   readonly #buffers: Buffers;
   /** What the socket has not been given yet. */
@@ -124,6 +125,7 @@ export class NetWire implements Wire {
       if (piece.length === first.length) this.#waiting.shift();
       else this.#waiting[0] = first.subarray(PIECE_BYTES);
       this.#waitingBytes -= piece.length;
+      this.sends++;
       socket.write(piece, this.#onWritten);
     }
   }

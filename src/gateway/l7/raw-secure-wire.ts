@@ -28,6 +28,7 @@ export class RawSecureWire implements Wire, Held {
   readonly stable = false;
   closed = false;
   held = false;
+  sends = 0;
   congested = false;
   readonly insides: Insides;
   readonly #handle: TlsHandle;
@@ -187,11 +188,13 @@ export class RawSecureWire implements Wire, Held {
   }
 
   #start(bytes: Uint8Array): boolean {
+    this.sends++;
     return this.#begun(this.insides.write(this.#handle, this, bytes));
   }
 
   #startWaiting(): boolean {
     const all = this.#waiting;
+    this.sends++;
     this.#waiting = none;
     this.#waitingBytes = 0;
     const hasLeft = this.#begun(this.insides.writeAll(this.#handle, this, all));

@@ -24,6 +24,7 @@ export class RawWire implements Wire, Held, Turned {
   owner: WireOwner = nobody;
   closed = false;
   held = false;
+  sends = 0;
   readonly insides: Insides;
   readonly #handle: StreamHandle;
   #reading = false;
@@ -99,6 +100,7 @@ export class RawWire implements Wire, Held, Turned {
   }
 
   #send(bytes: Uint8Array): boolean {
+    this.sends++;
     const result = this.insides.write(this.#handle, this, bytes);
     if (result === DONE) return true;
     if (result === PENDING) this.#pending++;

@@ -1,7 +1,7 @@
 /** A connection whose answer has just ended: nobody's until the event loop has had its turn, because a server may have more to say. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, onBoth } from '../../../test/engine/bench.ts';
+import { eventually, onBoth, onFast } from '../../../test/engine/bench.ts';
 import { World } from '../../../test/engine/endpoint-world.ts';
 import { answer } from '../../../test/engine/origin.ts';
 import { endpointSlots as slot } from '../slots.ts';
@@ -24,6 +24,46 @@ onBoth('RFC 9112 §9.2: a second answer to a request is not given to one that wa
   assert.equal((await client.response()).body.toString(), 'fine');
   assert.equal(gateway.endpoint('protocolErrors'), 1);
 });
+
+/** No turn of the event loop ends for the gateway until the returned function is called: what it holds until then stays there. */
+function turnWithoutEnd(): () => void {
+  const { setImmediate: real } = globalThis;
+  const ends: (() => void)[] = [];
+  const kept = (run: (...given: unknown[]) => void, ...given: unknown[]): void => void ends.push(() => run(...given));
+  globalThis.setImmediate = Object.assign(kept, { __promisify__: real.__promisify__ }) as unknown as typeof real;
+  return () => {
+    globalThis.setImmediate = real;
+    for (const end of ends) end();
+  };
+}
+
+onFast(
+  'RFC 9112 §9.2: a second answer that is read before anything of the next request has left is no answer to that, which goes elsewhere',
+  async (bench) => {
+    const { client, origin, gateway } = await bench.line();
+    client.write(GET);
+    const first = await origin.accept();
+    await first.request();
+    first.write(answer('ok'));
+    await client.response();
+    await eventually('the connection is at rest', () => gateway.endpoint('idle') === 1);
+    const end = turnWithoutEnd();
+    try {
+      client.write(GET);
+      await eventually('the request is on it', () => gateway.endpoint('reuses') === 1);
+      first.write(answer('evil'));
+      await eventually('that was read', () => gateway.endpoint('protocolErrors') === 1);
+    } finally {
+      end();
+    }
+    const second = await origin.accept();
+    await second.request();
+    second.write(answer('fine'));
+    assert.equal((await client.response()).body.toString(), 'fine');
+    assert.equal(await first.gone(), 'reset');
+    assert.equal(first.text, '', 'nothing of the request has reached it');
+  },
+);
 
 /** One connection, on which an answer ends while another request waits for it. */
 function answeredWhileAwaited(): World {

@@ -3,7 +3,8 @@
  * that arrives ends it: a byte nobody asked for can only be the start of a response that would be taken for the next one's
  * (RFC 9112 §9.2; a socket with surplus bytes is destroyed, never pooled).
  * When an answer has ended it *settles* first, to the end of that turn of the event loop: a request that stands ready, behind the last in its
- * client's pipeline or in the queue, would else be sent before anybody could see that the server goes on talking.
+ * client's pipeline or in the queue, would else be sent before anybody could see that the server goes on talking. And bytes that come before
+ * anything of a request has left, which waits for the end of the turn (outbox.ts), are as little an answer to it: it goes out elsewhere.
  */
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots as slot } from '../slots.ts';
@@ -39,6 +40,8 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
   #gone = false;
   /** Its socket was looked at since the last answer on it ended. */
   #isPolled = false;
+  /** What its wire had sent when it was given back; nothing of the next request has left while that is so. */
+  #sendsBefore = -1;
 
   constructor(endpoint: Endpoint, wire: Wire) {
     this.endpoint = endpoint;
@@ -69,6 +72,7 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
       return;
     }
     this.isSettling = false;
+    this.#sendsBefore = this.wire.sends;
     // Whoever waited begins now; to rest, the time at which this turn began will do.
     if (endpoint.isAwaited) endpoint.plane.tick();
     endpoint.settled(this);
@@ -95,13 +99,19 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
 
   onBytes(bytes: Uint8Array, from: number, to: number): void {
     this.endpoint.plane.tick();
-    if (this.attempt !== null) {
-      this.attempt.onUpstreamBytes(bytes, from, to);
+    const { attempt } = this;
+    if (attempt !== null && this.wire.sends !== this.#sendsBefore) {
+      attempt.onUpstreamBytes(bytes, from, to);
       return;
     }
     const { lane } = this.endpoint;
     lane[slot.protocolErrors] = (lane[slot.protocolErrors] ?? 0) + 1;
-    this.close();
+    if (attempt === null) this.close();
+    else {
+      // What waits to be sent is not.
+      this.abandon();
+      attempt.onUpstreamClose();
+    }
   }
 
   onEnd(): void {

@@ -37,6 +37,8 @@ export interface Wire {
   readonly congested: boolean;
   /** Bytes written and not yet taken by the kernel, to see whether a slow peer makes progress. */
   readonly pendingBytes: number;
+  /** How often something went on to the kernel: while it is what it was before a write, nothing of that write has left. */
+  readonly sends: number;
   write(bytes: Uint8Array): boolean;
   /** Writes `buffer[0, length)` and gives the borrowed buffer back to the worker's `Buffers` when it is done with it. */
   give(buffer: Uint8Array<ArrayBuffer>, length: number): boolean;
