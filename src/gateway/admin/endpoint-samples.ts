@@ -37,12 +37,10 @@ export function endpointSamples(
 ): Series {
   const ofNamed = (of: EndpointOf): EndpointSubject => {
     const { id, cell } = of.endpoint;
-    return {
-      ...subject(labelsOfNamed(of), cell, ENDPOINT_SLOTS, endpointSlots.buckets),
-      isDown: endpointIsDown(cell),
-      isServing: endpointIsServing(cell),
-      changes: changesOf(of.service, id),
-    };
+    const numbers = subject(labelsOfNamed(of), cell, ENDPOINT_SLOTS, endpointSlots.buckets);
+    const changes = changesOf(of.service, id);
+    of.told.tellNumbers(numbers.count, changes);
+    return { ...numbers, isDown: endpointIsDown(cell), isServing: endpointIsServing(cell), changes };
   };
   const ofOthers = (of: OtherEndpoints): EndpointSubject => ({
     ...of,

@@ -1,8 +1,10 @@
 /** The histograms of `/metrics`: durations of everything whose cell has them, each with the bounds that are shown of it. */
+import { cellBornMs } from '../../kernel/cells.ts';
 import { HistogramReading } from '../../observe/metrics/reading.ts';
 import type { HistogramSample } from '../../observe/prometheus.ts';
 import { latencyBoundsMs } from '../../observe/slo/latency-bounds.ts';
-import type { EndpointSeries, OtherEndpoints } from '../control/named-endpoints.ts';
+import type { EndpointOf, EndpointSeries, OtherEndpoints } from '../control/named-endpoints.ts';
+import { readDurations } from '../control/read-durations.ts';
 import { storesOf } from '../control/read-limits.ts';
 import { BUCKETS, durationBuckets } from '../durations.ts';
 import {
@@ -32,7 +34,6 @@ export type Histograms = {
 const timed = {
   route: { laneSlots: ROUTE_SLOTS, slots: routeSlots, boundsMs: latencyBoundsMs },
   arm: { laneSlots: ARM_SLOTS, slots: armSlots, boundsMs: latencyBoundsMs },
-  endpoint: { laneSlots: ENDPOINT_SLOTS, slots: endpointSlots, boundsMs: endpointBoundsMs },
   listener: { laneSlots: LISTENER_SLOTS, slots: listenerSlots, boundsMs: latencyBoundsMs },
   store: { laneSlots: STORE_SLOTS, slots: storeSlots, boundsMs: latencyBoundsMs },
 } as const satisfies Record<string, TimedSpec>;
@@ -54,7 +55,10 @@ export function histograms(
     ]),
     spillway_upstream_duration_seconds: each([...endpoints.named, ...endpoints.others], (of) => [
       'endpoint' in of
-        ? { labels: labelsOfNamed(of), ...durations(of.endpoint.cell, timed.endpoint) }
+        ? {
+            labels: labelsOfNamed(of),
+            ...shownDurations(tellDurations(of), endpointBoundsMs, cellBornMs(of.endpoint.cell)),
+          }
         : { labels: labelsOfOthers(of), ...shownDurations(readingOf(of), endpointBoundsMs, of.sinceMs) },
     ]),
     spillway_listener_duration_seconds: each(snapshot.listeners, ({ id, cell }) => [
@@ -64,6 +68,12 @@ export function histograms(
       { labels: { store: name }, ...durations(cell, timed.store) },
     ]),
   };
+}
+
+function tellDurations({ endpoint, told }: EndpointOf): HistogramReading {
+  const reading = readDurations([endpoint.cell], ENDPOINT_SLOTS, endpointSlots);
+  told.tellDurations(reading);
+  return reading;
 }
 
 function readingOf({ counts }: OtherEndpoints): HistogramReading {

@@ -16,6 +16,8 @@ import {
 import type { EndpointPlan, Snapshot } from '../snapshot.ts';
 import type { EndpointState } from './gateway-state.ts';
 import { type EndpointSeries, NamedEndpoints } from './named-endpoints.ts';
+import { reader } from './read-cell.ts';
+import { readDurations } from './read-durations.ts';
 
 const LANES = 2;
 type Changes = EndpointState['changes'];
@@ -63,8 +65,20 @@ class Fleet {
     wallMs: () => this.nowMs,
   });
 
+  /** And tells it, as a page does. */
   read(max: number): EndpointSeries {
-    return atOnce(this.named.read(this.snapshot, max));
+    const series = atOnce(this.named.read(this.snapshot, max));
+    for (const { service, endpoint, told } of series.named) {
+      const count = reader(endpoint.cell, ENDPOINT_SLOTS);
+      told.tellNumbers(count, this.changes.get(`${service} ${endpoint.id}`) ?? []);
+      told.tellDurations(readDurations([endpoint.cell], ENDPOINT_SLOTS, endpointSlots));
+    }
+    return series;
+  }
+
+  /** Whether it has a cell: it is there, or has work that does not end. */
+  counts(name: string): boolean {
+    return this.#cells.has(name);
   }
 }
 
@@ -154,6 +168,49 @@ test('more or less room has its effect at once, and brings no old counts to the 
   assert.equal(othersOf(fleet.read(0), 'shop').counts[endpointSlots.connects], 21);
 });
 
+test('who is named no more brings the others what it has counted since it was last told, changes of health too, and nothing twice', () => {
+  const fleet = new Fleet();
+  const down = { to: 'down', cause: 'status' } as const;
+  fleet.of({ shop: ['a'] });
+  fleet.add('shop', 'a', 'responses2xx', 100);
+  fleet.add('shop', 'a', 'buckets', 100);
+  fleet.add('shop', 'a', 'durationSumMs', 1000);
+  fleet.changes.set('shop a', [{ ...down, count: 3 }]);
+  fleet.read(1);
+  fleet.add('shop', 'a', 'responses2xx', 7);
+  fleet.add('shop', 'a', 'buckets', 7);
+  fleet.add('shop', 'a', 'durationSumMs', 70);
+  fleet.changes.set('shop a', [{ ...down, count: 5 }]);
+  const { responses2xx, buckets, durationSumMs } = endpointSlots;
+  for (let round = 0; round < 2; round += 1) {
+    const { changes, counts } = othersOf(fleet.read(0), 'shop');
+    assert.deepEqual([counts[responses2xx], counts[buckets], counts[durationSumMs]], [7, 7, 70]);
+    assert.deepEqual(changes, [{ ...down, count: 2 }]);
+  }
+});
+
+test('what is counted of work under way after its endpoint has left is told when that comes again among the others', () => {
+  const fleet = new Fleet('a');
+  const told = (): number => othersOf(fleet.read(1), 'shop').counts[endpointSlots.responses2xx]!;
+  fleet.of({ shop: ['a'] });
+  fleet.add('shop', 'a', 'responses2xx', 50);
+  fleet.changes.set('shop a', [{ to: 'down', cause: 'status', count: 2 }]);
+  fleet.read(1);
+  fleet.add('shop', 'a', 'responses2xx', 1);
+  fleet.of({ shop: ['b'] });
+  fleet.read(1);
+  fleet.add('shop', 'a', 'responses2xx', 2);
+  fleet.of({ shop: ['b', 'a'] });
+  fleet.changes.set('shop a', [{ to: 'down', cause: 'status', count: 2 }]);
+  assert.equal(told(), 3);
+  assert.deepEqual(othersOf(fleet.read(1), 'shop').changes, [{ to: 'down', cause: 'status', count: 2 }], 'known anew');
+  fleet.of({ shop: ['b'] });
+  assert.equal(told(), 3);
+  fleet.add('shop', 'a', 'responses2xx', 4);
+  fleet.of({ shop: ['b', 'a'] });
+  assert.equal(told(), 7);
+});
+
 test('who leaves with work under way and comes again counts on where it was: nothing of it is told twice', () => {
   const fleet = new Fleet('a', 'b');
   fleet.of({ shop: ['b', 'a'] });
@@ -166,7 +223,7 @@ test('who leaves with work under way and comes again counts on where it was: not
   fleet.add('shop', 'a', 'responses2xx', 1);
   fleet.read(1);
   fleet.add('shop', 'a', 'responses2xx', 3);
-  assert.equal(othersOf(fleet.read(1), 'shop').counts[endpointSlots.responses2xx], 53);
+  assert.equal(othersOf(fleet.read(1), 'shop').counts[endpointSlots.responses2xx], 54);
 });
 
 test('changes of health are not fewer once an endpoint is known anew, or no more while its page is made', () => {
@@ -236,7 +293,7 @@ test('whoever comes, leaves and comes again: as many are named as fit, they stay
     for (const { config: next, max: nextMax, counted } of rounds) {
       for (const [service, id, count] of counted) {
         const name = `${service} ${id}`;
-        if (!present.has(name)) continue;
+        if (!fleet.counts(name)) continue;
         fleet.add(service, id, 'bytesSent', count);
         fleet.add(service, id, 'durationSumMs', count / 7);
         news.set(name, (news.get(name) ?? 0) + count);
@@ -249,10 +306,12 @@ test('whoever comes, leaves and comes again: as many are named as fit, they stay
         }
       };
       grown(others);
+      for (const name of others) news.delete(name);
       if (next !== null) {
         fleet.of(next as Record<string, string[]>);
         wanted = new Map([...wanted].filter(([service]) => service in next));
         present = new Set(Object.entries(next).flatMap(([service, ids]) => ids!.map((id) => `${service} ${id}`)));
+        for (const name of news.keys()) if (!fleet.counts(name)) news.delete(name);
       }
       const room = nextMax ?? max;
       const series = fleet.read(room);
@@ -264,8 +323,8 @@ test('whoever comes, leaves and comes again: as many are named as fit, they stay
       for (const name of nowOthers) {
         const service = name.split(' ')[0]!;
         if (!wanted.has(service)) wanted.set(service, 0);
-        // It is new, so all that it counted is theirs; who was named had it told by itself.
-        if (!others.has(name) && !named.has(name)) grown([name]);
+        // All that it counted if it is new, else what was not told of it by its name.
+        if (!others.has(name)) grown([name]);
       }
       assert.deepEqual(
         new Map(series.others.map(({ service, counts }) => [service, counts[endpointSlots.bytesSent]])),
@@ -278,7 +337,7 @@ test('whoever comes, leaves and comes again: as many are named as fit, they stay
         told.set(service, counts);
       }
       [max, named, others] = [room, nowNamed, nowOthers];
-      news.clear();
+      for (const name of present) news.delete(name);
     }
   });
   fc.assert(property, { numRuns: 300 });

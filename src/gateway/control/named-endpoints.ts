@@ -6,14 +6,15 @@
  *   - as many are named as there is room for. Whoever is stays so until it leaves, or until there is less room; room is given to the services in turn, so
  *     that a large one does not take all of it;
  *   - what the others of a service have counted never becomes less, for that is read as a counter that began anew: whoever leaves them leaves its counts
- *     with them, and whoever was told before, by name or among them, brings none along. Since when they count stays, too.
+ *     with them, and whoever was told before, by name or among them, brings along what it has counted since. Since when they count stays, too.
  *
  * One reading at a time, or one that is older could be told after one that is newer. Cost: a pass over all endpoints after a reload; and in each reading, for
- * each of the others, a pass over its slots: some 7 to 10 µs with four workers (`npm run bench -- observe --only gateway-page`).
+ * each of the others, a pass over its slots: some 7 to 10 µs with four workers (`npm run bench -- observe --only gateway-page`). 3.8 KB for each that was told.
  */
 import { type Cell, cellBornMs, cellHeader, cellLanes } from '../../kernel/cells.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Steps } from '../../kernel/steps.ts';
+import type { HistogramReading } from '../../observe/metrics/reading.ts';
 import { DRAIN, ENDPOINT_GAUGES, ENDPOINT_SLOTS, endpointSlots, HEALTH, HEALTH_DOWN, SERVING } from '../slots.ts';
 import type { EndpointPlan, Snapshot } from '../snapshot.ts';
 import type { EndpointState } from './gateway-state.ts';
@@ -26,6 +27,27 @@ type Changes = EndpointState['changes'];
 export interface EndpointOf {
   readonly service: string;
   readonly endpoint: EndpointPlan;
+  /** Whoever makes a page of it says here what that tells. */
+  readonly told: ToldCounts;
+}
+
+/** What was told of an endpoint last. What it counts from then on is the others' to tell, if it comes among them. */
+export class ToldCounts {
+  readonly counts = new Float64Array(ENDPOINT_SLOTS);
+  changes: Changes = [];
+
+  /** All but its durations, which are read by themselves. */
+  tellNumbers(count: (slot: number) => number, changes: Changes): void {
+    for (let slot = ENDPOINT_GAUGES; slot < endpointSlots.buckets; slot += 1) {
+      if (slot !== endpointSlots.durationSumMs) this.counts[slot] = count(slot);
+    }
+    this.changes = changes;
+  }
+
+  tellDurations({ counts, sum }: HistogramReading): void {
+    this.counts.set(counts, endpointSlots.buckets);
+    this.counts[endpointSlots.durationSumMs] = sum;
+  }
 }
 
 /** What the endpoints of a service that are not named have in common. */
@@ -51,8 +73,10 @@ export interface EndpointSeries {
 export class NamedEndpoints {
   readonly #changesOf: (service: string, endpoint: string) => Changes;
   readonly #clock: Pick<Clock, 'wallMs'>;
-  /** Whose counts were told once. One that leaves with work under way keeps its cell, and may come again with it. */
-  readonly #told = new WeakSet<Cell>();
+  /** Of whom counts were told once. One that leaves with work under way keeps its cell, and may come again with it. */
+  readonly #told: Told = new WeakMap();
+  /** All that there were, named or not. */
+  #present: ReadonlySet<Cell> = new Set();
   #seated: { readonly snapshot: Snapshot; readonly max: number } | null = null;
   #named: ReadonlySet<Cell> = new Set();
   #shown: readonly EndpointOf[] = [];
@@ -74,8 +98,8 @@ export class NamedEndpoints {
   *#seat(snapshot: Snapshot, max: number): Steps<void> {
     const all = yield* inTurn(snapshot);
     const present = new Set<Cell>();
-    for (const { endpoint } of all) {
-      present.add(endpoint.cell);
+    for (const { cell } of all) {
+      present.add(cell);
       yield;
     }
     const named = new Set<Cell>();
@@ -83,9 +107,9 @@ export class NamedEndpoints {
       if (named.size < max && present.has(cell)) named.add(cell);
       yield;
     }
-    for (const { endpoint } of all) {
+    for (const { cell } of all) {
       if (named.size >= max) break;
-      named.add(endpoint.cell);
+      named.add(cell);
       yield;
     }
 
@@ -95,8 +119,7 @@ export class NamedEndpoints {
       const rest: EndpointPlan[] = [];
       for (const endpoint of endpoints) {
         if (named.has(endpoint.cell)) {
-          shown.push({ service, endpoint });
-          this.#told.add(endpoint.cell);
+          shown.push({ service, endpoint, told: toldOf(this.#told, endpoint.cell) });
         } else rest.push(endpoint);
         yield;
       }
@@ -107,6 +130,16 @@ export class NamedEndpoints {
       others.set(service, together);
       yield* together.become(rest, this.#told);
     }
+    for (const [service, together] of this.#others) {
+      if (!others.has(service)) yield* together.become([], this.#told);
+    }
+    for (const cell of this.#present) {
+      // Its changes of health are known anew when it comes again.
+      const told = present.has(cell) ? undefined : this.#told.get(cell);
+      if (told !== undefined) told.changes = [];
+      yield;
+    }
+    this.#present = present;
     this.#named = named;
     this.#shown = shown;
     this.#others = others;
@@ -114,12 +147,20 @@ export class NamedEndpoints {
   }
 }
 
+type Told = WeakMap<Cell, ToldCounts>;
+
+function toldOf(all: Told, cell: Cell): ToldCounts {
+  const told = all.get(cell) ?? new ToldCounts();
+  all.set(cell, told);
+  return told;
+}
+
 /** The first of each service, then the second of each, and so on. */
-function* inTurn({ services }: Snapshot): Steps<EndpointOf[]> {
-  const all: EndpointOf[] = [];
+function* inTurn({ services }: Snapshot): Steps<EndpointPlan[]> {
+  const all: EndpointPlan[] = [];
   let open = services.filter(({ endpoints }) => endpoints.length > 0);
   for (let place = 0; open.length > 0; place += 1) {
-    for (const { name: service, endpoints } of open) all.push({ service, endpoint: endpoints[place]! });
+    for (const { endpoints } of open) all.push(endpoints[place]!);
     open = open.filter(({ endpoints }) => endpoints.length > place + 1);
     yield;
   }
@@ -132,7 +173,7 @@ class Others {
   readonly #changesOf: (service: string, endpoint: string) => Changes;
   /** Each with its changes as they were last read: of one that is gone nothing is known any more. */
   readonly #members = new Map<Cell, { readonly id: string; changes: Changes }>();
-  /** What those counted that have left, without what others had counted before they came. */
+  /** What those counted that have left, without what was told of others before they came. */
   readonly #kept = new Float64Array(ENDPOINT_SLOTS);
   readonly #keptChanges = new ChangeCounts();
   #sinceMs: number;
@@ -145,8 +186,8 @@ class Others {
     this.#sinceMs = nowMs;
   }
 
-  /** These are the others from now on, and told. */
-  *become(endpoints: readonly EndpointPlan[], told: WeakSet<Cell>): Steps<void> {
+  /** These are the others from now on. */
+  *become(endpoints: readonly EndpointPlan[], told: Told): Steps<void> {
     const present = new Set<Cell>();
     for (const { cell } of endpoints) {
       present.add(cell);
@@ -155,16 +196,22 @@ class Others {
     for (const [cell, { changes }] of this.#members) {
       if (present.has(cell)) continue;
       this.#members.delete(cell);
-      this.#keep(cell, changes, 1);
+      const left = toldOf(told, cell);
+      left.counts.fill(0);
+      addSums(left.counts, cell);
+      left.changes = changes;
+      this.#keep(left, 1);
       yield;
     }
     for (const { cell, id } of endpoints) {
       if (this.#members.has(cell)) continue;
       const changes = this.#changesOf(this.#service, id);
       this.#members.set(cell, { id, changes });
-      if (told.has(cell)) this.#keep(cell, changes, -1);
-      else if (!this.#hasBegun) this.#sinceMs = Math.min(this.#sinceMs, cellBornMs(cell));
-      told.add(cell);
+      const before = told.get(cell);
+      if (before !== undefined) {
+        if (isLess(changes, before.changes)) before.changes = [];
+        this.#keep(before, -1);
+      } else if (!this.#hasBegun) this.#sinceMs = Math.min(this.#sinceMs, cellBornMs(cell));
       yield;
     }
     this.#hasBegun = true;
@@ -180,7 +227,7 @@ class Others {
       if (isLess(known, member.changes)) this.#keptChanges.add(member.changes, 1);
       member.changes = known;
       changes.add(known, 1);
-      addSums(counts, cell, 1);
+      addSums(counts, cell);
       isDown ||= endpointIsDown(cell);
       isServing &&= endpointIsServing(cell);
       yield;
@@ -192,9 +239,8 @@ class Others {
     return { service: this.#service, sinceMs: this.#sinceMs, counts, isDown, isServing, changes: changes.list };
   }
 
-  #keep(cell: Cell, changes: Changes, times: 1 | -1): void {
-    addSums(this.#kept, cell, times);
-    this.#kept.fill(0, 0, ENDPOINT_GAUGES);
+  #keep({ counts, changes }: ToldCounts, times: 1 | -1): void {
+    for (let slot = ENDPOINT_GAUGES; slot < ENDPOINT_SLOTS; slot += 1) this.#kept[slot]! += times * counts[slot]!;
     this.#keptChanges.add(changes, times);
   }
 }
@@ -222,9 +268,9 @@ class ChangeCounts {
 }
 
 /** From the last slot of a lane to its first: a part is counted after the whole and has a later slot, so it is never more than the whole. */
-function addSums(into: Float64Array, cell: Cell, times: 1 | -1): void {
+function addSums(into: Float64Array, cell: Cell): void {
   for (const lane of cellLanes(cell, ENDPOINT_SLOTS)) {
-    for (let slot = ENDPOINT_SLOTS - 1; slot >= 0; slot -= 1) into[slot]! += times * lane[slot]!;
+    for (let slot = ENDPOINT_SLOTS - 1; slot >= 0; slot -= 1) into[slot]! += lane[slot]!;
   }
 }
 
