@@ -47,6 +47,7 @@ export class Claimant implements Lease {
   #asking: LazyAbort | null = null;
   #timer: Timer | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
+  #timerRef = false;
 
   constructor({ store, claim, waitMs, timeoutMs, random, onRoundTrip, onFree, onOver, witness }: ClaimantOptions) {
     this.#store = store;
@@ -226,7 +227,7 @@ export class Claimant implements Lease {
     }
   }
 
-  /** A timer that rings too early does no harm, so one that is set is left alone unless it would ring too late. */
+  /** A timer that rings too early does no harm, so one that is set is left alone unless it would ring too late, or keeps the process alive for nobody. */
   #arm(): void {
     const { dueMs, state } = this.#life;
     if (state === 'over') {
@@ -234,15 +235,17 @@ export class Claimant implements Lease {
       this.#timer = null;
       return;
     }
-    if (this.#timer !== null && this.#timerMs <= dueMs) return;
+    const ref = state === 'asking' || state === 'waiting';
+    if (this.#timer !== null && this.#timerMs <= dueMs && this.#timerRef === ref) return;
     this.#timer?.clear();
     this.#timerMs = dueMs;
+    this.#timerRef = ref;
     const ring = (): void => {
       this.#timer = null;
       this.check();
     };
     const delayMs = Math.max(0, dueMs - this.#clock.nowMs());
-    this.#timer = this.#clock.after(delayMs, ring, { ref: state === 'asking' || state === 'waiting' });
+    this.#timer = this.#clock.after(delayMs, ring, { ref });
   }
 
   #free(): void {

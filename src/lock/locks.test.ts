@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { SimulatedClock } from '../kernel/simulated-clock.ts';
 import { type LeaseStore, memoryLeases } from '../lease/index.ts';
 import { createLocks } from './index.ts';
@@ -170,4 +172,22 @@ test('what makes no sense is refused with what to do', async () => {
   await assert.rejects(locks.tryAcquire('a', { ...options, wait: 5 }), { ...refused, message: /no option “wait”/ });
   assert.throws(() => locks.semaphore('a', 0), refused);
   assert.throws(() => createLocks(memoryLeases(), { timeout: 0 }), refused);
+});
+
+test('a lease that is held keeps no process alive; one that is waited for does', async () => {
+  // Of its timers, Node says which it would wait for.
+  const program = `
+    import { createLocks } from ${JSON.stringify(new URL('index.ts', import.meta.url).href)};
+    import { memoryLeases } from ${JSON.stringify(new URL('../lease/index.ts', import.meta.url).href)};
+    const locks = createLocks(memoryLeases(), { timeout: '60s' });
+    const say = (when) => console.log(when, process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length);
+    const lease = await locks.acquire('payment:42', { ttl: '10m' });
+    say('held');
+    const next = locks.acquire('payment:42', { ttl: '10m', wait: '10m' });
+    say('waited for');
+    await lease.release();
+    await next;
+    say('held after a wait');`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+  assert.equal(stdout, 'held 0\nwaited for 1\nheld after a wait 0\n');
 });
