@@ -1,17 +1,22 @@
 /** The example as a person runs it. */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { CliProcess } from '../../test/cli-process.ts';
 
 const program = fileURLToPath(new URL('run.ts', import.meta.url));
-const folders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('spillway-one-cron-'));
 
-test('no tick runs twice and none is lost, when the leader is killed and when one resigns', async () => {
-  const before = folders();
-  await using running = new CliProcess(['--conditions=spillway-source', program], { executable: process.execPath });
+test('no tick runs twice and none is lost, when the leader is killed and when one resigns', async (t) => {
+  // Its own, so that what is left is of this run.
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-one-cron-test-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  await using running = new CliProcess(['--conditions=spillway-source', program], {
+    executable: process.execPath,
+    environment: { TMPDIR: folder },
+  });
   const { code, out, err } = await running.exit;
   assert.equal(code, 0, `${out}\n${err}`);
   assert.match(out, /ticks: 0 ran twice, 0 were lost/);
@@ -24,8 +29,5 @@ test('no tick runs twice and none is lost, when the leader is killed and when on
   assert.ok(terms[0]! < terms[1]! && terms[1]! < terms[2]!, `${terms}`);
   assert.match(out, /hand-over \d+\.\d\d s after the kill/);
   assert.match(out, /hand-over \d+\.\d\d s after the signal/);
-  assert.deepEqual(
-    folders().filter((folder) => !before.includes(folder)),
-    [],
-  );
+  assert.deepEqual(readdirSync(folder), []);
 });
