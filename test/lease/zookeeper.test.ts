@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { after, test, type TestContext } from 'node:test';
 import { ZookeeperSession } from '../../src/drivers/zookeeper/session.ts';
 import { SpillwayError } from '../../src/kernel/errors.ts';
 import { type LeaseStore, zookeeperLeases, type ZookeeperLeasesOptions } from '../../src/lease/index.ts';
@@ -39,10 +39,13 @@ async function monitored(what: string): Promise<number> {
 const requests = (): Promise<number> => monitored('packets_received');
 const watches = (): Promise<number> => monitored('watch_count');
 
-/** So many have looked for the first time, and wait for what they saw. A node is there before its claim has looked. */
-async function watching(count: number): Promise<void> {
-  while ((await watches()) < count);
+/** Asks until it is so, and for no longer than the test may take. */
+async function until({ signal }: TestContext, isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) signal.throwIfAborted();
 }
+
+/** So many have looked for the first time, and wait for what they saw. A node is there before its claim has looked. */
+const watching = (t: TestContext, count: number): Promise<void> => until(t, async () => (await watches()) >= count);
 
 test('a lock that is free is one request to take and one to give back', async () => {
   await using store = storeAt(fresh());
@@ -94,7 +97,7 @@ test('fifty that wait in processes of their own: a release wakes one, which asks
   const options = { ttl: '45s', wait: '45s' } as const;
   const held = await locks[0]!.acquire('payment:42', options);
   const turns = locks.slice(1).map(async (own) => (await own.acquire('payment:42', options)).release());
-  await watching(49);
+  await watching(t, 49);
   const looks = t.mock.method(ZookeeperSession.prototype, 'children').mock;
   const deletions = t.mock.method(ZookeeperSession.prototype, 'delete').mock;
   await held.release();
@@ -110,14 +113,13 @@ test('twenty readers behind a writer: they look when it goes, once each, and not
   const options = { ttl: '45s', wait: '45s', mode: 'read' } as const;
   const held = await writer!.acquire('page', { ...options, mode: 'write' });
   await using session = new ZookeeperSession({ servers: [server.address] });
-  const standing = async (count: number): Promise<void> => {
-    while ((await session.exists(`${root}/page`))?.children !== count);
-  };
+  const standing = (count: number): Promise<void> =>
+    until(t, async () => (await session.exists(`${root}/page`))?.children === count);
   const leave = new AbortController();
   const left = assert.rejects(leaver!.acquire('page', { ...options, signal: leave.signal }));
   await standing(2);
   const turns = readers.map((own) => own.acquire('page', options));
-  await watching(21);
+  await watching(t, 21);
   const looks = t.mock.method(ZookeeperSession.prototype, 'children').mock;
   leave.abort();
   await left;
@@ -145,7 +147,7 @@ test('twenty that wait for a permit: one that is given back makes two look, and 
         .then((lease) => (served.push(index), lease.release()))
         .then(() => {}),
     );
-    while ((await session.exists(`${root}/pool`))?.children !== 3 + index);
+    await until(t, async () => (await session.exists(`${root}/pool`))?.children === 3 + index);
   }
   const looks = t.mock.method(ZookeeperSession.prototype, 'children').mock;
   await held[0]!.release();
@@ -168,9 +170,9 @@ test('E4: the next in the line is told that it is the first, also if the connect
   const held = [await holder!.acquire(options), await holder!.acquire(options)];
   await using session = new ZookeeperSession({ servers: [server.address] });
   const turns = [third!.acquire(options)];
-  while ((await session.exists(`${root}/pool`))?.children !== 3);
+  await until(t, async () => (await session.exists(`${root}/pool`))?.children === 3);
   turns.push(fourth!.acquire(options));
-  while ((await session.exists(`${root}/pool`))?.children !== 4);
+  await until(t, async () => (await session.exists(`${root}/pool`))?.children === 4);
   const lost = new SpillwayError('STORE_UNSURE', 'nobody knows');
   t.mock.method(ZookeeperSession.prototype, 'set', () => Promise.reject(lost), { times: 1 });
   await held[0]!.release();
@@ -278,7 +280,7 @@ test('E4: a node that was found again is not forgotten when its removal fails', 
   assert.deepEqual((await session.children(`${root}/payment%3A42`)).children, []);
 });
 
-test('watches end with what they were for, also of a node that was gone before it was watched', async () => {
+test('watches end with what they were for, also of a node that was gone before it was watched', async (t) => {
   const root = fresh();
   const stores = Array.from({ length: 4 }, () => storeAt(root));
   const locks = stores.map((store) => createLocks(store));
@@ -289,7 +291,7 @@ test('watches end with what they were for, also of a node that was gone before i
   });
   await Promise.all(turns);
   // What a session that is over has watched is forgotten with its connection, a moment later.
-  while ((await watches()) > before);
+  await until(t, async () => (await watches()) <= before);
   await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
 });
 
