@@ -91,6 +91,18 @@ test('weights that a client cannot be given are refused', () => {
   assert.throws(() => createRing([{ name: 'a', weight: 2 }], { compatible: 'libmemcached-unweighted' }), refused);
 });
 
+test('two names of one server are refused', () => {
+  for (const [compatible, ...names] of [
+    ['libmemcached', 'cache', 'cache:11211'],
+    ['libmemcached-unweighted', 'cache', 'cache:11211'],
+    ['nginx', 'UNIX:/run/a.sock', 'unix:/run/a.sock'],
+  ] as const) {
+    const message = new RegExp(`“${names[0]}” and “${names[1]}” are one server to ${compatible}`);
+    assert.throws(() => createRing(names, { compatible }), { code: 'OPTIONS_INVALID', message });
+  }
+  assert.equal(createRing(['cache', 'cache:11211'], { compatible: 'hashring' }).nodes.length, 2);
+});
+
 test('more points than a ring may have are refused before they are made', () => {
   // Made first, they would take 10 GB.
   const heavy = Array.from({ length: 8 }, (_, index) => ({ name: `n${index}`, weight: 1e6 }));

@@ -48,6 +48,17 @@ function checkWeights(client: KetamaClient, nodes: readonly CheckedNode[], max =
   throw invalid(`The weight of “${other.name}” is ${other.weight}; ${client} ${expected}.`);
 }
 
+/** Refuses two names of one server: they have the same points, so that one gets no keys and a copy lies where the original is. */
+function checkServers(client: KetamaClient, nodes: readonly CheckedNode[], serverOf: (name: string) => string): void {
+  const names = new Map<string, string>();
+  for (const { name } of nodes) {
+    const server = serverOf(name);
+    const other = names.get(server);
+    if (other !== undefined) throw invalid(`“${other}” and “${name}” are one server to ${client}; name it once.`);
+    names.set(server, name);
+  }
+}
+
 function digestMd5(key: KeyText): Buffer {
   return digest('md5', key, 'buffer');
 }
@@ -101,6 +112,7 @@ function oneAtATime(key: KeyText): number {
 
 function packUnweighted(nodes: readonly CheckedNode[]): Float64Array {
   checkWeights('libmemcached-unweighted', nodes, 1);
+  checkServers('libmemcached-unweighted', nodes, withoutMemcachedPort);
   checkPointCount(nodes.length * POINTS_UNWEIGHTED);
   const packed: number[] = [];
   for (const [rank, { name, weight }] of nodes.entries()) {
@@ -119,13 +131,16 @@ function serverParts(name: string): readonly [host: string, port: string] {
   return [host, port];
 }
 
+const serverPoints = (name: string): string => serverParts(name).join('\0');
+
 function packCrcChain(nodes: readonly CheckedNode[]): Float64Array {
   checkWeights('nginx', nodes);
+  checkServers('nginx', nodes, serverPoints);
   checkPointCount(nodes.reduce((sum, { weight }) => sum + weight * POINTS, 0));
   const packed: number[] = [];
   const before = Buffer.alloc(4);
   for (const [rank, { name, weight }] of nodes.entries()) {
-    const base = crc32(serverParts(name).join('\0'));
+    const base = crc32(serverPoints(name));
     before.fill(0);
     for (let index = 0; index < weight * POINTS; index++) {
       const point = crc32(before, base);
@@ -142,6 +157,7 @@ export const ketama: Readonly<Record<KetamaClient, Client>> = {
   libmemcached: {
     pack(nodes) {
       checkWeights('libmemcached', nodes);
+      checkServers('libmemcached', nodes, withoutMemcachedPort);
       return packDigests(nodes, libmemcachedDigests, withoutMemcachedPort);
     },
     hash: hashMd5,

@@ -2,10 +2,10 @@
  * A plan as a picture: the circle of positions as an SVG, what moves in the colour of who gets it, what stays in grey.
  *
  * The circle is drawn in sectors of a quarter of a degree, each as strong as the share of it that moves: a ring of a million
- * ranges makes a picture no larger than one of a thousand. Where an algorithm scatters its keys, each move is one
- * sector of its size. At most some 250 KB.
+ * ranges makes a picture no larger than one of a thousand. Where an algorithm scatters its keys, the moves are laid one behind
+ * another, the largest first. At most some 250 KB.
  */
-import type { Move, Plan } from './plan.ts';
+import type { Plan, Range } from './plan.ts';
 
 const SECTORS = 1440;
 const POSITIONS = 2 ** 32;
@@ -13,23 +13,28 @@ const LEGEND_MAX = 24;
 const [CENTRE, OUTER, INNER] = [200, 180, 130];
 
 interface Sector {
-  /** In sectors, from the top, clockwise. */
-  readonly start: number;
-  readonly end: number;
+  /** Its number, from the top, clockwise. */
+  readonly at: number;
   readonly taker: string | null;
   /** How much of it moves, 0 to 1. */
   readonly strength: number;
 }
 
+/** What a node gets, and where on the circle. */
+interface Gain {
+  readonly to: string | null;
+  readonly ranges: readonly Range[];
+}
+
 /** Of each sector how much goes to the one who gets most of it. */
-function sectorsOfRanges(moves: readonly Move[]): Sector[] {
+function sectorsOf(gains: Iterable<Gain>): Sector[] {
   const width = POSITIONS / SECTORS;
   const moving = new Float64Array(SECTORS);
   const most = new Float64Array(SECTORS);
   const takers = new Array<string | null>(SECTORS).fill(null);
-  for (const { to, ranges } of moves) {
+  for (const { to, ranges } of gains) {
     const own = new Map<number, number>();
-    for (const { first, last } of ranges ?? []) {
+    for (const { first, last } of ranges) {
       for (let at = Math.floor(first / width); at * width <= last && at < SECTORS; at++) {
         const part = Math.min(last + 1, (at + 1) * width) - Math.max(first, at * width);
         own.set(at, (own.get(at) ?? 0) + part / width);
@@ -42,16 +47,17 @@ function sectorsOfRanges(moves: readonly Move[]): Sector[] {
       takers[at] = to;
     }
   }
-  return Array.from(moving, (strength, at) => ({ start: at, end: at + 1, taker: takers[at]!, strength }));
+  return Array.from(moving, (strength, at) => ({ at, taker: takers[at]!, strength }));
 }
 
-function sectorsOfShares(moves: readonly Move[]): Sector[] {
+/** Where the moves of a plan are drawn: those without ranges of their own, one behind another. */
+function* gainsOf(moves: Plan['moves']): Generator<Gain> {
   let end = 0;
-  return moves.map(({ to, share }) => {
-    const start = end;
-    end += share * SECTORS;
-    return { start, end, taker: to, strength: 1 };
-  });
+  for (const { to, share, ranges } of moves) {
+    const first = end;
+    end += share * POSITIONS;
+    yield { to, ranges: ranges ?? [{ first, last: end - 1 }] };
+  }
 }
 
 function point(sector: number, radius: number): string {
@@ -59,18 +65,18 @@ function point(sector: number, radius: number): string {
   return `${(CENTRE + radius * Math.sin(angle)).toFixed(2)} ${(CENTRE - radius * Math.cos(angle)).toFixed(2)}`;
 }
 
-function path({ start, end, strength }: Sector, colour: string): string {
-  // An arc over the whole circle would begin where it ends, and be nothing.
-  const stop = Math.min(end, start + SECTORS - 0.01);
-  const large = stop - start > SECTORS / 2 ? 1 : 0;
+function path({ at, strength }: Sector, colour: string): string {
   const shape =
-    `M${point(start, OUTER)}A${OUTER} ${OUTER} 0 ${large} 1 ${point(stop, OUTER)}` +
-    `L${point(stop, INNER)}A${INNER} ${INNER} 0 ${large} 0 ${point(start, INNER)}Z`;
+    `M${point(at, OUTER)}A${OUTER} ${OUTER} 0 0 1 ${point(at + 1, OUTER)}` +
+    `L${point(at + 1, INNER)}A${INNER} ${INNER} 0 0 0 ${point(at, INNER)}Z`;
   return `<path d="${shape}" fill="${colour}" fill-opacity="${strength.toFixed(3)}"/>`;
 }
 
 function escaped(text: string): string {
-  return text.replaceAll(/[<>&"\p{Cc}]/gu, (character) => `&#${character < ' ' ? 0xfffd : character.codePointAt(0)};`);
+  return text.replaceAll(/[<>&"\p{Cc}\ufffe\uffff]/gu, (character) => {
+    // XML has no way to write the others.
+    return `&#${character < ' ' || character > '\ufffd' ? 0xfffd : character.codePointAt(0)};`;
+  });
 }
 
 /** A plan as a whole SVG document. */
@@ -78,9 +84,8 @@ export function planPicture({ moves, moved, least }: Plan): string {
   const takers = [...new Set(moves.map(({ to }) => to))];
   // The golden angle keeps neighbours in the list apart in colour, however many there are.
   const colours = new Map(takers.map((taker, index) => [taker, `hsl(${Math.round(index * 137.508) % 360} 65% 50%)`]));
-  const sectors = moves.some(({ ranges }) => ranges === null) ? sectorsOfShares(moves) : sectorsOfRanges(moves);
-  const shapes = sectors
-    .filter(({ strength, start, end }) => strength > 0 && end > start)
+  const shapes = sectorsOf(gainsOf(moves))
+    .filter(({ strength }) => strength > 0)
     .map((sector) => path(sector, colours.get(sector.taker)!));
   const legend = takers.slice(0, LEGEND_MAX).map((taker, index) => {
     const share = moves.reduce((sum, move) => (move.to === taker ? sum + move.share : sum), 0);

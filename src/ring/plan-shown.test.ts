@@ -40,11 +40,22 @@ test('the picture shows as much of the circle as moves, and is no larger for mor
   }
 });
 
+test('a plan of very many scattered moves has its picture and its table too', () => {
+  const before = createModulo(Array.from({ length: 600 }, (_, index) => `n${index}`));
+  const planned = plan(before, before.with(before.nodes.slice(0, 599)));
+  assert.ok(planned.moves.length > 300_000);
+  const picture = planPicture(planned);
+  assert.ok(picture.length < 300_000, `${picture.length} characters`);
+  assert.ok(Math.abs(drawn(picture) - planned.moved) < 0.01, `${drawn(picture)} of ${planned.moved}`);
+  assert.equal(planTable(planned, { rows: planned.moves.length }).split('\n').length, planned.moves.length + 2);
+});
+
 test('names cannot break out of the picture, and many are counted', () => {
   const before = createRing([]);
-  const names = ['<script>&"', ...Array.from({ length: 30 }, (_, index) => `n${index}`)];
+  const names = ['<script>&"\0\uffff', ...Array.from({ length: 30 }, (_, index) => `n${index}`)];
   const picture = planPicture(plan(before, before.with(names)));
   assert.doesNotMatch(picture, /<script/);
+  assert.match(picture, /&#60;script&#62;&#38;&#34;&#65533;&#65533; /);
   assert.match(picture, /and 7 more/);
   assert.doesNotMatch(planPicture(plan(before, before)), /<path/);
   const scattered = createModulo(['a']);

@@ -29,7 +29,7 @@ export function planTable(plan: Plan, options: { readonly rows?: number } = {}):
       ranges === null ? 'scattered' : String(ranges.length),
     ]);
   }
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const widths = rows[0]!.map((_, column) => rows.reduce((widest, row) => Math.max(widest, row[column]!.length), 0));
   const lines = rows.map(([from = '', to = '', share = '', ranges = '']) =>
     [from.padEnd(widths[0]!), to.padEnd(widths[1]!), share.padStart(widths[2]!), ranges.padStart(widths[3]!)].join(
       '  ',

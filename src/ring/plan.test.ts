@@ -115,6 +115,17 @@ test('a plan of more moves than memory holds is refused, not begun', () => {
   assert.throws(() => plan(modulo, modulo.with(many.slice(1))), { code: 'OPTIONS_INVALID', message });
   const jump = createJump(many);
   assert.throws(() => plan(jump, jump.with(many.slice(0, 40_000))), { code: 'OPTIONS_INVALID', message });
+  const differing = createRendezvous(many.map((name, index) => ({ name, weight: 1 + index })));
+  const reversed = differing.with(many.map((name, index) => ({ name, weight: many.length - index })));
+  assert.throws(() => plan(differing, reversed), { code: 'OPTIONS_INVALID', message });
+});
+
+test('a plan of the most nodes there may be asks no pair of them but those of which one gives to the other', () => {
+  const all = createRendezvous(Array.from({ length: 65_536 }, (_, index) => `n${index}`));
+  // Of 2^32 pairs: to go through them takes minutes.
+  const { moves, moved } = plan(all, all.with(all.nodes.slice(1)));
+  assert.equal(moves.length, 65_535);
+  assert.ok(Math.abs(moved * 65_536 - 1) < 1e-9, `${moved}`);
 });
 
 test('from 4 to 5 nodes a remainder moves four fifths, a ring and rendezvous what they must', () => {

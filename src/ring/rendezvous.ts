@@ -138,30 +138,38 @@ function* flows(from: readonly CheckedNode[], to: readonly CheckedNode[]): Gener
     return names.map((name) => weights.get(name) ?? 0);
   };
   const [before, after] = [weightsOf(from), weightsOf(to)];
-  const integral = integralOf(before, after);
-  for (const [i, giver] of names.entries()) {
-    for (const [j, taker] of names.entries()) {
-      const [lower, upper] = [before[j]! / after[j]!, before[i]! / after[i]!];
-      if (i === j || before[i] === 0 || after[j] === 0 || !(lower < upper)) continue;
-      yield { from: giver, to: taker, share: before[i]! * after[j]! * (integral.get(upper)! - integral.get(lower)!) };
+  const ratios = before.map((weight, index) => weight / after[index]!);
+  // A node gives to those whose ratio is smaller and to no other. Who has nothing before and after (0/0) has no place here.
+  const order = [...names.keys()].filter((index) => !Number.isNaN(ratios[index]));
+  order.sort((i, j) => (ratios[i]! < ratios[j]! ? -1 : ratios[i]! > ratios[j]! ? 1 : 0));
+  const integrals = integralsOf(before, after, order);
+  for (const [at, i] of order.entries()) {
+    for (let other = 0; ratios[order[other]!]! < ratios[i]!; other++) {
+      const j = order[other]!;
+      yield { from: names[i]!, to: names[j]!, share: before[i]! * after[j]! * (integrals[at]! - integrals[other]!) };
     }
   }
 }
 
-/** ∫ from 0 to s of ds / F(s)², at each s = w_k/w'_k, infinity included. */
-function integralOf(before: readonly number[], after: readonly number[]): ReadonlyMap<number, number> {
-  const ratios = before.map((weight, index) => weight / after[index]!).filter((ratio) => !Number.isNaN(ratio));
-  const at = (s: number): number => before.reduce((sum, weight, index) => sum + Math.max(weight, after[index]! * s), 0);
-  const slope = after.reduce((a, b) => a + b, 0);
-  const integral = new Map([[0, 0]]);
-  let [last, sum] = [0, 0];
-  for (const ratio of [...new Set(ratios)].sort((a, b) => a - b)) {
+/** ∫ from 0 to s of ds / F(s)², at each s = w_k/w'_k, infinity included, in their order. */
+function integralsOf(before: readonly number[], after: readonly number[], order: readonly number[]): Float64Array {
+  // F at a point: w'_k s of those up to it, w_k of those behind it.
+  const behind = new Float64Array(order.length + 1);
+  for (let at = order.length - 1; at >= 0; at--) behind[at] = behind[at + 1]! + before[order[at]!]!;
+  const integrals = new Float64Array(order.length);
+  let [last, lastF, sum, upTo] = [0, behind[0]!, 0, 0];
+  for (const [at, k] of order.entries()) {
+    const ratio = before[k]! / after[k]!;
+    upTo += after[k]!;
     // Behind the last finite point all of F grows with s.
-    sum += ratio === Infinity ? 1 / (slope * at(last)) : (ratio - last) / (at(last) * at(ratio));
-    integral.set(ratio, sum);
-    last = ratio;
+    if (ratio === Infinity) integrals[at] = sum + 1 / (upTo * lastF);
+    else {
+      const f = upTo * ratio + behind[at + 1]!;
+      sum += (ratio - last) / (lastF * f);
+      [last, lastF, integrals[at]] = [ratio, f, sum];
+    }
   }
-  return integral;
+  return integrals;
 }
 
 /** Keys on nodes by the best draw. */
