@@ -42,6 +42,8 @@ export interface SlidingOptions extends SizeOptions {
 const STATE_BYTES = 64;
 const GENERATIONS_MAX = 16;
 const WINDOW_MS_MAX = 366 * 86_400_000;
+/** Times are rounded, the wall clock's by a quarter of this: a generation is so much longer, and a key never forgotten early. */
+const ROUNDING_MS = 0.001;
 
 function windowMs(given: unknown): number {
   const parsed = typeof given === 'number' ? { ok: true, value: given } : parseDuration(String(given));
@@ -88,7 +90,7 @@ class SlidingFilter implements AddableFilter {
     this.#image = image;
     ({ capacity: this.capacity, falsePositiveRate: this.falsePositiveRate } = header);
     this.#clock = clock;
-    this.#spanMs = window / (count - 1);
+    this.#spanMs = window / (count - 1) + ROUNDING_MS;
     this.#blocks = blocks;
     this.#state = new DataView(memory, body.byteOffset, STATE_BYTES);
     this.#generations = Array.from({ length: count }, (_, index) => {
