@@ -205,6 +205,7 @@ test('what cannot be meant is refused, and so is one thing too many', () => {
   assert.throws(() => fences.add(1, { center: { lat: 91, lon: 0 }, radiusM: 1 }), invalid);
   assert.throws(() => fences.add(1, { center: { lat: 0, lon: 0 }, radiusM: -1 }), invalid);
   assert.throws(() => fences.add(1, { polygon: [[]] }), invalid);
+  assert.throws(() => fences.add(1, null as never), { ...invalid, message: /The fence is null/ });
   assert.throws(() => fences.at({ lat: Number.NaN, lon: 0 }), invalid);
   assert.throws(() => createFences({ watchedMax: 0 }), invalid);
   const misspelt: object = { watchMax: 1 };

@@ -13,8 +13,8 @@
 import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { circleBox } from './bounds.ts';
 import { FenceGrid } from './fence-grid.ts';
-import { haversine, type Measure } from './measure.ts';
-import { boxContains, checkDistance, checkPosition, type Box, type Position } from './position.ts';
+import { checkMeasure, haversine, type Measure } from './measure.ts';
+import { boxContains, checkDistance, checkObject, checkPosition, type Box, type Position } from './position.ts';
 import { createRegion, shorterWay, wayOf, type Polygon } from './region.ts';
 import type { MeasureOptions } from './searchable.ts';
 
@@ -120,6 +120,7 @@ function area(id: number, polygon: Polygon): Standing {
 
 function standing(id: number, fence: Fence, measure: Measure): Standing {
   if (id >>> 0 !== id) throw invalid(`The fence has id ${String(id)}; expected a whole number below 2^32.`);
+  checkObject('The fence', fence, '{ center, radiusM } or { polygon }');
   return 'polygon' in fence ? area(id, fence.polygon) : circle(id, fence.center, fence.radiusM, measure);
 }
 
@@ -239,5 +240,6 @@ export function createFences(options: FencesOptions = {}): Fences {
   checkKeys('createFences', options, ['measure', 'watchedMax']);
   const { measure = haversine(), watchedMax = WATCHED_MAX } = options;
   checkInteger('watchedMax', watchedMax, 1, Number.MAX_SAFE_INTEGER);
+  checkMeasure(measure);
   return new FenceBook(measure, watchedMax);
 }

@@ -140,6 +140,7 @@ test('what means nothing is refused, with what was expected', () => {
   refused(() => geohash.bounds('u4a'), /“u4a” is no geohash: “a” is not among/);
   refused(() => geohash.neighbours('u4é'), /“é” is not among/);
   refused(() => geohash.cover({ center: { lat: 0, lon: 0 }, radiusM: -1 }), /radiusM is -1/);
+  refused(() => geohash.cover(null as never), /The area is null; expected/);
   refused(() => geohash.cover({ south: 2, west: 0, north: 1, east: 1 }), /above its north/);
   refused(() => geohash.cover({ south: 0, west: 0, north: 1, east: 1 }, { cellsMax: 31 }), /cellsMax is 31/);
   const misspelt: object = { cells: 40 };

@@ -12,7 +12,7 @@
 import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { coverBox, coverCap, type Grid, type Run } from './cover.ts';
 import { EARTH_RADIUS_M } from './measure.ts';
-import { type Box, checkBox, checkDistance, checkPosition, type Position } from './position.ts';
+import { type Box, checkBox, checkDistance, checkObject, checkPosition, type Position } from './position.ts';
 
 const ALPHABET = '0123456789bcdefghjkmnpqrstuvwxyz';
 const LENGTH_MAX = 12;
@@ -196,6 +196,7 @@ function cover(area: GeohashArea, options: GeohashCoverOptions = {}): string[] {
 }
 
 function coverOf(area: GeohashArea): (grid: Grid, cellsMax: number) => Run[] | null {
+  checkObject('The area', area, '{ center, radiusM } or { south, west, north, east }');
   if ('center' in area) {
     checkPosition('The centre', area.center);
     checkDistance('radiusM', area.radiusM);

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { angleOf, distanceM, EARTH_RADIUS_M, haversine, haversineOf } from './measure.ts';
+import { createFences } from './fences.ts';
+import { angleOf, distanceM, EARTH_RADIUS_M, geodesic, haversine, haversineOf } from './measure.ts';
+import { memoryStore } from './memory.ts';
+import { createPoints } from './points.ts';
 import type { Position } from './position.ts';
 
 const lat = fc.double({ min: -90, max: 90, noNaN: true });
@@ -69,6 +72,29 @@ test('the radius is an option, and refused if it is none', () => {
   for (const radiusM of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.throws(() => haversine({ radiusM }), { code: 'OPTIONS_INVALID' });
   }
+  const text: object = { radiusM: '6371000' };
+  assert.throws(() => haversine(text), { code: 'OPTIONS_INVALID' });
   const misspelt: object = { radius: 1 };
   assert.throws(() => haversine(misspelt), /no option “radius”.*Did you mean radiusM/);
+});
+
+test('what is no solver and no measure is refused before the first answer', () => {
+  for (const library of [undefined, null, {}, { WGS84: {} }]) {
+    assert.throws(() => geodesic(library as never), { code: 'OPTIONS_INVALID', message: /Geodesic\.WGS84/ });
+  }
+  const { distanceM } = haversine();
+  for (const none of [
+    null,
+    {},
+    { radiusMinM: 1, radiusMaxM: 1 },
+    { distanceM },
+    { distanceM, radiusMinM: 2, radiusMaxM: 1 },
+    { distanceM, radiusMinM: 0, radiusMaxM: 1 },
+  ]) {
+    const measure = none as never;
+    const refused = { code: 'OPTIONS_INVALID', message: /measure is none/ };
+    assert.throws(() => createPoints([], { measure }), refused);
+    assert.throws(() => createFences({ measure }), refused);
+    assert.throws(() => memoryStore({ capacity: 1, measure }), refused);
+  }
 });

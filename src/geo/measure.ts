@@ -39,6 +39,14 @@ export interface Measure {
   readonly radiusMaxM: number;
 }
 
+/** Refuses what is no measure: answers by it would be empty, or in no order. */
+export function checkMeasure(measure: Measure): void {
+  const { distanceM, radiusMinM, radiusMaxM } = measure ?? {};
+  const isMeasure =
+    typeof distanceM === 'function' && radiusMinM > 0 && radiusMaxM >= radiusMinM && Number.isFinite(radiusMaxM);
+  if (!isMeasure) throw invalid('The measure is none; expected haversine(), geodesic(…) or one of your own.');
+}
+
 /**
  * The squared sine of half the angle between two positions: grows with distance, is exact for small ones, and needs one
  * root and one arc sine to be an angle.
@@ -76,7 +84,7 @@ export function angleOf(haversine: number): number {
 export function haversine(options: { readonly radiusM?: number } = {}): Measure {
   checkKeys('haversine', options, ['radiusM']);
   const { radiusM = EARTH_RADIUS_M } = options;
-  if (!(radiusM > 0 && radiusM < Number.POSITIVE_INFINITY)) {
+  if (!(typeof radiusM === 'number' && radiusM > 0 && radiusM < Number.POSITIVE_INFINITY)) {
     throw invalid(`radiusM is ${String(radiusM)}; expected metres above 0.`);
   }
   return {
@@ -98,6 +106,7 @@ export interface GeodesicSolver {
  *     const measure = geodesic(geodesicLibrary.Geodesic.WGS84);
  */
 export function geodesic(wgs84: GeodesicSolver): Measure {
+  if (typeof wgs84?.Inverse !== 'function') throw invalid('This is not `Geodesic.WGS84` of geographiclib-geodesic.');
   return {
     distanceM: (latA, lonA, latB, lonB) => wgs84.Inverse(latA, lonA, latB, lonB).s12 ?? Number.NaN,
     radiusMinM: WGS84_RADIUS_MIN_M,

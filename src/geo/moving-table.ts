@@ -134,6 +134,7 @@ export class MovingTable {
   readonly #bucketMask: number;
 
   constructor(memory: ArrayBufferLike) {
+    if (!(memory instanceof ArrayBuffer || memory instanceof SharedArrayBuffer)) throw refused('it is no buffer');
     if (memory.byteLength < HEADER_WORDS * 4) throw refused(`${memory.byteLength} bytes are less than a header`);
     const words = new Int32Array(memory, 0, memory.byteLength >>> 2);
     const capacity = words[CAPACITY_AT]!;
@@ -302,11 +303,11 @@ export class MovingTable {
     Atomics.store(words, link, next);
   }
 
-  /** How many things share a cell with a thing, on average over some; counted up to `countMax` for each. */
+  /** How many things are in the cell of a thing, the median over some; counted up to `countMax` for each. */
   crowding(samples: number, countMax: number): number {
     const { used } = this;
     const step = Math.max(1, Math.floor(used / samples));
-    let [sum, things] = [0, 0];
+    const counts: number[] = [];
     for (let id = 0; id < used; id += step) {
       if (!this.read(id)) continue;
       const { row, column } = this;
@@ -316,10 +317,10 @@ export class MovingTable {
         if (this.#words[at + ROW_AT] === row && this.#words[at + COLUMN_AT] === column) count++;
         if (count === countMax) break;
       }
-      sum += count;
-      things++;
+      counts.push(count);
     }
-    return things === 0 ? 0 : sum / things;
+    counts.sort((a, b) => a - b);
+    return counts[counts.length >>> 1] ?? 0;
   }
 
   /** Makes cells larger or smaller by powers of two, within bounds, and puts all things into them. False if it cannot. */

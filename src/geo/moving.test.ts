@@ -6,7 +6,8 @@ import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { SpillwayError } from '../kernel/errors.ts';
 import { seededRandom } from '../kernel/random.ts';
-import { createMoving, openMoving } from './moving.ts';
+import { createMoving, type Moving, openMoving } from './moving.ts';
+import type { Position } from './position.ts';
 
 const invalid = { code: 'OPTIONS_INVALID' };
 
@@ -82,31 +83,45 @@ test('what cannot be meant is refused', () => {
     assert.throws(() => index.remove(id), invalid);
   }
   assert.throws(() => index.set(0, { lat: 0, lon: 180.1 }), invalid);
+  for (const none of [null, new Uint8Array(64)]) assert.throws(() => openMoving(none as never), invalid);
   for (const bytes of [0, 63, 64, 65, 4096]) assert.throws(() => openMoving(new SharedArrayBuffer(bytes)), invalid);
 });
 
-/** How many things a question looks at, seen by its filter. */
+/** How many things a question looks at until it has the nearest five, seen by a filter that lets through no others. */
+function looksAround(index: Moving, center: Position): number {
+  const nearest = new Set(index.nearest(center, 5).map(({ id }) => id));
+  let looks = 0;
+  index.nearest(center, 5, { filter: (id) => ++looks > 0 && nearest.has(id) });
+  return looks;
+}
+
 test('cells follow the crowd: a question looks at few, in a town and all over the Earth', () => {
   const random = seededRandom(3);
   const index = createMoving({ capacity: 20_000 });
-  const looksAround = (lat: number, lon: number): number => {
-    let looks = 0;
-    index.nearest({ lat, lon }, 5, { filter: () => ++looks > 0 });
-    return looks;
-  };
   for (const [width, lat, lon] of [
     [0.01, 48.2, 16.3],
     [80, 0, 0],
     [0.001, -33.9, 151.2],
   ] as const) {
-    for (let id = 0; id < 20_000; id++) {
-      index.set(id, { lat: lat + (random.unit() - 0.5) * width, lon: lon + (random.unit() - 0.5) * width });
+    for (let move = 0; move < 40_000; move++) {
+      index.set(move % 20_000, { lat: lat + (random.unit() - 0.5) * width, lon: lon + (random.unit() - 0.5) * width });
     }
-    const looks = Array.from({ length: 20 }, () => looksAround(lat + (random.unit() - 0.5) * width, lon)).sort(
-      (a, b) => a - b,
-    );
+    const looks = Array.from({ length: 20 }, () =>
+      looksAround(index, { lat: lat + (random.unit() - 0.5) * width, lon }),
+    ).sort((a, b) => a - b);
     assert.ok(looks[10]! < 400, `${width} degrees: ${looks.join(' ')}`);
   }
+});
+
+test('cells follow the others where many have not moved from one spot', () => {
+  const random = seededRandom(4);
+  const index = createMoving({ capacity: 20_000 });
+  const somewhere = (): Position => ({ lat: 45 + random.unit() * 5, lon: 5 + random.unit() * 10 });
+  // What has no signal yet is at 0, 0.
+  for (let id = 0; id < 20_000; id++) index.set(id, { lat: 0, lon: 0 });
+  for (let turn = 0; turn < 5; turn++) for (let id = 2000; id < 20_000; id++) index.set(id, somewhere());
+  const looks = Array.from({ length: 20 }, () => looksAround(index, somewhere())).sort((a, b) => a - b);
+  assert.ok(looks[10]! < 400, looks.join(' '));
 });
 
 /** Runs in a thread of its own: moves things between two places for as long as it is let. */

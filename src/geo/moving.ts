@@ -5,8 +5,9 @@
  * A search goes outward from the centre: all cells within reach, then those within twice the reach, without those it has seen, until what it has
  * found is nearer than its reach. Where that would be more cells than there are things, as far out at sea, it looks at all things instead.
  *
- * Cells are made so that a thing shares its own with 2 to 12 others, by looking at some things after every so many changes; then all are
- * put into new ones. That takes as long as so many moves, and happens at most once in as many.
+ * Cells are made so that half of all things share theirs with at most 7 others and half with at least one, by looking at some things after
+ * every so many changes; then all are put into new ones. Not by the mean: some on one spot, such as all that have no signal yet, would decide it.
+ * That takes as long as so many moves, and happens at most once in as many; while things spread, once in a quarter as many.
  *
  * Cost: see moving-table.ts; `npm run bench -- geo` shows moves and answers.
  */
@@ -20,7 +21,7 @@ import { boxContains, checkPosition, isPosition, type Box } from './position.ts'
 import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
 
 /** Things that share a cell: between these nothing is changed. A wide range, so that cells are seldom made anew. */
-const [CROWDING_MIN, CROWDING_MAX] = [2, 12] as const;
+const [CROWDING_MIN, CROWDING_MAX] = [2, 8] as const;
 const CROWDING_SAMPLES = 512;
 /** Changes of cell between two looks at the crowding, at least. */
 const CHANGES_MIN = 1024;
@@ -295,10 +296,11 @@ export function createMoving(options: MovingOptions): Moving {
     if (++changes < Math.max(CHANGES_MIN, table.used >>> 1)) return;
     changes = 0;
     for (;;) {
-      const crowding = table.crowding(CROWDING_SAMPLES, 8 * CROWDING_MAX);
-      if (crowding >= CROWDING_MIN && crowding <= CROWDING_MAX) return;
-      // A step makes a quarter or four times as many share a cell, where they are spread evenly.
-      if (!table.regrid(crowding > CROWDING_MAX ? -1 : 1) || crowding < CROWDING_MIN) return;
+      const crowding = table.crowding(CROWDING_SAMPLES, CROWDING_MAX + 1);
+      if (crowding > CROWDING_MAX && table.regrid(-1)) continue;
+      // A step makes four times as many share a cell, where they are spread evenly: of those alone in theirs, two make some ten.
+      if (crowding < CROWDING_MIN && table.regrid(2)) changes = Math.floor(table.used * (1 / 2 - 1 / 8));
+      return;
     }
   }
 

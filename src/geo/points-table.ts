@@ -94,6 +94,7 @@ export function sealPointsTable({ memory, count, levels }: PointsTable): void {
 /** The table in a block that was sealed, in this or another process. */
 export function openPointsTable(memory: ArrayBufferLike): PointsTable {
   const refused = (what: string): Error => invalid(`This is not the memory of points: ${what}.`);
+  if (!(memory instanceof ArrayBuffer || memory instanceof SharedArrayBuffer)) throw refused('it is no buffer');
   if (memory.byteLength < HEADER_BYTES) throw refused(`${memory.byteLength} bytes are less than a header`);
   const header = new Uint32Array(memory, 0, HEADER_BYTES / 4);
   const count = header[COUNT_AT]!;

@@ -69,6 +69,7 @@ test('bad points are refused by their number', () => {
   const misspelt: object = { share: true };
   assert.throws(() => createPoints([here], misspelt), { ...invalid, message: /no option “share”/ });
   assert.throws(() => openPoints(createPoints([here]).memory, misspelt), invalid);
+  assert.throws(() => openPoints(null as never), invalid);
   for (const none of [null, { lat: '1', lon: 2 }] as unknown as Position[]) {
     assert.throws(() => createPoints([here, none]), { ...invalid, message: /^Point 1 / });
   }

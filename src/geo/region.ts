@@ -35,7 +35,6 @@ const EDGES_PER_SLICE = 4;
 /** An edge is listed in each slice that it touches; with more than so many listings an edge there are fewer slices. */
 const LISTINGS_PER_EDGE = 8;
 const SLICES_MAX = 2 ** 16;
-const NO_EDGES = new Uint32Array(0);
 
 /** The edges that touch a slice of longitude are `listed[starts[slice] … starts[slice + 1]]`. */
 interface Slices {
@@ -133,39 +132,41 @@ function slicesOf(edges: Float64Array, { west, east }: Box): Slices {
   const width = west <= east ? east - west : east - west + 360;
   let count = edgeCount <= 2 * EDGES_PER_SLICE ? 1 : Math.min(SLICES_MAX, Math.ceil(edgeCount / EDGES_PER_SLICE));
   for (; ; count = Math.ceil(count / 2)) {
+    const grid = { west, perDegree: width === 0 ? 0 : count / width, count };
+    // Edges may touch all slices each: their listings are added up before any is made.
+    let listings = 0;
+    eachSpan(edges, grid, (_edge, first, last) => (listings += last - first + 1));
+    if (count > 1 && listings > LISTINGS_PER_EDGE * edgeCount) continue;
     // Rounding may put the eastern end into one slice more.
-    const slices = {
-      west,
-      perDegree: width === 0 ? 0 : count / width,
-      starts: new Uint32Array(count + 2),
-      listed: NO_EDGES,
-    };
-    const { starts } = slices;
-    eachListing(edges, slices, (slice) => starts[slice + 1]!++);
+    const starts = new Uint32Array(count + 2);
+    eachSpan(edges, grid, (_edge, first, last) => {
+      for (let slice = first; slice <= last; slice++) starts[slice + 1]!++;
+    });
     for (let slice = 0; slice <= count; slice++) starts[slice + 1]! += starts[slice]!;
-    if (count > 1 && starts[count + 1]! > LISTINGS_PER_EDGE * edgeCount) continue;
-    const listed = new Uint32Array(starts[count + 1]!);
+    const listed = new Uint32Array(listings);
     const next = starts.slice();
-    eachListing(edges, slices, (slice, edge) => (listed[next[slice]!++] = edge));
-    return { ...slices, listed };
+    eachSpan(edges, grid, (edge, first, last) => {
+      for (let slice = first; slice <= last; slice++) listed[next[slice]!++] = edge;
+    });
+    return { west, perDegree: grid.perDegree, starts, listed };
   }
 }
 
-function eachListing(
+/** The slices that each edge touches, from `first` to `last`: those of an edge over the seam of a ring that goes all round are two spans. */
+function eachSpan(
   edges: Float64Array,
-  { west, perDegree, starts }: Slices,
-  list: (slice: number, edge: number) => void,
+  { west, perDegree, count }: { readonly west: number; readonly perDegree: number; readonly count: number },
+  visit: (edge: number, first: number, last: number) => void,
 ): void {
-  const last = starts.length - 2;
   for (let edge = 0; edge < edges.length; edge += EDGE_WORDS) {
-    const from = Math.min(last, sliceOf(edges[edge + 1]!, west, perDegree));
-    const to = Math.min(last, sliceOf(edges[edge + 3]!, west, perDegree));
+    const from = Math.min(count, sliceOf(edges[edge + 1]!, west, perDegree));
+    const to = Math.min(count, sliceOf(edges[edge + 3]!, west, perDegree));
     const isOverSeam = west === -180 && edges[edge + 1]! > edges[edge + 3]!;
     if (isOverSeam) {
-      for (let slice = from; slice <= last; slice++) list(slice, edge);
-      for (let slice = 0; slice <= Math.min(to, from - 1); slice++) list(slice, edge);
+      visit(edge, from, count);
+      if (from > 0) visit(edge, 0, Math.min(to, from - 1));
     } else {
-      for (let slice = Math.min(from, to); slice <= Math.max(from, to); slice++) list(slice, edge);
+      visit(edge, Math.min(from, to), Math.max(from, to));
     }
   }
 }

@@ -5,7 +5,7 @@
 import { checkKeys, invalid } from '../kernel/options.ts';
 import { Collector } from './collector.ts';
 import type { FilterOptions, Found, GeoIndex, Hits, NearestOptions, Placed, WithinOptions } from './geo-index.ts';
-import { haversine, type Measure } from './measure.ts';
+import { checkMeasure, haversine, type Measure } from './measure.ts';
 import {
   boxContains,
   checkBox,
@@ -40,6 +40,7 @@ export interface MeasureOptions {
 }
 
 export function createSearchable(shelf: Shelf, measure: Measure = haversine()): GeoIndex {
+  checkMeasure(measure);
   const collector = new Collector(measure);
 
   /** A search uses memory of the index, so there is one at a time. */

@@ -17,7 +17,7 @@ import type {
   StoreCallOptions,
   WithinOptions,
 } from './geo-index.ts';
-import type { Measure } from './measure.ts';
+import { checkMeasure, type Measure } from './measure.ts';
 import {
   type Box,
   boxContains,
@@ -92,6 +92,7 @@ export class ServerStore implements GeoStore {
   readonly #measure: Measure;
 
   constructor(backend: Backend, measure: Measure) {
+    checkMeasure(measure);
     this.#backend = backend;
     this.#measure = measure;
   }
