@@ -17,7 +17,7 @@ import {
 import { EtcdServer } from '../../test/servers/etcd.ts';
 import { PostgresServer } from '../../test/servers/postgres.ts';
 import { RedisServer } from '../../test/servers/redis.ts';
-import { ZookeeperServer } from '../../test/servers/zookeeper.ts';
+import { TICK_MS, ZookeeperServer } from '../../test/servers/zookeeper.ts';
 
 /** A store with connections of its own, which go with it. */
 export interface Opened extends AsyncDisposable {
@@ -133,7 +133,7 @@ export const engines = {
   },
   zookeeper: {
     start: () => atPort(ZookeeperServer.start()),
-    open: async (port) => opened(zookeeperLeases({ servers: [`127.0.0.1:${port}`] })),
+    open: async (port) => opened(zookeeperLeases({ servers: [`127.0.0.1:${port}`], tickTime: TICK_MS })),
     requests: (bytes) => framed(bytes, 4, () => true, false),
   },
   sqlite: { start: startSqlite, open: async (file) => opened(sqliteLeases(file)), requests: null },

@@ -2,8 +2,8 @@
  * The store in etcd: a lease is a key of its own under what is claimed, and the order in which keys came to be is the queue. Whoever finds that
  * those before it leave room for it holds; its token is the revision at which its key was made.
  *
- * - One round trip a verb. Keys are under a lease of etcd, one for each ttl, which all claims of this store share: the session (etcd-session.ts).
- *   It is made at the first claim, and kept alive by whoever renews.
+ * - One round trip a verb. Keys are under a lease of etcd, one for each number of seconds, which all claims of this store share: the session
+ *   (etcd-session.ts). It is made at the first claim, and kept alive by whoever renews.
  * - Whoever waits watches the last key before its own that leaves it no room: a writer the one before it, readers the writer before them. If there
  *   are only too many, as of permits, it watches all, counts those before it that go, and asks when there is room. So a release makes one ask.
  * - Time is that of etcd's leader, on its monotonic clock; a change of leader gives every lease its whole time again.
@@ -24,7 +24,7 @@ import {
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { isCoded } from '../kernel/errors.ts';
 import { checkKeys, invalid } from '../kernel/options.ts';
-import { type EtcdSession, EtcdSessions } from './etcd-session.ts';
+import { ETCD_TTL_MS_MIN, type EtcdSession, EtcdSessions } from './etcd-session.ts';
 import {
   type Answer,
   type Claim,
@@ -74,7 +74,7 @@ interface Place {
 
 class EtcdLeases implements LeaseStore {
   readonly name = 'etcd';
-  readonly limits = { ...limitsUsual, ttlMsMin: 1000 };
+  readonly limits = { ...limitsUsual, ttlMsMin: ETCD_TTL_MS_MIN };
   readonly clock: Clock;
   readonly #client: EtcdClient;
   readonly #prefix: string;
@@ -97,6 +97,7 @@ class EtcdLeases implements LeaseStore {
     for (;;) {
       await this.#unrenewed.add(claim, signal);
       const session = await this.#sessionOf(claim, signal);
+      session.check(claim.ttlMs);
       try {
         const asked = claim.queue ? this.#stand(claim, session, signal) : this.#take(claim, session, signal);
         const [{ rows, revision }, isAlive] = await Promise.all([asked, session.refresh(signal)]);
@@ -126,7 +127,10 @@ class EtcdLeases implements LeaseStore {
     ]).catch((error: unknown) => {
       throw storeError(error);
     });
-    if (isAlive && kvs.length > 0) return { held: true, since: session.since };
+    if (isAlive && kvs.length > 0) {
+      this.#unrenewed.granted(claim);
+      return { held: true, since: session.sinceFor(claim.ttlMs) };
+    }
     this.#forget(claim.id);
     return { held: false };
   }
@@ -240,7 +244,8 @@ class EtcdLeases implements LeaseStore {
     const mine = rows[place];
     if (mine !== undefined && hasRoom(rows.slice(0, place), share, of)) {
       this.#places.delete(id);
-      return { granted: true, token: mine.token, since: session.since };
+      this.#unrenewed.granted(claim);
+      return { granted: true, token: mine.token, since: session.sinceFor(ttlMs) };
     }
     if (place < 1 || !queue) this.#forget(id);
     else {
@@ -254,7 +259,7 @@ class EtcdLeases implements LeaseStore {
         if (isOvertaken(watcher, stands) && hasRoom([...stands.before.values()], share, of)) watcher.wake();
       }
     }
-    return { granted: false, againMs: queue ? ttlMs / RENEWALS_PER_TTL : Number.POSITIVE_INFINITY };
+    return { granted: false, againMs: queue ? session.lastsMs(ttlMs) / RENEWALS_PER_TTL : Number.POSITIVE_INFINITY };
   }
 
   #listen(watcher: Watcher): void {

@@ -204,7 +204,8 @@ export class Leases implements AsyncDisposable {
       checkInteger('share', share ?? of, 1, of);
     }
     if (!(ttlMs >= limits.ttlMsMin && ttlMs <= limits.ttlMsMax)) {
-      throw invalid(`ttl is ${ttlMs} ms; ${name} takes ${limits.ttlMsMin} ms to ${limits.ttlMsMax} ms.`);
+      const advice = ttlMs < limits.ttlMsMin && limits.ttlMsMinAdvice ? ` ${limits.ttlMsMinAdvice}` : '';
+      throw invalid(`ttl is ${ttlMs} ms; ${name} takes ${limits.ttlMsMin} ms to ${limits.ttlMsMax} ms.${advice}`);
     }
     const roundTripMs = this.#roundTripMs;
     if (ttlMs < 2 * roundTripMs) {

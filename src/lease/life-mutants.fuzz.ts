@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { honest, type Rules } from '../../test/lease/simulated-rules.ts';
 import { Broken, simulate } from '../../test/lease/simulation.ts';
 import { driftMs } from './instant.ts';
+import { countedFrom } from './session-time.ts';
 import { releaseClaim, renewClaim, tryClaim } from './table.ts';
 
 const SEEDS = 1000;
@@ -66,7 +67,14 @@ const mutants: Readonly<Record<string, Mutant>> = {
   },
   'a server that puts at the end whoever asks again': { rules: { tryClaim: toTheEnd }, shows: /overtakes/ },
   'a server that serves whoever comes at the right moment': { rules: { tryClaim: overtake }, shows: /overtakes/ },
-  'a client that counts from the answer': { rules: { since: (_, answered) => answered }, shows: twice },
+  'a client that counts from the answer': {
+    rules: { since: (_, answered, { ttlMs, lastsMs }) => countedFrom(answered, ttlMs, lastsMs) },
+    shows: twice,
+  },
+  'a client that counts all of its ttl where the server gives less': {
+    rules: { since: (asked) => asked },
+    shows: twice,
+  },
   'a client that trusts clocks to run alike': {
     // What is left of this ttl after what is taken off for drift is the whole.
     rules: { believed: (claim) => ({ ...claim, ttlMs: (claim.ttlMs + driftMs(0)) / (1 - (driftMs(1) - driftMs(0))) }) },

@@ -93,6 +93,17 @@ test('a lease that counts from before is renewed when a third of what is left of
   assert.equal(life.dueMs, 500 + 2100 / 3);
 });
 
+test('of a lease that counts from before, two renewals may fail by silence too', () => {
+  const { life, first } = begun(2000);
+  life.tried(first, { ...granted, since: at(-1500) }, at(0));
+  const opened: number[] = [];
+  for (let nowMs = life.dueMs; life.state === 'held'; nowMs = life.dueMs) {
+    if (life.time(at(nowMs)).some(({ kind }) => kind === 'ask')) opened.push(nowMs);
+  }
+  assert.equal(opened.length, 2, opened.join());
+  assert.ok(opened[1]! <= 1100, 'the second is asked when a third is over');
+});
+
 test('what has expired is brought back by no answer', () => {
   const { life, first } = begun();
   life.tried(first, granted, at(0));

@@ -72,6 +72,8 @@ export class LeaseLife {
   #waitUntilMs = 0;
   /** From when the server may count the time of what it granted; before that, when it was last asked. */
   #since: Instant = { nowMs: 0, wallMs: 0 };
+  /** How long after a question that was granted the next renewal is asked for, and how long that may be open: then two may fail. */
+  #renewalMs = Number.POSITIVE_INFINITY;
   /** Woken while a question was open, whose answer may be from before. */
   #woken = false;
   #failures = 0;
@@ -202,7 +204,8 @@ export class LeaseLife {
   }
 
   #timeoutOf({ verb }: Question): number {
-    return verb === 'renew' ? Math.min(this.#timeoutMs, this.#ttlMs / RENEWALS_PER_TTL) : this.#timeoutMs;
+    if (verb !== 'renew') return this.#timeoutMs;
+    return Math.min(this.#timeoutMs, this.#renewalMs, this.#ttlMs / RENEWALS_PER_TTL);
   }
 
   #flush(): Effect[] {
@@ -250,9 +253,9 @@ export class LeaseLife {
 
   #hold({ asked }: Question, since = asked): void {
     if (since.nowMs > this.#since.nowMs) this.#since = since;
-    const leftMs = this.#since.nowMs + this.#ttlMs - asked.nowMs;
+    this.#renewalMs = (this.#since.nowMs + this.#ttlMs - asked.nowMs) / RENEWALS_PER_TTL;
     // An answer that came late does not cut short the pause after a failure.
-    this.#nextMs = Math.max(this.#nextMs, asked.nowMs + leftMs / RENEWALS_PER_TTL);
+    this.#nextMs = Math.max(this.#nextMs, asked.nowMs + this.#renewalMs);
   }
 
   #wait(againMs: number, now: Instant): void {

@@ -9,9 +9,9 @@
  * - A claim is known by its `id`, and everything is idempotent by it. Asked again while it holds, `try` answers the same token and begins its
  *   time anew; so an answer that got lost does no harm.
  * - `renew` never brings back what is over, and `release` never takes what another holds. Who does not renew loses the lease when
- *   `ttlMs` have passed since the last question that was granted was *sent*, and not before.
+ *   `ttlMs` have passed since the last question that was granted was *sent*, or since what its answer has as `since`, and not before.
  * - A store with `queue` serves claims that say so in the order of their first question; nobody overtakes one who keeps its place. A place is
- *   kept for `ttlMs` after the last `try`.
+ *   kept for `ttlMs` after the last `try`, or as long as a lease would last.
  * - What a store says is what its server said: an error is an error, never “busy”. Errors are `STORE_UNAVAILABLE`, after which everything
  *   may be or not be, or `STORE_REFUSED`.
  */
@@ -21,7 +21,7 @@ import type { Instant } from './instant.ts';
 /** As much as an exclusive lease takes: so one key can be read by very many or written by one. */
 export const WHOLE = 2 ** 31 - 1;
 
-/** Who holds renews, and who waits asks again, so often within a ttl: two may fail. */
+/** Who holds renews, and who waits asks again, so often within a ttl, or what a lease lasts of it: two may fail. */
 export const RENEWALS_PER_TTL = 3;
 
 export interface Claim {
@@ -41,7 +41,10 @@ export interface Claim {
 export interface Granted {
   readonly granted: true;
   readonly token: bigint;
-  /** From when the server may count `ttlMs`, for a store whose leases share one session. @defaultValue when the question was sent */
+  /**
+   * From when `ttlMs` counts, for a store whose leases share one session, or end before their ttl does: it is over then, if it is not renewed, before the
+   * server can give it to another. @defaultValue when the question was sent
+   */
   readonly since?: Instant;
 }
 
@@ -73,6 +76,8 @@ export type Unwatch = () => void;
 export interface LeaseStoreLimits {
   /** Shorter or longer leases are refused. */
   readonly ttlMsMin: number;
+  /** What is to be done where a shorter one is wanted, as a sentence. @defaultValue nothing can be */
+  readonly ttlMsMinAdvice?: string;
   readonly ttlMsMax: number;
   /** Of a key in UTF-8. */
   readonly keyBytesMax: number;

@@ -1,6 +1,7 @@
 /**
  * Claims that nobody asks for any more, in a store whose leases live as long as a session of this process: what is neither tried nor renewed for
- * its ttl is given back here, because the servers would keep it for as long as the process lives. Until the servers have heard, again and again.
+ * its ttl is given back here, because the servers would keep it for as long as the process lives. Not before its holder takes it for over; and until
+ * the servers have heard, again and again.
  *
  * Cost: a look at all claims five times a second, while there are any.
  */
@@ -38,6 +39,12 @@ export class Unrenewed {
     if (gone) await abortable(gone.promise, signal);
     this.#asked.set(claim.id, { claim, dueMs: this.#clock.nowMs() + claim.ttlMs, gone: null });
     this.#timer ??= this.#clock.every(LOOK_MS, () => this.#look());
+  }
+
+  /** It is granted, and counts from now at the latest: its session may have been renewed, or made, while it was asked for. */
+  granted({ id, ttlMs }: Claim): void {
+    const asked = this.#asked.get(id);
+    if (asked?.gone === null) asked.dueMs = this.#clock.nowMs() + ttlMs;
   }
 
   /** The servers have nothing of it. */

@@ -85,3 +85,14 @@ export async function existing<T>(asked: Promise<T>): Promise<T | null> {
     throw error;
   }
 }
+
+/** Whether it was not there before. */
+export async function made(asked: Promise<unknown>): Promise<boolean> {
+  try {
+    await asked;
+    return true;
+  } catch (error) {
+    if (!isRefusal(error, 'NODE_EXISTS')) throw error;
+    return false;
+  }
+}

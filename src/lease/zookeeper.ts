@@ -4,9 +4,10 @@
  *
  * - To take is one request if nobody has it: make the node, and be told in the same transaction that it is alone. Else it is two: then all are looked
  *   at. To give back is one.
- * - Nodes belong to a session, one for each ttl, which all claims of this store share. Its timeout is a sixth longer than the ttl, for a follower
- *   that dies may not have told the leader of the last heartbeats; a lease never outlasts the session, so by what it may have kept to itself beyond
- *   that, the lease is shorter (`countsFrom` in life.ts).
+ * - Nodes belong to a session, one for each ttl, which all claims of this store share. Its timeout is a sixth longer than what a lease lasts, for a
+ *   follower that dies may not have told the leader of the last heartbeats; a lease never outlasts the session, so by what it may have kept to itself
+ *   beyond that, the lease is shorter (`countsFrom` in life.ts). A lease lasts its ttl, or less where the servers' ticks leave no time for that
+ *   (zookeeper-time.ts).
  * - Whoever waits watches the last node before its own that leaves it no room: a writer the one before it, readers the writer before them; so a
  *   release makes those ask who get it. If there are only too many, as of permits, the first who waits watches all that are there, for a watch does not
  *   say what has changed; each behind it watches the one before, who says that it waits no more by writing its node once (version 1).
@@ -17,18 +18,19 @@
  * The node of the claim `a/b` of holder 7f… is `/spillway/a%2Fb/7f…-2147483647-2147483647-0000000012`: share and whole are part of its name, so
  * that one look tells all; its data is the holder.
  */
-import { isRefusal } from '../drivers/zookeeper/failures.ts';
 import type { Acl } from '../drivers/zookeeper/messages.ts';
 import type { ZookeeperOptions } from '../drivers/zookeeper/options.ts';
 import { creatorAcl, openAcl, ZookeeperSession } from '../drivers/zookeeper/session.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { isCoded, SpillwayError } from '../kernel/errors.ts';
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkDuration, checkKeys, invalid } from '../kernel/options.ts';
+import type { Duration } from '../kernel/units.ts';
 import {
   type Answer,
   type Claim,
   type Holding,
   type LeaseStore,
+  type LeaseStoreLimits,
   limitsUsual,
   type Renewal,
   RENEWALS_PER_TTL,
@@ -40,7 +42,8 @@ import { storeError } from './store-error.ts';
 import { hasRoom, holding } from './table.ts';
 import { Unrenewed } from './unrenewed.ts';
 import { type Awaited, awaitedOf, isSpent, room, type Row, rowOf } from './zookeeper-rows.ts';
-import { existing, Watcher } from './zookeeper-watcher.ts';
+import { lastsMs, sinceFor, ZookeeperTime } from './zookeeper-time.ts';
+import { existing, made, Watcher } from './zookeeper-watcher.ts';
 
 export interface ZookeeperLeasesOptions extends Pick<
   ZookeeperOptions,
@@ -51,16 +54,16 @@ export interface ZookeeperLeasesOptions extends Pick<
    * under it, unless it is there already. @defaultValue '/spillway'
    */
   readonly root?: string;
+  /**
+   * What the servers' configuration has as `tickTime`: `'2s'`, or milliseconds, from 50 ms to 1 minute. They end sessions at a tick, so the shortest ttl is
+   * 2.625 ticks and 75 ms, and below nine ticks and 600 ms a lease is shorter than its ttl. If it is longer there than said here, what a dead holder had is
+   * free later. @defaultValue '2s', as theirs
+   */
+  readonly tickTime?: Duration | number;
 }
 
 /** Each is a connection and a heartbeat; a program has one ttl, or a few. */
 const SESSIONS_MAX = 16;
-/**
- * A session's timeout, of a ttl. What it is longer is waited for after a holder has died, with a tick of the leader and the half that a follower may
- * take to tell it, and is spared the leases of those that live: by a sixth they last seven tenths of their ttl when they are renewed, by a third eight.
- * So from a ttl of nine ticks on, all of it fits in the third that a renewal takes.
- */
-const SESSION_PER_TTL = 1 + 1 / 6;
 
 /** What this store made for a claim. */
 interface Node {
@@ -73,11 +76,12 @@ interface Node {
 
 class ZookeeperLeases implements LeaseStore {
   readonly name = 'zookeeper';
-  readonly limits = { ...limitsUsual, ttlMsMin: 100, ttlMsMax: 2_000_000, keyBytesMax: 256 };
+  readonly limits: LeaseStoreLimits;
   readonly clock: Clock;
   readonly #options: ZookeeperLeasesOptions;
   readonly #root: string;
   readonly #acl: readonly Acl[];
+  readonly #time: ZookeeperTime;
   readonly #sessions = new Map<number, ZookeeperSession>();
   /** By the id of a claim. */
   readonly #nodes = new Map<string, Node>();
@@ -87,12 +91,14 @@ class ZookeeperLeases implements LeaseStore {
   readonly #unrenewed: Unrenewed;
   #closed = false;
 
-  constructor(options: ZookeeperLeasesOptions, root: string, clock: Clock) {
-    this.clock = clock;
+  constructor(options: ZookeeperLeasesOptions, root: string, tickMs: number) {
+    this.clock = options.clock ?? systemClock;
     this.#options = options;
     this.#root = root;
+    this.#time = new ZookeeperTime(tickMs);
+    this.limits = { ...limitsUsual, ...this.#time.limits, keyBytesMax: 256 };
     this.#acl = options.auth === undefined ? openAcl : creatorAcl;
-    this.#unrenewed = new Unrenewed(clock, (claim, waiting) => this.release(claim, waiting));
+    this.#unrenewed = new Unrenewed(this.clock, (claim, waiting) => this.release(claim, waiting));
   }
 
   async try(claim: Claim, { signal }: Waiting): Promise<Answer> {
@@ -122,8 +128,11 @@ class ZookeeperLeases implements LeaseStore {
     try {
       // The ping first: then the server that is asked has caught up with the leader.
       const [, stat] = await Promise.all([session.ping({ signal }), session.exists(path, { signal })]);
-      const since = session.countsFrom(claim.ttlMs);
-      if (stat !== null && since !== null) return { held: true, since };
+      const since = sinceFor(session, claim.ttlMs);
+      if (stat !== null && since !== null) {
+        this.#unrenewed.granted(claim);
+        return { held: true, since };
+      }
     } catch (error) {
       if (!isCoded(error, 'ZOOKEEPER_SESSION_ENDED')) throw storeError(error);
     }
@@ -196,7 +205,7 @@ class ZookeeperLeases implements LeaseStore {
     const { servers, tls, auth, answerBytesMax, random } = this.#options;
     const session = new ZookeeperSession({
       servers,
-      sessionTimeoutMs: Math.ceil(ttlMs * SESSION_PER_TTL),
+      sessionTimeoutMs: this.#time.timeoutMsFor(ttlMs),
       clock: this.clock,
       ...(tls && { tls }),
       ...(auth && { auth }),
@@ -210,7 +219,7 @@ class ZookeeperLeases implements LeaseStore {
   /** Any that lives. */
   #sessionForReading(): ZookeeperSession {
     for (const [ttlMs, { state }] of this.#sessions) if (state !== 'expired') return this.#sessionFor(ttlMs);
-    return this.#sessionFor(READER_TTL_MS);
+    return this.#sessionFor(Math.max(READER_TTL_MS, this.limits.ttlMsMin));
   }
 
   #forget(id: string): void {
@@ -285,22 +294,17 @@ class ZookeeperLeases implements LeaseStore {
     return (found?.children ?? []).map(rowOf).sort((a, b) => a.number - b.number);
   }
 
-  /** The session’s time begins anew when a third of the ttl has passed. */
+  /** The session’s time begins anew when a third of what a lease lasts has passed. */
   async #refresh({ ttlMs }: Claim, session: ZookeeperSession, signal: AbortSignal): Promise<void> {
     const heardMs = session.heardAt?.nowMs ?? -Infinity;
-    if (this.clock.nowMs() - heardMs > ttlMs / RENEWALS_PER_TTL) await session.ping({ signal });
-    if (session.timeoutMs < ttlMs * SESSION_PER_TTL - 1) {
-      throw invalid(
-        `ttl is ${ttlMs} ms, and the servers of ZooKeeper keep a session for at most ${session.timeoutMs} ms: expected at most ` +
-          `${Math.floor(session.timeoutMs / SESSION_PER_TTL)} ms, or a larger maxSessionTimeout on the servers.`,
-      );
-    }
+    if (this.clock.nowMs() - heardMs > lastsMs(session, ttlMs) / RENEWALS_PER_TTL) await session.ping({ signal });
+    this.#time.check(session, ttlMs);
   }
 
   async #answerOf(claim: Claim, node: Node, rows: readonly Row[], signal: AbortSignal): Promise<Answer> {
     const { key, id, share, of, ttlMs, queue } = claim;
     const place = rows.findIndex(({ name }) => node.path.endsWith(`/${name}`));
-    const since = node.session.countsFrom(ttlMs);
+    const since = sinceFor(node.session, ttlMs);
     if (place < 0 || since === null) {
       // Its session is over, or somebody took it away.
       this.#forget(id);
@@ -316,12 +320,13 @@ class ZookeeperLeases implements LeaseStore {
     const before = rows.slice(0, place);
     if (hasRoom(before, share, of)) {
       this.#passOn(claim, node, rows[place + 1]);
+      this.#unrenewed.granted(claim);
       return { granted: true, token: node.token, since };
     }
     node.awaited = awaitedOf(before, share, of);
     const watcher = this.#watchers.get(id);
     if (watcher !== undefined) this.#listen(claim, watcher);
-    if (queue) return { granted: false, againMs: ttlMs / RENEWALS_PER_TTL };
+    if (queue) return { granted: false, againMs: lastsMs(node.session, ttlMs) / RENEWALS_PER_TTL };
     await deleted(node.session, node.path, signal);
     this.#forget(id);
     return { granted: false, againMs: Number.POSITIVE_INFINITY };
@@ -370,28 +375,18 @@ interface Standing {
 
 const nothing = Buffer.alloc(0);
 
-/** Whether it was not there before. */
-async function made(asked: Promise<unknown>): Promise<boolean> {
-  try {
-    await asked;
-    return true;
-  } catch (error) {
-    if (!isRefusal(error, 'NODE_EXISTS')) throw error;
-    return false;
-  }
-}
-
 async function deleted(session: ZookeeperSession, path: string, signal: AbortSignal): Promise<void> {
   await existing(session.delete(path, { signal }));
 }
 
+const optionKeys = ['servers', 'tls', 'auth', 'answerBytesMax', 'clock', 'random', 'root', 'tickTime'];
 const ROOT = /^(\/[\w.:-]{1,64}){1,8}$/;
 
 /** Leases in ZooKeeper, 3.6 or later, with sessions of its own. */
 export function zookeeperLeases(options: ZookeeperLeasesOptions): LeaseStore {
-  checkKeys('zookeeperLeases', options, ['servers', 'tls', 'auth', 'answerBytesMax', 'clock', 'random', 'root']);
-  const { root = '/spillway', clock = systemClock } = options;
+  checkKeys('zookeeperLeases', options, optionKeys);
+  const { root = '/spillway', tickTime = '2s' } = options;
   if (!ROOT.test(root))
     throw invalid(`zookeeperLeases: root is “${root}”; expected a path such as /spillway, with no end in “/”.`);
-  return new ZookeeperLeases(options, root, clock);
+  return new ZookeeperLeases(options, root, checkDuration('zookeeperLeases: tickTime', tickTime, 50, 60_000));
 }

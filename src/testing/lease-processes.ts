@@ -1,5 +1,6 @@
 /** What the contract of lease stores asks with: claims, and the stores of several processes at the same servers. */
 import assert from 'node:assert/strict';
+import type { Instant } from '../lease/instant.ts';
 import { type Claim, type LeaseStore, WHOLE } from '../lease/store.ts';
 
 /** Longer than anything here takes on a busy machine. */
@@ -37,9 +38,15 @@ export class LeaseProcesses {
   }
 
   async granted(process: number, claim: Claim): Promise<bigint> {
+    return (await this.held(process, claim)).token;
+  }
+
+  /** One that is granted, and from when its ttl counts. */
+  async held(process: number, claim: Claim): Promise<{ readonly token: bigint; readonly fromMs: number }> {
+    const askedMs = this.at(process).clock.nowMs();
     const answer = await this.at(process).try(claim, patience());
     assert.ok(answer.granted, `${claim.holder} should be granted “${claim.key}”`);
-    return answer.token;
+    return { token: answer.token, fromMs: countsFrom(claim, answer.since, askedMs) };
   }
 
   async busy(process: number, claim: Claim): Promise<number> {
@@ -54,7 +61,14 @@ export class LeaseProcesses {
   }
 
   async renew(process: number, claim: Claim): Promise<boolean> {
-    return (await this.at(process).renew(claim, patience())).held;
+    return (await this.renewed(process, claim)) !== null;
+  }
+
+  /** From when its ttl counts; null: it is over. */
+  async renewed(process: number, claim: Claim): Promise<number | null> {
+    const askedMs = this.at(process).clock.nowMs();
+    const renewal = await this.at(process).renew(claim, patience());
+    return renewal.held ? countsFrom(claim, renewal.since, askedMs) : null;
   }
 
   /** Asks until it is granted, when it is told to or `againMs` is over; answers when that was asked. */
@@ -81,4 +95,10 @@ export class LeaseProcesses {
 
 export function patience(): { readonly signal: AbortSignal } {
   return { signal: AbortSignal.timeout(PATIENCE_MS) };
+}
+
+function countsFrom({ holder, ttlMs }: Claim, since: Instant | undefined, askedMs: number): number {
+  const fromMs = since?.nowMs ?? askedMs;
+  assert.ok(fromMs > askedMs - ttlMs, `${holder} is granted what was over when it was asked for`);
+  return fromMs;
 }

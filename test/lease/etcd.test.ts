@@ -16,6 +16,9 @@ import { countedClient, freshPrefix } from './counted-etcd.ts';
 const server = await EtcdServer.start();
 after(() => server[Symbol.asyncDispose]());
 
+/** Of sums of doubles. */
+const ROUNDING_MS = 1e-6;
+
 function open(): { readonly connect: () => LeaseStore; readonly close: () => void } {
   const prefix = freshPrefix();
   const clients: EtcdClient[] = [];
@@ -29,7 +32,7 @@ function open(): { readonly connect: () => LeaseStore; readonly close: () => voi
   };
 }
 
-const subject = { name: 'etcd', open, ttlMs: 1000 };
+const subject = { name: 'etcd', open, ttlMs: 1200 };
 for (const { name, run } of [...leaseStoreContract(subject), ...electionContract(subject)]) test(name, run);
 
 test('a lock is one question to take and one to give back, once there is a session', async () => {
@@ -148,15 +151,17 @@ test('a place that nobody asked for in time is given back before its claim is as
     return answer;
   };
   Object.defineProperty(client, 'delete', { value: slowly });
-  const store = etcdLeases(client, { prefix });
+  let aheadMs = 0;
+  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
+  const store = etcdLeases(client, { prefix, clock });
   const ahead = etcdLeases(other, { prefix });
   const waiting = { signal: AbortSignal.timeout(20_000) };
-  // Its session lasts two seconds.
-  const mine = { key: 'payment:42', id: 'a'.repeat(32), holder: 'me', share: 1, of: 1, ttlMs: 1100, queue: true };
+  const mine = { key: 'payment:42', id: 'a'.repeat(32), holder: 'me', share: 1, of: 1, ttlMs: 30_000, queue: true };
   const theirs = { ...mine, id: 'b'.repeat(32), ttlMs: 60_000 };
   assert.ok((await ahead.try(theirs, waiting)).granted);
   assert.ok(!(await store.try(mine, waiting)).granted);
-  // As if this process had been stopped for longer than its ttl.
+  // As if nobody had asked for longer than its ttl, and others had kept its session.
+  aheadMs = mine.ttlMs;
   await removing?.promise;
   await ahead.release(theirs, waiting);
   const asked = store.try(mine, waiting);
@@ -224,7 +229,7 @@ test('what others wrote under a name is in the way of nobody who knows how to re
   await using store = etcdLeases(client, { prefix });
   await client.put({ key: `${prefix}/payment%3A42/intruder`, value: 'not of here' });
   await using locks = createLocks(store);
-  assert.equal(await locks.tryAcquire('payment:42', { ttl: '1s' }), null, 'it is taken for a holder of all');
+  assert.equal(await locks.tryAcquire('payment:42', { ttl: '2s' }), null, 'it is taken for a holder of all');
   const [holding] = await store.read('payment:42', { signal: AbortSignal.timeout(5000) });
   assert.equal(holding?.holder, 'not of here');
   client.close();
@@ -262,10 +267,65 @@ test('the rights that the guide names are enough, and without them it is refused
   await using nobody = clientOf('stranger');
   await using theirs = etcdLeases(nobody);
   await using others = createLocks(theirs);
-  await assert.rejects(others.tryAcquire('payment:42', { ttl: '1s' }), {
+  await assert.rejects(others.tryAcquire('payment:42', { ttl: '2s' }), {
     code: 'STORE_REFUSED',
     message: /permission denied/,
   });
+});
+
+test('a lease is no longer than its ttl, nor than what etcd keeps for a dead holder leaves of that', async () => {
+  const { client } = countedClient(server.url);
+  const grants: number[] = [];
+  const grant = client.grant.bind(client);
+  client.grant = (request, ...rest) => {
+    grants.push(request.ttlS);
+    return grant(request, ...rest);
+  };
+  for (const [ttlMs, seconds, lastsMs] of [
+    [1200, 1, 1000],
+    [1949, 1, 1000],
+    [1950, 2, 1950],
+    [2600, 2, 2000],
+    [10_500, 11, 10_500],
+  ] as const) {
+    // A session of its own.
+    grants.length = 0;
+    await using own = etcdLeases(client, { prefix: freshPrefix() });
+    const askedMs = own.clock.nowMs();
+    const claim = claimOf({ ttlMs });
+    const answer = await own.try(claim, waiting);
+    const answeredMs = own.clock.nowMs();
+    assert.ok(answer.granted);
+    // One, unless this machine stood still for as long.
+    assert.deepEqual([...new Set(grants)], [seconds], `${ttlMs} ms`);
+    const endsMs = answer.since!.nowMs + ttlMs;
+    const tookMs = answeredMs - askedMs + ROUNDING_MS;
+    assert.ok(Math.abs(endsMs - askedMs - lastsMs) <= tookMs, `${endsMs - askedMs} ms of ${ttlMs}`);
+  }
+  client.close();
+});
+
+test('a ttl that etcd would keep a dead holder’s lease too long for is refused with one that it would not', async () => {
+  const { client } = countedClient(server.url);
+  await using store = etcdLeases(client, { prefix: freshPrefix() });
+  await using locks = createLocks(store);
+  await assert.rejects(locks.tryAcquire('payment:42', { ttl: '1s' }), {
+    code: 'OPTIONS_INVALID',
+    message: 'ttl is 1000 ms; etcd takes 1200 ms to 2147483647 ms.',
+  });
+  // As its servers are when nobody has set them otherwise.
+  await using usual = await EtcdServer.start({ args: ['--heartbeat-interval', '100', '--election-timeout', '1000'] });
+  const { client: theirs } = countedClient(usual.url);
+  await using slow = etcdLeases(theirs, { prefix: freshPrefix() });
+  await using others = createLocks(slow);
+  await assert.rejects(others.acquire('payment:42', { ttl: 1949 }), {
+    code: 'OPTIONS_INVALID',
+    message:
+      /ttl is 1949 ms, and this etcd keeps .* for 2 s at least.*: expected a ttl of at least 1950 ms, or a shorter/,
+  });
+  await (await others.acquire('payment:42', { ttl: 1950 })).release();
+  theirs.close();
+  client.close();
 });
 
 test('a prefix that would not be found again is refused', () => {

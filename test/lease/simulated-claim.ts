@@ -14,6 +14,8 @@ import type { World } from './simulation.ts';
 const STEP_MS = 0.5;
 /** A failed question is repeated after half of ten milliseconds at the soonest. */
 const RETRY_MS_MIN = 5;
+/** Of sums of doubles. */
+const ROUNDING_MS = 1e-6;
 
 export class SimulatedClaim {
   readonly #client: SimulatedClient;
@@ -39,7 +41,8 @@ export class SimulatedClaim {
     const queue = world.queue && waitMs > 0;
     this.#claim = { key: 'key', id: world.id(), holder: 'holder', share, of, ttlMs: world.ttlMs, queue };
     const { timeoutMs, random, rules } = world;
-    this.#life = new LeaseLife({ claim: rules.believed(this.#claim), waitMs, timeoutMs, random });
+    const wanted = { ...this.#claim, ttlMs: world.wantedTtlMs };
+    this.#life = new LeaseLife({ claim: rules.believed(wanted), waitMs, timeoutMs, random });
   }
 
   start(): void {
@@ -158,6 +161,7 @@ export class SimulatedClaim {
         }),
       );
     const now = (): Instant => this.#client.now;
+    const given = { ttlMs: this.#world.wantedTtlMs, lastsMs: this.#world.ttlMs };
     this.#client.send(() => {
       if (!this.#world.calm && this.#world.has('refused') && this.#world.chance(0.15)) {
         // It may have been done all the same.
@@ -170,7 +174,7 @@ export class SimulatedClaim {
         case 'try': {
           const answer = server.try(this.#claim);
           answered(() => {
-            const since = rules.since(question.asked, now());
+            const since = rules.since(question.asked, now(), given);
             return this.#life.tried(question, answer.granted ? { ...answer, since } : answer, now());
           }, answer.granted);
           break;
@@ -178,7 +182,7 @@ export class SimulatedClaim {
         case 'renew': {
           const held = server.renew(this.#claim);
           answered(() => {
-            const since = rules.since(question.asked, now());
+            const since = rules.since(question.asked, now(), given);
             return this.#life.renewed(question, held ? { held, since } : { held }, now());
           }, held);
           break;
@@ -205,7 +209,7 @@ export class SimulatedClaim {
     }
     if (verb !== 'renew') return;
     if (this.#outcome !== 'granted') this.#world.fail(`${this.#claim.id} is renewed, and nobody wants it`);
-    if (asked.nowMs < this.#heldMs + ttlMs / 3) this.#world.fail(`${this.#claim.id} is renewed too soon`);
+    if (asked.nowMs < this.#heldMs + ttlMs / 3 - ROUNDING_MS) this.#world.fail(`${this.#claim.id} is renewed too soon`);
     if (asked.nowMs < this.#renewedMs + RETRY_MS_MIN) this.#world.fail(`${this.#claim.id} is renewed too often`);
     this.#renewedMs = asked.nowMs;
   }

@@ -1,5 +1,6 @@
 /** What the simulation goes by, and what a mutant does otherwise: each rule is a seam that product code has anyway. */
 import type { Instant } from '../../src/lease/instant.ts';
+import { countedFrom } from '../../src/lease/session-time.ts';
 import type { Claim } from '../../src/lease/store.ts';
 import { nextToken, releaseClaim, renewClaim, tryClaim } from '../../src/lease/table.ts';
 import type { Machine } from './simulated-time.ts';
@@ -13,8 +14,12 @@ export interface Rules {
   readonly read: (machine: Machine) => Instant;
   /** What a client takes its claim for. */
   readonly believed: (claim: Claim) => Claim;
-  /** From when a client counts what was granted. */
-  readonly since: (asked: Instant, answered: Instant) => Instant;
+  /** From when a client counts the ttl of what was granted, which lasts as long as the server said. */
+  readonly since: (
+    asked: Instant,
+    answered: Instant,
+    given: { readonly ttlMs: number; readonly lastsMs: number },
+  ) => Instant;
   /** Whether a client still heeds the answer to a question that it gave up. */
   readonly heedsLate: boolean;
 }
@@ -26,6 +31,6 @@ export const honest: Rules = {
   nextToken,
   read: (machine) => machine.now,
   believed: (claim) => claim,
-  since: (asked) => asked,
+  since: (asked, _, { ttlMs, lastsMs }) => countedFrom(asked, ttlMs, lastsMs),
   heedsLate: true,
 };

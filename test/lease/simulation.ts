@@ -67,7 +67,10 @@ export class World {
   readonly server: SimulatedServer;
   readonly resource: SimulatedResource;
   readonly clients: SimulatedClient[] = [];
+  /** How long a lease lasts, as the server counts. */
   readonly ttlMs: number;
+  /** How long its holder wanted it: longer in some worlds, as where a server's ticks leave less of it. */
+  readonly wantedTtlMs: number;
   readonly timeoutMs: number;
   readonly latencyMs: number;
   /** How many may hold it at once: one, or a few with a permit each. */
@@ -84,6 +87,7 @@ export class World {
     this.random = seededRandom(seed);
     this.faults = this.#swarm();
     this.ttlMs = this.between(100, 3000);
+    this.wantedTtlMs = this.ttlMs * (seed % 4 === 0 ? 1.5 : 1);
     this.timeoutMs = this.ttlMs * this.between(0.1, 1.5);
     this.latencyMs = this.ttlMs * 0.05 * 10 ** -this.between(0, 2);
     this.of = this.chance(0.75) ? 1 : 2;

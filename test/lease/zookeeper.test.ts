@@ -6,11 +6,13 @@ import { type LeaseStore, zookeeperLeases, type ZookeeperLeasesOptions } from '.
 import { createLocks } from '../../src/lock/index.ts';
 import { electionContract, leaseStoreContract } from '../../src/testing/index.ts';
 import { Relay } from '../faults/relay.ts';
-import { ZookeeperServer } from '../servers/zookeeper.ts';
+import { TICK_MS, ZookeeperServer } from '../servers/zookeeper.ts';
 
 const server = await ZookeeperServer.start();
 after(() => server[Symbol.asyncDispose]());
 
+/** Of sums of doubles. */
+const ROUNDING_MS = 1e-6;
 let roots = 0;
 
 function fresh(): string {
@@ -19,7 +21,7 @@ function fresh(): string {
 }
 
 function storeAt(root: string, options: Partial<ZookeeperLeasesOptions> = {}): LeaseStore {
-  return zookeeperLeases({ servers: [server.address], root, ...options });
+  return zookeeperLeases({ servers: [server.address], root, tickTime: TICK_MS, ...options });
 }
 
 function open(): { readonly connect: () => LeaseStore } {
@@ -237,7 +239,7 @@ test('a node of ours that an earlier session made is no lease', async () => {
   const root = fresh();
   const store = storeAt(root);
   const id = 'f'.repeat(32);
-  const claim = { key: 'payment:42', id, holder: 'me', share: 1, of: 1, ttlMs: 1000, queue: false };
+  const claim = { key: 'payment:42', id, holder: 'me', share: 1, of: 1, ttlMs: 10_000, queue: false };
   const waiting = { signal: AbortSignal.timeout(20_000) };
   const first = await store.try(claim, waiting);
   assert.ok(first.granted);
@@ -318,6 +320,50 @@ test('with auth, what is under the root is for whoever has that and nobody else'
   await using mates = createLocks(same);
   assert.equal(await mates.tryAcquire('payment:42', { ttl: '10s' }), null);
   lease.assertHeld();
+});
+
+test('a session is as long as the ticks after it leave time for, and a lease a sixth less, but for its ttl', async () => {
+  await using store = storeAt(fresh(), { tickTime: '2s' });
+  const waiting = { signal: AbortSignal.timeout(20_000) };
+  const claim = { key: 'k', id: 'a'.repeat(32), holder: 'me', share: 1, of: 1, ttlMs: 0, queue: false };
+  for (const [at, [ttlMs, sessionMs]] of [
+    // Three ticks, four, and so many that all of it fits.
+    [6000, 4900],
+    [8000, 7566],
+    [18_606, 21_707],
+    [30_000, 35_000],
+  ].entries()) {
+    const asked = { ...claim, id: String(at).repeat(32), key: `k${at}`, ttlMs: ttlMs! };
+    const askedMs = store.clock.nowMs();
+    const answer = await store.try(asked, waiting);
+    const answeredMs = store.clock.nowMs();
+    assert.ok(answer.granted);
+    assert.match(await server.ask('cons'), new RegExp(`,to=${sessionMs},`));
+    const lastsMs = Math.min(ttlMs!, (sessionMs! * 6) / 7);
+    const endsMs = answer.since!.nowMs + ttlMs!;
+    // Sooner by what a follower may not have told of, which is no more than it took.
+    const tookMs = answeredMs - askedMs + ROUNDING_MS;
+    assert.ok(Math.abs(endsMs - askedMs - lastsMs) <= tookMs, `${endsMs - askedMs} ms`);
+  }
+});
+
+test('a ttl that sessions of two ticks are too long for is refused, with what makes them shorter', async () => {
+  await using store = storeAt(fresh(), { tickTime: '2s' });
+  await using locks = createLocks(store);
+  await assert.rejects(locks.tryAcquire('payment:42', { ttl: '5s' }), {
+    code: 'OPTIONS_INVALID',
+    message:
+      'ttl is 5000 ms; zookeeper takes 5325 ms to 2000000 ms. A shorter one takes servers with a tickTime below 2000 ms, which zookeeperLeases must be told.',
+  });
+  assert.throws(() => storeAt(fresh(), { tickTime: 49 }), { code: 'OPTIONS_INVALID', message: /tickTime is 49/ });
+  // Ticks that are longer than was said show at the shortest sessions: of 250 ms they are 500.
+  await using mistaken = storeAt(fresh(), { tickTime: 100 });
+  await using others = createLocks(mistaken);
+  await assert.rejects(others.acquire('payment:42', { ttl: 500 }), {
+    code: 'OPTIONS_INVALID',
+    message:
+      /ttl is 500 ms, and .* keep what a dead holder had for at least 500 ms, and up to 150 ms more: expected at least 563 ms/,
+  });
 });
 
 test('a ttl that the servers keep no session for is refused with what they do', async () => {

@@ -13,7 +13,7 @@ import { freePort } from '../ports.ts';
 import { ServerProcess } from './server-process.ts';
 
 /** Sessions end at a multiple of it; the shortest that may be asked for is two. */
-const TICK_MS = 250;
+export const TICK_MS = 250;
 /** A peer that is silent for as many ticks is left; more than a busy machine holds a JVM up. */
 const PEER_TICKS = 12;
 /** What the asked-for timeout of a session is brought into. */

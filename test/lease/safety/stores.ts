@@ -14,6 +14,7 @@ import {
   type RedisReplicas,
   zookeeperLeases,
 } from '../../../src/lease/index.ts';
+import { TICK_MS } from '../../servers/zookeeper.ts';
 
 /** What a process needs to know to open a store; ports are of this machine, of servers or of relays. */
 export interface StoreAddress {
@@ -71,7 +72,7 @@ export function openStore({ store, ports, replicas, path = '' }: StoreAddress): 
     case 'sqlite':
       return sqliteLeases(path);
     case 'zookeeper':
-      return zookeeperLeases({ servers: ports.map((each) => `127.0.0.1:${each}`) });
+      return zookeeperLeases({ servers: ports.map((each) => `127.0.0.1:${each}`), tickTime: TICK_MS });
     default:
       return store satisfies never;
   }
