@@ -48,10 +48,11 @@ function checkWeights(client: KetamaClient, nodes: readonly CheckedNode[], max =
   throw invalid(`The weight of “${other.name}” is ${other.weight}; ${client} ${expected}.`);
 }
 
-/** Refuses two names of one server: they have the same points, so that one gets no keys and a copy lies where the original is. */
+/** Refuses two names of one server that may have keys: they have the same points, so that one gets none and a copy lies where the original is. */
 function checkServers(client: KetamaClient, nodes: readonly CheckedNode[], serverOf: (name: string) => string): void {
   const names = new Map<string, string>();
-  for (const { name } of nodes) {
+  for (const { name, weight } of nodes) {
+    if (weight === 0) continue;
     const server = serverOf(name);
     const other = names.get(server);
     if (other !== undefined) throw invalid(`“${other}” and “${name}” are one server to ${client}; name it once.`);
