@@ -82,11 +82,13 @@ function willing<W extends Wish>(tried: readonly W[]): readonly W[] {
 
 /** Puts together what limiters say to what the store said of all wishes, having taken from some. */
 function decided(all: readonly Wish[], takenFrom: readonly Wish[]): AllDecision {
-  const everyone = takenFrom === all;
-  const decisions = all.map((wish) => {
+  const decisions: Decision[] = [];
+  for (let index = 0; index < all.length; index++) {
+    const wish = all[index]!;
     const { limiter, cost, out, holder } = wish;
-    return limiter.decisionOf(out, everyone || takenFrom.includes(wish) ? cost : 0, out.granted > 0, holder);
-  });
+    const taken = takenFrom === all || takenFrom.includes(wish) ? cost : 0;
+    decisions.push(limiter.decisionOf(out, taken, out.granted > 0, holder));
+  }
   return together(all, decisions);
 }
 
@@ -98,9 +100,12 @@ function governing(a: Decision, b: Decision): Decision {
 
 /** Puts together what the caller hears, and counts it. */
 function together(all: readonly Wish[], decisions: readonly (Decision | null)[]): AllDecision {
+  let governs: Decision | null = null;
+  for (const decision of decisions) {
+    if (decision !== null) governs = governs === null ? decision : governing(governs, decision);
+  }
   // Somebody was asked, or known to refuse.
-  let told = decisions.find((decision) => decision !== null)!;
-  for (const decision of decisions) if (decision !== null) told = governing(told, decision);
+  const told = governs!;
   let shadowed = false;
   for (let index = 0; index < decisions.length; index++) {
     const decision = decisions[index]!;

@@ -69,6 +69,7 @@ export function createSharedMemory(options: SharedMemoryOptions = {}): SharedArr
 interface SharedRowsOptions {
   /** Of the limiter. */
   readonly name: string;
+  readonly rank: number;
   readonly algorithm: Algorithm;
   readonly table: SharedTable;
   readonly time: StoreTime;
@@ -78,7 +79,8 @@ interface SharedRowsOptions {
 class SharedRows implements Rows {
   readonly numbers: Float64Array;
   readonly shared = true;
-  readonly name: string;
+  /** Of several memories, which is held before which; the same for all of one. */
+  readonly rank: number;
   readonly algorithm: Algorithm;
   readonly table: SharedTable;
   readonly time: StoreTime;
@@ -88,9 +90,11 @@ class SharedRows implements Rows {
   lower = 0;
   readonly #secret: HashSecret;
   readonly #hash = new Int32Array(2);
+  /** Whose hash that is: a limit on everybody has but one key. */
+  #hashed = '';
 
-  constructor({ name, algorithm, table, time }: SharedRowsOptions) {
-    this.name = name;
+  constructor({ name, rank, algorithm, table, time }: SharedRowsOptions) {
+    this.rank = rank;
     this.algorithm = algorithm;
     this.table = table;
     this.time = time;
@@ -101,6 +105,8 @@ class SharedRows implements Rows {
 
   /** Of several keys, before the first is held: their order is that of their hashes. */
   seek(key: string): void {
+    if (key === this.#hashed) return;
+    this.#hashed = key;
     halfSipHash(key, this.#secret, this.#hash);
     this.upper = this.#hash[0]!;
     this.lower = this.#hash[1]!;
@@ -141,14 +147,14 @@ class SharedMemory implements LocalStore {
   readonly clock: Clock;
   readonly #tables = new Map<SharedArrayBuffer, SharedTable>();
   readonly #memoryOf: (name: string) => SharedArrayBuffer;
-  /** Limiters in one memory are ordered by their rows alone, those of several by their names first. */
-  readonly #several: boolean;
+  /** Limiters in one memory are ordered by their rows alone, those of several by their names first: here in order. */
+  readonly #names: readonly string[];
   /** Those of the take that is under way, in the order in which they are held. */
   readonly #held: LocalPart[] = [];
 
   constructor(memory: SharedMemoryFor, clock: Clock) {
     this.clock = clock;
-    this.#several = !(memory instanceof SharedArrayBuffer);
+    this.#names = memory instanceof SharedArrayBuffer ? [] : Object.keys(memory).toSorted();
     const memories = memory instanceof SharedArrayBuffer ? [memory] : Object.values(memory);
     for (const each of memories) this.#tables.set(each, new SharedTable(each));
     this.#memoryOf = (name) => {
@@ -169,7 +175,8 @@ class SharedMemory implements LocalStore {
       );
     }
     const time = new StoreTime(this.clock, table.originUs);
-    return new RowCounters(new SharedRows({ name, algorithm, table, time }), algorithm, time);
+    const rank = this.#names.indexOf(name);
+    return new RowCounters(new SharedRows({ name, rank, algorithm, table, time }), algorithm, time);
   }
 
   takeAll(parts: readonly LocalPart[]): boolean {
@@ -190,16 +197,16 @@ class SharedMemory implements LocalStore {
       const rows = rowsOf(part);
       rows.seek(part.key);
       let place = index;
-      for (; place > 0 && this.#isBefore(rows, rowsOf(held[place - 1]!)); place--) held[place] = held[place - 1]!;
+      for (; place > 0 && isBefore(rows, rowsOf(held[place - 1]!)); place--) held[place] = held[place - 1]!;
       held[place] = part;
     }
     return held;
   }
+}
 
-  #isBefore(a: SharedRows, b: SharedRows): boolean {
-    if (this.#several && a.name !== b.name) return a.name < b.name;
-    return a.upper === b.upper ? a.lower < b.lower : a.upper < b.upper;
-  }
+function isBefore(a: SharedRows, b: SharedRows): boolean {
+  if (a.rank !== b.rank) return a.rank < b.rank;
+  return a.upper === b.upper ? a.lower < b.lower : a.upper < b.upper;
 }
 
 /**
