@@ -130,6 +130,21 @@ test('a string is hashed as its UTF-8, whatever its length and script', () => {
   );
 });
 
+test('a short key is hashed as itself, whatever was before it in the same memory', () => {
+  // Values of other lengths and scripts in between, some of them longer.
+  for (const letter of ['x', '\x7f', 'ä', '語']) {
+    for (let length = 0; length < 70; length++) {
+      const text = 'y'.repeat(length) + letter;
+      const expected = xxhash(new Uint8Array(Buffer.from(text)));
+      xxhash('\xff'.repeat(90));
+      assert.equal(xxhash(text), expected, text);
+      xxhash('z'.repeat(48));
+      assert.equal(xxhash(Buffer.from(text)), expected, text);
+      assert.equal(murmur(text), murmur(Buffer.from(text)), text);
+    }
+  }
+});
+
 test('the returned word is the upper one, signed', () => {
   assert.equal(xxh64(''), 0xef46db37 | 0);
 });
