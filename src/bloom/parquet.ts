@@ -43,10 +43,11 @@ class ParquetBits implements Bits {
   has(high: number, low: number): boolean {
     const words = this.words;
     const base = multiplyHigh(high, this.#blocks) * BLOCK_WORDS;
+    let all = 1;
     for (let at = 0; at < BLOCK_WORDS; at++) {
-      if ((words[base + at]! & (1 << (Math.imul(low, SALTS[at]!) >>> 27))) === 0) return false;
+      all &= words[(base + at) | 0]! >> (Math.imul(low, SALTS[at]!) >>> 27);
     }
-    return true;
+    return all !== 0;
   }
 
   add(high: number, low: number): boolean {
