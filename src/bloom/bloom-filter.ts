@@ -16,8 +16,8 @@ import {
   damaged,
   type Image,
   type ImageHeader,
-  imageBytes,
   imageOfKind,
+  memoryBytes,
   openImage,
   sealedCopy,
 } from './image.ts';
@@ -191,7 +191,7 @@ export function filterSize(options: Pick<FilterOptions, keyof SizeOptions | 'lay
 } {
   checkKeys('A size', options, ['capacity', 'falsePositiveRate', 'layout']);
   const { bodyBytes, probes, capacity } = headerOf(checkedLayout(options.layout), options);
-  return { bytes: imageBytes(bodyBytes), bitsPerKey: (8 * bodyBytes) / capacity, probes };
+  return { bytes: memoryBytes(bodyBytes), bitsPerKey: (8 * bodyBytes) / capacity, probes };
 }
 
 function checkedLayout(layout: LayoutName = 'blocked'): LayoutName {

@@ -14,6 +14,7 @@ import { claimFile, dropClaim } from '../kernel/file-claim.ts';
 import { syncFolder } from '../kernel/sync-folder.ts';
 import {
   CHUNK_BYTES,
+  checksumBytes,
   createImage,
   damaged,
   decodeHeader,
@@ -76,7 +77,7 @@ export async function saveFilter(
   checkKeys('saveFilter', options, ['signal']);
   const { signal } = options;
   signal?.throwIfAborted();
-  const { memory, header, body } = stillImage(filter.memory);
+  const { header, body } = stillImage(filter.memory);
   try {
     const claim = await claimFile(path);
     try {
@@ -84,7 +85,7 @@ export async function saveFilter(
       const old = await stat(target).catch(() => null);
       if (old !== null) await handle.chmod(old.mode & 0o777);
       await writeAll(handle, encodeHeader(header, 'sealed'), 0);
-      const sums = new DataView(new ArrayBuffer(memory.byteLength - HEADER_BYTES - body.length));
+      const sums = new DataView(new ArrayBuffer(checksumBytes(body.length)));
       const copy = new Uint8Array(CHUNK_BYTES);
       for (const { chunk, at, size } of chunksOf(body.length)) {
         signal?.throwIfAborted();
@@ -162,7 +163,7 @@ export async function readImage(path: string, options: LoadOptions = {}): Promis
     await using handle = await open(path, 'r');
     return await atRest(path, handle, async (header) => {
       const image = createImage(header, shared);
-      const sums = new Uint8Array(image.memory.byteLength - HEADER_BYTES - header.bodyBytes);
+      const sums = new Uint8Array(checksumBytes(header.bodyBytes));
       await readAll(handle, sums, HEADER_BYTES + header.bodyBytes);
       const view = new DataView(sums.buffer);
       const bytes = new Uint8Array(CHUNK_BYTES);

@@ -19,7 +19,7 @@ import { parseSize, type Size, sizeExpected } from '../kernel/units.ts';
 import { BLOCK_BITS, blocked } from './blocked.ts';
 import type { AddableFilter, FilterReport } from './filter.ts';
 import { type FilterKey, type FilterKeys, hashKey, type SeedOption, seedWords } from './filter-key.ts';
-import { BODY_BYTES_MAX, createImage, damaged, type Image, imageOfKind, sealImage } from './image.ts';
+import { BODY_BYTES_MAX, damaged, type Image, imageOfKind, sealImage, storedImage } from './image.ts';
 import type { Bits } from './layout.ts';
 import { addEach, type Ahead, hasEach } from './many.ts';
 import { checkedSize, fewestBlocks, RATE_MIN, sizeOf, type SizeOptions } from './size.ts';
@@ -146,18 +146,15 @@ class ScalableFilter implements AddableFilter {
   }
 
   #image(): Image {
-    const image = createImage(
-      {
-        kind: 'scalable',
-        seed: this.#seed,
-        capacity: this.#capacity,
-        falsePositiveRate: this.falsePositiveRate,
-        bodyBytes: LAYERS_AT + this.#bytes(),
-        probes: 0,
-        own: [this.#layers.length],
-      },
-      false,
-    );
+    const image = storedImage({
+      kind: 'scalable',
+      seed: this.#seed,
+      capacity: this.#capacity,
+      falsePositiveRate: this.falsePositiveRate,
+      bodyBytes: LAYERS_AT + this.#bytes(),
+      probes: 0,
+      own: [this.#layers.length],
+    });
     const state = new DataView(image.memory, image.body.byteOffset, LAYERS_AT);
     state.setFloat64(0, this.#newestCount, true);
     let at = LAYERS_AT;
@@ -264,9 +261,7 @@ class ScalableFilter implements AddableFilter {
   }
 
   toBytes(): Uint8Array<ArrayBuffer> {
-    const image = this.#image();
-    sealImage(image);
-    return new Uint8Array(image.memory as ArrayBuffer);
+    return sealImage(this.#image());
   }
 }
 
