@@ -67,7 +67,8 @@ export function* chunksOf(bodyBytes: number): Generator<{ chunk: number; at: num
 
 /**
  * Writes a filter to a file, in place of one that is there: afterwards the file is the new one, and after a crash the old or the
- * new one. What is added meanwhile may be in it or not. Who may read the old one may read the new one; a link stays a link.
+ * new one. What is added meanwhile may be in it or not. Who may read the old one may read the new one; a link stays a link, and what is no
+ * file, such as `/dev/null`, is not replaced.
  */
 export async function saveFilter(
   filter: { readonly memory: ArrayBufferLike },
@@ -83,6 +84,7 @@ export async function saveFilter(
     try {
       const { handle, target } = claim;
       const old = await stat(target).catch(() => null);
+      if (old?.isFile() === false) throw new Error('what is there is no file');
       if (old !== null) await handle.chmod(old.mode & 0o777);
       await writeAll(handle, encodeHeader(header, 'sealed'), 0);
       const sums = new DataView(new ArrayBuffer(checksumBytes(body.length)));

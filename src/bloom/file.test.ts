@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import {
   chmodSync,
   lstatSync,
@@ -12,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -266,6 +268,11 @@ test('what cannot be done is refused with a code and the reason', async () => {
   await assert.rejects(loadFilter(path), { code: 'FILTER_FILE', message: /refused\.bloom” could not be read: ENOENT/ });
   await assert.rejects(openFilterFile(path, { add: true }), { code: 'FILTER_FILE' });
   await assert.rejects(saveFilter(createFilter({ capacity: 1 }), join(path, 'no folder')), { code: 'FILTER_FILE' });
+  const socket = join(home, 'socket');
+  await using server = createServer();
+  await once(server.listen(socket), 'listening');
+  await assert.rejects(saveFilter(createFilter({ capacity: 1 }), socket), { code: 'FILTER_FILE', message: /no file/ });
+  assert.ok(lstatSync(socket).isSocket());
   await saveFilter(createFilter({ capacity: 10, layout: 'classic' }), path);
   await assert.rejects(openFilterFile(path), { code: 'OPTIONS_INVALID', message: /classic/ });
   await saveFilter(createFilter({ capacity: 10 }), path);
