@@ -41,6 +41,9 @@ export interface Finding {
   readonly suggestion?: string | null;
 }
 
+/** One that takes time to find, such as the nearest of many names, is asked for only if it is told. */
+type Findings = Finding | (() => Finding);
+
 /** `['services', 0, 'name']` as `services[0].name`. */
 export function formatPath(path: Path): string {
   let text = '';
@@ -94,6 +97,7 @@ export class MistakeList {
   readonly #file: string;
   readonly #locate: Locate;
   readonly #mistakes: Mistake[] = [];
+  /** No more of them than one that is not told. */
   readonly #misread: Path[] = [];
   /** Also those that are not told. */
   readonly #counts = { error: 0, warning: 0 };
@@ -107,24 +111,31 @@ export class MistakeList {
    * What breaks the schema. Its default stands in for it where rules look, so what one then says of a whole that this is
    * a part of is not a mistake anybody made, and is left out.
    */
-  misread(path: Path, finding: Finding, part: 'key' | 'value' = 'value'): void {
-    this.#add('error', path, finding, this.#locate(path, part));
-    this.#misread.push(path);
+  misread(path: Path, finding: Findings, part: 'key' | 'value' = 'value'): void {
+    this.#add('error', path, finding, part);
+    if (!this.#isMostlyMisread) this.#misread.push(path);
   }
 
-  error(path: Path, finding: Finding, part: 'key' | 'value' = 'value'): void {
+  error(path: Path, finding: Findings, part: 'key' | 'value' = 'value'): void {
     this.#rule('error', path, finding, part);
   }
 
-  warning(path: Path, finding: Finding, part: 'key' | 'value' = 'value'): void {
+  warning(path: Path, finding: Findings, part: 'key' | 'value' = 'value'): void {
     this.#rule('warning', path, finding, part);
   }
 
-  /** What stands there has been told to be wrong: whatever depends on it is no mistake anybody made. */
+  /**
+   * What stands there has been told to be wrong, or may have been: whatever depends on it is no mistake anybody made. Each rule asks of each of its parts,
+   * so a file of which more is misread than is told is not asked about.
+   */
   isMisread(path: Path): boolean {
-    return this.#misread.some(
-      (misread) => misread.length === path.length && misread.every((step, at) => step === path[at]),
+    return (
+      this.#isMostlyMisread || this.#misread.some((misread) => misread.length === path.length && isIn(path, misread))
     );
+  }
+
+  get #isMostlyMisread(): boolean {
+    return this.#misread.length > MISTAKES_MAX;
   }
 
   /** For a mistake that has two places: it stands at the one and names the other. */
@@ -134,7 +145,7 @@ export class MistakeList {
 
   /** A mistake whose place is known without a path. */
   errorAt(place: Place, finding: Finding): void {
-    this.#add('error', [], finding, place);
+    this.#tell('error', [], finding, place);
   }
 
   /** Mistakes in another file, which this one names. */
@@ -160,12 +171,18 @@ export class MistakeList {
     return [...sorted, { ...last, ...rest, severity: error > MISTAKES_MAX ? 'error' : 'warning' }];
   }
 
-  #rule(severity: Mistake['severity'], path: Path, finding: Finding, part: 'key' | 'value'): void {
-    if (this.#misread.some((misread) => isPartOf(misread, path))) return;
-    this.#add(severity, path, finding, this.#locate(path, part));
+  #rule(severity: Mistake['severity'], path: Path, finding: Findings, part: 'key' | 'value'): void {
+    if (this.#isMostlyMisread) return;
+    if (this.#misread.some((misread) => misread.length > path.length && isIn(path, misread))) return;
+    this.#add(severity, path, finding, part);
   }
 
-  #add(severity: Mistake['severity'], path: Path, finding: Finding, place: Place): void {
+  #add(severity: Mistake['severity'], path: Path, finding: Findings, part: 'key' | 'value'): void {
+    if (this.#counts[severity] >= MISTAKES_MAX) this.#counts[severity] += 1;
+    else this.#tell(severity, path, typeof finding === 'function' ? finding() : finding, this.#locate(path, part));
+  }
+
+  #tell(severity: Mistake['severity'], path: Path, finding: Finding, place: Place): void {
     const { line, column } = place;
     const text = (value: string | null | undefined) =>
       value === undefined || value === null ? null : printable(value);
@@ -188,8 +205,8 @@ export class MistakeList {
   }
 }
 
-function isPartOf(part: Path, whole: Path): boolean {
-  return part.length > whole.length && whole.every((step, index) => part[index] === step);
+function isIn(whole: Path, part: Path): boolean {
+  return whole.every((step, index) => part[index] === step);
 }
 
 /** `file:line:column: what. Found X, expected Y. Did you mean Z?` */

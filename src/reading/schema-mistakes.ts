@@ -40,11 +40,11 @@ function addIssue(issue: Issue, raw: unknown, schema: JsonSchema, list: MistakeL
     const names = keysAt(schema, path);
     for (const key of issue.keys) {
       const where = path.length === 0 ? 'at the top level' : `in ${formatPath(path)}`;
-      list.misread(
-        [...path, key],
-        { message: `unknown key ${show(key)} ${where}`, ...oneOfNames(key, names, 'one of') },
-        'key',
-      );
+      const finding = (): Finding => ({
+        message: `unknown key ${show(key)} ${where}`,
+        ...oneOfNames(key, names, 'one of'),
+      });
+      list.misread([...path, key], finding, 'key');
     }
     return;
   }

@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { config, lines, says } from '../../../test/config-text.ts';
+import { MistakeList } from '../../reading/mistakes.ts';
+import { type Part, partsFrom } from './parts.ts';
+import { checkRoutes } from './route-rules.ts';
+import { checkRouted } from './service-rules.ts';
 
 test('routes that can never match', () => {
   const routes = (...matches: readonly string[]) =>
@@ -120,4 +124,33 @@ test('hosts have no port and a * only in front', () => {
     says(route(host), 'expected a host name without port');
   for (const host of ['shop.example', '*.shop.example', 'Shop.Example.', 'localhost', '127.0.0.1', '[::1]'])
     assert.deepEqual(lines(route(host)), [], host);
+});
+
+test('names of services are gone through once, and not for each route or service', () => {
+  const names = Array.from({ length: 200 }, (_, n) => `s${n}`);
+  const parts = partsFrom(
+    {
+      listeners: [{ name: 'web', address: ':80' }],
+      services: names.map((name) => ({ name, endpoints: [{ address: '127.0.0.1:1' }] })),
+      routes: names.slice(1).map((service) => ({ service, match: { path: `/${service}`, listeners: ['web'] } })),
+    },
+    null,
+  );
+  let asked = 0;
+  const counted = <T>(part: Part<T>): Part<T> => ({
+    value: part.value,
+    get name() {
+      asked += 1;
+      return part.name;
+    },
+  });
+  const list = new MistakeList('a.yaml', () => ({ line: 1, column: 1 }));
+  const seen = { ...parts, services: parts.services.map(counted) };
+  checkRoutes(seen, list);
+  checkRouted(seen, list);
+  assert.deepEqual(
+    list.toArray().map(({ message }) => message),
+    ['no route leads to service "s0"'],
+  );
+  assert.ok(asked <= 4 * names.length, `${asked} names were asked for`);
 });

@@ -13,7 +13,9 @@ import type { Route } from './route-schema.ts';
 import { checkShaping } from './shaping-rules.ts';
 
 export function checkRoutes(parts: Parts, list: MistakeList): void {
-  const { routes, services, listeners } = parts;
+  const { routes } = parts;
+  const services = namesOf(parts.services);
+  const listeners = namesOf(parts.listeners);
   const byName = new Map<string, number>();
   const hiddenRoutes = new HiddenRoutes();
   for (const [index, { value: route }] of routes.entries()) {
@@ -32,7 +34,7 @@ export function checkRoutes(parts: Parts, list: MistakeList): void {
 }
 
 /** Every service that the route names is there. */
-function checkServices(route: Route, path: Path, services: Parts['services'], list: MistakeList): void {
+function checkServices(route: Route, path: Path, services: ReadonlySet<string>, list: MistakeList): void {
   const { service, split, mirror } = route;
   if (service !== undefined) checkReference([...path, 'service'], service, services, 'service', list);
   for (const [index, arm] of (split?.arms ?? []).entries()) {
@@ -41,17 +43,17 @@ function checkServices(route: Route, path: Path, services: Parts['services'], li
   if (mirror !== undefined) checkReference([...path, 'mirror', 'service'], mirror.service, services, 'service', list);
 }
 
-/** The name refers to one of `items`, or it is a mistake. */
-function checkReference(
-  path: Path,
-  name: string,
-  items: readonly Part<unknown>[],
-  what: string,
-  list: MistakeList,
-): void {
-  const names = [...new Set(items.flatMap((item) => (item.name === null ? [] : [item.name])))];
-  if (names.includes(name)) return;
-  list.error(path, { message: `there is no ${what} ${show(name)}`, ...oneOfNames(name, names, 'one of') });
+function namesOf(items: readonly Part<unknown>[]): ReadonlySet<string> {
+  return new Set(items.flatMap((item) => (item.name === null ? [] : [item.name])));
+}
+
+/** It is one of `names`, or it is a mistake. */
+function checkReference(path: Path, name: string, names: ReadonlySet<string>, what: string, list: MistakeList): void {
+  if (names.has(name)) return;
+  list.error(path, () => ({
+    message: `there is no ${what} ${show(name)}`,
+    ...oneOfNames(name, [...names], 'one of'),
+  }));
 }
 
 function checkName(route: Route, index: number, byName: Map<string, number>, list: MistakeList): void {

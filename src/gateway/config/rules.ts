@@ -14,7 +14,7 @@ import { checkObjectives } from './objective-rules.ts';
 import type { Part, Parts } from './parts.ts';
 import type { RuleContext } from './rule-context.ts';
 import { checkRoutes } from './route-rules.ts';
-import { checkService } from './service-rules.ts';
+import { checkRouted, checkService } from './service-rules.ts';
 import { checkTelemetry } from './telemetry-rules.ts';
 
 /** As many as there may be routes: each has series of its own. */
@@ -30,6 +30,7 @@ export function checkRules(parts: Parts, list: MistakeList, context: RuleContext
   for (const [index, { value }] of parts.services.entries()) {
     if (value !== null) checkService(value, index, parts, list, context);
   }
+  checkRouted(parts, list);
   checkSize(parts, list);
   checkZones(parts, list);
   checkUser(parts, list, context);

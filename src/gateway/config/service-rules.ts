@@ -42,15 +42,23 @@ export function checkService(
     // The default of one may be above a lowered other: nothing breaks.
     list.warning([...path, 'limits', 'idleConnections'], { message, expected });
   }
-  // A route that leads nowhere was probably meant for this one, and is told so itself.
-  const known = new Set(parts.services.map(({ name }) => name));
-  const routed = parts.routes.some(
-    ({ value }) =>
-      value === null ||
-      !isAnswered(value) ||
-      servicesOf(value).some((name) => name === service.name || !known.has(name)),
-  );
-  if (!routed) list.warning([...path, 'name'], { message: `no route leads to service "${service.name}"` });
+}
+
+export function checkRouted({ services, routes }: Parts, list: MistakeList): void {
+  const known = new Set(services.map(({ name }) => name));
+  const led = new Set<string>();
+  for (const { value } of routes) {
+    // A route that leads nowhere was probably meant for one of those, and is told so itself.
+    if (value === null || !isAnswered(value)) return;
+    for (const name of servicesOf(value)) {
+      if (!known.has(name)) return;
+      led.add(name);
+    }
+  }
+  for (const [index, { value }] of services.entries()) {
+    if (value === null || led.has(value.name)) continue;
+    list.warning(['services', index, 'name'], { message: `no route leads to service "${value.name}"` });
+  }
 }
 
 function checkEndpoints(service: Service, path: Path, parts: Parts, list: MistakeList, context: RuleContext): void {
