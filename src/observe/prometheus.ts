@@ -68,15 +68,17 @@ export type MetricFamily =
       readonly name: string;
       readonly help: string;
       readonly type: 'counter' | 'gauge';
-      /** Read once, in order; may be made on the way. */
-      readonly samples: Iterable<Sample>;
+      /** Read once, in order; may be made on the way. Null: something that has none, of which there may be so many that to go over them takes turns. */
+      readonly samples: Iterable<Sample | null>;
     }
   | {
       readonly name: string;
       readonly help: string;
       readonly type: 'histogram';
-      readonly samples: Iterable<HistogramSample>;
+      readonly samples: Iterable<HistogramSample | null>;
     };
+
+const nothing: Step = { text: '', lines: 1 };
 
 /** The whole page, a step for each sample. Families without a sample are left out. */
 export function* formatMetrics(families: Iterable<MetricFamily>, format: MetricFormat): Generator<Step> {
@@ -91,6 +93,10 @@ export function* formatMetrics(families: Iterable<MetricFamily>, format: MetricF
   for (const family of families) {
     let isBegun = false;
     for (const sample of family.samples) {
+      if (sample === null) {
+        yield nothing;
+        continue;
+      }
       if (!isBegun) yield { text: formatHead(family, format), lines: 2 };
       isBegun = true;
       const pairs = sample.pairs ?? pairsOf(sample.labels);

@@ -22,9 +22,13 @@ export async function* protobufPage(families: Iterable<MetricFamily>): AsyncGene
   for (const { name, help, type, samples } of families) {
     let writer: ProtobufWriter | null = null;
     for (const sample of samples) {
-      if (writer === null) metricFamily.write((writer = new ProtobufWriter()), { name, help, type: metricTypes[type] });
-      metricFamily.write(writer, { metric: [encodable(type, sample)] });
-      work += 'buckets' in sample ? HISTOGRAM_WORK : 1;
+      if (sample === null) work += 1;
+      else {
+        if (writer === null)
+          metricFamily.write((writer = new ProtobufWriter()), { name, help, type: metricTypes[type] });
+        metricFamily.write(writer, { metric: [encodable(type, sample)] });
+        work += 'buckets' in sample ? HISTOGRAM_WORK : 1;
+      }
       if (work < WORK_MAX) continue;
       work = 0;
       await turn();

@@ -28,7 +28,7 @@ import { armsOf, each, labelsOfNamed, labelsOfOthers } from './metric-subjects.t
 export type Histograms = {
   readonly [
     N in keyof MetricNames as MetricNames[N]['type'] extends 'histogram' ? N : never
-  ]: Iterable<HistogramSample>;
+  ]: Iterable<HistogramSample | null>;
 };
 
 const timed = {

@@ -8,7 +8,7 @@ import { readStatuses } from '../control/read-state.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { MetricNames } from './metric-names.ts';
 
-export type Samples = Iterable<Sample>;
+export type Samples = Iterable<Sample | null>;
 export type Series = Readonly<Record<string, Samples>>;
 
 /** One sample for each thing, of one slot in each thing's cell. */
@@ -60,8 +60,16 @@ export function lazily<From, To>(items: readonly From[], make: (item: From) => T
   };
 }
 
-export function* each<From, To>(items: Iterable<From>, make: (item: From) => Iterable<To>): Generator<To> {
-  for (const item of items) yield* make(item);
+/** Null for an item of which nothing is made. */
+export function* each<From, To>(items: Iterable<From>, make: (item: From) => Iterable<To>): Generator<To | null> {
+  for (const item of items) {
+    let isNothing = true;
+    for (const made of make(item)) {
+      isNothing = false;
+      yield made;
+    }
+    if (isNothing) yield null;
+  }
 }
 
 /** Of the splits, each with the labels of its series. */

@@ -186,15 +186,13 @@ function listenerSeries(snapshot: Snapshot): Series {
 }
 
 function discoverySeries({ snapshot, discovery }: MetricsInput): Series {
-  function* sources(): Generator<{ readonly service: string; readonly state: DiscoveryState }> {
+  function* sources(): Generator<{ readonly service: string; readonly state: DiscoveryState | null }> {
     let at = 0;
-    for (const state of discovery) {
-      const service = snapshot.services[at++]?.name ?? '';
-      if (state !== null) yield { service, state };
-    }
+    for (const state of discovery) yield { service: snapshot.services[at++]?.name ?? '', state };
   }
   const ofEach = (read: (state: DiscoveryState) => number | null): Samples =>
     each(sources(), ({ service, state }) => {
+      if (state === null) return [];
       const value = read(state);
       const sinceMs = Date.parse(state.since);
       return value === null ? [] : [{ labels: { service, source: state.source }, sinceMs, value }];

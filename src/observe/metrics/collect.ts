@@ -36,11 +36,14 @@ export async function* collect(families: Iterable<MetricFamily>, timeMs: number)
   for (const { name, help, type, samples } of families) {
     const most = type === 'histogram' ? HISTOGRAMS_MAX : SERIES_MAX;
     let series: CollectedSeries[] = [];
+    let seen = 0;
     for (const sample of samples) {
-      series.push({ labels: sample.labels, sinceMs: sample.sinceMs, value: valueOf(sample) });
-      if (series.length < most) continue;
-      yield { name, help, type, timeMs, series };
+      if (sample !== null) series.push({ labels: sample.labels, sinceMs: sample.sinceMs, value: valueOf(sample) });
+      seen += 1;
+      if (seen < most) continue;
+      if (series.length > 0) yield { name, help, type, timeMs, series };
       series = [];
+      seen = 0;
       await turn();
     }
     if (series.length > 0) yield { name, help, type, timeMs, series };
