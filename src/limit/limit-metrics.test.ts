@@ -110,6 +110,15 @@ test('who is refused most is told, as a hash or, where it is asked for, as it is
   assert.doesNotMatch(await page(metrics), /hashed.*(?:ann|bob)/);
 });
 
+test('two threads that show a key they both refuse show the sum of what they refused', async () => {
+  const metrics = createMetrics();
+  for (const each of [metrics, createMetrics({ shared: metrics.shared })]) {
+    const limiter = createLimiter({ name: 'api', algorithm: two, metrics: each, showKeys: true });
+    for (let take = 0; take < 5; take += 1) limiter.takeSync('ann');
+  }
+  assert.deepEqual(await shownOf(metrics, 'spillway_limit_most_refused'), { 'api,ann': 6 });
+});
+
 test('of a flood of keys only those stand out that are refused more than others, and about as often as it is said', async () => {
   const metrics = createMetrics();
   const limiter = createLimiter({

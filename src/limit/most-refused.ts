@@ -51,6 +51,8 @@ export class MostRefused {
       help: 'How often, about, the keys were refused that a limiter refuses most, or would in shadow mode; as hashes unless it shows them.',
       labels: ['limit', 'key'],
       rowsMax: ROWS_MAX,
+      // Each thread has counted its own; of hashes none are equal.
+      shown: 'sum',
     });
     return rows === undefined ? null : new MostRefused(rows, limit, showKeys);
   }

@@ -33,12 +33,15 @@ export interface HistogramOptions<Label extends string = never> extends MetricOp
   readonly range?: readonly [min: number, max: number];
 }
 
+const rowsShown = ['greatest', 'least', 'sum'] as const;
+export type RowsShown = (typeof rowsShown)[number];
+
 /** Of a gauge whose series come and go. */
 export interface RowsOptions<Label extends string = never> extends Omit<MetricOptions<Label>, 'seriesMax'> {
   /** The most rows that are open at once in each thread, from 1 to 1,000. */
   readonly rowsMax: number;
-  /** Which of the rows is shown that have equal labels, as two threads may: the one of the greatest value, or the least. @defaultValue 'greatest' */
-  readonly shown?: 'greatest' | 'least';
+  /** What is shown of rows that have equal labels, as those of two threads may: the greatest value, the least, or their sum. @defaultValue 'greatest' */
+  readonly shown?: RowsShown;
 }
 
 export type MetricType = 'counter' | 'gauge' | 'histogram';
@@ -49,8 +52,8 @@ export interface Definition {
   readonly type: MetricType;
   readonly labels: readonly string[];
   readonly seriesMax: number;
-  /** Its series come and go (rows.ts), and which of equal ones is shown; null if they stay. */
-  readonly rows: 'greatest' | 'least' | null;
+  /** Its series come and go (rows.ts), and what is shown of equal ones; null if they stay. */
+  readonly rows: RowsShown | null;
   readonly help: string;
   readonly bounds: readonly number[];
   readonly range: readonly [number, number];
@@ -102,8 +105,8 @@ export function defineMetric(type: MetricType, options: HistogramOptions<string>
 export function defineRows({ rowsMax, shown = 'greatest', ...options }: RowsOptions<string>): Definition {
   const definition = defineMetric('gauge', options);
   const seriesMax = checkInteger(`metrics.rows ${definition.name}: rowsMax`, rowsMax, 1, ROWS_MAX);
-  if (shown !== 'greatest' && shown !== 'least') {
-    throw invalid(`metrics.rows ${definition.name}: shown is “${String(shown)}”; expected greatest or least.`);
+  if (!rowsShown.includes(shown)) {
+    throw invalid(`metrics.rows ${definition.name}: shown is “${shown}”; expected one of ${rowsShown.join(', ')}.`);
   }
   return { ...definition, rows: shown, seriesMax };
 }

@@ -7,12 +7,12 @@
  *     value: float64 · sequence, bytes of the text: int32 · text of the labels
  *
  * Invariants: a record is the thread's that opened it; a row whose value is 0 is nobody's and not shown, as is one of a thread that has ended; what is
- * read while it is written is left out (a sequence lock: odd while writing); of rows with equal labels one is shown, that of the greatest value or of the least.
+ * read while it is written is left out (a sequence lock: odd while writing); of rows with equal labels one is shown, with the greatest value, the least, or the sum.
  * Cost: `set` is a store; to open one is a look at each that is in use, and some µs; 512 B a row, taken when it is first used.
  */
 import type { Sample } from '../prometheus.ts';
 import type { Arena } from './arena.ts';
-import { type Definition, labelValue } from './definition.ts';
+import { type Definition, labelValue, type RowsShown } from './definition.ts';
 import { formatPairs } from '../prometheus.ts';
 
 /** So that a record is 512 B: a name of some hundred characters beside a few shorter labels. */
@@ -128,13 +128,21 @@ function read({ memory, numbers, words }: Arena, slot: number): ReadRow | null {
   return isWhole ? { text: Buffer.from(bytes).toString(), value } : null;
 }
 
+const together: Readonly<Record<RowsShown, (a: number, b: number) => number>> = {
+  greatest: Math.max,
+  least: Math.min,
+  sum: (a, b) => a + b,
+};
+
 /** What is open, of all threads; `lines` are those of their records. */
 export function* rowSamples(arena: Arena, definition: Definition, lines: Iterable<number>): Generator<Sample> {
-  const shown = definition.rows === 'least' ? Math.min : Math.max;
+  const shown = together[definition.rows ?? 'greatest'];
   const found = new Map<string, number>();
   for (const line of lines) {
     const row = read(arena, arena.slotOf(line));
-    if (row !== null) found.set(row.text, shown(row.value, found.get(row.text) ?? row.value));
+    if (row === null) continue;
+    const before = found.get(row.text);
+    found.set(row.text, before === undefined ? row.value : shown(row.value, before));
   }
   for (const [text, value] of found) {
     const values = JSON.parse(text) as readonly string[];
