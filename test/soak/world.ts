@@ -12,7 +12,12 @@ import { CliProcess } from '../cli-process.ts';
 import { SoakOrigin } from './origin.ts';
 
 /** Far above what everything takes to come to rest. */
-const REST_MS = 15_000;
+const REST_MS = 30_000;
+/**
+ * A check that this process answers at its busiest is in time: a server that was killed has to be found well again before the next one is. Those that
+ * hang do so at times longer.
+ */
+const CHECK_MS = 500;
 
 export class SoakWorld implements AsyncDisposable {
   readonly gateway: CliProcess;
@@ -79,7 +84,7 @@ export class SoakWorld implements AsyncDisposable {
       await origin.start();
     } else if (draw < 0.5) {
       origin.hang();
-      await pause(durationMs);
+      await pause(2 * durationMs);
       origin.release();
     } else if (draw < 0.75) {
       this.#writeConfig();
@@ -142,18 +147,20 @@ export class SoakWorld implements AsyncDisposable {
     const endpoints = this.#origins.map(
       ({ address }, index) => `{ address: "${address}", weight: ${1 + ((turn + index) % 3)} }`,
     );
+    // A client that writes byte by byte is as slow as the machine.
+    const slow = 'timeouts: { header: 60s }, limits: { requestBodyRate: 0b }';
     const more = turn % 2 === 0 ? '' : '\n  - { name: more, match: { host: more.example }, service: shop }';
     this.#write(
       'spillway.yaml',
       `
 listeners:
-  - { name: plain, address: "127.0.0.1:0" }
-  - { name: secure, address: "127.0.0.1:0", tls: { certificate: tls.pem, key: tls.pem } }
+  - { name: plain, address: "127.0.0.1:0", ${slow} }
+  - { name: secure, address: "127.0.0.1:0", ${slow}, tls: { certificate: tls.pem, key: tls.pem } }
 services:
   - name: shop
     endpoints: [${endpoints.join(', ')}]
     timeouts: { connect: 500ms, responseHeader: ${600 + (turn % 5)}ms, idle: 500ms }
-    health: { active: { path: /, interval: 200ms, timeout: 150ms, unhealthyAfter: 2 } }
+    health: { active: { path: /, interval: ${CHECK_MS}ms, timeout: ${CHECK_MS}ms, unhealthyAfter: 1 } }
 routes:
   - { name: all, service: shop, upgrade: [websocket] }${more}
 admin: { address: "127.0.0.1:0" }
