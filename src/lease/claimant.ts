@@ -2,17 +2,25 @@
  * One claim at its store: does what its life (life.ts) says, and is the lease that its holder sees.
  *
  * Invariants: one timer at most; nothing is awaited without a limit; after the end neither timer nor watch is left. A held lease does not keep the
- * process alive, a claim that waits does.
+ * process alive; a claim that waits does, and a release whose answer is awaited.
+ *
+ * What is due later than in `LOOK_MS` has no timer before somebody looks (`look`), and most claims are over by then.
  */
 import { LazyAbort } from '../kernel/abort.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
+import { KeepAlive } from '../kernel/keep-alive.ts';
 import type { Random } from '../kernel/random.ts';
 import { readInstant } from './instant.ts';
 import type { LeaseEnd, LeaseWitness } from './lease-metrics.ts';
 import type { Lease } from './lease.ts';
 import { type Effect, LeaseLife, type Question } from './life.ts';
 import type { Claim, LeaseStore, Unwatch } from './store.ts';
+
+/** How often somebody looks at each claim that is not over. */
+export const LOOK_MS = 250;
+/** A look may be as late as it is long before what was left to it is late too; then whatever held it up holds up timers as well. */
+const LOOKS_MS = 2 * LOOK_MS;
 
 export interface ClaimantOptions {
   readonly store: LeaseStore;
@@ -43,11 +51,12 @@ export class Claimant implements Lease {
   #token = 0n;
   #sinceMs = 0;
   #told: PromiseWithResolvers<boolean> | null = null;
+  #isTold = false;
   #unwatch: Unwatch | null = null;
   #asking: LazyAbort | null = null;
   #timer: Timer | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
-  #timerRef = false;
+  readonly #keepAlive = new KeepAlive();
 
   constructor({ store, claim, waitMs, timeoutMs, random, onRoundTrip, onFree, onOver, witness }: ClaimantOptions) {
     this.#store = store;
@@ -115,6 +124,11 @@ export class Claimant implements Lease {
     this.#do(this.#life.time(this.#now()));
   }
 
+  /** Sets a timer for what is due before the next look; called every `LOOK_MS`. */
+  look(): void {
+    this.#arm();
+  }
+
   release(): Promise<boolean> {
     if (this.#told === null) {
       this.#told = Promise.withResolvers();
@@ -122,7 +136,7 @@ export class Claimant implements Lease {
         this.#end.abort(() => this.#lost('it was released'));
         this.#witnessEnd('released');
         this.#do(this.#life.leave(this.#now()));
-      } else this.#told.resolve(false);
+      } else this.#tell(false);
     }
     return this.#told.promise;
   }
@@ -139,8 +153,9 @@ export class Claimant implements Lease {
     for (const effect of effects) this.#doOne(effect);
     this.#watch();
     this.#arm();
+    this.#keepAlive.set(this.#isAwaited);
     if (this.#life.state !== 'over') return;
-    this.#told?.resolve(false);
+    this.#tell(false);
     this.#free();
     this.#onOver(this);
   }
@@ -172,7 +187,7 @@ export class Claimant implements Lease {
         this.#free();
         break;
       case 'told':
-        this.#told?.resolve(effect.done);
+        this.#tell(effect.done);
         this.#free();
         break;
       default:
@@ -227,7 +242,7 @@ export class Claimant implements Lease {
     }
   }
 
-  /** A timer that rings too early does no harm, so one that is set is left alone unless it would ring too late, or keeps the process alive for nobody. */
+  /** A timer that rings too early does no harm, so one that is set is left alone unless it would ring too late. */
   #arm(): void {
     const { dueMs, state } = this.#life;
     if (state === 'over') {
@@ -235,17 +250,27 @@ export class Claimant implements Lease {
       this.#timer = null;
       return;
     }
-    const ref = state === 'asking' || state === 'waiting';
-    if (this.#timer !== null && this.#timerMs <= dueMs && this.#timerRef === ref) return;
+    if (this.#timer !== null && this.#timerMs <= dueMs) return;
+    const delayMs = Math.max(0, dueMs - this.#clock.nowMs());
+    if (delayMs > LOOKS_MS) return;
     this.#timer?.clear();
     this.#timerMs = dueMs;
-    this.#timerRef = ref;
     const ring = (): void => {
       this.#timer = null;
       this.check();
     };
-    const delayMs = Math.max(0, dueMs - this.#clock.nowMs());
-    this.#timer = this.#clock.after(delayMs, ring, { ref });
+    this.#timer = this.#clock.after(delayMs, ring);
+  }
+
+  /** Whether somebody waits for what comes of it. */
+  get #isAwaited(): boolean {
+    const { state } = this.#life;
+    return state === 'asking' || state === 'waiting' || (state === 'leaving' && this.#told !== null && !this.#isTold);
+  }
+
+  #tell(done: boolean): void {
+    this.#isTold = true;
+    this.#told?.resolve(done);
   }
 
   #free(): void {

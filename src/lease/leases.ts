@@ -13,7 +13,7 @@ import type { Timer } from '../kernel/clock.ts';
 import { isCoded, SpillwayError } from '../kernel/errors.ts';
 import { checkInteger, invalid } from '../kernel/options.ts';
 import { createRandom, type Random } from '../kernel/random.ts';
-import { Claimant } from './claimant.ts';
+import { Claimant, LOOK_MS } from './claimant.ts';
 import { type AskOutcome, type LeaseWitness, unfailing } from './lease-metrics.ts';
 import type { Lease } from './lease.ts';
 import { Line } from './line.ts';
@@ -43,8 +43,6 @@ export interface LeaseRequest {
 
 /** So often in a row one that waits is granted its lease too late: then it is no hiccup of a machine, and its ttl is too short. */
 const LATE_MAX = 3;
-/** Both clocks are compared this often; it is what a suspended process may still do in good faith, on top of what it does before it looks. */
-const LOOK_MS = 250;
 /** More than timers and the two clocks' readings differ by on a busy machine. */
 const STEP_MS = 50;
 /** The share by which the shortest round trip is let grow at each measurement, so that it follows a network that has become slower. */
@@ -229,8 +227,12 @@ export class Leases implements AsyncDisposable {
     this.#aheadMs = clock.wallMs() - clock.nowMs();
     return clock.every(LOOK_MS, () => {
       const aheadMs = clock.wallMs() - clock.nowMs();
-      if (Math.abs(aheadMs - this.#aheadMs) > STEP_MS) for (const claimant of this.#claimants) claimant.check();
+      const isStep = Math.abs(aheadMs - this.#aheadMs) > STEP_MS;
       this.#aheadMs = aheadMs;
+      for (const claimant of this.#claimants) {
+        if (isStep) claimant.check();
+        else claimant.look();
+      }
       this.#witness?.look?.();
       // Not as soon as the last is over: whoever is alone would begin and end it with each lease.
       this.#endLooking();
