@@ -268,21 +268,26 @@ export class RedisDriver {
   }
 
   /** What the script returns; integers as numbers. */
-  async run({ script, keys, args, waiting, again }: RedisCall): Promise<unknown> {
-    const [key = ''] = keys;
+  async run(call: RedisCall): Promise<unknown> {
     this.#unanswered.begin();
     try {
-      return await this.#send(key, ['evalsha', script.sha, String(keys.length), ...keys, ...args], waiting);
+      const { script, keys, waiting } = call;
+      return await this.#send(keys[0] ?? '', commandOf('evalsha', script.sha, call), waiting);
     } catch (error) {
       if (!isUnknownScript(error)) throw redisError(error);
-      waiting.signal.throwIfAborted();
-      const asked = again?.() ?? { keys, args };
-      const command: Command = ['eval', script.text, String(asked.keys.length), ...asked.keys, ...asked.args];
-      return await this.#send(key, command, waiting).catch((second: unknown) => {
-        throw redisError(second);
-      });
+      return await this.#runText(call);
     } finally {
       this.#unanswered.end();
+    }
+  }
+
+  async #runText({ script, keys, args, waiting, again }: RedisCall): Promise<unknown> {
+    waiting.signal.throwIfAborted();
+    const asked = again?.() ?? { keys, args };
+    try {
+      return await this.#send(keys[0] ?? '', commandOf('eval', script.text, asked), waiting);
+    } catch (error) {
+      throw redisError(error);
     }
   }
 
@@ -297,6 +302,10 @@ export class RedisDriver {
       this.#unanswered.end();
     }
   }
+}
+
+function commandOf(name: string, script: string, { keys, args }: Pick<RedisCall, 'keys' | 'args'>): Command {
+  return [name, script, String(keys.length), ...keys, ...args];
 }
 
 function isUnknownScript(error: unknown): boolean {

@@ -17,17 +17,18 @@ async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promis
   }
 }
 
-/** Aborted when all of them are. */
-export function allAborted(signals: readonly AbortSignal[]): AbortSignal {
+/** Aborted when all of them are. Of one that is lazy no signal is made for it. */
+export function allAborted(all: readonly { readonly signal: AbortSignal }[]): AbortSignal {
   const controller = new AbortController();
-  let left = signals.length;
+  let left = all.length;
   const onAbort = (): void => {
     left -= 1;
-    if (left === 0) controller.abort(signals.at(-1)?.reason);
+    if (left === 0) controller.abort(all.at(-1)?.signal.reason);
   };
-  for (const signal of signals) {
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
+  for (const each of all) {
+    if (each instanceof LazyAbort) each.onAbort(onAbort);
+    else if (each.signal.aborted) onAbort();
+    else each.signal.addEventListener('abort', onAbort, { once: true });
   }
   return controller.signal;
 }
@@ -37,6 +38,7 @@ export class LazyAbort {
   #controller: AbortController | null = null;
   #why: (() => Error) | null = null;
   #reason: Error | null = null;
+  #listeners: (() => void)[] | null = null;
 
   get signal(): AbortSignal {
     if (this.#controller === null) {
@@ -61,5 +63,12 @@ export class LazyAbort {
     if (this.#why !== null) return;
     this.#why = why;
     this.#controller?.abort(this.reason);
+    for (const run of this.#listeners ?? []) run();
+  }
+
+  /** Runs it when it is aborted, at once if it is. What it runs must not throw. */
+  onAbort(run: () => void): void {
+    if (this.aborted) run();
+    else (this.#listeners ??= []).push(run);
   }
 }
