@@ -67,12 +67,14 @@ for i = 1, count do
       end
     end
     answer = token
-    held = held .. struct.pack('<c32dI4dI2', id, now + ttl, share, token, #holder) .. holder
-    local state = struct.pack('<I4', #held) .. held .. queue
+    local ends = now + ttl
     if raw then
-      redis.call('SET', key, state, 'KEEPTTL')
+      held = held .. struct.pack('<c32dI4dI2c0', id, ends, share, token, #holder, holder)
+      redis.call('SET', key, struct.pack('<I4', #held) .. held .. queue, 'KEEPTTL')
       redis.call('PEXPIRE', key, px, 'GT')
     else
+      -- In one piece, which is a tenth less for a claim among others; 54 bytes are an entry without the name.
+      local state = struct.pack('<I4c32dI4dI2c0', 54 + #holder, id, ends, share, token, #holder, holder)
       redis.call('SET', key, state, 'PX', px)
     end
     redis.call('PUBLISH', key, '')
