@@ -98,15 +98,12 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.reusable = false;
     this.reused = false;
     this.answeredBefore = 0;
-    this.connectingMs = 0;
-    this.handshakeMs = 0;
-    this.connectedMs = 0;
-    this.firstByteMs = 0;
+    this.connectingMs = this.handshakeMs = this.connectedMs = this.firstByteMs = 0;
   }
 
   /** Sets out for `endpoint`; `reuse` allows a connection that has served others. False: it has no place, even in the queue. */
   start(endpoint: Endpoint, reuse: boolean): boolean {
-    const { plane } = this.#exchange;
+    const { perTryMs, plane } = this.#exchange;
     this.reset();
     this.endpoint = endpoint;
     this.#state = WAITING;
@@ -114,7 +111,6 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.count(slot.inFlight, 1);
     this.startMs = plane.nowMs;
     this.pinned = endpoint === this.#exchange.pinned;
-    const { perTryMs } = this.#exchange;
     this.#untilMs = perTryMs > 0 ? plane.nowMs + perTryMs : Number.POSITIVE_INFINITY;
     this.#unanswered = true;
     plane.loads.started(endpoint.plan.loadSlot, plane.nowMs);
@@ -145,7 +141,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     this.#sentMs = this.connectedMs;
     this.#state = SENT;
     this.#heads.begin(exchange.service.responseLimits, exchange.methodId === METHOD_HEAD);
-    this.#arm(exchange.service.plan.timeouts.responseHeaderMs);
+    this.#waitForServer();
     exchange.onConnected(connection.wire);
   }
 
@@ -187,7 +183,8 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   }
 
   onUpstreamDrain(): void {
-    this.#exchange.onRequestDrain();
+    // Also behind the body: a client that goes away is noticed only while its wire is read.
+    this.#exchange.client.resume();
     this.extend();
   }
 
@@ -201,7 +198,9 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   onHead(head: Head, bytes: Uint8Array, to: number): boolean {
     const exchange = this.#exchange;
     if (head.status < 200 && head.status !== 101) {
-      if (head.status === 100) this.continued = true;
+      this.continued ||= head.status === 100;
+      // Whoever waited for the 100 is the next who has to say something.
+      if (head.status === 100 && !exchange.request.done) this.#waitForServer();
       exchange.answer.passInterim(head);
       return true;
     }
@@ -215,10 +214,6 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     exchange.plane.wheel.disarm(this);
     exchange.onAnswer(this, head, bytes, to);
     return false;
-  }
-
-  onBadHead(problem: string): void {
-    this.protocolFault(problem);
   }
 
   /** Whoever reads the server's answer finds it wrong. */
@@ -238,7 +233,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
 
   onClientDrain(): void {
     if (this.#state !== SENT) return;
-    this.#arm(this.#exchange.service.plan.timeouts.responseHeaderMs);
+    this.#waitForServer();
     this.upstream?.wire.resume();
     this.#heads.readOn();
     this.#waitForClient();
@@ -376,13 +371,18 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     plane.wheel.arm(this, Math.min(plane.nowMs + afterMs, this.#untilMs));
   }
 
-  /** Some of the request's body moved on: the answer is not late before the request is whole. */
+  /** The answer is not late before the request is whole, unless the client waits for the server to want its body. */
+  #waitForServer(): void {
+    const { request, service, waitsForContinue } = this.#exchange;
+    const { bodyIdleMs, responseHeaderMs } = service.plan.timeouts;
+    this.#arm(request.done || waitsForContinue ? responseHeaderMs : bodyIdleMs);
+  }
+
+  /** Some of the request's body moved on. */
   extend(): void {
-    const exchange = this.#exchange;
     if (!this.takesHeads) return;
-    this.#sentMs = exchange.plane.nowMs;
-    const { bodyIdleMs, responseHeaderMs } = exchange.service.plan.timeouts;
-    this.#arm(exchange.request.done ? responseHeaderMs : bodyIdleMs);
+    this.#sentMs = this.#exchange.plane.nowMs;
+    this.#waitForServer();
   }
 
   onDeadline(nowMs: number): void {

@@ -137,9 +137,13 @@ export class Exchange implements Deadline, Wanted {
 
   /** True while the request's body is late if it does not come: the server takes it, and does not keep the client from sending. */
   get takesBody(): boolean {
-    const { continued, upstream } = this.attempt;
-    if (upstream === null || upstream.wire.congested) return false;
-    return !this.expectsContinue || continued || this.request.bytes > 0;
+    const { upstream } = this.attempt;
+    return upstream !== null && !upstream.wire.congested && !this.waitsForContinue;
+  }
+
+  /** The client keeps its body to itself until the server asks for it (RFC 9110 §10.1.1). */
+  get waitsForContinue(): boolean {
+    return this.expectsContinue && !this.attempt.continued && this.request.bytes === 0;
   }
 
   /** The bytes that were sent upstream first: request line, fields, and the start of the body. */
@@ -235,12 +239,6 @@ export class Exchange implements Deadline, Wanted {
       attempt.extend();
     }
     return request.taken;
-  }
-
-  /** The endpoint has taken what it was sent. */
-  onRequestDrain(): void {
-    // Also behind the body: a client that goes away is noticed only while its wire is read.
-    this.client.resume();
   }
 
   // — The answer

@@ -199,7 +199,7 @@ class MirroredRequest implements Waiter, Sender, HeadTaker, Deadline {
     return false;
   }
 
-  onBadHead(problem: string): void {
+  protocolFault(problem: string): void {
     this.#endpoint.notice(problem);
     this.#count(endpointSlots.protocolErrors, 1);
     this.#end();

@@ -28,7 +28,7 @@ class Taker implements HeadTaker {
     return false;
   }
 
-  onBadHead(): void {
+  protocolFault(): void {
     this.seen.push('bad');
   }
 }

@@ -16,7 +16,7 @@ export interface HeadTaker {
   readonly takesHeads: boolean;
   /** A whole head in `bytes[…, to)`, valid during the call. False: it was the last. */
   onHead(head: Head, bytes: Uint8Array, to: number): boolean;
-  onBadHead(problem: string): void;
+  protocolFault(problem: string): void;
 }
 
 export class ResponseHeads {
@@ -78,7 +78,7 @@ export class ResponseHeads {
       const verdict = parseResponseHead(head, bytes, from, to, this.#limits, this.#toHead);
       if (verdict === MORE) return from;
       if (verdict !== OK) {
-        this.#taker.onBadHead(head.problem);
+        this.#taker.protocolFault(head.problem);
         return to;
       }
       from = head.end;

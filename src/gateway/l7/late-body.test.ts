@@ -1,0 +1,54 @@
+/** A client that takes its time with its body is not a server that takes its time with its answer. */
+import assert from 'node:assert/strict';
+import { type Bench, onBoth } from '../../../test/engine/bench.ts';
+import { ManualClock } from '../../../test/engine/manual-clock.ts';
+import { answer, type Origin } from '../../../test/engine/origin.ts';
+import type { Peer } from '../../../test/engine/peer.ts';
+
+/** A client that has sent the head alone, to a server that has 200 ms to answer. */
+async function begun(
+  bench: Bench,
+  field = '',
+): Promise<{ client: Peer; server: Awaited<ReturnType<Origin['accept']>>; clock: ManualClock }> {
+  const clock = new ManualClock();
+  const { client, origin } = await bench.line({ serviceTimeouts: { responseHeaderMs: 200 } }, clock);
+  client.write(`POST / HTTP/1.1\r\nHost: a\r\n${field}Content-Length: 5\r\n\r\n`);
+  const server = await origin.accept();
+  await server.until('the head', () => server.text.includes('\r\n\r\n'));
+  return { client, server, clock };
+}
+
+onBoth(
+  'RFC 9110 §15.5.9: a client may begin its body later than the server has to answer, once it has the request',
+  async (bench) => {
+    const { client, server, clock } = await begun(bench);
+    clock.pass(1000);
+    client.write('hello');
+    assert.equal((await server.request()).body.toString(), 'hello');
+    server.write(answer('ok'));
+    assert.equal((await client.response()).status, 200);
+  },
+);
+
+onBoth(
+  'RFC 9110 §10.1.1: after the 100 a client has its own time, not that in which the server has to answer',
+  async (bench) => {
+    const { client, server, clock } = await begun(bench, 'Expect: 100-continue\r\n');
+    server.write('HTTP/1.1 100 Continue\r\n\r\n');
+    await client.until('the 100', () => client.text.endsWith('\r\n\r\n'));
+    clock.pass(1000);
+    client.write('hello');
+    assert.equal((await server.request()).body.toString(), 'hello');
+    server.write(answer('ok'));
+    assert.equal((await client.response()).status, 200);
+  },
+);
+
+onBoth(
+  'RFC 9110 §10.1.1: a server that neither asks for the body nor answers is late, however long the client would wait',
+  async (bench) => {
+    const { client, clock } = await begun(bench, 'Expect: 100-continue\r\n');
+    clock.pass(1000);
+    assert.equal((await client.response()).status, 504);
+  },
+);
