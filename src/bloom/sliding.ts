@@ -42,7 +42,10 @@ export interface SlidingOptions extends SizeOptions {
 const STATE_BYTES = 64;
 const GENERATIONS_MAX = 16;
 const WINDOW_MS_MAX = 366 * 86_400_000;
-/** Times are rounded, the wall clock's by a quarter of this: a generation is so much longer, and a key never forgotten early. */
+/**
+ * Times are rounded, large ones by a quarter of this: a generation is so much longer, and a key not forgotten early. A filter that is opened again
+ * goes by the wall clock, which may say a millisecond too much, or have been set.
+ */
 const ROUNDING_MS = 0.001;
 
 function windowMs(given: unknown): number {

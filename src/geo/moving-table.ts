@@ -23,6 +23,7 @@
  * Cost: 32 B a thing and 8 B a bucket, of which there are at least half as many as things. Source of the scheme of versions: S. Hemminger's seqlock (Linux 2.5.60).
  */
 import { SpillwayError } from '../kernel/errors.ts';
+import { mix32 } from '../kernel/mix32.ts';
 import { invalid } from '../kernel/options.ts';
 
 const MAGIC = 0x766f6d67; // "gmov"
@@ -306,10 +307,10 @@ export class MovingTable {
   /** How many things are in the cell of a thing, the median over some; counted up to `countMax` for each. */
   crowding(samples: number, countMax: number): number {
     const { used } = this;
-    const step = Math.max(1, Math.floor(used / samples));
     const counts: number[] = [];
-    for (let id = 0; id < used; id += step) {
-      if (!this.read(id)) continue;
+    for (let sample = 0; sample < samples; sample++) {
+      // By chance, as it were: one in so many ids would find nobody where all ids are odd.
+      if (!this.read((mix32(sample) >>> 0) % used)) continue;
       const { row, column } = this;
       let count = 0;
       for (let other = this.firstOf(this.bucketOf(row, column)); other !== NONE; other = this.nextOf(other)) {

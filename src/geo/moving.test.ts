@@ -124,6 +124,17 @@ test('cells follow the others where many have not moved from one spot', () => {
   assert.ok(looks[10]! < 400, looks.join(' '));
 });
 
+test('cells follow things of which only every second number is in use', () => {
+  const random = seededRandom(5);
+  for (const first of [0, 1]) {
+    const index = createMoving({ capacity: 32_768 });
+    const somewhere = (): Position => ({ lat: 45 + random.unit() * 5, lon: 5 + random.unit() * 10 });
+    for (let turn = 0; turn < 4; turn++) for (let id = first; id < 32_768; id += 2) index.set(id, somewhere());
+    const looks = Array.from({ length: 20 }, () => looksAround(index, somewhere())).sort((a, b) => a - b);
+    assert.ok(looks[10]! < 400, looks.join(' '));
+  }
+});
+
 /** Runs in a thread of its own: moves things between two places for as long as it is let. */
 const MOVER = `
   const { parentPort, workerData } = require('node:worker_threads');

@@ -7,7 +7,8 @@
  *
  * Cells are made so that half of all things share theirs with at most 7 others and half with at least one, by looking at some things after
  * every so many changes; then all are put into new ones. Not by the mean: some on one spot, such as all that have no signal yet, would decide it.
- * That takes as long as so many moves, and happens at most once in as many; while things spread, once in a quarter as many.
+ * That takes as long as so many moves, and happens at most once in as many; while things spread, once in a quarter as many; and where a crowd has come
+ * together, up to 19 times at once, each time with cells of half the height.
  *
  * Cost: see moving-table.ts; `npm run bench -- geo` shows moves and answers.
  */
