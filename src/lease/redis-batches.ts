@@ -12,6 +12,7 @@
  * - What is given back and what is claimed goes together too, if no more is claimed than is given back: so a hand-over within a process is one call.
  * - A call has `CLAIMS_MAX` claims of a verb at most. More are several calls, and the server begins while the client still makes the rest.
  */
+import { inspect } from 'node:util';
 import type { RedisDriver, RedisScript } from '../drivers/redis.ts';
 import { allAborted } from '../kernel/abort.ts';
 import { isCoded, SpillwayError } from '../kernel/errors.ts';
@@ -195,7 +196,7 @@ interface Question {
 }
 
 function strange(answer: unknown, count: number): SpillwayError {
-  const message = `Redis answered ${JSON.stringify(answer)?.slice(0, 200)} to ${count} claims; expected an answer to each.`;
+  const message = `Redis answered ${inspect(answer).slice(0, 200)} to ${count} claims; expected an answer to each.`;
   return new SpillwayError('STORE_REFUSED', message);
 }
 
