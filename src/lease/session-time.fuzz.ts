@@ -32,6 +32,29 @@ test('what is over sooner than its ttl is over by then, by both clocks', () => {
   assert.ok(left(1000, since.wallMs + 600) <= 0);
 });
 
+test('the longest ttl that a refusal names is one that the same servers take, and no longer one is', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 50, max: 60_000 }),
+      fc.double({ min: 2.1, max: 40, noNaN: true }),
+      (tickMs, ticks) => {
+        const time = new ZookeeperTime(tickMs);
+        const longestMs = Math.ceil(ticks * tickMs);
+        const ask = (ttlMs: number): void =>
+          time.check(sessionOf(Math.min(longestMs, time.timeoutMsFor(ttlMs))), ttlMs);
+        let namedMs = 0;
+        const names = ({ message }: Error): boolean =>
+          (namedMs = Number(/expected at most (\d+) ms/.exec(message)?.[1])) > 0;
+        assert.throws(() => ask(60 * tickMs + 600), names);
+        const ttlMs = namedMs;
+        assert.ok(ttlMs >= time.limits.ttlMsMin, `${ttlMs} ms is below the shortest`);
+        ask(ttlMs);
+        assert.throws(() => ask(ttlMs + 1), names);
+      },
+    ),
+  );
+});
+
 /** One that was heard of at 0, at both clocks, and is alone at a server that tells nobody of heartbeats. */
 function sessionOf(timeoutMs: number): ZookeeperSession {
   return { timeoutMs, countsFrom: () => ({ nowMs: 0, wallMs: 0 }) } as unknown as ZookeeperSession;

@@ -36,12 +36,17 @@ export class ZookeeperTime {
     return Math.min(Math.ceil((ttlMs * SESSION_SIXTHS) / 6), Math.floor(sessionMsMax(ttlMs, this.#lateMs)));
   }
 
+  /** The longest that a session of that length is not too short for. */
+  #ttlMsMaxFor(timeoutMs: number): number {
+    return Math.max(Math.floor((timeoutMs * 6) / SESSION_SIXTHS), ttlMsFor(timeoutMs + 1, this.#lateMs) - 1);
+  }
+
   /** Throws if what was granted is too short for the ttl, or so long that those who wait would wait longer than it and a renewal. */
   check({ timeoutMs }: ZookeeperSession, ttlMs: number): void {
     if (timeoutMs < this.timeoutMsFor(ttlMs)) {
       throw invalid(
         `ttl is ${ttlMs} ms, and the servers of ZooKeeper keep a session for at most ${timeoutMs} ms: expected at most ` +
-          `${Math.floor((timeoutMs * 6) / SESSION_SIXTHS)} ms, or a larger maxSessionTimeout on the servers.`,
+          `${this.#ttlMsMaxFor(timeoutMs)} ms, or a larger maxSessionTimeout on the servers.`,
       );
     }
     if (timeoutMs > sessionMsMax(ttlMs, this.#lateMs)) {
