@@ -40,6 +40,8 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   queuedAt: Endpoint | null = null;
   /** The server has asked for the body (RFC 9110 §10.1.1). */
   continued = false;
+  /** Something was handed to a connection, and may have left. */
+  sent = false;
   /** As far as is known, another request may follow on the connection. */
   reusable = false;
   /** With which the breaker of its service let it begin, until it was told what came of it. */
@@ -86,15 +88,10 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     return this.#state === WAITING;
   }
 
-  /** Something was handed to a connection. */
-  get sent(): boolean {
-    return this.connectedMs > 0;
-  }
-
   /** Forgets the request before: nothing was tried. */
   reset(): void {
     this.endpoint = null;
-    this.continued = false;
+    this.continued = this.sent = false;
     this.reusable = false;
     this.reused = false;
     this.answeredBefore = 0;
@@ -136,6 +133,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
     connection.attempt = this;
     this.answeredBefore = connection.requests++;
     this.upstream = connection;
+    this.sent = true;
     this.reused = reused;
     this.connectedMs = exchange.plane.nowMs;
     this.#sentMs = this.connectedMs;
@@ -175,7 +173,9 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   }
 
   /** The connection is gone; it has left its endpoint already. */
-  onUpstreamClose(): void {
+  onUpstreamClose(sent: boolean): void {
+    // What was read of a body behind its beginning was handed over too, and is nowhere else.
+    this.sent = sent || !this.#exchange.whole;
     this.upstream = null;
     this.reusable = false;
     if (this.#state === SENT) this.fail('upstream_reset', slot.resets, true);

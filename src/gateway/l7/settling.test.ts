@@ -4,9 +4,11 @@ import { test } from 'node:test';
 import { eventually, onBoth, onFast } from '../../../test/engine/bench.ts';
 import { World } from '../../../test/engine/endpoint-world.ts';
 import { answer } from '../../../test/engine/origin.ts';
+import type { Peer } from '../../../test/engine/peer.ts';
 import { endpointSlots as slot } from '../slots.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
 
 onBoth('RFC 9112 §9.2: a second answer to a request is not given to one that was sent behind it', async (bench) => {
   const { client, origin, gateway } = await bench.line();
@@ -37,33 +39,48 @@ function turnWithoutEnd(): () => void {
   };
 }
 
-onFast(
-  'RFC 9112 §9.2: a second answer that is read before anything of the next request has left is no answer to that, which goes elsewhere',
-  async (bench) => {
-    const { client, origin, gateway } = await bench.line();
-    client.write(GET);
-    const first = await origin.accept();
-    await first.request();
-    first.write(answer('ok'));
-    await client.response();
-    await eventually('the connection is at rest', () => gateway.endpoint('idle') === 1);
-    const end = turnWithoutEnd();
-    try {
-      client.write(GET);
-      await eventually('the request is on it', () => gateway.endpoint('reuses') === 1);
-      first.write(answer('evil'));
-      await eventually('that was read', () => gateway.endpoint('protocolErrors') === 1);
-    } finally {
-      end();
-    }
-    const second = await origin.accept();
-    await second.request();
-    second.write(answer('fine'));
-    assert.equal((await client.response()).body.toString(), 'fine');
-    assert.equal(await first.gone(), 'reset');
-    assert.equal(first.text, '', 'nothing of the request has reached it');
+const before = {
+  'a second answer that is read': {
+    byServer: (server) => server.write(answer('evil')),
+    counted: 'protocolErrors',
+    ending: 'reset',
   },
-);
+  'the end of a connection that is read': { byServer: (server) => server.end(), counted: 'resets', ending: 'reset' },
+  'a reset that is read': { byServer: (server) => server.reset(), counted: 'resets', ending: null },
+} as const satisfies Record<
+  string,
+  { byServer: (server: Peer) => void; counted: 'protocolErrors' | 'resets'; ending: 'reset' | null }
+>;
+
+for (const [what, { byServer, counted, ending }] of Object.entries(before)) {
+  onFast(
+    `RFC 9110 §9.2.2, RFC 9112 §9.2: ${what} before anything of the next request has left is no answer to that, which goes elsewhere whatever it is`,
+    async (bench) => {
+      const { client, origin, gateway } = await bench.line();
+      client.write(GET);
+      const first = await origin.accept();
+      await first.request();
+      first.write(answer('ok'));
+      await client.response();
+      await eventually('the connection is at rest', () => gateway.endpoint('idle') === 1);
+      const end = turnWithoutEnd();
+      try {
+        client.write(POST);
+        await eventually('the request is on it', () => gateway.endpoint('reuses') === 1);
+        byServer(first);
+        await eventually('that was read', () => gateway.endpoint(counted) === 1);
+      } finally {
+        end();
+      }
+      const second = await origin.accept();
+      assert.equal((await second.request()).body.toString(), 'hello');
+      second.write(answer('fine'));
+      assert.equal((await client.response()).body.toString(), 'fine');
+      if (ending !== null) assert.equal(await first.gone(), ending);
+      assert.equal(first.text, '', 'nothing of the request has reached it');
+    },
+  );
+}
 
 /** One connection, on which an answer ends while another request waits for it. */
 function answeredWhileAwaited(): World {

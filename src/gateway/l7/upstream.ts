@@ -4,7 +4,8 @@
  * (RFC 9112 §9.2; a socket with surplus bytes is destroyed, never pooled).
  * When an answer has ended it *settles* first, to the end of that turn of the event loop: a request that stands ready, behind the last in its
  * client's pipeline or in the queue, would else be sent before anybody could see that the server goes on talking. And bytes that come before
- * anything of a request has left, which waits for the end of the turn (outbox.ts), are as little an answer to it: it goes out elsewhere.
+ * anything of a request has left, which waits for the end of the turn (outbox.ts), are as little an answer to it: it goes out elsewhere, and so it
+ * does if the server goes away by then.
  */
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots as slot } from '../slots.ts';
@@ -17,8 +18,8 @@ export interface Sender {
   onUpstreamBytes(bytes: Uint8Array, from: number, to: number): void;
   /** The server sent FIN. */
   onUpstreamEnd(): void;
-  /** The connection is gone; it has left its endpoint already. */
-  onUpstreamClose(): void;
+  /** The connection is gone; it has left its endpoint already. `sent`: some of the request may have left. */
+  onUpstreamClose(sent: boolean): void;
   onUpstreamDrain(): void;
   /** The drain of the endpoint has no more time. */
   cut(): void;
@@ -99,25 +100,19 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
 
   onBytes(bytes: Uint8Array, from: number, to: number): void {
     this.endpoint.plane.tick();
-    const { attempt } = this;
-    if (attempt !== null && this.wire.sends !== this.#sendsBefore) {
-      attempt.onUpstreamBytes(bytes, from, to);
+    if (this.attempt !== null && this.#hasSent) {
+      this.attempt.onUpstreamBytes(bytes, from, to);
       return;
     }
     const { lane } = this.endpoint;
     lane[slot.protocolErrors] = (lane[slot.protocolErrors] ?? 0) + 1;
-    if (attempt === null) this.close();
-    else {
-      // What waits to be sent is not.
-      this.abandon();
-      attempt.onUpstreamClose();
-    }
+    this.#endUnsent();
   }
 
   onEnd(): void {
     this.endpoint.plane.tick();
-    if (this.attempt === null) this.close();
-    else this.attempt.onUpstreamEnd();
+    if (this.attempt !== null && this.#hasSent) this.attempt.onUpstreamEnd();
+    else this.#endUnsent();
   }
 
   onDrain(): void {
@@ -129,11 +124,27 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
     const { attempt } = this;
     this.attempt = null;
     this.#left();
-    attempt?.onUpstreamClose();
+    attempt?.onUpstreamClose(this.#hasSent);
   }
 
   onDeadline(): void {
     this.close();
+  }
+
+  /** Some of the request that it carries may have left. */
+  get #hasSent(): boolean {
+    return this.wire.sends !== this.#sendsBefore;
+  }
+
+  /** It is of no use, and nobody's request has left on it. */
+  #endUnsent(): void {
+    const { attempt } = this;
+    if (attempt === null) this.close();
+    else {
+      // What waits to be sent is not.
+      this.abandon();
+      attempt.onUpstreamClose(false);
+    }
   }
 
   #left(): void {
