@@ -20,7 +20,8 @@
  * | 52 | hash, u32: 1 is XXH64; 2, of the kind `redisbloom` alone, MurmurHash64A as that module takes it |
  * | 56 | state, u32, see `states`: only in the first are the checksums those of the body |
  * | 60 | twelve words, u32, of the kind's own |
- * | 108 | zero |
+ * | 108 | bytes between header and body, u32: only in living memory there are any |
+ * | 112 | zero |
  * | 124 | CRC-32 of the 124 bytes before, u32 |
  *
  * Cost: the checksums take about 1 ms for a MiB. CRC-32 (that of zlib) finds every flip of up to 32 neighbouring bits and
@@ -47,6 +48,7 @@ const VERSION = 1;
 const HASH_XXH64 = 1;
 const HASH_MURMUR64A = 2;
 const OWN_AT = 60;
+const GAP_AT = 108;
 const CRC_AT = HEADER_BYTES - 4;
 
 /** What may be in a body. Numbers are for good. */
@@ -108,7 +110,7 @@ export function memoryBytes(bodyBytes: number): number {
   return imageBytes(bodyBytes) + GAP_BYTES;
 }
 
-export function encodeHeader(header: ImageHeader, state: ImageState): Uint8Array<ArrayBuffer> {
+export function encodeHeader(header: ImageHeader, state: ImageState, gapBytes = 0): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(HEADER_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
@@ -123,6 +125,7 @@ export function encodeHeader(header: ImageHeader, state: ImageState): Uint8Array
   view.setUint32(52, hashOf(header.kind), true);
   view.setUint32(56, states[state], true);
   for (const [at, word] of header.own.entries()) view.setUint32(OWN_AT + 4 * at, word, true);
+  view.setUint32(GAP_AT, gapBytes, true);
   view.setUint32(CRC_AT, crc32(bytes.subarray(0, CRC_AT)), true);
   return bytes;
 }
@@ -152,9 +155,12 @@ export function decodeHeader(bytes: Uint8Array, size: number): StoredHeader {
   if (!(Number.isInteger(bodyBytes) && bodyBytes >= 0 && bodyBytes <= BODY_BYTES_MAX)) {
     throw damaged(`a body of ${bodyBytes} bytes is not possible`);
   }
-  if (imageBytes(bodyBytes) !== size && !(state === 'living' && memoryBytes(bodyBytes) === size)) {
-    throw damaged(`it has ${size} bytes where ${imageBytes(bodyBytes)} were written`);
+  const gapBytes = view.getUint32(GAP_AT, true);
+  if (gapBytes % 8 !== 0 || (gapBytes > 0 && state !== 'living')) {
+    throw damaged(`a body ${gapBytes} bytes behind its header is not possible`);
   }
+  const wholeBytes = imageBytes(bodyBytes) + gapBytes;
+  if (wholeBytes !== size) throw damaged(`it has ${size} bytes where ${wholeBytes} were written`);
   return {
     kind: name,
     seed: Int32Array.of(view.getInt32(16, true), view.getInt32(20, true)),
@@ -174,24 +180,25 @@ export interface Image {
   readonly body: Uint8Array;
 }
 
-function newImage(header: ImageHeader, size: number, shared: boolean): Image {
+function newImage(header: ImageHeader, gapBytes: number, shared: boolean): Image {
   const { bodyBytes } = header;
   if (bodyBytes > BODY_BYTES_MAX) {
     throw invalid(`The filter would take ${bodyBytes} bytes; at most ${BODY_BYTES_MAX} are possible: use several.`);
   }
+  const size = imageBytes(bodyBytes) + gapBytes;
   const memory = shared ? new SharedArrayBuffer(size) : new ArrayBuffer(size);
-  new Uint8Array(memory, 0, HEADER_BYTES).set(encodeHeader(header, 'living'));
+  new Uint8Array(memory, 0, HEADER_BYTES).set(encodeHeader(header, 'living', gapBytes));
   return imageIn(memory, header);
 }
 
 /** A zeroed image. */
 export function createImage(header: ImageHeader, shared: boolean): Image {
-  return newImage(header, memoryBytes(header.bodyBytes), shared);
+  return newImage(header, GAP_BYTES, shared);
 }
 
 /** A zeroed image to be sealed, laid out as it is stored. */
 export function storedImage(header: ImageHeader): Image {
-  return newImage(header, imageBytes(header.bodyBytes), false);
+  return newImage(header, 0, false);
 }
 
 function imageIn(memory: ArrayBufferLike, header: ImageHeader): Image {
