@@ -40,9 +40,15 @@ interface IoredisPipeline {
   exec(): Promise<(readonly [error: Error | null, result: unknown])[] | null>;
 }
 
+interface IoredisNumbers {
+  readonly stringNumbers?: boolean | undefined;
+}
+
 /** What is used of `new Redis()` and `new Cluster()` of ioredis. */
 export interface IoredisClient {
   readonly isCluster: boolean;
+  /** Of a cluster, those of its connections are `redisOptions`. */
+  readonly options?: IoredisNumbers & { readonly redisOptions?: IoredisNumbers | undefined };
   /** `ready` if what is called is sent at once, where the stream is writable. */
   readonly status: string;
   /** The socket of a connection; none before it is made, nor in a cluster. */
@@ -190,6 +196,14 @@ function sendOfIoredis(client: IoredisClient, give: Give): Send {
   return (_key, command, waiting, bytes = false) => (sends() ? give(command, bytes) : hold(command, waiting, bytes));
 }
 
+/** What is counted and compared must not be text: a lock that was had would be taken for one that others have. */
+function checkNumbers({ options }: IoredisClient): void {
+  if (options?.stringNumbers !== true && options?.redisOptions?.stringNumbers !== true) return;
+  throw invalid(
+    'This client of ioredis was made with stringNumbers, by which all numbers of answers are texts; expected one without it.',
+  );
+}
+
 function senderOf(
   client: RedisClient,
   { firstWrite, unanswered }: { readonly firstWrite: number; readonly unanswered: Unanswered },
@@ -197,6 +211,7 @@ function senderOf(
   // Whoever writes JavaScript may hand in anything.
   if (client !== null && typeof client === 'object') {
     if ('pipeline' in client) {
+      checkNumbers(client);
       if (client.isCluster) {
         return { cluster: true, send: sendOfIoredis(client, (command, bytes) => viaPipeline(client, command, bytes)) };
       }

@@ -1,7 +1,7 @@
 /** How calls of Redis leave: what one tick asks is few writes by ioredis, the first of them short, and one by node-redis; and that what was given up never does. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { createClient } from 'redis';
 import { createClient as createClient5 } from 'redis-5';
@@ -27,6 +27,15 @@ async function check(server: RedisServer, client: RedisClient, writes: number): 
   // One of them reads the question how many there were; one more if a read ended within a write.
   assert.ok(reads <= writes + 2, `the server read ${reads} times for ${CALLS} calls of one tick`);
 }
+
+test('a client by which numbers are texts is refused', () => {
+  const made = { stringNumbers: true, lazyConnect: true };
+  const cluster = new Cluster([{ port: 1 }], { lazyConnect: true, redisOptions: made });
+  for (const client of [new Redis(made), new Redis5(made), cluster]) {
+    assert.throws(() => new RedisDriver(client), { code: 'OPTIONS_INVALID', message: /with stringNumbers/ });
+    client.disconnect();
+  }
+});
 
 test('calls of one tick leave in few writes', async (t) => {
   await using server = await RedisServer.start();
