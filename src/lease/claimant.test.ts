@@ -26,7 +26,7 @@ function asking(change: (memory: LeaseStore) => Partial<LeaseStore>) {
   const leases = new Leases({ store, timeoutMs: 1000 });
   const ask = (request: Partial<LeaseRequest> = {}): Promise<Lease | null> =>
     leases.acquire({ key: 'payment:42', holder: 'me', ttlMs: 3000, waitMs: 0, ...request });
-  return { ask, clock };
+  return { ask, clock, memory };
 }
 
 async function held(lease: Promise<Lease | null>): Promise<Lease> {
@@ -92,5 +92,34 @@ test('a held lease does not keep the process alive; a claim that waits does, and
   assert.equal(awake(), before, 'nobody waits for it to be told again');
   isDown = false;
   await pass(clock, 3000);
+  assert.equal(clock.timers, 0);
+});
+
+test('what is granted after the claim was over is given back, and again if nobody answers', async () => {
+  const late = Promise.withResolvers<void>();
+  let releases = 0;
+  const { ask, clock, memory } = asking((memory) => ({
+    async try(claim, waiting) {
+      await late.promise;
+      return await memory.try(claim, waiting);
+    },
+    async release(claim, waiting) {
+      releases += 1;
+      if (releases === 2) await new Promise<never>(() => {});
+      await memory.release(claim, waiting);
+    },
+  }));
+  const asked = assert.rejects(ask(), { code: 'STORE_UNAVAILABLE' });
+  await pass(clock, 1000);
+  await asked;
+  assert.equal(releases, 1);
+  late.resolve();
+  await pass(clock, 50);
+  const held = (): Promise<readonly unknown[]> => memory.read('payment:42', { signal: AbortSignal.abort() });
+  assert.equal((await held()).length, 1);
+  assert.equal(releases, 2, 'it is over, and it is given back');
+  await pass(clock, 1500);
+  assert.equal(releases, 3);
+  assert.deepEqual(await held(), []);
   assert.equal(clock.timers, 0);
 });

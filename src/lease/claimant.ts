@@ -57,6 +57,8 @@ export class Claimant implements Lease {
   #timer: Timer | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
   readonly #keepAlive = new KeepAlive();
+  /** Until it is over; what is granted after that is given back by its own timer. */
+  #isLookedAt = true;
 
   constructor({ store, claim, waitMs, timeoutMs, random, onRoundTrip, onFree, onOver, witness }: ClaimantOptions) {
     this.#store = store;
@@ -157,6 +159,7 @@ export class Claimant implements Lease {
     if (this.#life.state !== 'over') return;
     this.#tell(false);
     this.#free();
+    this.#isLookedAt = false;
     this.#onOver(this);
   }
 
@@ -252,7 +255,7 @@ export class Claimant implements Lease {
     }
     if (this.#timer !== null && this.#timerMs <= dueMs) return;
     const delayMs = Math.max(0, dueMs - this.#clock.nowMs());
-    if (delayMs > LOOKS_MS) return;
+    if (delayMs > LOOKS_MS && this.#isLookedAt) return;
     this.#timer?.clear();
     this.#timerMs = dueMs;
     const ring = (): void => {
