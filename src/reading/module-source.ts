@@ -7,6 +7,7 @@
  */
 import { pathToFileURL } from 'node:url';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { abortable } from '../kernel/abort.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Place } from './mistakes.ts';
 import { locateInModule, syntaxErrorPlace } from './module-places.ts';
@@ -73,9 +74,15 @@ import(url).then(async (module) => {
 }).finally(() => port.close());
 `;
 
-export async function readModule(path: string, text: string, file: string, clock: Clock): Promise<Source> {
+export interface RunOptions {
+  readonly clock: Clock;
+  /** Ends the thread; rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export async function readModule(path: string, text: string, file: string, options: RunOptions): Promise<Source> {
   if (Buffer.byteLength(text) > SOURCE_BYTES_MAX) return unreadable(file, 'the file is larger than 1 MB');
-  const outcome = await run(pathToFileURL(path).href, clock);
+  const outcome = await run(pathToFileURL(path).href, options);
   const files = outcome.files.filter((each) => each !== path);
   const language = { typescript: /\.[cm]?ts$/.test(path) };
   if (outcome.kind === 'failure') {
@@ -86,7 +93,7 @@ export async function readModule(path: string, text: string, file: string, clock
   return { value: outcome.value, locate, mistakes: [], files };
 }
 
-async function run(url: string, clock: Clock): Promise<Outcome> {
+async function run(url: string, { clock, signal }: RunOptions): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const { port1, port2 } = new MessageChannel();
   const fail = (message: string, stack = '') => resolve({ kind: 'failure', message, stack, files: [] });
@@ -116,7 +123,7 @@ async function run(url: string, clock: Clock): Promise<Outcome> {
     else resolve(last.message as Outcome);
   });
   try {
-    return await promise;
+    return await abortable(promise, signal);
   } finally {
     timer.clear();
     port1.close();

@@ -92,15 +92,19 @@ export function findConfig(folder: string): string | null {
 
 /**
  * Loads `spillway.yaml`, `.yml`, `.json`, or a module (`.ts`, `.js`, `.mjs`) whose default export is the config.
- * Throws `CONFIG_NOT_FOUND` if the file cannot be read; everything that is wrong in it is a mistake in the answer.
+ * Throws `CONFIG_NOT_FOUND` if the file cannot be read; everything that is wrong in it is a mistake in the answer. `signal` ends a module
+ * that runs still, and then it rejects with the signal's reason.
  */
-export async function loadConfig(file: string, options: LoadOptions = {}): Promise<Loaded> {
-  const { clock = systemClock } = options;
+export async function loadConfig(
+  file: string,
+  options: LoadOptions & { readonly signal?: AbortSignal } = {},
+): Promise<Loaded> {
+  const { clock = systemClock, signal } = options;
   const path = resolve(file);
   const found = readSmallFile(path);
   if (!found.ok) throw new SpillwayError('CONFIG_NOT_FOUND', `The config file ${file} ${found.reason}.`);
   const isModule = /^\.[cm]?[jt]s$/.test(extname(path));
-  const source = isModule ? await readModule(path, found.text, file, clock) : readYaml(found.text, file);
+  const source = isModule ? await readModule(path, found.text, file, { clock, signal }) : readYaml(found.text, file);
   return check(source, file, options);
 }
 

@@ -75,6 +75,7 @@ export class ControlPlane {
   #rotation: Timer | null = null;
   #changedEarly = false;
   #ended: Promise<void> | null = null;
+  readonly #ending = new AbortController();
 
   constructor(options: ControlPlaneOptions) {
     const { clock, random } = options;
@@ -146,7 +147,13 @@ export class ControlPlane {
     const frozen = (pass: Pass | null): Promise<string | null> => this.#history.budgets.gate.refusal(pass);
     this.#enforcement = new Enforcement({ ...parts, watch: (files) => this.#watch(files), onEvent, frozen });
     this.#replacement = new Replacement(options.source, {
-      ...{ clock, turn: this.#turn, versions: this.#versions, enforcement: this.#enforcement },
+      ...{
+        clock,
+        ending: this.#ending.signal,
+        turn: this.#turn,
+        versions: this.#versions,
+        enforcement: this.#enforcement,
+      },
       onOutcome: (outcome) => {
         this.#reloads.record(outcome);
         this.#events.emit({ kind: 'reload', outcome });
@@ -189,7 +196,8 @@ export class ControlPlane {
     const { clock, random, workerEntry, watch } = this.#options;
     const { source } = this.#replacement;
     if (watch && source.file !== null) await this.#files.watch([resolve(source.file)]);
-    const reading = await source.read(clock);
+    const reading = await source.read(clock, this.#ending.signal);
+    this.#checkStarting();
     if (reading.kind === 'refused') throw configError(reading);
     const lanes = this.#options.workers ?? workersOf(reading.config);
     await this.#discovery.prepare(reading.config);
@@ -248,7 +256,9 @@ export class ControlPlane {
     if (trial === null) return this.reload('admin', source, pass);
     this.#checkRunning();
     const request = { source, ...trial, pass };
-    return this.#turn.run(async () => this.#enforcement.try(await source.read(this.#options.clock), request));
+    return this.#turn.run(async () =>
+      this.#enforcement.try(await source.read(this.#options.clock, this.#ending.signal), request),
+    );
   }
 
   /**
@@ -316,6 +326,7 @@ export class ControlPlane {
     if (this.#phase === 'stopped') return; // its start failed
     const wasRunning = this.#phase === 'running';
     this.#phase = 'draining';
+    this.#ending.abort(new SpillwayError('GATEWAY_STATE', 'The gateway is ending.'));
     if (wasRunning) this.#events.emit({ kind: 'draining', timeoutMs });
     await this.#release(timeoutMs);
     this.#phase = 'stopped';

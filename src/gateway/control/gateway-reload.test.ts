@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { config, create, folder, origin } from '../../../test/gateway-under-test.ts';
+import { type Clock, systemClock } from '../../kernel/clock.ts';
 import type { ReloadOutcome } from './events.ts';
 import type { TrialOutcome } from './trials.ts';
 
@@ -160,4 +161,31 @@ test('many reloads at once end with the newest, one at a time', async () => {
     [2, 3, 3],
   );
   assert.equal(seen.filter(({ kind }) => kind === 'reload').length, 2);
+});
+
+test('the end of a gateway does not wait for a config that never ends, be it the first or another', async () => {
+  // No time is over for it.
+  const clock: Clock = {
+    ...systemClock,
+    after: (ms, run, options) => (ms === 30_000 ? { clear: () => {} } : systemClock.after(ms, run, options)),
+  };
+  const home = folder();
+  const loops = join(home, 'loops');
+  const file = join(home, 'spillway.config.mjs');
+  writeFileSync(
+    file,
+    `import { existsSync } from 'node:fs';
+    while (existsSync(${JSON.stringify(loops)}));
+    export default ${JSON.stringify(config(await origin('one')))};`,
+  );
+  const { gateway } = create({ file, clock, watch: false });
+  await gateway.start();
+  writeFileSync(loops, '');
+  const reloading = gateway.reload();
+  await gateway.stop();
+  assert.equal(reasonOf(await reloading), 'The gateway is ending.');
+  const other = create({ file, clock, watch: false }).gateway;
+  const starting = assert.rejects(other.start(), { code: 'GATEWAY_STATE', message: /stopped while it started/ });
+  await other.stop();
+  await starting;
 });

@@ -21,8 +21,8 @@ import type { HeldToken } from '../admin/token-file.ts';
 export interface ConfigSource {
   /** As it was named, or null for a config given as a value. */
   readonly file: string | null;
-  /** Never throws. */
-  read(clock: Clock): Promise<ConfigReading>;
+  /** Never throws; `signal` refuses one that takes its time. */
+  read(clock: Clock, signal: AbortSignal): Promise<ConfigReading>;
 }
 
 export type ConfigReading =
@@ -45,7 +45,7 @@ export type ConfigReading =
     };
 
 export function fileSource(file: string): ConfigSource {
-  return { file, read: (clock) => reading(file, () => loadConfig(file, { clock })) };
+  return { file, read: (clock, signal) => reading(file, () => loadConfig(file, { clock, signal })) };
 }
 
 export function valueSource(input: ConfigInput): ConfigSource {

@@ -27,6 +27,8 @@ export type ReplacementJob =
 
 interface ReplacementParts {
   readonly clock: Clock;
+  /** No config is waited for any more. */
+  readonly ending: AbortSignal;
   readonly turn: InTurn;
   readonly versions: ConfigVersions;
   readonly enforcement: Enforcement;
@@ -68,9 +70,9 @@ export class Replacement {
   }
 
   async #try(job: ReplacementJob): Promise<ReloadOutcome> {
-    const { clock, versions, enforcement } = this.#parts;
+    const { clock, ending, versions, enforcement } = this.#parts;
     const source = job.kind === 'read' ? (job.source ?? this.#source) : versions.source(job.version);
     const pass: Pass | null = job.kind === 'read' ? job.pass : { kind: 'rollback', text: '', by: '' };
-    return enforcement.replace(await source.read(clock), job.cause, pass);
+    return enforcement.replace(await source.read(clock, ending), job.cause, pass);
   }
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { cleanups, config, origin } from '../../../test/gateway-under-test.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import { createRandom } from '../../kernel/random.ts';
 import { ControlPlane } from './control-plane.ts';
 import { type ConfigReading, valueSource } from './read-config.ts';
@@ -78,10 +79,10 @@ test('not promoted when another config was put in force before its turn; the suc
   const third = valueSource(config(await origin('third')));
   const begun = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
-  const readSlowly = async (): Promise<ConfigReading> => {
+  const readSlowly = async (_: Clock, signal: AbortSignal): Promise<ConfigReading> => {
     begun.resolve();
     await goOn.promise;
-    return third.read(clock);
+    return third.read(clock, signal);
   };
   const applied = plane.reload('admin', { file: null, read: readSlowly });
   await begun.promise;

@@ -38,7 +38,7 @@ export async function loadSlos(file: string, options: { readonly clock?: Clock }
   const found = readSmallFile(path);
   if (!found.ok) throw new SpillwayError('CONFIG_NOT_FOUND', `The file ${file} ${found.reason}.`);
   const isModule = /^\.[cm]?[jt]s$/.test(extname(path));
-  return isModule ? check(await readModule(path, found.text, file, clock), file) : parseSlos(found.text, file);
+  return isModule ? check(await readModule(path, found.text, file, { clock }), file) : parseSlos(found.text, file);
 }
 
 /** As `loadSlos`, for YAML or JSON that is in memory already. */
