@@ -388,13 +388,13 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   onDeadline(nowMs: number): void {
     const exchange = this.#exchange;
     exchange.plane.nowMs = nowMs;
-    // Neither our own queue nor a client that keeps its body to itself is the endpoint's fault.
+    // Neither our own queue nor a client that keeps its body to itself is the endpoint's fault: how long that may last, its listener says.
     if (this.queuedAt !== null) {
       this.end();
       exchange.attemptFailed(this, 'queue_timeout', false);
     } else if (this.waiting) this.fail('connect_timeout', slot.timeouts, true);
     else if (nowMs >= this.#untilMs) this.fail('upstream_timeout', slot.timeouts, true);
-    else if (!exchange.request.done && exchange.takesBody) exchange.fail('body_timeout');
+    else if (!exchange.request.done && exchange.takesBody) this.#waitForServer();
     else this.fail('upstream_timeout', slot.timeouts, false);
   }
 }

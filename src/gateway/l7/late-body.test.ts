@@ -5,13 +5,13 @@ import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { answer, type Origin } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
 
-/** A client that has sent the head alone, to a server that has 200 ms to answer. */
+/** A client that has sent the head alone, to a server that has 200 ms to answer, and no more to take the next of a body. */
 async function begun(
   bench: Bench,
   field = '',
 ): Promise<{ client: Peer; server: Awaited<ReturnType<Origin['accept']>>; clock: ManualClock }> {
   const clock = new ManualClock();
-  const { client, origin } = await bench.line({ serviceTimeouts: { responseHeaderMs: 200 } }, clock);
+  const { client, origin } = await bench.line({ serviceTimeouts: { responseHeaderMs: 200, bodyIdleMs: 200 } }, clock);
   client.write(`POST / HTTP/1.1\r\nHost: a\r\n${field}Content-Length: 5\r\n\r\n`);
   const server = await origin.accept();
   await server.until('the head', () => server.text.includes('\r\n\r\n'));
