@@ -21,3 +21,16 @@ test('a timer may be set further ahead than one of Node, and for ever', (t) => {
   never.clear();
   assert.deepEqual(rang, ['late']);
 });
+
+/** Timers that keep this process alive. */
+const awake = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+
+test('one timer keeps the process alive while anybody awaits something, and none when nobody does', () => {
+  const before = awake();
+  const { keepAlive } = systemClock;
+  const say = (isAwaited: boolean): number => {
+    keepAlive?.(isAwaited);
+    return awake() - before;
+  };
+  assert.deepEqual([true, true, false, false, true, false].map(say), [1, 1, 1, 0, 1, 0]);
+});

@@ -17,6 +17,11 @@ export interface Clock {
   after(delayMs: number, run: () => void, options?: { readonly ref?: boolean }): Timer;
   /** Calls `run` every `periodMs` until cleared. */
   every(periodMs: number, run: () => void, options?: { readonly ref?: boolean }): Timer;
+  /**
+   * Keeps the process alive from a `true` until as many have said `false`: a count, where a timer with `ref` is made and cleared each time. A simulated
+   * clock keeps nothing alive, and has none.
+   */
+  readonly keepAlive?: (isAwaited: boolean) => void;
 }
 
 /** By how much the clocks of two machines may run apart. One of today that is slewed by NTP is off by at most 0.05 %, one that runs free by 0.01 %; Redlock allows 1 % too. */
@@ -35,6 +40,17 @@ function afterLong(delayMs: number, run: () => void, options?: { readonly ref?: 
   return { clear: () => timer.clear() };
 }
 
+let awaited = 0;
+/** All who await something share this one, which never does anything. */
+let keeper: NodeJS.Timeout | null = null;
+
+function keepAlive(isAwaited: boolean): void {
+  awaited += isAwaited ? 1 : -1;
+  keeper ??= setInterval(() => {}, TIMER_MS_MAX);
+  if (awaited === 0) keeper.unref();
+  else keeper.ref();
+}
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   // All worker threads of a process share one origin (measured on Node 24 and 26), so readings compare across threads.
@@ -51,6 +67,7 @@ export const systemClock: Clock = {
     if (options?.ref !== true) timer.unref();
     return { clear: () => clearInterval(timer) };
   },
+  keepAlive,
 };
 
 /**

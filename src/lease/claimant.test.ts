@@ -1,6 +1,7 @@
 /** What a claim leaves set while it is asked, held and given back. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
 import { SimulatedClock } from '../kernel/simulated-clock.ts';
 import type { Lease } from './lease.ts';
@@ -9,7 +10,10 @@ import { memoryLeases } from './memory.ts';
 import type { LeaseStore } from './store.ts';
 
 function asking(change: (memory: LeaseStore) => Partial<LeaseStore>) {
-  const clock = new SimulatedClock();
+  // It keeps the process alive as the machine's does.
+  const clock = Object.assign(new SimulatedClock(), {
+    keepAlive: (isAwaited: boolean) => systemClock.keepAlive?.(isAwaited),
+  });
   const memory = memoryLeases({ clock });
   const store: LeaseStore = {
     name: memory.name,

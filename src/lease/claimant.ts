@@ -9,7 +9,6 @@
 import { LazyAbort } from '../kernel/abort.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
-import { KeepAlive } from '../kernel/keep-alive.ts';
 import type { Random } from '../kernel/random.ts';
 import { readInstant } from './instant.ts';
 import type { LeaseEnd, LeaseWitness } from './lease-metrics.ts';
@@ -56,7 +55,7 @@ export class Claimant implements Lease {
   #asking: LazyAbort | null = null;
   #timer: Timer | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
-  readonly #keepAlive = new KeepAlive();
+  #keepsAlive = false;
   /** Until it is over; what is granted after that is given back by its own timer. */
   #isLookedAt = true;
 
@@ -155,7 +154,7 @@ export class Claimant implements Lease {
     for (const effect of effects) this.#doOne(effect);
     this.#watch();
     this.#arm();
-    this.#keepAlive.set(this.#isAwaited);
+    this.#stayAlive();
     if (this.#life.state !== 'over') return;
     this.#tell(false);
     this.#free();
@@ -263,6 +262,14 @@ export class Claimant implements Lease {
       this.check();
     };
     this.#timer = this.#clock.after(delayMs, ring);
+  }
+
+  /** Keeps the process alive while it is awaited: what it waits for may not, such as a socket that is not counted. */
+  #stayAlive(): void {
+    const isAwaited = this.#isAwaited;
+    if (isAwaited === this.#keepsAlive) return;
+    this.#keepsAlive = isAwaited;
+    this.#clock.keepAlive?.(isAwaited);
   }
 
   /** Whether somebody waits for what comes of it. */
