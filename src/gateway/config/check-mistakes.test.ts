@@ -6,6 +6,7 @@ const checked = (active: string) => service(`health: { active: ${active} }`);
 const accepted = (active: string) => assert.deepEqual(lines(checked(active)), []);
 
 test('each type of check has its options', () => {
+  accepted('{ interval: 1s }');
   accepted('{ headers: { X-Forwarded-Proto: https }, expect: { headers: { X-Role: "*" }, body: ready } }');
   accepted('{ type: tcp, send: "PING\\r\\n", expect: { banner: +PONG } }');
   accepted('{ type: grpc, service: shop.v1.Orders, host: shop.example, headers: { X-Tenant: a } }');
@@ -25,7 +26,7 @@ test('what could never succeed, or never fail, is told', () => {
   says(checked('{ method: HEAD, expect: { body: ok } }'), 'the answer to HEAD has no body');
   says(checked('{ type: tcp, send: hello }'), 'nobody looks at what the endpoint answers', 'expect.banner, or no send');
   says(checked('{ expect: { body: "" } }'), 'expected a text that is not empty');
-  says(checked('{ interval: 1s }'), 'timeout (2s) at most interval (1s)');
+  says(checked('{ interval: 1s, timeout: 2s }'), 'timeout (2s) at most interval (1s)');
 });
 
 test('fields that frame a request, or that another option sets, cannot be sent with a check', () => {

@@ -24,7 +24,7 @@ const expectations: Readonly<Record<keyof NonNullable<ActiveHealth['expect']>, r
 
 export function checkActive(active: ActiveHealth, path: Path, list: MistakeList): void {
   const { interval, timeout, type, expect = {}, headers = {} } = active;
-  if (timeout > interval) {
+  if (timeout !== undefined && timeout > interval) {
     const message = 'a check would still wait when the next one is due';
     const expected = `timeout (${formatDuration(timeout)}) at most interval (${formatDuration(interval)})`;
     list.error([...path, 'timeout'], { message, expected });

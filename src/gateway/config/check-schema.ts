@@ -67,10 +67,11 @@ export const activeHealth = section({
   interval: duration({ min: 10 })
     .prefault('5s')
     .describe('From the start of one check to the start of the next. Not below `timeout`.'),
-  // A server that needs longer for its own health page is not one to send people to.
   timeout: duration()
-    .prefault('2s')
-    .describe('A check without a complete answer by then has failed. At most `interval`.'),
+    .optional()
+    .describe(
+      'A check without a complete answer by then has failed. At most `interval`. Default `2s`, or `interval` if that is shorter.',
+    ),
   unhealthyAfter: count(1, 1000)
     .prefault(3)
     .describe('Failed checks in a row that take an endpoint out. More is calmer, fewer is faster.'),
@@ -82,6 +83,14 @@ export const activeHealth = section({
 });
 
 export type ActiveHealth = z.output<typeof activeHealth>;
+
+/** A server that needs longer for its own health page is not one to send people to. */
+const TIMEOUT_MS = 2000;
+
+/** How long one check may take. */
+export function probeTimeoutMs({ timeout, interval }: ActiveHealth): number {
+  return timeout ?? Math.min(TIMEOUT_MS, interval);
+}
 
 /** What is asked, and what the answer must be; each with its default. */
 export function compileProbe({ type, expect = {}, ...active }: ActiveHealth): ProbeKind {

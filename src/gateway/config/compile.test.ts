@@ -263,6 +263,7 @@ test('health plans: the check of a service for each of its endpoints, with the c
         },
       },
       { name: 'db', endpoints: ['127.0.0.1:9003'], health: { active: { type: 'tcp' } } },
+      { name: 'often', endpoints: ['127.0.0.1:9005'], health: { active: { type: 'tcp', interval: '1s' } } },
       { name: 'none', endpoints: [{ address: '127.0.0.1:9004', weight: 4 }] },
     ],
   });
@@ -270,7 +271,7 @@ test('health plans: the check of a service for each of its endpoints, with the c
   const plans = compileHealthPlans(config, snapshot);
   assert.deepEqual(
     plans.map(({ service, endpoint }) => `${service} ${endpoint}`),
-    ['shop 127.0.0.1:9001', 'db 127.0.0.1:9003', 'none 127.0.0.1:9004'],
+    ['shop 127.0.0.1:9001', 'db 127.0.0.1:9003', 'often 127.0.0.1:9005', 'none 127.0.0.1:9004'],
   );
   assert.equal(plans[0]?.cell, snapshot.services[0]?.endpoints[0]?.cell);
   assert.deepEqual(plans[0]?.check, {
@@ -308,7 +309,9 @@ test('health plans: the check of a service for each of its endpoints, with the c
     healthyAfter: 1,
   });
   assert.deepEqual(plans[1]?.check?.probe, { type: 'tcp', expectation: { send: null, expect: null } });
-  assert.deepEqual([plans[2]?.check, plans[2]?.weight], [null, 4]);
+  assert.deepEqual([plans[3]?.check, plans[3]?.weight], [null, 4]);
+  // Not longer than until the next one.
+  assert.deepEqual([plans[1]?.check?.timeoutMs, plans[2]?.check?.timeoutMs], [2000, 1000]);
 });
 
 test('certificates are in the snapshot, with their names; each listener has ticket keys of its own', (t) => {

@@ -28,7 +28,7 @@ import type { Listener } from './listener-schema.ts';
 import type { Config } from './load.ts';
 import { certificateNames } from './pem.ts';
 import { compileHealthPolicy } from './health-schema.ts';
-import { type ActiveHealth, compileProbe } from './check-schema.ts';
+import { type ActiveHealth, probeTimeoutMs, compileProbe } from './check-schema.ts';
 import type { Service } from './service-schema.ts';
 
 export interface CompileOptions {
@@ -268,7 +268,7 @@ function compileCheck(active: ActiveHealth, endpoint: EndpointPlan, service: Ser
     allowLinkLocal: service.allowLinkLocal,
     intervalMs: active.interval,
     jitterRatio: active.jitter,
-    timeoutMs: active.timeout,
+    timeoutMs: probeTimeoutMs(active),
     unhealthyAfter: active.unhealthyAfter,
     healthyAfter: active.healthyAfter,
   };

@@ -9,7 +9,7 @@ import { type EndpointPlan, type RoutePlan, serviceNameOf, type ServicePlan, typ
 import { joinAddress } from './address.ts';
 import { isCredential } from './config-text.ts';
 import type { Config } from './load.ts';
-import type { ActiveHealth } from './check-schema.ts';
+import { type ActiveHealth, probeTimeoutMs } from './check-schema.ts';
 import type { Service } from './service-schema.ts';
 
 /** A config with what was made of it for the data plane. */
@@ -123,9 +123,10 @@ function diffHealth(before: Config, after: Config): string[] {
   });
 }
 
-function readableCheck({ interval, timeout, expect = {}, ...rest }: ActiveHealth): object {
+function readableCheck(active: ActiveHealth): object {
+  const { interval, timeout: _, expect = {}, ...rest } = active;
   const status = expect.status?.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`));
-  return { ...rest, expect: { ...expect, status }, intervalMs: interval, timeoutMs: timeout };
+  return { ...rest, expect: { ...expect, status }, intervalMs: interval, timeoutMs: probeTimeoutMs(active) };
 }
 
 function diffAdmin(before: Config, after: Config): string[] {
