@@ -41,6 +41,8 @@ interface Membership {
 export interface ZookeeperServerOptions {
   /** Makes a JVM slow to start: it looks at its clock very often. @defaultValue the machine's */
   readonly clock?: FakeClock;
+  /** @defaultValue 60000 */
+  readonly sessionTimeoutMsMax?: number;
 }
 
 export class ZookeeperServer {
@@ -50,7 +52,11 @@ export class ZookeeperServer {
   readonly #membership: Membership | null;
 
   /** Written down and not started. */
-  constructor(port: number, membership: Membership | null = null, { clock }: ZookeeperServerOptions = {}) {
+  constructor(
+    port: number,
+    membership: Membership | null = null,
+    { clock, sessionTimeoutMsMax = sessionTimeoutsMs.max }: ZookeeperServerOptions = {},
+  ) {
     this.port = port;
     this.#membership = membership;
     this.#folder = mkdtempSync(join(tmpdir(), 'spillway-zookeeper-'));
@@ -63,7 +69,7 @@ export class ZookeeperServer {
       clientPort: port,
       clientPortAddress: '127.0.0.1',
       minSessionTimeout: sessionTimeoutsMs.min,
-      maxSessionTimeout: sessionTimeoutsMs.max,
+      maxSessionTimeout: sessionTimeoutMsMax,
       maxClientCnxns: 0,
     };
     const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
@@ -158,14 +164,16 @@ export class ZookeeperEnsemble {
     this.servers = servers;
   }
 
-  /** An odd number of members: more than half of them are needed. */
-  static async start(size = 3): Promise<ZookeeperEnsemble> {
+  /** An odd number of members: more than half of them are needed. Those that `options` has none for are as usual. */
+  static async start(size = 3, options: readonly ZookeeperServerOptions[] = []): Promise<ZookeeperEnsemble> {
     const free = await Promise.all(Array.from({ length: 3 * size }, freePort));
     const members = Array.from({ length: size }, (_, index) => {
       const [peer, election] = free.slice(size + 2 * index);
       return `server.${index + 1}=127.0.0.1:${peer}:${election}`;
     });
-    const servers = members.map((_, index) => new ZookeeperServer(free[index]!, { id: index + 1, members }));
+    const servers = members.map(
+      (_, index) => new ZookeeperServer(free[index]!, { id: index + 1, members }, options[index]),
+    );
     const ensemble = new ZookeeperEnsemble(servers);
     await Promise.all(servers.map((server) => server.restart()));
     await Promise.all(servers.map((server) => server.serving()));

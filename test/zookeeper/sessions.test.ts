@@ -7,7 +7,7 @@ import type { SessionState } from '../../src/drivers/zookeeper/life.ts';
 import { ZookeeperSession } from '../../src/drivers/zookeeper/session.ts';
 import type { WatchEvent } from '../../src/drivers/zookeeper/watches.ts';
 import { Relay } from '../faults/relay.ts';
-import { ZookeeperEnsemble, type ZookeeperServer } from '../servers/zookeeper.ts';
+import { TICK_MS, ZookeeperEnsemble, type ZookeeperServer } from '../servers/zookeeper.ts';
 
 const ensemble = await ZookeeperEnsemble.start();
 after(() => ensemble[Symbol.asyncDispose]());
@@ -228,4 +228,62 @@ test('a call that no server can be asked for fails in time, with nothing done', 
   const closed = assert.rejects(session.get('/'), { code: 'ZOOKEEPER_SESSION_ENDED' });
   await session.close();
   await closed;
+});
+
+const SHORT_MS = 2000;
+
+/** Two servers that leave a session its time, and one that would end it sooner. */
+async function unequal(): Promise<ZookeeperEnsemble> {
+  return ZookeeperEnsemble.start(3, [{}, {}, { sessionTimeoutMsMax: SHORT_MS }]);
+}
+
+test('what is counted of a session that moves to a server which keeps sessions for less time is that', async () => {
+  await using uneven = await unequal();
+  const [long, , short] = uneven.servers;
+  await using toLong = await Relay.open(long!.port);
+  await using toShort = await Relay.open(short!.port);
+  const lasting = { servers: [local(toLong.port)], sessionTimeoutMs: LASTING_MS };
+  await using observer = new ZookeeperSession({ ...lasting, servers: [long!.address] });
+  await using stays = new ZookeeperSession(lasting);
+  await stays.create('/stays', nothing, { ephemeral: true });
+  await using moves = new ZookeeperSession(lasting);
+  await moves.create('/moves', nothing, { ephemeral: true });
+  const resume = moves.ticket;
+  toLong.cut();
+  await using moved = new ZookeeperSession({ ...lasting, servers: [local(toShort.port)], resume });
+  await moved.ping();
+  assert.deepEqual([moved.id, moved.timeoutMs, moves.timeoutMs], [moves.id, SHORT_MS, LASTING_MS]);
+  // Until all servers have told the leader what they heard before, half a tick later.
+  const toldMs = moved.heardAt!.nowMs + 2 * TICK_MS;
+  while (moved.heardAt!.nowMs < toldMs) await moved.ping();
+  toShort.cut();
+  await gone(observer, '/moves');
+  assert.notEqual(await observer.exists('/stays'), null, 'it has more time');
+});
+
+test('a session does not go to a server that would end it sooner, says why, and goes to one that would not', async () => {
+  await using uneven = await unequal();
+  const [first, other, short] = uneven.servers;
+  await using toFirst = await Relay.open(first!.port);
+  await using toOther = await Relay.open(other!.port);
+  toOther.refuse();
+  // In their order, the first first.
+  const random = { int32: () => 0, unit: () => 0.999 };
+  const servers = [local(toFirst.port), short!.address, local(toOther.port)];
+  await using session = new ZookeeperSession({ servers, random, sessionTimeoutMs: LASTING_MS });
+  await session.create('/stays', nothing, { ephemeral: true });
+  toFirst.refuse();
+  toFirst.reset();
+  for (let why = ''; !why.includes(`${short!.address} keeps a session for at most ${SHORT_MS} ms`);) {
+    const error = await session.get('/stays', { timeoutMs: 100 }).then(() => null, String);
+    assert.notEqual(error, null, 'a server took it on');
+    why = error!;
+  }
+  await toOther.accept();
+  assert.equal((await session.get('/stays')).stat.ephemeralOwner, session.id);
+  assert.deepEqual([session.timeoutMs, session.state], [LASTING_MS, 'alive']);
+  assert.ok((await other!.ask('cons')).includes(`sid=0x${session.id.toString(16)}`));
+  // What was asked by sessions of their own is over.
+  const dump = await (await uneven.leader()).ask('dump');
+  assert.deepEqual(dump.match(/^\t0x[0-9a-f]+$/gm), [`\t0x${session.id.toString(16)}`]);
 });

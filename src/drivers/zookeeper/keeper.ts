@@ -5,14 +5,17 @@
  *   leader lets its sessions expire. So the heartbeat is `sync`, which takes the leader to answer, and only answers to it, to writes and to
  *   a (re)connect move `heardAt`.
  * - **Nothing is sent twice.** A request that was sent and has no answer is lost with its connection; what was not sent waits for the next.
+ * - **No server shortens it.** From when a server is asked to take a session on, the leader counts what that one grants, also if the client never learns of
+ *   it. So a server is asked before, by a session of its own that is closed at once, and passed over if it would grant less.
  * - A connection that does not bring the leader's answers is left when the session is suspended, while there is time to find another.
  *
  * Bounds: `IN_FLIGHT_MAX` requests sent, `WAITING_MAX` waiting, one connection, three timers. All of it ends with the session.
+ * Source: `ZooKeeperServer.reopenSession`, `SessionTrackerImpl` and `LearnerSessionTracker` of ZooKeeper 3.8.
  */
 import type { Timer } from '../../kernel/clock.ts';
 import type { SpillwayError } from '../../kernel/errors.ts';
 import { type AnyCall, Call, type CallOptions } from './call.ts';
-import { Connection } from './connection.ts';
+import { Connection, type ConnectionEvents } from './connection.ts';
 import { isRefusal, sessionEnded, unavailable } from './failures.ts';
 import {
   changesInMs,
@@ -46,6 +49,9 @@ const PAUSE_MS_MAX = 1000;
 
 const XID_MAX = 2 ** 31 - 1;
 
+/** With it, a server makes one. */
+const newSession: SessionTicket = { id: 0n, password: new Uint8Array(16) };
+
 export interface AskOptions extends CallOptions {
   /** Told of the answer before the caller is: 0, or what the server said instead. */
   readonly onAnswer?: ((refusal: number) => void) | undefined;
@@ -64,6 +70,8 @@ export class SessionKeeper {
   #ticket: SessionTicket;
   #lastZxid = 0n;
   #connection: Connection | null = null;
+  /** To a server that is asked whether it may have the session. */
+  #probing: Connection | null = null;
   #waiting: AnyCall[] = [];
   #lifeTimer: Timer | null = null;
   #heartbeat: Timer | null = null;
@@ -79,7 +87,7 @@ export class SessionKeeper {
     this.#onState = onState;
     this.#auth = options.auth === null ? null : verbs.auth(options.auth.scheme, Buffer.from(options.auth.credentials));
     this.#order = shuffled(options.servers, options.random);
-    this.#ticket = options.resume ?? { id: 0n, password: new Uint8Array(16) };
+    this.#ticket = options.resume ?? newSession;
     this.#life = newLife(options.sessionTimeoutMs);
     this.#connect();
   }
@@ -134,29 +142,64 @@ export class SessionKeeper {
   }
 
   #connect(): void {
-    const { clock, tls, answerBytesMax, sessionTimeoutMs } = this.#options;
     const server = this.#order[this.#next]!;
     this.#next = (this.#next + 1) % this.#order.length;
-    const { id, password } = this.#ticket;
-    const connection: Connection = new Connection(
+    if (this.#life.state === 'opening') this.#join(server);
+    else this.#probe(server);
+  }
+
+  #join(server: ServerAddress): void {
+    const connection: Connection = this.#open(server, this.#ticket, {
+      attached: (welcome, sentAt) => this.#attach(connection, welcome, sentAt),
+      answered: (call, zxid) => this.#hear(call, zxid),
+      expired: () => this.#step({ type: 'expired' }),
+      changed: (event) => this.watches.fire(event),
+      lost: (error) => this.#lose(error),
+    });
+    this.#connection = connection;
+  }
+
+  /** Joins it if it leaves the session its time. */
+  #probe(server: ServerAddress): void {
+    let grantsMs = 0;
+    const end = (): void => connection.end(unavailable('all that was asked is known'));
+    const connection: Connection = this.#open(server, newSession, {
+      attached: ({ timeoutMs }) => {
+        grantsMs = timeoutMs;
+        connection.send(this.#silent(verbs.close(), { timeoutMs: this.#greetingMs, onGone: end }));
+      },
+      answered: end,
+      expired: () => {},
+      changed: () => {},
+      lost: (error) => {
+        this.#probing = null;
+        const { timeoutMs } = this.#life;
+        if (isOver(this.#life) || grantsMs === 0) this.#lose(error);
+        else if (grantsMs < timeoutMs) this.#lose(tooShort(server, grantsMs, timeoutMs));
+        else this.#join(server);
+      },
+    });
+    this.#probing = connection;
+  }
+
+  #open(server: ServerAddress, { id, password }: SessionTicket, events: ConnectionEvents): Connection {
+    const { clock, tls, answerBytesMax } = this.#options;
+    return new Connection(
       {
         server,
         tls,
         clock,
         answerBytesMax,
         nextXid: () => (this.#xid = this.#xid === XID_MAX ? 1 : this.#xid + 1),
-        hello: { lastZxid: this.#lastZxid, timeoutMs: sessionTimeoutMs, sessionId: id, password },
-        greetingTimeoutMs: Math.max(GREETING_MS_MIN, this.#life.timeoutMs / (2 * this.#order.length)),
+        hello: { lastZxid: this.#lastZxid, timeoutMs: this.#life.timeoutMs, sessionId: id, password },
+        greetingTimeoutMs: this.#greetingMs,
       },
-      {
-        attached: (welcome, sentAt) => this.#attach(connection, welcome, sentAt),
-        answered: (call, zxid) => this.#hear(call, zxid),
-        expired: () => this.#step({ type: 'expired' }),
-        changed: (event) => this.watches.fire(event),
-        lost: (error) => this.#lose(error),
-      },
+      events,
     );
-    this.#connection = connection;
+  }
+
+  get #greetingMs(): number {
+    return Math.max(GREETING_MS_MIN, this.#life.timeoutMs / (2 * this.#order.length));
   }
 
   #attach(connection: Connection, { timeoutMs, sessionId, password }: Welcome, sentAt: Reading): void {
@@ -167,8 +210,9 @@ export class SessionKeeper {
       return;
     }
     this.#ticket = { id: sessionId, password };
-    if (isOver(this.#step({ type: 'attached', sentAt, timeoutMs }))) return;
-    const periodMs = Math.max(HEARTBEAT_MS_MIN, timeoutMs / HEARTBEATS);
+    const life = this.#step({ type: 'attached', sentAt, timeoutMs });
+    if (isOver(life)) return;
+    const periodMs = Math.max(HEARTBEAT_MS_MIN, life.timeoutMs / HEARTBEATS);
     this.#heartbeat = this.#options.clock.every(periodMs, () => this.#beat(connection), { ref: true });
     this.#introduce(connection);
     // Before all else, so that no change is missed in between; the server says at once what has changed meanwhile.
@@ -195,9 +239,12 @@ export class SessionKeeper {
   }
 
   /** One that nobody waits for: without an answer, the session's time runs out. */
-  #silent(verb: Verb<void>): Call<void> {
+  #silent(
+    verb: Verb<void>,
+    { timeoutMs = this.#life.timeoutMs, onGone = () => {} }: { timeoutMs?: number; onGone?: () => void } = {},
+  ): Call<void> {
     const { clock } = this.#options;
-    const call = new Call(verb, { timeoutMs: this.#life.timeoutMs, clock, onGone: () => {}, why: () => '' });
+    const call = new Call(verb, { timeoutMs, clock, onGone, why: () => '' });
     call.promise.catch(() => {});
     return call;
   }
@@ -260,9 +307,17 @@ export class SessionKeeper {
     this.#heartbeat?.clear();
     this.#pause?.clear();
     this.#connection?.end(error);
+    this.#probing?.end(error);
     for (const call of this.#waiting) call.fail(error);
     this.#waiting = [];
     this.watches.end();
     this.#ended.abort(error);
   }
+}
+
+function tooShort({ host, port }: ServerAddress, grantsMs: number, timeoutMs: number): SpillwayError {
+  return unavailable(
+    `${host}:${port} keeps a session for at most ${grantsMs} ms, and would end this one, of ${timeoutMs} ms, too early; ` +
+      'expected the same maxSessionTimeout of all servers',
+  );
 }

@@ -68,6 +68,17 @@ test('alive, suspended and expired follow from the clocks, and what is over stay
   assert.deepEqual([...seen].toSorted(), ['alive', 'expired', 'opening', 'suspended']);
 });
 
+test('a session lasts no longer than the shortest that a server has granted', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 2, max: 60_000 }), { minLength: 1 }), (granted) => {
+      const sentAt = { nowMs: 1000, wallMs: 1000 };
+      const attach = (life: Life, timeoutMs: number): Life =>
+        step(life, { type: 'attached', sentAt, timeoutMs }, sentAt);
+      assert.equal(granted.reduce(attach, newLife(TIMEOUT_MS)).timeoutMs, Math.min(...granted));
+    }),
+  );
+});
+
 test('the state changes exactly when it was said to', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 899 }), fc.integer({ min: 2, max: 60_000 }), (silentMs, timeoutMs) => {

@@ -32,7 +32,7 @@ export type SessionState = 'opening' | 'alive' | 'suspended' | 'expired' | 'clos
 
 export interface Life {
   readonly state: SessionState;
-  /** As the server granted it; as it was asked for while `opening`. */
+  /** The shortest that a server granted; as it was asked for while `opening`. */
   readonly timeoutMs: number;
   /** When the last request that was answered was sent; null while `opening`. */
   readonly heardAt: Reading | null;
@@ -102,7 +102,8 @@ export function step(before: Life, event: LifeEvent, now: Reading): Life {
       return aged(
         {
           state: 'alive',
-          timeoutMs: event.timeoutMs,
+          // The next leader counts what the session was made with, whatever a server granted since.
+          timeoutMs: life.heardAt === null ? event.timeoutMs : Math.min(life.timeoutMs, event.timeoutMs),
           heardAt: event.sentAt,
           answered: [{ sentAt: event.sentAt, answeredMs: now.nowMs }],
         },

@@ -89,7 +89,7 @@ export class ZookeeperSession implements AsyncDisposable {
     return this.#keeper.ticket.id;
   }
 
-  /** As the servers granted it; as it was asked for until then. */
+  /** The shortest that a server granted; as it was asked for until then. */
   get timeoutMs(): number {
     return this.#keeper.life.timeoutMs;
   }
