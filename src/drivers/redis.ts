@@ -112,7 +112,11 @@ interface Send {
 /** Hands a command to a client. */
 type Give = (command: Command, bytes: boolean) => Promise<unknown>;
 
-/** To node-redis: `$` begins a string. */
+/**
+ * To node-redis, said with each call: a client may be made to turn numbers into texts, and a lock that was had would then be taken for one that others
+ * have. `$` begins a string.
+ */
+const asText = { typeMapping: {} };
 const asBytes = { typeMapping: { [0x24]: Buffer } };
 
 async function viaPipeline(client: IoredisClient, command: Command, bytes: boolean): Promise<unknown> {
@@ -228,7 +232,7 @@ function senderOf(
       return {
         cluster: true,
         send: (key, command, { signal }, bytes = false) =>
-          client.sendCommand(key, false, command, { abortSignal: signal, ...(bytes ? asBytes : {}) }),
+          client.sendCommand(key, false, command, { abortSignal: signal, ...(bytes ? asBytes : asText) }),
       };
     }
     if (typeof client.sendCommand === 'function') {
@@ -238,8 +242,8 @@ function senderOf(
         // still be taken back, and a signal costs nearly a microsecond.
         send: (_key, command, waiting, bytes = false) => {
           if (bytes) return client.sendCommand(command, { abortSignal: waiting.signal, ...asBytes });
-          if (client.isReady && unanswered.calls === 1) return client.sendCommand(command);
-          return client.sendCommand(command, { abortSignal: waiting.signal });
+          if (client.isReady && unanswered.calls === 1) return client.sendCommand(command, asText);
+          return client.sendCommand(command, { abortSignal: waiting.signal, ...asText });
         },
       };
     }

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Cluster, Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
-import { createClient } from 'redis';
-import { createClient as createClient5 } from 'redis-5';
+import { createClient, createCluster } from 'redis';
+import { createClient as createClient5, createCluster as createCluster5 } from 'redis-5';
 import { type RedisClient, RedisDriver, RedisScript } from '../../src/drivers/redis.ts';
-import { RedisServer } from '../servers/redis.ts';
+import { RedisCluster, RedisServer } from '../servers/redis.ts';
 
 const CALLS = 100;
 const script = new RedisScript('return ARGV[1]');
+const count = new RedisScript("return {redis.call('INCR', KEYS[1]), 'text'}");
 const waiting = { signal: new AbortController().signal };
 
 async function readsOf(server: RedisServer): Promise<number> {
@@ -34,6 +35,42 @@ test('a client by which numbers are texts is refused', () => {
   for (const client of [new Redis(made), new Redis5(made), cluster]) {
     assert.throws(() => new RedisDriver(client), { code: 'OPTIONS_INVALID', message: /with stringNumbers/ });
     client.disconnect();
+  }
+});
+
+test('a client of node-redis that makes texts of numbers, or bytes of texts, does not here', async (t) => {
+  const typeMapping = { [0x3a]: String, [0x24]: Buffer };
+  const made = { commandOptions: { typeMapping } };
+  await using cluster = await RedisCluster.start();
+  const { url } = cluster.nodes[0]!;
+  await using alone = await RedisServer.start();
+  const clients = {
+    'node-redis 6': createClient({ url: alone.url, ...made }),
+    'node-redis 6, by withTypeMapping': createClient({ url: alone.url }).withTypeMapping(typeMapping),
+    'node-redis 5': createClient5({ url: alone.url, ...made }),
+    'node-redis 6, a cluster': createCluster({ rootNodes: [{ url }], ...made }),
+    'node-redis 5, a cluster': createCluster5({ rootNodes: [{ url }], ...made }),
+  };
+  for (const [name, client] of Object.entries(clients)) {
+    await t.test(name, async () => {
+      await client.connect();
+      try {
+        const driver = new RedisDriver(client);
+        const ask = (): Promise<unknown> => driver.run({ script: count, keys: [name], args: [], waiting });
+        // By itself, and beside another.
+        const told = [await ask(), ...(await Promise.all([ask(), ask()]))];
+        assert.deepEqual(told, [
+          [1, 'text'],
+          [2, 'text'],
+          [3, 'text'],
+        ]);
+        const get = { command: ['GET', name] as [string, string], key: name, waiting };
+        assert.equal(await driver.command(get), '3');
+        assert.deepEqual(await driver.command({ ...get, bytes: true }), Buffer.from('3'));
+      } finally {
+        client.destroy();
+      }
+    });
   }
 });
 
