@@ -47,8 +47,8 @@ class BlockedBits implements Bits {
 
   constructor({ words, blocks, probes, atomic }: BitsOptions) {
     this.words = words;
-    this.#blocks = blocks;
-    this.#probes = probes;
+    this.#blocks = blocks | 0;
+    this.#probes = probes | 0;
     this.#atomic = atomic;
   }
 
@@ -60,7 +60,7 @@ class BlockedBits implements Bits {
     const words = this.words;
     const base = blockOf(low, this.#blocks) << 4;
     let all = 1;
-    for (let probe = this.#probes | 0, bits = high; probe > 0; probe--) {
+    for (let probe = this.#probes, bits = high; probe > 0; probe = (probe - 1) | 0) {
       all &= words[(base + (bits >>> 28)) | 0]! >> (bits >>> 23);
       bits = Math.imul(bits, GOLDEN);
     }
@@ -72,7 +72,7 @@ class BlockedBits implements Bits {
     const atomic = this.#atomic;
     const base = blockOf(low, this.#blocks) << 4;
     let fresh = 0;
-    for (let probe = this.#probes | 0, bits = high; probe > 0; probe--) {
+    for (let probe = this.#probes, bits = high; probe > 0; probe = (probe - 1) | 0) {
       fresh |= setBits(words, (base + (bits >>> 28)) | 0, 1 << (bits >>> 23), atomic);
       bits = Math.imul(bits, GOLDEN);
     }

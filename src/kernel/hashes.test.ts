@@ -145,6 +145,33 @@ test('a short key is hashed as itself, whatever was before it in the same memory
   }
 });
 
+test('a text is hashed as its characters, however the engine keeps them', () => {
+  const wide = 'a text kept in 16 bits a character, 語';
+  for (let length = 0; length <= 48; length++) {
+    const letters = 'abcdefghijklmnopqrstuvwxyz'.repeat(2);
+    const text = letters.slice(1, 1 + length);
+    const expected = xxhash(new Uint8Array(Buffer.from(text)));
+    const half = length >> 1;
+    assert.equal(xxhash(text.slice(0, half) + text.slice(half)), expected, `${length}, in two pieces`);
+    assert.equal(xxhash(`語${text}語`.slice(1, -1)), expected, `${length}, out of a text of wider characters`);
+    assert.equal(xxhash(wide.slice(0, length)), xxhash(Buffer.from(wide.slice(0, length))), `${length}, wide`);
+  }
+  // Characters whose lower bits are those of ASCII, anywhere in the text.
+  for (const letter of ['\u0161', '\u6100', '\ud800', '\x80', '\xff']) {
+    for (let at = 0; at < 40; at++) {
+      const text = 'x'.repeat(at) + letter + 'y'.repeat(39 - at);
+      for (const each of [text, text.slice(0, at + 1)]) assert.equal(xxhash(each), xxhash(Buffer.from(each)), each);
+    }
+  }
+});
+
+test('what is no key is refused and not taken for one', () => {
+  for (const key of [5, null, undefined, ['a'], new Uint16Array(2), new ArrayBuffer(4)]) {
+    assert.throws(() => xxh64(key as unknown as string), { code: 'OPTIONS_INVALID' });
+    assert.throws(() => murmur(key as unknown as string), { code: 'OPTIONS_INVALID' });
+  }
+});
+
 test('the returned word is the upper one, signed', () => {
   assert.equal(xxh64(''), 0xef46db37 | 0);
 });

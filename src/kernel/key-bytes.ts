@@ -14,7 +14,7 @@ export type KeyText = string | Uint8Array;
 /** A key up to here is in `keyMemory` from its first byte on. */
 export const SHORT_BYTES = 2 ** 15;
 /** From here on the encoder's fixed cost is less than the loop's. */
-const LOOP_CHARACTERS = 48;
+export const LOOP_CHARACTERS = 48;
 
 /** Memory of WebAssembly, so that a hash in it (xxh64.wat) finds the key. Its second half is the hash's own. */
 export const keyMemory: WasmMemory = new Memory({ initial: 1, maximum: 1 });
@@ -23,7 +23,7 @@ const words = new Int32Array(keyMemory.buffer, 0, SHORT_BYTES / 4);
 const shortView = new DataView(keyMemory.buffer, 0, SHORT_BYTES);
 const encoder = new TextEncoder();
 
-/** Where the bytes of the last key are, from offset 0. */
+/** Where the bytes of the last key are, from offset 0. It is not written where it is so already: that would tell the garbage collector. */
 let view: DataView = shortView;
 
 /** The key, if it is one: what is no text and no bytes is not taken for some. */
@@ -34,13 +34,18 @@ export function checkKey(key: KeyText): KeyText {
 
 /** Lays out a key's bytes and says how many there are; `keyView` reads them. */
 export function layKey(key: KeyText): number {
-  if (typeof key !== 'string') return layBytes(key);
-  view = shortView;
-  const { length } = key;
-  if (length <= LOOP_CHARACTERS && layAscii(key)) return length;
+  if (typeof key !== 'string') return layBytes(checkKey(key) as Uint8Array);
+  if (key.length > LOOP_CHARACTERS || !layAscii(key)) return layText(key);
+  if (view !== shortView) view = shortView;
+  return key.length;
+}
+
+/** The same for a text that is long, or not ASCII. */
+export function layText(text: string): number {
   // A UTF-16 unit takes at most three bytes of UTF-8.
-  if (length * 3 <= SHORT_BYTES) return encoder.encodeInto(key, short).written;
-  return layBytes(encoder.encode(key));
+  if (text.length * 3 > SHORT_BYTES) return layBytes(encoder.encode(text));
+  if (view !== shortView) view = shortView;
+  return encoder.encodeInto(text, short).written;
 }
 
 /**
@@ -69,26 +74,32 @@ function layAscii(text: string): boolean {
   return all < 0x80;
 }
 
-/** The same for bytes. */
-function layFew(bytes: Uint8Array): void {
-  const { length } = bytes;
-  let at = 0;
-  for (; at + 4 <= length; at += 4) {
-    words[at >> 2] = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-  }
-  let rest = 0;
-  for (; at < length; at++) rest |= bytes[at]! << (8 * at);
-  words[length >> 2] = rest;
+/** Four bytes as a word. Sums of places are cut to 32 bits so that none is looked at for overflow. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[(at + 1) | 0]! << 8) | (bytes[(at + 2) | 0]! << 16) | (bytes[(at + 3) | 0]! << 24);
 }
 
-function layBytes(bytes: Uint8Array): number {
-  checkKey(bytes);
+/** The same for bytes. */
+function layFew(bytes: Uint8Array): void {
+  const length = bytes.length | 0;
+  let at = 0;
+  for (; at <= ((length - 4) | 0); at = (at + 4) | 0) words[at >>> 2] = wordAt(bytes, at);
+  const left = length & 3;
+  if (left === 0) return;
+  let rest = bytes[at]!;
+  if (left > 1) rest |= bytes[(at + 1) | 0]! << 8;
+  if (left > 2) rest |= bytes[(at + 2) | 0]! << 16;
+  words[at >>> 2] = rest;
+}
+
+/** The same for what is known to be bytes. */
+export function layBytes(bytes: Uint8Array): number {
   const { length } = bytes;
-  if (length > SHORT_BYTES) {
+  if (length > short.length) {
     view = new DataView(bytes.buffer, bytes.byteOffset, length);
     return length;
   }
-  view = shortView;
+  if (view !== shortView) view = shortView;
   if (length > LOOP_CHARACTERS) short.set(bytes);
   else layFew(bytes);
   return length;

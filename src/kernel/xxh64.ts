@@ -4,22 +4,34 @@
  * Source: xxHash specification 0.1.1 (Y. Collet). The published check values and SMHasher's verification word hold
  * (hashes.test.ts).
  * Cost: no allocation of its own (key-bytes.ts); about 30 ns for a key of 12 characters (`npm run bench -- ring`). Products of
- * 64 bits are left to WebAssembly (xxh64.wat), which has them as one instruction: in JavaScript, on halves, it took 65 ns.
+ * 64 bits are left to WebAssembly (xxh64.wat), which has them as one instruction: in JavaScript, on halves, it took 65 ns. It reads
+ * the characters of a short text too: what kind of string it is, it looks up once, and `charCodeAt` in JavaScript for each.
  *
  * Not for secrets, and without a secret seed not against people who choose their keys so that they collide.
  */
-import { keyMemory, type KeyText, keyView, layKey, SHORT_BYTES } from './key-bytes.ts';
+import {
+  checkKey,
+  keyMemory,
+  type KeyText,
+  keyView,
+  layBytes,
+  layText,
+  LOOP_CHARACTERS,
+  SHORT_BYTES,
+} from './key-bytes.ts';
 import { Instance, Module } from './webassembly.ts';
 import { xxh64Code } from './xxh64-code.ts';
 
 interface Exports {
   hash(length: number, seedHigh: number, seedLow: number): void;
+  /** 0 if the text is longer or not ASCII, and so is not hashed. */
+  text(text: string, lengthMax: number, seedHigh: number, seedLow: number): number;
   start(seedHigh: number, seedLow: number): void;
   stripes(end: number): void;
   finish(at: number, end: number, length: number): void;
 }
 
-const { exports } = new Instance(new Module(Buffer.from(xxh64Code, 'base64')), {
+const { exports } = new Instance(new Module(Buffer.from(xxh64Code, 'base64'), { builtins: ['js-string'] }), {
   key: { memory: keyMemory },
 });
 const code = exports as Exports;
@@ -29,7 +41,8 @@ const digest = new Int32Array(keyMemory.buffer, 65_528, 2);
 const window = new Uint8Array(keyMemory.buffer, 0, SHORT_BYTES);
 
 function hash(key: KeyText, seedHigh: number, seedLow: number): void {
-  const length = layKey(key);
+  if (typeof key === 'string' && code.text(key, LOOP_CHARACTERS, seedHigh, seedLow) !== 0) return;
+  const length = typeof key === 'string' ? layText(key) : layBytes(key);
   if (length <= SHORT_BYTES) code.hash(length, seedHigh, seedLow);
   else hashLong(keyView(), length, seedHigh, seedLow);
 }
@@ -56,7 +69,7 @@ function hashLong(view: DataView, length: number, seedHigh: number, seedLow: num
  * console.log(words[0].toString(16), words[1].toString(16)); // 44bc2cf5 ad770999
  */
 export function xxh64(key: KeyText, seed = 0, out?: Int32Array | Uint32Array): number {
-  hash(key, 0, seed);
+  hash(checkKey(key), 0, seed);
   if (out !== undefined) {
     out[0] = digest[1]!;
     out[1] = digest[0]!;
@@ -64,7 +77,7 @@ export function xxh64(key: KeyText, seed = 0, out?: Int32Array | Uint32Array): n
   return digest[1]!;
 }
 
-/** Both words of the XXH64 of a key, the upper first. The seed is two words too, the upper first. */
+/** Both words of the XXH64 of what is known to be a key, the upper first. The seed is two words too, the upper first. */
 export function xxh64Words(key: KeyText, seed: Readonly<Int32Array>, out: Int32Array): void {
   hash(key, seed[0]!, seed[1]!);
   out[0] = digest[1]!;

@@ -1,6 +1,8 @@
 ;; XXH64 (xxHash specification 0.1.1), whose steps are named below. `xxh64-code.ts` holds what wabt makes of this; a test
 ;; compares them. The key is in the memory from byte 0 on, at most 32 KiB of it at a time; the hash is left at byte 65528.
 (module
+  (import "wasm:js-string" "length" (func $length (param externref) (result i32)))
+  (import "wasm:js-string" "charCodeAt" (func $character (param externref i32) (result i32)))
   (memory (import "key" "memory") 1)
   ;; The four accumulators of long keys.
   (global $v1 (mut i64) (i64.const 0))
@@ -115,7 +117,7 @@
     (i64.store (i32.const 65528) (i64.xor (local.get $h) (i64.shr_u (local.get $h) (i64.const 32)))))
 
   ;; A key that is in the memory whole. One of less than 32 bytes has no stripes and needs no accumulators.
-  (func (export "hash") (param $length i32) (param $high i32) (param $low i32)
+  (func $hash (export "hash") (param $length i32) (param $high i32) (param $low i32)
     (local $stripes i32)
     (if (i32.lt_u (local.get $length) (i32.const 32))
       (then
@@ -129,4 +131,45 @@
     (call $start (local.get $high) (local.get $low))
     (local.set $stripes (i32.and (local.get $length) (i32.const -32)))
     (call $stripes (local.get $stripes))
-    (call $finish (local.get $stripes) (local.get $length) (f64.convert_i32_u (local.get $length)))))
+    (call $finish (local.get $stripes) (local.get $length) (f64.convert_i32_u (local.get $length))))
+
+  ;; Four characters as four bytes, and all their bits: if one is above 127 they are not bytes.
+  (func $letters (param $text externref) (param $at i32) (result i32 i32)
+    (local $a i32) (local $b i32) (local $c i32) (local $d i32)
+    (local.set $a (call $character (local.get $text) (local.get $at)))
+    (local.set $b (call $character (local.get $text) (i32.add (local.get $at) (i32.const 1))))
+    (local.set $c (call $character (local.get $text) (i32.add (local.get $at) (i32.const 2))))
+    (local.set $d (call $character (local.get $text) (i32.add (local.get $at) (i32.const 3))))
+    (i32.or
+      (i32.or (local.get $a) (i32.shl (local.get $b) (i32.const 8)))
+      (i32.or (i32.shl (local.get $c) (i32.const 16)) (i32.shl (local.get $d) (i32.const 24))))
+    (i32.or (i32.or (local.get $a) (local.get $b)) (i32.or (local.get $c) (local.get $d))))
+
+  ;; A text of at most $most characters; 0 if it has more, or others than ASCII, and so is not hashed. The first character is read before
+  ;; the loops, so that what kind of string it is, is looked up once.
+  (func (export "text") (param $text externref) (param $most i32) (param $high i32) (param $low i32) (result i32)
+    (local $length i32) (local $at i32) (local $all i32)
+    (local.set $length (call $length (local.get $text)))
+    (if (i32.gt_u (local.get $length) (local.get $most)) (then (return (i32.const 0))))
+    (if (local.get $length)
+      (then
+        (local.set $all (call $character (local.get $text) (i32.const 0)))
+        (block $foursDone
+          (loop $fours
+            (br_if $foursDone (i32.gt_u (i32.add (local.get $at) (i32.const 4)) (local.get $length)))
+            (local.get $at)
+            (call $letters (local.get $text) (local.get $at))
+            (local.set $all (i32.or (local.get $all)))
+            (i32.store)
+            (local.set $at (i32.add (local.get $at) (i32.const 4)))
+            (br $fours)))
+        (block $onesDone
+          (loop $ones
+            (br_if $onesDone (i32.ge_u (local.get $at) (local.get $length)))
+            (i32.store8 (local.get $at) (call $character (local.get $text) (local.get $at)))
+            (local.set $all (i32.or (local.get $all) (call $character (local.get $text) (local.get $at))))
+            (local.set $at (i32.add (local.get $at) (i32.const 1)))
+            (br $ones)))
+        (if (i32.gt_u (local.get $all) (i32.const 127)) (then (return (i32.const 0))))))
+    (call $hash (local.get $length) (local.get $high) (local.get $low))
+    (i32.const 1)))
