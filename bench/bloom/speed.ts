@@ -3,7 +3,7 @@
  * keys (large-process.ts), that one with the pages which memory has by default and with large ones.
  *
  * bloomfilter has at most 2^32 bits and is measured with those; bloom-filters takes so long to fill that it is measured small only.
- * Keys have 12 to 15 characters.
+ * Keys have 12 to 15 characters; they are strings where nothing else is said.
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ import { BloomFilter as BloomFilters } from 'bloom-filters';
 import { BloomFilter as Bloomfilter } from 'bloomfilter';
 import { createFilter, xxh64 } from 'spillway/bloom';
 import type { LargeFigures } from './large-process.ts';
-import { bestOf, over, printFigures } from './turns.ts';
+import { bestOf, over, printFigures, timed } from './turns.ts';
 
 const FEW = 2 ** 16;
 const largeProcess = fileURLToPath(new URL('large-process.ts', import.meta.url));
@@ -34,15 +34,35 @@ function smallPart(): void {
   const some = few.slice(0, 4096);
   const rest = absent.slice(0, 4096);
   const figures = bestOf([
-    { name: 'has, key there', operations: FEW, run: over(few, (key) => small.has(key)) },
-    { name: 'has, key not there', operations: FEW, run: over(absent, (key) => small.has(key)) },
-    { name: 'hasMany, keys there', operations: FEW, run: () => small.hasMany(few).length },
-    { name: 'add, into an empty filter', operations: FEW, run: () => createFilter({ capacity: FEW }).addMany(few) },
-    { name: 'hash alone (XXH64)', operations: FEW, run: over(few, (key) => xxh64(key) > 0) },
-    { name: 'bloomfilter: test, key there', operations: FEW, run: over(few, (key) => smallPeer.test(key)) },
-    { name: 'bloomfilter: test, key not there', operations: FEW, run: over(absent, (key) => smallPeer.test(key)) },
-    { name: 'bloom-filters: has, key there', operations: 4096, run: over(some, (key) => smallest.has(key)) },
-    { name: 'bloom-filters: has, key not there', operations: 4096, run: over(rest, (key) => smallest.has(key)) },
+    { name: 'has, key there', operations: FEW, run: timed(() => over(few, (key) => small.has(key))) },
+    { name: 'has, key not there', operations: FEW, run: timed(() => over(absent, (key) => small.has(key))) },
+    { name: 'hasMany, keys there', operations: FEW, run: timed(() => small.hasMany(few).length) },
+    {
+      name: 'add, into an empty filter',
+      operations: FEW,
+      run: timed(() => createFilter({ capacity: FEW }).addMany(few)),
+    },
+    { name: 'hash alone (XXH64)', operations: FEW, run: timed(() => over(few, (key) => xxh64(key) > 0)) },
+    {
+      name: 'bloomfilter: test, key there',
+      operations: FEW,
+      run: timed(() => over(few, (key) => smallPeer.test(key))),
+    },
+    {
+      name: 'bloomfilter: test, key not there',
+      operations: FEW,
+      run: timed(() => over(absent, (key) => smallPeer.test(key))),
+    },
+    {
+      name: 'bloom-filters: has, key there',
+      operations: 4096,
+      run: timed(() => over(some, (key) => smallest.has(key))),
+    },
+    {
+      name: 'bloom-filters: has, key not there',
+      operations: 4096,
+      run: timed(() => over(rest, (key) => smallest.has(key))),
+    },
   ]);
   printFigures(
     `${FEW.toLocaleString('en')} keys at 1 %, ${(small.bits.length / 1024).toFixed(0)} KiB: in the cache`,
@@ -63,7 +83,7 @@ function largeFigures(tunables: string): LargeFigures {
 function largePart(): void {
   const [usual, large] = [largeFigures(''), largeFigures('glibc.malloc.hugetlb=1')];
   const inPages = ({ largePageBytes }: LargeFigures): string => `${(largePageBytes / 1e9).toFixed(2)} GB`;
-  const title = `a billion keys at 1 %, ${(usual.bytes / 1e9).toFixed(3)} GB; making the key included`;
+  const title = `a billion keys at 1 %, ${(usual.bytes / 1e9).toFixed(3)} GB; the asking alone, of keys that were made just before`;
   const columns = `by default (${inPages(usual)} in large pages), and with GLIBC_TUNABLES=glibc.malloc.hugetlb=1 (${inPages(large)})`;
   printFigures(`${title};\n  ${columns}`, usual.own, large.own);
   if (large.largePageBytes < large.bytes / 2) {
