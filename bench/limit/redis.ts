@@ -2,8 +2,8 @@
  * Limits in Redis, beside rate-limiter-flexible and beside the floor: the least that any limiter on Redis could do, which is a script that
  * returns 1, called for each decision by the same client; node-redis has a floor of its own. One server on this machine.
  *
- * No limiter can be as fast as the floor where nothing is shared, for it has to keep something. What that alone costs shows a script
- * that reads the clock and a key, writes the key with an end, and decides nothing.
+ * No limiter can be as fast as the floor where nothing is shared, for it has to keep something. What that alone costs show two scripts that decide
+ * nothing: one reads a key and writes it with an end, which is the least that any limiter asks; the other reads the clock too, and answers as ours.
  */
 import { Redis } from 'ioredis';
 import { RateLimiterRedis } from 'rate-limiter-flexible';
@@ -23,6 +23,9 @@ const KEEPING = {
     "redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2]) return { time[1] + 0, raw and 1 or 0, 0, 0 }",
   args: ['x'.repeat(24), '4000000000000'],
 } as const;
+
+/** The same without the clock, and with one number for an answer. */
+const LEAST = "redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], ARGV[1], 'PX', 10000) return 1";
 
 async function serverCpuMs(admin: Redis): Promise<number> {
   const info = await admin.info('cpu');
@@ -44,11 +47,13 @@ export async function redisPart(): Promise<void> {
     const peer = new RateLimiterRedis({ storeClient: io, points: LIMIT, duration: 3600 });
     const sha = String(await io.script('LOAD', 'return 1'));
     const keeping = String(await io.script('LOAD', KEEPING.script));
+    const least = String(await io.script('LOAD', LEAST));
     const floors = { io: 'floor, ioredis', node: 'floor, node-redis' };
     const contenders: readonly Contender[] = [
       { name: 'spillway, ioredis', floor: floors.io, ask: (key) => limiters[0]!.take(key) },
       { name: 'rate-limiter-flexible, ioredis', floor: floors.io, peer: true, ask: (key) => peer.consume(key) },
       { name: floors.io, floor: floors.io, ask: (key) => io.evalsha(sha, 1, key) },
+      { name: 'reads and writes, ioredis', floor: floors.io, ask: (key) => io.evalsha(least, 1, key, KEEPING.args[0]) },
       { name: 'keeps a state, ioredis', floor: floors.io, ask: (key) => io.evalsha(keeping, 1, key, ...KEEPING.args) },
       { name: 'spillway, node-redis', floor: floors.node, ask: (key) => limiters[1]!.take(key) },
       { name: floors.node, floor: floors.node, ask: (key) => node.evalSha(sha, { keys: [key] }) },
