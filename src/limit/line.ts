@@ -81,6 +81,8 @@ export class Line {
   #pending: Pending[] = [];
   /** By key, the take that others of this tick may join. */
   #joinable = new Map<string, Pending>();
+  /** Of those the one that was made or joined last: who takes from a key that everybody takes from need not look for it. */
+  #latest: Pending | null = null;
   #failures = 0;
   #sinceMs = 0;
   #retryMs = 0;
@@ -127,23 +129,24 @@ export class Line {
    */
   take(part: PartOfQuestion): Place {
     if (this.#pausing) return { answers: Promise.reject(this.#error!), before: 0 };
+    const latest = this.#latest;
+    if (latest !== null && isJoinable(latest.parts[0], part)) return join(latest, part);
     const identity = identityOf(part);
-    const joined = this.#joinable.get(identity);
-    const first = joined?.parts[0];
-    if (joined !== undefined && first?.cost === part.cost && first.algorithm === part.algorithm) {
-      const before = first.times;
-      first.times += part.times;
-      return { answers: joined.answers, before };
+    const found = this.#joinable.get(identity);
+    if (found !== undefined && isJoinable(found.parts[0], part)) {
+      this.#latest = found;
+      return join(found, part);
     }
     const pending = this.#add('take', [part]);
     this.#joinable.set(identity, pending);
+    this.#latest = pending;
     return { answers: pending.answers, before: 0 };
   }
 
   /** Asks in this tick's call. Rejects with `STORE_UNAVAILABLE` or `STORE_REFUSED`, at once during a pause. */
   ask(verb: Question['verb'], ...parts: readonly [PartOfQuestion, ...PartOfQuestion[]]): Promise<readonly Answer[]> {
     if (this.#pausing) return Promise.reject(this.#error!);
-    for (const part of parts) this.#joinable.delete(identityOf(part));
+    for (const part of parts) this.#close(part);
     return this.#add(verb, parts).answers;
   }
 
@@ -162,6 +165,12 @@ export class Line {
       }
       throw error;
     }
+  }
+
+  /** What is taken from a key from now on comes after what was asked of it. */
+  #close(part: PartOfQuestion): void {
+    this.#joinable.delete(identityOf(part));
+    this.#latest = null;
   }
 
   get #pausing(): boolean {
@@ -186,6 +195,7 @@ export class Line {
     // WHY: not cleared. Its table would stay linked to the one that V8 makes for what comes next, and so a line in use would keep all that
     // was asked until the next full collection.
     this.#joinable = new Map();
+    this.#latest = null;
     const probe = this.#error !== null;
     this.#probing = probe;
     const call: Call = { pending, sentMs: this.clock.nowMs(), probe, abort: new LazyAbort() };
@@ -235,7 +245,7 @@ export class Line {
     for (const [at, part] of parts.entries()) {
       if (!hasLeases(part.algorithm)) continue;
       const { granted, holder } = answers[at]!;
-      this.#joinable.delete(identityOf(part));
+      this.#close(part);
       for (let nth = 0; nth < granted; nth++) {
         const lease = { ...part, cost: 0, times: 1, holder: holder + nth };
         this.#add('release', [lease]).answers.catch(() => {});
@@ -279,6 +289,19 @@ function outageOf(name: string, cause: unknown): SpillwayError {
     });
   const message = `The store ${name} is unavailable: ${why}. ${then}`;
   return new SpillwayError('STORE_UNAVAILABLE', message, { cause, retryable: true });
+}
+
+function isJoinable(first: RemotePart, part: PartOfQuestion): boolean {
+  return (
+    first.key === part.key && first.cost === part.cost && first.algorithm === part.algorithm && first.name === part.name
+  );
+}
+
+function join({ answers, parts }: Pending, { times }: PartOfQuestion): Place {
+  const first = parts[0];
+  const before = first.times;
+  first.times += times;
+  return { answers, before };
 }
 
 function identityOf({ name, algorithm, key }: PartOfQuestion): string {

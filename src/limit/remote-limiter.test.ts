@@ -58,16 +58,18 @@ test('whatever is asked in a tick is answered as if asked one after another', as
     fc.record({ verb: fc.constant('peek' as const), amount: fc.nat(3) }),
   );
   const key = fc.constantFrom('ann', 'bob');
+  const name = fc.constantFrom('api', 'login');
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.record({ key, ask }), { maxLength: 30 }), async (asks) => {
-      const { api } = limiter({ knownRefusals: false });
-      const here = createLimiter({
-        name: 'api',
-        algorithm: bucket,
-        store: memoryStore({ clock: new DistantStore().clock }),
+    fc.asyncProperty(fc.array(fc.record({ name, key, ask }), { maxLength: 30 }), async (asks) => {
+      const distant = new DistantStore();
+      const near = memoryStore({ clock: new DistantStore().clock });
+      const made = (name: string) => ({
+        there: createLimiter({ name, algorithm: bucket, store: distant, knownRefusals: false }),
+        here: createLimiter({ name, algorithm: bucket, store: near }),
       });
+      const limiters = { api: made('api'), login: made('login') };
       const tell = (
-        of: Pick<typeof api, 'take' | 'takeUpTo' | 'refund' | 'peek'>,
+        of: Pick<typeof limiters.api.there, 'take' | 'takeUpTo' | 'refund' | 'peek'>,
         { key, ask }: (typeof asks)[number],
       ) => {
         if (ask.verb === 'take') return of.take(key, { cost: ask.amount });
@@ -75,9 +77,9 @@ test('whatever is asked in a tick is answered as if asked one after another', as
         if (ask.verb === 'peek') return of.peek(key, { cost: ask.amount });
         return of.refund(key, ask.amount);
       };
-      const there = await Promise.all(asks.map((each) => tell(api, each)));
+      const there = await Promise.all(asks.map((each) => tell(limiters[each.name].there, each)));
       for (const [index, each] of asks.entries()) {
-        const expected = await tell(here, each);
+        const expected = await tell(limiters[each.name].here, each);
         const seen = there[index];
         if (expected === undefined || seen === undefined) continue;
         // When all has come back is told as of the end of the tick.
