@@ -5,7 +5,7 @@
  * and threads that add the same key at once may all be told that it was new.
  * Cost: `has` about 50 ns in the cache on a quiet machine and one wait for memory beyond it (`npm run bench -- bloom`); no allocation.
  */
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys, checkParts, invalid } from '../kernel/options.ts';
 import { blocked } from './blocked.ts';
 import { classic } from './classic.ts';
 import type { AddableFilter, FilterReport } from './filter.ts';
@@ -119,6 +119,7 @@ class ImageFilter implements BloomFilter {
   }
 
   merge(other: BloomFilter): void {
+    checkParts('merge: the other filter', other, 'one of createFilter', []);
     const theirs = openImage(other.memory);
     checkSameBits(this.#image.header, theirs.header);
     const from = new Int32Array(other.memory, theirs.body.byteOffset, this.#words.length);

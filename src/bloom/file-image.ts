@@ -9,7 +9,7 @@
 import { type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { isCoded, SpillwayError } from '../kernel/errors.ts';
-import { checkKeys } from '../kernel/options.ts';
+import { checkKeys, checkParts } from '../kernel/options.ts';
 import { claimFile, dropClaim } from '../kernel/file-claim.ts';
 import { syncFolder } from '../kernel/sync-folder.ts';
 import {
@@ -36,9 +36,11 @@ export interface LoadOptions extends FileOptions {
 }
 
 /** An error of the file system as one that names the file. */
-export function fileError(what: string, path: string, cause: unknown): unknown {
+export function fileError(what: string, path: unknown, cause: unknown): unknown {
   if (cause instanceof SpillwayError || (cause as Error).name === 'AbortError') return cause;
-  return new SpillwayError('FILTER_FILE', `“${path}” could not be ${what}: ${(cause as Error).message}`, { cause });
+  return new SpillwayError('FILTER_FILE', `“${String(path)}” could not be ${what}: ${(cause as Error).message}`, {
+    cause,
+  });
 }
 
 /** Writes all of `bytes`; one write may take only a part. */
@@ -78,6 +80,7 @@ export async function saveFilter(
   checkKeys('saveFilter', options, ['signal']);
   const { signal } = options;
   signal?.throwIfAborted();
+  checkParts('saveFilter: the filter', filter, 'one in memory', []);
   const { header, body } = stillImage(filter.memory);
   try {
     const claim = await claimFile(path);

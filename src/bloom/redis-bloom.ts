@@ -288,9 +288,11 @@ function keyAside(key: string): string {
  */
 export async function loadRedisBloom(
   client: RedisClient,
-  { key: name, copy }: { readonly key: string; readonly copy: RedisBloomCopy },
+  options: { readonly key: string; readonly copy: RedisBloomCopy },
   { signal }: CallOptions = {},
 ): Promise<RedisBloomFilter> {
+  checkKeys('loadRedisBloom', options, ['key', 'copy']);
+  const { key: name, copy } = options;
   const key = checkedKey(name);
   const { body, chain } = chainOf(copy);
   const driver = driverOf(client);

@@ -15,7 +15,7 @@ import { randomUUID } from 'node:crypto';
 
 import { type RedisClient, RedisDriver } from '../drivers/redis.ts';
 import { abortable } from '../kernel/abort.ts';
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys, checkParts, invalid } from '../kernel/options.ts';
 import { parseSize, type Size, sizeExpected } from '../kernel/units.ts';
 import { BLOCK_BITS } from './blocked.ts';
 import { type BloomFilter, checkSameBits, headerOf, openFilter } from './bloom-filter.ts';
@@ -149,6 +149,7 @@ class SegmentedFilter implements RedisFilter {
   }
 
   async merge(filter: BloomFilter, { signal }: CallOptions = {}): Promise<void> {
+    checkParts('merge: the filter', filter, 'one of createFilter', []);
     const { body, header } = openImage(filter.memory);
     checkSameBits(this.#header, header);
     const aside = `merge:${randomUUID()}`;

@@ -14,7 +14,7 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
-import { invalid } from '../kernel/options.ts';
+import { invalid, shown } from '../kernel/options.ts';
 import type { Random } from '../kernel/random.ts';
 import { formatDuration } from '../kernel/units.ts';
 import type { Cache, GetOptions, Load } from './cache.ts';
@@ -333,7 +333,7 @@ function isThenable(value: unknown): boolean {
 
 function checkKey(key: unknown): void {
   if (typeof key !== 'string' || key === '')
-    throw invalid(`The key is ${JSON.stringify(key)}; expected a string that is not empty.`);
+    throw invalid(`The key is ${shown(key)}; expected a string that is not empty.`);
 }
 
 async function rejected(error: unknown): Promise<never> {

@@ -13,7 +13,7 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
-import { checkDuration, checkKeys, invalid } from '../kernel/options.ts';
+import { checkDuration, checkFunction, checkKeys, checkParts, invalid } from '../kernel/options.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Duration } from '../kernel/units.ts';
 import type { FencedRegister } from '../lease/fenced.ts';
@@ -76,6 +76,7 @@ const GRACE_TTLS = 2;
 
 /** Resolves when the signal is aborted and the work has ended. */
 export async function runCron(context: CronContext, options: CronOptions, work: CronWork): Promise<void> {
+  checkFunction('cron: work', work);
   const { signal } = options;
   const cron = new Cron(context, options, work);
   const retry = new Retry(context);
@@ -97,6 +98,8 @@ export async function cronRuns(
   name: string,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<readonly CronRun[]> {
+  checkParts('cronRuns: register', register, 'a fenced register, such as memoryRegister()', ['read', 'write']);
+  checkName('cronRuns: name', name);
   const record = await register.read(seatOf(name), options);
   return record === null ? [] : decodeLog(name, record.value).runs;
 }
@@ -225,7 +228,7 @@ function ruleOf(options: CronOptions): CronRule {
     'signal',
   ] satisfies (keyof CronOptions)[]);
   const { name, schedule, timeZone = 'UTC', runs, missed = 'skip', interrupted = 'skip', ttl = TTL_DEFAULT } = options;
-  if (typeof name !== 'string' || name === '') throw invalid(`cron: name is ${JSON.stringify(name)}; expected a text.`);
+  checkName('cron: name', name);
   if (typeof runs?.read !== 'function' || typeof runs.write !== 'function') {
     throw invalid(
       'cron: runs is no fenced register; expected one of spillway/lease, or an object with read and write.',
@@ -239,6 +242,10 @@ function ruleOf(options: CronOptions): CronRule {
   }
   const graceMs = GRACE_TTLS * checkDuration('cron: ttl', ttl, 1, TTL_MS_MAX);
   return { name, schedule: createSchedule(schedule, timeZone), missed, interrupted, graceMs };
+}
+
+function checkName(what: string, name: unknown): void {
+  if (typeof name !== 'string' || name === '') throw invalid(`${what} is ${String(name)}; expected a text.`);
 }
 
 function seatOf(name: string): string {

@@ -9,7 +9,7 @@
  * few seconds.
  */
 import { hostname } from 'node:os';
-import { checkDuration, checkKeys } from '../kernel/options.ts';
+import { checkDuration, checkFunction, checkKeys, checkParts } from '../kernel/options.ts';
 import { createRandom, type Random } from '../kernel/random.ts';
 import type { Duration } from '../kernel/units.ts';
 import type { Lease } from '../lease/lease.ts';
@@ -101,6 +101,8 @@ class StoreElections implements Elections {
   }
 
   async whileLeader<T>(seat: string, options: CampaignOptions, work: (leading: Leading) => Promise<T>): Promise<T> {
+    checkKeys('whileLeader', options, ['ttl', 'signal']);
+    checkFunction('whileLeader: work', work);
     const { signal } = options;
     const retry = new Retry(this.#retrying);
     for (;;) {
@@ -119,7 +121,8 @@ class StoreElections implements Elections {
     }
   }
 
-  cron(options: CronOptions, work: CronWork): Promise<void> {
+  async cron(options: CronOptions, work: CronWork): Promise<void> {
+    checkParts('cron: what is said of it', options, '{ name, schedule }, and more', []);
     const { ttl, signal } = options;
     const campaign = { ...(ttl === undefined ? {} : { ttl }), ...(signal === undefined ? {} : { signal }) };
     const lead = (seat: string, leading: (leading: Leading) => Promise<void>): Promise<void> =>

@@ -119,7 +119,8 @@ function area(id: number, polygon: Polygon): Standing {
 }
 
 function standing(id: number, fence: Fence, measure: Measure): Standing {
-  if (id >>> 0 !== id) throw invalid(`The fence has id ${String(id)}; expected a whole number below 2^32.`);
+  if (typeof id !== 'number' || id >>> 0 !== id)
+    throw invalid(`The fence has id ${String(id)}; expected a whole number below 2^32.`);
   checkObject('The fence', fence, '{ center, radiusM } or { polygon }');
   return 'polygon' in fence ? area(id, fence.polygon) : circle(id, fence.center, fence.radiusM, measure);
 }

@@ -72,8 +72,9 @@ interface Cell {
 }
 
 function parse(hash: string): Cell {
+  const given: unknown = hash;
   if (typeof hash !== 'string' || hash.length < 1 || hash.length > LENGTH_MAX) {
-    throw invalid(`“${hash}” is no geohash; expected 1 to ${LENGTH_MAX} letters.`);
+    throw invalid(`“${String(given)}” is no geohash; expected 1 to ${LENGTH_MAX} letters.`);
   }
   let column = 0;
   let row = 0;

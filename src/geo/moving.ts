@@ -12,7 +12,7 @@
  *
  * Cost: see moving-table.ts; `npm run bench -- geo` shows moves and answers.
  */
-import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import { checkInteger, checkKeys, checkParts, invalid } from '../kernel/options.ts';
 import { circleBox } from './bounds.ts';
 import type { Collector } from './collector.ts';
 import type { GeoIndex } from './geo-index.ts';
@@ -336,6 +336,8 @@ export function createMoving(options: MovingOptions): Moving {
 
 /** All before the first is moved: what is refused has changed nothing. */
 function checkMoves(ids: Uint32Array, lats: Float64Array, lons: Float64Array, capacity: number): void {
+  for (const [what, list] of Object.entries({ ids, lats, lons }))
+    checkParts(what, list, 'a list of numbers', ['length']);
   if (lats.length !== ids.length || lons.length !== ids.length) {
     throw invalid(`There are ${ids.length} ids, ${lats.length} lats and ${lons.length} lons; expected as many.`);
   }

@@ -31,7 +31,7 @@ export interface Contents {
 }
 
 export function checkId(id: number, capacity: number): void {
-  if (id >>> 0 === id && id < capacity) return;
+  if (typeof id === 'number' && id >>> 0 === id && id < capacity) return;
   throw invalid(`The id is ${String(id)}; expected a whole number below the capacity, ${capacity}.`);
 }
 

@@ -2,7 +2,7 @@
  * The questions of `GeoIndex` for anything that can show a search its positions: what an index has to do itself is to leave out
  * those that cannot matter.
  */
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys, checkParts, invalid } from '../kernel/options.ts';
 import { Collector } from './collector.ts';
 import type { FilterOptions, Found, GeoIndex, Hits, NearestOptions, Placed, WithinOptions } from './geo-index.ts';
 import { checkMeasure, haversine, type Measure } from './measure.ts';
@@ -105,6 +105,7 @@ export function createSearchable(shelf: Shelf, measure: Measure = haversine()): 
     nearestInto(center: Position, into: Hits, options: NearestOptions = {}): number {
       checkKeys('nearestInto', options, NEAREST_OPTIONS);
       const { maxDistanceM = Number.POSITIVE_INFINITY, filter } = options;
+      checkParts('What to write into', into, '{ ids, distancesM }', ['ids', 'distancesM']);
       const k = Math.min(into.ids.length, into.distancesM.length);
       checkCount('The length of the arrays', k);
       checkDistance('maxDistanceM', maxDistanceM);

@@ -7,7 +7,7 @@
  * candidates fails, for half a town is no answer and a server's memory is everybody's.
  */
 import { SpillwayError } from '../kernel/errors.ts';
-import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import { checkInteger, checkKeys, invalid, shown } from '../kernel/options.ts';
 import type {
   FilterOptions,
   Found,
@@ -103,18 +103,21 @@ export class ServerStore implements GeoStore {
     await this.setMany([{ id, lat: position.lat, lon: position.lon }], options);
   }
 
-  async setMany(placed: readonly Placed<string>[], { signal }: StoreCallOptions = {}): Promise<void> {
+  async setMany(placed: readonly Placed<string>[], options: StoreCallOptions = {}): Promise<void> {
+    checkKeys('setMany', options, ['signal']);
+    if (!Array.isArray(placed)) throw invalid(`What to set is ${shown(placed)}; expected a list of { id, lat, lon }.`);
     for (const each of placed) {
       checkObject('A thing to set', each, '{ id, lat, lon }');
       checkId(each.id);
       checkPosition(`“${each.id}”`, each);
     }
-    if (placed.length > 0) await this.#backend.set(placed, signalOf(signal));
+    if (placed.length > 0) await this.#backend.set(placed, signalOf(options.signal));
   }
 
-  async remove(id: string, { signal }: StoreCallOptions = {}): Promise<boolean> {
+  async remove(id: string, options: StoreCallOptions = {}): Promise<boolean> {
+    checkKeys('remove', options, ['signal']);
     checkId(id);
-    return this.#backend.remove(id, signalOf(signal));
+    return this.#backend.remove(id, signalOf(options.signal));
   }
 
   async within(

@@ -9,8 +9,9 @@
  * Cost: a score some 30 ns, no BigInt, no allocation. Source: G. M. Morton (IBM, 1966); the spreading of bits, S. E. Anderson,
  * "Bit Twiddling Hacks".
  */
+import { checkInteger } from '../kernel/options.ts';
 import { type Cap, coverBox, coverCap, type Grid, type Run } from './cover.ts';
-import type { Box, Position } from './position.ts';
+import { type Box, checkPosition, type Position } from './position.ts';
 
 const BITS = 26;
 const CELLS = 2 ** BITS;
@@ -66,7 +67,9 @@ export function wrapLon(lon: number): number {
 }
 
 /** The score that Redis gives a position, bit for bit; NaN where it has none (`isPolar`). 180° is scored as −180°. */
-export function redisScore({ lat, lon }: Position): number {
+export function redisScore(position: Position): number {
+  checkPosition('The position', position);
+  const { lat, lon } = position;
   if (isPolar(lat)) return Number.NaN;
   const column = Math.floor(shareOf(wrapLon(lon), 180) * CELLS);
   return interleave(column, Math.floor(shareOf(lat, REDIS_LAT_MAX) * CELLS));
@@ -74,6 +77,7 @@ export function redisScore({ lat, lon }: Position): number {
 
 /** The middle of a score's cell, where Redis says the position is. */
 export function redisPosition(score: number): Position {
+  checkInteger('score', score, 0, CELLS ** 2 - 1);
   const middle = (cell: number, max: number): number => {
     const low = -max + (cell / CELLS) * (2 * max);
     const high = -max + ((cell + 1) / CELLS) * (2 * max);

@@ -22,6 +22,23 @@ export function checkKeys(what: string, given: object, known: readonly string[])
   }
 }
 
+/** A value in a message: texts in quotes, and whatever has no text by its kind. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  return String(value);
+}
+
+/** Refuses what is no such thing, told by what one has. */
+export function checkParts(what: string, given: unknown, expected: string, parts: readonly string[]): void {
+  if (typeof given === 'object' && given !== null && parts.every((part) => part in given)) return;
+  throw invalid(`${what} is ${shown(given)}; expected ${expected}.`);
+}
+
+export function checkFunction(what: string, given: unknown): void {
+  if (typeof given !== 'function') throw invalid(`${what} is ${shown(given)}; expected a function.`);
+}
+
 export function checkInteger(what: string, value: unknown, min: number, max: number): number {
   if (Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max) return Number(value);
   throw invalid(`${what} is ${String(value)}; expected an integer from ${min} to ${max}.`);

@@ -11,7 +11,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Timer } from '../kernel/clock.ts';
 import { isCoded, SpillwayError } from '../kernel/errors.ts';
-import { checkInteger, invalid } from '../kernel/options.ts';
+import { checkInteger, checkParts, invalid, shown } from '../kernel/options.ts';
 import { createRandom, type Random } from '../kernel/random.ts';
 import { Claimant, LOOK_MS } from './claimant.ts';
 import { type AskOutcome, type LeaseWitness, unfailing } from './lease-metrics.ts';
@@ -85,6 +85,13 @@ export class Leases implements AsyncDisposable {
   #roundTripMs = 0;
 
   constructor({ store, timeoutMs, random = createRandom(), witness = null }: LeasesOptions) {
+    checkParts('The store', store, 'one of leases, such as memoryLeases()', [
+      'try',
+      'renew',
+      'release',
+      'limits',
+      'clock',
+    ]);
     this.store = store;
     this.#timeoutMs = timeoutMs;
     this.#random = random;
@@ -188,13 +195,11 @@ export class Leases implements AsyncDisposable {
     const bytes = typeof key === 'string' ? Buffer.byteLength(key) : 0;
     if (bytes === 0 || bytes > limits.keyBytesMax || !key.isWellFormed()) {
       throw invalid(
-        `The name ${JSON.stringify(key)?.slice(0, 80)} has ${bytes} bytes; ${name} takes 1 to ${limits.keyBytesMax}, of well-formed Unicode.`,
+        `The name ${shown(key)} has ${bytes} bytes; ${name} takes 1 to ${limits.keyBytesMax}, of well-formed Unicode.`,
       );
     }
     if (typeof holder !== 'string' || Buffer.byteLength(holder) > HOLDER_BYTES_MAX) {
-      throw invalid(
-        `holder is ${JSON.stringify(holder)?.slice(0, 80)}; expected a string of at most ${HOLDER_BYTES_MAX} bytes.`,
-      );
+      throw invalid(`holder is ${shown(holder)}; expected a string of at most ${HOLDER_BYTES_MAX} bytes.`);
     }
     if ((share ?? of) !== WHOLE || of !== WHOLE) {
       if (!limits.shares) throw invalid(`${name} has no leases that several can hold: neither readers nor permits.`);

@@ -205,7 +205,7 @@ export function checkSqlite(what: string, at: unknown): void {
   if (typeof given === 'object' && typeof given?.exec === 'function' && typeof given.prepare === 'function') return;
   if (typeof at === 'string' && at !== '' && at !== ':memory:' && !at.startsWith('file:')) return;
   throw invalid(
-    `${what}: ${JSON.stringify(at)} is no file; expected the path of one that all processes open, or a DatabaseSync.`,
+    `${what}: ${String(at)} is no file; expected the path of one that all processes open, or a DatabaseSync.`,
   );
 }
 

@@ -15,7 +15,7 @@
  */
 import type { Algorithm } from './algorithm.ts';
 import type { Decision } from './decision.ts';
-import { invalid } from './options.ts';
+import { checkParts, invalid } from './options.ts';
 
 /** What is said of a limit whoever asks; a limiter is one. */
 export interface Policy {
@@ -63,7 +63,9 @@ function secondsOf(ms: number): number {
 }
 
 /** What `Retry-After` says of a refusal: whole seconds, at least 1; null if it was none, or if waiting does not help. */
-export function retryAfterS({ allowed, retryAfterMs }: Decision): number | null {
+export function retryAfterS(decision: Decision): number | null {
+  checkParts('The decision', decision, 'what a limiter decided', ['allowed', 'retryAfterMs']);
+  const { allowed, retryAfterMs } = decision;
   return allowed || retryAfterMs === Infinity ? null : secondsOf(retryAfterMs);
 }
 
@@ -74,6 +76,10 @@ function effectiveWindowS({ kind, windowMs }: Algorithm, decision: Decision): nu
   if (retryS !== null) return retryS;
   if (kind !== 'token-bucket') return secondsOf(decision.resetAfterMs);
   return secondsOf((Math.max(1, decision.remaining) * windowMs) / decision.limit);
+}
+
+function checkList(what: string, given: readonly unknown[]): void {
+  if (!Array.isArray(given)) throw invalid(`${what} is ${String(given)}; expected a list of them.`);
 }
 
 function counted({ source }: Decision): boolean {
@@ -125,6 +131,7 @@ function isTighter(a: Decision, b: Decision): boolean {
 
 /** The fields of one form. `wallMs` is the time now, since 1970; only `x-ratelimit` tells the time. */
 export function limitFields(form: FieldForm, reports: readonly Report[], wallMs: number): HeaderField[] {
+  checkList('reports', reports);
   if (form === 'draft') {
     const items = reports.map(limitItem).filter((item) => item !== null);
     const fields: HeaderField[] = [];
@@ -173,6 +180,7 @@ function detailOf(names: string, status: number, retryS: number | null): string 
  * nobody could count, `temporary-reduced-capacity`: a client can tell its own fault from ours.
  */
 export function refusalOf(decisions: readonly (Decision | null)[]): Refusal | null {
+  checkList('decisions', decisions);
   const refused = decisions.filter((decision) => decision?.allowed === false) as Decision[];
   if (refused.length === 0) return null;
   const over = refused.filter(counted);

@@ -125,7 +125,8 @@ export class LocalLimiter {
     return this.#counters.renew(key, this.#fill(1, 1, lease));
   }
 
-  async take(key: string, { cost = 1, signal }: TakeOptions = {}): Promise<Decision> {
+  async take(key: string, options?: TakeOptions): Promise<Decision> {
+    const { cost = 1, signal } = options ?? {};
     signal?.throwIfAborted();
     return this.takeSync(key, cost);
   }
@@ -135,7 +136,8 @@ export class LocalLimiter {
     return this.takeUpToSync(key, amount);
   }
 
-  async peek(key: string, { cost = 1, signal }: TakeOptions = {}): Promise<Decision> {
+  async peek(key: string, options?: TakeOptions): Promise<Decision> {
+    const { cost = 1, signal } = options ?? {};
     signal?.throwIfAborted();
     return this.peekSync(key, cost);
   }

@@ -1,8 +1,8 @@
 /** Reading what a caller of limits gives: what every module checks, and durations, keys and amounts. */
-import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import { checkInteger, checkKeys, checkParts, invalid, shown } from '../kernel/options.ts';
 import { durationExpected, parseDuration } from '../kernel/units.ts';
 
-export { checkInteger, checkKeys, invalid };
+export { checkInteger, checkKeys, checkParts, invalid };
 
 const YEAR_US = 366 * 86_400e6;
 
@@ -22,7 +22,7 @@ export function durationUs(what: string, value: unknown): number {
 
 export function checkKey(key: unknown): void {
   if (typeof key !== 'string' || key === '')
-    throw invalid(`The key is ${JSON.stringify(key)}; expected a string that is not empty.`);
+    throw invalid(`The key is ${shown(key)}; expected a string that is not empty.`);
 }
 
 /** A cost or an amount: what is above every limit is a whole number too, and is refused as such. */

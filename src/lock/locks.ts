@@ -9,7 +9,7 @@
  */
 import { hostname } from 'node:os';
 import { SpillwayError } from '../kernel/errors.ts';
-import { checkDuration, checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import { checkDuration, checkFunction, checkInteger, checkKeys, invalid, shown } from '../kernel/options.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Duration } from '../kernel/units.ts';
 import type { Lease } from '../lease/lease.ts';
@@ -148,6 +148,7 @@ class StoreLocks implements Locks {
     options: AcquireOptions,
     work: (held: Held) => T | Promise<T>,
   ): Promise<T> {
+    checkFunction('withLock: work', work);
     return whileHeld(await this.acquire(names, options), work);
   }
 
@@ -233,6 +234,9 @@ async function whileHeld<T>(lease: Lease, work: (held: Held) => T | Promise<T>):
 }
 
 function sortedNames(names: string | readonly string[]): readonly string[] {
+  const isList: boolean = Array.isArray(names);
+  if (typeof names !== 'string' && !isList)
+    throw invalid(`What is locked is ${shown(names)}; expected a name, or a list of them.`);
   const all = typeof names === 'string' ? [names] : [...names].sort();
   checkInteger('The number of names', all.length, 1, NAMES_MAX);
   const twice = all.find((name, at) => name === all[at + 1]);

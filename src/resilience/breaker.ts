@@ -9,6 +9,7 @@
  */
 import { abortable } from '../kernel/abort.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
+import { checkFunction, checkKeys } from '../kernel/options.ts';
 import { quietly } from '../kernel/quietly.ts';
 import { createRandom } from '../kernel/random.ts';
 import { BreakerCore, NO_PASS } from './breaker-core.ts';
@@ -112,10 +113,10 @@ class RunningBreaker implements Breaker {
     return this.#reading(nowMs);
   }
 
-  async run<T>(
-    call: (given: BreakerCall) => T | PromiseLike<T>,
-    { signal }: RunOptions = {},
-  ): Promise<BreakerOutcome<T>> {
+  async run<T>(call: (given: BreakerCall) => T | PromiseLike<T>, options: RunOptions = {}): Promise<BreakerOutcome<T>> {
+    checkFunction('run: the call', call);
+    checkKeys('run', options, ['signal']);
+    const { signal } = options;
     signal?.throwIfAborted();
     const startMs = this.#clock.nowMs();
     const pass = this.#core.begin(startMs);

@@ -13,7 +13,7 @@
  */
 import { inspect } from 'node:util';
 import { checkKeys, invalid } from '../kernel/options.ts';
-import type { Key, Placement } from './placement.ts';
+import { checkPlacement, type Key, type Placement } from './placement.ts';
 
 /** What each node has in flight, by index. */
 export interface NodeLoads {
@@ -48,6 +48,7 @@ export class LoadBound {
     if (typeof factor !== 'number' || !(factor >= 1 && factor <= FACTOR_MAX)) {
       throw invalid(`The load factor is ${inspect(factor)}; expected a number from 1 (no slack) to ${FACTOR_MAX}.`);
     }
+    checkPlacement('LoadBound: placement', placement);
     this.#placement = placement;
     this.#loads = loads;
     this.#factor = factor;
@@ -160,11 +161,13 @@ class CountedLoads implements BoundedLoads {
   inFlight(node: string): number {
     const index = this.#indexes.get(node);
     const count = index === undefined ? this.#leaving.get(node) : this.#counts[index];
-    if (count === undefined) throw invalid(`No node is called “${node}”.`);
+    const name: unknown = node;
+    if (count === undefined) throw invalid(`No node is called “${String(name)}”.`);
     return count;
   }
 
   use(placement: Placement): void {
+    checkPlacement('use: placement', placement);
     const inFlight = new Map(this.#leaving);
     for (const [name, index] of this.#indexes) inFlight.set(name, this.#counts[index]!);
     this.#placement = placement;
@@ -193,5 +196,6 @@ class CountedLoads implements BoundedLoads {
  */
 export function createBoundedLoads(placement: Placement, options: { readonly factor?: number } = {}): BoundedLoads {
   checkKeys('Bounded loads', options, ['factor']);
+  checkPlacement('createBoundedLoads: placement', placement);
   return new CountedLoads(placement, options.factor);
 }

@@ -10,7 +10,7 @@
  *
  * A placement never changes: another set of nodes is another placement (`with`), so a reader never sees half a change.
  */
-import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import { checkInteger, checkKeys, checkParts, invalid } from '../kernel/options.ts';
 import type { KeyText } from '../kernel/key-bytes.ts';
 import { xxh64, xxh64Words } from '../kernel/xxh64.ts';
 import { type CheckedNode, type Node, NODES_MAX, weighingByName } from './node.ts';
@@ -93,6 +93,11 @@ export interface Placement extends Locator {
   readonly memory: ArrayBufferLike;
   /** The placement with the same options on other nodes. */
   with(nodes: readonly (string | Node)[]): Placement;
+}
+
+/** Refuses what no algorithm here, nor anything like it, has made. */
+export function checkPlacement(what: string, given: unknown): void {
+  checkParts(what, given, 'a placement, such as createRing makes', ['nodes', 'locate', 'arcs', 'shares', 'hash']);
 }
 
 export interface PlacementParts {

@@ -5,7 +5,7 @@
  * ranges makes a picture no larger than one of a thousand. Where an algorithm scatters its keys, the moves are laid one behind
  * another, the largest first. At most some 250 KB.
  */
-import type { Plan, Range } from './plan.ts';
+import { checkPlan, type Plan, type Range } from './plan.ts';
 
 const SECTORS = 1440;
 const POSITIONS = 2 ** 32;
@@ -80,7 +80,9 @@ function escaped(text: string): string {
 }
 
 /** A plan as a whole SVG document. */
-export function planPicture({ moves, moved, least }: Plan): string {
+export function planPicture(plan: Plan): string {
+  checkPlan(plan);
+  const { moves, moved, least } = plan;
   const takers = [...new Set(moves.map(({ to }) => to))];
   // The golden angle keeps neighbours in the list apart in colour, however many there are.
   const colours = new Map(takers.map((taker, index) => [taker, `hsl(${Math.round(index * 137.508) % 360} 65% 50%)`]));

@@ -1,6 +1,6 @@
 /** A plan as text, for a terminal: what each node gives and gets. */
 import { checkInteger, checkKeys } from '../kernel/options.ts';
-import type { Plan } from './plan.ts';
+import { checkPlan, type Plan } from './plan.ts';
 
 const ROWS_DEFAULT = 20;
 
@@ -16,6 +16,7 @@ const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
  * // 80.00 % of all keys move, at least 20.00 % had to
  */
 export function planTable(plan: Plan, options: { readonly rows?: number } = {}): string {
+  checkPlan(plan);
   checkKeys('A table', options, ['rows']);
   const rowsMax = checkInteger('rows', options.rows ?? ROWS_DEFAULT, 0, Number.MAX_SAFE_INTEGER);
   const shown = plan.moves.slice(0, rowsMax);

@@ -6,8 +6,8 @@
  * points (`npm run bench -- ring`). The others scatter each node's positions, and their shares have a closed form, true of
  * an ideal hash.
  */
-import { invalid } from '../kernel/options.ts';
-import type { Arcs, Flow, Placement } from './placement.ts';
+import { checkParts, invalid } from '../kernel/options.ts';
+import { type Arcs, checkPlacement, type Flow, type Placement } from './placement.ts';
 
 /** Positions from `first` to `last`, both included, of 2^32. */
 export interface Range {
@@ -102,7 +102,14 @@ function leastOf(from: Placement, to: Placement): number {
  * const { moved, least } = plan(before, before.with(['a', 'b', 'c', 'd', 'e']));
  * console.log(moved.toFixed(2), least.toFixed(2)); // 0.80 0.20
  */
+/** Refuses what `plan` did not make. */
+export function checkPlan(given: unknown): void {
+  checkParts('The plan', given, 'what plan(from, to) answers', ['moves', 'moved', 'least']);
+}
+
 export function plan(from: Placement, to: Placement): Plan {
+  checkPlacement('plan: from', from);
+  checkPlacement('plan: to', to);
   if (from.hash !== to.hash) {
     throw invalid('The two placements hash keys differently, so every key may move: there is nothing to plan.');
   }

@@ -12,7 +12,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { SpillwayError } from '../../kernel/errors.ts';
-import { invalid } from '../../kernel/options.ts';
+import { invalid, shown } from '../../kernel/options.ts';
 import type { Fenced, FencedRegister } from '../fenced.ts';
 
 /** Digits of the greatest token, so that the order of names is that of tokens. */
@@ -156,7 +156,7 @@ function coded(folder: string, error: unknown): unknown {
 /** The folder is made if it is not there; the one that it is in has to be. On a local disk. */
 export function fileRegister(folder: string): FencedRegister {
   if (typeof folder !== 'string' || folder === '') {
-    throw invalid(`fileRegister: folder is ${JSON.stringify(folder)}; expected the path of a folder.`);
+    throw invalid(`fileRegister: folder is ${shown(folder)}; expected the path of a folder.`);
   }
   return new Files(folder);
 }
