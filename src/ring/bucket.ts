@@ -5,12 +5,17 @@
 import { mix32 } from '../kernel/mix32.ts';
 import { invalid } from '../kernel/options.ts';
 import type { CheckedNode } from './node.ts';
-import { anyOf, type Flow, type Locator } from './placement.ts';
+import { anyOf, type Flow, type OrderedLocator } from './placement.ts';
+
+/** A position hashed again. A Weyl sequence of full period through a one-to-one function: every position comes up, so every node does. */
+export function again(position: number, attempt: number): number {
+  return mix32((position + Math.imul(attempt, 0x9e3779b9)) | 0);
+}
 
 /** The index of the node that has a position. */
 export type Bucket = (position: number) => number;
 
-class BucketLocator implements Locator {
+class BucketLocator implements OrderedLocator {
   readonly #bucket: Bucket;
   readonly #weights: Float64Array;
 
@@ -24,11 +29,16 @@ class BucketLocator implements Locator {
     let index = this.#bucket(position);
     if (eligible === null || eligible[index] === 1) return index;
     if (!anyOf(eligible, this.#weights)) return -1;
-    // A Weyl sequence of full period through a one-to-one function: every position comes up, so every node does.
     for (let attempt = 1; eligible[index] !== 1; attempt++) {
-      index = this.#bucket(mix32((position + Math.imul(attempt, 0x9e3779b9)) | 0));
+      index = this.#bucket(again(position, attempt));
     }
     return index;
+  }
+
+  /** Without end. */
+  *order(position: number): Generator<number> {
+    yield this.#bucket(position);
+    for (let attempt = 1; ; attempt++) yield this.#bucket(again(position, attempt));
   }
 
   shares(): Float64Array {
@@ -40,7 +50,7 @@ class BucketLocator implements Locator {
   }
 }
 
-export function createBucketLocator(bucket: Bucket, count: number): Locator {
+export function createBucketLocator(bucket: Bucket, count: number): OrderedLocator {
   return new BucketLocator(bucket, count);
 }
 

@@ -12,11 +12,11 @@
  */
 import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
 import { multiplyHigh } from '../kernel/int64.ts';
-import { mix32 } from '../kernel/mix32.ts';
 import { xxh64 } from '../kernel/xxh64.ts';
 import { arraysOf, type Block, checkBlock, sealBlock } from './block.ts';
 import { type CheckedNode, checkedNodes, type Node, weighingByName } from './node.ts';
-import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
+import { again } from './bucket.ts';
+import { anyOf, type Arcs, createPlacement, type OrderedLocator, type Placement } from './placement.ts';
 
 /** Primes, the first and the last as in the paper and in Envoy. At least 100 slots a node keep shares within 1 %. */
 const SIZES = [65_537, 655_373, 5_000_011] as const;
@@ -35,7 +35,7 @@ export interface MaglevOptions {
   readonly shared?: boolean;
 }
 
-class MaglevLocator implements Locator {
+class MaglevLocator implements OrderedLocator {
   readonly #table: Uint16Array;
   readonly #weights: Float64Array;
 
@@ -55,7 +55,7 @@ class MaglevLocator implements Locator {
     // Hashed again, the keys of one that is out spread over all others by their shares. Slots that follow one another are no
     // such lot: two permutations may keep step, and one neighbour would inherit most.
     for (let attempt = 1; attempt <= REHASHES; attempt++) {
-      owner = table[multiplyHigh(mix32((position + Math.imul(attempt, 0x9e3779b9)) | 0), length)]!;
+      owner = table[multiplyHigh(again(position, attempt), length)]!;
       if (eligible[owner] === 1) return owner;
     }
     do {
@@ -63,6 +63,16 @@ class MaglevLocator implements Locator {
       owner = table[slot]!;
     } while (eligible[owner] !== 1);
     return owner;
+  }
+
+  *order(position: number): Generator<number> {
+    const table = this.#table;
+    const { length } = table;
+    if (length === 0) return;
+    const slot = multiplyHigh(position, length);
+    yield table[slot]!;
+    for (let attempt = 1; attempt <= REHASHES; attempt++) yield table[multiplyHigh(again(position, attempt), length)]!;
+    for (let step = 1; step < length; step++) yield table[(slot + step) % length]!;
   }
 
   shares(): Float64Array {

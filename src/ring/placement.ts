@@ -40,6 +40,15 @@ export interface Locator {
   arcs(): Arcs | null;
 }
 
+/** A locator that can also be asked for all at once. */
+export interface OrderedLocator extends Locator {
+  /**
+   * The nodes as `locate` would answer, each asked for without those before it: whoever comes up again is passed over. All of a weight above 0 come up,
+   * nobody else does.
+   */
+  order(position: number): Iterable<number>;
+}
+
 export interface Explanation {
   /** Eight hexadecimal digits. */
   readonly position: string;
@@ -103,7 +112,7 @@ export function checkPlacement(what: string, given: unknown): void {
 export interface PlacementParts {
   readonly algorithm: string;
   readonly nodes: readonly CheckedNode[];
-  readonly locator: Locator;
+  readonly locator: OrderedLocator;
   /** All that decides where keys lie, beside the arcs, as a value for JSON. Where order means nothing: sorted. */
   readonly identity: readonly unknown[];
   readonly memory: ArrayBufferLike;
@@ -123,7 +132,9 @@ class HashPlacement implements Placement {
   readonly flows: (to: Placement) => Iterable<Flow>;
   readonly hash: (key: KeyText) => number;
   readonly memory: ArrayBufferLike;
-  readonly #locator: Locator;
+  readonly #locator: OrderedLocator;
+  readonly #weighing: number;
+  #zoneRooms: readonly number[] | null = null;
   readonly #identity: readonly unknown[];
 
   constructor({
@@ -141,6 +152,7 @@ class HashPlacement implements Placement {
     this.with = withNodes;
     this.flows = flows;
     this.#locator = locator;
+    this.#weighing = nodes.filter(({ weight }) => weight > 0).length;
     this.#identity = identity;
     this.hash = hash;
     this.memory = memory;
@@ -168,24 +180,25 @@ class HashPlacement implements Placement {
     checkInteger('count', count, 0, NODES_MAX);
     checkKeys('getReplicas', options, ['zones']);
     const { zones = false } = options;
-    const position = this.position(key);
-    const left = new Uint8Array(this.nodes.length).fill(1);
-    const open = left.slice();
-    const replicas: string[] = [];
-    while (replicas.length < count) {
-      let index = this.#locator.locate(position, open);
-      if (index < 0) {
-        // Each zone has its turn behind it: the next round is among all that are left.
-        open.set(left);
-        index = this.#locator.locate(position, open);
-        if (index < 0) break;
-      }
+    const roomOf = zones ? (this.#zoneRooms ??= zoneRoomsOf(this.nodes)) : [this.#weighing];
+    if (count === 0 || this.#weighing === 0) return [];
+    const seen = new Uint8Array(this.nodes.length);
+    const taken = new Map<string | undefined, number>();
+    /** Each zone has its turn once in a round. */
+    const rounds: string[][] = roomOf.map(() => []);
+    let full = 0;
+    let sure = 0;
+    for (const index of this.#locator.order(this.position(key))) {
+      if (seen[index] === 1) continue;
+      seen[index] = 1;
       const { name, zone } = this.nodes[index]!;
-      replicas.push(name);
-      left[index] = open[index] = 0;
-      if (zones) for (const [other, node] of this.nodes.entries()) if (node.zone === zone) open[other] = 0;
+      const round = zones ? (taken.get(zone) ?? 0) : 0;
+      taken.set(zone, round + 1);
+      rounds[round]!.push(name);
+      for (; full < rounds.length && rounds[full]!.length === roomOf[full]; full++) sure += roomOf[full]!;
+      if (full === rounds.length || sure + rounds[full]!.length >= count) break;
     }
-    return replicas;
+    return rounds.flat().slice(0, count);
   }
 
   explain(key: Key): Explanation {
@@ -224,6 +237,19 @@ class HashPlacement implements Placement {
     }
     return hex(words[0]!) + hex(words[1]!);
   }
+}
+
+/** Of how many zones there is a first node, a second, and so on. */
+function zoneRoomsOf(nodes: readonly CheckedNode[]): number[] {
+  const rooms: number[] = [];
+  const sizes = new Map<string | undefined, number>();
+  for (const { zone, weight } of nodes) {
+    if (weight === 0) continue;
+    const round = sizes.get(zone) ?? 0;
+    sizes.set(zone, round + 1);
+    rooms[round] = (rooms[round] ?? 0) + 1;
+  }
+  return rooms;
 }
 
 function hex(word: number): string {

@@ -13,9 +13,12 @@ import { mix32 } from '../kernel/mix32.ts';
 import { xxh64 } from '../kernel/xxh64.ts';
 import { sealBlock } from './block.ts';
 import { type CheckedNode, checkedNodes, type Node, weighingByName } from './node.ts';
-import { createPlacement, type Flow, type Locator, type Placement } from './placement.ts';
+import { createPlacement, type Flow, type OrderedLocator, type Placement } from './placement.ts';
 
-class RendezvousLocator implements Locator {
+/** To find so many, one by one, is sooner done than to sort all. */
+const LOOKS = 8;
+
+class RendezvousLocator implements OrderedLocator {
   /** In the order of names, so that of equal draws the same one wins for everyone. */
   readonly #order: Uint16Array;
   /** XXH64 of each name: its upper words, its lower words. With 32 bits two of many names would draw alike, and one get nothing. */
@@ -78,6 +81,21 @@ class RendezvousLocator implements Locator {
       }
     }
     return best;
+  }
+
+  *order(position: number): Generator<number> {
+    const left = new Uint8Array(this.#weights.length).fill(1);
+    const order = this.#order;
+    for (let look = 0; look < Math.min(LOOKS, order.length); look++) {
+      const index = this.locate(position, left);
+      left[index] = 0;
+      yield index;
+    }
+    const turns = Array.from(order, (index, rank) => {
+      const drawn = draw(position, this.#high[rank]!, this.#low[rank]!);
+      return { index, at: this.#equal ? -drawn : -logarithm(drawn) / this.#weights[index]! };
+    });
+    for (const { index } of turns.sort((a, b) => a.at - b.at)) yield index;
   }
 
   shares(): Float64Array {

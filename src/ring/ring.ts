@@ -15,7 +15,7 @@ import { checkKeys, invalid } from '../kernel/options.ts';
 import { type Block, sealBlock } from './block.ts';
 import { ketama, type KetamaClient } from './ketama.ts';
 import { byName, type CheckedNode, checkedNodes, type Node, weighingByName } from './node.ts';
-import { anyOf, type Arcs, createPlacement, type Locator, type Placement } from './placement.ts';
+import { anyOf, type Arcs, createPlacement, type OrderedLocator, type Placement } from './placement.ts';
 import { pointCount, writePoints } from './points.ts';
 import { checkPointCount, createRingTable, openRingTable, type RingTable, ringTableIn } from './ring-table.ts';
 
@@ -36,7 +36,7 @@ export interface RingOptions {
   readonly shared?: boolean;
 }
 
-class RingLocator implements Locator {
+class RingLocator implements OrderedLocator {
   readonly #points: Uint32Array;
   readonly #owners: Uint16Array;
   readonly #buckets: Uint32Array;
@@ -58,10 +58,7 @@ class RingLocator implements Locator {
     const owners = this.#owners;
     const { length } = points;
     if (length === 0) return -1;
-    const target = position >>> 0;
-    let at = this.#buckets[target >>> this.#shift]!;
-    while (at < length && points[at]! < target) at++;
-    if (at === length) at = 0;
+    let at = this.#pointOf(position);
     let owner = owners[at]!;
     if (eligible === null || eligible[owner] === 1) return owner;
     if (!anyOf(eligible, this.#weights)) return -1;
@@ -70,6 +67,22 @@ class RingLocator implements Locator {
       owner = owners[at]!;
     } while (eligible[owner] !== 1);
     return owner;
+  }
+
+  *order(position: number): Generator<number> {
+    const { length } = this.#points;
+    if (length === 0) return;
+    const at = this.#pointOf(position);
+    for (let step = 0; step < length; step++) yield this.#owners[(at + step) % length]!;
+  }
+
+  /** The first point that is not before a position. */
+  #pointOf(position: number): number {
+    const points = this.#points;
+    const target = position >>> 0;
+    let at = this.#buckets[target >>> this.#shift]!;
+    while (at < points.length && points[at]! < target) at++;
+    return at === points.length ? 0 : at;
   }
 
   shares(): Float64Array {
