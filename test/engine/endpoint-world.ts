@@ -26,6 +26,7 @@ class SilentWire implements Wire {
   readonly congested = false;
   readonly pendingBytes = 0;
   sends = 0;
+  readonly heldBytesMax = Number.POSITIVE_INFINITY;
   write(): boolean {
     this.sends++;
     return true;

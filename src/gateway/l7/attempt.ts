@@ -20,17 +20,18 @@ import type { Exchange } from './exchange.ts';
 import { type Head, METHOD_HEAD } from './head.ts';
 import { type HeadTaker, ResponseHeads } from './response-heads.ts';
 import type { RetryReason } from './retry.ts';
-import type { UpstreamConnection } from './upstream.ts';
+import type { Requester, UpstreamConnection } from './upstream.ts';
+import type { Wire } from './wire.ts';
 
 const IDLE = 0;
-/** For a connection. */
+/** For a connection, or for the end of the turn. */
 const WAITING = 1;
 /** Sent, or being sent; no final answer yet. */
 const SENT = 2;
 /** The final head was read. */
 const ANSWERED = 3;
 
-export class Attempt implements Waiter, HeadTaker, Deadline {
+export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
   readonly #exchange: Exchange;
   readonly #heads: ResponseHeads;
   /** The last one that was tried, also when it is over; null before the first. */
@@ -91,9 +92,7 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   /** Forgets the request before: nothing was tried. */
   reset(): void {
     this.endpoint = null;
-    this.continued = this.sent = false;
-    this.reusable = false;
-    this.reused = false;
+    this.continued = this.sent = this.reusable = this.reused = false;
     this.answeredBefore = 0;
     this.connectingMs = this.handshakeMs = this.connectedMs = this.firstByteMs = 0;
   }
@@ -129,18 +128,20 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   }
 
   onConnection(connection: UpstreamConnection, reused: boolean): void {
-    const exchange = this.#exchange;
-    connection.attempt = this;
-    this.answeredBefore = connection.requests++;
+    const { methodId, plane, retainedBytes, service, whole } = this.#exchange;
+    this.answeredBefore = connection.requests;
     this.upstream = connection;
-    this.sent = true;
     this.reused = reused;
-    this.connectedMs = exchange.plane.nowMs;
-    this.#sentMs = this.connectedMs;
+    this.connectedMs = this.#sentMs = plane.nowMs;
+    this.#heads.begin(service.responseLimits, methodId === METHOD_HEAD);
+    connection.carry(this, whole ? retainedBytes : Number.POSITIVE_INFINITY);
+  }
+
+  send(wire: Wire): void {
+    this.sent = true;
     this.#state = SENT;
-    this.#heads.begin(exchange.service.responseLimits, exchange.methodId === METHOD_HEAD);
     this.#waitForServer();
-    exchange.onConnected(connection.wire);
+    this.#exchange.onConnected(wire);
   }
 
   onNoConnection(code: string): void {
@@ -175,11 +176,11 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   /** The connection is gone; it has left its endpoint already. */
   onUpstreamClose(sent: boolean): void {
     // What was read of a body behind its beginning was handed over too, and is nowhere else.
-    this.sent = sent || !this.#exchange.whole;
+    this.sent &&= sent || !this.#exchange.whole;
     this.upstream = null;
     this.reusable = false;
-    if (this.#state === SENT) this.fail('upstream_reset', slot.resets, true);
-    else this.#exchange.answer.onUpstreamClose();
+    if (this.#state === ANSWERED) this.#exchange.answer.onUpstreamClose();
+    else this.fail('upstream_reset', slot.resets, true);
   }
 
   onUpstreamDrain(): void {
@@ -281,7 +282,6 @@ export class Attempt implements Waiter, HeadTaker, Deadline {
   /** Tells whoever judges what came of it. `answerMs` is read of an answer. */
   #learn(result: TrafficResult, answerMs: number): void {
     this.endpoint?.record(result, answerMs);
-    if (this.pass === NO_PASS) return;
     this.#tellBreaker(result !== trafficResults.answer, result <= trafficResults.serverError ? answerMs : this.#tookMs);
   }
 

@@ -227,8 +227,8 @@ export class Exchange implements Deadline, Wanted {
   onClientBytes(bytes: Uint8Array, from: number, to: number, stable: boolean): number {
     const { attempt, request } = this;
     const { upstream } = attempt;
-    // Without a connection the client is paused; what had been read already waits in its buffer.
-    if (request.done || upstream === null) return from;
+    // Before the request is on its way the client is paused; what had been read already waits in its buffer.
+    if (request.done || attempt.waiting || upstream === null) return from;
     this.#whole = false;
     const drained = relay(request, bytes, from, to, stable, upstream.wire, this.plane.buffers);
     if (request.done) this.client.wire.bulkOver();

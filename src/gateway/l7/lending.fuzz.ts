@@ -61,6 +61,7 @@ class TestWire implements Wire {
   reading = true;
   finished = false;
   sends = 0;
+  readonly heldBytesMax = Number.POSITIVE_INFINITY;
   /** What has left, in order. */
   readonly out: Buffer[] = [];
   readonly #world: World;

@@ -25,7 +25,8 @@ import { CHUNKED, type Head, METHOD_HEAD, NONE, UNTIL_CLOSE } from './head.ts';
 import type { Plane } from './plane.ts';
 import { type HeadTaker, ResponseHeads } from './response-heads.ts';
 import type { Service, Wanted } from './service.ts';
-import type { Sender, UpstreamConnection } from './upstream.ts';
+import type { Requester, UpstreamConnection } from './upstream.ts';
+import type { Wire } from './wire.ts';
 
 /** Enough for 1,000 copies a second of a service that takes 60 ms; with the largest head and body 6 MB. */
 const COPIES_MAX = 64;
@@ -89,7 +90,7 @@ export class Mirror implements Wanted {
   }
 }
 
-class MirroredRequest implements Waiter, Sender, HeadTaker, Deadline {
+class MirroredRequest implements Waiter, Requester, HeadTaker, Deadline {
   readonly #mirror: Mirror;
   readonly #endpoint: Endpoint;
   readonly #toHead: boolean;
@@ -140,14 +141,9 @@ class MirroredRequest implements Waiter, Sender, HeadTaker, Deadline {
   onHandshake(): void {}
 
   onConnection(connection: UpstreamConnection): void {
-    const bytes = this.#bytes;
-    if (bytes === null) return;
-    connection.attempt = this;
-    connection.requests++;
     this.#upstream = connection;
-    this.#bytes = null;
     this.#heads.begin(this.#mirror.service.responseLimits, this.#toHead);
-    connection.wire.give(bytes, this.#length);
+    connection.carry(this, this.#length);
   }
 
   onNoConnection(): void {
@@ -155,6 +151,13 @@ class MirroredRequest implements Waiter, Sender, HeadTaker, Deadline {
   }
 
   // — As one whose connection it is
+
+  send(wire: Wire): void {
+    const bytes = this.#bytes;
+    if (bytes === null) return;
+    this.#bytes = null;
+    wire.give(bytes, this.#length);
+  }
 
   onUpstreamBytes(bytes: Uint8Array, from: number, to: number): void {
     if (this.#answered) this.#drop(bytes, from, to);

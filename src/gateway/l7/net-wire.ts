@@ -25,6 +25,7 @@ export class NetWire implements Wire {
   closed = false;
   congested = false;
   sends = 0;
+  readonly heldBytesMax = 0;
   readonly #socket: net.Socket;
   readonly #buffers: Buffers;
   /** What the socket has not been given yet. */

@@ -29,6 +29,7 @@ export class RawSecureWire implements Wire, Held {
   closed = false;
   held = false;
   sends = 0;
+  readonly heldBytesMax = HELD_BYTES_MAX;
   congested = false;
   readonly insides: Insides;
   readonly #handle: TlsHandle;

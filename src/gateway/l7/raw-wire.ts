@@ -25,6 +25,7 @@ export class RawWire implements Wire, Held, Turned {
   closed = false;
   held = false;
   sends = 0;
+  readonly heldBytesMax = HELD_BYTES_MAX;
   readonly insides: Insides;
   readonly #handle: StreamHandle;
   #reading = false;

@@ -1,14 +1,14 @@
 /** A connection whose answer has just ended: nobody's until the event loop has had its turn, because a server may have more to say. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, onBoth, onFast } from '../../../test/engine/bench.ts';
+import { eventually, onBoth } from '../../../test/engine/bench.ts';
 import { World } from '../../../test/engine/endpoint-world.ts';
 import { answer } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
 import { endpointSlots as slot } from '../slots.ts';
+import { HELD_BYTES_MAX } from './outbox.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
 
 onBoth('RFC 9112 §9.2: a second answer to a request is not given to one that was sent behind it', async (bench) => {
   const { client, origin, gateway } = await bench.line();
@@ -40,46 +40,50 @@ function turnWithoutEnd(): () => void {
 }
 
 const before = {
-  'a second answer that is read': {
-    byServer: (server) => server.write(answer('evil')),
-    counted: 'protocolErrors',
-    ending: 'reset',
-  },
-  'the end of a connection that is read': { byServer: (server) => server.end(), counted: 'resets', ending: 'reset' },
-  'a reset that is read': { byServer: (server) => server.reset(), counted: 'resets', ending: null },
-} as const satisfies Record<
-  string,
-  { byServer: (server: Peer) => void; counted: 'protocolErrors' | 'resets'; ending: 'reset' | null }
->;
+  'a second answer that is read': { byServer: (server) => server.write(answer('evil')), isFault: true },
+  'the end of a connection that is read': { byServer: (server) => server.end(), isFault: false },
+  'a reset that is read': { byServer: (server) => server.reset(), isFault: false },
+} as const satisfies Record<string, { byServer: (server: Peer) => void; isFault: boolean }>;
 
-for (const [what, { byServer, counted, ending }] of Object.entries(before)) {
-  onFast(
-    `RFC 9110 §9.2.2, RFC 9112 §9.2: ${what} before anything of the next request has left is no answer to that, which goes elsewhere whatever it is`,
-    async (bench) => {
-      const { client, origin, gateway } = await bench.line();
-      client.write(GET);
-      const first = await origin.accept();
-      await first.request();
-      first.write(answer('ok'));
-      await client.response();
-      await eventually('the connection is at rest', () => gateway.endpoint('idle') === 1);
-      const end = turnWithoutEnd();
-      try {
-        client.write(POST);
-        await eventually('the request is on it', () => gateway.endpoint('reuses') === 1);
-        byServer(first);
-        await eventually('that was read', () => gateway.endpoint(counted) === 1);
-      } finally {
-        end();
-      }
-      const second = await origin.accept();
-      assert.equal((await second.request()).body.toString(), 'hello');
-      second.write(answer('fine'));
-      assert.equal((await client.response()).body.toString(), 'fine');
-      if (ending !== null) assert.equal(await first.gone(), ending);
-      assert.equal(first.text, '', 'nothing of the request has reached it');
-    },
-  );
+/** What is held back in the wire, and what leaves it at once: more than that holds, and a body of which more is to come. */
+const next = {
+  'a small request': { body: 'hello', later: '' },
+  'a large request': { body: 'l'.repeat(3 * HELD_BYTES_MAX), later: '' },
+  'an upload': { body: 'begun', later: ' and ended'.repeat(1000) },
+};
+
+for (const [what, { byServer, isFault }] of Object.entries(before)) {
+  for (const [which, { body, later }] of Object.entries(next)) {
+    onBoth(
+      `RFC 9110 §9.2.2, RFC 9112 §9.2: ${what} before anything of ${which} has left is no answer to that, which goes elsewhere whatever it is`,
+      async (bench) => {
+        const { client, origin, gateway } = await bench.line();
+        client.write(GET);
+        const first = await origin.accept();
+        await first.request();
+        first.write(answer('ok'));
+        await client.response();
+        await eventually('the connection is at rest', () => gateway.endpoint('idle') === 1);
+        const end = turnWithoutEnd();
+        try {
+          client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length + later.length}\r\n\r\n${body}`);
+          await eventually('the request is on it', () => gateway.endpoint('reuses') === 1);
+          byServer(first);
+          await eventually('that was read', () => gateway.endpoint('connects') === 2);
+        } finally {
+          end();
+        }
+        client.write(later);
+        const second = await origin.accept();
+        assert.equal((await second.request()).body.toString('latin1'), body + later);
+        second.write(answer('fine'));
+        assert.equal((await client.response()).body.toString(), 'fine');
+        assert.equal(gateway.endpoint('protocolErrors'), isFault ? 1 : 0);
+        assert.equal(gateway.endpoint('resets'), 1);
+        assert.equal(first.text, '', 'nothing of the request has reached it');
+      },
+    );
+  }
 }
 
 /** One connection, on which an answer ends while another request waits for it. */

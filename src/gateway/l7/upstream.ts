@@ -4,8 +4,9 @@
  * (RFC 9112 §9.2; a socket with surplus bytes is destroyed, never pooled).
  * When an answer has ended it *settles* first, to the end of that turn of the event loop: a request that stands ready, behind the last in its
  * client's pipeline or in the queue, would else be sent before anybody could see that the server goes on talking. And bytes that come before
- * anything of a request has left, which waits for the end of the turn (outbox.ts), are as little an answer to it: it goes out elsewhere, and so it
- * does if the server goes away by then.
+ * anything of a request has left are as little an answer to it: it goes out elsewhere, and so it does if the server goes away by then. For that
+ * nothing leaves on a connection that was idle before the end of the turn, when all has been read that had come by its beginning: small requests
+ * the wire holds back itself (outbox.ts), others are held back here.
  */
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { endpointSlots as slot } from '../slots.ts';
@@ -13,7 +14,7 @@ import type { Endpoint } from './endpoint.ts';
 import type { Turned } from './outbox.ts';
 import type { Wire, WireOwner } from './wire.ts';
 
-/** Whose request a connection carries, and who is told what becomes of it. */
+/** Whose answer a connection carries, and who is told what becomes of it. */
 export interface Sender {
   onUpstreamBytes(bytes: Uint8Array, from: number, to: number): void;
   /** The server sent FIN. */
@@ -23,6 +24,12 @@ export interface Sender {
   onUpstreamDrain(): void;
   /** The drain of the endpoint has no more time. */
   cut(): void;
+}
+
+/** Whose request it is to carry. */
+export interface Requester extends Sender {
+  /** The request may go out: told once, within `carry` or at the end of the turn, unless it is over by then. */
+  send(wire: Wire): void;
 }
 
 export class UpstreamConnection implements WireOwner, Turned, Deadline {
@@ -39,8 +46,10 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
   /** An answer has ended on it, and it is not given back yet. */
   isSettling = false;
   #gone = false;
-  /** Its socket was looked at since the last answer on it ended. */
-  #isPolled = false;
+  /** Its socket was looked at since the last answer on it ended, and it has not been idle since; so it is with one that is new. */
+  #isPolled = true;
+  /** Has a request for it that waits for the end of the turn. */
+  #unsent: Requester | null = null;
   /** What its wire had sent when it was given back; nothing of the next request has left while that is so. */
   #sendsBefore = -1;
 
@@ -53,7 +62,19 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
   /** Nothing to do until it is woken: wait for `idleMs`, then close. */
   rest(): void {
     const { plane, service } = this.endpoint;
+    this.#isPolled = false;
     plane.wheel.arm(this, plane.nowMs + service.plan.timeouts.idleMs);
+  }
+
+  /** It is `requester`'s from now on, whose first write has `bytes`, if others may follow within the turn as many as there are. */
+  carry(requester: Requester, bytes: number): void {
+    this.attempt = requester;
+    this.requests++;
+    if (this.#isPolled || bytes <= this.wire.heldBytesMax) requester.send(this.wire);
+    else {
+      this.#unsent = requester;
+      this.endpoint.plane.outbox.tell(this);
+    }
   }
 
   /** An answer has just ended on it: it is given back to its endpoint, unless more comes. */
@@ -65,6 +86,12 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
 
   turned(): void {
     if (this.#gone) return;
+    if (this.#unsent !== null) {
+      const requester = this.#unsent;
+      this.#unsent = null;
+      requester.send(this.wire);
+      return;
+    }
     const { endpoint } = this;
     // Of this turn the kernel had been asked before the answer ended. Who waits would go along before it is asked again.
     if (endpoint.isAwaited && !this.#isPolled) {

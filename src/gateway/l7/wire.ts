@@ -39,6 +39,8 @@ export interface Wire {
   readonly pendingBytes: number;
   /** How often something went on to the kernel: while it is what it was before a write, nothing of that write has left. */
   readonly sends: number;
+  /** A write of no more than this leaves at the end of the turn at the earliest, if nothing is pending; one of more may leave at once. */
+  readonly heldBytesMax: number;
   write(bytes: Uint8Array): boolean;
   /** Writes `buffer[0, length)` and gives the borrowed buffer back to the worker's `Buffers` when it is done with it. */
   give(buffer: Uint8Array<ArrayBuffer>, length: number): boolean;
