@@ -10,6 +10,15 @@ export function invalid(message: string): SpillwayError {
   return new SpillwayError('OPTIONS_INVALID', message);
 }
 
+/** What was given, as a message says it: also what has no text, as an object without a prototype. */
+export function textOfGiven(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return Array.isArray(value) ? 'a list' : `an ${typeof value}`;
+  }
+}
+
 /** Refuses an option that does not exist: a misspelt limit would be no limit. */
 export function checkKeys(what: string, given: object, known: readonly string[]): void {
   if (given === null || typeof given !== 'object')
@@ -41,13 +50,13 @@ export function checkFunction(what: string, given: unknown): void {
 
 export function checkInteger(what: string, value: unknown, min: number, max: number): number {
   if (Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max) return Number(value);
-  throw invalid(`${what} is ${String(value)}; expected an integer from ${min} to ${max}.`);
+  throw invalid(`${what} is ${textOfGiven(value)}; expected an integer from ${min} to ${max}.`);
 }
 
 /** Milliseconds of a duration given as `'1.5s'` or as a number of them. */
 export function checkDuration(what: string, value: unknown, minMs: number, maxMs: number): number {
-  const parsed = typeof value === 'number' ? { ok: true as const, value } : parseDuration(String(value));
-  if (!parsed.ok) throw invalid(`${what} is “${String(value)}”; expected ${durationExpected}, or milliseconds.`);
+  const parsed = typeof value === 'number' ? { ok: true as const, value } : parseDuration(textOfGiven(value));
+  if (!parsed.ok) throw invalid(`${what} is “${textOfGiven(value)}”; expected ${durationExpected}, or milliseconds.`);
   if (parsed.value >= minMs && parsed.value <= maxMs) return parsed.value;
   throw invalid(`${what} is ${String(value)}; expected from ${formatDuration(minMs)} to ${formatDuration(maxMs)}.`);
 }

@@ -4,7 +4,7 @@
  * Source: the data model of OpenMetrics 1.0 (§4) and the naming of Prometheus.
  */
 import { exponentialBounds } from '../../kernel/buckets.ts';
-import { checkInteger, checkKeys, invalid } from '../../kernel/options.ts';
+import { checkInteger, checkKeys, invalid, textOfGiven } from '../../kernel/options.ts';
 
 export interface MetricOptions<Label extends string = never> {
   /** Letters, digits and `_`, with the unit last; that of a counter ends in `_total`. */
@@ -102,11 +102,15 @@ export function defineMetric(type: MetricType, options: HistogramOptions<string>
   };
 }
 
-export function defineRows({ rowsMax, shown = 'greatest', ...options }: RowsOptions<string>): Definition {
+export function defineRows(given: RowsOptions<string>): Definition {
+  checkKeys('metrics.rows', given, ['name', 'help', 'labels', 'rowsMax', 'shown']);
+  const { rowsMax, shown = 'greatest', ...options } = given;
   const definition = defineMetric('gauge', options);
   const seriesMax = checkInteger(`metrics.rows ${definition.name}: rowsMax`, rowsMax, 1, ROWS_MAX);
   if (!rowsShown.includes(shown)) {
-    throw invalid(`metrics.rows ${definition.name}: shown is “${shown}”; expected one of ${rowsShown.join(', ')}.`);
+    throw invalid(
+      `metrics.rows ${definition.name}: shown is “${textOfGiven(shown)}”; expected one of ${rowsShown.join(', ')}.`,
+    );
   }
   return { ...definition, rows: shown, seriesMax };
 }
@@ -123,7 +127,7 @@ export function bucketBounds({ bounds, range }: Definition): number[] {
 
 /** A label's value as it is kept: well-formed Unicode of at most so many characters, the last of them … if it was cut. */
 export function labelValue(value: string | number, lengthMax = LENGTH_MAX): string {
-  const text = typeof value === 'string' ? value : String(value);
+  const text = typeof value === 'string' ? value : textOfGiven(value);
   if (text.length <= lengthMax) return text.toWellFormed();
   const cut = text.slice(0, lengthMax - CUT_MARK.length);
   // A pair that the cut has divided is one character too many, not half of one.
@@ -157,8 +161,7 @@ function checkLabels(what: string, labels: readonly unknown[]): void {
 
 function checkBounds(what: string, bounds: readonly number[]): number[] {
   const isList = Array.isArray(bounds) && bounds.length > 0 && bounds.length <= BOUNDS_MAX;
-  const grows =
-    isList && bounds.every((bound, at) => bound > (bounds[at - 1] ?? 0) && bound < Number.POSITIVE_INFINITY);
+  const grows = isList && bounds.every((bound, at) => Number.isFinite(bound) && bound > (bounds[at - 1] ?? 0));
   if (grows) return [...bounds];
   throw invalid(`${what}: bounds is ${shown(bounds)}; expected 1 to ${BOUNDS_MAX} numbers above 0, growing.`);
 }
@@ -166,10 +169,19 @@ function checkBounds(what: string, bounds: readonly number[]): number[] {
 function checkRange(what: string, range: readonly number[]): [number, number] {
   const [min = 0, max = 0] = Array.isArray(range) ? (range as readonly number[]) : [];
   // 64 doublings are 8 KB for each series and thread.
-  if (min > 0 && min < max && max / min <= 2 ** 64) return [min, max];
+  const isRange = Number.isFinite(min) && Number.isFinite(max) && min > 0 && min < max && max / min <= 2 ** 64;
+  if (isRange) return [min, max];
   throw invalid(`${what}: range is ${shown(range)}; expected [min, max], above 0 and at most 64 doublings apart.`);
 }
 
 function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 100);
+  return textOfJson(value).slice(0, 100);
+}
+
+function textOfJson(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? textOfGiven(value);
+  } catch {
+    return textOfGiven(value);
+  }
 }

@@ -31,7 +31,7 @@ export class Counter {
 
   /** @param amount 0 or more @defaultValue 1 */
   add(amount = 1): void {
-    if (amount >= 0 && amount < Infinity) this.#numbers[this.#slot]! += amount;
+    if (Number.isFinite(amount) && amount >= 0) this.#numbers[this.#slot]! += amount;
     else this.#told.refuse('value');
   }
 }
@@ -84,7 +84,7 @@ export class Histogram {
    * @param traceId of the trace it belongs to, 32 hexadecimal digits, if that trace is kept
    */
   observe(value: number, traceId?: string): void {
-    if (!(value >= 0 && value < Infinity)) {
+    if (!(Number.isFinite(value) && value >= 0)) {
       this.#place.told.refuse('value');
       return;
     }

@@ -7,7 +7,7 @@
  */
 import { threadId, type Worker } from 'node:worker_threads';
 import { type Clock, systemClock } from '../../kernel/clock.ts';
-import { checkKeys, invalid } from '../../kernel/options.ts';
+import { checkKeys, invalid, textOfGiven } from '../../kernel/options.ts';
 import { parseSize } from '../../kernel/units.ts';
 import { pageOf } from '../exposition.ts';
 import { chooseFormat, contentTypes } from '../prometheus.ts';
@@ -153,6 +153,11 @@ export class Metrics {
   expose(): Exposition<string>;
   expose(accept: string | undefined): Exposition;
   expose(accept?: string): Exposition {
+    if (accept !== undefined && typeof accept !== 'string') {
+      throw invalid(
+        `metrics.expose: accept is ${textOfGiven(accept)}; expected the text of the request's Accept field.`,
+      );
+    }
     const format = chooseFormat(accept);
     const body = showing(this.#registry, (families) => pageOf(families, format));
     return { contentType: contentTypes[format], body };
@@ -168,6 +173,9 @@ export class Metrics {
    * For workers that come and go: without it each would take memory of its own.
    */
   watch(worker: Worker): void {
+    if (typeof worker?.once !== 'function') {
+      throw invalid(`metrics.watch: the worker is ${textOfGiven(worker)}; expected a Worker of node:worker_threads.`);
+    }
     const { threadId: watched } = worker;
     worker.once('exit', () => this.#registry.threadEnded(watched));
   }
@@ -240,22 +248,26 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   if (shared !== undefined && memoryBytes !== undefined) {
     throw invalid('createMetrics: shared and memoryBytes are both given; memory that exists has its size.');
   }
+  if (typeof clock?.wallMs !== 'function' || typeof clock.nowMs !== 'function') {
+    throw invalid(`createMetrics: clock is ${textOfGiven(clock)}; expected one with nowMs() and wallMs().`);
+  }
   return new Metrics(new Arena(shared ?? createArenaMemory(checkMemory(memoryBytes ?? MEMORY_DEFAULT))), clock);
 }
 
 function checkMemory(given: number | string): number {
-  const parsed = typeof given === 'number' ? { ok: true as const, value: given } : parseSize(given);
+  const parsed = typeof given === 'number' ? { ok: true as const, value: given } : parseSize(textOfGiven(given));
   if (parsed.ok && parsed.value >= MEMORY_MIN && parsed.value <= MEMORY_MAX) return parsed.value;
-  throw invalid(`createMetrics: memoryBytes is ${String(given)}; expected from 64kb to 1gb, or as many bytes.`);
+  throw invalid(`createMetrics: memoryBytes is ${textOfGiven(given)}; expected from 64kb to 1gb, or as many bytes.`);
 }
 
 /** The text of a series by its labels: a value for each name, and for no other. */
 function textOf(metric: Metric, labels: Readonly<Record<string, string | number>>): string {
   const { name, labels: names } = metric.definition;
+  if (labels === null) throw invalid(`${name}: its labels are null; expected an object with a value for each of them.`);
   const values = names.map((label) => {
     const value = labels[label];
     if (typeof value === 'string' || typeof value === 'number') return labelValue(value);
-    throw invalid(`${name}: the label ${label} is ${String(value)}; expected a string or a number.`);
+    throw invalid(`${name}: the label ${label} is ${textOfGiven(value)}; expected a string or a number.`);
   });
   for (const label in labels) if (!names.includes(label)) throw unknownLabel(metric, label);
   return JSON.stringify(values);

@@ -11,6 +11,7 @@
  * Cost: `set` is a store; to open one is a look at each that is in use, and some µs; 512 B a row, taken when it is first used.
  */
 import type { Sample } from '../prometheus.ts';
+import { invalid } from '../../kernel/options.ts';
 import type { Arena } from './arena.ts';
 import { type Definition, labelValue, type RowsShown } from './definition.ts';
 import { formatPairs } from '../prometheus.ts';
@@ -33,7 +34,7 @@ export class Row {
 
   /** @param value above 0; after `close` nothing is set */
   set(value: number): void {
-    if (!(value > 0 && value < Infinity)) this.#arena.refuse('value');
+    if (!isValue(value)) this.#arena.refuse('value');
     else if (this.#slot !== 0) this.#arena.numbers[this.#slot] = value;
   }
 
@@ -67,7 +68,7 @@ export class Rows<Label extends string = string> {
    */
   open(labels: Readonly<Record<Label, string | number>>, value: number): Row | null {
     const { arena, rowsMax } = this.#of;
-    if (!(value > 0 && value < Infinity)) {
+    if (!isValue(value)) {
       arena.refuse('value');
       return null;
     }
@@ -93,12 +94,17 @@ export class Rows<Label extends string = string> {
   }
 
   #textOf(labels: Readonly<Record<string, string | number>>): Uint8Array {
+    if (labels === null) throw invalid('Rows.open: its labels are null; expected an object with a value for each.');
     const values = this.#of.labels.map((label) => labels[label] ?? '');
     for (let lengthMax = LENGTH_MAX; ; lengthMax /= 2) {
       const text = Buffer.from(JSON.stringify(values.map((value) => labelValue(value, lengthMax))));
       if (text.length <= TEXT_BYTES) return text;
     }
   }
+}
+
+function isValue(value: number): boolean {
+  return Number.isFinite(value) && value > 0;
 }
 
 function write({ memory, numbers, words }: Arena, slot: number, text: Uint8Array, value: number): void {
