@@ -259,7 +259,7 @@ export const metricNames = {
   spillway_upstream_protocol_errors_total: {
     type: 'counter',
     labels: endpoint,
-    help: 'Answers that were not valid HTTP.',
+    help: 'Answers that were not valid HTTP, or had more than 1,000 interim ones before them.',
   },
   spillway_upstream_retries_total: {
     type: 'counter',

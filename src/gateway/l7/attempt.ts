@@ -6,8 +6,10 @@
  * - It is in one place: nowhere, in the queue of an endpoint, with a connection on its way, or on a connection.
  * - Its endpoint counts it as in flight from `start` to `end`.
  * - A connection is given back only if it is fit for another request (`reusable`) and both messages ended on it.
- * Deadlines: of the place in the queue, the connection, and the head of the answer.
+ * Deadlines: of the place in the queue, the connection, and the head of the answer. Interim heads move none of them, but for the 100 that asks
+ * for the body.
  */
+// WHY: over 400 lines: what a try goes through, and whom it tells at each of its ends, is one machine.
 import { type TrafficResult, trafficResults } from '../../health/index.ts';
 import type { Deadline } from '../../kernel/timer-wheel.ts';
 import { NO_PASS } from '../breakers/service-breaker.ts';
@@ -75,6 +77,8 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
   #state = IDLE;
   /** The last of the request was sent. */
   #sentMs = 0;
+  /** The server had so long yet when its next head began to wait for the client. */
+  #leftMs = 0;
   /** One try has no longer. */
   #untilMs = Number.POSITIVE_INFINITY;
   /** Nothing has been said of its answer to those who balance. */
@@ -199,9 +203,10 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
   onHead(head: Head, bytes: Uint8Array, to: number): boolean {
     const exchange = this.#exchange;
     if (head.status < 200 && head.status !== 101) {
-      this.continued ||= head.status === 100;
-      // Whoever waited for the 100 is the next who has to say something.
-      if (head.status === 100 && !exchange.request.done) this.#waitForServer();
+      // Whoever waited for the 100 is the next who has to say something. Another one says nothing.
+      const isWanted = head.status === 100 && !this.continued;
+      this.continued ||= isWanted;
+      if (isWanted && !exchange.request.done) this.#waitForServer();
       exchange.answer.passInterim(head);
       return true;
     }
@@ -223,18 +228,20 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
     this.fail('upstream_protocol', slot.protocolErrors, false);
   }
 
-  /** The server's next head waits for the client. It is not late then. */
+  /** The server's next head waits for the client. It is not late then, and has what is left of its time when that is over. */
   #waitForClient(): void {
     const exchange = this.#exchange;
     if (this.#state !== SENT || !exchange.client.wire.congested) return;
     this.upstream?.wire.pause();
-    exchange.plane.wheel.disarm(this);
+    const { nowMs, wheel } = exchange.plane;
+    if (this.deadlineMs !== Number.POSITIVE_INFINITY) this.#leftMs = this.deadlineMs - nowMs;
+    wheel.disarm(this);
     exchange.answer.waitForClient();
   }
 
   onClientDrain(): void {
     if (this.#state !== SENT) return;
-    this.#waitForServer();
+    this.#arm(this.#leftMs);
     this.upstream?.wire.resume();
     this.#heads.readOn();
     this.#waitForClient();
@@ -372,17 +379,22 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
   }
 
   /** The answer is not late before the request is whole, unless the client waits for the server to want its body. */
-  #waitForServer(): void {
+  get #patienceMs(): number {
     const { request, service, waitsForContinue } = this.#exchange;
     const { bodyIdleMs, responseHeaderMs } = service.plan.timeouts;
-    this.#arm(request.done || waitsForContinue ? responseHeaderMs : bodyIdleMs);
+    return request.done || waitsForContinue ? responseHeaderMs : bodyIdleMs;
+  }
+
+  #waitForServer(): void {
+    this.#arm(this.#patienceMs);
   }
 
   /** Some of the request's body moved on. */
   extend(): void {
-    if (!this.takesHeads) return;
+    if (this.#state !== SENT) return;
     this.#sentMs = this.#exchange.plane.nowMs;
-    this.#waitForServer();
+    if (this.takesHeads) this.#waitForServer();
+    else this.#leftMs = this.#patienceMs;
   }
 
   onDeadline(nowMs: number): void {

@@ -1,10 +1,12 @@
 /** Interim responses and expectations (RFC 9110 §10.1.1, §15.2) on real sockets. */
 import assert from 'node:assert/strict';
 import { onBoth, type Bench } from '../../../test/engine/bench.ts';
+import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { fieldOf } from '../../../test/engine/message.ts';
 import { answer, chunked, type Origin } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
 import type { Changes } from '../../../test/engine/plans.ts';
+import { INTERIM_MAX } from './response-heads.ts';
 
 const EXPECT = 'POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n';
 
@@ -180,19 +182,19 @@ onBoth('RFC 9110 §15.2: interim responses that come byte by byte', async (bench
 });
 
 onBoth(
-  'RFC 9110 §15.2: a hundred thousand hints to a client that does not read stay in bounded memory',
+  'RFC 9110 §15.2: all hints that a server may give to a client that does not read stay in bounded memory',
   async (bench) => {
     const { origin, gateway, client } = await bench.line();
     client.pause();
     client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
     const server = await origin.accept();
     await server.request();
-    const hints = Buffer.from(`HTTP/1.1 103 Early Hints\r\nLink: <${'x'.repeat(2000)}>\r\n\r\n`.repeat(30));
+    const hints = Buffer.from(LONG_HINT);
     let sent = 0;
     let mostBytes = 0;
     const poured = server.pour(() => {
       mostBytes = Math.max(mostBytes, gateway.bufferedBytes);
-      return sent++ < 3000 ? hints : null;
+      return sent++ < INTERIM_MAX ? hints : null;
     });
     let done = false;
     void poured.then(() => (done = true));
@@ -210,6 +212,65 @@ onBoth(
     client.destroy();
   },
 );
+
+onBoth('a server that says 100 again and again, and does not take the body, is late all the same', async (bench) => {
+  const clock = new ManualClock();
+  const changes = { serviceTimeouts: { bodyIdleMs: 30_000 }, timeouts: { bodyIdleMs: 3_600_000 } };
+  const { origin, client, gateway } = await bench.line(changes, clock);
+  client.write(EXPECT.replace('Length: 5', 'Length: 1000000000'));
+  const server = await origin.accept();
+  await server.until('the head', () => server.text.endsWith('\r\n\r\n'));
+  server.pause();
+  const piece = Buffer.alloc(64 * 1024, 'x');
+  for (let said = 1; said <= 3; said += 1) {
+    server.write('HTTP/1.1 100 Continue\r\n\r\n');
+    await client.until('the 100', () => client.text.split(' 100 ').length > said);
+    if (said === 1) {
+      void client.pour(() => piece);
+      await eventuallyStill(() => client.socket.writableLength > 0);
+    } else clock.pass(20_000);
+  }
+  await client.refusal(504, 'upstream_timeout');
+  assert.equal(gateway.endpoint('timeouts'), 1);
+});
+
+onBoth('RFC 9110 §15.2: interim responses without end are no answer: a 502, and counted', async (bench) => {
+  const { origin, client, gateway } = await bench.line();
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const server = await origin.accept();
+  await server.request();
+  server.write('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(INTERIM_MAX + 1));
+  const refused = await client.refusal(502, 'upstream_protocol');
+  assert.equal(refused.interim.length, INTERIM_MAX);
+  await server.gone();
+  assert.equal(gateway.endpoint('protocolErrors'), 1);
+  assert.match(gateway.notices.join(), /more than 1000 interim responses/);
+});
+
+onBoth('a client that takes hints slowly gives its server no more time for the answer', async (bench) => {
+  const clock = new ManualClock();
+  const { origin, client } = await bench.line({ serviceTimeouts: { responseHeaderMs: 60_000 } }, clock);
+  client.pause();
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const server = await origin.accept();
+  await server.request();
+  clock.pass(40_000);
+  let sent = 0;
+  const poured = server.pour(() => (sent++ < INTERIM_MAX ? Buffer.from(LONG_HINT) : null));
+  await eventuallyStill(() => server.socket.writableLength > 0);
+  // It waits for the client, and is not late.
+  clock.pass(25_000);
+  client.sink = () => {};
+  client.resume();
+  await poured;
+  await client.until('all hints', () => client.receivedBytes === INTERIM_MAX * LONG_HINT.length);
+  client.sink = null;
+  clock.pass(25_000);
+  await client.refusal(504, 'upstream_timeout');
+});
+
+/** So many of them as there may be are more than two sockets hold. */
+const LONG_HINT = `HTTP/1.1 103 Early Hints\r\nLink: <${'x'.repeat(30_000)}>\r\n\r\n`;
 
 /** Waits until `still` has held ten times in a row, a turn of the event loop apart. */
 async function eventuallyStill(still: () => boolean): Promise<void> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Buffers } from './buffers.ts';
 import { Head } from './head.ts';
-import { type HeadTaker, ResponseHeads } from './response-heads.ts';
+import { type HeadTaker, INTERIM_MAX, ResponseHeads } from './response-heads.ts';
 
 const limits = { headerBytesMax: 300_000, headerFieldsMax: 5000 };
 
@@ -110,6 +110,17 @@ test('heads that the taker does not take wait, whole or in part', () => {
   heads.readOn();
   assert.deepEqual(taker.seen, [103, 200, 'bo']);
   assert.equal(buffers.bytes, 0);
+});
+
+test('interim heads have a limit, and each answer its own', () => {
+  const { heads, taker } = reader();
+  drip(heads, hints.repeat(INTERIM_MAX) + final, 10_000);
+  assert.deepEqual([taker.seen.length, taker.seen.includes('bad')], [INTERIM_MAX + 2, false]);
+  heads.begin(limits, false);
+  drip(heads, hints.repeat(INTERIM_MAX), 10_000);
+  assert.equal(taker.seen.at(-1), 103);
+  drip(heads, hints, 10_000);
+  assert.equal(taker.seen.at(-1), 'bad');
 });
 
 test('the end gives back what was kept', () => {

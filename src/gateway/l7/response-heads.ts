@@ -3,13 +3,16 @@
  *
  * A head that comes in one read is parsed where it lies. What is incomplete, or has to wait, is kept in a borrowed buffer.
  *
- * Invariants: no head is read while the taker takes none; behind the final head nothing is read here.
+ * Invariants: no head is read while the taker takes none; behind the final head nothing is read here; there are `INTERIM_MAX` interim ones at most.
  * Cost: a head that drips is parsed once a line, not once a byte, and the buffer it is kept in doubles.
  * Source: RFC 9110 §15.2, RFC 9112 §4.
  */
 import { type Buffers, view } from './buffers.ts';
 import { type Head, isWorthParsing, MORE, OK, type ResponseLimits } from './head.ts';
 import { parseResponseHead } from './response-head.ts';
+
+/** One a second for a quarter of an hour, of a server that reports how far it is; and of the smallest, 25 KB. */
+export const INTERIM_MAX = 1000;
 
 export interface HeadTaker {
   /** False: heads have to wait, until `readOn`. */
@@ -26,6 +29,7 @@ export class ResponseHeads {
   #limits: ResponseLimits = { headerBytesMax: 0, headerFieldsMax: 0 };
   /** They answer a HEAD. */
   #toHead = false;
+  #interim = 0;
   #kept: Uint8Array<ArrayBuffer> | null = null;
   #keptBytes = 0;
 
@@ -39,6 +43,7 @@ export class ResponseHeads {
   begin(limits: ResponseLimits, toHead: boolean): void {
     this.#limits = limits;
     this.#toHead = toHead;
+    this.#interim = 0;
   }
 
   read(bytes: Uint8Array, from: number, to: number): void {
@@ -82,6 +87,10 @@ export class ResponseHeads {
         return to;
       }
       from = head.end;
+      if (head.status < 200 && head.status !== 101 && ++this.#interim > INTERIM_MAX) {
+        this.#taker.protocolFault(`more than ${INTERIM_MAX} interim responses before the answer`);
+        return to;
+      }
       if (!this.#taker.onHead(head, bytes, to)) return to;
     }
     return from;
