@@ -342,3 +342,17 @@ test('whoever comes, leaves and comes again: as many are named as fit, they stay
   });
   fc.assert(property, { numRuns: 300 });
 });
+
+test('of two who read, the slower misses what an endpoint that is named no more counted between the last pages of both, and no more', () => {
+  const fleet = new Fleet();
+  fleet.of({ shop: ['stays', 'goes'] });
+  const page = (max: number, counted: number): { readonly goes: number | null; readonly others: number } => {
+    fleet.add('shop', 'goes', 'requests', counted);
+    const { named, others } = fleet.read(max);
+    const told = named.find(({ endpoint }) => endpoint.id === 'goes')?.told.counts[endpointSlots.requests];
+    return { goes: told ?? null, others: others[0]?.counts[endpointSlots.requests] ?? 0 };
+  };
+  assert.deepEqual(page(2, 5), { goes: 5, others: 0 }, 'the last by name of the slower');
+  assert.deepEqual(page(2, 3), { goes: 8, others: 0 }, 'one that only the other has read');
+  assert.deepEqual(page(1, 2), { goes: null, others: 2 }, 'the same for both from now on');
+});
