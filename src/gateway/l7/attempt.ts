@@ -241,7 +241,8 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
 
   onClientDrain(): void {
     if (this.#state !== SENT) return;
-    this.#arm(this.#leftMs);
+    // Not of one that has not waited for the client: the hints that filled it were the other's of two.
+    if (this.deadlineMs === Number.POSITIVE_INFINITY) this.#arm(this.#leftMs);
     this.upstream?.wire.resume();
     this.#heads.readOn();
     this.#waitForClient();
@@ -274,7 +275,8 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
 
   /** The exchange has no more time: a failure of the service, if it was waited for, and of an endpoint that had half of that time. */
   outOfTime(): void {
-    if (this.#state === IDLE || this.queuedAt !== null) return;
+    // In the queue, or with a connection on which nothing has left: the endpoint was not asked.
+    if (this.#state === IDLE || (this.waiting && this.opening === null)) return;
     this.count(slot.timeouts, 1);
     const { plane, request, service } = this.#exchange;
     if (!this.waiting && !(this.#state === SENT && request.done)) return;

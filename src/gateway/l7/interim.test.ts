@@ -255,27 +255,70 @@ onBoth('a client that takes hints slowly gives its server no more time for the a
   const server = await origin.accept();
   await server.request();
   clock.pass(40_000);
-  let sent = 0;
-  const poured = server.pour(() => (sent++ < INTERIM_MAX ? Buffer.from(LONG_HINT) : null));
-  await eventuallyStill(() => server.socket.writableLength > 0);
+  const hints = await hintsHeldBack(server);
   // It waits for the client, and is not late.
   clock.pass(25_000);
-  client.sink = () => {};
-  client.resume();
-  await poured;
-  await client.until('all hints', () => client.receivedBytes === INTERIM_MAX * LONG_HINT.length);
-  client.sink = null;
+  await hints.taken(client);
   clock.pass(25_000);
   await client.refusal(504, 'upstream_timeout');
+});
+
+onBoth('hedge: a client that takes the hints of one slowly takes none of the time of the other', async (bench) => {
+  const clock = new ManualClock();
+  const origins = [await bench.origin(), await bench.origin()];
+  const gateway = await bench.gateway(
+    origins,
+    {
+      endpoint: (index) => ({ priority: index }),
+      serviceTimeouts: { responseHeaderMs: 60_000 },
+      retries: { hedgeAfterMs: 1000 },
+    },
+    clock,
+  );
+  const client = await bench.client(gateway);
+  client.pause();
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const first = await origins[0]!.accept();
+  await first.request();
+  clock.pass(2000);
+  const second = await origins[1]!.accept();
+  await second.request();
+  const hints = await hintsHeldBack(second);
+  await hints.taken(client);
+  clock.pass(1000);
+  assert.equal(gateway.endpoint('timeouts'), 0);
+  first.write(answer('first'));
+  assert.equal((await client.response()).body.toString(), 'first');
 });
 
 /** So many of them as there may be are more than two sockets hold. */
 const LONG_HINT = `HTTP/1.1 103 Early Hints\r\nLink: <${'x'.repeat(30_000)}>\r\n\r\n`;
 
-/** Waits until `still` has held ten times in a row, a turn of the event loop apart. */
+/** Waits until `still` has held fifty times in a row, a turn of the event loop apart. */
 async function eventuallyStill(still: () => boolean): Promise<void> {
   for (let times = 0; times < 50;) {
     await new Promise((resolve) => setImmediate(resolve));
     times = still() ? times + 1 : 0;
   }
+}
+
+/** Lets `server` give all hints that it may, and waits until it is held back for the sake of a client that does not read. */
+async function hintsHeldBack(server: Peer): Promise<{ readonly taken: (client: Peer) => Promise<void> }> {
+  let sent = 0;
+  let before = -1;
+  const poured = server.pour(() => (sent++ < INTERIM_MAX ? Buffer.from(LONG_HINT) : null));
+  await eventuallyStill(() => {
+    const still = sent === before && server.socket.writableLength > 0;
+    before = sent;
+    return still;
+  });
+  return {
+    async taken(client) {
+      client.sink = () => {};
+      client.resume();
+      await poured;
+      await client.until('all hints', () => client.receivedBytes === INTERIM_MAX * LONG_HINT.length);
+      client.sink = null;
+    },
+  };
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually, onBoth } from '../../../test/engine/bench.ts';
 import { World } from '../../../test/engine/endpoint-world.ts';
+import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { answer } from '../../../test/engine/origin.ts';
 import type { Peer } from '../../../test/engine/peer.ts';
 import { endpointSlots as slot } from '../slots.ts';
@@ -85,6 +86,31 @@ for (const [what, { byServer, isFault }] of Object.entries(before)) {
     );
   }
 }
+
+onBoth('a request whose time is over before anything of it has left says nothing of its endpoint', async (bench) => {
+  const clock = new ManualClock();
+  const { client, origin, gateway } = await bench.line({ serviceTimeouts: { totalMs: 1000 } }, clock);
+  client.write(GET);
+  const first = await origin.accept();
+  await first.request();
+  first.write(answer('ok'));
+  await client.response();
+  await eventually('the connection is at rest', () => gateway.endpoint('idle') === 1);
+  const end = turnWithoutEnd();
+  try {
+    const { body } = next['a large request'];
+    client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    await eventually('the request is on it', () => gateway.endpoint('reuses') === 1);
+    clock.pass(1000);
+    clock.over();
+    await eventually('it is over', () => gateway.endpoint('inFlight') === 0);
+  } finally {
+    end();
+  }
+  await client.refusal(504, 'total_timeout');
+  assert.equal(gateway.endpoint('timeouts'), 0);
+  assert.equal(first.text, '', 'nothing of the request has reached it');
+});
 
 /** One connection, on which an answer ends while another request waits for it. */
 function answeredWhileAwaited(): World {
