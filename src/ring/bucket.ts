@@ -35,10 +35,9 @@ class BucketLocator implements OrderedLocator {
     return index;
   }
 
-  /** Without end. */
-  *order(position: number): Generator<number> {
-    yield this.#bucket(position);
-    for (let attempt = 1; ; attempt++) yield this.#bucket(again(position, attempt));
+  walk(position: number, visit: (index: number) => boolean): void {
+    let isDone = visit(this.#bucket(position));
+    for (let attempt = 1; !isDone; attempt++) isDone = visit(this.#bucket(again(position, attempt)));
   }
 
   shares(): Float64Array {

@@ -65,14 +65,16 @@ class MaglevLocator implements OrderedLocator {
     return owner;
   }
 
-  *order(position: number): Generator<number> {
+  walk(position: number, visit: (index: number) => boolean): void {
     const table = this.#table;
     const { length } = table;
     if (length === 0) return;
     const slot = multiplyHigh(position, length);
-    yield table[slot]!;
-    for (let attempt = 1; attempt <= REHASHES; attempt++) yield table[multiplyHigh(again(position, attempt), length)]!;
-    for (let step = 1; step < length; step++) yield table[(slot + step) % length]!;
+    if (visit(table[slot]!)) return;
+    for (let attempt = 1; attempt <= REHASHES; attempt++) {
+      if (visit(table[multiplyHigh(again(position, attempt), length)]!)) return;
+    }
+    for (let step = 1; step < length; step++) if (visit(table[(slot + step) % length]!)) return;
   }
 
   shares(): Float64Array {

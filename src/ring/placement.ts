@@ -43,10 +43,10 @@ export interface Locator {
 /** A locator that can also be asked for all at once. */
 export interface OrderedLocator extends Locator {
   /**
-   * The nodes as `locate` would answer, each asked for without those before it: whoever comes up again is passed over. All of a weight above 0 come up,
-   * nobody else does.
+   * Shows the nodes as `locate` would answer, each asked for without those before it, until `visit` says that it has enough. Who has been shown
+   * may be shown again. All of a weight above 0 are shown, nobody else is. Called back and not iterated: for few nodes a generator is half the cost.
    */
-  order(position: number): Iterable<number>;
+  walk(position: number, visit: (index: number) => boolean): void;
 }
 
 export interface Explanation {
@@ -180,25 +180,26 @@ class HashPlacement implements Placement {
     checkInteger('count', count, 0, NODES_MAX);
     checkKeys('getReplicas', options, ['zones']);
     const { zones = false } = options;
+    const position = this.position(key);
     const roomOf = zones ? (this.#zoneRooms ??= zoneRoomsOf(this.nodes)) : [this.#weighing];
     if (count === 0 || this.#weighing === 0) return [];
     const seen = new Uint8Array(this.nodes.length);
-    const taken = new Map<string | undefined, number>();
+    const taken = zones ? new Map<string, number>() : null;
     /** Each zone has its turn once in a round. */
-    const rounds: string[][] = roomOf.map(() => []);
+    const rounds: string[][] = [];
     let full = 0;
     let sure = 0;
-    for (const index of this.#locator.order(this.position(key))) {
-      if (seen[index] === 1) continue;
+    this.#locator.walk(position, (index) => {
+      if (seen[index] === 1) return false;
       seen[index] = 1;
       const { name, zone } = this.nodes[index]!;
-      const round = zones ? (taken.get(zone) ?? 0) : 0;
-      taken.set(zone, round + 1);
-      rounds[round]!.push(name);
-      for (; full < rounds.length && rounds[full]!.length === roomOf[full]; full++) sure += roomOf[full]!;
-      if (full === rounds.length || sure + rounds[full]!.length >= count) break;
-    }
-    return rounds.flat().slice(0, count);
+      const round = taken?.get(zone) ?? 0;
+      taken?.set(zone, round + 1);
+      (rounds[round] ??= []).push(name);
+      for (; full < roomOf.length && rounds[full]?.length === roomOf[full]; full++) sure += roomOf[full]!;
+      return full === roomOf.length || sure + (rounds[full]?.length ?? 0) >= count;
+    });
+    return rounds.length === 1 ? rounds[0]! : rounds.flat().slice(0, count);
   }
 
   explain(key: Key): Explanation {
@@ -242,7 +243,7 @@ class HashPlacement implements Placement {
 /** Of how many zones there is a first node, a second, and so on. */
 function zoneRoomsOf(nodes: readonly CheckedNode[]): number[] {
   const rooms: number[] = [];
-  const sizes = new Map<string | undefined, number>();
+  const sizes = new Map<string, number>();
   for (const { zone, weight } of nodes) {
     if (weight === 0) continue;
     const round = sizes.get(zone) ?? 0;

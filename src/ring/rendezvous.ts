@@ -83,19 +83,19 @@ class RendezvousLocator implements OrderedLocator {
     return best;
   }
 
-  *order(position: number): Generator<number> {
+  walk(position: number, visit: (index: number) => boolean): void {
     const left = new Uint8Array(this.#weights.length).fill(1);
     const order = this.#order;
     for (let look = 0; look < Math.min(LOOKS, order.length); look++) {
       const index = this.locate(position, left);
+      if (visit(index)) return;
       left[index] = 0;
-      yield index;
     }
     const turns = Array.from(order, (index, rank) => {
       const drawn = draw(position, this.#high[rank]!, this.#low[rank]!);
       return { index, at: this.#equal ? -drawn : -logarithm(drawn) / this.#weights[index]! };
     });
-    for (const { index } of turns.sort((a, b) => a.at - b.at)) yield index;
+    for (const { index } of turns.sort((a, b) => a.at - b.at)) if (visit(index)) return;
   }
 
   shares(): Float64Array {

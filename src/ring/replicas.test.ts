@@ -66,3 +66,9 @@ for (const [name, { create, weighs }] of Object.entries(algorithms)) {
     assert.equal(new Set(replicas).size, 5000);
   });
 }
+
+test('what is no key is refused, though there is nobody to have it or nobody is asked for', () => {
+  const noKey = 0.5;
+  assert.throws(() => createRing([]).getReplicas(noKey, 1), { code: 'OPTIONS_INVALID' });
+  assert.throws(() => createRing(['a']).getReplicas(noKey, 0), { code: 'OPTIONS_INVALID' });
+});

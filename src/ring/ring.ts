@@ -69,11 +69,12 @@ class RingLocator implements OrderedLocator {
     return owner;
   }
 
-  *order(position: number): Generator<number> {
-    const { length } = this.#points;
+  walk(position: number, visit: (index: number) => boolean): void {
+    const owners = this.#owners;
+    const { length } = owners;
     if (length === 0) return;
     const at = this.#pointOf(position);
-    for (let step = 0; step < length; step++) yield this.#owners[(at + step) % length]!;
+    for (let step = 0; step < length; step++) if (visit(owners[(at + step) % length]!)) return;
   }
 
   /** The first point that is not before a position. */
