@@ -1,9 +1,11 @@
 /** XXH64 and MurmurHash3 against the values that their authors and SMHasher publish. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
-import type { KeyText } from './key-bytes.ts';
+import { keyMemory, type KeyText, keyView } from './key-bytes.ts';
 import { murmur3 } from './murmur3.ts';
 import { xxh64, xxh64Words } from './xxh64.ts';
 import { xxh64Code } from './xxh64-code.ts';
@@ -165,10 +167,35 @@ test('a text is hashed as its characters, however the engine keeps them', () => 
   }
 });
 
+test('a text has the same hash in an engine whose WebAssembly has no builtins for strings', async () => {
+  const keys = ['', 'a', 'user:42', 'x'.repeat(48), 'x'.repeat(49), 'Müller', 'a\ud800', '語'];
+  // Such an engine does not know the second argument.
+  const without = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    const { Module } = WebAssembly;
+    WebAssembly.Module = function (code) { return new Module(code); };
+    import(workerData.url).then(({ xxh64 }) => parentPort.postMessage(workerData.keys.map((key) => xxh64(key))));`;
+  const url = new URL('xxh64.ts', import.meta.url).href;
+  const worker = new Worker(without, { eval: true, workerData: { url, keys } });
+  const [hashes] = await once(worker, 'message');
+  assert.deepEqual(
+    hashes,
+    keys.map((key) => xxh64(key)),
+  );
+  await worker.terminate();
+});
+
 test('what is no key is refused and not taken for one', () => {
   for (const key of [5, null, undefined, ['a'], new Uint16Array(2), new ArrayBuffer(4)]) {
     assert.throws(() => xxh64(key as unknown as string), { code: 'OPTIONS_INVALID' });
     assert.throws(() => murmur(key as unknown as string), { code: 'OPTIONS_INVALID' });
+  }
+});
+
+test('a long key is not kept once it is hashed', () => {
+  for (const hash of [xxhash, murmur]) {
+    hash(new Uint8Array(2 ** 20));
+    assert.equal(keyView().buffer, keyMemory.buffer);
   }
 });
 

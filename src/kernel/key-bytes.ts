@@ -23,7 +23,7 @@ const words = new Int32Array(keyMemory.buffer, 0, SHORT_BYTES / 4);
 const shortView = new DataView(keyMemory.buffer, 0, SHORT_BYTES);
 const encoder = new TextEncoder();
 
-/** Where the bytes of the last key are, from offset 0. It is not written where it is so already: that would tell the garbage collector. */
+/** Where the bytes of the last key are, from offset 0: those of a long key until they are asked for, so that none is kept. */
 let view: DataView = shortView;
 
 /** The key, if it is one: what is no text and no bytes is not taken for some. */
@@ -35,16 +35,13 @@ export function checkKey(key: KeyText): KeyText {
 /** Lays out a key's bytes and says how many there are; `keyView` reads them. */
 export function layKey(key: KeyText): number {
   if (typeof key !== 'string') return layBytes(checkKey(key) as Uint8Array);
-  if (key.length > LOOP_CHARACTERS || !layAscii(key)) return layText(key);
-  if (view !== shortView) view = shortView;
-  return key.length;
+  return key.length <= LOOP_CHARACTERS && layAscii(key) ? key.length : layText(key);
 }
 
 /** The same for a text that is long, or not ASCII. */
 export function layText(text: string): number {
   // A UTF-16 unit takes at most three bytes of UTF-8.
   if (text.length * 3 > SHORT_BYTES) return layBytes(encoder.encode(text));
-  if (view !== shortView) view = shortView;
   return encoder.encodeInto(text, short).written;
 }
 
@@ -99,13 +96,15 @@ export function layBytes(bytes: Uint8Array): number {
     view = new DataView(bytes.buffer, bytes.byteOffset, length);
     return length;
   }
-  if (view !== shortView) view = shortView;
   if (length > LOOP_CHARACTERS) short.set(bytes);
   else layFew(bytes);
   return length;
 }
 
-/** The bytes of the last key laid out. */
+/** The bytes of the last key laid out; to be asked for once, of a key of more than `SHORT_BYTES` in any case. */
 export function keyView(): DataView {
-  return view;
+  const last = view;
+  // Written for a long key only: a write tells the garbage collector.
+  if (last !== shortView) view = shortView;
+  return last;
 }
