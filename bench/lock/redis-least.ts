@@ -10,7 +10,10 @@ import { type Contender, TTL_MS } from './pairs.ts';
 /** A token that only grows as long as nothing is lost. */
 const COUNTED = `if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', '${TTL_MS}') then return redis.call('INCR', KEYS[2]) end`;
 
-/** One that also outlives a failover that lost the last of them: not below the server's clock. */
+/**
+ * One that also outlives a failover that lost the last of them: the server's clock. The last one is read and put anew, as it must be, but not compared:
+ * a real lock takes the larger of the two.
+ */
 const BY_CLOCK = `
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

@@ -4,7 +4,8 @@
  *
  * Short keys go to one buffer that lives as long as the program. ASCII of up to 48 characters is copied by a loop, which for 12
  * characters takes a third of what a call of `TextEncoder` takes, and allocates nothing; neither do bytes. For other text the encoder
- * writes there, and answers with a small object. The buffer holds the bytes until the next call.
+ * writes there, and answers with a small object. The buffer holds the bytes until the next call. XXH64 reads short ASCII by a loop of its
+ * own (xxh64.wat) and comes here for the rest.
  */
 import { invalid } from './options.ts';
 import { Memory, type WasmMemory } from './webassembly.ts';
