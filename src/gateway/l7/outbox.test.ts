@@ -66,6 +66,21 @@ test('no more is held than a burst, however much a turn writes', async () => {
   assert.equal(buffers.bytes, 0);
 });
 
+test('who cannot wait takes along what is held of its own wire, and nothing of others', async () => {
+  const { box, buffers, sent } = outbox();
+  const [a, b, c] = [sent.wire('a'), sent.wire('b'), sent.wire('c')];
+  for (const [at, wire] of [a, b, a, c].entries()) box.write(wire, Buffer.from(String(at)));
+  box.flushFor(a);
+  assert.deepEqual(sent.texts, ['a0', 'a2']);
+  assert.deepEqual([a.held, b.held, c.held], [false, true, true]);
+  box.flushFor(a);
+  box.write(c, Buffer.from('+'));
+  box.write(a, Buffer.from('4'));
+  await nextTurn();
+  assert.deepEqual(sent.texts, ['a0', 'a2', 'b1', 'c3+', 'a4']);
+  assert.equal(buffers.bytes, 0);
+});
+
 test('what follows for the same wire goes along, as far as there is room', () => {
   const { box, buffers, sent } = outbox();
   const wire = sent.wire('');

@@ -59,9 +59,22 @@ export class Outbox {
     else this.#hold(wire, buffer, length);
   }
 
-  /** Sends what is held, if any of it is of this wire. */
+  /** Sends what is held of this wire. What is of others stays: their connections may not have been read in this turn. */
   flushFor(wire: Held): void {
-    if (wire.held) this.flush();
+    if (!wire.held) return;
+    wire.held = false;
+    const count = this.#count;
+    this.#count = 0;
+    for (let at = 0; at < count; at++) {
+      const holder = this.#wires[at];
+      const buffer = this.#held[at];
+      this.#wires[at] = null;
+      this.#held[at] = null;
+      if (!holder || !buffer) continue;
+      const length = this.#lengths[at] ?? 0;
+      if (holder === wire) wire.sendHeld(buffer, length);
+      else this.#put(holder, buffer, length);
+    }
   }
 
   /** What follows for the wire that was the last goes along: answers to requests that came together leave together. */
@@ -77,13 +90,17 @@ export class Outbox {
   }
 
   #hold(wire: Held, buffer: Uint8Array<ArrayBuffer>, length: number): void {
+    this.#put(wire, buffer, length);
+    wire.held = true;
+    if (this.#count === BURST) this.flush();
+    else this.#endTurn();
+  }
+
+  #put(wire: Held, buffer: Uint8Array<ArrayBuffer>, length: number): void {
     const at = this.#count++;
     this.#wires[at] = wire;
     this.#held[at] = buffer;
     this.#lengths[at] = length;
-    wire.held = true;
-    if (at + 1 === BURST) this.flush();
-    else this.#endTurn();
   }
 
   /** Tells `who` of the end of the turn; at the end, of that of the next. */
