@@ -49,7 +49,7 @@ type Arrival =
   | { readonly kind: 'end' | 'reset'; readonly bytes?: undefined };
 
 interface Ambush {
-  readonly containing: string;
+  readonly containing: string | Buffer;
   readonly then: 'silence' | 'reset';
   readonly lost: () => void;
 }
@@ -285,13 +285,13 @@ export class Relay {
    * The next request reaches the server and its answer does not reach the client, nor does anything after it on that connection: the client
    * hears nothing (`silence`), or is told that the connection is over (`reset`). Others are not touched. Exact where a connection asks one thing
    * at a time; of a connection with other answers outstanding it takes the first that comes after the request.
-   * @param containing only a request with this text in it
+   * @param containing only a request with this text, or these bytes, in it
    * @returns resolves when the answer has come and is lost
    */
   loseNextReply({
     containing = '',
     then = 'silence',
-  }: { readonly containing?: string; readonly then?: 'silence' | 'reset' } = {}): Promise<void> {
+  }: { readonly containing?: string | Buffer; readonly then?: 'silence' | 'reset' } = {}): Promise<void> {
     if (this.#ambush !== null) throw new Error('a relay loses one reply at a time, and waits for the request of one');
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#ambush = { containing, then, lost: resolve };

@@ -283,7 +283,22 @@ test('a session does not go to a server that would end it sooner, says why, and 
   assert.equal((await session.get('/stays')).stat.ephemeralOwner, session.id);
   assert.deepEqual([session.timeoutMs, session.state], [LASTING_MS, 'alive']);
   assert.ok((await other!.ask('cons')).includes(`sid=0x${session.id.toString(16)}`));
-  // What was asked by sessions of their own is over.
+  // What was asked by sessions of their own is over when it says so, which nobody waits for.
+  while (toOther.connections > 1) await session.ping();
   const dump = await (await uneven.leader()).ask('dump');
   assert.deepEqual(dump.match(/^\t0x[0-9a-f]+$/gm), [`\t0x${session.id.toString(16)}`]);
+});
+
+test('a session does not wait for a server that is slow to close what asked it', async () => {
+  await using relay = await Relay.open(ensemble.servers[0]!.port);
+  // Half of it is what closing may take.
+  const sessionTimeoutMs = 2 * LASTING_MS;
+  await using session = new ZookeeperSession({ servers: [local(relay.port)], sessionTimeoutMs });
+  await session.ping();
+  const closeRequest = Buffer.alloc(4);
+  closeRequest.writeInt32BE(-11);
+  const lost = relay.loseNextReply({ containing: closeRequest });
+  relay.reset();
+  await lost;
+  await session.ping({ timeoutMs: LASTING_MS / 2 });
 });

@@ -9,7 +9,7 @@
  *   it. So a server is asked before, by a session of its own that is closed at once, and passed over if it would grant less.
  * - A connection that does not bring the leader's answers is left when the session is suspended, while there is time to find another.
  *
- * Bounds: `IN_FLIGHT_MAX` requests sent, `WAITING_MAX` waiting, one connection, three timers. All of it ends with the session.
+ * Bounds: `IN_FLIGHT_MAX` requests sent, `WAITING_MAX` waiting, one connection and one that asks before, three timers. All of it ends with the session.
  * Source: `ZooKeeperServer.reopenSession`, `SessionTrackerImpl` and `LearnerSessionTracker` of ZooKeeper 3.8.
  */
 import type { Timer } from '../../kernel/clock.ts';
@@ -159,26 +159,29 @@ export class SessionKeeper {
     this.#connection = connection;
   }
 
-  /** Joins it if it leaves the session its time. */
+  /** Joins it if it leaves the session its time: at once, for to close what asked takes the servers another write, and they may be slow. */
   #probe(server: ServerAddress): void {
     let grantsMs = 0;
+    let joined = false;
     const end = (): void => connection.end(unavailable('all that was asked is known'));
     const connection: Connection = this.#open(server, newSession, {
       attached: ({ timeoutMs }) => {
         grantsMs = timeoutMs;
+        joined = grantsMs >= this.#life.timeoutMs;
         connection.send(this.#silent(verbs.close(), { timeoutMs: this.#greetingMs, onGone: end }));
+        if (joined) this.#join(server);
       },
       answered: end,
       expired: () => {},
       changed: () => {},
       lost: (error) => {
-        this.#probing = null;
+        if (this.#probing === connection) this.#probing = null;
+        if (joined) return;
         const { timeoutMs } = this.#life;
-        if (isOver(this.#life) || grantsMs === 0) this.#lose(error);
-        else if (grantsMs < timeoutMs) this.#lose(tooShort(server, grantsMs, timeoutMs));
-        else this.#join(server);
+        this.#lose(isOver(this.#life) || grantsMs === 0 ? error : tooShort(server, grantsMs, timeoutMs));
       },
     });
+    this.#probing?.end(unavailable('another server is asked'));
     this.#probing = connection;
   }
 
