@@ -2,8 +2,8 @@
  * A moment on both clocks of this machine, and how long a lease that began then may still be trusted.
  *
  * The monotonic clock cannot be set, but it stands still while a machine is suspended; the wall clock goes on then, but somebody can set
- * it. Time has passed if either of them says so: a step of the wall clock forward ends leases early. None lasts too long, unless both happen within
- * its ttl: the machine is suspended *and* its wall clock set back by more than a moment.
+ * it. Time has passed if either of them says so: a step of the wall clock forward ends leases early. None lasts too long, unless both happen since it
+ * was renewed: the machine is suspended *and* its wall clock set back. Then it does by the shorter of the two, beyond what `driftMs` allows for.
  */
 import { type Clock, CLOCKS_APART_RATIO } from '../kernel/clock.ts';
 
