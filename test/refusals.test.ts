@@ -37,7 +37,24 @@ const modules: { readonly [entry: string]: { readonly [name: string]: unknown } 
 /** Made to be extended or tested with, or of parts that the gateway hands to each other as it has checked them. */
 const others = ['.', './balance', './health', './observe', './observe/instrument', './testing'];
 
-const wrong: readonly unknown[] = [undefined, null, 0, -1, 1.5, NaN, 'text', '', Symbol('any'), {}, [], true, 1n];
+const wrong: readonly unknown[] = [
+  undefined,
+  null,
+  0,
+  -1,
+  1.5,
+  NaN,
+  'text',
+  '',
+  Symbol('any'),
+  {},
+  [],
+  true,
+  1n,
+  () => {},
+  Object.create(null),
+  [Symbol('in a list')],
+];
 
 const size = { capacity: 100, falsePositiveRate: '1%' } as const;
 const algorithm = limit.tokenBucket({ capacity: 10, refillPerSecond: 1 });
@@ -197,4 +214,16 @@ test('what is no position has no score, and what is no score no position', () =>
   assert.throws(() => geo.redisScore({ lat: 0, lon: 200 }), code);
   assert.ok(Number.isNaN(geo.redisScore({ lat: 90, lon: 0 })), 'Redis has none for the poles');
   for (const score of [NaN, -1, 0.5, 2 ** 52]) assert.throws(() => geo.redisPosition(score), code);
+});
+
+test('what stands for leases and has their methods only when they are asked for is taken', async () => {
+  const behind = new Proxy({} as typeof leases, {
+    get: (_, name) => {
+      const part: unknown = Reflect.get(leases, name);
+      return typeof part === 'function' ? part.bind(leases) : part;
+    },
+  });
+  const locks = lock.createLocks(behind);
+  await using held = await locks.acquire('behind', { ttl: '10s', wait: 0 });
+  held.assertHeld();
 });

@@ -9,7 +9,7 @@
 import { type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { isCoded, SpillwayError } from '../kernel/errors.ts';
-import { checkKeys, checkParts } from '../kernel/options.ts';
+import { checkKeys, checkParts, textOfGiven } from '../kernel/options.ts';
 import { claimFile, dropClaim } from '../kernel/file-claim.ts';
 import { syncFolder } from '../kernel/sync-folder.ts';
 import {
@@ -38,7 +38,7 @@ export interface LoadOptions extends FileOptions {
 /** An error of the file system as one that names the file. */
 export function fileError(what: string, path: unknown, cause: unknown): unknown {
   if (cause instanceof SpillwayError || (cause as Error).name === 'AbortError') return cause;
-  return new SpillwayError('FILTER_FILE', `“${String(path)}” could not be ${what}: ${(cause as Error).message}`, {
+  return new SpillwayError('FILTER_FILE', `“${textOfGiven(path)}” could not be ${what}: ${(cause as Error).message}`, {
     cause,
   });
 }

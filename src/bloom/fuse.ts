@@ -10,7 +10,7 @@
  * Cost: building takes 8 B a key until the keys are counted, or a folder on disk, and beside it the filter and 42 MB. About
  * 200 ns a key, in which the thread does nothing else: for large sets use a worker.
  */
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys, invalid, textOfGiven } from '../kernel/options.ts';
 import { type FilterKey, type FilterKeys, hashKey, type SeedOption, seedWords } from './filter-key.ts';
 import type { Filter, FilterReport } from './filter.ts';
 import { FuseBuilder } from './fuse-builder.ts';
@@ -142,7 +142,7 @@ export class FuseFilterBuilder implements Disposable {
   constructor(options: FuseOptions = {}) {
     checkKeys('createFuseFilter', options, ['bits', 'folder', 'seed']);
     const { bits = 8, folder = null, seed } = options;
-    if (bits !== 8 && bits !== 16) throw invalid(`bits is ${String(bits)}; expected 8 or 16.`);
+    if (bits !== 8 && bits !== 16) throw invalid(`bits is ${textOfGiven(bits)}; expected 8 or 16.`);
     this.#bits = bits;
     this.#seed = seedWords(seed);
     this.#hashes = new FuseHashes(folder);

@@ -13,7 +13,7 @@ import { randomUUID } from 'node:crypto';
 
 import { type RedisClient, RedisDriver, slotOf } from '../drivers/redis.ts';
 import { abortable } from '../kernel/abort.ts';
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys, invalid, shown } from '../kernel/options.ts';
 import {
   anyOf,
   type Chain,
@@ -218,7 +218,7 @@ function argument(keys: FilterKeys, at: number): string | Buffer {
 
 function checkedKey(key: unknown): string {
   if (typeof key === 'string' && key.length >= 1 && key.length <= KEY_MAX) return key;
-  throw invalid(`key is ${JSON.stringify(key)}; expected the name of a key in Redis, 1 to ${KEY_MAX} characters.`);
+  throw invalid(`key is ${shown(key)}; expected the name of a key in Redis, 1 to ${KEY_MAX} characters.`);
 }
 
 /**
@@ -279,7 +279,7 @@ function driverOf(client: RedisClient): RedisDriver {
 function keyAside(key: string): string {
   const end = `:load:${randomUUID()}`;
   for (const aside of [key + end, `{${key}}${end}`]) if (slotOf(aside) === slotOf(key)) return aside;
-  throw invalid(`key is ${JSON.stringify(key)}; expected one without braces, or whose slot is decided by braces.`);
+  throw invalid(`key is ${shown(key)}; expected one without braces, or whose slot is decided by braces.`);
 }
 
 /**

@@ -15,7 +15,7 @@ import { randomUUID } from 'node:crypto';
 
 import { type RedisClient, RedisDriver } from '../drivers/redis.ts';
 import { abortable } from '../kernel/abort.ts';
-import { checkKeys, checkParts, invalid } from '../kernel/options.ts';
+import { checkKeys, checkParts, invalid, shown, textOfGiven } from '../kernel/options.ts';
 import { parseSize, type Size, sizeExpected } from '../kernel/units.ts';
 import { BLOCK_BITS } from './blocked.ts';
 import { type BloomFilter, checkSameBits, headerOf, openFilter } from './bloom-filter.ts';
@@ -66,15 +66,15 @@ const BATCH = 16_384;
 
 function checkedName(what: string, name: unknown): string {
   if (typeof name === 'string' && NAME.test(name)) return name;
-  throw invalid(`${what} is ${JSON.stringify(name)}; expected 1 to 64 of the characters a-z A-Z 0-9 _ . : -`);
+  throw invalid(`${what} is ${shown(name)}; expected 1 to 64 of the characters a-z A-Z 0-9 _ . : -`);
 }
 
 function checkedSegment(given: unknown): number {
-  const parsed = typeof given === 'number' ? { ok: true, value: given } : parseSize(String(given));
+  const parsed = typeof given === 'number' ? { ok: true, value: given } : parseSize(textOfGiven(given));
   const bytes = parsed.ok ? parsed.value : 0;
   if (bytes >= BLOCK_BYTES && bytes <= SEGMENT_BYTES_MAX && bytes % BLOCK_BYTES === 0) return bytes;
   throw invalid(
-    `segmentBytes is ${String(given)}; expected ${sizeExpected}, or bytes: from 64 to ${SEGMENT_BYTES_MAX}, a multiple of 64.`,
+    `segmentBytes is ${textOfGiven(given)}; expected ${sizeExpected}, or bytes: from 64 to ${SEGMENT_BYTES_MAX}, a multiple of 64.`,
   );
 }
 

@@ -14,7 +14,7 @@
  * Source: Almeida and others, "Scalable Bloom Filters" (2007).
  */
 import { SpillwayError } from '../kernel/errors.ts';
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys, invalid, textOfGiven } from '../kernel/options.ts';
 import { parseSize, type Size, sizeExpected } from '../kernel/units.ts';
 import { BLOCK_BITS, blocked } from './blocked.ts';
 import type { AddableFilter, FilterReport } from './filter.ts';
@@ -42,11 +42,11 @@ const BYTES_MAX_DEFAULT = 2 ** 30;
 const BASEL = 6 / Math.PI ** 2;
 
 function checkedBytes(given: unknown): number {
-  const parsed = typeof given === 'number' ? { ok: true, value: given } : parseSize(String(given));
+  const parsed = typeof given === 'number' ? { ok: true, value: given } : parseSize(textOfGiven(given));
   if (parsed.ok && Number.isSafeInteger(parsed.value) && parsed.value >= BLOCK_BYTES && parsed.value <= BODY_BYTES_MAX)
     return parsed.value;
   throw invalid(
-    `bytesMax is ${String(given)}; expected ${sizeExpected}, or bytes: an integer from ${BLOCK_BYTES} to ${BODY_BYTES_MAX}.`,
+    `bytesMax is ${textOfGiven(given)}; expected ${sizeExpected}, or bytes: an integer from ${BLOCK_BYTES} to ${BODY_BYTES_MAX}.`,
   );
 }
 

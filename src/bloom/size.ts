@@ -2,7 +2,7 @@
  * How large a filter must be: the fewest blocks, and the number of probes with them, at which the predicted rate with all the
  * keys it is made for is not above the one asked for.
  */
-import { checkInteger, invalid } from '../kernel/options.ts';
+import { checkInteger, invalid, textOfGiven } from '../kernel/options.ts';
 import { parsePercentage, type Percentage } from '../kernel/units.ts';
 import { BODY_BYTES_MAX } from './image.ts';
 import type { Layout } from './layout.ts';
@@ -33,7 +33,7 @@ export function checkedSize({ capacity, falsePositiveRate = 0.01 }: SizeOptions)
   }
   if (typeof rate === 'number' && rate >= RATE_MIN && rate <= RATE_MAX) return { capacity, rate };
   throw invalid(
-    `falsePositiveRate is ${String(falsePositiveRate)}; expected from ${RATE_MIN} to ${RATE_MAX}, or a percentage such as '1%'.`,
+    `falsePositiveRate is ${textOfGiven(falsePositiveRate)}; expected from ${RATE_MIN} to ${RATE_MAX}, or a percentage such as '1%'.`,
   );
 }
 

@@ -16,7 +16,7 @@
  * Cost: a lookup reads up to G cache lines; a turn empties one generation, about 0.1 ms a MB. One thread writes.
  */
 import { type Clock, systemClock } from '../kernel/clock.ts';
-import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import { checkInteger, checkKeys, invalid, textOfGiven } from '../kernel/options.ts';
 import { type Duration, durationExpected, parseDuration } from '../kernel/units.ts';
 import { BLOCK_BITS, blocked } from './blocked.ts';
 import type { AddableFilter, FilterReport } from './filter.ts';
@@ -49,12 +49,12 @@ const WINDOW_MS_MAX = 366 * 86_400_000;
 const ROUNDING_MS = 0.001;
 
 function windowMs(given: unknown): number {
-  const parsed = typeof given === 'number' ? { ok: true, value: given } : parseDuration(String(given));
+  const parsed = typeof given === 'number' ? { ok: true, value: given } : parseDuration(textOfGiven(given));
   if (parsed.ok && Number.isInteger(parsed.value) && parsed.value >= 1 && parsed.value <= WINDOW_MS_MAX) {
     return parsed.value;
   }
   throw invalid(
-    `window is ${String(given)}; expected ${durationExpected}, or milliseconds: an integer from 1 to ${WINDOW_MS_MAX}.`,
+    `window is ${textOfGiven(given)}; expected ${durationExpected}, or milliseconds: an integer from 1 to ${WINDOW_MS_MAX}.`,
   );
 }
 

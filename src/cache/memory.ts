@@ -6,7 +6,7 @@
  * stays until it is asked for or its room is wanted. Cost: a lookup in a `Map` and no allocation; some 240 bytes an entry beside its value
  * (`npm run bench -- cache --only memory`).
  */
-import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import { checkInteger, checkKeys, invalid, textOfGiven } from '../kernel/options.ts';
 import { formatSize, parseSize, type Size, sizeExpected } from '../kernel/units.ts';
 import { estimateBytes } from './estimate.ts';
 import { type Queued, S3Fifo } from './s3-fifo.ts';
@@ -197,16 +197,17 @@ export class Memory implements MemoryCache {
   weigh(value: unknown, key: string): number {
     const bytes = this.#sizeOf(value, key);
     if (typeof bytes === 'number' && bytes >= 0) return Math.ceil(bytes) + 2 * key.length + ENTRY_BYTES;
-    throw invalid(`memoryCache: sizeOf of “${key}” is ${String(bytes)}; expected a number of bytes, 0 or more.`);
+    throw invalid(`memoryCache: sizeOf of “${key}” is ${textOfGiven(bytes)}; expected a number of bytes, 0 or more.`);
   }
 }
 
 function checkBytes(given: unknown): number {
-  const parsed = typeof given === 'number' ? { ok: true as const, value: given } : parseSize(String(given));
-  if (!parsed.ok) throw invalid(`memoryCache: bytesMax is “${String(given)}”; expected ${sizeExpected}, or bytes.`);
+  const parsed = typeof given === 'number' ? { ok: true as const, value: given } : parseSize(textOfGiven(given));
+  if (!parsed.ok)
+    throw invalid(`memoryCache: bytesMax is “${textOfGiven(given)}”; expected ${sizeExpected}, or bytes.`);
   if (parsed.value >= BYTES_MIN && parsed.value <= BYTES_MAX) return parsed.value;
   throw invalid(
-    `memoryCache: bytesMax is ${String(given)}; expected from ${formatSize(BYTES_MIN)} to ${formatSize(BYTES_MAX)}.`,
+    `memoryCache: bytesMax is ${textOfGiven(given)}; expected from ${formatSize(BYTES_MIN)} to ${formatSize(BYTES_MAX)}.`,
   );
 }
 

@@ -7,7 +7,7 @@
  * - Errors are coded: `STORE_UNAVAILABLE` if the same call may do later, `STORE_REFUSED` if it will not.
  */
 import { SpillwayError } from '../kernel/errors.ts';
-import { invalid } from '../kernel/options.ts';
+import { invalid, textOfGiven } from '../kernel/options.ts';
 import { Unanswered } from './unanswered.ts';
 
 /** What is used of `new Pool()` and `new Client()` of pg. */
@@ -52,7 +52,7 @@ const NAME = /^[a-z][a-z0-9_]{0,47}$/;
 /** Refuses what is no name for a schema or a table. */
 export function checkPostgresName(what: string, name: unknown): void {
   if (typeof name === 'string' && NAME.test(name)) return;
-  throw invalid(`${what} is “${String(name)}”; expected 1 to 48 of the characters a-z 0-9 _, a letter first.`);
+  throw invalid(`${what} is “${textOfGiven(name)}”; expected 1 to 48 of the characters a-z 0-9 _, a letter first.`);
 }
 
 /** Classes of SQLSTATE by which a server says that it will not do, until somebody changes something. */

@@ -21,7 +21,7 @@ import { createHash } from 'node:crypto';
 import type { Writable } from 'node:stream';
 
 import { SpillwayError } from '../kernel/errors.ts';
-import { invalid } from '../kernel/options.ts';
+import { invalid, textOfGiven } from '../kernel/options.ts';
 import { Unanswered } from './unanswered.ts';
 
 const NAME = /^[\w.:-]{1,64}$/;
@@ -29,7 +29,7 @@ const NAME = /^[\w.:-]{1,64}$/;
 /** Refuses what no key should begin with. */
 export function checkRedisName(what: string, name: unknown): void {
   if (typeof name === 'string' && NAME.test(name)) return;
-  throw invalid(`${what} is “${String(name)}”; expected 1 to 64 of the characters a-z A-Z 0-9 _ . : -`);
+  throw invalid(`${what} is “${textOfGiven(name)}”; expected 1 to 64 of the characters a-z A-Z 0-9 _ . : -`);
 }
 
 type Argument = string | Buffer;

@@ -13,7 +13,7 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
-import { checkDuration, checkFunction, checkKeys, checkParts, invalid } from '../kernel/options.ts';
+import { checkDuration, checkFunction, checkKeys, checkParts, invalid, textOfGiven } from '../kernel/options.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Duration } from '../kernel/units.ts';
 import type { FencedRegister } from '../lease/fenced.ts';
@@ -245,7 +245,7 @@ function ruleOf(options: CronOptions): CronRule {
 }
 
 function checkName(what: string, name: unknown): void {
-  if (typeof name !== 'string' || name === '') throw invalid(`${what} is ${String(name)}; expected a text.`);
+  if (typeof name !== 'string' || name === '') throw invalid(`${what} is ${textOfGiven(name)}; expected a text.`);
 }
 
 function seatOf(name: string): string {

@@ -10,7 +10,7 @@
  * Cost: a check looks at some cells of a grid (fence-grid.ts) and then at the fences there; `npm run bench -- geo` has 23,000 fences. 0.8 KB a circle,
  * 2.7 KB a polygon of 24 corners, 0.3 KB a thing that is watched.
  */
-import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import { checkInteger, checkKeys, invalid, textOfGiven } from '../kernel/options.ts';
 import { circleBox } from './bounds.ts';
 import { FenceGrid } from './fence-grid.ts';
 import { checkMeasure, haversine, type Measure } from './measure.ts';
@@ -120,7 +120,7 @@ function area(id: number, polygon: Polygon): Standing {
 
 function standing(id: number, fence: Fence, measure: Measure): Standing {
   if (typeof id !== 'number' || id >>> 0 !== id)
-    throw invalid(`The fence has id ${String(id)}; expected a whole number below 2^32.`);
+    throw invalid(`The fence has id ${textOfGiven(id)}; expected a whole number below 2^32.`);
   checkObject('The fence', fence, '{ center, radiusM } or { polygon }');
   return 'polygon' in fence ? area(id, fence.polygon) : circle(id, fence.center, fence.radiusM, measure);
 }

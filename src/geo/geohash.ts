@@ -9,7 +9,7 @@
  *
  * Cost: encode some 60 ns, beside 350 to 500 of ngeohash (`npm run bench -- geo`).
  */
-import { checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import { checkInteger, checkKeys, invalid, textOfGiven } from '../kernel/options.ts';
 import { coverBox, coverCap, type Grid, type Run } from './cover.ts';
 import { EARTH_RADIUS_M } from './measure.ts';
 import { type Box, checkBox, checkDistance, checkObject, checkPosition, type Position } from './position.ts';
@@ -74,7 +74,7 @@ interface Cell {
 function parse(hash: string): Cell {
   const given: unknown = hash;
   if (typeof hash !== 'string' || hash.length < 1 || hash.length > LENGTH_MAX) {
-    throw invalid(`“${String(given)}” is no geohash; expected 1 to ${LENGTH_MAX} letters.`);
+    throw invalid(`“${textOfGiven(given)}” is no geohash; expected 1 to ${LENGTH_MAX} letters.`);
   }
   let column = 0;
   let row = 0;

@@ -16,7 +16,7 @@
  * Cost: haversine some 40 ns, geodesic 1.5 µs. Source: R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68 (1984);
  * C. F. F. Karney, "Algorithms for geodesics", J. Geodesy 87 (2013).
  */
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys, invalid, textOfGiven } from '../kernel/options.ts';
 import { checkPosition, type Position } from './position.ts';
 
 /** The mean radius of the Earth (IUGG), in metres. */
@@ -85,7 +85,7 @@ export function haversine(options: { readonly radiusM?: number } = {}): Measure 
   checkKeys('haversine', options, ['radiusM']);
   const { radiusM = EARTH_RADIUS_M } = options;
   if (!(typeof radiusM === 'number' && radiusM > 0 && radiusM < Number.POSITIVE_INFINITY)) {
-    throw invalid(`radiusM is ${String(radiusM)}; expected metres above 0.`);
+    throw invalid(`radiusM is ${textOfGiven(radiusM)}; expected metres above 0.`);
   }
   return {
     distanceM: (latA, lonA, latB, lonB) => radiusM * angleOf(haversineOf(latA, lonA, latB, lonB)),

@@ -4,7 +4,7 @@
  * Invariant: nothing changes while a search goes on. A filter that tries is refused, for the search would go on along lists that are
  * no more.
  */
-import { invalid } from '../kernel/options.ts';
+import { invalid, textOfGiven } from '../kernel/options.ts';
 import type { GeoIndex } from './geo-index.ts';
 import type { Measure } from './measure.ts';
 import { checkPosition, type Position } from './position.ts';
@@ -32,7 +32,7 @@ export interface Contents {
 
 export function checkId(id: number, capacity: number): void {
   if (typeof id === 'number' && id >>> 0 === id && id < capacity) return;
-  throw invalid(`The id is ${String(id)}; expected a whole number below the capacity, ${capacity}.`);
+  throw invalid(`The id is ${textOfGiven(id)}; expected a whole number below the capacity, ${capacity}.`);
 }
 
 /** To be called before anything is changed. */

@@ -9,7 +9,7 @@
  * Cost: see points-table.ts and points-build.ts; searching is O(log n + what is found), without an allocation by `nearestInto`.
  * Not for what moves: moving.ts; nor for what comes and goes: quadtree.ts.
  */
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys, invalid, textOfGiven } from '../kernel/options.ts';
 import { unitBounds } from './bounds.ts';
 import type { Collector } from './collector.ts';
 import type { GeoIndex } from './geo-index.ts';
@@ -162,7 +162,7 @@ function checkColumns({ lats, lons, ids }: PointColumns): number {
     const lon = lons[at]!;
     if (!isPosition(lat, lon)) checkPosition(`Point ${at}`, { lat, lon });
     const id = ids === undefined ? at : ids[at]!;
-    if (id >>> 0 !== id) throw invalid(`Point ${at} has id ${String(id)}; expected a whole number below 2^32.`);
+    if (id >>> 0 !== id) throw invalid(`Point ${at} has id ${textOfGiven(id)}; expected a whole number below 2^32.`);
   }
   return length;
 }

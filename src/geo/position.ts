@@ -4,7 +4,7 @@
  * A longitude of 180 and one of −180 are the same meridian. A box whose west is above its east crosses that meridian, and one
  * with `west: -180, east: 180` goes all the way round. All boundaries belong to what they bound.
  */
-import { invalid } from '../kernel/options.ts';
+import { invalid, shown } from '../kernel/options.ts';
 
 export interface Position {
   /** Latitude in degrees, −90 to 90, north positive. */
@@ -28,12 +28,6 @@ function isBetween(value: number, least: number, most: number): boolean {
 
 export function isPosition(lat: number, lon: number): boolean {
   return isBetween(lat, -90, 90) && isBetween(lon, -180, 180);
-}
-
-function shown(value: unknown): string {
-  // Not every object has a text, and that of a list of one is that of what is in it.
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
-  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
 function checkLat(what: string, lat: number): void {

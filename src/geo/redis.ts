@@ -16,7 +16,7 @@ import { readFileSync } from 'node:fs';
 
 import { type RedisClient, RedisDriver, RedisScript } from '../drivers/redis.ts';
 import { abortable } from '../kernel/abort.ts';
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys, invalid, shown } from '../kernel/options.ts';
 import type { GeoStore, Placed } from './geo-index.ts';
 import { haversine, type Measure } from './measure.ts';
 import type { Box, Position } from './position.ts';
@@ -224,7 +224,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions): Geo
   const { key, measure = haversine(), answersMax = ANSWERS_MAX } = options;
   if (typeof key !== 'string' || key === '' || key.length > KEY_LENGTH_MAX || !KEY.test(key)) {
     const expected = `1 to ${KEY_LENGTH_MAX} characters, of braces one pair at most`;
-    throw invalid(`redisStore: key is ${JSON.stringify(key)}; expected ${expected}.`);
+    throw invalid(`redisStore: key is ${shown(key)}; expected ${expected}.`);
   }
   checkAnswersMax(answersMax);
   return new ServerStore(new RedisBackend(client, key, answersMax), measure);

@@ -34,13 +34,15 @@ export function checkKeys(what: string, given: object, known: readonly string[])
 /** A value in a message: texts in quotes, and whatever has no text by its kind. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  // Not every object has a text, that of a list is that of what is in it, and that of a function all of it.
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
-  return String(value);
+  return typeof value === 'function' ? 'a function' : String(value);
 }
 
-/** Refuses what is no such thing, told by what one has. */
+/** Refuses what is no such thing, told by what one has: read, as what stands for another may have it no other way. */
 export function checkParts(what: string, given: unknown, expected: string, parts: readonly string[]): void {
-  if (typeof given === 'object' && given !== null && parts.every((part) => part in given)) return;
+  const isObject = typeof given === 'object' && given !== null;
+  if (isObject && parts.every((part) => Reflect.get(given, part) !== undefined)) return;
   throw invalid(`${what} is ${shown(given)}; expected ${expected}.`);
 }
 

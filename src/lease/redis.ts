@@ -31,7 +31,7 @@ import {
 } from '../drivers/redis-listener.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
-import { checkDuration, checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import { checkDuration, checkInteger, checkKeys, invalid, textOfGiven } from '../kernel/options.ts';
 import type { Duration } from '../kernel/units.ts';
 import { createRandom } from '../kernel/random.ts';
 import { pollMs } from './polling.ts';
@@ -343,6 +343,7 @@ export function redisLeases(client: RedisLeasesClient, options: RedisLeasesOptio
   checkKeys('redisLeases', options, ['prefix', 'replicas', 'listen', 'clock']);
   const { prefix = 'spillway', replicas, listen = true, clock = systemClock } = options;
   checkRedisName('redisLeases: prefix', prefix);
-  if (typeof listen !== 'boolean') throw invalid(`redisLeases: listen is ${String(listen)}; expected true or false.`);
+  if (typeof listen !== 'boolean')
+    throw invalid(`redisLeases: listen is ${textOfGiven(listen)}; expected true or false.`);
   return new RedisLeases(client, { prefix, replicas: resolveReplicas(replicas), listen, clock });
 }

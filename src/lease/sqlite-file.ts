@@ -12,7 +12,7 @@ import { dirname, resolve } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Clock } from '../kernel/clock.ts';
 import { SpillwayError } from '../kernel/errors.ts';
-import { invalid } from '../kernel/options.ts';
+import { invalid, textOfGiven } from '../kernel/options.ts';
 import { createRandom, type Random } from '../kernel/random.ts';
 
 export interface SqliteFileOptions {
@@ -205,7 +205,7 @@ export function checkSqlite(what: string, at: unknown): void {
   if (typeof given === 'object' && typeof given?.exec === 'function' && typeof given.prepare === 'function') return;
   if (typeof at === 'string' && at !== '' && at !== ':memory:' && !at.startsWith('file:')) return;
   throw invalid(
-    `${what}: ${String(at)} is no file; expected the path of one that all processes open, or a DatabaseSync.`,
+    `${what}: ${textOfGiven(at)} is no file; expected the path of one that all processes open, or a DatabaseSync.`,
   );
 }
 

@@ -12,7 +12,7 @@
 import { ClientFinder } from '../kernel/client-address.ts';
 import { Address, addressFrom, AddressSet, writeAddress } from '../kernel/ip-address.ts';
 import { nodesIn } from './forwarded.ts';
-import { checkInteger, checkKeys, invalid } from './options.ts';
+import { checkInteger, checkKeys, invalid, textOfGiven } from './options.ts';
 
 /** The field in which proxies write whom they speak for. */
 export type ProxyField = 'x-forwarded-for' | 'forwarded';
@@ -54,7 +54,7 @@ export function clientKey(options: ClientKeyOptions = {}): (peer: string | undef
   checkKeys('clientKey', options, ['trustedProxies', 'proxyField', 'ipv6Prefix']);
   const { trustedProxies = [], proxyField = 'x-forwarded-for' } = options;
   if (proxyField !== 'x-forwarded-for' && proxyField !== 'forwarded')
-    throw invalid(`clientKey: proxyField is “${String(proxyField)}”; expected x-forwarded-for or forwarded.`);
+    throw invalid(`clientKey: proxyField is “${textOfGiven(proxyField)}”; expected x-forwarded-for or forwarded.`);
   const prefix = checkInteger('clientKey: ipv6Prefix', options.ipv6Prefix ?? 64, 32, 128);
   const trusted = AddressSet.compile(trustedProxies.filter((network) => network !== UNIX));
   if (!(trusted instanceof AddressSet)) {

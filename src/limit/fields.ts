@@ -15,7 +15,7 @@
  */
 import type { Algorithm } from './algorithm.ts';
 import type { Decision } from './decision.ts';
-import { checkParts, invalid } from './options.ts';
+import { checkParts, invalid, textOfGiven } from './options.ts';
 
 /** What is said of a limit whoever asks; a limiter is one. */
 export interface Policy {
@@ -79,7 +79,7 @@ function effectiveWindowS({ kind, windowMs }: Algorithm, decision: Decision): nu
 }
 
 function checkList(what: string, given: readonly unknown[]): void {
-  if (!Array.isArray(given)) throw invalid(`${what} is ${String(given)}; expected a list of them.`);
+  if (!Array.isArray(given)) throw invalid(`${what} is ${textOfGiven(given)}; expected a list of them.`);
 }
 
 function counted({ source }: Decision): boolean {

@@ -1,8 +1,8 @@
 /** Reading what a caller of limits gives: what every module checks, and durations, keys and amounts. */
-import { checkInteger, checkKeys, checkParts, invalid, shown } from '../kernel/options.ts';
+import { checkInteger, checkKeys, checkParts, invalid, shown, textOfGiven } from '../kernel/options.ts';
 import { durationExpected, parseDuration } from '../kernel/units.ts';
 
-export { checkInteger, checkKeys, checkParts, invalid };
+export { checkInteger, checkKeys, checkParts, invalid, textOfGiven };
 
 const YEAR_US = 366 * 86_400e6;
 
@@ -11,13 +11,13 @@ export function durationUs(what: string, value: unknown): number {
   let ms: number;
   if (typeof value === 'number') ms = value;
   else {
-    const parsed = parseDuration(String(value));
-    if (!parsed.ok) throw invalid(`${what} is “${String(value)}”; expected ${durationExpected}, or milliseconds.`);
+    const parsed = parseDuration(textOfGiven(value));
+    if (!parsed.ok) throw invalid(`${what} is “${textOfGiven(value)}”; expected ${durationExpected}, or milliseconds.`);
     ms = parsed.value;
   }
   const us = Math.round(ms * 1000);
   if (us >= 1 && us <= YEAR_US && us / 1000 === ms) return us;
-  throw invalid(`${what} is ${String(value)}; expected from 0.001ms to 366d, in whole microseconds.`);
+  throw invalid(`${what} is ${textOfGiven(value)}; expected from 0.001ms to 366d, in whole microseconds.`);
 }
 
 export function checkKey(key: unknown): void {
@@ -28,5 +28,5 @@ export function checkKey(key: unknown): void {
 /** A cost or an amount: what is above every limit is a whole number too, and is refused as such. */
 export function checkAmount(what: string, value: unknown): void {
   if (Number.isInteger(value) && (value as number) >= 0) return;
-  throw invalid(`The ${what} is ${String(value)}; expected an integer of at least 0.`);
+  throw invalid(`The ${what} is ${textOfGiven(value)}; expected an integer of at least 0.`);
 }

@@ -12,7 +12,7 @@
  * Source: J. Turner, "New Directions in Communications" (1986). GCRA is the same in another notation: gcra.ts.
  */
 import { type Ask, EXACT_MAX, fitting, LIMIT_MAX, type Outcome, type RateAlgorithm, shareOf } from './algorithm.ts';
-import { checkInteger, checkKeys, invalid } from './options.ts';
+import { checkInteger, checkKeys, invalid, textOfGiven } from './options.ts';
 
 export interface TokenBucketOptions {
   /** How many tokens fit, and so the largest burst: an integer from 1 to 1,000,000,000. */
@@ -137,7 +137,7 @@ export function tokenBucket(options: TokenBucketOptions): RateAlgorithm {
   const millionths = Math.round(refillPerSecond * DECIMALS);
   if (!(refillPerSecond > 0 && refillPerSecond <= LIMIT_MAX && millionths / DECIMALS === refillPerSecond)) {
     throw invalid(
-      `tokenBucket: refillPerSecond is ${String(refillPerSecond)}; expected a number from 0.000001 to ${LIMIT_MAX} with ` +
+      `tokenBucket: refillPerSecond is ${textOfGiven(refillPerSecond)}; expected a number from 0.000001 to ${LIMIT_MAX} with ` +
         `at most six decimals. A rate like one in three seconds is gcra({ limit: 1, per: '3s' }).`,
     );
   }

@@ -9,7 +9,15 @@
  */
 import { hostname } from 'node:os';
 import { SpillwayError } from '../kernel/errors.ts';
-import { checkDuration, checkFunction, checkInteger, checkKeys, invalid, shown } from '../kernel/options.ts';
+import {
+  checkDuration,
+  checkFunction,
+  checkInteger,
+  checkKeys,
+  invalid,
+  shown,
+  textOfGiven,
+} from '../kernel/options.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Duration } from '../kernel/units.ts';
 import type { Lease } from '../lease/lease.ts';
@@ -183,7 +191,7 @@ class StoreLocks implements Locks {
 
   #wantedOf(names: string | readonly string[], options: TryOptions, waitMs: number): Wanted {
     const { mode = 'write', signal } = options;
-    if (mode !== 'read' && mode !== 'write') throw invalid(`mode is “${String(mode)}”; expected read or write.`);
+    if (mode !== 'read' && mode !== 'write') throw invalid(`mode is “${textOfGiven(mode)}”; expected read or write.`);
     const share = mode === 'read' ? 1 : WHOLE;
     return { names: sortedNames(names), share, of: WHOLE, ttlMs: ttlOf(options), waitMs, signal };
   }

@@ -1,6 +1,6 @@
 /** What a caller says of a breaker, read: every mistake is refused with both values where two do not fit. */
 import type { Clock } from '../kernel/clock.ts';
-import { checkDuration, checkInteger, checkKeys, invalid } from '../kernel/options.ts';
+import { checkDuration, checkInteger, checkKeys, invalid, textOfGiven } from '../kernel/options.ts';
 import type { Random } from '../kernel/random.ts';
 import { type Duration, parsePercentage, type Percentage, percentageExpected } from '../kernel/units.ts';
 import type { MetricsSink } from '../observe/metrics/metrics.ts';
@@ -115,7 +115,9 @@ export function readBreakerPolicy(options: BreakerOptions): BreakerPolicy {
   const openMs = checkDuration(what('openFor'), options.openFor ?? '5s', 1, DAY_MS);
   const openMaxMs = checkDuration(what('openForMax'), options.openForMax ?? Math.max(openMs, 60_000), 1, DAY_MS);
   if (openMaxMs < openMs) {
-    throw invalid(`${what('openForMax')} is ${String(options.openForMax)}, which is less than openFor, ${openMs}ms.`);
+    throw invalid(
+      `${what('openForMax')} is ${textOfGiven(options.openForMax)}, which is less than openFor, ${openMs}ms.`,
+    );
   }
   return {
     windowMs: checkDuration(what('window'), options.window ?? '10s', 100, HOUR_MS),
@@ -140,9 +142,9 @@ function readSlow(what: string, slow: NonNullable<BreakerOptions['slow']>): Brea
 }
 
 function readRatio(what: string, value: unknown): number {
-  const parsed = typeof value === 'number' ? { ok: true as const, value } : parsePercentage(String(value));
+  const parsed = typeof value === 'number' ? { ok: true as const, value } : parsePercentage(textOfGiven(value));
   if (!parsed.ok)
-    throw invalid(`${what} is “${String(value)}”; expected ${percentageExpected}, or a share such as 0.5.`);
+    throw invalid(`${what} is “${textOfGiven(value)}”; expected ${percentageExpected}, or a share such as 0.5.`);
   if (parsed.value > 0 && parsed.value <= 1) return parsed.value;
-  throw invalid(`${what} is ${String(value)}; expected a share above 0 and up to 1, or a percentage.`);
+  throw invalid(`${what} is ${textOfGiven(value)}; expected a share above 0 and up to 1, or a percentage.`);
 }

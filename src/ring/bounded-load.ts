@@ -12,7 +12,7 @@
  * Cost: O(1) while less than about nine in ten are full, else O(n); no allocation (`npm run bench -- pick`, consistent-hash).
  */
 import { inspect } from 'node:util';
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys, invalid, textOfGiven } from '../kernel/options.ts';
 import { checkPlacement, type Key, type Placement } from './placement.ts';
 
 /** What each node has in flight, by index. */
@@ -162,7 +162,7 @@ class CountedLoads implements BoundedLoads {
     const index = this.#indexes.get(node);
     const count = index === undefined ? this.#leaving.get(node) : this.#counts[index];
     const name: unknown = node;
-    if (count === undefined) throw invalid(`No node is called “${String(name)}”.`);
+    if (count === undefined) throw invalid(`No node is called “${textOfGiven(name)}”.`);
     return count;
   }
 

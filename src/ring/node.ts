@@ -1,6 +1,6 @@
 /** What keys are placed on: nodes, and the one check of what a caller gives as nodes. */
 import { inspect } from 'node:util';
-import { checkKeys, invalid } from '../kernel/options.ts';
+import { checkKeys, invalid, textOfGiven } from '../kernel/options.ts';
 
 export interface Node {
   /** Identifies the node for good: where its keys lie follows from the name alone. Not empty, no two alike. */
@@ -43,7 +43,8 @@ export function checkedNodes(nodes: readonly (string | Node)[]): readonly Checke
           `The weight of node “${name}” is ${inspect(weight)}; expected 0, or a number from ${WEIGHT_MIN} to ${WEIGHT_MAX}.`,
         );
       }
-      if (typeof zone !== 'string') throw invalid(`The zone of node “${name}” is ${String(zone)}; expected a string.`);
+      if (typeof zone !== 'string')
+        throw invalid(`The zone of node “${name}” is ${textOfGiven(zone)}; expected a string.`);
       names.add(name);
       return Object.freeze({ name, weight, zone });
     }),

@@ -94,6 +94,11 @@ function leastOf(from: Placement, to: Placement): number {
   return gained;
 }
 
+/** Refuses what `plan` did not make. */
+export function checkPlan(given: unknown): void {
+  checkParts('The plan', given, 'what plan(from, to) answers', ['moves', 'moved', 'least']);
+}
+
 /**
  * What moves when `from` becomes `to`.
  *
@@ -102,11 +107,6 @@ function leastOf(from: Placement, to: Placement): number {
  * const { moved, least } = plan(before, before.with(['a', 'b', 'c', 'd', 'e']));
  * console.log(moved.toFixed(2), least.toFixed(2)); // 0.80 0.20
  */
-/** Refuses what `plan` did not make. */
-export function checkPlan(given: unknown): void {
-  checkParts('The plan', given, 'what plan(from, to) answers', ['moves', 'moved', 'least']);
-}
-
 export function plan(from: Placement, to: Placement): Plan {
   checkPlacement('plan: from', from);
   checkPlacement('plan: to', to);

@@ -5,7 +5,7 @@
  * Here integers are bigint, keys and values are bytes; a text that is given is its UTF-8. What a server sends is believed of nothing: an
  * answer that is not of the form throws, whatever is in it. Pure.
  */
-import { invalid } from '../../kernel/options.ts';
+import { invalid, textOfGiven } from '../../kernel/options.ts';
 
 export type Bytes = string | Uint8Array;
 
@@ -113,7 +113,7 @@ function base64(what: string, bytes: Bytes): string {
 
 export function writeInt64(what: string, value: bigint): string {
   if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return String(value);
-  throw invalid(`${what} is ${String(value)} (${typeof value}); expected a bigint of 64 bits.`);
+  throw invalid(`${what} is ${textOfGiven(value)} (${typeof value}); expected a bigint of 64 bits.`);
 }
 
 function writeKeys({ key, rangeEnd }: KeyRange): Json {
