@@ -14,7 +14,7 @@ import {
 } from './decision.ts';
 import { drawHolder } from './holder.ts';
 import type { DecisionEvents, DecisionMetrics, TakeTimes } from './limit-metrics.ts';
-import { checkAmount, checkKey, invalid } from './options.ts';
+import { checkAmount, checkKey, checkTake, invalid } from './options.ts';
 import { type Counters, hasLeases, type LocalPart, type LocalStore } from './store.ts';
 import { type LimiterCounts, Tally } from './tally.ts';
 import { readWait, Waiting, type WaitOptions } from './waiting.ts';
@@ -125,19 +125,22 @@ export class LocalLimiter {
     return this.#counters.renew(key, this.#fill(1, 1, lease));
   }
 
-  async take(key: string, options?: TakeOptions): Promise<Decision> {
-    const { cost = 1, signal } = options ?? {};
+  async take(key: string, options: TakeOptions = {}): Promise<Decision> {
+    checkTake(options);
+    const { cost = 1, signal } = options;
     signal?.throwIfAborted();
     return this.takeSync(key, cost);
   }
 
-  async takeUpTo(key: string, amount: number, { signal }: TakeOptions = {}): Promise<Decision> {
-    signal?.throwIfAborted();
+  async takeUpTo(key: string, amount: number, options: TakeOptions = {}): Promise<Decision> {
+    checkTake(options);
+    options.signal?.throwIfAborted();
     return this.takeUpToSync(key, amount);
   }
 
-  async peek(key: string, options?: TakeOptions): Promise<Decision> {
-    const { cost = 1, signal } = options ?? {};
+  async peek(key: string, options: TakeOptions = {}): Promise<Decision> {
+    checkTake(options);
+    const { cost = 1, signal } = options;
     signal?.throwIfAborted();
     return this.peekSync(key, cost);
   }

@@ -25,6 +25,12 @@ export function checkKey(key: unknown): void {
     throw invalid(`The key is ${shown(key)}; expected a string that is not empty.`);
 }
 
+/** A cost that is given by itself would be no cost: `takeSync` takes it so. */
+export function checkTake(options: unknown): void {
+  if (typeof options !== 'object' || options === null)
+    throw invalid(`The options are ${shown(options)}; expected { cost, signal }, or none.`);
+}
+
 /** A cost or an amount: what is above every limit is a whole number too, and is refused as such. */
 export function checkAmount(what: string, value: unknown): void {
   if (Number.isInteger(value) && (value as number) >= 0) return;

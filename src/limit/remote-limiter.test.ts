@@ -50,6 +50,22 @@ test('takes of a tick are one call, those of a key one question, and the answer 
   );
 });
 
+test('a cost that is given by itself, as takeSync takes it, is refused and not taken for 1', async () => {
+  const here = createLimiter({ name: 'api', algorithm: bucket });
+  const there = createLimiter({ name: 'api', algorithm: bucket, store: new DistantStore() });
+  for (const limiter of [here, there]) {
+    for (const options of [5, null] as unknown[] as object[]) {
+      for (const answer of [
+        limiter.take('ann', options),
+        limiter.peek('ann', options),
+        limiter.takeUpTo('ann', 1, options),
+      ]) {
+        await assert.rejects(answer, { code: 'OPTIONS_INVALID', message: /expected \{ cost, signal \}/ });
+      }
+    }
+  }
+});
+
 test('whatever is asked in a tick is answered as if asked one after another', async () => {
   const ask = fc.oneof(
     fc.record({ verb: fc.constant('take' as const), amount: fc.nat(4) }),
@@ -325,7 +341,7 @@ test('a call that is given up rejects with the reason of its signal and leaves n
 test('what is no options makes a promise that rejects, and takes nothing', async () => {
   const { store, api } = limiter();
   const taking = api.take('ann', null as never);
-  await assert.rejects(taking, TypeError);
+  await assert.rejects(taking, { code: 'OPTIONS_INVALID' });
   assert.equal(store.calls.length, 0);
 });
 

@@ -16,7 +16,7 @@ import type { MetricsSink } from '../observe/metrics/metrics.ts';
 import { type DecisionEvents, DecisionMetrics } from './limit-metrics.ts';
 import { type Answer, isOutage, type Line, lineTo, type Outage, type PartOfQuestion, shareOf } from './line.ts';
 import { LocalLimiter } from './local-limiter.ts';
-import { checkAmount, checkKey, invalid } from './options.ts';
+import { checkAmount, checkKey, checkTake, invalid } from './options.ts';
 import type { Outages } from './outage.ts';
 import { Refusals } from './refusals.ts';
 import { Reserves } from './reserves.ts';
@@ -102,7 +102,9 @@ export class RemoteLimiter {
     return this.#take(key, options, ONCE);
   }
 
-  async takeUpTo(key: string, amount: number, { signal }: TakeOptions = {}): Promise<Decision> {
+  async takeUpTo(key: string, amount: number, options: TakeOptions = {}): Promise<Decision> {
+    checkTake(options);
+    const { signal } = options;
     checkKey(key);
     checkAmount('amount', amount);
     if (this.#leases) throw invalid(`takeUpTo: limiter “${this.name}” has leases, which are taken whole.`);
@@ -111,7 +113,9 @@ export class RemoteLimiter {
     return this.#take(key, signal === undefined ? {} : { signal }, { times, counted: true });
   }
 
-  async peek(key: string, { cost = 1, signal }: TakeOptions = {}): Promise<Decision> {
+  async peek(key: string, options: TakeOptions = {}): Promise<Decision> {
+    checkTake(options);
+    const { cost = 1, signal } = options;
     checkKey(key);
     checkAmount('cost', cost);
     signal?.throwIfAborted();
@@ -195,7 +199,9 @@ export class RemoteLimiter {
   }
 
   /** Checks, takes and counts, all in one: each promise more would be a tenth of a take that shares its question. */
-  async #take(key: string, { cost = 1, signal }: TakeOptions, { times, counted }: Taking): Promise<Decision> {
+  async #take(key: string, options: TakeOptions, { times, counted }: Taking): Promise<Decision> {
+    checkTake(options);
+    const { cost = 1, signal } = options;
     checkKey(key);
     checkAmount('cost', cost);
     signal?.throwIfAborted();
