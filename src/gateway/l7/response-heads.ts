@@ -11,7 +11,7 @@ import { type Buffers, view } from './buffers.ts';
 import { type Head, isWorthParsing, MORE, OK, type ResponseLimits } from './head.ts';
 import { parseResponseHead } from './response-head.ts';
 
-/** One a second for a quarter of an hour, of a server that reports how far it is; and of the smallest, 25 KB. */
+/** One a second for a quarter of an hour, of a server that reports how far it is. What they may have in bytes, the limits of a head say for each. */
 export const INTERIM_MAX = 1000;
 
 export interface HeadTaker {

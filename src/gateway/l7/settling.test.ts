@@ -1,7 +1,7 @@
 /** A connection whose answer has just ended: nobody's until the event loop has had its turn, because a server may have more to say. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, onBoth } from '../../../test/engine/bench.ts';
+import { type Bench, eventually, onBoth } from '../../../test/engine/bench.ts';
 import { World } from '../../../test/engine/endpoint-world.ts';
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { answer } from '../../../test/engine/origin.ts';
@@ -27,6 +27,22 @@ onBoth('RFC 9112 §9.2: a second answer to a request is not given to one that wa
   assert.equal((await client.response()).body.toString(), 'fine');
   assert.equal(gateway.endpoint('protocolErrors'), 1);
 });
+
+/** A line of which the connection to the server has answered one request, and is unused. */
+async function atRest(
+  bench: Bench,
+  ...how: Parameters<Bench['line']>
+): Promise<Awaited<ReturnType<Bench['line']>> & { readonly first: Peer }> {
+  const line = await bench.line(...how);
+  const { client, gateway, origin } = line;
+  client.write(GET);
+  const first = await origin.accept();
+  await first.request();
+  first.write(answer('ok'));
+  await client.response();
+  await eventually('the connection is at rest', () => gateway.endpoint('idle') === 1);
+  return { ...line, first };
+}
 
 /** No turn of the event loop ends for the gateway until the returned function is called: what it holds until then stays there. */
 function turnWithoutEnd(): () => void {
@@ -58,13 +74,7 @@ for (const [what, { byServer, isFault }] of Object.entries(before)) {
     onBoth(
       `RFC 9110 §9.2.2, RFC 9112 §9.2: ${what} before anything of ${which} has left is no answer to that, which goes elsewhere whatever it is`,
       async (bench) => {
-        const { client, origin, gateway } = await bench.line();
-        client.write(GET);
-        const first = await origin.accept();
-        await first.request();
-        first.write(answer('ok'));
-        await client.response();
-        await eventually('the connection is at rest', () => gateway.endpoint('idle') === 1);
+        const { client, first, gateway, origin } = await atRest(bench);
         const end = turnWithoutEnd();
         try {
           client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length + later.length}\r\n\r\n${body}`);
@@ -89,13 +99,7 @@ for (const [what, { byServer, isFault }] of Object.entries(before)) {
 
 onBoth('a request whose time is over before anything of it has left says nothing of its endpoint', async (bench) => {
   const clock = new ManualClock();
-  const { client, origin, gateway } = await bench.line({ serviceTimeouts: { totalMs: 1000 } }, clock);
-  client.write(GET);
-  const first = await origin.accept();
-  await first.request();
-  first.write(answer('ok'));
-  await client.response();
-  await eventually('the connection is at rest', () => gateway.endpoint('idle') === 1);
+  const { client, first, gateway } = await atRest(bench, { serviceTimeouts: { totalMs: 1000 } }, clock);
   const end = turnWithoutEnd();
   try {
     const { body } = next['a large request'];
