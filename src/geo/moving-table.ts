@@ -2,12 +2,16 @@
  * Things that move, in one block of memory: one thread writes, any number of threads read at the same time.
  *
  *     [ header: 64 B ][ things: 8 × int32 each ][ buckets: 2 × int32 each ]
- *     thing:  [ version ][ latitude ][ longitude ][ next ][ previous ][ row ][ column ][ bucket or −1 ]
+ *     thing:  [ version ][ latitude ][ longitude ][ next ][ previous ][ name of its row ][ column ][ bucket or −1 ]
  *     bucket: [ first thing or −1 ][ version ]
  *
- * **The grid** has rows of 2^shift × 10⁻⁷ degrees of latitude, each cut into columns that are about as wide as high; few at the poles. Only
- * cells with something in them take memory: a cell is hashed to a bucket, which has a doubly linked list of its things and of those of other cells.
- * Moving within a cell is two stores, moving to another takes it out of one list and puts it into another.
+ * **The grid** (moving-grid.ts) is cells in rows. Only cells with something in them take memory: a cell is hashed to a bucket, which has a doubly
+ * linked list of its things and of those of other cells. Moving within a cell is two stores, moving to another takes it out of one list and puts it
+ * into another.
+ *
+ * **Another grid** comes bit by bit: from its beginning on, what is put anywhere comes into a cell of the new one, and the owner puts the others there
+ * too, some at a time. Until then there are two, each thing is in a cell of one of them, and a search walks the cells of both. A row's name tells
+ * its grid, so both share buckets, and a thing goes from one to the other like one that moves. Nothing is lost if the owner dies meanwhile.
  *
  * **Reading while it is written.** Each thing has a version, odd while it is written: who reads it takes the position between two looks at
  * the same even version, so no position is half old and half new. Each bucket has one too, which changes when something comes or goes:
@@ -25,28 +29,27 @@
 import { SpillwayError } from '../kernel/errors.ts';
 import { mix32 } from '../kernel/mix32.ts';
 import { invalid } from '../kernel/options.ts';
+import { Grid, type Sample, SHIFT_MAX, SHIFT_MIN } from './moving-grid.ts';
 
 const MAGIC = 0x766f6d67; // "gmov"
-const VERSION = 1;
+const VERSION = 2;
 const HEADER_WORDS = 16;
 const [MAGIC_AT, VERSION_AT, CAPACITY_AT, BUCKETS_AT] = [0, 1, 2, 3] as const;
-/** Odd while all are put into other cells. */
-const EPOCH_AT = 4;
-const SHIFT_AT = 5;
-const SIZE_AT = 6;
+/** How often the grids have changed, and two shifts of 5 bits: of the grid that things leave, and of the one that they come to. One if they are the same. */
+const GRIDS_AT = 4;
+const SIZE_AT = 5;
 /** One more than the largest id so far. */
-const USED_AT = 7;
+const USED_AT = 6;
 
 const THING_WORDS = 8;
 const [LAT_AT, LON_AT, NEXT_AT, PREVIOUS_AT, ROW_AT, COLUMN_AT, BUCKET_AT] = [1, 2, 3, 4, 5, 6, 7] as const;
 const NONE = -1;
 
-/** A position's unit, in parts of a degree. */
-export const UNITS = 1e7;
-/** 11 m: things nearer than that are as near as positions are known. And 54°. */
-const [SHIFT_MIN, SHIFT_MAX] = [10, 29] as const;
 /** As many as 32-bit places in the block allow. */
 export const CAPACITY_MAX = 2 ** 26;
+
+/** Things in a list that are looked at to see whether it is a crowd. */
+const LIST_MAX = 64;
 
 /** A writer is within one for some tens of nanoseconds; a thousand slices of a scheduler later it is dead. */
 const PATIENCE_MS = 1000;
@@ -60,6 +63,15 @@ function bytesFor(capacity: number): number {
   return (HEADER_WORDS + capacity * THING_WORDS + bucketsFor(capacity) * 2) * 4;
 }
 
+function gridsWord(changes: number, from: number, to: number): number {
+  return (changes << 10) | (from << 5) | to;
+}
+
+function gridsOf(word: number): readonly Grid[] {
+  const [from, to] = [(word >>> 5) & 31, word & 31];
+  return from === to ? [new Grid(to)] : [new Grid(to), new Grid(from)];
+}
+
 export function createMovingMemory(capacity: number, shared: boolean): ArrayBufferLike {
   const bytes = bytesFor(capacity);
   const memory = shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
@@ -68,50 +80,13 @@ export function createMovingMemory(capacity: number, shared: boolean): ArrayBuff
   words[VERSION_AT] = VERSION;
   words[CAPACITY_AT] = capacity;
   words[BUCKETS_AT] = bucketsFor(capacity);
-  words[SHIFT_AT] = SHIFT_MAX;
+  words[GRIDS_AT] = gridsWord(0, SHIFT_MAX, SHIFT_MAX);
   for (let id = 0; id < capacity; id++) words[HEADER_WORDS + id * THING_WORDS + BUCKET_AT] = NONE;
   words.fill(NONE, HEADER_WORDS + capacity * THING_WORDS);
   for (let bucket = 0; bucket < bucketsFor(capacity); bucket++) {
     words[HEADER_WORDS + capacity * THING_WORDS + 2 * bucket + 1] = 0;
   }
   return memory;
-}
-
-/** How the sphere is cut into cells when rows are 2^shift units high. */
-export class Grid {
-  readonly #shift: number;
-  readonly #columnsAtEquator: number;
-
-  constructor(shift: number) {
-    this.#shift = shift;
-    this.#columnsAtEquator = (360 * UNITS) / 2 ** shift;
-  }
-
-  /** Radians across a cell. */
-  get angle(): number {
-    return ((2 ** this.#shift / UNITS) * Math.PI) / 180;
-  }
-
-  rowOf(lat: number): number {
-    return (lat + 90 * UNITS) >>> this.#shift;
-  }
-
-  /** Units of latitude at the southern edge of a row. */
-  southOf(row: number): number {
-    return row * 2 ** this.#shift - 90 * UNITS;
-  }
-
-  columnsOf(row: number): number {
-    const south = this.southOf(row);
-    const nearest = Math.max(0, south, -south - 2 ** this.#shift);
-    return Math.max(1, Math.ceil(this.#columnsAtEquator * Math.cos((nearest / UNITS) * (Math.PI / 180))));
-  }
-
-  /** Never fewer for a longitude farther east; 180 is −180. */
-  columnOf(lon: number, columns: number): number {
-    const turned = lon >= 180 * UNITS ? lon - 360 * UNITS : lon;
-    return Math.min(columns - 1, Math.floor(((turned + 180 * UNITS) * columns) / (360 * UNITS)));
-  }
 }
 
 /** A refusal of memory that no table has made, or that somebody else has written to. */
@@ -128,8 +103,11 @@ export class MovingTable {
   /** Where the cell that was read last is. */
   row = 0;
   column = 0;
-  grid: Grid;
-  #shift: number;
+  /** That which things come to, then that which they leave, if some have not yet left it. */
+  grids: readonly Grid[];
+  #gridsWord: number;
+  /** While there are two grids: ids from here on may still be in the one that they leave. */
+  #leavesFrom = 0;
   readonly #words: Int32Array;
   readonly #bucketsStart: number;
   readonly #bucketMask: number;
@@ -144,10 +122,14 @@ export class MovingTable {
     if (capacity < 1 || capacity > CAPACITY_MAX || bytesFor(capacity) !== memory.byteLength) {
       throw refused(`${memory.byteLength} bytes are not its size`);
     }
-    const [shift, size, used] = [words[SHIFT_AT]!, Atomics.load(words, SIZE_AT), Atomics.load(words, USED_AT)];
+    const [size, used] = [Atomics.load(words, SIZE_AT), Atomics.load(words, USED_AT)];
+    const gridsWord = Atomics.load(words, GRIDS_AT);
+    const grids = gridsOf(gridsWord);
     if (words[BUCKETS_AT] !== bucketsFor(capacity))
       throw refused(`it has ${words[BUCKETS_AT]} buckets, expected ${bucketsFor(capacity)}`);
-    if (shift < SHIFT_MIN || shift > SHIFT_MAX) throw refused(`its cells are 2^${shift} units high`);
+    for (const { shift } of grids) {
+      if (shift < SHIFT_MIN || shift > SHIFT_MAX) throw refused(`its cells are 2^${shift} units high`);
+    }
     if (size < 0 || size > capacity || used < 0 || used > capacity)
       throw refused('it has more things than it has room for');
     this.memory = memory;
@@ -155,8 +137,8 @@ export class MovingTable {
     this.#words = words;
     this.#bucketsStart = HEADER_WORDS + capacity * THING_WORDS;
     this.#bucketMask = bucketsFor(capacity) - 1;
-    this.#shift = shift;
-    this.grid = new Grid(shift);
+    this.#gridsWord = gridsWord;
+    this.grids = grids;
   }
 
   get size(): number {
@@ -168,15 +150,14 @@ export class MovingTable {
     return Atomics.load(this.#words, USED_AT);
   }
 
-  /** The version of the grid as a whole; odd while it is made anew. Takes over a grid that another thread has made. */
+  /** The version of the grids. Takes over those that another thread has made. */
   epoch(): number {
-    const epoch = Atomics.load(this.#words, EPOCH_AT);
-    const shift = Atomics.load(this.#words, SHIFT_AT);
-    if (shift !== this.#shift && (epoch & 1) === 0) {
-      this.#shift = shift;
-      this.grid = new Grid(shift);
+    const word = Atomics.load(this.#words, GRIDS_AT);
+    if (word !== this.#gridsWord) {
+      this.#gridsWord = word;
+      this.grids = gridsOf(word);
     }
-    return epoch;
+    return word;
   }
 
   bucketOf(row: number, column: number): number {
@@ -236,8 +217,10 @@ export class MovingTable {
   put(id: number, lat: number, lon: number): boolean {
     const words = this.#words;
     const at = HEADER_WORDS + id * THING_WORDS;
-    const row = this.grid.rowOf(lat);
-    const column = this.grid.columnOf(lon, this.grid.columnsOf(row));
+    const grid = this.grids[0]!;
+    const rowInGrid = grid.rowOf(lat);
+    const row = grid.nameOf(rowInGrid);
+    const column = grid.columnOf(lon, grid.columnsOf(rowInGrid));
     const from = words[at + BUCKET_AT]!;
     const version = words[at]!;
     Atomics.store(words, at, version + 1);
@@ -306,16 +289,17 @@ export class MovingTable {
 
   /** How many things are in the cell of a thing, the median over some; counted up to `countMax` for each. */
   crowding(samples: number, countMax: number): number {
-    const { used } = this;
     const counts: number[] = [];
     for (let sample = 0; sample < samples; sample++) {
-      // By chance, as it were: one in so many ids would find nobody where all ids are odd.
-      if (!this.read((mix32(sample) >>> 0) % used)) continue;
+      if (!this.#readSample(sample, samples)) continue;
       const { row, column } = this;
       let count = 0;
+      let steps = 0;
       for (let other = this.firstOf(this.bucketOf(row, column)); other !== NONE; other = this.nextOf(other)) {
         const at = HEADER_WORDS + other * THING_WORDS;
         if (this.#words[at + ROW_AT] === row && this.#words[at + COLUMN_AT] === column) count++;
+        // A list as long as that is a crowd, of whatever cells.
+        if (++steps === LIST_MAX) count = countMax;
         if (count === countMax) break;
       }
       counts.push(count);
@@ -324,28 +308,50 @@ export class MovingTable {
     return counts[counts.length >>> 1] ?? 0;
   }
 
-  /** Makes cells larger or smaller by powers of two, within bounds, and puts all things into them. False if it cannot. */
-  regrid(steps: number): boolean {
+  sample(samplesMax: number): Sample {
+    const samples = Math.min(samplesMax, this.used);
+    const [lats, lons]: [number[], number[]] = [[], []];
+    for (let sample = 0; sample < samples; sample++) {
+      if (!this.#readSample(sample, samples)) continue;
+      lats.push(this.lat);
+      lons.push(this.lon);
+    }
+    return { lats, lons, of: this.size };
+  }
+
+  /** By chance, as it were, one from each of as many parts: each first of them would find nobody where all ids are odd. False if it is nowhere. */
+  #readSample(sample: number, samples: number): boolean {
+    const unit = (mix32(sample) >>> 0) / 2 ** 32;
+    return this.read(Math.floor(((sample + unit) / samples) * this.used));
+  }
+
+  /** True while there are two grids. */
+  get isRegridding(): boolean {
+    return this.grids.length > 1;
+  }
+
+  /** Begins to put all things into cells of another height. */
+  beginRegrid(shift: number): void {
+    this.#leavesFrom = 0;
+    this.#setGrids(this.grids[0]!.shift, shift);
+  }
+
+  /** Goes on for so many ids. True if none is left. */
+  continueRegrid(ids: number): boolean {
     const words = this.#words;
-    const shift = Math.max(SHIFT_MIN, Math.min(SHIFT_MAX, this.#shift + steps));
-    if (shift === this.#shift) return false;
-    Atomics.add(words, EPOCH_AT, 1);
-    Atomics.store(words, SHIFT_AT, shift);
-    this.#shift = shift;
-    this.grid = new Grid(shift);
-    for (let bucket = 0; bucket <= this.#bucketMask; bucket++) {
-      Atomics.store(words, this.#bucketsStart + 2 * bucket, NONE);
+    const end = Math.min(this.#leavesFrom + ids, words[USED_AT]!);
+    for (; this.#leavesFrom < end; this.#leavesFrom++) {
+      const at = HEADER_WORDS + this.#leavesFrom * THING_WORDS;
+      if (words[at + BUCKET_AT] !== NONE) this.put(this.#leavesFrom, words[at + LAT_AT]!, words[at + LON_AT]!);
     }
-    for (let id = 0; id < words[USED_AT]!; id++) {
-      const at = HEADER_WORDS + id * THING_WORDS;
-      if (words[at + BUCKET_AT] === NONE) continue;
-      const row = this.grid.rowOf(words[at + LAT_AT]!);
-      const column = this.grid.columnOf(words[at + LON_AT]!, this.grid.columnsOf(row));
-      Atomics.store(words, at + ROW_AT, row);
-      Atomics.store(words, at + COLUMN_AT, column);
-      this.#link(id, this.bucketOf(row, column));
-    }
-    Atomics.add(words, EPOCH_AT, 1);
+    if (end < words[USED_AT]!) return false;
+    const { shift } = this.grids[0]!;
+    this.#setGrids(shift, shift);
     return true;
+  }
+
+  #setGrids(from: number, to: number): void {
+    Atomics.store(this.#words, GRIDS_AT, gridsWord((this.#gridsWord >>> 10) + 1, from, to));
+    this.epoch();
   }
 }

@@ -135,37 +135,47 @@ test('cells follow things of which only every second number is in use', () => {
   }
 });
 
+/** How often the grids have changed. */
+const gridChanges = (memory: SharedArrayBuffer): number => Atomics.load(new Int32Array(memory), 4) >>> 10;
+
 /** Runs in a thread of its own: moves things between two places for as long as it is let. */
 const MOVER = `
   const { parentPort, workerData } = require('node:worker_threads');
   import(workerData.module).then(({ createMoving }) => {
-    const { count, state } = workerData;
+    const { count, gathers, state } = workerData;
     const signal = new Int32Array(state);
     const index = createMoving({ capacity: count, shared: true });
     // Latitude and longitude tell each other apart: half of a move would be seen.
     const place = (id, turn) => {
-      const lat = 10 + (id % 97) / 50 + (turn % 2) * 3;
+      const lat = gathers ? 10 + (id / count) * (turn % 2 === 0 ? 2 : 0.02) : 10 + (id % 97) / 50 + (turn % 2) * 3;
       return { lat, lon: lat * 2 };
     };
     for (let id = 0; id < count; id++) index.set(id, place(id, 0));
     parentPort.postMessage(index.memory);
     for (let turn = 1; Atomics.load(signal, 0) === 0; turn++) {
-      for (let id = 0; id < count; id++) index.set(id, place(id, turn));
+      // Where they gather and part, some stay: these are put into other cells, but never anywhere else.
+      for (let id = 0; id < count; id++) if (!gathers || id % 50 > 0) index.set(id, place(id, turn));
       Atomics.add(signal, 1, 1);
       Atomics.notify(signal, 1);
     }
   });`;
 
-for (const count of [50, 5000]) {
-  test(`while another thread moves ${count} things, each is found once and whole`, async () => {
+for (const { count, gathers } of [
+  { count: 50, gathers: false },
+  { count: 5000, gathers: false },
+  { count: 3000, gathers: true },
+]) {
+  const what = `${count} things${gathers ? ' together and apart, so that cells are made anew all the time' : ''}`;
+  test(`while another thread moves ${what}, each is found once and whole`, async () => {
     const signal = new Int32Array(new SharedArrayBuffer(8));
     const module = import.meta.resolve('./moving.ts');
-    const worker = new Worker(MOVER, { eval: true, workerData: { module, count, state: signal.buffer } });
+    const worker = new Worker(MOVER, { eval: true, workerData: { module, count, gathers, state: signal.buffer } });
     try {
       const [memory] = (await once(worker, 'message')) as [SharedArrayBuffer];
       const index = openMoving(memory);
       const ids = Array.from({ length: count }, (_, id) => id);
       const isWhole = ({ lat, lon }: { lat: number; lon: number }): boolean => Math.abs(lon - 2 * lat) < 1e-6;
+      const gridsBefore = gridChanges(memory);
       let turns = 0;
       for (let asked = 0; asked < 200 || turns < 20; asked++) {
         const before = Atomics.load(signal, 1);
@@ -181,6 +191,14 @@ for (const count of [50, 5000]) {
           ids,
         );
         assert.ok(box.every((found) => isWhole(found)));
+        for (let id = 0; gathers && id < count; id += 50) {
+          const [south, west] = [10 + (2 * id) / count - 1e-5, 20 + (4 * id) / count - 1e-5];
+          const here = index.inBox({ south, west, north: south + 2e-5, east: west + 2e-5 });
+          assert.ok(
+            here.some((found) => found.id === id),
+            `${id} has not moved, but was not found`,
+          );
+        }
         const few = index.nearest({ lat: 11, lon: 22 }, 10);
         assert.equal(new Set(few.map(({ id }) => id)).size, 10);
         assert.ok(few.every((found) => isWhole(found)));
@@ -189,6 +207,8 @@ for (const count of [50, 5000]) {
         turns = Atomics.load(signal, 1);
       }
       assert.ok(turns >= 20);
+      const changes = gridChanges(memory) - gridsBefore;
+      if (gathers) assert.ok(changes >= turns, `the grids have changed ${changes} times in ${turns} turns`);
     } finally {
       Atomics.store(signal, 0, 1);
       await worker.terminate();

@@ -7,8 +7,12 @@
  *
  * Cells are made so that half of all things share theirs with at most 7 others and half with at least one, by looking at some things after
  * every so many changes; then all are put into new ones. Not by the mean: some on one spot, such as all that have no signal yet, would decide it.
- * That takes as long as so many moves, and happens at most once in as many; while things spread, once in a quarter as many; and where a crowd has come
- * together, up to 19 times at once, each time with cells of half the height.
+ * Not in one go: each change puts up to 8 others into new cells, until all are there. How much smaller they must be where a crowd has come together
+ * is seen from a sample of 4,096 positions, so that one pass is mostly enough, or two; a crowd that is itself made of crowds takes some more, which
+ * follow at once. While things spread there is a pass once in a quarter as many changes as there are ids in use, else once in half as many.
+ *
+ * So a `set` puts at most 9 things anywhere, however many there are. Besides, one in half as many changes as there are ids in use, and the last one of
+ * a pass, look at 512 things with up to 64 in the list of each, and if there is a crowd at the sample: some milliseconds.
  *
  * Cost: see moving-table.ts; `npm run bench -- geo` shows moves and answers.
  */
@@ -16,7 +20,8 @@ import { checkInteger, checkKeys, checkParts, invalid } from '../kernel/options.
 import { circleBox } from './bounds.ts';
 import type { Collector } from './collector.ts';
 import type { GeoIndex } from './geo-index.ts';
-import { CAPACITY_MAX, createMovingMemory, MovingTable, refused, UNITS } from './moving-table.ts';
+import { type Grid, SHIFT_MAX, SHIFT_MIN, shiftFor, UNITS } from './moving-grid.ts';
+import { CAPACITY_MAX, createMovingMemory, MovingTable, refused } from './moving-table.ts';
 import { checkId, checkStill, createMutable, type MutableGeoIndex } from './mutable-index.ts';
 import { boxContains, checkPosition, isPosition, type Box } from './position.ts';
 import { createSearchable, type MeasureOptions, type Shelf, type Visit } from './searchable.ts';
@@ -24,6 +29,9 @@ import { createSearchable, type MeasureOptions, type Shelf, type Visit } from '.
 /** Things that share a cell: between these nothing is changed. A wide range, so that cells are seldom made anew. */
 const [CROWDING_MIN, CROWDING_MAX] = [2, 8] as const;
 const CROWDING_SAMPLES = 512;
+const POSITION_SAMPLES = 4096;
+/** Things that a change puts into new cells beside its own. With 8, all are there after an eighth as many changes, a quarter of the time until the next look. */
+const REGRID_BATCH = 8;
 /** Changes of cell between two looks at the crowding, at least. */
 const CHANGES_MIN = 1024;
 /** A search whose cells change this often while it reads looks at all things instead. */
@@ -48,6 +56,14 @@ export interface Moving extends MutableGeoIndex {
   readonly memory: ArrayBufferLike;
 }
 
+/** What is searched. */
+interface Area {
+  readonly box: Box;
+  readonly before: Box | null;
+  readonly lat: number;
+  readonly lon: number;
+}
+
 class MovingShelf implements Shelf {
   isSearched = false;
   readonly #table: MovingTable;
@@ -63,9 +79,12 @@ class MovingShelf implements Shelf {
   #boxPositions = new Float64Array(128);
   #boxCount = 0;
   #box: Box | null = null;
+  /** That of which cells are being walked. */
+  #grid: Grid;
 
   constructor(table: MovingTable, validates: boolean) {
     this.#table = table;
+    this.#grid = table.grids[0]!;
     this.#validates = validates;
   }
 
@@ -76,7 +95,6 @@ class MovingShelf implements Shelf {
   offerNear(lat: number, lon: number, collector: Collector): void {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const epoch = this.#table.epoch();
-      if ((epoch & 1) === 1) break;
       this.#begin();
       if (!this.#walkNear(lat, lon, collector)) break;
       if (this.#isStill(epoch)) return;
@@ -98,11 +116,10 @@ class MovingShelf implements Shelf {
   #gather(box: Box): void {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const epoch = this.#table.epoch();
-      if ((epoch & 1) === 1) break;
       this.#begin();
       this.#boxCount = 0;
       const middle = box.west <= box.east ? (box.west + box.east) / 2 : turned((box.west + box.east) / 2 + 180);
-      if (!this.#walkRows({ box, before: null, lat: (box.south + box.north) / 2, lon: middle }, null)) break;
+      if (!this.#walkGrids({ box, before: null, lat: (box.south + box.north) / 2, lon: middle }, null)) break;
       if (this.#isStill(epoch)) return;
     }
     this.#boxCount = 0;
@@ -153,11 +170,12 @@ class MovingShelf implements Shelf {
   /** False if all things are to be looked at instead. */
   #walkNear(lat: number, lon: number, collector: Collector): boolean {
     let before: Box | null = null;
-    let reach = collector.takesAll ? collector.angleMax : this.#table.grid.angle;
+    const { grids } = this.#table;
+    let reach = collector.takesAll ? collector.angleMax : Math.min(grids[0]!.angle, grids.at(-1)!.angle);
     for (;;) {
       reach = Math.min(reach, collector.angleMax);
       const box = circleBox(lat, lon, reach);
-      if (!this.#walkRows({ box, before, lat, lon }, collector)) return false;
+      if (!this.#walkGrids({ box, before, lat, lon }, collector)) return false;
       if (collector.angleMax <= reach) return true;
       before = box;
       reach *= 2;
@@ -165,16 +183,16 @@ class MovingShelf implements Shelf {
   }
 
   /** Walks the cells of a box that were not in the box before, from the centre outward. False if all things are to be looked at instead. */
-  #walkRows(
-    {
-      box,
-      before,
-      lat,
-      lon,
-    }: { readonly box: Box; readonly before: Box | null; readonly lat: number; readonly lon: number },
-    collector: Collector | null,
-  ): boolean {
-    const { grid } = this.#table;
+  #walkGrids(area: Area, collector: Collector | null): boolean {
+    for (const grid of this.#table.grids) {
+      this.#grid = grid;
+      if (!this.#walkRows(area, collector)) return false;
+    }
+    return true;
+  }
+
+  #walkRows({ box, before, lat, lon }: Area, collector: Collector | null): boolean {
+    const grid = this.#grid;
     const centerRow = grid.rowOf(unitsOf(lat));
     const southRow = grid.rowOf(unitsOf(box.south));
     const northRow = grid.rowOf(unitsOf(box.north));
@@ -185,6 +203,7 @@ class MovingShelf implements Shelf {
       const row = centerRow + (step % 2 === 1 ? (step + 1) / 2 : -step / 2);
       if (row < southRow || row > northRow) continue;
       if (collector !== null && this.#isBeyond(row, lat, collector)) continue;
+      const name = grid.nameOf(row);
       const columns = grid.columnsOf(row);
       const center = grid.columnOf(unitsOf(lon), columns);
       const west = this.#columnsWest(box, row, center, columns);
@@ -199,10 +218,10 @@ class MovingShelf implements Shelf {
       this.#cellsLeft -= Math.max(0, eastEnd - eastSeen) + Math.max(0, westEnd - westSeen);
       if (this.#cellsLeft < 0) return false;
       for (let away = eastSeen + 1; away <= eastEnd; away++) {
-        if (!this.#walkCell(row, (center + away) % columns, collector)) return false;
+        if (!this.#walkCell(name, (center + away) % columns, collector)) return false;
       }
       for (let away = Math.max(1, westSeen + 1); away <= westEnd; away++) {
-        if (!this.#walkCell(row, (center - away + columns) % columns, collector)) return false;
+        if (!this.#walkCell(name, (center - away + columns) % columns, collector)) return false;
       }
     }
     return true;
@@ -210,8 +229,8 @@ class MovingShelf implements Shelf {
 
   /** True if all of a row is farther north or south than anything that can still be found. */
   #isBeyond(row: number, lat: number, collector: Collector): boolean {
-    const south = this.#table.grid.southOf(row) / UNITS;
-    const north = this.#table.grid.southOf(row + 1) / UNITS;
+    const south = this.#grid.southOf(row) / UNITS;
+    const north = this.#grid.southOf(row + 1) / UNITS;
     const gap = Math.max(0, south - lat, lat - north) - 2 / UNITS;
     return gap > 0 && Math.sin((gap * Math.PI) / 360) ** 2 > collector.haversineMax;
   }
@@ -219,17 +238,17 @@ class MovingShelf implements Shelf {
   /** How many columns there are west of a centre in a box; all where the box goes round, or has a pole, which is at every longitude. */
   #columnsWest(box: Box, row: number, center: number, columns: number): number {
     if (this.#isAround(box, row)) return columns - 1;
-    return (center - this.#table.grid.columnOf(unitsOf(box.west), columns) + columns) % columns;
+    return (center - this.#grid.columnOf(unitsOf(box.west), columns) + columns) % columns;
   }
 
   #columnsEast(box: Box, row: number, center: number, columns: number): number {
     if (this.#isAround(box, row)) return columns - 1;
-    return (this.#table.grid.columnOf(unitsOf(box.east), columns) - center + columns) % columns;
+    return (this.#grid.columnOf(unitsOf(box.east), columns) - center + columns) % columns;
   }
 
   #isAround({ south, west, north, east }: Box, row: number): boolean {
     if (west === -180 && east === 180) return true;
-    return (north === 90 && row === this.#table.grid.rowOf(unitsOf(90))) || (south === -90 && row === 0);
+    return (north === 90 && row === this.#grid.rowOf(unitsOf(90))) || (south === -90 && row === 0);
   }
 
   /** False if its list leads to more than there can be: it changes, or the memory is damaged. */
@@ -291,17 +310,27 @@ export function createMoving(options: MovingOptions): Moving {
   checkInteger('capacity', capacity, 1, CAPACITY_MAX);
   const table = new MovingTable(createMovingMemory(capacity, shared));
   let changes = 0;
+  /** True if what is made anew is made smaller: whether that was enough is looked at as soon as it is done. */
+  let isCrowd = false;
 
-  /** Looks at the crowding once in so many changes of cell, and makes cells that suit it. */
-  function changed(): void {
-    if (++changes < Math.max(CHANGES_MIN, table.used >>> 1)) return;
+  /** After every change: looks at the crowding once in so many changes of cell, and makes cells that suit it, some at a time. */
+  function changed(isInOtherCell: boolean): void {
+    if (table.isRegridding) {
+      if (table.continueRegrid(REGRID_BATCH) && isCrowd) look();
+    } else if (isInOtherCell && ++changes >= Math.max(CHANGES_MIN, table.used >>> 1)) look();
+  }
+
+  function look(): void {
     changes = 0;
-    for (;;) {
-      const crowding = table.crowding(CROWDING_SAMPLES, CROWDING_MAX + 1);
-      if (crowding > CROWDING_MAX && table.regrid(-1)) continue;
+    const { shift } = table.grids[0]!;
+    const crowding = table.crowding(CROWDING_SAMPLES, CROWDING_MAX + 1);
+    isCrowd = crowding > CROWDING_MAX && shift > SHIFT_MIN;
+    if (isCrowd) {
+      table.beginRegrid(Math.min(shift - 1, shiftFor(table.sample(POSITION_SAMPLES), CROWDING_MAX)));
+    } else if (crowding < CROWDING_MIN && shift < SHIFT_MAX) {
       // A step makes four times as many share a cell, where they are spread evenly: of those alone in theirs, two make some ten.
-      if (crowding < CROWDING_MIN && table.regrid(2)) changes = Math.floor(table.used * (1 / 2 - 1 / 8));
-      return;
+      table.beginRegrid(Math.min(shift + 2, SHIFT_MAX));
+      changes = Math.floor(table.used * (1 / 2 - 1 / 8));
     }
   }
 
@@ -309,11 +338,11 @@ export function createMoving(options: MovingOptions): Moving {
   const contents = {
     capacity,
     put(id: number, lat: number, lon: number): void {
-      if (table.put(id, unitsOf(lat), unitsOf(lon))) changed();
+      changed(table.put(id, unitsOf(lat), unitsOf(lon)));
     },
     take(id: number): boolean {
       const was = table.take(id);
-      if (was) changed();
+      changed(was);
       return was;
     },
     at: (id: number) => (table.read(id) ? { lat: table.lat / UNITS, lon: table.lon / UNITS } : null),
