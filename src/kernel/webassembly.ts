@@ -6,7 +6,7 @@ export interface WasmMemory {
 
 interface WasmApi {
   readonly Memory: new (pages: { readonly initial: number; readonly maximum: number }) => WasmMemory;
-  readonly Module: new (code: Uint8Array, options: { readonly builtins: readonly string[] }) => object;
+  readonly Module: new (code: Uint8Array, options?: { readonly builtins: readonly string[] }) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
 }
 

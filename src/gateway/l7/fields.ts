@@ -153,6 +153,8 @@ const names = new Uint8Array((idMax + 1) * NAME_BYTES_MAX);
 /** By length and first letter: the first field with both, and for each field the next. */
 const firstOf = new Uint8Array(NAME_BYTES_MAX * 32);
 const nextOf = new Uint8Array(idMax + 1);
+/** How names are found, for field-scan.ts, which has a copy. */
+export const nameTables = { names, firstOf, nextOf };
 
 /** The flags of each field number. */
 export const fieldFlags = new Uint8Array(idMax + 1);

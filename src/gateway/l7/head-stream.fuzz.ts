@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { BothWays, type Parse } from '../../../test/both-ways.ts';
 import { damage, damages, requestText, responseText } from '../../../test/damaged-messages.ts';
 import { ABSOLUTE_FORM, Head, MORE, NONE, OK, isWorthParsing } from './head.ts';
 import { parseRequestHead } from './request-head.ts';
@@ -18,10 +19,11 @@ const limits = {
   underscoresInNames: 'reject',
 } as const;
 
-type Parse = (head: Head, buffer: Uint8Array, start: number, end: number) => number;
-
-const parseRequest: Parse = (head, buffer, start, end) => parseRequestHead(head, buffer, start, end, limits);
-const parseAnswer: Parse = (head, buffer, start, end) => parseResponseHead(head, buffer, start, end, limits, false);
+const both = new BothWays();
+const parseRequest: Parse = (head, ...bytes) =>
+  both.parseCopy((...given) => parseRequestHead(...given, limits), head, ...bytes);
+const parseAnswer: Parse = (head, ...bytes) =>
+  both.parseCopy((...given) => parseResponseHead(...given, limits, false), head, ...bytes);
 
 /** What a verdict says: all of the head, as offsets from its start. */
 function outcome(head: Head, verdict: number, base: number): unknown {

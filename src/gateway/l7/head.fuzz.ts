@@ -10,6 +10,7 @@ import { type IncomingMessage, createServer, request as httpRequest } from 'node
 import { type AddressInfo, type Socket, connect, createServer as createNetServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import * as fc from 'fast-check';
+import { BothWays, type Parse } from '../../../test/both-ways.ts';
 import { damage, damages, requestText, responseText } from '../../../test/damaged-messages.ts';
 import { requestRows, responseRows } from '../../../test/smuggling-table.ts';
 import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, ChunkedDecoder } from './chunked.ts';
@@ -43,6 +44,9 @@ interface Reading {
 }
 
 // How we read
+
+const both = new BothWays();
+const parseRequest: Parse = (...given) => parseRequestHead(...given, limits);
 
 function fieldsOf(head: Head): string[] {
   const fields: string[] = [];
@@ -78,7 +82,7 @@ function readRequests(bytes: Buffer): Reading {
   const head = new Head();
   let at = 0;
   while (at < bytes.length) {
-    const verdict = parseRequestHead(head, bytes, at, bytes.length, limits);
+    const verdict = both.parseCopy(parseRequest, head, bytes, at, bytes.length);
     const body = verdict === OK ? bodyOf(head, bytes) : null;
     if ((verdict !== OK && verdict !== MORE) || body === undefined) reading.end = `refused: ${head.problem}`;
     else if (body === null) reading.end = 'incomplete';
@@ -95,7 +99,8 @@ function readRequests(bytes: Buffer): Reading {
 function readResponse(bytes: Buffer, toHead: boolean): Reading {
   const reading: Reading = { messages: [], end: 'done' };
   const head = new Head();
-  const verdict = parseResponseHead(head, bytes, 0, bytes.length, limits, toHead);
+  const parse: Parse = (...given) => parseResponseHead(...given, limits, toHead);
+  const verdict = both.parseCopy(parse, head, bytes, 0, bytes.length);
   const body = verdict === OK ? bodyOf(head, bytes) : null;
   if ((verdict !== OK && verdict !== MORE) || body === undefined) reading.end = `refused: ${head.problem}`;
   else if (body === null) reading.end = 'incomplete';

@@ -1,6 +1,7 @@
 /** What a parsed request holds: offsets, what is dropped, what the fields say, and where limits strike. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BothWays } from '../../../test/both-ways.ts';
 import { refusals } from '../slots.ts';
 import {
   ABSOLUTE_FORM,
@@ -28,13 +29,16 @@ const limits: RequestLimits = {
   underscoresInNames: 'reject',
 };
 
+const both = new BothWays();
+
 function request(
   text: string,
   overrides: Partial<RequestLimits> = {},
   head = new Head(),
 ): { head: Head; verdict: string } {
   const buffer = Buffer.from(text, 'latin1');
-  const verdict = parseRequestHead(head, buffer, 0, buffer.length, { ...limits, ...overrides });
+  const all = { ...limits, ...overrides };
+  const verdict = both.parseCopy((...given) => parseRequestHead(...given, all), head, buffer, 0, buffer.length);
   return { head, verdict: verdict === OK ? 'ok' : verdict === MORE ? 'more' : refusals[verdict]!.word };
 }
 

@@ -8,8 +8,9 @@
  * `[lineStart[i], lineEnd[i])` with its line end, lines follow each other without a gap, and the empty line ends at `end`; so
  * neighbouring fields with `drop` 0 can be forwarded as one slice. There is one reading of where the body ends.
  *
- * Cost: 22 B for each field there is room for; nothing is allocated per message.
+ * Cost: 22 B for each field there is room for; nothing is allocated per message, but for one with more fields than a `FieldRoom`.
  */
+import type { FieldRoom } from './field-scan.ts';
 import type { Refusal } from '../slots.ts';
 import { refusalNumber } from '../slots.ts';
 import { hasNewline } from './syntax.ts';
@@ -143,13 +144,20 @@ export class Head {
   keepAliveListed = false;
   upgradeListed = false;
 
-  constructor(fields: number = FIELDS_FIRST) {
-    this.#allot(fields);
+  /** Where `field-scan.ts` leaves the fields that it finds; without, it finds none for this head. */
+  readonly room: FieldRoom | null;
+  /** The last message had more fields than there is room for, so that other arrays are in use. */
+  #grown = false;
+
+  constructor(room: FieldRoom | null = null) {
+    this.room = room;
+    this.#moveIn();
   }
 
   /** Makes room for more fields; what is there is kept. */
   grow(): void {
     const { nameStart, nameEnd, valueStart, valueEnd, lineEnd, id, drop } = this;
+    this.#grown = this.room !== null;
     this.#allot(id.length * 2);
     this.nameStart.set(nameStart);
     this.nameEnd.set(nameEnd);
@@ -172,8 +180,26 @@ export class Head {
     this.drop = new Uint8Array(memory, fields * 21, fields);
   }
 
+  #moveIn(): void {
+    const { room } = this;
+    if (room === null) {
+      this.#allot(FIELDS_FIRST);
+      return;
+    }
+    this.#grown = false;
+    this.nameStart = room.nameStart;
+    this.lineStart = room.nameStart;
+    this.nameEnd = room.nameEnd;
+    this.valueStart = room.valueStart;
+    this.valueEnd = room.valueEnd;
+    this.lineEnd = room.lineEnd;
+    this.id = room.id;
+    this.drop = room.drop;
+  }
+
   /** Forgets the last message. */
   reset(buffer: Uint8Array, start: number): void {
+    if (this.#grown) this.#moveIn();
     this.buffer = buffer;
     this.start = start;
     this.end = start;

@@ -71,8 +71,8 @@ export class Plane {
   /** Says when a turn of the event loop is over; the fast path leaves its writes there too. */
   readonly outbox: Outbox;
   /** Scratch of the parsers: valid until the next parse. */
-  readonly head = new Head();
-  readonly responseHead = new Head();
+  readonly head: Head;
+  readonly responseHead: Head;
   readonly path: Path = { bytes: new Uint8Array(0), start: 0, end: 0, changed: false };
   readonly pathScratch = new Uint8Array(64 * 1024);
   /** All that are open. */
@@ -121,6 +121,8 @@ export class Plane {
     this.buffers = new Buffers(snapshot.memoryBytesMax);
     this.parking = new Parking(snapshot.memoryBytesMax);
     this.raw = options.transport === 'net' ? null : RawTransport.detect(this.buffers);
+    this.head = new Head(this.raw?.scan?.requestRoom);
+    this.responseHead = new Head(this.raw?.scan?.responseRoom);
     this.outbox = this.raw?.outbox ?? new Outbox(this.buffers);
     this.lane[processSlots.fastPath] = this.raw === null ? 0 : 1;
     this.stores = new Stores({ clock, lane: options.lane, notice: options.notice });

@@ -12,6 +12,7 @@ import net from 'node:net';
 import { constants } from 'node:os';
 import type tls from 'node:tls';
 import { READ_BYTES, type Buffers } from './buffers.ts';
+import { FieldScan } from './field-scan.ts';
 import { Outbox } from './outbox.ts';
 
 /** The part of libuv's stream handle that is used; `null` results are not possible, numbers are 0 or a negative errno. */
@@ -144,7 +145,9 @@ const FREE_REQUESTS_MAX = 1024;
 export class Insides {
   readonly internals: Internals;
   readonly buffers: Buffers;
-  readonly shared: Uint8Array<ArrayBuffer> = Buffer.allocUnsafeSlow(READ_BYTES);
+  /** Null where WebAssembly has no vector instructions. */
+  readonly scan = FieldScan.create();
+  readonly shared: Uint8Array<ArrayBuffer> = this.scan?.bytes ?? Buffer.allocUnsafeSlow(READ_BYTES);
   readonly outbox: Outbox;
   /** Of the next write. */
   #request: Request;

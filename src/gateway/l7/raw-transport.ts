@@ -4,6 +4,7 @@ import type tls from 'node:tls';
 import { getSystemErrorName } from 'node:util';
 import { type Address, addressFrom } from '../../kernel/ip-address.ts';
 import type { Buffers } from './buffers.ts';
+import type { FieldScan } from './field-scan.ts';
 import type { Outbox } from './outbox.ts';
 import { Insides, isRecord, type StreamHandle, tlsHandle } from './raw-internals.ts';
 import { RawSecureWire } from './raw-secure-wire.ts';
@@ -34,6 +35,11 @@ export class RawTransport {
 
   get outbox(): Outbox {
     return this.#insides.outbox;
+  }
+
+  /** Reads heads in the buffer that connections are read into; null where it cannot. */
+  get scan(): FieldScan | null {
+    return this.#insides.scan;
   }
 
   /** Takes over the connections a listening server accepts. `accept` gets each with its peer. */

@@ -1,17 +1,18 @@
 /** What a parsed response holds: where its body ends, what is dropped, whether its connection lives on. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BothWays, type Parse } from '../../../test/both-ways.ts';
 import { CHUNKED, Head, LENGTH, NONE, OK, UNTIL_CLOSE } from './head.ts';
 import { parseResponseHead } from './response-head.ts';
+
+const both = new BothWays();
+const limits = { headerBytesMax: 32768, headerFieldsMax: 100 };
 
 function response(text: string, toHead = false): Head {
   const head = new Head();
   const buffer = Buffer.from(text, 'latin1');
-  assert.equal(
-    parseResponseHead(head, buffer, 0, buffer.length, { headerBytesMax: 32768, headerFieldsMax: 100 }, toHead),
-    OK,
-    head.problem,
-  );
+  const parse: Parse = (...given) => parseResponseHead(...given, limits, toHead);
+  assert.equal(both.parseCopy(parse, head, buffer, 0, buffer.length), OK, head.problem);
   return head;
 }
 

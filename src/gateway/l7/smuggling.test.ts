@@ -1,6 +1,7 @@
 /** Every row of the smuggling table: whole, byte by byte, and cut anywhere, with the same verdict. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BothWays } from '../../../test/both-ways.ts';
 import { requestRows, responseRows } from '../../../test/smuggling-table.ts';
 import { refusalNumber, refusals } from '../slots.ts';
 import { Head, MORE, OK } from './head.ts';
@@ -16,6 +17,8 @@ const requestLimits = {
 const responseLimits = { headerBytesMax: 32768, headerFieldsMax: 100 };
 
 const word = (verdict: number): string => (verdict === OK ? 'ok' : (refusals[verdict]?.word ?? `verdict ${verdict}`));
+
+const both = new BothWays();
 
 type Parse = (buffer: Buffer, start: number, end: number) => number;
 
@@ -53,7 +56,9 @@ function expected(title: string): RegExp {
 for (const { title, bytes, verdict } of requestRows) {
   test(`request, ${title}: ${verdict}`, () => {
     const head = new Head();
-    const found = verdictOf((buffer, start, end) => parseRequestHead(head, buffer, start, end, requestLimits), bytes);
+    const parse: Parse = (...given) =>
+      both.parseCopy((...each) => parseRequestHead(...each, requestLimits), head, ...given);
+    const found = verdictOf(parse, bytes);
     assert.equal(word(found), verdict, head.problem);
     if (verdict === 'ok') assert.equal(head.problem, '');
     else assert.match(head.problem, expected(title));
@@ -63,7 +68,8 @@ for (const { title, bytes, verdict } of requestRows) {
 for (const { title, bytes, ok } of responseRows) {
   test(`response, ${title}: ${ok ? 'taken' : 'refused'}`, () => {
     const head = new Head();
-    const parse: Parse = (buffer, start, end) => parseResponseHead(head, buffer, start, end, responseLimits, false);
+    const parse: Parse = (...given) =>
+      both.parseCopy((...each) => parseResponseHead(...each, responseLimits, false), head, ...given);
     const found = verdictOf(parse, bytes);
     assert.equal(found, ok ? OK : refusalNumber('upstream_protocol'), head.problem);
     assert.equal(head.problem === '', ok);
