@@ -97,6 +97,8 @@ export class Forwarding {
   /** What a trusted proxy passes on; null if the peer is not one. */
   passed: PassedOn | null = null;
 
+  #peerLines: Uint8Array | null = null;
+
   constructor(peer: Address | null) {
     this.peer = peer ?? new Address();
     this.peerText = peer === null ? UNKNOWN : textOf(peer);
@@ -110,6 +112,12 @@ export class Forwarding {
     this.client = this.peer;
     this.clientText = this.peerText;
     this.clientLength = this.peerText.length;
+  }
+
+  /** The peer's address and who asks, as they follow the block for one that is not trusted. Made once, to be one copy for each request. */
+  get peerLines(): Uint8Array {
+    this.#peerLines ??= peerLinesOf(this.peerText);
+    return this.#peerLines;
   }
 
   /** False if the other end has no address that can be read. */
@@ -134,6 +142,15 @@ const textBuffer = new Uint8Array(ADDRESS_BYTES);
 function textOf(address: Address): Uint8Array {
   // A copy of its exact size: up to 64 bytes live in the object itself.
   return ownBytes(textBuffer, 0, writeAddress(address, textBuffer, 0));
+}
+
+function peerLinesOf(text: Uint8Array): Uint8Array {
+  const lines = new Uint8Array(2 * text.length + REAL_IP.length + CRLF.length);
+  let at = copyBytes(text, 0, text.length, lines, 0);
+  at = copyBytes(REAL_IP, 0, REAL_IP.length, lines, at);
+  at = copyBytes(text, 0, text.length, lines, at);
+  copyBytes(CRLF, 0, CRLF.length, lines, at);
+  return lines;
 }
 
 /** What becomes of a field, by its number: 1 goes when the peer is not trusted, 2 whoever sent it (it is written anew). */
@@ -236,7 +253,11 @@ export class ForwardingWriter {
       at += block.bytes.length;
     } else at = this.#writeParts(forwarding, passed, head, out, at, high, low);
     const { xForwarded, forwarded } = this.#options.plan.forwarding;
-    if (xForwarded) {
+    if (xForwarded && passed === null) {
+      const lines = forwarding.peerLines;
+      out.set(lines, at);
+      at += lines.length;
+    } else if (xForwarded) {
       at = copyBytes(forwarding.peerText, 0, forwarding.peerText.length, out, at);
       at = copyBytes(REAL_IP, 0, REAL_IP.length, out, at);
       at = copyBytes(forwarding.clientText, 0, forwarding.clientLength, out, at);

@@ -4,7 +4,7 @@
  *
  * Invariants: no byte of a dropped field is copied; framing fields are ours (RFC 9112 §6.1, §7): `Content-Length` only
  * when the body goes out with that length, `Transfer-Encoding: chunked` only when we chunk.
- * Cost: one copy for each run of kept fields; a request without dropped fields is one copy.
+ * Cost: one copy for each run of kept fields, the start line with the first if it stays as it is; a head of which nothing is dropped is one copy.
  */
 import { ascii, copyBytes } from '../../kernel/bytes.ts';
 import { field } from './fields.ts';
@@ -42,9 +42,12 @@ export interface Path {
  */
 export function writeRequestHead(head: Head, path: Path, host: Uint8Array | null, out: Uint8Array, at: number): number {
   const { buffer } = head;
-  const first = head.count > 0 ? (head.lineStart[0] ?? head.end) : head.end - 2;
-  if (!path.changed && head.targetForm !== ABSOLUTE_FORM && head.minorVersion === 1) {
-    at = copyBytes(buffer, head.start, first, out, at);
+  const isLineKept = !path.changed && head.targetForm !== ABSOLUTE_FORM && head.minorVersion === 1;
+  // RFC 9112 §3.2.2: the target's authority replaces whatever Host said.
+  const isHostNew = host !== null || head.targetForm === ABSOLUTE_FORM;
+  if (isHostNew && head.hostIndex >= 0) head.drop[head.hostIndex] = 1;
+  if (isLineKept) {
+    if (isHostNew) at = copyBytes(buffer, head.start, firstField(head), out, at);
   } else {
     at = copyBytes(buffer, head.start, head.methodEnd + 1, out, at);
     if (path.start < path.end) at = copyBytes(path.bytes, path.start, path.end, out, at);
@@ -55,18 +58,16 @@ export function writeRequestHead(head: Head, path: Path, host: Uint8Array | null
     }
     at = copyBytes(HTTP11_LINE, 0, HTTP11_LINE.length, out, at);
   }
-  if (host !== null) at = writeHost(head, host, 0, host.length, out, at);
-  // RFC 9112 §3.2.2: the target's authority replaces whatever Host said.
-  else if (head.targetForm === ABSOLUTE_FORM) at = writeHost(head, buffer, head.hostStart, head.hostEnd, out, at);
-  at = writeFields(head, out, at);
+  if (host !== null) at = writeHost(host, 0, host.length, out, at);
+  else if (isHostNew) at = writeHost(buffer, head.hostStart, head.hostEnd, out, at);
+  at = writeLines(head, isLineKept && !isHostNew, out, at);
   if (head.bodyKind === CHUNKED) at = copyBytes(TE_CHUNKED, 0, TE_CHUNKED.length, out, at);
   if (head.teTrailers && !head.upgrade) at = copyBytes(TE_TRAILERS, 0, TE_TRAILERS.length, out, at);
   return at;
 }
 
-// WHY six parameters: the hot path; an options object would be made for each request.
-function writeHost(head: Head, host: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
-  if (head.hostIndex >= 0) head.drop[head.hostIndex] = 1;
+// WHY five parameters: the hot path; an options object would be made for each request.
+function writeHost(host: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
   at = copyBytes(HOST, 0, HOST.length, out, at);
   at = copyBytes(host, from, to, out, at);
   return copyBytes(CRLF, 0, 2, out, at);
@@ -118,10 +119,8 @@ export function writeResponseHead(
   at: number,
 ): number {
   const line = at;
-  const first = head.count > 0 ? (head.lineStart[0] ?? head.end) : head.end - 2;
-  at = copyBytes(head.buffer, head.start, first, out, at);
+  at = writeLines(head, true, out, at);
   out[line + 7] = 49; // our version is 1.1, whatever the server's (RFC 9112 §2.3)
-  at = writeFields(head, out, at);
   at = copyBytes(added, 0, added.length, out, at);
   if (bodyKind === CHUNKED) at = copyBytes(TE_CHUNKED, 0, TE_CHUNKED.length, out, at);
   if (connection === CONNECTION_CLOSE) at = copyBytes(CLOSE, 0, CLOSE.length, out, at);
@@ -149,18 +148,22 @@ export function endHead(out: Uint8Array, at: number): number {
   return at + 2;
 }
 
-/** Fields with `drop` 0, each run of neighbours in one copy. */
-function writeFields(head: Head, out: Uint8Array, at: number): number {
-  const { buffer, count, drop, lineStart, lineEnd } = head;
-  let index = 0;
-  while (index < count) {
+/** Where the fields begin, or the empty line. */
+function firstField(head: Head): number {
+  return head.count > 0 ? head.lineStart[0]! : head.end - 2;
+}
+
+/** Fields with `drop` 0, each run of neighbours in one copy; `withStart`: with the start line before them. */
+function writeLines(head: Head, withStart: boolean, out: Uint8Array, at: number): number {
+  const { buffer, count, drop, lineEnd } = head;
+  let to = firstField(head);
+  let from = withStart ? head.start : to;
+  for (let index = 0; index < count; index++) {
     if (drop[index] !== 0) {
-      index++;
-      continue;
+      at = copyBytes(buffer, from, to, out, at);
+      from = lineEnd[index]!;
     }
-    const from = lineStart[index] ?? 0;
-    while (index < count && drop[index] === 0) index++;
-    at = copyBytes(buffer, from, lineEnd[index - 1] ?? from, out, at);
+    to = lineEnd[index]!;
   }
-  return at;
+  return copyBytes(buffer, from, to, out, at);
 }
