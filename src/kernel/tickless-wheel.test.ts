@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Clock, Timer } from './clock.ts';
 import { TicklessWheel } from './tickless-wheel.ts';
-import type { Deadline } from './timer-wheel.ts';
+import { Deadline } from './timer-wheel.ts';
 
 const TICK_MS = 5;
 
@@ -44,7 +44,7 @@ class SteppedClock implements Clock {
 }
 
 function entry(onDeadline: (nowMs: number) => void): Deadline {
-  return { deadlineMs: Number.POSITIVE_INFINITY, wheelSlot: -1, wheelNext: null, wheelPrevious: null, onDeadline };
+  return new Deadline({ onDeadline });
 }
 
 test('a deadline is met within two ticks, also after a long sleep', () => {

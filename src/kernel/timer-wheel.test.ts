@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { type Deadline, TimerWheel } from './timer-wheel.ts';
+import { Deadline, type Timed, TimerWheel } from './timer-wheel.ts';
 
 const TICK_MS = 100;
 /** One turn of the wheel, and so the time over which entries are moved on. */
 const TURN_MS = 512 * TICK_MS;
 
-class Entry implements Deadline {
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+class Entry implements Timed {
+  readonly deadline = new Deadline(this);
   readonly firedMs: number[] = [];
   /** The deadline that the test wants, which the wheel must not have changed. */
   wantedMs = Number.POSITIVE_INFINITY;
@@ -71,7 +68,7 @@ function run(startMs: number, steps: readonly Step[]): void {
         assert.ok(fired === 0 || fired === 1, 'a deadline fires once');
         if (fired === 1) {
           assert.ok(one.wantedMs <= nowMs, `fired at ${nowMs}, due at ${one.wantedMs}`);
-          assert.equal(one.deadlineMs, Number.POSITIVE_INFINITY, 'what fired is no longer armed');
+          assert.equal(one.deadline.atMs, Number.POSITIVE_INFINITY, 'what fired is no longer armed');
           one.wantedMs = Number.POSITIVE_INFINITY;
           one.dueMs = Number.POSITIVE_INFINITY;
         }
@@ -83,15 +80,15 @@ function run(startMs: number, steps: readonly Step[]): void {
     if (each.kind === 'arm') {
       one.wantedMs = nowMs + each.inMs;
       one.dueMs = Math.max(nowMs, one.wantedMs);
-      wheel.arm(one, one.wantedMs);
+      wheel.arm(one.deadline, one.wantedMs);
     } else {
       one.wantedMs = Number.POSITIVE_INFINITY;
       one.dueMs = Number.POSITIVE_INFINITY;
-      if (each.kind === 'disarm') wheel.disarm(one);
-      else wheel.remove(one);
-      if (each.kind === 'remove') assert.equal(one.wheelSlot, -1);
+      if (each.kind === 'disarm') wheel.disarm(one.deadline);
+      else wheel.remove(one.deadline);
+      if (each.kind === 'remove') assert.equal(one.deadline.slot, -1);
     }
-    assert.equal(one.deadlineMs, one.wantedMs);
+    assert.equal(one.deadline.atMs, one.wantedMs);
   }
 }
 
@@ -113,16 +110,16 @@ test('an entry may be armed again, and others changed, from within its own deadl
       let dueMs = nowMs + 50;
       repeating.then = (firedMs) => {
         assert.ok(firedMs >= dueMs && firedMs <= dueMs + 2 * TICK_MS + 10, `due ${dueMs}, fired ${firedMs}`);
-        wheel.remove(removed);
+        wheel.remove(removed.deadline);
         const delay = rest.shift();
         if (delay === undefined) return;
         dueMs = firedMs + delay;
-        wheel.arm(repeating, dueMs);
-        wheel.arm(removed, dueMs + 3 * TICK_MS);
+        wheel.arm(repeating.deadline, dueMs);
+        wheel.arm(removed.deadline, dueMs + 3 * TICK_MS);
       };
-      wheel.arm(repeating, dueMs);
-      wheel.arm(removed, dueMs + 3 * TICK_MS);
-      while (rest.length > 0 || repeating.deadlineMs !== Number.POSITIVE_INFINITY) {
+      wheel.arm(repeating.deadline, dueMs);
+      wheel.arm(removed.deadline, dueMs + 3 * TICK_MS);
+      while (rest.length > 0 || repeating.deadline.atMs !== Number.POSITIVE_INFINITY) {
         nowMs += 10;
         wheel.advance(nowMs);
       }
@@ -136,10 +133,10 @@ test('an entry may be armed again, and others changed, from within its own deadl
 test('moving a deadline to a later time keeps the entry where it is until its slot comes round', () => {
   const wheel = new TimerWheel(0, TICK_MS);
   const one = new Entry();
-  wheel.arm(one, 1000);
-  const slot = one.wheelSlot;
-  for (let dueMs = 1100; dueMs <= 5000; dueMs += 100) wheel.arm(one, dueMs);
-  assert.equal(one.wheelSlot, slot);
+  wheel.arm(one.deadline, 1000);
+  const slot = one.deadline.slot;
+  for (let dueMs = 1100; dueMs <= 5000; dueMs += 100) wheel.arm(one.deadline, dueMs);
+  assert.equal(one.deadline.slot, slot);
   for (let nowMs = 0; nowMs < 5000; nowMs += TICK_MS) {
     wheel.advance(nowMs);
     assert.deepEqual(one.firedMs, []);
@@ -151,8 +148,8 @@ test('moving a deadline to a later time keeps the entry where it is until its sl
 test('ten thousand entries in one slot fire together', () => {
   const wheel = new TimerWheel(0, TICK_MS);
   const entries = Array.from({ length: 10_000 }, () => new Entry());
-  for (const one of entries) wheel.arm(one, 1000);
-  for (const one of entries.slice(0, 5000)) wheel.remove(one);
+  for (const one of entries) wheel.arm(one.deadline, 1000);
+  for (const one of entries.slice(0, 5000)) wheel.remove(one.deadline);
   wheel.advance(1200);
   assert.equal(entries.filter(({ firedMs }) => firedMs.length === 1).length, 5000);
 });

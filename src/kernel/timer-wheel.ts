@@ -15,14 +15,27 @@ const MASK = SLOTS - 1;
 /** One slot short of a whole turn, so that an entry moved on never lands in the slot that is being emptied. */
 const FARTHEST = SLOTS - 2;
 
-/** What has a deadline. The wheel owns the `wheel…` fields. */
-export interface Deadline {
-  /** When `onDeadline` is due, in the clock's ms; `Infinity` is never. Read it; change it through the wheel. */
-  deadlineMs: number;
-  wheelSlot: number; // -1 outside the wheel
-  wheelNext: Deadline | null;
-  wheelPrevious: Deadline | null;
+/** Who is told when its time has come. */
+export interface Timed {
   onDeadline(nowMs: number): void;
+}
+
+/**
+ * One deadline of somebody's. An object of its own, as all have the same shape then: a wheel that reads and writes fields of a dozen
+ * classes has to look for each of them, three times as long.
+ */
+export class Deadline {
+  /** When `onDeadline` is due, in the clock's ms; `Infinity` is never. Read it; change it through the wheel. */
+  atMs = Number.POSITIVE_INFINITY;
+  readonly owner: Timed;
+  // The wheel's.
+  slot = -1; // outside of it
+  next: Deadline | null = null;
+  previous: Deadline | null = null;
+
+  constructor(owner: Timed) {
+    this.owner = owner;
+  }
 }
 
 export class TimerWheel {
@@ -42,28 +55,28 @@ export class TimerWheel {
   }
 
   /** Sets the deadline of `entry`, replacing an earlier one. */
-  arm(entry: Deadline, deadlineMs: number): void {
-    const due = this.#slotOf(deadlineMs);
-    if (entry.wheelSlot >= 0) {
-      const ahead = (entry.wheelSlot - this.#tick) & MASK;
+  arm(entry: Deadline, atMs: number): void {
+    const due = this.#slotOf(atMs);
+    if (entry.slot >= 0) {
+      const ahead = (entry.slot - this.#tick) & MASK;
       const scheduledFirst = ahead <= due - this.#tick;
-      entry.deadlineMs = deadlineMs;
+      entry.atMs = atMs;
       if (scheduledFirst) return;
       this.#unlink(entry);
     }
-    entry.deadlineMs = deadlineMs;
+    entry.atMs = atMs;
     this.#link(entry, due & MASK);
   }
 
   /** Forgets the deadline. The entry leaves the wheel when its slot comes round; `remove` takes it out at once. */
   disarm(entry: Deadline): void {
-    entry.deadlineMs = Number.POSITIVE_INFINITY;
+    entry.atMs = Number.POSITIVE_INFINITY;
   }
 
   /** Takes the entry out, for one that will not be armed again. */
   remove(entry: Deadline): void {
-    entry.deadlineMs = Number.POSITIVE_INFINITY;
-    if (entry.wheelSlot >= 0) this.#unlink(entry);
+    entry.atMs = Number.POSITIVE_INFINITY;
+    if (entry.slot >= 0) this.#unlink(entry);
   }
 
   /** Fires what is due at `nowMs`. Call it every `tickMs`; late calls catch up. */
@@ -82,11 +95,11 @@ export class TimerWheel {
     // Nothing is linked into this slot meanwhile (see `FARTHEST`), so taking the first until none is left ends.
     for (let entry = this.#slots[slot] ?? null; entry !== null; entry = this.#slots[slot] ?? null) {
       this.#unlink(entry);
-      if (entry.deadlineMs <= nowMs) {
-        entry.deadlineMs = Number.POSITIVE_INFINITY;
-        entry.onDeadline(nowMs);
-      } else if (entry.deadlineMs !== Number.POSITIVE_INFINITY) {
-        this.#link(entry, this.#slotOf(entry.deadlineMs) & MASK);
+      if (entry.atMs <= nowMs) {
+        entry.atMs = Number.POSITIVE_INFINITY;
+        entry.owner.onDeadline(nowMs);
+      } else if (entry.atMs !== Number.POSITIVE_INFINITY) {
+        this.#link(entry, this.#slotOf(entry.atMs) & MASK);
       }
     }
   }
@@ -101,21 +114,21 @@ export class TimerWheel {
   #link(entry: Deadline, slot: number): void {
     const first = this.#slots[slot] ?? null;
     this.#entries += 1;
-    entry.wheelSlot = slot;
-    entry.wheelPrevious = null;
-    entry.wheelNext = first;
-    if (first !== null) first.wheelPrevious = entry;
+    entry.slot = slot;
+    entry.previous = null;
+    entry.next = first;
+    if (first !== null) first.previous = entry;
     this.#slots[slot] = entry;
   }
 
   #unlink(entry: Deadline): void {
-    const { wheelNext: next, wheelPrevious: previous } = entry;
+    const { next, previous } = entry;
     this.#entries -= 1;
-    if (next !== null) next.wheelPrevious = previous;
-    if (previous !== null) previous.wheelNext = next;
-    else this.#slots[entry.wheelSlot] = next;
-    entry.wheelSlot = -1;
-    entry.wheelNext = null;
-    entry.wheelPrevious = null;
+    if (next !== null) next.previous = previous;
+    if (previous !== null) previous.next = next;
+    else this.#slots[entry.slot] = next;
+    entry.slot = -1;
+    entry.next = null;
+    entry.previous = null;
   }
 }

@@ -12,7 +12,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from '../kernel/clock.ts';
 import { TicklessWheel } from '../kernel/tickless-wheel.ts';
-import type { Deadline } from '../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../kernel/timer-wheel.ts';
 import type { Duration } from '../kernel/units.ts';
 import type { Decision } from './decision.ts';
 import { checkAmount, checkKeys, durationUs, invalid } from './options.ts';
@@ -68,11 +68,8 @@ export function readWait(options: WaitOptions): Wait {
   return { cost, priority, maxWaitMs: maxWait === 0 ? 0 : durationUs('wait: maxWait', maxWait) / 1000, signal };
 }
 
-class Waiter implements Deadline {
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+class Waiter implements Timed {
+  readonly deadline = new Deadline(this);
   readonly cost: number;
   readonly priority: number;
   readonly untilMs: number;
@@ -92,11 +89,8 @@ class Waiter implements Deadline {
 }
 
 /** Those who wait for one key. */
-class Queue implements Deadline {
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+class Queue implements Timed {
+  readonly deadline = new Deadline(this);
   readonly key: string;
   readonly waiters: Waiter[] = [];
   readonly #waiting: Waiting;
@@ -151,7 +145,7 @@ class Queue implements Deadline {
           this.#leave(first, decision);
           continue;
         }
-        this.#waiting.arm(this, nowMs + retryMs);
+        this.#waiting.arm(this.deadline, nowMs + retryMs);
         return;
       }
     } catch (error) {
@@ -210,7 +204,7 @@ export class Waiting {
     const waiter = new Waiter(queue, wait, this.options.clock.nowMs());
     queue.add(waiter);
     this.#waiters += 1;
-    this.arm(waiter, waiter.untilMs);
+    this.arm(waiter.deadline, waiter.untilMs);
     const onAbort = (): void => {
       this.leave(queue, waiter);
       waiter.settled.reject(signal!.reason);
@@ -247,13 +241,13 @@ export class Waiting {
     if (place < 0) return;
     queue.waiters.splice(place, 1);
     this.#waiters -= 1;
-    this.#wheel.remove(waiter);
+    this.#wheel.remove(waiter.deadline);
     if (queue.waiters.length > 0) {
       // The next may want less, or have more time.
-      if (place === 0) this.arm(queue, this.options.clock.nowMs());
+      if (place === 0) this.arm(queue.deadline, this.options.clock.nowMs());
       return;
     }
-    this.#wheel.remove(queue);
+    this.#wheel.remove(queue.deadline);
     if (this.#queues.get(queue.key) === queue) this.#queues.delete(queue.key);
   }
 }

@@ -16,7 +16,7 @@
  * Cost: nothing but a look for an exchange whose first attempt is answered; no allocation but for the first hedge it ever has.
  * Source: Dean and Barroso, The Tail at Scale (2013), for hedges; Brooker, Exponential Backoff And Jitter (2015).
  */
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import { NO_PASS } from '../breakers/service-breaker.ts';
 import { endpointSlots, type Refusal, routeSlots } from '../slots.ts';
 import { AttemptLog } from '../tracing/attempt-log.ts';
@@ -28,7 +28,7 @@ import { backoffMs, isIdempotent, isRetriedStatus, mayRetry, retryAfterMs, type 
 
 const NOT = -1;
 
-export class Asking implements Deadline {
+export class Asking implements Timed {
   /** The one that counts: under way, or the last. */
   attempt: Attempt;
   /** Attempts so far. */
@@ -38,10 +38,7 @@ export class Asking implements Deadline {
   /** The attempts before the one that counts; null if this never had any that was traced. */
   log: AttemptLog | null = null;
   /** When the next attempt, or a hedge, is due. */
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+  readonly deadline = new Deadline(this);
   readonly #exchange: Exchange;
   /** Beside `attempt`. */
   #hedge: Attempt | null = null;
@@ -189,9 +186,9 @@ export class Asking implements Deadline {
   /** Nobody will use it again. */
   discard(): void {
     const { shortWaits, wheel } = this.#exchange.plane;
-    shortWaits.remove(this);
-    wheel.remove(this.attempt);
-    if (this.#spare !== null) wheel.remove(this.#spare);
+    shortWaits.remove(this.deadline);
+    wheel.remove(this.attempt.deadline);
+    if (this.#spare !== null) wheel.remove(this.#spare.deadline);
   }
 
   // — Another attempt after one that failed
@@ -206,7 +203,7 @@ export class Asking implements Deadline {
     const { plane, service, tried } = exchange;
     if (!this.#mayRetry(attempt)) return NOT;
     const delayMs = Math.max(waitMs, backoffMs(this.count, service.plan.retries, plane.random));
-    if (plane.nowMs + delayMs >= exchange.deadlineMs) return NOT;
+    if (plane.nowMs + delayMs >= exchange.deadline.atMs) return NOT;
     if (attempt.endpoint !== null) tried.push(attempt.endpoint);
     // Nobody else is there, or the service is not to be asked: what this one said is what the client is told.
     return service.breaker?.isClosed !== false && service.hasLeft(exchange) && this.#pay() ? delayMs : NOT;
@@ -297,11 +294,11 @@ export class Asking implements Deadline {
   #wait(delayMs: number, otherwise: Refusal | null): void {
     const { plane } = this.#exchange;
     this.#otherwise = otherwise;
-    plane.shortWaits.arm(this, plane.nowMs + delayMs);
+    plane.shortWaits.arm(this.deadline, plane.nowMs + delayMs);
   }
 
   #stopWaiting(): void {
-    if (this.deadlineMs !== Number.POSITIVE_INFINITY) this.#exchange.plane.shortWaits.disarm(this);
+    if (this.deadline.atMs !== Number.POSITIVE_INFINITY) this.#exchange.plane.shortWaits.disarm(this.deadline);
   }
 
   onDeadline(nowMs: number): void {

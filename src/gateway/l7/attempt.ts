@@ -11,7 +11,7 @@
  */
 // WHY: over 400 lines: what a try goes through, and whom it tells at each of its ends, is one machine.
 import { type TrafficResult, trafficResults } from '../../health/index.ts';
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import { NO_PASS } from '../breakers/service-breaker.ts';
 import { bucketOf } from '../durations.ts';
 import { countStatus, endpointSlots as slot, type Refusal } from '../slots.ts';
@@ -33,7 +33,7 @@ const SENT = 2;
 /** The final head was read. */
 const ANSWERED = 3;
 
-export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
+export class Attempt implements Waiter, Requester, HeadTaker, Timed {
   readonly #exchange: Exchange;
   readonly #heads: ResponseHeads;
   /** The last one that was tried, also when it is over; null before the first. */
@@ -70,10 +70,7 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
   /** The first byte came back; 0 if none did. */
   firstByteMs = 0;
 
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+  readonly deadline = new Deadline(this);
   #state = IDLE;
   /** The last of the request was sent. */
   #sentMs = 0;
@@ -217,7 +214,7 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
     this.count(slot.durationSumMs, answerMs);
     this.count(slot.buckets + bucketOf(answerMs), 1);
     this.#answered(head.status < 500);
-    exchange.plane.wheel.disarm(this);
+    exchange.plane.wheel.disarm(this.deadline);
     exchange.onAnswer(this, head, bytes, to);
     return false;
   }
@@ -234,15 +231,15 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
     if (this.#state !== SENT || !exchange.client.wire.congested) return;
     this.upstream?.wire.pause();
     const { nowMs, wheel } = exchange.plane;
-    if (this.deadlineMs !== Number.POSITIVE_INFINITY) this.#leftMs = this.deadlineMs - nowMs;
-    wheel.disarm(this);
+    if (this.deadline.atMs !== Number.POSITIVE_INFINITY) this.#leftMs = this.deadline.atMs - nowMs;
+    wheel.disarm(this.deadline);
     exchange.answer.waitForClient();
   }
 
   onClientDrain(): void {
     if (this.#state !== SENT) return;
     // Not of one that has not waited for the client: the hints that filled it were the other's of two.
-    if (this.deadlineMs === Number.POSITIVE_INFINITY) this.#arm(this.#leftMs);
+    if (this.deadline.atMs === Number.POSITIVE_INFINITY) this.#arm(this.#leftMs);
     this.upstream?.wire.resume();
     this.#heads.readOn();
     this.#waitForClient();
@@ -285,13 +282,16 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
     if (2 * hadMs >= service.plan.timeouts.totalMs) {
       this.#learn(result, 0);
       this.#answered(false);
-    } else this.#tellBreaker(true, this.#tookMs);
+    } else this.#tellBreaker(true, this.#tookMs());
   }
 
   /** Tells whoever judges what came of it. `answerMs` is read of an answer. */
   #learn(result: TrafficResult, answerMs: number): void {
     this.endpoint?.record(result, answerMs);
-    this.#tellBreaker(result !== trafficResults.answer, result <= trafficResults.serverError ? answerMs : this.#tookMs);
+    this.#tellBreaker(
+      result !== trafficResults.answer,
+      result <= trafficResults.serverError ? answerMs : this.#tookMs(),
+    );
   }
 
   /** Once, so for it an attempt ends with the head of its answer. Null: it says nothing. */
@@ -304,7 +304,7 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
     else breaker?.end(pass, failed, tookMs);
   }
 
-  get #tookMs(): number {
+  #tookMs(): number {
     return this.#exchange.plane.nowMs - (this.connectingMs || this.connectedMs);
   }
 
@@ -345,7 +345,7 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
   end(): void {
     if (this.#state === IDLE) return;
     this.#state = IDLE;
-    this.#exchange.plane.wheel.disarm(this);
+    this.#exchange.plane.wheel.disarm(this.deadline);
     this.#heads.end();
     this.endpoint?.leave(this);
     this.handOver()?.close();
@@ -377,18 +377,18 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
   /** Not beyond the time that one try has. */
   #arm(afterMs: number): void {
     const { plane } = this.#exchange;
-    plane.wheel.arm(this, Math.min(plane.nowMs + afterMs, this.#untilMs));
+    plane.wheel.arm(this.deadline, Math.min(plane.nowMs + afterMs, this.#untilMs));
   }
 
   /** The answer is not late before the request is whole, unless the client waits for the server to want its body. */
-  get #patienceMs(): number {
+  #patienceMs(): number {
     const { request, service, waitsForContinue } = this.#exchange;
     const { bodyIdleMs, responseHeaderMs } = service.plan.timeouts;
     return request.done || waitsForContinue ? responseHeaderMs : bodyIdleMs;
   }
 
   #waitForServer(): void {
-    this.#arm(this.#patienceMs);
+    this.#arm(this.#patienceMs());
   }
 
   /** Some of the request's body moved on. */
@@ -396,7 +396,7 @@ export class Attempt implements Waiter, Requester, HeadTaker, Deadline {
     if (this.#state !== SENT) return;
     this.#sentMs = this.#exchange.plane.nowMs;
     if (this.takesHeads) this.#waitForServer();
-    else this.#leftMs = this.#patienceMs;
+    else this.#leftMs = this.#patienceMs();
   }
 
   onDeadline(nowMs: number): void {

@@ -8,7 +8,7 @@
  * Invariants: one exchange at a time; after a refusal of framing or head nothing more is read as a request (§11.2); the
  * last answer is followed by a `LingeringClose`, to which the wire then belongs.
  */
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import { refusalNumber } from '../slots.ts';
 import type { Guest, Place } from './admission.ts';
 import { BodyPace } from './body-pace.ts';
@@ -32,7 +32,7 @@ const BUSY = 1;
 /** The wire is closed, or a `LingeringClose` has it. */
 const GONE = 2;
 
-export class ClientConnection implements Guest, WireOwner, Deadline {
+export class ClientConnection implements Guest, WireOwner, Timed {
   readonly plane: Plane;
   readonly listener: Listener;
   readonly wire: Wire;
@@ -47,10 +47,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   readonly forwarding: Forwarding;
   keepAlive = true;
   requests = 0;
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+  readonly deadline = new Deadline(this);
   readonly #place: Place;
   #state = READING;
   readonly #carry: Carry;
@@ -80,7 +77,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     this.lot = plane.random.unit();
     this.#carry = new Carry(plane.buffers);
     wire.owner = this;
-    plane.wheel.arm(this, plane.nowMs + listener.plan.timeouts.headerMs);
+    plane.wheel.arm(this.deadline, plane.nowMs + listener.plan.timeouts.headerMs);
   }
 
   /** False when the connection must end after the current answer. */
@@ -142,7 +139,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     if (this.#state === READING && this.wire.congested) this.#waitForClient();
     else if (this.#state === READING && !this.#headTimed) {
       this.#headTimed = true;
-      plane.wheel.arm(this, plane.nowMs + listener.plan.timeouts.headerMs);
+      plane.wheel.arm(this.deadline, plane.nowMs + listener.plan.timeouts.headerMs);
     }
     if (this.#state === READING || this.#state === BUSY) this.#keep(bytes, from, to);
   }
@@ -190,7 +187,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     this.#headTimed = false;
     this.#pendingSeen = this.wire.pendingBytes;
     this.wire.pause();
-    this.plane.wheel.arm(this, this.plane.nowMs + this.listener.plan.timeouts.writeIdleMs);
+    this.plane.wheel.arm(this.deadline, this.plane.nowMs + this.listener.plan.timeouts.writeIdleMs);
   }
 
   #keep(bytes: Uint8Array, from: number, to: number): void {
@@ -226,11 +223,11 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     }
     const { timeouts } = this.listener.plan;
     if (this.#carry.bytes === null) {
-      plane.wheel.arm(this, plane.nowMs + timeouts.idleMs);
+      plane.wheel.arm(this.deadline, plane.nowMs + timeouts.idleMs);
       this.wire.resume();
       return;
     }
-    plane.wheel.arm(this, plane.nowMs + timeouts.headerMs);
+    plane.wheel.arm(this.deadline, plane.nowMs + timeouts.headerMs);
     // From the event loop, not from here: a thousand pipelined requests must not be a thousand frames deep.
     queueMicrotask(() => {
       if (this.#state !== READING) return;
@@ -266,7 +263,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
       this.breakOff();
       return;
     }
-    plane.wheel.arm(this, plane.nowMs + this.listener.plan.timeouts.halfCloseMs);
+    plane.wheel.arm(this.deadline, plane.nowMs + this.listener.plan.timeouts.halfCloseMs);
   }
 
   /** What had been read before the client's FIN was looked at once more. */
@@ -281,7 +278,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     this.#pendingSeen = 0;
     if (this.exchange !== null) this.exchange.onClientDrain();
     else if (this.#state === READING) {
-      plane.wheel.arm(this, plane.nowMs + this.listener.plan.timeouts.idleMs);
+      plane.wheel.arm(this.deadline, plane.nowMs + this.listener.plan.timeouts.idleMs);
       this.takeRest();
       if (!this.wire.congested) this.resume();
     }
@@ -316,20 +313,20 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     if (request.done) return;
     const { plan } = this.listener;
     if (this.#bodyPace.isTooSlow(plan, request.bytes, exchange.takesBody)) exchange.fail('body_timeout');
-    else plane.wheel.arm(this, plane.nowMs + BodyPace.windowMs(plan));
+    else plane.wheel.arm(this.deadline, plane.nowMs + BodyPace.windowMs(plan));
   }
 
   /** The body of the request has begun and is not all here: from now on it has to keep coming. */
   watchBody(): void {
     this.#bodyPace.begin();
-    this.plane.wheel.arm(this, this.plane.nowMs + BodyPace.windowMs(this.listener.plan));
+    this.plane.wheel.arm(this.deadline, this.plane.nowMs + BodyPace.windowMs(this.listener.plan));
   }
 
   /** An idle connection closes after `idleMs`, another after its answer. */
   drain(idleMs: number): void {
     if (this.#state !== READING || this.#carry.bytes !== null) return;
     if (idleMs === 0) this.#lastStage().finish();
-    else this.plane.wheel.arm(this, Math.min(this.deadlineMs, this.plane.nowMs + idleMs));
+    else this.plane.wheel.arm(this.deadline, Math.min(this.deadline.atMs, this.plane.nowMs + idleMs));
   }
 
   /** Ends whatever is running. */
@@ -342,7 +339,7 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
   /** The wire now belongs to a tunnel; what was read ahead goes with it. */
   handOver(tunnel: Tunnel): void {
     this.tunnel = tunnel;
-    this.plane.wheel.disarm(this);
+    this.plane.wheel.disarm(this.deadline);
     const { from, to } = this.#carry;
     const bytes = this.#carry.take();
     if (bytes !== null) {
@@ -388,6 +385,6 @@ export class ClientConnection implements Guest, WireOwner, Deadline {
     this.parked?.release();
     this.parked = null;
     this.#carry.drop();
-    this.plane.wheel.remove(this);
+    this.plane.wheel.remove(this.deadline);
   }
 }

@@ -9,7 +9,7 @@
  * Cost: where no such limit is set, nothing; else a look at the count for each connection, and at the lanes where requests wait.
  */
 import { type Cell, cellLanes, type Lane, sumSlot } from '../../kernel/cells.ts';
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import { ENDPOINT_SLOTS, endpointSlots as slot } from '../slots.ts';
 import type { ConnectionCount } from '../connection-count.ts';
 import type { Plane } from './plane.ts';
@@ -31,12 +31,9 @@ export interface ConnectionRoomOptions {
   readonly look: () => boolean;
 }
 
-export class ConnectionRoom implements Deadline {
+export class ConnectionRoom implements Timed {
   readonly connectionsMax: number;
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+  readonly deadline = new Deadline(this);
   readonly #plane: Plane;
   readonly #count: ConnectionCount;
   readonly #lanes: readonly Lane[];
@@ -53,7 +50,7 @@ export class ConnectionRoom implements Deadline {
 
   /** There is a place, and it is not left to another worker. */
   get isFree(): boolean {
-    return this.#plane.nowMs >= this.#gaveUpMs + LEAVE_MS && !this.#isFull;
+    return this.#plane.nowMs >= this.#gaveUpMs + LEAVE_MS && !this.#isFull();
   }
 
   /** There are more connections than places: it had more before. */
@@ -63,7 +60,7 @@ export class ConnectionRoom implements Deadline {
 
   /** All places are taken, and requests wait: at another worker, or of another config, if asked where none do. */
   get isWanted(): boolean {
-    return sumSlot(this.#lanes, slot.queued) > 0 && this.#isFull;
+    return sumSlot(this.#lanes, slot.queued) > 0 && this.#isFull();
   }
 
   /**
@@ -86,12 +83,13 @@ export class ConnectionRoom implements Deadline {
 
   /** Somebody waits, or something is unused. */
   watch(): void {
-    if (this.deadlineMs === Number.POSITIVE_INFINITY) this.#plane.shortWaits.arm(this, this.#plane.nowMs + LOOK_MS);
+    if (this.deadline.atMs === Number.POSITIVE_INFINITY)
+      this.#plane.shortWaits.arm(this.deadline, this.#plane.nowMs + LOOK_MS);
   }
 
   /** Nobody will use it again. */
   discard(): void {
-    this.#plane.shortWaits.remove(this);
+    this.#plane.shortWaits.remove(this.deadline);
   }
 
   onDeadline(nowMs: number): void {
@@ -99,7 +97,7 @@ export class ConnectionRoom implements Deadline {
     if (this.#look()) this.watch();
   }
 
-  get #isFull(): boolean {
+  #isFull(): boolean {
     return this.#count.total >= this.connectionsMax;
   }
 }

@@ -4,7 +4,7 @@
  *
  * Invariant: the connection carries no other request before the end of this answer was seen (RFC 9112 §9.3).
  */
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import { Body } from './body.ts';
 import { listedNames } from './connection.ts';
 import { CHUNKED, type Head, NONE, UNTIL_CLOSE } from './head.ts';
@@ -22,13 +22,10 @@ export function discardRest(upstream: UpstreamConnection, head: Head, bytes: Uin
   else new DiscardedAnswer(upstream, head).read(bytes, head.end, to);
 }
 
-class DiscardedAnswer implements Sender, Deadline {
+class DiscardedAnswer implements Sender, Timed {
   readonly #upstream: UpstreamConnection;
   readonly #body = new Body();
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+  readonly deadline = new Deadline(this);
 
   constructor(upstream: UpstreamConnection, head: Head) {
     const { plane } = upstream.endpoint;
@@ -38,7 +35,7 @@ class DiscardedAnswer implements Sender, Deadline {
     const outKind = bodyKind === NONE ? NONE : UNTIL_CLOSE;
     const listed = bodyKind === CHUNKED ? listedNames(head) : undefined;
     this.#body.begin(bodyKind, contentLength, outKind, REST_BYTES_MAX, listed);
-    plane.wheel.arm(this, plane.nowMs + REST_MS_MAX);
+    plane.wheel.arm(this.deadline, plane.nowMs + REST_MS_MAX);
   }
 
   /** Takes `bytes[from, to)` of the body, and what is behind it ends the connection (RFC 9112 §9.2). */
@@ -87,6 +84,6 @@ class DiscardedAnswer implements Sender, Deadline {
   }
 
   #leave(): void {
-    this.#upstream.endpoint.plane.wheel.remove(this);
+    this.#upstream.endpoint.plane.wheel.remove(this.deadline);
   }
 }

@@ -14,7 +14,7 @@
  */
 import { TrafficRecorder, type TrafficResult } from '../../health/index.ts';
 import { cellHeader, cellLane, type Lane } from '../../kernel/cells.ts';
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import { CUT, DRAIN, ENDPOINT_SLOTS, endpointSlots as slot, SERVING } from '../slots.ts';
 import type { EndpointPlan } from '../snapshot.ts';
 import { ConnectionCount } from '../connection-count.ts';
@@ -48,7 +48,7 @@ export interface Opening {
   cancel(): void;
 }
 
-export class Endpoint implements Deadline {
+export class Endpoint implements Timed {
   readonly plane: Plane;
   readonly service: Service;
   plan: EndpointPlan;
@@ -68,10 +68,7 @@ export class Endpoint implements Deadline {
   #retired = false;
   /** It was retired, and its time is over. */
   #ended = false;
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+  readonly deadline = new Deadline(this);
   #recorder: TrafficRecorder | null;
   /** Null unless the endpoint has a limit over all workers. */
   #room: ConnectionRoom | null;
@@ -105,11 +102,11 @@ export class Endpoint implements Deadline {
 
   /** A request that came now would not stand in the queue, or only until a connection has settled. */
   get hasRoom(): boolean {
-    return this.#idle.length > 0 || this.#settling > this.#queue.size || this.#hasPlace;
+    return this.#idle.length > 0 || this.#settling > this.#queue.size || this.#hasPlace();
   }
 
   /** There may be one connection more. */
-  get #hasPlace(): boolean {
+  #hasPlace(): boolean {
     return this.#open < this.service.plan.limits.connectionsMax && this.#room?.isFree !== false;
   }
 
@@ -126,7 +123,7 @@ export class Endpoint implements Deadline {
       return true;
     }
     // Of no use to this waiter, the one that has been idle longest makes room.
-    if (!this.#hasPlace) this.#idle[0]?.close();
+    if (!this.#hasPlace()) this.#idle[0]?.close();
     // A place that another worker gave back is seen by whoever comes first, and is for those who wait.
     if (this.#queue.size > 0) this.#serveQueue();
     if (this.#queue.size === 0 && this.#takePlace()) {
@@ -236,12 +233,12 @@ export class Endpoint implements Deadline {
   /** What it still has is cut after this time. The first call counts. */
   endAfter(ms: number): void {
     const { plane } = this;
-    if (this.deadlineMs === Number.POSITIVE_INFINITY) plane.wheel.arm(this, plane.nowMs + ms);
+    if (this.deadline.atMs === Number.POSITIVE_INFINITY) plane.wheel.arm(this.deadline, plane.nowMs + ms);
   }
 
   /** Some config has it again. */
   endNever(): void {
-    this.plane.wheel.disarm(this);
+    this.plane.wheel.disarm(this.deadline);
   }
 
   onDeadline(): void {
@@ -251,7 +248,7 @@ export class Endpoint implements Deadline {
 
   /** A drain may have begun or ended here, or have no more time. */
   heedDrain(): void {
-    if (this.#drains) this.closeIdle();
+    if (this.#drains()) this.closeIdle();
     if (!this.isCut) return;
     for (const waiter of [...this.#queue.keys()]) {
       this.#leaveQueue(waiter);
@@ -260,7 +257,7 @@ export class Endpoint implements Deadline {
     for (const { attempt } of [...this.#connections]) attempt?.cut();
   }
 
-  get #drains(): boolean {
+  #drains(): boolean {
     return Atomics.load(this.#header, DRAIN) !== SERVING;
   }
 
@@ -291,7 +288,7 @@ export class Endpoint implements Deadline {
 
   #keep(connection: UpstreamConnection): void {
     const full = this.#idle.length >= this.service.plan.limits.idleConnectionsMax;
-    if (full || this.#retired || this.#drains || this.plane.draining) {
+    if (full || this.#retired || this.#drains() || this.plane.draining) {
       connection.close();
       return;
     }
@@ -308,7 +305,7 @@ export class Endpoint implements Deadline {
 
   /** Counts one connection more, if there may be one. */
   #takePlace(): boolean {
-    if (!this.#hasPlace || !this.#count.take(this.plan.connectionsMax ?? Number.POSITIVE_INFINITY)) return false;
+    if (!this.#hasPlace() || !this.#count.take(this.plan.connectionsMax ?? Number.POSITIVE_INFINITY)) return false;
     this.#open += 1;
     this.#changed();
     return true;
@@ -373,7 +370,7 @@ export class Endpoint implements Deadline {
     if (this.#open + this.#queue.size > 0) busy.add(this);
     else {
       busy.delete(this);
-      wheel.remove(this);
+      wheel.remove(this.deadline);
     }
   }
 

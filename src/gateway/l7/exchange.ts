@@ -13,7 +13,7 @@
  * Source: RFC 9110 §7.6, §10.1.1; RFC 9112 §6-9.
  */
 import { joinBytes } from '../../kernel/bytes.ts';
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import { endpointSlots, type Refusal, refusalNumber, routeSlots } from '../slots.ts';
 import type { AttemptLog } from '../tracing/attempt-log.ts';
 import { Asking } from './asking.ts';
@@ -49,7 +49,7 @@ export const ENDED_BROKEN = 1;
 export const ENDED_ABORTED = 2;
 export type Ending = typeof ENDED_WELL | typeof ENDED_BROKEN | typeof ENDED_ABORTED;
 
-export class Exchange implements Deadline, Wanted {
+export class Exchange implements Timed, Wanted {
   readonly plane: Plane;
   client!: ClientConnection;
   route!: Route;
@@ -91,10 +91,7 @@ export class Exchange implements Deadline, Wanted {
   askedPath: Uint8Array = NOTHING;
 
   /** The total. What else may take too long is the attempt's and the answer's to watch. */
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+  readonly deadline = new Deadline(this);
 
   #state = IDLE;
   #retained: Uint8Array<ArrayBuffer> | null = null;
@@ -166,7 +163,7 @@ export class Exchange implements Deadline, Wanted {
     this.ending = ENDED_WELL;
     this.#asking.begin();
     this.answer.reset();
-    if (totalMs > 0) plane.wheel.arm(this, plane.nowMs + totalMs);
+    if (totalMs > 0) plane.wheel.arm(this.deadline, plane.nowMs + totalMs);
     this.#retained = retained;
     let taken = from;
     if (!request.done && from < to) {
@@ -199,7 +196,7 @@ export class Exchange implements Deadline, Wanted {
     if (this.deadlineAt === 0 || this.#retained === null) return;
     const { perTryMs } = this;
     const triesMs = perTryMs > 0 ? perTryMs : this.service.plan.timeouts.responseHeaderMs;
-    const leftMs = Math.min(this.deadlineMs - this.plane.nowMs, triesMs);
+    const leftMs = Math.min(this.deadline.atMs - this.plane.nowMs, triesMs);
     writeDeadline(leftMs, this.#retained, this.deadlineAt);
   }
 
@@ -301,7 +298,7 @@ export class Exchange implements Deadline, Wanted {
     if (upstream === null) return;
     answer.passUpgrade(head, bytes, to);
     this.#state = TUNNELLING;
-    this.plane.wheel.disarm(this);
+    this.plane.wheel.disarm(this.deadline);
     openTunnel(this, upstream);
   }
 
@@ -361,7 +358,7 @@ export class Exchange implements Deadline, Wanted {
     const { plane } = this;
     this.#asking.end();
     this.answer.end();
-    plane.wheel.disarm(this);
+    plane.wheel.disarm(this.deadline);
     this.ending = ending;
     this.#state = IDLE;
     this.count(routeSlots.inFlight, -1);
@@ -379,9 +376,9 @@ export class Exchange implements Deadline, Wanted {
   /** Nobody will use it again. */
   discard(): void {
     const { wheel } = this.plane;
-    wheel.remove(this);
+    wheel.remove(this.deadline);
     this.#asking.discard();
-    wheel.remove(this.answer);
+    wheel.remove(this.answer.deadline);
   }
 
   /** Adds to what is counted of the route. */

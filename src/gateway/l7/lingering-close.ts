@@ -7,7 +7,7 @@
  *
  * Invariants: nothing that is read here is a request; bounded in time and bytes; the place is given back at the end.
  */
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import type { Guest, Place } from './admission.ts';
 import type { Listener } from './listener.ts';
 import type { Wire, WireOwner } from './wire.ts';
@@ -17,11 +17,8 @@ const LINGER_MS = 2000;
 /** And how much. Many read no answer before all is sent; what is forgotten costs a read for each 64 KiB. */
 const LINGER_BYTES_MAX = 64 * 1024 * 1024;
 
-export class LingeringClose implements Guest, WireOwner, Deadline {
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+export class LingeringClose implements Guest, WireOwner, Timed {
+  readonly deadline = new Deadline(this);
   readonly #listener: Listener;
   readonly #wire: Wire;
   readonly #place: Place;
@@ -83,11 +80,11 @@ export class LingeringClose implements Guest, WireOwner, Deadline {
 
   #arm(afterMs: number): void {
     const { plane } = this.#listener;
-    plane.wheel.arm(this, plane.nowMs + afterMs);
+    plane.wheel.arm(this.deadline, plane.nowMs + afterMs);
   }
 
   #leave(reset: boolean): void {
-    this.#listener.plane.wheel.remove(this);
+    this.#listener.plane.wheel.remove(this.deadline);
     if (reset) this.#wire.reset();
     else this.#wire.close();
     this.#place.leave();

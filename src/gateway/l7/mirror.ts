@@ -12,7 +12,7 @@
  */
 import { ascii, copyBytes } from '../../kernel/bytes.ts';
 import type { Lane } from '../../kernel/cells.ts';
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import type { RoutedRequest } from '../routing/routed-request.ts';
 import { MIRROR_FIELD } from '../shaping/field-edits.ts';
 import type { MirrorPlan } from '../shaping/plan.ts';
@@ -90,7 +90,7 @@ export class Mirror implements Wanted {
   }
 }
 
-class MirroredRequest implements Waiter, Requester, HeadTaker, Deadline {
+class MirroredRequest implements Waiter, Requester, HeadTaker, Timed {
   readonly #mirror: Mirror;
   readonly #endpoint: Endpoint;
   readonly #toHead: boolean;
@@ -108,10 +108,7 @@ class MirroredRequest implements Waiter, Requester, HeadTaker, Deadline {
   readonly #startMs: number;
   opening: Opening | null = null;
   queuedAt: Endpoint | null = null;
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+  readonly deadline = new Deadline(this);
 
   constructor(mirror: Mirror, endpoint: Endpoint, toHead: boolean) {
     const { plane } = mirror;
@@ -130,7 +127,7 @@ class MirroredRequest implements Waiter, Requester, HeadTaker, Deadline {
     this.#count(endpointSlots.requests, 1);
     this.#count(endpointSlots.inFlight, 1);
     plane.loads.started(this.#endpoint.plan.loadSlot, plane.nowMs);
-    plane.wheel.arm(this, plane.nowMs + service.plan.timeouts.responseHeaderMs);
+    plane.wheel.arm(this.deadline, plane.nowMs + service.plan.timeouts.responseHeaderMs);
     if (!this.#endpoint.acquire(this, true)) this.#end();
   }
 
@@ -238,7 +235,7 @@ class MirroredRequest implements Waiter, Requester, HeadTaker, Deadline {
     this.#over = true;
     const { plane } = this.#mirror;
     const { loadSlot } = this.#endpoint.plan;
-    plane.wheel.remove(this);
+    plane.wheel.remove(this.deadline);
     this.#heads.end();
     this.#endpoint.leave(this);
     if (this.#bytes !== null) plane.buffers.giveBack(this.#bytes);

@@ -94,6 +94,8 @@ export class Plane {
   readonly #options: PlaneOptions;
   #rowQuietMs = 0;
   #heedsSoon = false;
+  /** Of the last reading of the clock. */
+  #tickedTurn = -1;
   readonly tracer: Tracer;
   readonly accounts: Accounts;
   readonly date: HttpDate;
@@ -135,8 +137,14 @@ export class Plane {
     this.router = createRouter([]);
   }
 
-  /** Reads the clock; called when an event begins. */
+  /**
+   * Reads the clock; called when an event begins. Of events that are worked off in one turn of the loop all had come when it began: where
+   * somebody is told of its end, it is read once for all of them.
+   */
   tick(): void {
+    const { isDue, turns } = this.outbox;
+    if (isDue && this.#tickedTurn === turns) return;
+    this.#tickedTurn = turns;
     this.nowMs = this.clock.nowMs();
   }
 

@@ -4,7 +4,7 @@
  */
 import type net from 'node:net';
 import { addressFrom } from '../../kernel/ip-address.ts';
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import type { Guest, Place } from './admission.ts';
 import { view } from './buffers.ts';
 import type { Plane } from './plane.ts';
@@ -30,11 +30,8 @@ export interface ProxiedOptions {
 }
 
 /** Reads the header from a wire. */
-export class ProxiedWire implements Guest, WireOwner, Deadline {
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+export class ProxiedWire implements Guest, WireOwner, Timed {
+  readonly deadline = new Deadline(this);
   readonly #options: ProxiedOptions;
   #bytes = new Uint8Array(0);
 
@@ -46,7 +43,7 @@ export class ProxiedWire implements Guest, WireOwner, Deadline {
     const { plane, wire, place } = this.#options;
     place.guest = this;
     wire.owner = this;
-    plane.wheel.arm(this, plane.nowMs + PROXY_HEADER_MS);
+    plane.wheel.arm(this.deadline, plane.nowMs + PROXY_HEADER_MS);
   }
 
   onBytes(bytes: Uint8Array, from: number, to: number): void {
@@ -57,7 +54,7 @@ export class ProxiedWire implements Guest, WireOwner, Deadline {
     if (header.kind === 'bad') this.#refuse();
     else if (header.kind === 'more') this.#bytes = joined;
     else {
-      plane.wheel.remove(this);
+      plane.wheel.remove(this.deadline);
       if (!onClient(header.address === null ? peer : { address: addressFrom(header.address) })) this.cut();
       else if (header.end < joined.length) wire.owner.onBytes(joined, header.end, joined.length);
     }
@@ -93,7 +90,7 @@ export class ProxiedWire implements Guest, WireOwner, Deadline {
   }
 
   #leave(): void {
-    this.#options.plane.wheel.remove(this);
+    this.#options.plane.wheel.remove(this.deadline);
     this.#options.place.leave();
   }
 }

@@ -7,8 +7,8 @@
  * loop if the kernel takes it. What is written meanwhile waits here as it is and then goes as one. Nothing is copied for that:
  * given memory is this wire's, and lent memory is left alone by its owner until `onDrain` (wire.ts).
  *
- * Invariants: at most one write is under way; `onDrain` only when the kernel has all; what waits is `WAITING_BYTES_MAX` and
- * one write more at most, if the owner heeds `congested`; the owner is told of the end by the socket's 'close' alone.
+ * Invariants: at most one write is under way; `onDrain` only when the kernel has all, but for one small write; what waits is `WAITING_BYTES_MAX`
+ * and one write more at most, if the owner heeds `congested`; the owner is told of the end by the socket's 'close' alone.
  */
 import type tls from 'node:tls';
 import { getSystemErrorName } from 'node:util';
@@ -65,7 +65,7 @@ export class RawSecureWire implements Wire, Held {
     const { outbox } = this.insides;
     const isHeld = this.#mayHold(bytes.length);
     if (!isHeld) outbox.flushFor(this);
-    if (!this.#takesBytes) return false;
+    if (!this.#takesBytes()) return false;
     if (isHeld) {
       outbox.write(this, bytes);
       return true;
@@ -80,7 +80,7 @@ export class RawSecureWire implements Wire, Held {
     const { buffers, outbox } = this.insides;
     const isHeld = this.#mayHold(length);
     if (!isHeld) outbox.flushFor(this);
-    if (!this.#takesBytes) {
+    if (!this.#takesBytes()) {
       buffers.giveBack(buffer);
       return false;
     }
@@ -90,7 +90,7 @@ export class RawSecureWire implements Wire, Held {
   }
 
   sendHeld(buffer: Uint8Array<ArrayBuffer>, length: number): void {
-    if (this.#takesBytes) this.#sendGiven(buffer, length);
+    if (this.#takesBytes()) this.#sendGiven(buffer, length);
     else this.insides.buffers.giveBack(buffer);
   }
 
@@ -178,7 +178,7 @@ export class RawSecureWire implements Wire, Held {
     }
   }
 
-  get #takesBytes(): boolean {
+  #takesBytes(): boolean {
     return !this.closed && this.#then === 'nothing' && !this.#socket.destroyed;
   }
 
@@ -190,27 +190,31 @@ export class RawSecureWire implements Wire, Held {
 
   #start(bytes: Uint8Array): boolean {
     this.sends++;
-    return this.#begun(this.insides.write(this.#handle, this, bytes));
+    return this.#begun(this.insides.write(this.#handle, this, bytes), bytes.length);
   }
 
   #startWaiting(): boolean {
     const all = this.#waiting;
+    const length = this.#waitingBytes;
     this.sends++;
     this.#waiting = none;
     this.#waitingBytes = 0;
-    const hasLeft = this.#begun(this.insides.writeAll(this.#handle, this, all));
+    const hasLeft = this.#begun(this.insides.writeAll(this.#handle, this, all), length);
     this.#giveAllBack();
     return hasLeft;
   }
 
-  /** Of a write that has just begun: whether the kernel has all of it, though its end is yet to be told. */
-  #begun(result: number): boolean {
+  /**
+   * Of a write that has just begun: whether the kernel has all of it, though its end is yet to be told. Of a small one it is not asked, which is a call
+   * into the engine of 100 ns: what the kernel leaves is no more than what may wait here, and the next write waits for it.
+   */
+  #begun(result: number, length: number): boolean {
     this.#underWay = result === PENDING;
     if (result < 0) {
       this.#fail(result);
       return false;
     }
-    if (this.#handle._parent.writeQueueSize === 0) return true;
+    if (length <= HELD_BYTES_MAX || this.#handle._parent.writeQueueSize === 0) return true;
     this.congested = true;
     return false;
   }

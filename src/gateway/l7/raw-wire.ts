@@ -67,7 +67,7 @@ export class RawWire implements Wire, Held, Turned {
     const { outbox } = this.insides;
     const isHeld = this.#mayHold(bytes.length);
     if (!isHeld) outbox.flushFor(this);
-    if (!this.#takesBytes) return false;
+    if (!this.#takesBytes()) return false;
     if (!isHeld) return this.#send(bytes);
     outbox.write(this, bytes);
     return true;
@@ -77,7 +77,7 @@ export class RawWire implements Wire, Held, Turned {
     const { buffers, outbox } = this.insides;
     const isHeld = this.#mayHold(length);
     if (!isHeld) outbox.flushFor(this);
-    if (!this.#takesBytes) {
+    if (!this.#takesBytes()) {
       buffers.giveBack(buffer);
       return false;
     }
@@ -87,11 +87,11 @@ export class RawWire implements Wire, Held, Turned {
   }
 
   sendHeld(buffer: Uint8Array<ArrayBuffer>, length: number): void {
-    if (this.#takesBytes) this.#sendGiven(buffer, length);
+    if (this.#takesBytes()) this.#sendGiven(buffer, length);
     else this.insides.buffers.giveBack(buffer);
   }
 
-  get #takesBytes(): boolean {
+  #takesBytes(): boolean {
     return !this.closed && this.#failure === 0 && !this.#ending;
   }
 
@@ -147,7 +147,7 @@ export class RawWire implements Wire, Held, Turned {
     this.insides.outbox.flushFor(this);
     this.#ending = true;
     // Not before: what waits in libuv behind bytes that the peer does not take could not be reset any more.
-    if (!this.#flushed) return;
+    if (!this.#flushed()) return;
     this.#shutDown = true;
     this.insides.shutdown(this.#handle);
   }
@@ -160,7 +160,7 @@ export class RawWire implements Wire, Held, Turned {
 
   /** Behind all that leaves at the end of the turn, so that a close parts no writes; later, if the peer does not take it. */
   turned(): void {
-    if (!this.closed && this.#flushed) this.#finished();
+    if (!this.closed && this.#flushed()) this.#finished();
   }
 
   close(): void {
@@ -213,7 +213,7 @@ export class RawWire implements Wire, Held, Turned {
     this.#pending--;
     if (this.closed) return;
     if (status !== 0) this.#cannotSend(status);
-    if (!this.#flushed) return;
+    if (!this.#flushed()) return;
     if (this.#finishing) this.#finished();
     else if (this.#failure === 0) {
       this.#giveAllBack();
@@ -228,7 +228,7 @@ export class RawWire implements Wire, Held, Turned {
   }
 
   /** All that was written has left, or never will. */
-  get #flushed(): boolean {
+  #flushed(): boolean {
     return this.#pending === 0 || this.#failure !== 0;
   }
 

@@ -10,7 +10,7 @@
  * Source: RFC 9110 §7.6.1, §15.2; RFC 9112 §6.3, §7, §9.
  */
 import { joinBytes } from '../../kernel/bytes.ts';
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import { endpointSlots as slot } from '../slots.ts';
 import { Body } from './body.ts';
 import { view } from './buffers.ts';
@@ -36,14 +36,11 @@ const RELAYING = 1;
 /** All of it has been handed to the client's wire, which has not taken it yet. */
 const FLUSHING = 2;
 
-export class ResponseRelay implements Deadline {
+export class ResponseRelay implements Timed {
   readonly body = new Body();
   /** The last byte from the endpoint; 0 before it. */
   lastByteMs = 0;
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+  readonly deadline = new Deadline(this);
   readonly #exchange: Exchange;
   #state = IDLE;
   /** What the client had not taken when its deadline was set. */
@@ -175,21 +172,21 @@ export class ResponseRelay implements Deadline {
       this.#arm(service.plan.timeouts.bodyIdleMs);
       attempt.upstream?.wire.resume();
     } else {
-      plane.wheel.disarm(this);
+      plane.wheel.disarm(this.deadline);
       this.#exchange.readHeads();
     }
   }
 
   end(): void {
     this.#state = IDLE;
-    this.#exchange.plane.wheel.disarm(this);
+    this.#exchange.plane.wheel.disarm(this.deadline);
   }
 
   // — Deadlines
 
   #arm(afterMs: number): void {
     const { plane } = this.#exchange;
-    plane.wheel.arm(this, plane.nowMs + afterMs);
+    plane.wheel.arm(this.deadline, plane.nowMs + afterMs);
   }
 
   /** The client has not taken what was written. */

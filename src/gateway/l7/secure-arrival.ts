@@ -7,7 +7,7 @@
  */
 import type net from 'node:net';
 import type tls from 'node:tls';
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import type { SecureServer } from '../tls/server.ts';
 import type { Guest, Place } from './admission.ts';
 import type { Plane } from './plane.ts';
@@ -47,11 +47,8 @@ const HEADER = 0;
 const HANDSHAKE = 1;
 const OVER = 2;
 
-export class SecureArrival implements Guest, Deadline {
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+export class SecureArrival implements Guest, Timed {
+  readonly deadline = new Deadline(this);
   readonly #options: SecureArrivalOptions;
   readonly #untilMs: number;
   readonly #onClose = (): void => this.#closed();
@@ -70,7 +67,7 @@ export class SecureArrival implements Guest, Deadline {
       this.#shakeHands(peer);
       return;
     }
-    plane.wheel.arm(this, Math.min(plane.nowMs + PROXY_HEADER_MS, this.#untilMs));
+    plane.wheel.arm(this.deadline, Math.min(plane.nowMs + PROXY_HEADER_MS, this.#untilMs));
     readFromSocket(socket, peer, (client) => this.#onHeader(client));
   }
 
@@ -87,11 +84,11 @@ export class SecureArrival implements Guest, Deadline {
   #shakeHands(client: Peer): void {
     const { plane, server, socket, onSecure } = this.#options;
     this.#stage = HANDSHAKE;
-    plane.wheel.arm(this, this.#untilMs);
+    plane.wheel.arm(this.deadline, this.#untilMs);
     server.shakeHands(socket, (secure) => {
       plane.tick();
       this.#stage = OVER;
-      plane.wheel.remove(this);
+      plane.wheel.remove(this.deadline);
       socket.off('close', this.#onClose);
       onSecure(secure, client);
     });
@@ -119,7 +116,7 @@ export class SecureArrival implements Guest, Deadline {
   cut(): void {
     const { plane, socket, place } = this.#options;
     this.#stage = OVER;
-    plane.wheel.remove(this);
+    plane.wheel.remove(this.deadline);
     place.leave();
     socket.destroy();
   }

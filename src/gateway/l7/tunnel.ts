@@ -9,7 +9,7 @@
  * Cost: one write per read, and some ns for each frame; nothing is buffered beyond one read a side.
  * Source: RFC 6455 §5.5.1, §7.1, §7.4.1.
  */
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import { endpointSlots as slot } from '../slots.ts';
 import { view } from './buffers.ts';
 import type { ClientConnection } from './client.ts';
@@ -147,12 +147,9 @@ class Side implements WireOwner {
   }
 }
 
-export class Tunnel implements Deadline {
+export class Tunnel implements Timed {
   readonly plane: Plane;
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+  readonly deadline = new Deadline(this);
   readonly #exchange: Exchange;
   readonly #upstream: UpstreamConnection;
   readonly #idleMs: number;
@@ -213,7 +210,7 @@ export class Tunnel implements Deadline {
   leave(): void {
     if (this.#leaving || this.#closed) return;
     this.#leaving = true;
-    this.plane.wheel.arm(this, this.plane.nowMs + LEAVE_MS);
+    this.plane.wheel.arm(this.deadline, this.plane.nowMs + LEAVE_MS);
     this.#server.leave();
     this.#client.leave();
     // Neither can be told: there is nothing to wait for.
@@ -234,7 +231,7 @@ export class Tunnel implements Deadline {
 
   /** Something moved. */
   touch(): void {
-    if (!this.#leaving) this.plane.wheel.arm(this, this.plane.nowMs + this.#idleMs);
+    if (!this.#leaving) this.plane.wheel.arm(this.deadline, this.plane.nowMs + this.#idleMs);
   }
 
   onDeadline(nowMs: number): void {
@@ -251,7 +248,7 @@ export class Tunnel implements Deadline {
     if (this.#closed) return;
     this.#closed = true;
     const { client } = this.#exchange;
-    this.plane.wheel.remove(this);
+    this.plane.wheel.remove(this.deadline);
     client.listener.tunnels(-1);
     this.#count(slot.tunnels, -1);
     if (reset && this.#leaving) this.#count(slot.tunnelsCut, 1);

@@ -8,7 +8,7 @@
  * nothing leaves on a connection that was idle before the end of the turn, when all has been read that had come by its beginning: small requests
  * the wire holds back itself (outbox.ts), others are held back here.
  */
-import type { Deadline } from '../../kernel/timer-wheel.ts';
+import { Deadline, type Timed } from '../../kernel/timer-wheel.ts';
 import { endpointSlots as slot } from '../slots.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Turned } from './outbox.ts';
@@ -32,17 +32,14 @@ export interface Requester extends Sender {
   send(wire: Wire): void;
 }
 
-export class UpstreamConnection implements WireOwner, Turned, Deadline {
+export class UpstreamConnection implements WireOwner, Turned, Timed {
   readonly endpoint: Endpoint;
   readonly wire: Wire;
   /** An attempt of an exchange, or a mirrored request. */
   attempt: Sender | null = null;
   /** Requests sent on it. */
   requests = 0;
-  deadlineMs = Number.POSITIVE_INFINITY;
-  wheelSlot = -1;
-  wheelNext: Deadline | null = null;
-  wheelPrevious: Deadline | null = null;
+  readonly deadline = new Deadline(this);
   /** An answer has ended on it, and it is not given back yet. */
   isSettling = false;
   #gone = false;
@@ -63,7 +60,7 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
   rest(): void {
     const { plane, service } = this.endpoint;
     this.#isPolled = false;
-    plane.wheel.arm(this, plane.nowMs + service.plan.timeouts.idleMs);
+    plane.wheel.arm(this.deadline, plane.nowMs + service.plan.timeouts.idleMs);
   }
 
   /** It is `requester`'s from now on, whose first write has `bytes`, if others may follow within the turn as many as there are. */
@@ -108,7 +105,7 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
 
   /** There is work for it, for as long as that takes: a tunnel may take days. */
   wake(): void {
-    this.endpoint.plane.wheel.disarm(this);
+    this.endpoint.plane.wheel.disarm(this.deadline);
   }
 
   /** Ends the connection without telling the attempt, which has done with it. */
@@ -127,7 +124,7 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
 
   onBytes(bytes: Uint8Array, from: number, to: number): void {
     this.endpoint.plane.tick();
-    if (this.attempt !== null && this.#hasSent) {
+    if (this.attempt !== null && this.#hasSent()) {
       this.attempt.onUpstreamBytes(bytes, from, to);
       return;
     }
@@ -138,7 +135,7 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
 
   onEnd(): void {
     this.endpoint.plane.tick();
-    if (this.attempt !== null && this.#hasSent) this.attempt.onUpstreamEnd();
+    if (this.attempt !== null && this.#hasSent()) this.attempt.onUpstreamEnd();
     else this.#endUnsent();
   }
 
@@ -151,7 +148,7 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
     const { attempt } = this;
     this.attempt = null;
     this.#left();
-    attempt?.onUpstreamClose(this.#hasSent);
+    attempt?.onUpstreamClose(this.#hasSent());
   }
 
   onDeadline(): void {
@@ -159,7 +156,7 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
   }
 
   /** Some of the request that it carries may have left. */
-  get #hasSent(): boolean {
+  #hasSent(): boolean {
     return this.wire.sends !== this.#sendsBefore;
   }
 
@@ -177,7 +174,7 @@ export class UpstreamConnection implements WireOwner, Turned, Deadline {
   #left(): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.endpoint.plane.wheel.remove(this);
+    this.endpoint.plane.wheel.remove(this.deadline);
     this.endpoint.closed(this);
   }
 }
