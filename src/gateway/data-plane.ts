@@ -146,7 +146,7 @@ export class DataPlane {
       for (const listener of listeners) listener.cut();
     };
     const leave = (): void => {
-      this.#plane.tick();
+      this.#plane.readClock();
       for (const tunnel of tunnels) if (listeners.has(tunnel.client.listener)) tunnel.leave();
       timer = clock.after(goodbyeMs, cut, { ref: true });
     };
@@ -178,7 +178,7 @@ export class DataPlane {
 
   #onTick(): void {
     const plane = this.#plane;
-    plane.tick();
+    plane.readClock();
     const late = plane.nowMs - this.#nextMs;
     if (late > this.#lagMs) this.#lagMs = late;
     this.#nextMs = plane.nowMs + plane.wheel.tickMs;

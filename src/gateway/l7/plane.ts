@@ -94,8 +94,8 @@ export class Plane {
   readonly #options: PlaneOptions;
   #rowQuietMs = 0;
   #heedsSoon = false;
-  /** Of the last reading of the clock. */
-  #tickedTurn = -1;
+  /** The turn in which the clock was read. */
+  #readIn = -1;
   readonly tracer: Tracer;
   readonly accounts: Accounts;
   readonly date: HttpDate;
@@ -138,13 +138,16 @@ export class Plane {
   }
 
   /**
-   * Reads the clock; called when an event begins. Of events that are worked off in one turn of the loop all had come when it began: where
-   * somebody is told of its end, it is read once for all of them.
+   * Called when something comes by a connection. What is worked off in one turn of the loop had come when it began: where somebody is told of
+   * its end, the clock is read once for all of it.
    */
   tick(): void {
     const { isDue, turns } = this.outbox;
-    if (isDue && this.#tickedTurn === turns) return;
-    this.#tickedTurn = turns;
+    if (!isDue || this.#readIn !== turns) this.readClock();
+  }
+
+  readClock(): void {
+    this.#readIn = this.outbox.turns;
     this.nowMs = this.clock.nowMs();
   }
 
@@ -216,7 +219,7 @@ export class Plane {
 
   /** A drain of some endpoint has begun, ended, or run out of time. */
   heedDrains(): void {
-    this.tick();
+    this.readClock();
     for (const endpoint of [...this.busy]) endpoint.heedDrain();
     for (const tunnel of this.tunnels) if (tunnel.endpoint.isCut) tunnel.leave();
   }
