@@ -116,7 +116,8 @@ export class Forwarding {
 
   /** The peer's address and who asks, as they follow the block for one that is not trusted. Made once, to be one copy for each request. */
   get peerLines(): Uint8Array {
-    this.#peerLines ??= peerLinesOf(this.peerText);
+    const { peerText } = this;
+    this.#peerLines ??= new Uint8Array(Buffer.concat([peerText, REAL_IP, peerText, CRLF]));
     return this.#peerLines;
   }
 
@@ -142,15 +143,6 @@ const textBuffer = new Uint8Array(ADDRESS_BYTES);
 function textOf(address: Address): Uint8Array {
   // A copy of its exact size: up to 64 bytes live in the object itself.
   return ownBytes(textBuffer, 0, writeAddress(address, textBuffer, 0));
-}
-
-function peerLinesOf(text: Uint8Array): Uint8Array {
-  const lines = new Uint8Array(2 * text.length + REAL_IP.length + CRLF.length);
-  let at = copyBytes(text, 0, text.length, lines, 0);
-  at = copyBytes(REAL_IP, 0, REAL_IP.length, lines, at);
-  at = copyBytes(text, 0, text.length, lines, at);
-  copyBytes(CRLF, 0, CRLF.length, lines, at);
-  return lines;
 }
 
 /** What becomes of a field, by its number: 1 goes when the peer is not trusted, 2 whoever sent it (it is written anew). */
