@@ -185,8 +185,12 @@ export class ClientConnection implements Guest, WireOwner, Timed {
   /** The client has to take what we have answered before it is asked for more. */
   #waitForClient(): void {
     this.#headTimed = false;
-    this.#pendingSeen = this.wire.pendingBytes;
     this.wire.pause();
+    this.#watchTaking();
+  }
+
+  #watchTaking(): void {
+    this.#pendingSeen = this.wire.pendingBytes;
     this.plane.wheel.arm(this.deadline, this.plane.nowMs + this.listener.plan.timeouts.writeIdleMs);
   }
 
@@ -222,6 +226,7 @@ export class ClientConnection implements Guest, WireOwner, Timed {
       return;
     }
     const { timeouts } = this.listener.plan;
+    this.#pendingSeen = 0;
     if (this.#carry.bytes === null) {
       plane.wheel.arm(this.deadline, plane.nowMs + timeouts.idleMs);
       this.wire.resume();
@@ -292,10 +297,14 @@ export class ClientConnection implements Guest, WireOwner, Timed {
 
   onDeadline(nowMs: number): void {
     this.plane.nowMs = nowMs;
+    const { congested, pendingBytes } = this.wire;
+    const isIdle = this.#carry.bytes === null;
     if (this.#state !== READING) this.#onBusyDeadline();
-    else if (this.wire.congested && this.wire.pendingBytes === this.#pendingSeen) this.#leave(true);
-    else if (this.wire.congested) this.#waitForClient(); // slow, but it takes something
-    else if (this.#carry.bytes === null) this.#leave(false);
+    else if (congested || (isIdle && pendingBytes > 0)) {
+      // A small answer may be here still without congestion (raw-secure-wire.ts).
+      if (pendingBytes === this.#pendingSeen) this.#leave(true);
+      else this.#watchTaking(); // slow, but it takes something
+    } else if (isIdle) this.#leave(false);
     else this.#refuseHead(refusalNumber('header_timeout'));
   }
 

@@ -7,8 +7,8 @@
  * loop if the kernel takes it. What is written meanwhile waits here as it is and then goes as one. Nothing is copied for that:
  * given memory is this wire's, and lent memory is left alone by its owner until `onDrain` (wire.ts).
  *
- * Invariants: at most one write is under way; `onDrain` only when the kernel has all, but for one small write; what waits is `WAITING_BYTES_MAX`
- * and one write more at most, if the owner heeds `congested`; the owner is told of the end by the socket's 'close' alone.
+ * Invariants: at most one write is under way; `onDrain` only when the kernel has all, but for one small write; what waits is `WAITING_BYTES_MAX`,
+ * or `GIVEN_MAX` buffers, and one write more at most, if the owner heeds `congested`; the owner is told of the end by the socket's 'close' alone.
  */
 import type tls from 'node:tls';
 import { getSystemErrorName } from 'node:util';
@@ -19,6 +19,8 @@ import { nobody, type Wire, type WireOwner } from './wire.ts';
 
 /** More than this behind the write that is under way, and a source is told to wait. */
 const WAITING_BYTES_MAX = READ_BYTES;
+/** Or if it is in more buffers than that: what is given may be a few bytes in 16 KB. */
+const GIVEN_MAX = 4;
 
 /** The usual case, shared by all wires: nothing waits. */
 const none: never[] = [];
@@ -109,7 +111,7 @@ export class RawSecureWire implements Wire, Held {
     this.#wait(bytes);
     if (this.#given === none) this.#given = [buffer];
     else this.#given.push(buffer);
-    if (this.#waitingBytes > WAITING_BYTES_MAX) this.congested = true;
+    if (this.#waitingBytes > WAITING_BYTES_MAX || this.#given.length > GIVEN_MAX) this.congested = true;
     return !this.congested;
   }
 
@@ -170,7 +172,8 @@ export class RawSecureWire implements Wire, Held {
       this.#fail(status);
       return;
     }
-    if (this.#waiting !== none && !this.#startWaiting()) return;
+    // Before an end there is always a wait for the last write, also a small one.
+    if (this.#waiting !== none && (!this.#startWaiting() || this.#then !== 'nothing')) return;
     if (this.#then !== 'nothing') this.#afterwards(this.#then);
     if (this.#then !== 'finish' && this.congested) {
       this.congested = false;

@@ -3,8 +3,13 @@
  * §6.1), and a layer below that aborts the process if it is handed two writes at once.
  */
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { test } from 'node:test';
 import type tls from 'node:tls';
-import { onWires, secureKinds } from '../../../test/engine/wires.ts';
+import { onWires, Recorder, secureKinds } from '../../../test/engine/wires.ts';
+import { Buffers } from './buffers.ts';
+import { Insides, type Request, type TlsHandle } from './raw-internals.ts';
+import { RawSecureWire } from './raw-secure-wire.ts';
 
 /** More than the sockets of both ends hold. */
 const MUCH = 8 * 1024 * 1024;
@@ -133,5 +138,43 @@ onWires('renegotiation with writes under way is refused', ['raw, TLS 1.2', 'net,
   assert.equal(await refused, 'ERR_SSL_NO_RENEGOTIATION');
   peer.destroy();
   await owner.until(() => owner.closed !== undefined);
+  assert.equal(buffers.bytes, 0);
+});
+
+// A kernel that takes one write whole and nothing of the small one behind it: with real sockets that is left to chance.
+test('after an end it is congested until also the last small write has been taken', () => {
+  const buffers = new Buffers(1024 * 1024);
+  const insides = Insides.find(buffers);
+  assert.ok(insides !== null);
+  const { state, wasAsync } = insides.internals;
+  const begun: Request[] = [];
+  const begin = (request: Request): number => {
+    state[wasAsync] = 1;
+    begun.push(request);
+    return 0;
+  };
+  const nothing = (): number => 0;
+  const handle = {
+    _parent: { writeQueueSize: 100 },
+    useUserBuffer: nothing,
+    readStart: nothing,
+    writeBuffer: begin,
+    writev: begin,
+  };
+  const ends: string[] = [];
+  const socket = Object.assign(new EventEmitter(), { destroyed: false, end: () => ends.push('end') });
+  const wire = new RawSecureWire(insides, handle as unknown as TlsHandle, socket as unknown as tls.TLSSocket);
+  const owner = new Recorder();
+  wire.owner = owner;
+  wire.write(Buffer.from('one'));
+  insides.outbox.flush();
+  wire.give(buffers.borrow(3), 3);
+  wire.end();
+  const now = (): unknown => [begun.length, wire.congested, owner.events, ends];
+  assert.deepEqual(now(), [1, true, [], []]);
+  insides.ended(begun[0]!, 0);
+  assert.deepEqual(now(), [2, true, [], []]);
+  insides.ended(begun[1]!, 0);
+  assert.deepEqual(now(), [2, false, ['drain'], ['end']]);
   assert.equal(buffers.bytes, 0);
 });

@@ -7,9 +7,11 @@ import { type Bench, eventually, onBoth, type TestGateway } from '../../../test/
 import { ManualClock } from '../../../test/engine/manual-clock.ts';
 import { answer, type Origin } from '../../../test/engine/origin.ts';
 import { type Peer, turn } from '../../../test/engine/peer.ts';
+import { secure } from '../../../test/engine/secure.ts';
 import { SMALL_BYTES } from './buffers.ts';
 import { HELD_BYTES_MAX } from './outbox.ts';
 
+const { plan: tls, connect: connectSecure } = secure();
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const BODY = 'b'.repeat(HELD_BYTES_MAX - 512);
 /** Many more than both sockets hold. */
@@ -21,14 +23,16 @@ const WRITE_IDLE_MS = 30_000;
  * A client that has read nothing and asked until the sockets between were full: `asked` answers are its due. `behind`: so much
  * of the next request comes with each.
  */
-async function stuck(bench: Bench, behind = 0): Promise<Line> {
+async function stuck(bench: Bench, { behind = 0, isSecure = false } = {}): Promise<Line> {
   const clock = new ManualClock();
   const timeouts = { idleMs: IDLE_MS, writeIdleMs: WRITE_IDLE_MS, headerMs: 2 * WRITE_IDLE_MS };
-  const { origin, gateway, client } = await bench.line({ timeouts }, clock);
+  const changes = { timeouts, listener: { tls: isSecure ? tls : null } };
+  const { origin, gateway, client: below } = await bench.line(changes, clock);
+  const client = isSecure ? await connectSecure({ socket: below.socket }) : below;
   let served = 0;
-  origin.serve((_, connection) => {
+  origin.serve(({ target }, connection) => {
     served += 1;
-    connection.write(answer(BODY));
+    connection.write(answer(target === '/small' ? 'small' : BODY));
   });
   client.pause();
   client.write(GET.slice(0, behind));
@@ -84,25 +88,43 @@ onBoth('and one whose gateway drains', async (bench) => {
   await drained;
 });
 
-onBoth(
-  'RFC 9112 §9.5: a client that takes its answers slowly is not idle meanwhile; one that takes nothing is cut off',
-  async (bench) => {
-    const line = await stuck(bench);
+for (const isSecure of [false, true]) {
+  const where = isSecure ? 'TLS' : 'in the clear';
+
+  onBoth(
+    `RFC 9112 §9.5: a client that takes its answers slowly is not idle meanwhile; one that takes nothing is cut off, ${where}`,
+    async (bench) => {
+      const line = await stuck(bench, { isSecure });
+      const { client, clock, gateway } = line;
+      clock.pass(IDLE_MS + 1000);
+      await turn();
+      assert.equal(gateway.listener('connections'), 1);
+      clock.pass(2 * WRITE_IDLE_MS);
+      await eventually('it is cut off', () => gateway.listener('connections') === 0);
+      client.resume();
+      // Node's public sockets reset no TLS.
+      assert.equal(await client.gone(), isSecure && bench.transport === 'net' ? 'end' : 'reset');
+    },
+  );
+
+  onBoth(`it gets the last of them also when it was silent for longer than it may be idle, ${where}`, async (bench) => {
+    const line = await stuck(bench, { isSecure });
     const { client, clock, gateway } = line;
     clock.pass(IDLE_MS + 1000);
+    await takesAll(line);
     await turn();
-    assert.equal(gateway.listener('connections'), 1);
-    clock.pass(2 * WRITE_IDLE_MS);
-    await eventually('it is cut off', () => gateway.listener('connections') === 0);
-    client.resume();
-    assert.equal(await client.gone(), 'reset');
-  },
-);
+    // It has taken them, and may ask again.
+    assert.equal((await client.write(GET).response()).body.length, BODY.length);
+    // Then it is idle.
+    clock.pass(2 * IDLE_MS);
+    await eventually('it is closed', () => gateway.listener('connections') === 0);
+  });
+}
 
 onBoth(
   'a client that goes on sending part of a head without taking its answers is not read for ever',
   async (bench) => {
-    const { client, gateway } = await stuck(bench, 5);
+    const { client, gateway } = await stuck(bench, { behind: 5 });
     const before = gateway.bufferedBytes;
     const piece = Buffer.alloc(64 * 1024, 'x');
     let sent = 0;
@@ -114,3 +136,18 @@ onBoth(
     assert.ok(gateway.bufferedBytes - before < 512 * 1024, `${gateway.bufferedBytes} bytes are kept`);
   },
 );
+
+for (const isSecure of [false, true]) {
+  onBoth(
+    `small answers behind them are not piled up, each in a buffer, ${isSecure ? 'TLS' : 'in the clear'}`,
+    async (bench) => {
+      const { client, gateway } = await stuck(bench, { isSecure });
+      for (let i = 0; i < 500; i += 1) {
+        client.write(GET.replace('/', '/small'));
+        await turn();
+      }
+      for (let round = 0; round < 500; round += 1) await turn();
+      assert.ok(gateway.bufferedBytes < 256 * 1024, `${gateway.bufferedBytes} bytes are kept`);
+    },
+  );
+}
