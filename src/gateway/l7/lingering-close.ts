@@ -55,7 +55,7 @@ export class LingeringClose implements Guest, WireOwner, Timed {
   }
 
   onEnd(): void {
-    if (!this.#finishing) this.#leave(false);
+    if (!this.#finishing) this.#leaveWhenTaken();
   }
 
   onDrain(): void {}
@@ -67,7 +67,11 @@ export class LingeringClose implements Guest, WireOwner, Timed {
   onDeadline(nowMs: number): void {
     this.#listener.plane.nowMs = nowMs;
     if (this.#finishing) this.#leave(true);
-    else if (this.#wire.congested) this.finish(); // it may still be reading our answer
+    else this.#leaveWhenTaken();
+  }
+
+  #leaveWhenTaken(): void {
+    if (this.#wire.congested) this.finish(); // it may still be reading our answer
     else this.#leave(false);
   }
 

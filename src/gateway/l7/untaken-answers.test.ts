@@ -107,6 +107,16 @@ for (const isSecure of [false, true]) {
     },
   );
 
+  onBoth(`it gets them also when it goes on with what is refused, and its FIN, ${where}`, async (bench) => {
+    const line = await stuck(bench, { isSecure });
+    const { client } = line;
+    client.write('not HTTP\r\n\r\n').end();
+    for (let round = 0; round < 30; round += 1) await turn();
+    await takesAll(line);
+    await client.refusal(400, 'bad_request_line');
+    assert.equal(await client.gone(), 'end');
+  });
+
   onBoth(`it gets the last of them also when it was silent for longer than it may be idle, ${where}`, async (bench) => {
     const line = await stuck(bench, { isSecure });
     const { client, clock, gateway } = line;
