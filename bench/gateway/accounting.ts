@@ -75,18 +75,6 @@ export function readWakeUps(pids: readonly number[]): number {
   return count;
 }
 
-export interface CpuUse {
-  readonly ns: number;
-  /** 0…1: the share spent in user mode. */
-  readonly userShare: number;
-}
-
-export function cpuBetween(before: CpuReading, after: CpuReading): CpuUse {
-  const user = after.userTicks - before.userTicks;
-  const system = after.systemTicks - before.systemTicks;
-  return { ns: after.totalNs - before.totalNs, userShare: user + system === 0 ? 0 : user / (user + system) };
-}
-
 export interface Memory {
   readonly rssBytes: number;
   /** Proportional: a page shared by n processes counts 1/n in each. */
@@ -125,10 +113,8 @@ export function readCores(cores: readonly number[]): CoreReading {
   return { busyTicks, idleTicks };
 }
 
-/** 0…1: the share of the time between two readings in which the cores did something. */
-export function busyShare(before: CoreReading, after: CoreReading): number {
-  const busy = after.busyTicks - before.busyTicks;
-  const idle = after.idleTicks - before.idleTicks;
+/** 0…1: how much of the time was busy; 0 of no time. */
+export function shareOf(busy: number, idle: number): number {
   return busy + idle === 0 ? 0 : busy / (busy + idle);
 }
 

@@ -10,11 +10,13 @@ import type { Case } from './cases.ts';
 import { cases } from './cases.ts';
 import { createCertificate, type Certificate } from './certificate.ts';
 import type { Contender, Started } from './contender.ts';
+import type { ClosedLoad } from './load/wrk.ts';
 import { checkLikeForLike } from './like-for-like.ts';
 import { measure, runLoad, targetOf, type Bench, type Sample } from './measure.ts';
 import { parseOptions, usage, type Options } from './options.ts';
 import { startOrigin, type Origin } from './origin.ts';
 import { createProcesses } from './processes.ts';
+import { measureInTurns } from './turns.ts';
 import { renderMarkdown, renderText, summarise, type CaseResult } from './report.ts';
 
 /** V8 compiles anew for some six seconds of load; what follows is what a gateway is that has run for a day. */
@@ -109,6 +111,14 @@ async function runCase(bench: Bench, options: Options, one: Case, around: Surrou
     const rate =
       one.load.kind === 'scheduled' ? (options.rate ?? (await peakOf(bench, options, running)) * one.load.share) : null;
     for (let round = 0; round < options.rounds; round++) {
+      if (options.turnMs > 0 && hasTurns(one)) {
+        if (round > 0) for (const contender of able) await restart(contender);
+        for (const [contender, sample] of await measureInTurns(bench, one, running, round, options.turnMs)) {
+          samples.get(contender.name)?.push(sample);
+          say(progress(one, contender, sample, options));
+        }
+        continue;
+      }
       for (const contender of rotated(able, round)) {
         // A process that has held many connections keeps their memory for the next ones: only a fresh one shows what they cost.
         const again = one.load.kind === 'idle' && round > 0;
@@ -123,6 +133,11 @@ async function runCase(bench: Bench, options: Options, one: Case, around: Surrou
   } finally {
     for (const started of running.values()) await started.stop();
   }
+}
+
+/** What is written beside the answers is not counted by turns. */
+function hasTurns(one: Case): one is Case & { readonly load: ClosedLoad } {
+  return one.load.kind === 'closed' && one.metric === 'cpu' && !one.everythingOn;
 }
 
 function rotated<T>(list: readonly T[], by: number): T[] {

@@ -2,12 +2,21 @@
 import { createReadStream, truncateSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { busyShare, cpuBetween, parseCores, readCores, readCpu, readMemory, readWakeUps } from './accounting.ts';
+import {
+  type CoreReading,
+  type CpuReading,
+  parseCores,
+  readCores,
+  readCpu,
+  readMemory,
+  readWakeUps,
+  shareOf,
+} from './accounting.ts';
 import type { Case, Load } from './cases.ts';
 import type { Started } from './contender.ts';
 import { runHandshakes } from './load/handshakes.ts';
-import type { LoadResult, Target } from './load/load.ts';
-import { parseResult, runWrk } from './load/wrk.ts';
+import { type LoadResult, parseResult, type Target } from './load/load.ts';
+import { runWrk } from './load/wrk.ts';
 import type { Processes } from './processes.ts';
 
 export interface Bench {
@@ -52,45 +61,70 @@ export async function measure(bench: Bench, one: Case, started: Started, round: 
   if (one.load.kind === 'idle') return measureIdle(bench, one, started, round);
   const pids = started.pids();
   const target = targetOf(bench, one, started);
-  const proxyCores = parseCores(bench.proxyCore);
-  const loadCores = parseCores(bench.loadCores);
   const scrape = one.everythingOn ? scrapeHalfway(bench, started) : null;
-  const before = {
-    atMs: performance.now(),
-    cpu: readCpu(pids),
-    proxy: readCores(proxyCores),
-    load: readCores(loadCores),
-    wakeUps: readWakeUps(bench.originPids),
-  };
+  const before = readAll(bench, pids);
   const result = await runLoad(bench, one.load, target, bench.durationS, rate);
-  const after = {
+  const after = readAll(bench, pids);
+  await scrape;
+  const logShare = one.everythingOn ? (await takeLogLines(started)) / result.requests : null;
+  return { ...sampleOf(round, result, pids, [[before, after]]), logShare };
+}
+
+/** All that is read before and after a load, or a part of it. */
+export interface Reading {
+  readonly atMs: number;
+  readonly cpu: CpuReading;
+  readonly proxy: CoreReading;
+  readonly load: CoreReading;
+  readonly wakeUps: number;
+}
+
+export function readAll(bench: Bench, pids: readonly number[]): Reading {
+  return {
     atMs: performance.now(),
     cpu: readCpu(pids),
-    proxy: readCores(proxyCores),
-    load: readCores(loadCores),
+    proxy: readCores(parseCores(bench.proxyCore)),
+    load: readCores(parseCores(bench.loadCores)),
     wakeUps: readWakeUps(bench.originPids),
   };
-  await scrape;
-  const wallNs = (after.atMs - before.atMs) * 1e6;
-  const cpu = cpuBetween(before.cpu, after.cpu);
-  const coreBusy = busyShare(before.proxy, after.proxy);
+}
+
+/** What a load cost that ran between the readings of each pair. */
+export function sampleOf(
+  round: number,
+  result: LoadResult,
+  pids: readonly number[],
+  spans: readonly (readonly [before: Reading, after: Reading])[],
+): Sample {
+  const sum = (of: (reading: Reading) => number): number =>
+    spans.reduce((total, [before, after]) => total + of(after) - of(before), 0);
+  const cpuNs = sum(({ cpu }) => cpu.totalNs);
+  const userTicks = sum(({ cpu }) => cpu.userTicks);
+  const ticks = userTicks + sum(({ cpu }) => cpu.systemTicks);
+  const coreBusy = shareOf(
+    sum(({ proxy }) => proxy.busyTicks),
+    sum(({ proxy }) => proxy.idleTicks),
+  );
   return {
     round,
     requests: result.requests,
     errors: result.errors,
     perSecond: result.requests / result.durationS,
-    cpuUsPerUnit: cpu.ns / 1000 / result.requests,
-    userShare: cpu.userShare,
+    cpuUsPerUnit: cpuNs / 1000 / result.requests,
+    userShare: ticks === 0 ? 0 : userTicks / ticks,
     p50Us: result.p50Us ?? null,
     p99Us: result.p99Us ?? null,
     lateP99Us: result.lateP99Us ?? null,
     ...readMemory(pids),
     pssBytesPerConnection: null,
     coreBusy,
-    coreForeign: Math.max(0, coreBusy - cpu.ns / wallNs),
-    loadBusy: busyShare(before.load, after.load),
-    wakeUps: (after.wakeUps - before.wakeUps) / result.requests,
-    logShare: one.everythingOn ? (await takeLogLines(started)) / result.requests : null,
+    coreForeign: Math.max(0, coreBusy - cpuNs / 1e6 / sum(({ atMs }) => atMs)),
+    loadBusy: shareOf(
+      sum(({ load }) => load.busyTicks),
+      sum(({ load }) => load.idleTicks),
+    ),
+    wakeUps: sum(({ wakeUps }) => wakeUps) / result.requests,
+    logShare: null,
   };
 }
 

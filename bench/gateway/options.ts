@@ -19,6 +19,8 @@ export interface Options {
   readonly reference: string;
   readonly rounds: number;
   readonly durationS: number;
+  /** Closed loads take turns of this length; 0: they run one after the other. */
+  readonly turnMs: number;
   readonly proxyCore: string;
   readonly loadCores: string;
   readonly format: 'text' | 'json' | 'markdown';
@@ -37,6 +39,8 @@ export const usage = `Usage: npm run bench -- gateway [options]
   --reference NAME     whom ratios are to; default: haproxy, else the first
   --rounds N           interleaved rounds; default: 5
   --duration S         seconds of load in a round; default: 4
+  --turns MS           closed loads, of fresh processes in each round, take turns of so many ms: for ratios on a machine that
+                       others use; tells no latencies, and leaves the case “everything” as it is
   --rate N             requests per second for cases with a schedule; default: half of the reference's peak
   --proxy-core N       default: the last core
   --load-cores LIST    default: all others
@@ -56,6 +60,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' | 'list'
       reference: { type: 'string' },
       rounds: { type: 'string', default: '5' },
       duration: { type: 'string', default: '4' },
+      turns: { type: 'string' },
       rate: { type: 'string' },
       nice: { type: 'string', default: userInfo().uid === 0 ? '-15' : '0' },
       'proxy-core': { type: 'string' },
@@ -85,6 +90,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' | 'list'
     reference: values.reference ?? (names.includes('haproxy') ? 'haproxy' : (names[0] ?? '')),
     rounds: numberOf('rounds', values.rounds),
     durationS: numberOf('duration', values.duration),
+    turnMs: values.turns === undefined ? 0 : numberOf('turns', values.turns),
     rate: values.rate === undefined ? null : numberOf('rate', values.rate),
     nice: Number(values.nice),
     proxyCore: values['proxy-core'] ?? String(cores - 1),

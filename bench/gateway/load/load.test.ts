@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createProcesses, listening } from '../processes.ts';
 import { createLatencies } from './latencies.ts';
-import { parseResult } from './wrk.ts';
+import { parseResult } from './load.ts';
 import { serverPath } from '../../../scripts/servers.ts';
 import { freePort } from '../../../test/ports.ts';
 

@@ -22,3 +22,10 @@ export interface LoadResult {
   /** How late the generator itself was, open loop only. */
   readonly lateP99Us?: number;
 }
+
+/** Reads the line that our script, or one of our own clients, prints. */
+export function parseResult(output: string): LoadResult {
+  const json = /^RESULT (\{.*\})$/m.exec(output)?.[1];
+  if (json === undefined) throw new Error(`the load generator printed no result:\n${output}`);
+  return JSON.parse(json) as LoadResult;
+}

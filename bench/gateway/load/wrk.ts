@@ -4,8 +4,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Processes } from '../processes.ts';
-import type { LoadResult, Target } from './load.ts';
+import type { Processes, Running } from '../processes.ts';
+import { type LoadResult, parseResult, type Target } from './load.ts';
 
 export interface ClosedLoad {
   readonly kind: 'closed';
@@ -22,12 +22,20 @@ export async function runWrk(
   target: Target,
   durationS: number,
 ): Promise<LoadResult> {
-  const file = join(target.dir, 'wrk.lua');
+  const options = { cores: target.cores, timeoutMs: durationS * 1000 + 30_000 };
+  return parseResult(await processes.run('wrk', argumentsOf(load, target, durationS), options));
+}
+
+/** The same, for who ends it before its time: on SIGINT it says what it did until then. */
+export function startWrk(processes: Processes, load: ClosedLoad, target: Target, longestS: number): Running {
+  return processes.start('wrk', argumentsOf(load, target, longestS), { cores: target.cores });
+}
+
+function argumentsOf(load: ClosedLoad, { dir, port, tls }: Target, durationS: number): string[] {
+  const file = join(dir, 'wrk.lua');
   writeFileSync(file, script(load));
-  const url = `${target.tls ? 'https' : 'http'}://127.0.0.1:${target.port}${load.path}`;
-  const args = ['-t1', `-c${load.connections}`, `-d${durationS}s`, '--timeout', '10s', '-s', file, url];
-  const output = await processes.run('wrk', args, { cores: target.cores, timeoutMs: durationS * 1000 + 30_000 });
-  return parseResult(output);
+  const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}${load.path}`;
+  return ['-t1', `-c${load.connections}`, `-d${durationS}s`, '--timeout', '10s', '-s', file, url];
 }
 
 function script(load: ClosedLoad): string {
@@ -46,11 +54,4 @@ end
 
 function luaString(text: string): string {
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
-}
-
-/** Reads the line that our script, or one of our own clients, prints. */
-export function parseResult(output: string): LoadResult {
-  const json = /^RESULT (\{.*\})$/m.exec(output)?.[1];
-  if (json === undefined) throw new Error(`the load generator printed no result:\n${output}`);
-  return JSON.parse(json) as LoadResult;
 }
