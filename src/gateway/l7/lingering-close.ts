@@ -71,7 +71,8 @@ export class LingeringClose implements Guest, WireOwner, Timed {
   }
 
   #leaveWhenTaken(): void {
-    if (this.#wire.congested) this.finish(); // it may still be reading our answer
+    // It may still be reading our answer, of which a small one does not congest.
+    if (this.#wire.congested || this.#wire.pendingBytes > 0) this.finish();
     else this.#leave(false);
   }
 
