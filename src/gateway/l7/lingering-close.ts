@@ -71,8 +71,7 @@ export class LingeringClose implements Guest, WireOwner, Timed {
   }
 
   #leaveWhenTaken(): void {
-    // It may still be reading our answer, of which a small one does not congest.
-    if (this.#wire.congested || this.#wire.pendingBytes > 0) this.finish();
+    if (this.#wire.congested) this.finish(); // it may still be reading our answer
     else this.#leave(false);
   }
 
